@@ -1,0 +1,1 @@
+"""An embedded local AWS: ministack, extended in its own process, for tests, the demo and the benchmark."""

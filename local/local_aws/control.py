@@ -1,0 +1,51 @@
+"""The control API under `/_local/`: how a test, the demo or a person steers this local AWS. Table in local/README.md."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from local_aws import alarms, faults, mwaa, timeline
+
+
+async def handle(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
+    try:
+        asked = json.loads(body) if body else {}
+        if not isinstance(asked, dict):
+            raise ValueError("the body must be a JSON object")
+        since = int((query.get("since") or ["0"])[0])
+        return await _route(method, [unquote(part) for part in path.strip("/").split("/")[1:]], since, asked)
+    except (ValueError, TypeError) as error:
+        return 400, {"error": str(error)}
+
+
+async def _route(method: str, parts: list[str], since: int, asked: dict[str, Any]) -> tuple[int, Any]:
+    match method, parts:
+        case "PUT", ["mwaa", "environments", name]:
+            return 200, mwaa.put(name, asked)
+        case "GET", ["mwaa", "environments"]:
+            return 200, {"environments": mwaa.listing()}
+        case "DELETE", ["mwaa", "environments", name]:
+            return (200, {}) if mwaa.delete(name) else (404, {"error": f"no environment {name}"})
+        case "POST", ["faults"]:
+            return 200, {"id": faults.add(asked).id}
+        case "GET", ["faults"]:
+            return 200, {"faults": faults.listing()}
+        case "DELETE", ["faults"]:
+            faults.remove(None)
+            return 200, {}
+        case "DELETE", ["faults", fault_id]:
+            return (200, {}) if faults.remove(fault_id) else (404, {"error": f"no fault {fault_id}"})
+        case "GET", ["calls"]:
+            entries, following = timeline.calls.since(since)
+            return 200, {"calls": entries, "next": following}
+        case "GET", ["timeline"]:
+            entries, following = timeline.since(since)
+            return 200, {"timeline": entries, "next": following}
+        case "POST", ["alarms", "evaluate"]:
+            return 200, {"alarms": await asyncio.to_thread(alarms.evaluate_all)}
+        case "GET", ["health"]:
+            return 200, {"status": "ok"}
+    return 404, {"error": f"{method} /_local/{'/'.join(parts)} is not part of the control API"}

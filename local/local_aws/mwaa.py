@@ -1,0 +1,394 @@
+"""Amazon MWAA: two environments that can be made ill.
+
+ministack has MWAA as a front of an Airflow container and needs Docker for it. This answers instead of it, with
+environments that the control API creates and changes: GetEnvironment, ListEnvironments, Create/DeleteEnvironment,
+and InvokeRestApi, either from a script (the health of the scheduler) or by asking a real Airflow. While an
+environment's scheduler runs, its SchedulerHeartbeat is published with both its dimensions.
+
+Known differences: `latest_scheduler_heartbeat` and SchedulerHeartbeat are never late unless metric_delay_seconds
+says so. How the real service answers when Airflow cannot be reached is unverified; here it is a
+RestApiServerException with 503 or, after ten seconds, 504.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import unquote
+
+from ministack.core.responses import get_region
+from ministack.services import cloudwatch, mwaa
+
+from local_aws import delivery, scope, seams, timeline
+
+log = logging.getLogger("local_aws.mwaa")
+
+HEARTBEAT_EVERY_SECONDS = 5.0  # Airflow's [scheduler] scheduler_heartbeat_sec
+REST_PATH_LIMIT = 64
+ANSWER_LIMIT_BYTES = 6 * 1024 * 1024
+STATUSES = ("CREATING", "CREATE_FAILED", "AVAILABLE", "UPDATING", "DELETING", "DELETED", "UNAVAILABLE", "UPDATE_FAILED",
+            "ROLLING_BACK", "CREATING_SNAPSHOT", "PENDING", "MAINTENANCE")
+SCHEDULERS = ("running", "stopped", "unhealthy", "never-started")
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass
+class Settings:
+    """What the control API may set; see local/README.md."""
+
+    status: str = "AVAILABLE"
+    scheduler: str = "running"
+    metadatabase: str = "healthy"
+    airflow_version: str = "3.0.6"
+    health_threshold_seconds: float = 30
+    heartbeat_metric: bool = True
+    metric_delay_seconds: float = 0
+    metric_interval_seconds: float = 5
+    forward_to: str | None = None
+    forward_auth: str | None = None
+    region: str = scope.REGION
+    last_update_source: str | None = None
+    rest_api: str = "up"
+    rest_api_timeout_seconds: float = 10
+
+    def check(self) -> None:
+        allowed = {"status": STATUSES, "scheduler": SCHEDULERS, "metadatabase": ("healthy", "unhealthy"),
+                   "rest_api": ("up", "down", "timeout", "malformed")}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(values)}")
+
+
+@dataclass
+class Environment:
+    name: str
+    settings: Settings
+    created_at: float = field(default_factory=time.time)
+    updated_at: float = field(default_factory=time.time)
+    heartbeat: float | None = None  # when the scheduler last wrote its heartbeat
+    metric_at: float = 0.0  # when SchedulerHeartbeat was last measured
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:airflow:{self.settings.region}:{scope.ACCOUNT}:environment/{self.name}"
+
+    def scheduler_status(self, now: float) -> str | None:
+        match self.settings.scheduler:
+            case "never-started":
+                return None
+            case "unhealthy":
+                return "unhealthy"
+            case _:
+                fresh = self.heartbeat is not None and now - self.heartbeat <= self.settings.health_threshold_seconds
+                return "healthy" if fresh else "unhealthy"
+
+    def health(self, now: float) -> dict[str, Any]:
+        """What Airflow answers: HTTP 200 whatever it says of itself."""
+        if self.settings.metadatabase == "unhealthy":
+            # Airflow asks its database for everything else.
+            return {"metadatabase": {"status": "unhealthy"},
+                    "scheduler": {"status": "unhealthy", "latest_scheduler_heartbeat": None},
+                    "triggerer": {"status": "unhealthy", "latest_triggerer_heartbeat": None},
+                    "dag_processor": {"status": "unhealthy", "latest_dag_processor_heartbeat": None}}
+        return {"metadatabase": {"status": "healthy"},
+                "scheduler": {"status": self.scheduler_status(now), "latest_scheduler_heartbeat": _iso(self.heartbeat)},
+                "triggerer": {"status": "healthy", "latest_triggerer_heartbeat": _iso(now)},
+                "dag_processor": {"status": "healthy", "latest_dag_processor_heartbeat": _iso(now)}}
+
+    def description(self) -> dict[str, Any]:
+        s = self.settings
+        group = f"arn:aws:logs:{s.region}:{scope.ACCOUNT}:log-group:airflow-{self.name}"
+        logs = {"Enabled": True, "LogLevel": "INFO"}
+        last_update: dict[str, Any] = {"Status": "FAILED" if s.status == "UPDATE_FAILED" else
+                                       "PENDING" if s.status in ("UPDATING", "CREATING_SNAPSHOT", "MAINTENANCE") else
+                                       "SUCCESS", "CreatedAt": self.updated_at}
+        if s.last_update_source:
+            last_update["Source"] = s.last_update_source
+        return {
+            "Name": self.name, "Arn": self.arn, "Status": s.status, "CreatedAt": self.created_at,
+            "AirflowVersion": s.airflow_version, "EnvironmentClass": "mw1.small",
+            "WebserverUrl": f"{self.name}.c2.{s.region}.airflow.amazonaws.com",
+            "WebserverAccessMode": "PUBLIC_ONLY", "EndpointManagement": "SERVICE",
+            "ExecutionRoleArn": f"arn:aws:iam::{scope.ACCOUNT}:role/{self.name}-execution",
+            "ServiceRoleArn": f"arn:aws:iam::{scope.ACCOUNT}:role/aws-service-role/airflow.amazonaws.com/"
+                              "AWSServiceRoleForAmazonMWAA",
+            "SourceBucketArn": f"arn:aws:s3:::{self.name}-dags", "DagS3Path": "dags",
+            "NetworkConfiguration": {"SubnetIds": ["subnet-11111111", "subnet-22222222"],
+                                     "SecurityGroupIds": ["sg-11111111"]},
+            "LoggingConfiguration": {module: {**logs, "CloudWatchLogGroupArn": f"{group}-{suffix}"} for module, suffix in (
+                ("DagProcessingLogs", "DAGProcessing"), ("SchedulerLogs", "Scheduler"), ("WebserverLogs", "WebServer"),
+                ("WorkerLogs", "Worker"), ("TaskLogs", "Task"))},
+            "LastUpdate": last_update, "WeeklyMaintenanceWindowStart": "SUN:03:00", "AirflowConfigurationOptions": {},
+            "MaxWorkers": 5, "MinWorkers": 1, "Schedulers": 2, "MinWebservers": 2, "MaxWebservers": 2, "Tags": {},
+        }
+
+
+_environments: dict[tuple[str, str], Environment] = {}  # (region, name)
+_lock = threading.RLock()
+_late: list[tuple[float, Environment, float]] = []  # datapoints on their way: (visible at, environment, timestamp)
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, tz=timezone.utc).isoformat(timespec="microseconds")
+
+
+# -- what the control API does ------------------------------------------------------------------------------------
+
+def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Create or change an environment."""
+    if not re.fullmatch(r"[a-zA-Z][0-9a-zA-Z\-_]{0,79}", name):
+        raise ValueError(f"{name!r} is no name of an MWAA environment")
+    unknown = set(changes) - {f.name for f in fields(Settings)}
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    now = time.time()
+    with _lock:
+        environment = _find(name, changes.get("region"))
+        settings = Settings(**{**(asdict(environment.settings) if environment else {}), **changes})
+        settings.check()
+        created = environment is None
+        if environment is None:
+            environment = _environments[(settings.region, name)] = Environment(name, settings)
+            was = None
+        else:
+            was, environment.settings = environment.settings, settings
+            if was.region != settings.region:
+                del _environments[(was.region, name)]
+                _environments[(settings.region, name)] = environment
+        if settings.scheduler == "never-started":
+            environment.heartbeat = None
+        elif settings.scheduler == "running" and (was is None or was.scheduler != "running"):
+            environment.heartbeat, environment.metric_at = now, 0.0
+        elif created:
+            environment.heartbeat = now
+        ill = settings.scheduler != "running"
+        if was is not None and (was.scheduler != "running") != ill:
+            timeline.note("heartbeat-lost" if ill else "heartbeat-back", environment=name, scheduler=settings.scheduler,
+                          latest_heartbeat=_iso(environment.heartbeat))
+        if created or (was is not None and was.status != settings.status):
+            environment.updated_at = now
+            timeline.note("mwaa-status", environment=name, status=settings.status, previous=was.status if was else None)
+            scope.enter(settings.region)
+            delivery.emit("aws.airflow", "MWAA Environment Status Change",
+                          {"environmentName": name, "status": settings.status,
+                           "previousStatus": was.status if was else None}, [environment.arn])
+        return {"name": name, **asdict(settings)}
+
+
+def _find(name: str, region: str | None = None) -> Environment | None:
+    if region and (region, name) in _environments:
+        return _environments[(region, name)]
+    return next((e for (_, known), e in _environments.items() if known == name), None)
+
+
+def listing() -> list[dict[str, Any]]:
+    now = time.time()
+    with _lock:
+        return [{"name": e.name, **asdict(e.settings), "scheduler_status": e.scheduler_status(now),
+                 "latest_scheduler_heartbeat": _iso(e.heartbeat)} for e in _environments.values()]
+
+
+def delete(name: str, region: str | None = None) -> bool:
+    with _lock:
+        environment = _find(name, region)
+        if environment is None:
+            return False
+        del _environments[(environment.settings.region, name)]
+    timeline.note("mwaa-status", environment=name, status="DELETED", previous=environment.settings.status)
+    scope.enter(environment.settings.region)
+    delivery.emit("aws.airflow", "MWAA Environment Status Change",
+                  {"environmentName": name, "status": "DELETED", "previousStatus": environment.settings.status},
+                  [environment.arn])
+    return True
+
+
+# -- what the service answers --------------------------------------------------------------------------------------
+
+def _answer(status: int, body: dict[str, Any], error: str | None = None) -> Answer:
+    headers = {"Content-Type": "application/json"}
+    if error:
+        headers["x-amzn-ErrorType"] = error
+    return status, headers, json.dumps(body).encode()
+
+
+def _not_found(name: str) -> Answer:
+    return _answer(404, {"message": f"No environment named {name} found"}, "ResourceNotFoundException")
+
+
+def _rest_error(code: int, response: Any) -> Answer:
+    error = "RestApiClientException" if 400 <= code < 500 else "RestApiServerException"
+    return _answer(400, {"RestApiStatusCode": code, "RestApiResponse": response}, error)
+
+
+async def handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]) -> Answer:
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    match method, parts:
+        case "GET", ["environments"]:
+            with _lock:
+                return _answer(200, {"Environments": sorted(n for r, n in _environments if r == get_region())})
+        case "GET", ["environments", name]:
+            with _lock:
+                found = _environments.get((get_region(), name))
+                return _answer(200, {"Environment": found.description()}) if found else _not_found(name)
+        case "PUT", ["environments", name]:
+            asked = json.loads(body or b"{}")
+            put(name, {"region": get_region(), "airflow_version": asked.get("AirflowVersion", Settings.airflow_version)})
+            return _answer(200, {"Arn": f"arn:aws:airflow:{get_region()}:{scope.ACCOUNT}:environment/{name}"})
+        case "DELETE", ["environments", name]:
+            return _answer(200, {}) if delete(name, get_region()) else _not_found(name)
+        case "POST", ["restapi", name]:
+            with _lock:
+                found = _environments.get((get_region(), name))
+            if found is None:
+                return _not_found(name)
+            return await _invoke_rest_api(found, json.loads(body or b"{}"))
+    return _answer(400, {"message": f"{method} {path} is not imitated"}, "ValidationException")
+
+
+async def _invoke_rest_api(environment: Environment, call: dict[str, Any]) -> Answer:
+    path, method = call.get("Path") or "", call.get("Method") or ""
+    if not 1 <= len(path) <= REST_PATH_LIMIT:
+        return _answer(400, {"message": f"1 validation error detected: Value '{path}' at 'path' failed to satisfy "
+                             f"constraint: Member must have length less than or equal to {REST_PATH_LIMIT}"},
+                       "ValidationException")
+    if method not in ("GET", "PUT", "POST", "PATCH", "DELETE"):
+        return _answer(400, {"message": f"1 validation error detected: Value '{method}' at 'method' failed to satisfy "
+                             "constraint: Member must satisfy enum value set: [GET, PUT, POST, PATCH, DELETE]"},
+                       "ValidationException")
+    settings = environment.settings
+    match settings.rest_api:
+        case "down":
+            return _rest_error(503, {"detail": "Service Unavailable"})
+        case "timeout":
+            await asyncio.sleep(settings.rest_api_timeout_seconds)
+            return _rest_error(504, {"detail": "Gateway Timeout"})
+        case "malformed":
+            return _answer(200, {"RestApiStatusCode": 200, "RestApiResponse": "<html>Please wait</html>"})
+    if settings.forward_to:
+        return await asyncio.to_thread(_forward, settings, path, method, call)
+    health_path = "/monitor/health" if _is_airflow_3(settings) else "/health"
+    if (method, path) == ("GET", health_path):
+        with _lock:
+            return _answer(200, {"RestApiStatusCode": 200, "RestApiResponse": environment.health(time.time())})
+    return _rest_error(404, {"detail": "Not Found"} if _is_airflow_3(settings) else
+                       {"detail": "The requested URL was not found on the server.", "status": 404, "title": "Not Found",
+                        "type": "about:blank"})
+
+
+def _is_airflow_3(settings: Settings) -> bool:
+    return settings.airflow_version.startswith("3.")
+
+
+def _forward(settings: Settings, path: str, method: str, call: dict[str, Any]) -> Answer:
+    """Ask a real Airflow. MWAA adds the API's version to the path."""
+    url = f"{(settings.forward_to or '').rstrip('/')}/api/{'v2' if _is_airflow_3(settings) else 'v1'}/{path.lstrip('/')}"
+    if call.get("QueryParameters"):
+        url += "?" + urllib.parse.urlencode(call["QueryParameters"], doseq=True)
+    sent = urllib.request.Request(url, method=method, headers={"Accept": "application/json"})
+    if call.get("Body") is not None:
+        sent.data = json.dumps(call["Body"]).encode()
+        sent.add_header("Content-Type", "application/json")
+    if settings.forward_auth:
+        sent.add_header("Authorization", "Basic " + base64.b64encode(settings.forward_auth.encode()).decode())
+    try:
+        with _opener.open(sent, timeout=settings.rest_api_timeout_seconds) as response:
+            text = response.read(ANSWER_LIMIT_BYTES + 1)
+            if len(text) > ANSWER_LIMIT_BYTES:
+                return _rest_error(500, {"detail": "the answer is larger than 6 MB"})
+            return _answer(200, {"RestApiStatusCode": response.status, "RestApiResponse": _parsed(text)})
+    except urllib.error.HTTPError as error:
+        return _rest_error(error.code, _parsed(error.read()))
+    except TimeoutError:
+        return _rest_error(504, {"detail": "Gateway Timeout"})
+    except OSError as error:
+        if isinstance(getattr(error, "reason", None), TimeoutError):
+            return _rest_error(504, {"detail": "Gateway Timeout"})
+        return _rest_error(503, {"detail": f"Airflow cannot be reached: {error}"})
+
+
+# No proxies, no redirects to elsewhere: the Airflow is on this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text.decode("utf-8", errors="replace")
+
+
+# -- the scheduler's heartbeat -------------------------------------------------------------------------------------
+
+def _beat() -> None:
+    while True:
+        time.sleep(0.2)
+        now = time.time()
+        with _lock:
+            due = [e for e in _environments.values() if _advance(e, now)]
+        for environment in due:
+            if environment.settings.forward_to:
+                # A real Airflow may take seconds to answer; the other environments' hearts must not wait for it.
+                threading.Thread(target=_measure_real, args=(environment, now), daemon=True).start()
+            else:
+                _measured(environment, now)
+        for entry in [entry for entry in _late if entry[0] <= time.time()]:
+            _late.remove(entry)
+            _publish(entry[1], entry[2])
+
+
+def _advance(environment: Environment, now: float) -> bool:
+    """Let the scheduler beat; says whether its metric is due."""
+    settings = environment.settings
+    if settings.scheduler != "running":
+        return False
+    if environment.heartbeat is None or now - environment.heartbeat >= HEARTBEAT_EVERY_SECONDS:
+        environment.heartbeat = now
+    if not settings.heartbeat_metric or now - environment.metric_at < settings.metric_interval_seconds:
+        return False
+    environment.metric_at = now
+    return True
+
+
+def _measured(environment: Environment, at: float) -> None:
+    _late.append((at + environment.settings.metric_delay_seconds, environment, at))
+
+
+def _measure_real(environment: Environment, at: float) -> None:
+    """A forwarded environment has a real scheduler: its heartbeat, not the script's, is measured."""
+    if _real_scheduler_beats(environment):
+        _measured(environment, at)
+
+
+def _real_scheduler_beats(environment: Environment) -> bool:
+    path = "/monitor/health" if _is_airflow_3(environment.settings) else "/health"
+    status, _, body = _forward(environment.settings, path, "GET", {})
+    try:
+        scheduler = json.loads(body)["RestApiResponse"]["scheduler"]
+        beat = datetime.fromisoformat(scheduler["latest_scheduler_heartbeat"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return False
+    return status == 200 and time.time() - beat < 3 * HEARTBEAT_EVERY_SECONDS
+
+
+def _publish(environment: Environment, measured_at: float) -> None:
+    scope.enter(environment.settings.region)
+    cloudwatch._store_datum("AmazonMWAA", "SchedulerHeartbeat", {"Environment": environment.name, "Function": "Scheduler"},
+                            measured_at, "Count", 1.0, None, None, None)
+
+
+def install() -> None:
+    seams.replace(mwaa, "handle_request", lambda _: handle_request)
+    seams.original(cloudwatch, "_store_datum")
+    threading.Thread(target=_beat, daemon=True, name="local-aws-mwaa").start()
