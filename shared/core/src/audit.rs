@@ -1,0 +1,263 @@
+//! Audit: from the flag's history to one event and a few metrics for every version, in a form that makes repeats
+//! recognisable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::colour::Colour;
+use crate::decision::{Decision, GuardName};
+use crate::flag::{KEPT_VERSIONS, Origin, Version};
+use crate::hold::{Hold, HoldState};
+use crate::metric::{Metric, MetricUnit};
+use crate::time::{elapsed, whole_milliseconds};
+use crate::transition::{Kind, TransitionRecord};
+
+/// The source of every event.
+pub const SOURCE: &str = "mwaa.bluegreen";
+
+/// Version of the detail's format.
+const SCHEMA: u32 = 1;
+
+/// Records younger than this are never pruned: their claim may still be needed.
+const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One event for the pair's bus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// `Environment Transition`, `Failover Blocked`, `Hold Changed`, `Drill Finished` or `Flag Fault`.
+    pub detail_type: &'static str,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The detail; its `id` is the same in every repeat.
+    pub detail: Value,
+}
+
+/// What an id is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Name of the pair.
+    pub pair: &'a str,
+    /// Name of the flag.
+    pub flag: &'a str,
+}
+
+impl Subject<'_> {
+    fn id(&self, what: &str) -> String {
+        format!("{}:{}:{what}", self.pair, self.flag)
+    }
+}
+
+/// The versions whose events have not been sent.
+///
+/// A number above the newest version belongs to a flag that was deleted and made again: then all are due.
+#[must_use]
+pub fn due(versions: &[Version], audited: Option<u64>) -> &[Version] {
+    let newest = versions.last().map_or(0, |version| version.entry.version.0);
+    let audited = audited.filter(|audited| *audited <= newest).unwrap_or(0);
+    let start = versions.partition_point(|version| version.entry.version.0 <= audited);
+    versions.get(start..).unwrap_or_default()
+}
+
+/// Names of the records that these versions need.
+#[must_use]
+pub fn records_of(versions: &[Version]) -> Vec<String> {
+    versions
+        .iter()
+        .filter_map(|version| match &version.origin {
+            Origin::Ours { record, .. } | Origin::Repeat { record } => Some(record.clone()),
+            Origin::External => None,
+        })
+        .collect()
+}
+
+/// Records that only the oldest kept versions name: they describe what SSM is about to forget.
+#[must_use]
+pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
+    if versions.len() < KEPT_VERSIONS {
+        return Vec::new();
+    }
+    let oldest = versions.get(..5).unwrap_or_default();
+    records_of(oldest)
+        .into_iter()
+        .zip(oldest)
+        .filter(|(_, version)| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
+        .map(|(record, _)| record)
+        .collect()
+}
+
+/// The event and the metrics of one version. `before` is the version ahead of it, if still kept.
+#[must_use]
+pub fn transition(
+    subject: Subject<'_>,
+    version: &Version,
+    before: Option<&Version>,
+    records: &HashMap<String, TransitionRecord>,
+) -> (AuditEvent, Vec<Metric>) {
+    let entry = &version.entry;
+    let record = match &version.origin {
+        Origin::Ours { record, .. } | Origin::Repeat { record } => records.get(record),
+        Origin::External => None,
+    };
+    let repeat = matches!(version.origin, Origin::Repeat { .. });
+    let from = before.map(|before| before.entry.value.to_string());
+    let kind = kind_of(version, before, record);
+    let last_known_healthy = record.and_then(TransitionRecord::last_known_healthy);
+    let switch_duration = record.map(|record| elapsed(record.decided_at, entry.modified));
+    let recovery_time = last_known_healthy.map(|healthy| elapsed(healthy, entry.modified));
+    let mut detail = json!({
+        "schema": SCHEMA,
+        "id": subject.id(&format!("v{}", entry.version)),
+        "pair": subject.pair,
+        "flag": subject.flag,
+        "version": entry.version,
+        "kind": kind,
+        "from": from,
+        "to": entry.value.colour().map_or_else(|| entry.value.to_string(), |colour| colour.to_string()),
+        "reason": record.map_or_else(
+            || entry.description.clone().unwrap_or_else(|| "written by another road, without a description".to_owned()),
+            |record| record.reason.clone(),
+        ),
+        "who": {
+            "last_modified_user": entry.author,
+            "requested_by": record.and_then(|record| record.actor.requested_by.clone()),
+            "function": record.map(|record| record.actor.function.clone()),
+            "request_id": record.map(|record| record.actor.request_id.clone()),
+        },
+        "trigger": record.map(|record| &record.trigger),
+        "evidence": record.map(|record| &record.evidence),
+        "timings": {
+            "written_at": entry.modified,
+            "effective_from": version.effective_from,
+            "decided_at": record.map(|record| record.decided_at),
+            "last_known_healthy": last_known_healthy,
+            "switch_duration_ms": switch_duration.map(whole_milliseconds),
+            "recovery_time_s": recovery_time.map(|time| time.as_secs_f64()),
+        },
+        "record": records_of(std::slice::from_ref(version)).pop(),
+        "repeat": repeat,
+    });
+    if let (Some(record), Some(detail)) = (record, detail.as_object_mut())
+        && record.version != entry.version
+        && !repeat
+    {
+        detail.insert("expected_version".to_owned(), json!(record.version));
+        detail.insert(
+            "warning".to_owned(),
+            json!("the flag was written by another road between the observation and this write"),
+        );
+    }
+    let at = entry.modified;
+    let mut metrics = Vec::new();
+    if !repeat {
+        metrics.push(Metric::transition(kind.as_str(), at));
+        if let Some(duration) = switch_duration {
+            metrics.push(Metric {
+                name: "SwitchDuration",
+                value: duration.as_secs_f64() * 1000.0,
+                unit: MetricUnit::Milliseconds,
+                dimension: None,
+                at,
+            });
+        }
+        if let (Kind::Failover, Some(time)) = (kind, recovery_time) {
+            metrics.push(Metric {
+                name: "RecoveryTime",
+                value: time.as_secs_f64(),
+                unit: MetricUnit::Seconds,
+                dimension: None,
+                at,
+            });
+        }
+    }
+    let event = AuditEvent { detail_type: "Environment Transition", at, detail };
+    (event, metrics)
+}
+
+fn kind_of(version: &Version, before: Option<&Version>, record: Option<&TransitionRecord>) -> Kind {
+    match (record, &version.origin) {
+        (Some(record), _) => record.kind,
+        (None, Origin::External) if before.is_none() && version.entry.version.0 == 1 => {
+            // Created by `initialize`, or by hand: the Description tells.
+            version.entry.description.as_deref().and_then(Kind::of_description).unwrap_or(Kind::External)
+        }
+        (None, _) => version.kind(),
+    }
+}
+
+/// A failover is wanted, and guards prevent it.
+#[must_use]
+pub fn blocked(
+    subject: Subject<'_>,
+    flag: &str,
+    active: Option<Colour>,
+    decision: &Decision,
+    evidence: Value,
+    now: Timestamp,
+) -> AuditEvent {
+    let guards: Vec<&str> = decision.blocked_by().into_iter().map(GuardName::as_str).collect();
+    AuditEvent {
+        detail_type: "Failover Blocked",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("{flag}:blocked:{}", guards.join("+"))),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "active": active,
+            "wanted": active.map(Colour::other),
+            "reason": decision.reason,
+            "guards": decision.guards,
+            "blocked_by": guards,
+            "evidence": evidence,
+        }),
+    }
+}
+
+/// The flag holds no colour, or is gone.
+#[must_use]
+pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Flag Fault",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("{flag}:fault")),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "reason": what,
+        }),
+    }
+}
+
+/// The hold was placed, changed or removed. `change` tells one change from another.
+#[must_use]
+pub fn hold_changed(
+    subject: Subject<'_>,
+    hold: &HoldState,
+    change: &str,
+    author: Option<&str>,
+    now: Timestamp,
+) -> AuditEvent {
+    let (state, held): (&str, Option<&Hold>) = match hold {
+        HoldState::None => ("none", None),
+        HoldState::Active(hold) => ("held", Some(hold)),
+        HoldState::Invalid(_) => ("invalid", None),
+    };
+    AuditEvent {
+        detail_type: "Hold Changed",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("hold:{change}")),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "state": state,
+            "hold": held,
+            "reason": hold.describe().unwrap_or_else(|| "no hold is in force".to_owned()),
+            "who": {"last_modified_user": author},
+        }),
+    }
+}

@@ -1,0 +1,345 @@
+//! What to do, from policy, control state, verdicts and the time. Pure: the same input gives the same decision.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::colour::{Both, Colour};
+use crate::flag::{FlagObservation, FlagValue, Version};
+use crate::health::{Assessment, Cause, Verdict};
+use crate::hold::HoldState;
+use crate::policy::{Mode, Policy};
+use crate::time::{after, before, elapsed, in_seconds};
+use crate::transition::Kind;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The flag, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagState {
+    /// It is there, with a colour or not.
+    Present(FlagObservation),
+    /// There is none.
+    Missing,
+    /// Parameter Store gave no answer.
+    Unreadable(Cause),
+}
+
+/// Everything about the pair that is not health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlState {
+    /// The flag.
+    pub flag: FlagState,
+    /// The hold.
+    pub hold: HoldState,
+    /// Recent automatic failovers; none if not asked or unreadable. Only a failover needs it.
+    #[serde(default)]
+    pub recent: Option<RecentFailovers>,
+}
+
+/// Automatic failovers in the last 24 hours that nobody has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentFailovers {
+    /// How many.
+    pub unacknowledged: u32,
+}
+
+impl RecentFailovers {
+    /// Counts them. A switch by a person acknowledges all that came before it.
+    #[must_use]
+    pub fn count(versions: &[Version], now: Timestamp) -> Self {
+        let earliest = before(now, DAY);
+        let unacknowledged = versions
+            .iter()
+            .rev()
+            .take_while(|version| version.entry.modified >= earliest && !version.kind().is_by_a_person())
+            .filter(|version| version.kind() == Kind::Failover)
+            .count();
+        Self { unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX) }
+    }
+}
+
+/// Names of the guards, as answers, metrics and events give them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuardName {
+    /// The flag holds a colour.
+    FlagInvalid,
+    /// The request's `expect` is what stands.
+    Expect,
+    /// Nobody holds the pair.
+    Hold,
+    /// The last transition is long enough ago.
+    Cooldown,
+    /// Not too many automatic failovers in a day.
+    FailoverBudget,
+    /// The standby does not work.
+    StandbyUnhealthy,
+    /// The standby is being worked on.
+    StandbyMaintenance,
+    /// Nobody can tell whether the standby works.
+    StandbyUnknown,
+    /// The watcher may act.
+    ModeObserve,
+}
+
+impl GuardName {
+    /// As written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FlagInvalid => "flag-invalid",
+            Self::Expect => "expect",
+            Self::Hold => "hold",
+            Self::Cooldown => "cooldown",
+            Self::FailoverBudget => "failover-budget",
+            Self::StandbyUnhealthy => "standby-unhealthy",
+            Self::StandbyMaintenance => "standby-maintenance",
+            Self::StandbyUnknown => "standby-unknown",
+            Self::ModeObserve => "mode-observe",
+        }
+    }
+}
+
+impl fmt::Display for GuardName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// One guard with its word on the transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Guard {
+    /// Which.
+    pub name: GuardName,
+    /// Whether it lets the transition through.
+    pub passed: bool,
+    /// Why, and where it does not, what to do.
+    pub detail: String,
+}
+
+impl Guard {
+    /// A guard's word.
+    pub fn new(name: GuardName, passed: bool, detail: impl Into<String>) -> Self {
+        Self { name, passed, detail: detail.into() }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Nothing needs doing, or nothing can be said.
+    None,
+    /// Write the other colour.
+    Failover,
+    /// A failover is wanted, and guards prevent it.
+    Blocked,
+    /// A failover would be made, were the mode automatic.
+    ObserveOnly,
+}
+
+/// The decision and why, including why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct Decision {
+    /// What to do.
+    pub action: Action,
+    /// One sentence.
+    pub reason: String,
+    /// Every guard that was asked; empty if none needed asking.
+    pub guards: Vec<Guard>,
+    /// Whether it is worth looking again before the next tick.
+    pub look_again_soon: bool,
+}
+
+impl Decision {
+    fn none(reason: impl Into<String>, look_again_soon: bool) -> Self {
+        Self { action: Action::None, reason: reason.into(), guards: Vec::new(), look_again_soon }
+    }
+
+    /// The guards that do not pass.
+    #[must_use]
+    pub fn blocked_by(&self) -> Vec<GuardName> {
+        self.guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect()
+    }
+}
+
+/// Decides for the watcher.
+///
+/// It asks for [`ControlState::recent`] only when everything else speaks for a failover: the shell reads the history
+/// then and decides again ([`wants_recent_failovers`]).
+pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessment>, now: Timestamp) -> Decision {
+    let observation = match &control.flag {
+        FlagState::Present(observation) => observation,
+        FlagState::Missing => {
+            return Decision {
+                action: Action::Blocked,
+                reason: "the flag is missing, so nobody can say which colour is active".to_owned(),
+                guards: vec![Guard::new(GuardName::FlagInvalid, false, flag_missing_advice())],
+                look_again_soon: false,
+            };
+        }
+        FlagState::Unreadable(cause) => return Decision::none(format!("the flag cannot be read: {cause}"), true),
+    };
+    let FlagValue::Valid(active) = observation.value else {
+        return Decision {
+            action: Action::Blocked,
+            reason: format!("the flag holds {}, so nobody can say which colour is active", observation.value),
+            guards: vec![flag_guard(observation)],
+            look_again_soon: false,
+        };
+    };
+    let standby = active.other();
+    let assessment = verdicts.of(active);
+    let why = assessment.reasons.join("; ");
+    match assessment.verdict {
+        Verdict::Healthy => return Decision::none(format!("{active} is healthy: {why}"), false),
+        Verdict::Maintenance => return Decision::none(format!("{active} is in maintenance: {why}"), false),
+        Verdict::Unknown => return Decision::none(format!("nothing can be said of {active}: {why}"), false),
+        Verdict::Suspect => {
+            return Decision::none(format!("{active} is suspect: {why}"), assessment.ripens_at.is_some());
+        }
+        Verdict::Unhealthy => {}
+    }
+    let mut guards = vec![flag_guard(observation), hold_guard(&control.hold, true), cooldown_guard(policy, observation, now)];
+    guards.push(standby_guard(standby, verdicts.of(standby)));
+    if let Some(recent) = control.recent {
+        guards.push(budget_guard(policy, recent));
+    } else if guards.iter().all(|guard| guard.passed) {
+        guards.push(Guard::new(
+            GuardName::FailoverBudget,
+            false,
+            "the flag's history could not be read, so earlier failovers cannot be counted; it is asked again",
+        ));
+    }
+    let blocked = guards.iter().any(|guard| !guard.passed);
+    let action = match (blocked, policy.mode) {
+        (true, _) => Action::Blocked,
+        (false, Mode::Automatic) => Action::Failover,
+        (false, Mode::Observe) => Action::ObserveOnly,
+    };
+    if policy.mode == Mode::Observe {
+        guards.push(Guard::new(
+            GuardName::ModeObserve,
+            false,
+            "FAILOVER_MODE is observe: decided and reported, nothing written",
+        ));
+    }
+    Decision {
+        action,
+        reason: format!("{active} is unhealthy: {why}"),
+        // A guard that time or the standby's recovery can lift is worth another look; a person's is not.
+        look_again_soon: action == Action::Blocked
+            && guards.iter().filter(|guard| !guard.passed).all(|guard| {
+                matches!(guard.name, GuardName::StandbyUnknown | GuardName::FailoverBudget) && control.recent.is_none()
+            }),
+        guards,
+    }
+}
+
+/// Whether the flag's history must be read before this decision can be made.
+#[must_use]
+pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bool {
+    control.recent.is_none()
+        && decision.action == Action::Blocked
+        && decision.blocked_by().iter().all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
+}
+
+/// The guards of a switch that a person asks for. A hold is told, but does not stop a person.
+#[must_use]
+pub fn switch_guards(
+    policy: &Policy,
+    observation: &FlagObservation,
+    hold: &HoldState,
+    to: Colour,
+    target: &Assessment,
+    now: Timestamp,
+) -> Vec<Guard> {
+    vec![
+        flag_guard(observation),
+        hold_guard(hold, false),
+        cooldown_guard(policy, observation, now),
+        standby_guard(to, target),
+    ]
+}
+
+fn flag_missing_advice() -> String {
+    "no parameter of this name; if this pair is new, invoke the switch-handler with {\"action\":\"initialize\"}; if it \
+     was deleted, say which colour is active: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
+        .to_owned()
+}
+
+fn flag_guard(observation: &FlagObservation) -> Guard {
+    match observation.value {
+        FlagValue::Valid(colour) => {
+            Guard::new(GuardName::FlagInvalid, true, format!("the flag holds {colour} at version {}", observation.version))
+        }
+        FlagValue::Invalid(_) => Guard::new(
+            GuardName::FlagInvalid,
+            false,
+            format!(
+                "the flag holds {} at version {}; allowed is exactly blue or green; put it right with \
+                 {{\"to\":\"<colour>\",\"force\":true}}",
+                observation.value, observation.version
+            ),
+        ),
+    }
+}
+
+fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
+    match hold.describe() {
+        None => Guard::new(GuardName::Hold, true, "no hold"),
+        Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
+        Some(detail) => Guard::new(GuardName::Hold, true, format!("{detail}; a switch by a person is still allowed")),
+    }
+}
+
+fn cooldown_guard(policy: &Policy, observation: &FlagObservation, now: Timestamp) -> Guard {
+    // Version 1 is the flag's creation, not a transition.
+    if observation.version.0 <= 1 {
+        return Guard::new(GuardName::Cooldown, true, "no transition yet");
+    }
+    let rested = elapsed(observation.modified, now);
+    if rested >= policy.cooldown {
+        return Guard::new(GuardName::Cooldown, true, format!("last transition {} ago", in_seconds(rested)));
+    }
+    Guard::new(
+        GuardName::Cooldown,
+        false,
+        format!(
+            "last transition {} ago; the cooldown of {} ends at {}; wait, or use force",
+            in_seconds(rested),
+            in_seconds(policy.cooldown),
+            after(observation.modified, policy.cooldown)
+        ),
+    )
+}
+
+fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
+    let passed = recent.unacknowledged < policy.failover_budget;
+    let counted = format!(
+        "{} of {} automatic failovers in 24 hours used",
+        recent.unacknowledged.min(policy.failover_budget),
+        policy.failover_budget
+    );
+    let detail = if passed {
+        counted
+    } else {
+        format!("{counted}; a person must look, and acknowledge by any switch")
+    };
+    Guard::new(GuardName::FailoverBudget, passed, detail)
+}
+
+fn standby_guard(colour: Colour, assessment: &Assessment) -> Guard {
+    let detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
+    match assessment.verdict {
+        Verdict::Healthy => Guard::new(GuardName::StandbyUnhealthy, true, detail),
+        Verdict::Unhealthy => Guard::new(GuardName::StandbyUnhealthy, false, detail),
+        Verdict::Maintenance => Guard::new(GuardName::StandbyMaintenance, false, detail),
+        Verdict::Suspect | Verdict::Unknown => Guard::new(GuardName::StandbyUnknown, false, detail),
+    }
+}

@@ -1,0 +1,337 @@
+//! The flag: the parameter whose value is the active colour, its versions, and what each version says of itself.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::colour::Colour;
+use crate::time::{after, to_second};
+use crate::transition::Kind;
+
+/// The pattern sent with every write, because nobody knows whether SSM keeps it when an overwrite omits it.
+pub const ALLOWED_PATTERN: &str = "^(blue|green)$";
+
+/// Longest Description that SSM stores, in characters.
+pub const MAX_DESCRIPTION: usize = 1024;
+
+/// How many versions SSM keeps of a parameter.
+pub const KEPT_VERSIONS: usize = 100;
+
+/// How far ahead of its LastModifiedDate a version may take effect: bounds the harm of a writer's wrong clock.
+pub const MAX_LEAD: Duration = Duration::from_secs(60);
+
+/// A version number of the flag, as SSM counts: from 1, by one a write; again from 1 after a delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlagVersion(pub u64);
+
+impl FlagVersion {
+    /// The version that the next write makes, if nobody writes in between.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for FlagVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)
+    }
+}
+
+/// A stored value, read as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagValue {
+    /// A colour.
+    Valid(Colour),
+    /// Anything else, kept to be shown.
+    Invalid(String),
+}
+
+impl FlagValue {
+    /// Reads a stored value.
+    #[must_use]
+    pub fn read(stored: &str) -> Self {
+        Colour::parse(stored).map_or_else(|| Self::Invalid(stored.to_owned()), Self::Valid)
+    }
+
+    /// The colour, if it is one.
+    #[must_use]
+    pub fn colour(&self) -> Option<Colour> {
+        match self {
+            Self::Valid(colour) => Some(*colour),
+            Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for FlagValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Valid(colour) => colour.fmt(formatter),
+            Self::Invalid(text) => write!(formatter, "{:?}", shortened(text, 60)),
+        }
+    }
+}
+
+/// The flag at one reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagObservation {
+    /// What it holds.
+    pub value: FlagValue,
+    /// Its version.
+    pub version: FlagVersion,
+    /// LastModifiedDate of that version.
+    pub modified: Timestamp,
+}
+
+impl FlagObservation {
+    /// Whether `self` and `other` are the same version of the same incarnation of the flag.
+    #[must_use]
+    pub fn same_version_as(&self, other: &Self) -> bool {
+        self.version == other.version && self.modified.as_millisecond() == other.modified.as_millisecond()
+    }
+}
+
+/// The machine-readable end of a Description: `[effective_from=2026-11-23T10:12:44Z record=v13-1764…]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// When the version takes effect.
+    pub effective_from: Timestamp,
+    /// Name of its transition record, below `transitions/`.
+    pub record: String,
+}
+
+impl Tail {
+    /// Reads the tail of a Description; none if there is none or it is damaged.
+    #[must_use]
+    pub fn read(description: &str) -> Option<Self> {
+        let start = description.rfind("[effective_from=")?;
+        let inside = description.get(start..)?.strip_prefix('[')?.strip_suffix(']')?;
+        let (effective_from, record) = inside.strip_prefix("effective_from=")?.split_once(" record=")?;
+        if record.is_empty() || record.contains(char::is_whitespace) {
+            return None;
+        }
+        Some(Self { effective_from: effective_from.parse().ok()?, record: record.to_owned() })
+    }
+}
+
+/// The Description of a version: one sentence for people, then the tail. The sentence gives way if both do not fit.
+#[must_use]
+pub fn description(kind: Kind, sentence: &str, tail: &Tail) -> String {
+    // Parameter Store shows descriptions in one line, and a sentence must not be able to imitate a tail's brackets.
+    let sentence: String = sentence
+        .chars()
+        .map(|character| match character {
+            '[' => '(',
+            ']' => ')',
+            other if other.is_control() => ' ',
+            other => other,
+        })
+        .collect();
+    let tail = format!(" [effective_from={} record={}]", tail.effective_from, tail.record);
+    let head = format!("{kind}: {sentence}");
+    let room = MAX_DESCRIPTION.saturating_sub(tail.chars().count());
+    format!("{}{tail}", shortened(&head, room))
+}
+
+/// `text` cut to at most `limit` characters, with an ellipsis where something was cut.
+#[must_use]
+pub fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// One version of the flag, as GetParameterHistory gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// What it held.
+    pub value: FlagValue,
+    /// Its number.
+    pub version: FlagVersion,
+    /// LastModifiedDate.
+    pub modified: Timestamp,
+    /// LastModifiedUser, an IAM ARN.
+    pub author: Option<String>,
+    /// Description, with the tail if we wrote it.
+    pub description: Option<String>,
+}
+
+/// How a version came to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Written by this product: the Description carries the tail of a record not seen on an earlier version.
+    Ours {
+        /// Name of the record.
+        record: String,
+        /// Kind, read off the Description; the record is authoritative.
+        kind: Kind,
+    },
+    /// The same write arrived twice (a retried request): same record and same value as an earlier version.
+    Repeat {
+        /// Name of the record.
+        record: String,
+    },
+    /// Written by somebody by another road. A Description inherited from an earlier version does not make it ours.
+    External,
+}
+
+/// One version with what follows from the versions before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The entry itself.
+    pub entry: HistoryEntry,
+    /// How it came to be.
+    pub origin: Origin,
+    /// When it takes effect, after the readers' clamps.
+    pub effective_from: Timestamp,
+}
+
+impl Version {
+    /// The kind of transition, as far as the history alone tells.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match &self.origin {
+            Origin::Ours { kind, .. } => *kind,
+            Origin::Repeat { .. } | Origin::External => Kind::External,
+        }
+    }
+}
+
+/// The versions of the flag in order, each with its origin and the instant from which it counts.
+///
+/// `effective_from` is clamped to at most LastModifiedDate + 60 s and to no earlier than the previous version's, so
+/// that a wrong clock of a writer cannot move the past or postpone the present.
+#[must_use]
+pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
+    let mut entries: Vec<&HistoryEntry> = history.iter().collect();
+    entries.sort_by_key(|entry| entry.version);
+    entries.dedup_by_key(|entry| entry.version);
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut previous: Option<(Timestamp, &FlagValue)> = None;
+    let mut result = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let tail = entry.description.as_deref().and_then(Tail::read);
+        let kind = entry.description.as_deref().and_then(Kind::of_description).unwrap_or(Kind::External);
+        let (origin, wanted) = match tail {
+            Some(tail) if seen.insert(tail.record.clone()) => {
+                (Origin::Ours { record: tail.record, kind }, tail.effective_from)
+            }
+            Some(tail) if previous.is_some_and(|(_, value)| *value == entry.value) => {
+                (Origin::Repeat { record: tail.record }, tail.effective_from)
+            }
+            Some(_) | None => (Origin::External, entry.modified),
+        };
+        let latest = after(entry.modified, MAX_LEAD);
+        let effective_from = match previous {
+            Some((earliest, _)) => wanted.min(latest).max(earliest),
+            None => wanted.min(latest),
+        };
+        previous = Some((effective_from, &entry.value));
+        result.push(Version { entry: entry.clone(), origin, effective_from });
+    }
+    result
+}
+
+impl fmt::Display for FlagObservation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} (version {}, written {})", self.value, self.version, to_second(self.modified))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn entry(version: u64, value: &str, modified: &str, description: Option<&str>) -> HistoryEntry {
+        HistoryEntry {
+            value: FlagValue::read(value),
+            version: FlagVersion(version),
+            modified: at(modified),
+            author: None,
+            description: description.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_description_is_read_back_whatever_the_sentence_says() {
+        let tail = Tail { effective_from: at("2026-11-23T10:12:44Z"), record: "v13-1764".into() };
+        for sentence in ["", "plain", "[effective_from=x record=y]", "line\nbreak", &"é".repeat(3000), "]["] {
+            let text = description(Kind::Failover, sentence, &tail);
+            assert!(text.chars().count() <= MAX_DESCRIPTION, "{sentence:.20}");
+            assert_eq!(Tail::read(&text), Some(tail.clone()), "{text}");
+            assert_eq!(Kind::of_description(&text), Some(Kind::Failover));
+            assert!(!text.contains('\n'));
+        }
+        assert_eq!(
+            description(Kind::Failover, "blue is dead", &tail),
+            "failover: blue is dead [effective_from=2026-11-23T10:12:44Z record=v13-1764]"
+        );
+    }
+
+    #[test]
+    fn a_damaged_tail_is_no_tail() {
+        for text in [
+            "",
+            "by hand",
+            "[effective_from=2026-11-23T10:12:44Z record=v13",
+            "[effective_from=yesterday record=v13]",
+            "[effective_from=2026-11-23T10:12:44Z record=]",
+            "[effective_from=2026-11-23T10:12:44Z record=v13] and more",
+            "[effective_from=2026-11-23T10:12:44Z]",
+        ] {
+            assert_eq!(Tail::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hand_edit_that_inherits_a_description_is_external() {
+        let ours = "switch: x [effective_from=2026-11-23T10:00:10Z record=v2-1]";
+        let history = [
+            entry(1, "blue", "2026-11-23T09:00:00Z", None),
+            entry(2, "green", "2026-11-23T10:00:00Z", Some(ours)),
+            entry(3, "blue", "2026-11-23T11:00:00Z", Some(ours)),
+        ];
+        let versions = versions(&history);
+        assert_eq!(versions[1].origin, Origin::Ours { record: "v2-1".into(), kind: Kind::Switch });
+        assert_eq!(versions[2].origin, Origin::External);
+        assert_eq!(versions[2].effective_from, at("2026-11-23T11:00:00Z"));
+    }
+
+    #[test]
+    fn a_retried_write_of_the_same_value_is_a_repeat() {
+        let ours = "switch: x [effective_from=2026-11-23T10:00:10Z record=v2-1]";
+        let history = [
+            entry(1, "blue", "2026-11-23T09:00:00Z", None),
+            entry(2, "green", "2026-11-23T10:00:00Z", Some(ours)),
+            entry(3, "green", "2026-11-23T10:00:01Z", Some(ours)),
+        ];
+        assert_eq!(versions(&history)[2].origin, Origin::Repeat { record: "v2-1".into() });
+    }
+
+    #[test]
+    fn a_writers_wrong_clock_is_clamped() {
+        let late = "switch: x [effective_from=2026-11-23T10:05:00Z record=v2-1]";
+        let early = "failover: x [effective_from=2026-11-23T08:00:00Z record=v3-1]";
+        let history = [
+            entry(1, "blue", "2026-11-23T09:00:00Z", None),
+            entry(2, "green", "2026-11-23T10:00:00Z", Some(late)),
+            entry(3, "blue", "2026-11-23T10:10:00Z", Some(early)),
+        ];
+        let versions = versions(&history);
+        assert_eq!(versions[1].effective_from, at("2026-11-23T10:01:00Z"));
+        assert_eq!(versions[2].effective_from, at("2026-11-23T10:01:00Z"));
+    }
+}

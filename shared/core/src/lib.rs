@@ -1,0 +1,22 @@
+//! What the blue-green controller knows and decides.
+//!
+//! Nothing in this crate does input or output, reads a clock or the environment, or has an AWS type in its
+//! signature: time, ids and random numbers are passed in. So every decision can be tested by tables, by properties
+//! and by replaying recorded ticks. The AWS side is the crate `bluegreen-aws`.
+
+pub mod announcement;
+pub mod audit;
+pub mod colour;
+pub mod decision;
+pub mod flag;
+pub mod health;
+pub mod hold;
+pub mod metric;
+pub mod ownership;
+pub mod parameters;
+pub mod policy;
+pub mod request;
+pub mod settings;
+pub mod switch;
+pub mod time;
+pub mod transition;

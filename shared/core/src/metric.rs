@@ -1,0 +1,89 @@
+//! Custom metrics, namespace `MWAA/BlueGreen`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::colour::{Both, Colour};
+use crate::decision::GuardName;
+use crate::health::{Assessment, Verdict};
+
+/// The namespace of every metric here.
+pub const NAMESPACE: &str = "MWAA/BlueGreen";
+
+/// Units as CloudWatch names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum MetricUnit {
+    /// A number of things, or a yes and no as 1 and 0.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// One datum. The dimension `Pair` is added to it when it is published.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: MetricUnit,
+    /// The dimension beside `Pair`.
+    pub dimension: Option<(&'static str, String)>,
+    /// When it was so.
+    pub at: Timestamp,
+}
+
+impl Metric {
+    fn count(name: &'static str, value: f64, dimension: Option<(&'static str, String)>, at: Timestamp) -> Self {
+        Self { name, value, unit: MetricUnit::Count, dimension, at }
+    }
+
+    /// `ActiveEnvironment`: 1 for the active colour, 0 for the other.
+    #[must_use]
+    pub fn active_environment(active: Colour, at: Timestamp) -> Vec<Self> {
+        Colour::BOTH
+            .iter()
+            .map(|colour| {
+                let value = if *colour == active { 1.0 } else { 0.0 };
+                Self::count("ActiveEnvironment", value, Some(("Colour", colour.to_string())), at)
+            })
+            .collect()
+    }
+
+    /// `EnvironmentHealthy`: 1 healthy, 0 not; absent while unknown.
+    #[must_use]
+    pub fn environment_healthy(verdicts: &Both<Assessment>, at: Timestamp) -> Vec<Self> {
+        Colour::BOTH
+            .iter()
+            .filter_map(|colour| {
+                let value = match verdicts.of(*colour).verdict {
+                    Verdict::Healthy => 1.0,
+                    Verdict::Unhealthy | Verdict::Suspect | Verdict::Maintenance => 0.0,
+                    Verdict::Unknown => return None,
+                };
+                Some(Self::count("EnvironmentHealthy", value, Some(("Colour", colour.to_string())), at))
+            })
+            .collect()
+    }
+
+    /// `FailoverBlocked`: a failover is wanted and this guard prevents it.
+    #[must_use]
+    pub fn failover_blocked(guard: GuardName, at: Timestamp) -> Self {
+        Self::count("FailoverBlocked", 1.0, Some(("Guard", guard.to_string())), at)
+    }
+
+    /// `FlagFault`: the flag holds no colour, or is gone.
+    #[must_use]
+    pub fn flag_fault(at: Timestamp) -> Self {
+        Self::count("FlagFault", 1.0, None, at)
+    }
+
+    /// `Transitions`: one change of the flag.
+    #[must_use]
+    pub fn transition(kind: &str, at: Timestamp) -> Self {
+        Self::count("Transitions", 1.0, Some(("Kind", kind.to_owned())), at)
+    }
+}

@@ -1,0 +1,116 @@
+//! Names of the parameters under the root.
+
+use crate::flag::FlagObservation;
+
+/// The names that belong to one flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterNames {
+    flag: String,
+    root: String,
+}
+
+/// Why a flag name cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "is {given:?}; allowed is a full parameter name of 2 to 14 levels such as /mwaa/blue-green/active-environment \
+     (letters, digits, '.', '-' and '_' between slashes, at most 900 characters, not below /aws or /ssm)"
+)]
+pub struct BadParameterName {
+    given: String,
+}
+
+impl ParameterNames {
+    /// Checks the flag's name by SSM's rules, leaving room for the records beside it.
+    pub fn of_flag(flag: &str) -> Result<Self, BadParameterName> {
+        let bad = || BadParameterName { given: flag.to_owned() };
+        let path = flag.strip_prefix('/').ok_or_else(bad)?;
+        let levels: Vec<&str> = path.split('/').collect();
+        let allowed = |level: &&str| {
+            !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        };
+        let reserved = levels
+            .first()
+            .is_none_or(|first| first.to_ascii_lowercase().starts_with("aws") || first.to_ascii_lowercase().starts_with("ssm"));
+        // SSM allows 15 levels and 1,011 characters; a record lies one level deeper and is up to 60 characters longer.
+        if !(2..=14).contains(&levels.len()) || flag.len() > 900 || reserved || !levels.iter().all(|level| allowed(level)) {
+            return Err(bad());
+        }
+        let (root, last) = flag.rsplit_once('/').ok_or_else(bad)?;
+        if ["hold", "audited", "announced", "transitions"].contains(&last) {
+            return Err(bad());
+        }
+        Ok(Self { flag: flag.to_owned(), root: root.to_owned() })
+    }
+
+    /// The flag itself.
+    pub fn flag(&self) -> &str {
+        &self.flag
+    }
+
+    /// The standing order against automatic failover and drills.
+    pub fn hold(&self) -> String {
+        format!("{}/hold", self.root)
+    }
+
+    /// The last flag version whose audit event has been sent.
+    pub fn audited(&self) -> String {
+        format!("{}/audited", self.root)
+    }
+
+    /// What has been announced once and need not be announced again.
+    pub fn announced(&self) -> String {
+        format!("{}/announced", self.root)
+    }
+
+    /// The path that holds all transition records.
+    pub fn transitions(&self) -> String {
+        format!("{}/transitions", self.root)
+    }
+
+    /// The parameter of one transition record.
+    pub fn transition(&self, record: &str) -> String {
+        format!("{}/transitions/{record}", self.root)
+    }
+}
+
+/// The name of the record for the transition out of `observed`: `v<next>-<ms>`.
+///
+/// The pair of next version and modification time stays unique even when the flag was deleted and made again.
+#[must_use]
+pub fn record_name(observed: &FlagObservation) -> String {
+    format!("v{}-{}", observed.version.next(), observed.modified.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flag::{FlagValue, FlagVersion};
+
+    #[test]
+    fn everything_lies_beside_the_flag() {
+        let names = ParameterNames::of_flag("/mwaa/blue-green/active-environment").unwrap();
+        assert_eq!(names.hold(), "/mwaa/blue-green/hold");
+        assert_eq!(names.audited(), "/mwaa/blue-green/audited");
+        let observed = FlagObservation {
+            value: FlagValue::read("blue"),
+            version: FlagVersion(12),
+            modified: "2026-11-23T10:00:00.123Z".parse().unwrap(),
+        };
+        assert_eq!(
+            names.transition(&record_name(&observed)),
+            "/mwaa/blue-green/transitions/v13-1795428000123"
+        );
+    }
+
+    #[test]
+    fn names_that_ssm_or_we_cannot_use_are_refused() {
+        for name in [
+            "", "/", "flag", "/flag", "a/b", "/a//b", "/a/b/", "/a b/c", "/aws/x", "/AWS/x", "/ssm/x", "/a/hold",
+            "/a/transitions", "/a/b\u{e9}", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15",
+        ] {
+            assert!(ParameterNames::of_flag(name).is_err(), "{name}");
+        }
+        assert!(ParameterNames::of_flag(&format!("/a/{}", "x".repeat(900))).is_err());
+        assert!(ParameterNames::of_flag("/team.a/orders_1/active-environment").is_ok());
+    }
+}

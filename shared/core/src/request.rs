@@ -1,0 +1,343 @@
+//! Requests to the switch-handler. Unknown fields and wrong types are refused by name, all at once.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::colour::Colour;
+use crate::decision::{Guard, GuardName};
+use crate::flag::{FlagObservation, FlagVersion, shortened};
+
+/// Longest reason, in characters.
+const MAX_REASON: usize = 500;
+
+/// Longest name of who asks, in characters.
+const MAX_REQUESTED_BY: usize = 200;
+
+/// Versions that `history` shows unless told otherwise.
+const DEFAULT_LIMIT: usize = 20;
+
+const ACTIONS: [&str; 9] =
+    ["switch", "status", "history", "rollback", "drill", "hold", "release", "check", "initialize"];
+
+/// A request, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Make `to` the active colour.
+    Switch(SwitchRequest),
+    /// Say what stands.
+    Status,
+    /// List the flag's newest versions.
+    History {
+        /// How many.
+        limit: usize,
+    },
+    /// Create the flag.
+    Initialize(InitializeRequest),
+}
+
+/// `{"to":"green"}` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SwitchRequest {
+    /// The colour wanted.
+    pub to: Colour,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+    /// Skip the guards, never the claim.
+    pub force: bool,
+    /// What must stand for the request to be carried out.
+    pub expect: Option<Expect>,
+}
+
+/// The state a request was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expect {
+    /// The active colour.
+    pub active: Option<Colour>,
+    /// The flag's version.
+    pub version: Option<FlagVersion>,
+}
+
+impl Expect {
+    /// Compares with what stands. It is the caller's own condition, so `force` does not skip it.
+    #[must_use]
+    pub fn guard(&self, observed: &FlagObservation) -> Guard {
+        let good = self.active.is_none_or(|active| observed.value.colour() == Some(active))
+            && self.version.is_none_or(|version| observed.version == version);
+        let mut wanted = Vec::new();
+        wanted.extend(self.active.map(|active| active.to_string()));
+        wanted.extend(self.version.map(|version| format!("version {version}")));
+        let detail = format!("expected {}, found {} at version {}", wanted.join(" at "), observed.value, observed.version);
+        Guard::new(GuardName::Expect, good, detail)
+    }
+}
+
+/// `{"action":"initialize"}` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InitializeRequest {
+    /// The first active colour, if named.
+    pub to: Option<Colour>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+    /// Create the flag although the pair has a past.
+    pub force: bool,
+}
+
+/// A request that cannot be carried out as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Something is wrong with it; the message names every field, what was given and what is allowed.
+    #[error("{}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// A documented action that this version does not have.
+    #[error("action {0:?} is not available yet; available are: switch, status, history, initialize")]
+    NotAvailableYet(String),
+}
+
+/// Reads a request. `now` is needed to judge instants.
+pub fn read(event: &Value, _now: Timestamp) -> Result<Request, RequestError> {
+    let Value::Object(fields) = event else {
+        return Err(RequestError::Invalid(vec![format!(
+            "the request is {}; allowed is a JSON object such as {{\"to\":\"green\"}}",
+            given(event)
+        )]));
+    };
+    let mut reader = Reader { fields, faults: Vec::new() };
+    let action = reader.action();
+    let request = match action.as_deref() {
+        Some("switch") => reader.switch(),
+        Some("status") => {
+            reader.only("status", &[]);
+            Some(Request::Status)
+        }
+        Some("history") => {
+            reader.only("history", &["limit"]);
+            Some(Request::History { limit: reader.limit() })
+        }
+        Some("initialize") => {
+            reader.only("initialize", &["to", "reason", "requested_by", "dry_run", "force"]);
+            Some(Request::Initialize(InitializeRequest {
+                to: reader.colour("to"),
+                reason: reader.text("reason", MAX_REASON),
+                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
+                dry_run: reader.flag("dry_run"),
+                force: reader.flag("force"),
+            }))
+        }
+        Some(other) => return Err(RequestError::NotAvailableYet(other.to_owned())),
+        None => None,
+    };
+    match request {
+        Some(request) if reader.faults.is_empty() => Ok(request),
+        _ => Err(RequestError::Invalid(reader.faults)),
+    }
+}
+
+struct Reader<'a> {
+    fields: &'a Map<String, Value>,
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, field: &str, value: &Value, allowed: &str) {
+        self.faults.push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
+    }
+
+    fn action(&mut self) -> Option<String> {
+        match self.fields.get("action") {
+            None => Some("switch".to_owned()),
+            Some(Value::String(action)) if ACTIONS.contains(&action.as_str()) => Some(action.clone()),
+            Some(other) => {
+                self.fault("action", other, &format!("one of: {}", ACTIONS.join(", ")));
+                None
+            }
+        }
+    }
+
+    fn only(&mut self, action: &str, allowed: &[&str]) {
+        for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
+            if !allowed.contains(&field.as_str()) {
+                let list = if allowed.is_empty() { "nothing else".to_owned() } else { allowed.join(", ") };
+                self.faults.push(format!(
+                    "field {:?} is not known to action {action:?}; allowed beside it: {list}",
+                    shortened(field, 60)
+                ));
+            }
+        }
+    }
+
+    fn switch(&mut self) -> Option<Request> {
+        self.only("switch", &["to", "reason", "requested_by", "dry_run", "force", "expect"]);
+        let to = self.colour("to");
+        if !self.fields.contains_key("to") {
+            self.faults.push("field \"to\" is missing; allowed is \"blue\" or \"green\"".to_owned());
+        }
+        let (reason, requested_by) = (self.text("reason", MAX_REASON), self.text("requested_by", MAX_REQUESTED_BY));
+        let (dry_run, force, expect) = (self.flag("dry_run"), self.flag("force"), self.expect());
+        Some(Request::Switch(SwitchRequest { to: to?, reason, requested_by, dry_run, force, expect }))
+    }
+
+    fn colour(&mut self, field: &str) -> Option<Colour> {
+        let value = self.fields.get(field)?;
+        let colour = value.as_str().and_then(Colour::parse);
+        if colour.is_none() {
+            self.fault(field, value, "exactly \"blue\" or \"green\"");
+        }
+        colour
+    }
+
+    fn text(&mut self, field: &str, longest: usize) -> Option<String> {
+        match self.fields.get(field)? {
+            Value::Null => None,
+            Value::String(text) if text.chars().count() <= longest && !text.chars().any(char::is_control) => {
+                (!text.is_empty()).then(|| text.clone())
+            }
+            other => {
+                self.fault(field, other, &format!("a text of at most {longest} characters in one line"));
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, field: &str) -> bool {
+        match self.fields.get(field) {
+            None => false,
+            Some(Value::Bool(value)) => *value,
+            Some(other) => {
+                self.fault(field, other, "true or false");
+                false
+            }
+        }
+    }
+
+    fn limit(&mut self) -> usize {
+        match self.fields.get("limit") {
+            None => DEFAULT_LIMIT,
+            Some(value) => match value.as_u64().and_then(|limit| usize::try_from(limit).ok()) {
+                Some(limit) if (1..=100).contains(&limit) => limit,
+                _ => {
+                    self.fault("limit", value, "a whole number from 1 to 100");
+                    DEFAULT_LIMIT
+                }
+            },
+        }
+    }
+
+    fn expect(&mut self) -> Option<Expect> {
+        let value = self.fields.get("expect")?;
+        let allowed = "an object with \"active\" (\"blue\" or \"green\"), \"version\" (a whole number from 1), or both";
+        let Some(fields) = value.as_object().filter(|fields| !fields.is_empty()) else {
+            self.fault("expect", value, allowed);
+            return None;
+        };
+        let active = fields.get("active").map(|active| active.as_str().and_then(Colour::parse));
+        let version = fields.get("version").map(|version| version.as_u64().filter(|version| *version >= 1));
+        let unknown = fields.keys().any(|key| key != "active" && key != "version");
+        if unknown || active == Some(None) || version == Some(None) {
+            self.fault("expect", value, allowed);
+            return None;
+        }
+        Some(Expect { active: active.flatten(), version: version.flatten().map(FlagVersion) })
+    }
+}
+
+/// What was given, short enough for a message.
+fn given(value: &Value) -> String {
+    shortened(&value.to_string(), 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn ask(event: &Value) -> Result<Request, RequestError> {
+        read(event, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_colour_is_enough() {
+        let Ok(Request::Switch(request)) = ask(&json!({"to": "green"})) else { panic!("not understood") };
+        assert_eq!((request.to, request.force, request.dry_run), (Colour::Green, false, false));
+    }
+
+    #[test]
+    fn every_fault_names_its_field_what_was_given_and_what_is_allowed() {
+        for (event, parts) in [
+            (json!({"to": "Blue "}), vec!["\"to\"", "\"Blue \"", "\"blue\" or \"green\""]),
+            (json!({}), vec!["\"to\"", "missing"]),
+            (json!({"to": null}), vec!["\"to\"", "null"]),
+            (json!({"to": "green", "colour": 1}), vec!["\"colour\"", "not known"]),
+            (json!({"to": "green", "dry_run": "yes"}), vec!["\"dry_run\"", "\"yes\"", "true or false"]),
+            (json!({"to": "green", "expect": {}}), vec!["\"expect\"", "{}"]),
+            (json!({"to": "green", "expect": {"version": 0}}), vec!["\"expect\"", "from 1"]),
+            (json!({"to": "green", "expect": {"version": 1.5}}), vec!["\"expect\"", "1.5"]),
+            (json!({"to": "green", "reason": 7}), vec!["\"reason\"", "7"]),
+            (json!({"to": "green", "reason": "x".repeat(501)}), vec!["\"reason\"", "500"]),
+            (json!({"action": "Switch"}), vec!["\"action\"", "\"Switch\"", "switch, status"]),
+            (json!({"action": "history", "limit": 0}), vec!["\"limit\"", "1 to 100"]),
+            (json!({"action": "history", "limit": 1e300}), vec!["\"limit\""]),
+            (json!({"action": "status", "to": "green"}), vec!["\"to\"", "nothing else"]),
+            (json!({"to": "pink", "force": 1}), vec!["\"to\"", "\"pink\"", "\"force\"", "1"]),
+            (json!("green"), vec!["\"green\"", "JSON object"]),
+            (Value::Null, vec!["null"]),
+        ] {
+            let message = ask(&event).unwrap_err().to_string();
+            for part in parts {
+                assert!(message.contains(part), "{event}: {part} is not in: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn documented_actions_that_are_not_built_say_so() {
+        for action in ["rollback", "drill", "hold", "release", "check"] {
+            let error = ask(&json!({"action": action})).unwrap_err();
+            assert!(matches!(&error, RequestError::NotAvailableYet(name) if name == action), "{error}");
+            assert!(error.to_string().contains("not available yet"));
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+            Just(json!("green")),
+            Just(json!("switch")),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            let key = prop_oneof![
+                ".*",
+                Just("to".to_owned()),
+                Just("action".to_owned()),
+                Just("expect".to_owned()),
+                Just("limit".to_owned()),
+                Just("reason".to_owned()),
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..6).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_at_all_is_answered(event in any_json()) {
+            if let Err(RequestError::Invalid(faults)) = ask(&event) {
+                prop_assert!(!faults.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Arithmetic on instants that cannot overflow, whatever a parameter or an answer contains.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, Unit};
+
+/// `instant` plus `duration`, or the last representable instant.
+#[must_use]
+pub fn after(instant: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| instant.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// `instant` minus `duration`, or the first representable instant.
+#[must_use]
+pub fn before(instant: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| instant.checked_sub(duration).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// Time from `from` to `to`; zero if `to` is earlier (two machines' clocks may disagree).
+#[must_use]
+pub fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+/// The instant cut to whole milliseconds, the resolution Parameter Store and our records keep.
+#[must_use]
+pub fn to_milliseconds(instant: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(instant.as_millisecond()).unwrap_or(instant)
+}
+
+/// The instant to the second, for people: `2026-11-23T10:12:44Z`.
+#[must_use]
+pub fn to_second(instant: Timestamp) -> String {
+    instant.round(Unit::Second).unwrap_or(instant).to_string()
+}
+
+/// Seconds with at most one decimal, for people: `138 s`, `4.2 s`.
+#[must_use]
+pub fn in_seconds(duration: Duration) -> String {
+    if duration.as_secs() >= 10 || duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+/// Milliseconds that fit a JSON number everywhere.
+#[must_use]
+pub fn whole_milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

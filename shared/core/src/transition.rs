@@ -1,0 +1,229 @@
+//! Transitions: one change of the flag each, and the record that claims it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::colour::Colour;
+use crate::flag::{FlagVersion, shortened};
+
+/// Largest parameter value in SSM's standard tier, in bytes.
+const MAX_VALUE: usize = 4096;
+
+/// Why the flag changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A person, planned.
+    Switch,
+    /// Automatic.
+    Failover,
+    /// The way out of a drill.
+    Drill,
+    /// The way back.
+    DrillReturn,
+    /// A person, back to the previous colour.
+    Rollback,
+    /// Repair of a broken flag.
+    Restore,
+    /// Somebody wrote the flag by another road.
+    External,
+    /// The flag was created.
+    Initialize,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Switch,
+        Self::Failover,
+        Self::Drill,
+        Self::DrillReturn,
+        Self::Rollback,
+        Self::Restore,
+        Self::External,
+        Self::Initialize,
+    ];
+
+    /// As written in records, metrics and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Failover => "failover",
+            Self::Drill => "drill",
+            Self::DrillReturn => "drill-return",
+            Self::Rollback => "rollback",
+            Self::Restore => "restore",
+            Self::External => "external",
+            Self::Initialize => "initialize",
+        }
+    }
+
+    /// The kind a Description begins with, as [`crate::flag::description`] writes it.
+    #[must_use]
+    pub fn of_description(description: &str) -> Option<Self> {
+        let (word, _) = description.split_once(": ")?;
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it.
+    #[must_use]
+    pub fn is_by_a_person(self) -> bool {
+        matches!(self, Self::Switch | Self::Rollback | Self::External)
+    }
+
+    /// Whether it counts a short lead after its write, so that every reader has seen it before it counts.
+    #[must_use]
+    pub fn is_planned(self) -> bool {
+        !matches!(self, Self::Failover)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Who made the transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Which of our functions.
+    pub function: String,
+    /// Its Lambda request id.
+    pub request_id: String,
+    /// The person or job that asked, as given in the request.
+    pub requested_by: Option<String>,
+}
+
+/// What made the function run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// `schedule`, `alarm`, `alarm-event`, `sns-alarm`, `environment-status`, `invoke` or `unrecognised`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Event id or alarm name, if it had one.
+    pub id: Option<String>,
+}
+
+/// The claim and write-ahead record of one transition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransitionRecord {
+    /// Version of this format.
+    pub schema: u32,
+    /// Why.
+    pub kind: Kind,
+    /// The colour before; none if the flag held no colour.
+    pub from: Option<Colour>,
+    /// The colour after.
+    pub to: Colour,
+    /// The version that the write makes if nobody interferes.
+    pub version: FlagVersion,
+    /// When it was decided, by the writer's clock.
+    pub decided_at: Timestamp,
+    /// When it takes effect. The tail in the flag's Description is authoritative: a late write moves it.
+    pub effective_from: Timestamp,
+    /// One sentence for people.
+    pub reason: String,
+    /// Who.
+    pub actor: Actor,
+    /// What made it run.
+    pub trigger: Trigger,
+    /// The drill it belongs to.
+    pub drill: Option<Value>,
+    /// What was seen: raw signals with their ages, and `last_known_healthy` of the old colour.
+    pub evidence: Value,
+}
+
+impl TransitionRecord {
+    /// The present format.
+    pub const SCHEMA: u32 = 1;
+
+    /// As stored. Evidence, then the reason, give way if the whole would not fit a standard parameter.
+    #[must_use]
+    pub fn to_stored(&self) -> String {
+        let text = json!(self).to_string();
+        if text.len() <= MAX_VALUE {
+            return text;
+        }
+        let mut smaller = self.clone();
+        let last_known_healthy = self.evidence.get("last_known_healthy").cloned();
+        smaller.evidence = json!({"omitted": "larger than a standard parameter"});
+        if let (Some(healthy), Some(evidence)) = (last_known_healthy, smaller.evidence.as_object_mut()) {
+            evidence.insert("last_known_healthy".to_owned(), healthy);
+        }
+        smaller.reason = shortened(&self.reason, 400);
+        smaller.actor.requested_by = self.actor.requested_by.as_deref().map(|by| shortened(by, 100));
+        smaller.trigger.id = self.trigger.id.as_deref().map(|id| shortened(id, 100));
+        json!(smaller).to_string()
+    }
+
+    /// Reads a stored record. Fields added by a later schema are ignored.
+    pub fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The last instant the old colour was known healthy, where a failover recorded it.
+    #[must_use]
+    pub fn last_known_healthy(&self) -> Option<Timestamp> {
+        self.evidence.get("last_known_healthy")?.as_str()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn record() -> TransitionRecord {
+        TransitionRecord {
+            schema: TransitionRecord::SCHEMA,
+            kind: Kind::Failover,
+            from: Some(Colour::Blue),
+            to: Colour::Green,
+            version: FlagVersion(13),
+            decided_at: "2026-11-23T10:15:02.120Z".parse().unwrap(),
+            effective_from: "2026-11-23T10:12:44Z".parse().unwrap(),
+            reason: "blue: scheduler heartbeat stale for 138 s".into(),
+            actor: Actor { function: "health-watcher".into(), request_id: "r-1".into(), requested_by: None },
+            trigger: Trigger { kind: "schedule".into(), id: Some("e-1".into()) },
+            drill: None,
+            evidence: json!({"last_known_healthy": "2026-11-23T10:12:44Z"}),
+        }
+    }
+
+    #[test]
+    fn a_record_is_stored_in_the_documented_form_and_read_back() {
+        let stored: Value = serde_json::from_str(&record().to_stored()).unwrap();
+        assert_eq!(stored["decided_at"], "2026-11-23T10:15:02.12Z");
+        assert_eq!(stored["effective_from"], "2026-11-23T10:12:44Z");
+        assert_eq!(stored["trigger"]["type"], "schedule");
+        assert_eq!(stored["version"], 13);
+        assert_eq!(stored["kind"], "failover");
+        assert!(stored["drill"].is_null());
+        assert_eq!(TransitionRecord::from_stored(&record().to_stored()).unwrap(), record());
+    }
+
+    #[test]
+    fn a_record_fits_a_standard_parameter_whatever_it_was_given() {
+        let mut large = record();
+        large.reason = "é".repeat(5000);
+        large.actor.requested_by = Some("x".repeat(3000));
+        large.evidence = json!({"noise": "n".repeat(9000), "last_known_healthy": "2026-11-23T10:12:44Z"});
+        let stored = large.to_stored();
+        assert!(stored.len() <= MAX_VALUE, "{}", stored.len());
+        let read = TransitionRecord::from_stored(&stored).unwrap();
+        assert_eq!(read.last_known_healthy(), record().last_known_healthy());
+        assert_eq!(read.to, Colour::Green);
+    }
+
+    #[test]
+    fn a_later_schema_with_more_fields_is_still_read() {
+        let mut later: Value = serde_json::from_str(&record().to_stored()).unwrap();
+        later["schema"] = json!(2);
+        later["something_new"] = json!([1]);
+        assert_eq!(TransitionRecord::from_stored(&later.to_string()).unwrap().schema, 2);
+    }
+}
