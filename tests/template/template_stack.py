@@ -1,0 +1,184 @@
+"""Reads template.yaml and works out what a deployment with given parameters would contain.
+
+Only what this template uses is understood; anything else raises, so that a test cannot pass by not looking.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+TEMPLATE = PROJECT / "template.yaml"
+EVENTS = PROJECT / "events"
+
+PSEUDO_PARAMETERS = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "123456789012",
+    "AWS::StackName": "mwaa-blue-green",
+}
+NO_VALUE = object()
+# What names a resource of each type, for Ref.
+NAME_PROPERTIES = {
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::Events::EventBus": "Name",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::Serverless::Function": "FunctionName",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        if suffix == "GetAtt":
+            value = value.split(".", 1)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+def load() -> dict[str, Any]:
+    return yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506: a SafeLoader with CloudFormation's tags
+
+
+class Stack:
+    """The template with parameters filled in: resources whose condition holds, with intrinsics resolved.
+
+    Fn::GetAtt resolves to "<LogicalId>.<Attribute>", so that tests can say what refers to what.
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        self.template = load()
+        unknown = set(parameters) - set(self.template["Parameters"])
+        assert not unknown, f"no such parameters: {unknown}"
+        self.parameters = {
+            name: self._typed(spec["Type"], str(parameters.get(name, spec["Default"])))
+            for name, spec in self.template["Parameters"].items()
+        }
+        self.conditions = {name: self._truth(rule) for name, rule in self.template["Conditions"].items()}
+        self.resources = {
+            name: self.resolve(resource)
+            for name, resource in self.template["Resources"].items()
+            if self.conditions.get(resource.get("Condition", ""), True)
+        }
+        self.environment = self.resolve(self.template["Globals"]["Function"]["Environment"]["Variables"])
+        self.outputs = self.resolve(self.template["Outputs"])
+
+    def of_type(self, type_name: str) -> dict[str, dict[str, Any]]:
+        return {name: r["Properties"] for name, r in self.resources.items() if r["Type"] == type_name}
+
+    def refused_by_rules(self) -> list[str]:
+        return [
+            assertion["AssertDescription"]
+            for rule in self.template["Rules"].values()
+            for assertion in rule["Assertions"]
+            if not self._truth(assertion["Assert"])
+        ]
+
+    @staticmethod
+    def _typed(type_name: str, value: str) -> Any:
+        # CloudFormation makes a list of one empty text out of an empty list, and trims every member.
+        return [member.strip() for member in value.split(",")] if type_name == "CommaDelimitedList" else value
+
+    def _truth(self, rule: Any) -> bool:
+        ((function, argument),) = rule.items()
+        match function:
+            case "Condition":
+                return self._truth(self.template["Conditions"][argument])
+            case "Fn::Not":
+                return not self._truth(argument[0])
+            case "Fn::And":
+                return all(self._truth(part) for part in argument)
+            case "Fn::Or":
+                return any(self._truth(part) for part in argument)
+            case "Fn::Equals":
+                left, right = (self.resolve(part) for part in argument)
+                return left == right
+        raise NotImplementedError(function)
+
+    def resolve(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [r for r in map(self.resolve, value) if r is not NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            if function == "Ref":
+                return self._ref(argument)
+            if function == "Condition" and isinstance(argument, str):
+                return value
+            if function.startswith("Fn::"):
+                return self._call(function, argument)
+        resolved = {key: self.resolve(member) for key, member in value.items()}
+        return {key: member for key, member in resolved.items() if member is not NO_VALUE}
+
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        if name in PSEUDO_PARAMETERS:
+            return PSEUDO_PARAMETERS[name]
+        if name in self.parameters:
+            return self.parameters[name]
+        resource = self.template["Resources"][name]
+        name_property = NAME_PROPERTIES.get(resource["Type"])
+        return self.resolve(resource["Properties"][name_property]) if name_property else name
+
+    def _call(self, function: str, argument: Any) -> Any:
+        match function:
+            case "Fn::GetAtt":
+                assert argument[0] in self.template["Resources"], f"no such resource: {argument[0]}"
+                return ".".join(argument)
+            case "Fn::If":
+                return self.resolve(argument[1] if self.conditions[argument[0]] else argument[2])
+            case "Fn::Join":
+                return argument[0].join(self.resolve(argument[1]))
+            case "Fn::Select":
+                return self.resolve(argument[1])[int(argument[0])]
+            case "Fn::Sub":
+                text, extra = argument if isinstance(argument, list) else (argument, {})
+                extra = self.resolve(extra)
+
+                def fill(found: re.Match[str]) -> str:
+                    name = found[1]
+                    if name in extra:
+                        return extra[name]
+                    return name if "." in name else str(self._ref(name))
+
+                return re.sub(r"\$\{([^!}]+)\}", fill, text)
+        raise NotImplementedError(function)
+
+
+def matches(pattern: dict[str, Any], event: Any) -> bool:
+    """EventBridge's matching, as far as the rules of this template use it: exact values and `exists`."""
+    if not isinstance(event, dict):
+        return False
+    for key, wanted in pattern.items():
+        if isinstance(wanted, dict):
+            if not matches(wanted, event.get(key)):
+                return False
+        elif not any(_matches_one(choice, key, event) for choice in wanted):
+            return False
+    return True
+
+
+def _matches_one(choice: Any, key: str, event: dict[str, Any]) -> bool:
+    if isinstance(choice, dict):
+        assert set(choice) == {"exists"}, f"teach the matcher first: {choice}"
+        return (key in event) == choice["exists"]
+    actual = event.get(key)
+    return choice in actual if isinstance(actual, list) else key in event and choice == actual

@@ -1,0 +1,148 @@
+"""The rules of the stack against the payloads in events/: who wakes whom, and who must not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from template_stack import EVENTS, Stack, matches
+
+FILES = sorted(EVENTS.glob("*.json"))
+
+# Which rule takes which file; every other file of the folder must be left alone.
+TAKEN = {
+    "BlueNamedAlarmRule": {"tick-alarm-event", "tick-alarm-event-composite"},
+    "GreenNamedAlarmRule": set(),
+    "EnvironmentStatusRule": {"tick-environment-status"},
+    "FlagChangeRule": {
+        "flag-created",
+        "flag-updated",
+        "flag-updated-by-hand",
+        "flag-deleted",
+        "flag-labelled",
+        "hold-created",
+        "hold-updated",
+        "hold-deleted",
+    },
+}
+AUDIT_EVENTS = ["Environment Transition", "Failover Blocked", "Flag Fault", "Hold Changed", "Drill Finished"]
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict[str, dict[str, Any]]:
+    stack = Stack(BlueAlarmNames="orders-late, orders-broken", GreenAlarmNames="green-orders-late")
+    return stack.of_type("AWS::Events::Rule")
+
+
+def load(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("rule", TAKEN)
+def test_rule_takes_exactly_its_events(rules: dict[str, dict[str, Any]], rule: str) -> None:
+    pattern = rules[rule]["EventPattern"]
+    assert {f.stem for f in FILES if matches(pattern, json.loads(f.read_text()))} == TAKEN[rule]
+
+
+def test_every_rule_on_the_default_bus_is_tried(rules: dict[str, dict[str, Any]]) -> None:
+    on_default_bus = {n for n, p in rules.items() if "EventBusName" not in p and "EventPattern" in p}
+    assert on_default_bus == set(TAKEN)
+
+
+def test_the_schedule_ticks_every_minute(rules: dict[str, dict[str, Any]]) -> None:
+    assert rules["WatcherSchedule"]["ScheduleExpression"] == "rate(1 minute)"
+    assert rules["WatcherSchedule"].get("State", "ENABLED") == "ENABLED"
+    assert load("tick-schedule")["resources"] == [
+        f"arn:aws:events:us-east-1:123456789012:rule/{rules['WatcherSchedule']['Name']}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "target"),
+    [
+        ("WatcherSchedule", "HealthWatcherFunction.Arn"),
+        ("BlueNamedAlarmRule", "HealthWatcherFunction.Arn"),
+        ("GreenNamedAlarmRule", "HealthWatcherFunction.Arn"),
+        ("EnvironmentStatusRule", "HealthWatcherFunction.Arn"),
+        ("FlagChangeRule", "ChangeListenerFunction.Arn"),
+    ],
+)
+def test_rule_wakes_the_right_function(rules: dict[str, dict[str, Any]], rule: str, target: str) -> None:
+    assert [t["Arn"] for t in rules[rule]["Targets"]] == [target]
+
+
+def test_functions_get_the_event_as_it_is(rules: dict[str, dict[str, Any]]) -> None:
+    for name, properties in rules.items():
+        for target in properties["Targets"]:
+            if target["Arn"].endswith("Function.Arn"):
+                assert not {"Input", "InputPath", "InputTransformer"} & set(target), name
+
+
+def audit_event(detail_type: str) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "0d1f3d0b-6a5c-4f39-9a55-0c6a4ad1b6a1",
+        "detail-type": detail_type,
+        "source": "mwaa.bluegreen",
+        "account": "123456789012",
+        "time": "2026-11-23T10:15:04Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {"id": "mwaa-blue-green:/mwaa/blue-green/active-environment:v13", "reason": "blue is dead"},
+    }
+
+
+@pytest.mark.parametrize("detail_type", AUDIT_EVENTS)
+def test_every_audit_event_is_logged(rules: dict[str, dict[str, Any]], detail_type: str) -> None:
+    assert matches(rules["AuditLogRule"]["EventPattern"], audit_event(detail_type))
+
+
+def test_people_hear_of_what_they_must_know_and_of_nothing_twice(rules: dict[str, dict[str, Any]]) -> None:
+    pattern = rules["NotificationRule"]["EventPattern"]
+    told = [t for t in AUDIT_EVENTS if matches(pattern, audit_event(t))]
+    assert told == ["Environment Transition", "Failover Blocked", "Flag Fault"]
+    assert not matches(pattern, {**audit_event("Flag Fault"), "replay-name": "last-week"})
+
+
+def test_the_notification_uses_only_what_it_was_given(rules: dict[str, dict[str, Any]]) -> None:
+    transformer = rules["NotificationRule"]["Targets"][0]["InputTransformer"]
+    used = set(re.findall(r"<([^>]+)>", transformer["InputTemplate"]))
+    assert used == set(transformer["InputPathsMap"])
+    # Several lines are allowed only if every one of them is a quoted text.
+    for line in transformer["InputTemplate"].strip().splitlines():
+        assert re.fullmatch(r'"[^"]*"', line), line
+
+
+def test_audit_rules_listen_on_our_bus(rules: dict[str, dict[str, Any]]) -> None:
+    assert {n for n, p in rules.items() if p.get("EventBusName") == "mwaa-blue-green-audit"} == {
+        "AuditLogRule",
+        "NotificationRule",
+    }
+
+
+# ---- The folder itself -------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_one_line_for_every_file() -> None:
+    listed = re.findall(r"^- `([^`]+)\.json`: \S", (EVENTS / "README.md").read_text(), re.M)
+    assert sorted(listed) == sorted(f.stem for f in FILES)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_file_is_plain_json_without_real_accounts(file: Path) -> None:
+    text = file.read_text()
+    json.loads(text)
+    assert set(re.findall(r"(?<![\d-])\d{12}(?!\d)", text)) <= {"123456789012"}
+
+
+def test_direct_alarm_action_is_that_of_our_alarm() -> None:
+    stack = Stack()
+    event = load("tick-alarm-action")
+    alarm = stack.resources["BlueHeartbeatAlarm"]["Properties"]
+    assert event["alarmData"]["alarmName"] == alarm["AlarmName"]
+    (metric,) = event["alarmData"]["configuration"]["metrics"]
+    assert metric["metricStat"]["metric"]["dimensions"] == {d["Name"]: d["Value"] for d in alarm["Dimensions"]}

@@ -1,0 +1,597 @@
+"""What must hold for template.yaml besides being valid (that, `sam validate --lint` and cfn-lint say)."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+
+from template_stack import PROJECT, TEMPLATE, Stack, load
+
+# A claim older than this counts as abandoned by its writer, so nobody may still be at work by then.
+CLAIM_TIMEOUT_SECONDS = 65
+AIRFLOW_API_TIMEOUT_SECONDS = 10
+
+FUNCTIONS = {
+    "HealthWatcherFunction": "health-watcher",
+    "SwitchHandlerFunction": "switch-handler",
+    "ChangeListenerFunction": "change-listener",
+}
+# What the functions read at their start.
+ENVIRONMENT = {
+    "PAIR_NAME": "mwaa-blue-green",
+    "FLAG_PARAMETER": "/mwaa/blue-green/active-environment",
+    "BLUE_ENVIRONMENT_NAME": "airflow-blue",
+    "BLUE_REGION": "",
+    "BLUE_ALARM_NAMES": "",
+    "GREEN_ENVIRONMENT_NAME": "airflow-green",
+    "GREEN_REGION": "",
+    "GREEN_ALARM_NAMES": "",
+    "FAILOVER_MODE": "automatic",
+    "FAILURE_WINDOW_SECONDS": "120",
+    "MAINTENANCE_GRACE_SECONDS": "2700",
+    "COOLDOWN_SECONDS": "300",
+    "FAILOVER_BUDGET_PER_DAY": "3",
+    "TAKEOVER": "at-least-once",
+    "SWITCH_LEAD_SECONDS": "10",
+    "PROBE_INTERVAL_SECONDS": "5",
+    "PROBE_UNTIL_SECONDS": "50",
+    "METRICS_INTERVAL_MINUTES": "5",
+    "AUDIT_BUS_NAME": "mwaa-blue-green-audit",
+    "LOG_LEVEL": "info",
+}
+EVERYTHING = {
+    "BlueAlarmNames": "orders-late, orders-broken",
+    "GreenAlarmNames": "green-orders-late",
+    "NotificationEmail": "on-call@example.com",
+    "VpcSubnetIds": "subnet-1,subnet-2",
+    "VpcSecurityGroupIds": "sg-1",
+}
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Stack:
+    return Stack()
+
+
+@pytest.fixture(scope="module")
+def full() -> Stack:
+    return Stack(**EVERYTHING)
+
+
+# ---- Parameters ------------------------------------------------------------------------------------------
+
+
+def test_every_parameter_has_a_default_and_a_description(template: dict[str, Any]) -> None:
+    for name, spec in template["Parameters"].items():
+        assert "Default" in spec, name
+        assert len(spec.get("Description", "")) > 20, name
+        assert spec["Description"].endswith("."), name
+
+
+def test_every_limited_parameter_says_what_it_wants(template: dict[str, Any]) -> None:
+    limits = {"AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "MinLength", "MaxLength"}
+    for name, spec in template["Parameters"].items():
+        if limits & set(spec):
+            assert spec.get("ConstraintDescription"), name
+        if spec["Type"] == "Number" and "AllowedValues" not in spec:
+            assert {"MinValue", "MaxValue"} <= set(spec), f"{name} is unbounded"
+
+
+def test_every_default_is_allowed(template: dict[str, Any]) -> None:
+    for name, spec in template["Parameters"].items():
+        default = spec["Default"]
+        if "AllowedPattern" in spec:
+            assert re.fullmatch(spec["AllowedPattern"], default), name
+        if "AllowedValues" in spec:
+            assert default in spec["AllowedValues"], name
+        if "MinValue" in spec:
+            assert spec["MinValue"] <= default <= spec["MaxValue"], name
+
+
+def test_the_console_shows_every_parameter_once_and_with_a_label(template: dict[str, Any]) -> None:
+    layout = template["Metadata"]["AWS::CloudFormation::Interface"]
+    shown = [name for group in layout["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template["Parameters"])
+    assert sorted(layout["ParameterLabels"]) == sorted(template["Parameters"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        (
+            "ParameterRoot",
+            ["/a", "/mwaa/blue-green", "/team.x/a_b/c"],
+            ["mwaa", "/", "/a/", "//a", "/aws/x", "/SSM/x", "/a b", "/a" * 14],
+        ),
+        ("PairName", ["abc", "orders-2"], ["Orders", "-abc", "abc-", "2abc", "a_b"]),
+        ("BlueRegion", ["", "eu-west-1", "us-gov-east-1", "ap-southeast-2"], ["Europe", "eu-west", "eu-west-1a", " "]),
+        ("BlueEnvironmentName", ["airflow_1-x"], ["", "1airflow", "air flow", "a/b"]),
+        ("NotificationEmail", ["", "a@b.example"], ["a", "a@b", "a b@c.example"]),
+    ],
+)
+def test_patterns(template: dict[str, Any], parameter: str, good: list[str], bad: list[str]) -> None:
+    pattern = template["Parameters"][parameter]["AllowedPattern"]
+    assert [text for text in good if not re.fullmatch(pattern, text)] == []
+    assert [text for text in bad if re.fullmatch(pattern, text)] == []
+
+
+def test_blue_and_green_must_differ() -> None:
+    assert Stack(GreenEnvironmentName="airflow-blue").refused_by_rules()
+    assert Stack(
+        GreenEnvironmentName="airflow-blue", BlueRegion="eu-west-1", GreenRegion="eu-west-1"
+    ).refused_by_rules()
+    assert not Stack(GreenEnvironmentName="airflow-blue", GreenRegion="eu-west-1").refused_by_rules()
+    assert not Stack().refused_by_rules()
+
+
+def test_the_longest_pair_name_fits_every_resource(template: dict[str, Any]) -> None:
+    stack = Stack(PairName="p" * template["Parameters"]["PairName"]["MaxLength"])
+    for properties in stack.of_type("AWS::Serverless::Function").values():
+        assert len(properties["FunctionName"]) <= 64
+    for properties in stack.of_type("AWS::Events::Rule").values():
+        assert len(properties["Name"]) <= 64
+    for properties in stack.of_type("AWS::Events::Archive").values():
+        assert len(properties["ArchiveName"]) <= 48
+
+
+# ---- Functions -------------------------------------------------------------------------------------------
+
+
+def test_there_are_exactly_the_three_functions(plain: Stack) -> None:
+    functions = plain.of_type("AWS::Serverless::Function")
+    assert {name: p["FunctionName"] for name, p in functions.items()} == {
+        name: f"mwaa-blue-green-{short}" for name, short in FUNCTIONS.items()
+    }
+
+
+def test_no_function_outlives_a_claim(plain: Stack) -> None:
+    for name, properties in plain.of_type("AWS::Serverless::Function").items():
+        assert properties["Timeout"] < CLAIM_TIMEOUT_SECONDS, name
+
+
+def test_a_probing_tick_has_time_to_finish(plain: Stack) -> None:
+    """The last probe may take as long as Airflow's API does, and must still end within the tick."""
+    timeout = plain.resources["HealthWatcherFunction"]["Properties"]["Timeout"]
+    assert int(plain.environment["PROBE_UNTIL_SECONDS"]) + AIRFLOW_API_TIMEOUT_SECONDS <= timeout
+
+
+def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) -> None:
+    assert plain.environment == ENVIRONMENT
+    assert full.environment["BLUE_ALARM_NAMES"] == "orders-late,orders-broken"
+
+
+def test_the_flag_and_its_rule_follow_the_root() -> None:
+    stack = Stack(ParameterRoot="/team/orders")
+    assert stack.environment["FLAG_PARAMETER"] == "/team/orders/active-environment"
+    pattern = stack.resources["FlagChangeRule"]["Properties"]["EventPattern"]
+    assert pattern["detail"]["name"] == ["/team/orders/active-environment", "/team/orders/hold"]
+
+
+def test_functions_build_and_run_alike(template: dict[str, Any]) -> None:
+    shared = template["Globals"]["Function"]
+    assert (shared["Handler"], shared["Runtime"], shared["MemorySize"]) == ("bootstrap", "provided.al2023", 128)
+    for name, short in FUNCTIONS.items():
+        function = template["Resources"][name]
+        # The local demo rewrites exactly these lines to target/lambda/<name>, as `sam build` does.
+        assert function["Properties"]["CodeUri"] == f"functions/{short}"
+        assert function["Metadata"] == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": short}}
+
+
+def test_nothing_reserves_concurrency(template: dict[str, Any]) -> None:
+    """Accounts with a small limit refuse it, and the stack with it."""
+    assert "ReservedConcurrentExecutions" not in template["Globals"]["Function"]
+    for resource in template["Resources"].values():
+        assert "ReservedConcurrentExecutions" not in resource["Properties"]
+
+
+def test_every_function_logs_into_a_group_of_its_own(plain: Stack) -> None:
+    groups = plain.of_type("AWS::Logs::LogGroup")
+    for name, short in FUNCTIONS.items():
+        logging = plain.resources[name]["Properties"]["LoggingConfig"]
+        assert logging == {"LogFormat": "Text", "LogGroup": f"/aws/lambda/mwaa-blue-green-{short}"}
+        assert logging["LogGroup"] in [group["LogGroupName"] for group in groups.values()]
+
+
+def test_every_log_group_forgets(plain: Stack) -> None:
+    for name, properties in plain.of_type("AWS::Logs::LogGroup").items():
+        assert int(properties.get("RetentionInDays", 0)) > 0, name
+
+
+def test_only_who_talks_to_airflow_goes_into_a_vpc(plain: Stack, full: Stack) -> None:
+    def in_vpc(stack: Stack) -> list[str]:
+        return [name for name, p in stack.of_type("AWS::Serverless::Function").items() if "VpcConfig" in p]
+
+    assert in_vpc(plain) == []
+    assert in_vpc(full) == ["HealthWatcherFunction", "SwitchHandlerFunction"]
+
+
+# ---- Nothing asynchronous may retry without end, or be lost without trace -----------------------------------
+
+
+def test_every_function_limits_its_asynchronous_invocations(plain: Stack) -> None:
+    for name, properties in plain.of_type("AWS::Serverless::Function").items():
+        config = properties["EventInvokeConfig"]
+        assert 60 <= config["MaximumEventAgeInSeconds"] <= 3600, name
+        assert 0 <= config["MaximumRetryAttempts"] <= 2, name
+        assert config["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": "DeadLetterQueue.Arn"}, name
+
+
+def test_a_late_switch_is_not_executed(plain: Stack) -> None:
+    config = plain.resources["SwitchHandlerFunction"]["Properties"]["EventInvokeConfig"]
+    assert (config["MaximumEventAgeInSeconds"], config["MaximumRetryAttempts"]) == (60, 0)
+
+
+def test_every_rule_limits_its_retries_and_keeps_what_it_could_not_deliver(full: Stack) -> None:
+    for name, properties in full.of_type("AWS::Events::Rule").items():
+        assert properties["Targets"], name
+        for target in properties["Targets"]:
+            assert 0 <= target["RetryPolicy"]["MaximumRetryAttempts"] <= 185, name
+            assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 6 * 3600, name
+            assert target["DeadLetterConfig"] == {"Arn": "DeadLetterQueue.Arn"}, name
+
+
+def test_the_dead_letter_queue_takes_from_exactly_the_rules(plain: Stack, full: Stack) -> None:
+    for stack in (plain, full):
+        (statement,) = stack.resources["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        allowed = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+        assert sorted(allowed) == sorted(f"{name}.Arn" for name in stack.of_type("AWS::Events::Rule"))
+
+
+def test_the_dead_letter_queue_keeps_them_long_and_encrypted(plain: Stack) -> None:
+    queue = plain.resources["DeadLetterQueue"]["Properties"]
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert queue["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("parameters", [{}, EVERYTHING, {**EVERYTHING, "GreenRegion": "eu-west-1"}])
+def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[str, str]) -> None:
+    stack = Stack(**parameters)
+    triggers = set()
+    for name, properties in stack.of_type("AWS::Events::Rule").items():
+        for target in properties["Targets"]:
+            if target["Arn"].split(".")[0] in FUNCTIONS:
+                triggers.add((target["Arn"], "events.amazonaws.com", f"{name}.Arn"))
+    for name, properties in stack.of_type("AWS::CloudWatch::Alarm").items():
+        for action in properties["AlarmActions"]:
+            if action.split(".")[0] in FUNCTIONS:
+                triggers.add((action, "lambda.alarms.cloudwatch.amazonaws.com", f"{name}.Arn"))
+    permissions = [
+        (p["FunctionName"], p["Principal"], p["SourceArn"]) for p in stack.of_type("AWS::Lambda::Permission").values()
+    ]
+    assert len(triggers) >= 3
+    assert sorted(permissions) == sorted(triggers)
+
+
+# ---- Alarms, and what they cost ----------------------------------------------------------------------------
+
+
+def test_the_stack_keeps_within_its_budget(full: Stack) -> None:
+    """6 alarms at 0.10 dollars and the 4 always-on custom metrics at 0.30 leave 0.20 for requests and logs."""
+    alarms = full.of_type("AWS::CloudWatch::Alarm")
+    assert len(alarms) <= 6
+    for name, properties in alarms.items():
+        assert int(properties["Period"]) >= 60, f"{name}: a high-resolution alarm costs three times as much"
+        assert "Metrics" not in properties, f"{name}: metric math is charged per metric"
+
+
+@pytest.mark.parametrize("colour", ["Blue", "Green"])
+def test_heartbeat_alarms_watch_the_right_series_and_only_wake(plain: Stack, colour: str) -> None:
+    alarm = plain.resources[f"{colour}HeartbeatAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AmazonMWAA", "SchedulerHeartbeat")
+    assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {
+        "Environment": f"airflow-{colour.lower()}",
+        "Function": "Scheduler",
+    }
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "LessThanThreshold", 1)
+    assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["AlarmActions"] == ["HealthWatcherFunction.Arn"]
+
+
+def test_an_alarm_cannot_watch_another_region(full: Stack) -> None:
+    far = Stack(**EVERYTHING, BlueRegion="us-east-1", GreenRegion="eu-west-1")
+    gone = set(full.resources) - set(far.resources)
+    assert gone == {
+        "GreenHeartbeatAlarm",
+        "GreenHeartbeatAlarmPermission",
+        "GreenNamedAlarmRule",
+        "GreenNamedAlarmPermission",
+    }
+
+
+def test_the_watcher_is_watched(plain: Stack) -> None:
+    watched = {
+        (p["Namespace"], p["MetricName"], p["Dimensions"][0]["Value"]): p
+        for p in plain.of_type("AWS::CloudWatch::Alarm").values()
+        if p["AlarmActions"] == ["mwaa-blue-green-notifications"]
+    }
+    watcher = "mwaa-blue-green-health-watcher"
+    assert set(watched) == {
+        ("AWS/Lambda", "Errors", watcher),
+        ("AWS/Lambda", "Throttles", watcher),
+        ("AWS/Lambda", "Invocations", watcher),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "DeadLetterQueue.QueueName"),
+    }
+    silence = watched["AWS/Lambda", "Invocations", watcher]
+    assert (silence["ComparisonOperator"], silence["Threshold"], silence["TreatMissingData"]) == (
+        "LessThanThreshold",
+        1,
+        "breaching",
+    )
+    for key, properties in watched.items():
+        if properties is not silence:
+            assert properties["TreatMissingData"] == "notBreaching", key
+
+
+def test_the_topic_hears_alarms_and_events(plain: Stack) -> None:
+    assert "KmsMasterKeyId" not in plain.resources["NotificationTopic"]["Properties"]
+    statements = plain.resources["NotificationTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    by_service = {s["Principal"]["Service"]: s for s in statements}
+    assert set(by_service) == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    # EventBridge brings no context along when it publishes: a condition would refuse every message.
+    assert "Condition" not in by_service["events.amazonaws.com"]
+
+
+# ---- Permissions -------------------------------------------------------------------------------------------
+
+# Every action that may have Resource "*", and why it cannot be less.
+UNBOUNDED = {
+    "cloudwatch:GetMetricData": "knows no resources and no namespace condition",
+    "cloudwatch:PutMetricData": "knows no resources; bounded by the condition on the namespace",
+    "cloudwatch:DescribeAlarms": "with less than * the answer silently leaves out composite alarms",
+    "ec2:CreateNetworkInterface": "Lambda checks it in this form before it accepts a function in a VPC",
+    "ec2:DescribeNetworkInterfaces": "the same",
+    "ec2:DescribeSubnets": "the same",
+    "ec2:DeleteNetworkInterface": "the same",
+    "ec2:AssignPrivateIpAddresses": "the same",
+    "ec2:UnassignPrivateIpAddresses": "the same",
+}
+
+FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
+RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
+# What each function does with Parameter Store, and not a name more.
+PARAMETER_STORE = {
+    "HealthWatcherRole": {
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED},
+        "ssm:GetParameter": {FLAG, RECORDS},
+        "ssm:GetParameterHistory": {FLAG, HOLD},
+        "ssm:GetParametersByPath": set(LIST),
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED},
+        "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
+    },
+    "SwitchHandlerRole": {
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED},
+        "ssm:GetParameter": {FLAG, RECORDS},
+        "ssm:GetParameterHistory": {FLAG},
+        "ssm:GetParametersByPath": set(LIST),
+        "ssm:PutParameter": {FLAG, RECORDS},
+    },
+    "ChangeListenerRole": {
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, RECORDS},
+        "ssm:GetParameter": {FLAG, HOLD, AUDITED, RECORDS},
+        "ssm:GetParameterHistory": {FLAG, HOLD},
+        "ssm:GetParametersByPath": set(LIST),
+        "ssm:PutParameter": {AUDITED},
+        "ssm:DeleteParameter": {RECORDS},
+    },
+}
+OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+OTHER_ACTIONS = {
+    "HealthWatcherRole": OWN_LOG
+    | {
+        "sqs:SendMessage",
+        "airflow:GetEnvironment",
+        "airflow:InvokeRestApi",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricData",
+        "events:PutEvents",
+    },
+    "SwitchHandlerRole": OWN_LOG
+    | {
+        "sqs:SendMessage",
+        "airflow:GetEnvironment",
+        "airflow:InvokeRestApi",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:DescribeAlarms",
+    },
+    "ChangeListenerRole": OWN_LOG | {"sqs:SendMessage", "cloudwatch:PutMetricData", "events:PutEvents"},
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
+    return [
+        s for policy in stack.resources[role]["Properties"]["Policies"] for s in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def all_statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
+    found = [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]
+    for name, properties in stack.of_type("AWS::IAM::ManagedPolicy").items():
+        found += [(name, s) for s in properties["PolicyDocument"]["Statement"]]
+    return found
+
+
+def test_every_statement_is_named_and_bounded(full: Stack) -> None:
+    seen = set()
+    for owner, statement in all_statements(full):
+        assert (owner, statement["Sid"]) not in seen
+        seen.add((owner, statement["Sid"]))
+        assert statement["Effect"] == "Allow"
+        assert not {"NotAction", "NotResource"} & set(statement)
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, (owner, action)
+            if "*" in as_list(statement["Resource"]):
+                assert action in UNBOUNDED, f"{owner} may {action} on everything; bound it, or say here why not"
+        for resource in as_list(statement["Resource"]):
+            if resource != "*" and "*" in resource:
+                assert resource.endswith("/transitions/*"), (owner, resource)
+
+
+def test_metrics_go_to_our_namespace_only(full: Stack) -> None:
+    found = [s for _, s in all_statements(full) if "cloudwatch:PutMetricData" in as_list(s["Action"])]
+    assert len(found) == 2
+    for statement in found:
+        assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "MWAA/BlueGreen"}}
+
+
+@pytest.mark.parametrize("role", PARAMETER_STORE)
+def test_functions_may_do_what_they_do_and_no_more(full: Stack, role: str) -> None:
+    root = "arn:aws:ssm:us-east-1:123456789012:parameter/mwaa/blue-green/"
+    parameter_store: dict[str, set[str]] = {}
+    others = set()
+    for statement in statements_of(full, role):
+        for action in as_list(statement["Action"]):
+            if action.startswith("ssm:"):
+                assert all(r.startswith(root) for r in as_list(statement["Resource"]))
+                names = {r.removeprefix(root) for r in as_list(statement["Resource"])}
+                parameter_store.setdefault(action, set()).update(names)
+            else:
+                others.add(action)
+    assert parameter_store == PARAMETER_STORE[role]
+    assert others == OTHER_ACTIONS[role]
+
+
+@pytest.mark.parametrize("role", ["HealthWatcherRole", "SwitchHandlerRole"])
+def test_a_claim_can_only_be_created(full: Stack, role: str) -> None:
+    (claims,) = [s for s in statements_of(full, role) if s["Sid"] == "CreateClaims"]
+    assert claims["Condition"] == {"StringNotEquals": {"ssm:Overwrite": "true"}}
+    (flag,) = [s for s in statements_of(full, role) if s["Sid"].startswith("WriteFlag")]
+    assert not [r for r in as_list(flag["Resource"]) if "transitions" in r]
+
+
+@pytest.mark.parametrize("role", ["HealthWatcherRole", "SwitchHandlerRole"])
+def test_functions_reach_both_environments_in_their_regions(role: str) -> None:
+    stack = Stack(GreenRegion="eu-west-1", AirflowRole="User")
+    by_action = {s["Action"]: s["Resource"] for s in statements_of(stack, role) if isinstance(s["Action"], str)}
+    assert by_action["airflow:GetEnvironment"] == [
+        "arn:aws:airflow:us-east-1:123456789012:environment/airflow-blue",
+        "arn:aws:airflow:eu-west-1:123456789012:environment/airflow-green",
+    ]
+    assert by_action["airflow:InvokeRestApi"] == [
+        "arn:aws:airflow:us-east-1:123456789012:role/airflow-blue/User",
+        "arn:aws:airflow:eu-west-1:123456789012:role/airflow-green/User",
+    ]
+
+
+def test_each_function_has_its_own_role_and_log(plain: Stack) -> None:
+    for name in FUNCTIONS:
+        role = name.replace("Function", "Role")
+        assert plain.resources[name]["Properties"]["Role"] == f"{role}.Arn"
+        assert "Policies" not in plain.resources[name]["Properties"]
+        assert "ManagedPolicyArns" not in plain.resources[role]["Properties"]
+        (log,) = [s for s in statements_of(plain, role) if OWN_LOG & set(as_list(s["Action"]))]
+        assert log["Resource"] == name.replace("Function", "LogGroup.Arn")
+        (trust,) = plain.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_without_named_alarms_nobody_may_read_alarms(plain: Stack) -> None:
+    assert not [o for o, s in all_statements(plain) if "cloudwatch:DescribeAlarms" in as_list(s["Action"])]
+
+
+# ---- The rest ----------------------------------------------------------------------------------------------
+
+
+def test_the_stack_does_not_own_the_flag(template: dict[str, Any]) -> None:
+    """An update of the stack would set it back, and so switch environments."""
+    assert not [n for n, r in template["Resources"].items() if r["Type"].startswith("AWS::SSM::")]
+
+
+def test_the_template_fits_any_account_and_partition() -> None:
+    text = TEMPLATE.read_text()
+    assert not re.search(r"\b\d{12}\b", text), "an account number"
+    assert "arn:aws:" not in text, "a partition written out"
+
+
+def test_the_template_has_no_yaml_aliases() -> None:
+    """CloudFormation does not take them."""
+    assert not [t for t in yaml.scan(TEMPLATE.read_text()) if isinstance(t, (yaml.AnchorToken, yaml.AliasToken))]
+
+
+def test_the_audit_trail_reaches_its_log(plain: Stack) -> None:
+    (target,) = plain.resources["AuditLogRule"]["Properties"]["Targets"]
+    group = plain.resources["AuditLogGroup"]["Properties"]["LogGroupName"]
+    assert group.startswith("/aws/events/")
+    assert target["Arn"].endswith(f":log-group:{group}")
+    policy = json.loads(plain.resources["AuditLogPolicy"]["Properties"]["PolicyDocument"])
+    allowed = {s["Action"]: s for s in policy["Statement"]}
+    assert set(allowed) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    for statement in allowed.values():
+        assert "events.amazonaws.com" in statement["Principal"]["Service"]
+        assert statement["Resource"] == "AuditLogGroup.Arn"
+    assert allowed["logs:PutLogEvents"]["Condition"] == {"ArnEquals": {"aws:SourceArn": "AuditLogRule.Arn"}}
+    assert plain.resources["AuditArchive"]["Properties"]["SourceArn"] == "AuditBus.Arn"
+
+
+def commands() -> dict[str, str]:
+    return {name: output["Value"] for name, output in Stack().outputs.items() if name.endswith("Command")}
+
+
+@pytest.mark.parametrize("name", commands())
+def test_output_commands_name_what_exists(name: str) -> None:
+    stack = Stack()
+    words = shlex.split(commands()[name])
+    options = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("--")}
+    assert options["--region"] == "us-east-1"
+    known = {
+        "--function-name": [p["FunctionName"] for p in stack.of_type("AWS::Serverless::Function").values()],
+        "--log-group-name": [p["LogGroupName"] for p in stack.of_type("AWS::Logs::LogGroup").values()],
+        "--queue-url": [p["QueueName"] for p in stack.of_type("AWS::SQS::Queue").values()],
+        "--name": [stack.environment["FLAG_PARAMETER"]],
+    }
+    named = [(option, value) for option, value in options.items() if option in known]
+    assert len(named) == 1
+    for option, value in named:
+        assert value in known[option]
+    if words[0] == "printf":
+        assert isinstance(json.loads(words[1]), dict)
+        assert options["--payload"] == "fileb:///dev/stdin"
+
+
+def test_outputs_give_the_commands_that_a_user_needs() -> None:
+    wanted = {
+        "InitializeCommand",
+        "StatusCommand",
+        "SwitchToGreenCommand",
+        "HistoryCommand",
+        "AuditTrailCommand",
+        "DeadLettersCommand",
+    }
+    assert wanted <= set(commands())
+    assert all(output.get("Description") for output in Stack().outputs.values())
+
+
+def test_samconfig_gives_parameters_that_exist(template: dict[str, Any]) -> None:
+    config = tomllib.loads((PROJECT / "samconfig.toml").read_text())["default"]
+    given = [pair.split("=", 1)[0] for pair in config["deploy"]["parameters"]["parameter_overrides"]]
+    examples = re.findall(r'^#\s+"(\w+)=', (PROJECT / "samconfig.toml").read_text(), re.M)
+    assert set(given) | set(examples) <= set(template["Parameters"])
+    assert len(examples) >= 3
+    # CAPABILITY_IAM is enough only while no role or policy has a name of its own.
+    for name, resource in template["Resources"].items():
+        assert not {"RoleName", "ManagedPolicyName"} & set(resource["Properties"]), name
+
+
+def test_lint_tools_are_pinned() -> None:
+    lines = (PROJECT / "tests/template/requirements-lint.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9A-Za-z.]+", line) for line in pins)
+    assert {"aws-sam-cli", "cfn-lint"} <= {line.split("==")[0] for line in pins}
