@@ -3,7 +3,8 @@
 ministack lacks, and this adds: `aws.*` events from inside (PutEvents refuses them from outside); EventBridge rule
 -> Lambda through Lambda's asynchronous path, with the rule's RetryPolicy and DeadLetterConfig; the check that the
 function's policy lets EventBridge in; EventBridge rule -> CloudWatch Logs; SNS -> Lambda through the asynchronous
-path; schedules that fire within half a second of being due (as shipped, up to ten seconds late).
+path; schedules that fire within half a second of being due (as shipped, up to ten seconds late); the metric of the
+messages that lie in a queue, so that an alarm on dead letters can be tried.
 
 A rule's DeadLetterConfig gets what could not be handed to the function (function gone, no permission); a function
 that fails is the business of the function's own retries and destination, as on AWS.
@@ -22,13 +23,14 @@ import time
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, scheduler, sns, sqs
+from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, scheduler, sns, sqs
 
 from local_aws import scope, seams, timeline
 
 log = logging.getLogger("local_aws.delivery")
 
 SCHEDULE_TICK_SECONDS = 0.5
+QUEUE_METRIC_SECONDS = 2.0
 
 _outbox: queue.Queue[tuple[str, str, dict[str, Any]]] = queue.Queue()
 _target: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None] = contextvars.ContextVar(
@@ -178,6 +180,19 @@ def send_to_queue(queue_arn: str, body: str, attributes: dict[str, str] | None =
     timeline.note("dead-letter", queue=queue_arn.rsplit(":", 1)[-1])
 
 
+def _measure_queues() -> None:
+    """AWS/SQS ApproximateNumberOfMessagesVisible; on AWS once a minute."""
+    while True:
+        time.sleep(QUEUE_METRIC_SECONDS)
+        for (account, region, _), found in list(sqs._queues.all_items()):
+            scope.enter(region, account)
+            arn = found.get("attributes", {}).get("QueueArn", "")
+            now = time.time()
+            visible = sum(1 for message in list(found.get("messages") or []) if message.get("visible_at", 0) <= now)
+            cloudwatch.record_metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", visible, "Count",
+                                     {"QueueName": arn.rsplit(":", 1)[-1]})
+
+
 def _put_log_event(group_arn: str, payload: str) -> None:
     group = group_arn.split(":log-group:", 1)[-1].removesuffix(":*")
     if group not in cloudwatch_logs._log_groups:
@@ -207,8 +222,9 @@ def install() -> None:
     seams.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_TICK_SECONDS)
     seams.replace(sns, "_deliver_to_lambda", _deliver_sns_to_lambda)
     for module, name in ((eventbridge, "_put_events"), (eventbridge, "_ensure_default_bus"), (sqs, "_queue_by_arn"),
-                         (sqs, "queue_delay"), (lambda_svc, "_get_func_record_for_ref"),
+                         (sqs, "queue_delay"), (sqs, "_queues"), (cloudwatch, "record_metric"), (lambda_svc, "_get_func_record_for_ref"),
                          (lambda_svc, "_execution_record_for_config"), (cloudwatch_logs, "_log_groups"),
                          (cloudwatch_logs, "_create_log_stream"), (cloudwatch_logs, "_put_log_events")):
         seams.original(module, name)
     threading.Thread(target=_send_outbox, daemon=True, name="local-aws-outbox").start()
+    threading.Thread(target=_measure_queues, daemon=True, name="local-aws-queues").start()

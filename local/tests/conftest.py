@@ -1,0 +1,138 @@
+"""One local AWS for each test module, clients for it, and a function that does what its event says."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import boto3
+import pytest
+from botocore.config import Config
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+# The test function is a Python script: let `env python3` find the same Python that runs the tests.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+from local_aws.process import LocalAws  # noqa: E402
+
+ROLE = "arn:aws:iam::000000000000:role/tester"
+Client = Callable[[str], Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deploying comes first, because the deployed schedule is looked at last: its first tick takes a minute."""
+    items.sort(key=lambda item: 2 if item.get_closest_marker("last") else 0 if "test_deploy" in item.nodeid else 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "last: run after everything else")
+
+
+@pytest.fixture(scope="module")
+def local_aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def clients_of(aws: LocalAws) -> Client:
+    made: dict[str, Any] = {}
+    config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=20, connect_timeout=5)
+
+    def client(service: str) -> Any:
+        if service not in made:
+            made[service] = boto3.client(service, config=config, **aws.client_settings())
+        return made[service]
+
+    return client
+
+
+@pytest.fixture(scope="module")
+def client(local_aws: LocalAws) -> Client:
+    return clients_of(local_aws)
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "local_aws" in request.fixturenames:
+        request.getfixturevalue("local_aws").clear_faults()
+
+
+@pytest.fixture
+def unique() -> str:
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+def function_zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, (HERE / "function" / "bootstrap").read_bytes())
+    return packed.getvalue()
+
+
+@pytest.fixture
+def function(client: Client, unique: str) -> Iterator[str]:
+    """The name of a fresh function."""
+    client("lambda").create_function(FunctionName=unique, Runtime="provided.al2023", Handler="bootstrap", Role=ROLE,
+                                     Timeout=3, Code={"ZipFile": function_zip()})
+    yield unique
+    client("lambda").delete_function(FunctionName=unique)
+
+
+def invoke(client: Client, name: str, event: Any) -> Any:
+    answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    body = json.loads(answer["Payload"].read())
+    return {"error": body} if answer.get("FunctionError") else body
+
+
+def allow(client: Client, name: str, principal: str, source_arn: str) -> None:
+    client("lambda").add_permission(FunctionName=name, StatementId=f"s{uuid.uuid4().hex[:8]}", Principal=principal,
+                                    Action="lambda:InvokeFunction", SourceArn=source_arn)
+
+
+def arn_of(name: str) -> str:
+    return f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+
+
+def connect(client: Client, rule: str, pattern: dict[str, Any], function: str, bus: str = "default", **target: Any) -> str:
+    """A rule that invokes a function, with the permission to do so."""
+    rule_arn = client("events").put_rule(Name=rule, EventPattern=json.dumps(pattern), EventBusName=bus)["RuleArn"]
+    client("events").put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "1", "Arn": arn_of(function), **target}])
+    allow(client, function, "events.amazonaws.com", rule_arn)
+    return rule_arn
+
+
+def events_seen(client: Client, function: str) -> list[Any]:
+    """The events a function logged, oldest first."""
+    try:
+        messages = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    except client("logs").exceptions.ResourceNotFoundException:
+        return []
+    return [json.loads(m["message"])["got"] for m in messages if m["message"].startswith('{"got"')]
+
+
+def eventually(check: Callable[[], Any], timeout: float = 10) -> Any:
+    """The first true answer of `check`."""
+    deadline = time.monotonic() + timeout
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"{check} stayed {found!r} for {timeout} s"
+        time.sleep(0.05)
+    return found
+
+
+def aws_cli(aws: LocalAws, *arguments: str, cwd: Path | None = None) -> str:
+    done = subprocess.run([sys.executable, "-m", "awscli", *arguments], env=aws.environment(), cwd=cwd, text=True,
+                          capture_output=True, timeout=120)
+    assert done.returncode == 0, f"aws {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
