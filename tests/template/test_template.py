@@ -188,6 +188,28 @@ def test_functions_build_and_run_alike(template: dict[str, Any]) -> None:
         assert function["Metadata"] == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": short}}
 
 
+def test_the_functions_accept_whatever_the_template_allows(template: dict[str, Any]) -> None:
+    """Else a deployment would succeed, and every function refuse to start."""
+    code = (PROJECT / "shared/core/src/settings.rs").read_text()
+    bounds = {
+        name: (int(least), int(most))
+        for name, least, most in re.findall(r'"([A-Z_]+)",\s*[^,()]+(?:\(\))?,\s*(\d+),\s*(\d+)\)', code)
+    }
+    checked = set()
+    for variable, reference in template["Globals"]["Function"]["Environment"]["Variables"].items():
+        spec = template["Parameters"].get(reference.get("Ref"), {}) if isinstance(reference, dict) else {}
+        if spec.get("Type") == "Number":
+            least, most = bounds[variable]
+            assert least <= spec["MinValue"], variable
+            assert spec["MaxValue"] <= most, variable
+            checked.add(variable)
+        elif "AllowedValues" in spec:
+            for value in spec["AllowedValues"]:
+                assert f'("{value}", ' in code, f"{variable}={value}"
+            checked.add(variable)
+    assert {"FAILURE_WINDOW_SECONDS", "FAILOVER_BUDGET_PER_DAY", "LOG_LEVEL", "TAKEOVER"} <= checked
+
+
 def test_nothing_reserves_concurrency(template: dict[str, Any]) -> None:
     """Accounts with a small limit refuse it, and the stack with it."""
     assert "ReservedConcurrentExecutions" not in template["Globals"]["Function"]
