@@ -20,6 +20,7 @@ from botocore.config import Config
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 # The test function is a Python script: let `env python3` find the same Python that runs the tests.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from local_aws.process import LocalAws  # noqa: E402

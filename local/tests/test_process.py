@@ -1,0 +1,134 @@
+"""Starting and ending: nothing is reachable from outside, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROLE, clients_of, eventually, function_zip, invoke
+from local_aws import functions, seams
+from local_aws.process import PACKAGE_PARENT, LocalAws, LocalAwsError
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie waits for its parent to look, and runs no more.
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def with_a_function(aws: LocalAws) -> int:
+    client = clients_of(aws)
+    client("lambda").create_function(FunctionName="f", Runtime="provided.al2023", Handler="bootstrap", Role=ROLE,
+                                     Timeout=5, Code={"ZipFile": function_zip()})
+    return invoke(client, "f", {"do": "pid"})
+
+
+def scratch_directories() -> set[Path]:
+    return set(Path(os.environ.get("TMPDIR", "/tmp")).glob("local-aws-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_every_function_process_and_every_file(tmp_path, number):
+    ready = tmp_path / "ready.json"
+    before = scratch_directories()
+    process = subprocess.Popen([sys.executable, "-m", "local_aws", "--port", "0", "--ready-file", str(ready)],
+                               env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}, stderr=subprocess.DEVNULL)
+    try:
+        eventually(ready.exists)
+        told = json.loads(ready.read_text())
+        assert told["pid"] == process.pid
+        aws = LocalAws()
+        aws._endpoint = told["endpoint"]
+        pid = with_a_function(aws)
+        assert alive(pid) and scratch_directories() > before
+        process.send_signal(number)
+        assert process.wait(timeout=5) == 0
+    finally:
+        process.kill()
+    assert not alive(pid)
+    assert not ready.exists()
+    assert scratch_directories() <= before
+
+
+def test_it_ends_with_its_parent():
+    script = ("import sys, time\nfrom local_aws.process import LocalAws\n"
+              "aws = LocalAws().start()\nprint(aws.pid, aws.endpoint, flush=True)\ntime.sleep(60)\n")
+    parent = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)},
+                              stdout=subprocess.PIPE, text=True)
+    pid, endpoint = parent.stdout.readline().split()
+    aws = LocalAws()
+    aws._endpoint = endpoint
+    function = with_a_function(aws)
+    parent.kill()
+    parent.wait()
+    eventually(lambda: not alive(int(pid)) and not alive(function), timeout=8)
+
+
+def test_it_listens_on_the_loopback_interface_only():
+    with LocalAws() as aws:
+        with_a_function(aws)
+        listening = listeners(aws.pid)
+        assert int(aws.endpoint.rsplit(":", 1)[1]) in {port for _, port in listening}
+        assert {address for address, _ in listening} == {"127.0.0.1"}
+
+
+def listeners(pid: int) -> set[tuple[str, int]]:
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            inodes |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(descriptor)))
+        except OSError:
+            continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and columns[9] in inodes:
+                address, port = columns[1].rsplit(":", 1)
+                readable = ".".join(str(int(address[i:i + 2], 16)) for i in (6, 4, 2, 0)) if len(address) == 8 else address
+                found.add((readable, int(port, 16)))
+    return found
+
+
+def test_two_run_beside_each_other():
+    with LocalAws() as one, LocalAws() as two:
+        assert one.endpoint != two.endpoint
+        one.put_environment("blue")
+        assert [e["name"] for e in one.environments()] == ["blue"] and two.environments() == []
+
+
+def test_a_taken_port_is_told():
+    with LocalAws() as aws:
+        with pytest.raises(LocalAwsError, match="cannot listen on 127.0.0.1"):
+            LocalAws(port=int(aws.endpoint.rsplit(":", 1)[1])).start()
+
+
+def test_another_version_of_ministack_is_refused(monkeypatch):
+    monkeypatch.setattr(seams.importlib.metadata, "version", lambda name: "9.9.9")
+    with pytest.raises(SystemExit, match="1.5.33.*9.9.9"):
+        seams.check_version()
+
+
+def test_a_missing_seam_is_named():
+    with pytest.raises(SystemExit, match="local_aws.functions.no_such_name"):
+        seams.replace(functions, "no_such_name", lambda _: None)
+
+
+def test_it_starts_fast_and_needs_no_docker(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")  # an address that never answers
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:3128")
+    started = time.monotonic()
+    with LocalAws() as aws:
+        assert with_a_function(aws)
+    assert time.monotonic() - started < 8
