@@ -77,6 +77,7 @@ def test_the_allowed_pattern_is_enforced(client, unique, value, allowed):
 
 def test_the_allowed_pattern_is_remembered(client, unique):
     put(client, f"/{unique}", AllowedPattern="^(blue|green)$")
+    put(client, f"/{unique}", "green", Overwrite=True)
     assert refused(lambda: put(client, f"/{unique}", "red", Overwrite=True)) == "ParameterPatternMismatchException"
 
 

@@ -11,7 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import ROLE, clients_of, eventually, function_zip, invoke
 from local_aws import functions, seams
@@ -132,3 +134,20 @@ def test_it_starts_fast_and_needs_no_docker(monkeypatch):
     with LocalAws() as aws:
         assert with_a_function(aws)
     assert time.monotonic() - started < 8
+
+
+def test_with_auth_a_function_may_do_what_its_role_allows_and_no_more():
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    allowed = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "arn:aws:ssm:us-east-1:000000000000:parameter/root/flag"}]}
+    with LocalAws(auth=True) as aws:
+        client = clients_of(aws)
+        client("iam").create_role(RoleName="tester", AssumeRolePolicyDocument=json.dumps(trust))
+        client("iam").put_role_policy(RoleName="tester", PolicyName="p", PolicyDocument=json.dumps(allowed))
+        with_a_function(aws)
+        seen = invoke(client, "f", {"do": "environment"})
+        ssm = boto3.client("ssm", endpoint_url=aws.endpoint, region_name="us-east-1", aws_access_key_id=seen["AWS_ACCESS_KEY_ID"],
+                           aws_secret_access_key=seen["AWS_SECRET_ACCESS_KEY"], aws_session_token=seen["AWS_SESSION_TOKEN"])
+        assert ssm.put_parameter(Name="/root/flag", Value="blue", Type="String")["Version"] == 1
+        with pytest.raises(ClientError, match="AccessDenied"):
+            ssm.put_parameter(Name="/root/hold", Value="x", Type="String")
