@@ -1,1 +1,10 @@
-fn main() {}
+//! The health watcher: looks at both environments every minute, and fails over by itself.
+
+mod event;
+mod handler;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bluegreen_aws::function::serve("health-watcher", handler::handle)
+}

@@ -1,1 +1,12 @@
-fn main() {}
+//! The switch handler: switches on demand, and says what stands.
+
+mod handler;
+mod initialize;
+mod report;
+mod switch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bluegreen_aws::function::serve("switch-handler", handler::handle)
+}

@@ -1,1 +1,17 @@
-//! x
+//! The AWS side of the blue-green controller: one file a service, classed errors, and the loops that drive the core.
+
+pub mod answer;
+pub mod audit_trail;
+pub mod clients;
+pub mod clock;
+pub mod configuration;
+pub mod error;
+pub mod event_bus;
+pub mod function;
+pub mod health_probe;
+pub mod metrics;
+pub mod parameter_store;
+pub mod switching;
+pub mod telemetry;
+
+mod loopback;

@@ -56,7 +56,11 @@ mod tests {
     use super::*;
 
     fn blocked(guards: &[GuardName]) -> Announcement {
-        Announcement { subject: Subject::FailoverBlocked, flag: "v12-1".into(), guards: guards.to_vec() }
+        Announcement {
+            subject: Subject::FailoverBlocked,
+            flag: "v12-1".into(),
+            guards: guards.to_vec(),
+        }
     }
 
     #[test]

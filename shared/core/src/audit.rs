@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::decision::{Decision, GuardName};
-use crate::flag::{KEPT_VERSIONS, Origin, Version};
+use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version};
 use crate::hold::{Hold, HoldState};
 use crate::metric::{Metric, MetricUnit};
 use crate::time::{elapsed, whole_milliseconds};
@@ -50,15 +50,34 @@ impl Subject<'_> {
     }
 }
 
+/// How far the audit has come: the `audited` parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// The last flag version whose event has been sent.
+    pub version: FlagVersion,
+    /// When that was noted, by SSM's clock.
+    pub at: Timestamp,
+}
+
 /// The versions whose events have not been sent.
 ///
-/// A number above the newest version belongs to a flag that was deleted and made again: then all are due.
+/// A version written after the note was made is due whatever its number: the flag was deleted and made again.
 #[must_use]
-pub fn due(versions: &[Version], audited: Option<u64>) -> &[Version] {
-    let newest = versions.last().map_or(0, |version| version.entry.version.0);
-    let audited = audited.filter(|audited| *audited <= newest).unwrap_or(0);
-    let start = versions.partition_point(|version| version.entry.version.0 <= audited);
+pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
+    let is_due = |version: &Version| {
+        audited.is_none_or(|audited| version.entry.version > audited.version || version.entry.modified > audited.at)
+    };
+    let start = versions.iter().position(is_due).unwrap_or(versions.len());
     versions.get(start..).unwrap_or_default()
+}
+
+/// Names what a missing flag's fault is about, so that one deletion is told from the next.
+#[must_use]
+pub fn missing_flag(audited: Option<Audited>) -> String {
+    audited.map_or_else(
+        || "missing".to_owned(),
+        |audited| format!("missing-after-v{}-{}", audited.version, audited.at.as_millisecond()),
+    )
 }
 
 /// Names of the records that these versions need.
@@ -172,7 +191,11 @@ pub fn transition(
             });
         }
     }
-    let event = AuditEvent { detail_type: "Environment Transition", at, detail };
+    let event = AuditEvent {
+        detail_type: "Environment Transition",
+        at,
+        detail,
+    };
     (event, metrics)
 }
 
@@ -181,7 +204,12 @@ fn kind_of(version: &Version, before: Option<&Version>, record: Option<&Transiti
         (Some(record), _) => record.kind,
         (None, Origin::External) if before.is_none() && version.entry.version.0 == 1 => {
             // Created by `initialize`, or by hand: the Description tells.
-            version.entry.description.as_deref().and_then(Kind::of_description).unwrap_or(Kind::External)
+            version
+                .entry
+                .description
+                .as_deref()
+                .and_then(Kind::of_description)
+                .unwrap_or(Kind::External)
         }
         (None, _) => version.kind(),
     }

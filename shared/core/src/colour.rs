@@ -65,7 +65,10 @@ pub struct Both<T> {
 impl<T> Both<T> {
     /// Made by asking for each colour.
     pub fn from_fn(mut make: impl FnMut(Colour) -> T) -> Self {
-        Self { blue: make(Colour::Blue), green: make(Colour::Green) }
+        Self {
+            blue: make(Colour::Blue),
+            green: make(Colour::Green),
+        }
     }
 
     /// The value of `colour`.
@@ -86,7 +89,10 @@ impl<T> Both<T> {
 
     /// Blue's and green's, each turned into something else.
     pub fn map<U>(&self, mut turn: impl FnMut(Colour, &T) -> U) -> Both<U> {
-        Both { blue: turn(Colour::Blue, &self.blue), green: turn(Colour::Green, &self.green) }
+        Both {
+            blue: turn(Colour::Blue, &self.blue),
+            green: turn(Colour::Green, &self.green),
+        }
     }
 }
 
@@ -96,7 +102,17 @@ mod tests {
 
     #[test]
     fn only_the_two_exact_words_are_colours() {
-        for text in ["Blue", "BLUE", "blue ", " blue", "blue\n", "purple", "", "bl\u{fc}e", "green,blue"] {
+        for text in [
+            "Blue",
+            "BLUE",
+            "blue ",
+            " blue",
+            "blue\n",
+            "purple",
+            "",
+            "bl\u{fc}e",
+            "green,blue",
+        ] {
             assert_eq!(Colour::parse(text), None, "{text:?}");
         }
         for colour in Colour::BOTH {

@@ -58,7 +58,9 @@ impl RecentFailovers {
             .take_while(|version| version.entry.modified >= earliest && !version.kind().is_by_a_person())
             .filter(|version| version.kind() == Kind::Failover)
             .count();
-        Self { unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX) }
+        Self {
+            unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX),
+        }
     }
 }
 
@@ -124,7 +126,11 @@ pub struct Guard {
 impl Guard {
     /// A guard's word.
     pub fn new(name: GuardName, passed: bool, detail: impl Into<String>) -> Self {
-        Self { name, passed, detail: detail.into() }
+        Self {
+            name,
+            passed,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -158,13 +164,22 @@ pub struct Decision {
 
 impl Decision {
     fn none(reason: impl Into<String>, look_again_soon: bool) -> Self {
-        Self { action: Action::None, reason: reason.into(), guards: Vec::new(), look_again_soon }
+        Self {
+            action: Action::None,
+            reason: reason.into(),
+            guards: Vec::new(),
+            look_again_soon,
+        }
     }
 
     /// The guards that do not pass.
     #[must_use]
     pub fn blocked_by(&self) -> Vec<GuardName> {
-        self.guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect()
+        self.guards
+            .iter()
+            .filter(|guard| !guard.passed)
+            .map(|guard| guard.name)
+            .collect()
     }
 }
 
@@ -188,7 +203,10 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
     let FlagValue::Valid(active) = observation.value else {
         return Decision {
             action: Action::Blocked,
-            reason: format!("the flag holds {}, so nobody can say which colour is active", observation.value),
+            reason: format!(
+                "the flag holds {}, so nobody can say which colour is active",
+                observation.value
+            ),
             guards: vec![flag_guard(observation)],
             look_again_soon: false,
         };
@@ -205,7 +223,11 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         }
         Verdict::Unhealthy => {}
     }
-    let mut guards = vec![flag_guard(observation), hold_guard(&control.hold, true), cooldown_guard(policy, observation, now)];
+    let mut guards = vec![
+        flag_guard(observation),
+        hold_guard(&control.hold, true),
+        cooldown_guard(policy, observation, now),
+    ];
     guards.push(standby_guard(standby, verdicts.of(standby)));
     if let Some(recent) = control.recent {
         guards.push(budget_guard(policy, recent));
@@ -246,7 +268,10 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
 pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bool {
     control.recent.is_none()
         && decision.action == Action::Blocked
-        && decision.blocked_by().iter().all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
+        && decision
+            .blocked_by()
+            .iter()
+            .all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
 }
 
 /// The guards of a switch that a person asks for. A hold is told, but does not stop a person.
@@ -275,9 +300,11 @@ fn flag_missing_advice() -> String {
 
 fn flag_guard(observation: &FlagObservation) -> Guard {
     match observation.value {
-        FlagValue::Valid(colour) => {
-            Guard::new(GuardName::FlagInvalid, true, format!("the flag holds {colour} at version {}", observation.version))
-        }
+        FlagValue::Valid(colour) => Guard::new(
+            GuardName::FlagInvalid,
+            true,
+            format!("the flag holds {colour} at version {}", observation.version),
+        ),
         FlagValue::Invalid(_) => Guard::new(
             GuardName::FlagInvalid,
             false,
@@ -294,7 +321,11 @@ fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
     match hold.describe() {
         None => Guard::new(GuardName::Hold, true, "no hold"),
         Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
-        Some(detail) => Guard::new(GuardName::Hold, true, format!("{detail}; a switch by a person is still allowed")),
+        Some(detail) => Guard::new(
+            GuardName::Hold,
+            true,
+            format!("{detail}; a switch by a person is still allowed"),
+        ),
     }
 }
 
@@ -305,7 +336,11 @@ fn cooldown_guard(policy: &Policy, observation: &FlagObservation, now: Timestamp
     }
     let rested = elapsed(observation.modified, now);
     if rested >= policy.cooldown {
-        return Guard::new(GuardName::Cooldown, true, format!("last transition {} ago", in_seconds(rested)));
+        return Guard::new(
+            GuardName::Cooldown,
+            true,
+            format!("last transition {} ago", in_seconds(rested)),
+        );
     }
     Guard::new(
         GuardName::Cooldown,

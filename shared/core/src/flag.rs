@@ -116,7 +116,10 @@ impl Tail {
         if record.is_empty() || record.contains(char::is_whitespace) {
             return None;
         }
-        Some(Self { effective_from: effective_from.parse().ok()?, record: record.to_owned() })
+        Some(Self {
+            effective_from: effective_from.parse().ok()?,
+            record: record.to_owned(),
+        })
     }
 }
 
@@ -220,11 +223,19 @@ pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
     let mut result = Vec::with_capacity(entries.len());
     for entry in entries {
         let tail = entry.description.as_deref().and_then(Tail::read);
-        let kind = entry.description.as_deref().and_then(Kind::of_description).unwrap_or(Kind::External);
+        let kind = entry
+            .description
+            .as_deref()
+            .and_then(Kind::of_description)
+            .unwrap_or(Kind::External);
         let (origin, wanted) = match tail {
-            Some(tail) if seen.insert(tail.record.clone()) => {
-                (Origin::Ours { record: tail.record, kind }, tail.effective_from)
-            }
+            Some(tail) if seen.insert(tail.record.clone()) => (
+                Origin::Ours {
+                    record: tail.record,
+                    kind,
+                },
+                tail.effective_from,
+            ),
             Some(tail) if previous.is_some_and(|(_, value)| *value == entry.value) => {
                 (Origin::Repeat { record: tail.record }, tail.effective_from)
             }
@@ -236,14 +247,24 @@ pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
             None => wanted.min(latest),
         };
         previous = Some((effective_from, &entry.value));
-        result.push(Version { entry: entry.clone(), origin, effective_from });
+        result.push(Version {
+            entry: entry.clone(),
+            origin,
+            effective_from,
+        });
     }
     result
 }
 
 impl fmt::Display for FlagObservation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} (version {}, written {})", self.value, self.version, to_second(self.modified))
+        write!(
+            formatter,
+            "{} (version {}, written {})",
+            self.value,
+            self.version,
+            to_second(self.modified)
+        )
     }
 }
 
@@ -267,8 +288,18 @@ mod tests {
 
     #[test]
     fn a_description_is_read_back_whatever_the_sentence_says() {
-        let tail = Tail { effective_from: at("2026-11-23T10:12:44Z"), record: "v13-1764".into() };
-        for sentence in ["", "plain", "[effective_from=x record=y]", "line\nbreak", &"é".repeat(3000), "]["] {
+        let tail = Tail {
+            effective_from: at("2026-11-23T10:12:44Z"),
+            record: "v13-1764".into(),
+        };
+        for sentence in [
+            "",
+            "plain",
+            "[effective_from=x record=y]",
+            "line\nbreak",
+            &"é".repeat(3000),
+            "][",
+        ] {
             let text = description(Kind::Failover, sentence, &tail);
             assert!(text.chars().count() <= MAX_DESCRIPTION, "{sentence:.20}");
             assert_eq!(Tail::read(&text), Some(tail.clone()), "{text}");
@@ -305,7 +336,13 @@ mod tests {
             entry(3, "blue", "2026-11-23T11:00:00Z", Some(ours)),
         ];
         let versions = versions(&history);
-        assert_eq!(versions[1].origin, Origin::Ours { record: "v2-1".into(), kind: Kind::Switch });
+        assert_eq!(
+            versions[1].origin,
+            Origin::Ours {
+                record: "v2-1".into(),
+                kind: Kind::Switch
+            }
+        );
         assert_eq!(versions[2].origin, Origin::External);
         assert_eq!(versions[2].effective_from, at("2026-11-23T11:00:00Z"));
     }

@@ -66,7 +66,10 @@ mod tests {
         let read = |now: &str| HoldState::read(Some(text), now.parse().unwrap());
         assert!(matches!(read("2026-11-23T11:59:59Z"), HoldState::Active(_)));
         assert_eq!(read("2026-11-23T12:00:00Z"), HoldState::None);
-        assert!(matches!(HoldState::read(Some("yes"), Timestamp::UNIX_EPOCH), HoldState::Invalid(_)));
+        assert!(matches!(
+            HoldState::read(Some("yes"), Timestamp::UNIX_EPOCH),
+            HoldState::Invalid(_)
+        ));
         assert_eq!(HoldState::read(None, Timestamp::UNIX_EPOCH), HoldState::None);
     }
 }

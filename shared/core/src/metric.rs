@@ -38,7 +38,13 @@ pub struct Metric {
 
 impl Metric {
     fn count(name: &'static str, value: f64, dimension: Option<(&'static str, String)>, at: Timestamp) -> Self {
-        Self { name, value, unit: MetricUnit::Count, dimension, at }
+        Self {
+            name,
+            value,
+            unit: MetricUnit::Count,
+            dimension,
+            at,
+        }
     }
 
     /// `ActiveEnvironment`: 1 for the active colour, 0 for the other.
@@ -64,7 +70,12 @@ impl Metric {
                     Verdict::Unhealthy | Verdict::Suspect | Verdict::Maintenance => 0.0,
                     Verdict::Unknown => return None,
                 };
-                Some(Self::count("EnvironmentHealthy", value, Some(("Colour", colour.to_string())), at))
+                Some(Self::count(
+                    "EnvironmentHealthy",
+                    value,
+                    Some(("Colour", colour.to_string())),
+                    at,
+                ))
             })
             .collect()
     }

@@ -19,6 +19,13 @@ pub struct Owner {
 #[must_use]
 pub fn owner(history: &[HistoryEntry], instant: Timestamp) -> Option<Owner> {
     let versions = versions(history);
-    let in_force = versions.iter().rev().find(|version| version.effective_from <= instant).or(versions.first())?;
-    Some(Owner { value: in_force.entry.value.clone(), version: in_force.entry.version })
+    let in_force = versions
+        .iter()
+        .rev()
+        .find(|version| version.effective_from <= instant)
+        .or(versions.first())?;
+    Some(Owner {
+        value: in_force.entry.value.clone(),
+        version: in_force.entry.version,
+    })
 }

@@ -26,20 +26,30 @@ impl ParameterNames {
         let path = flag.strip_prefix('/').ok_or_else(bad)?;
         let levels: Vec<&str> = path.split('/').collect();
         let allowed = |level: &&str| {
-            !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+            !level.is_empty()
+                && level
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
         };
-        let reserved = levels
-            .first()
-            .is_none_or(|first| first.to_ascii_lowercase().starts_with("aws") || first.to_ascii_lowercase().starts_with("ssm"));
+        let reserved = levels.first().is_none_or(|first| {
+            first.to_ascii_lowercase().starts_with("aws") || first.to_ascii_lowercase().starts_with("ssm")
+        });
         // SSM allows 15 levels and 1,011 characters; a record lies one level deeper and is up to 60 characters longer.
-        if !(2..=14).contains(&levels.len()) || flag.len() > 900 || reserved || !levels.iter().all(|level| allowed(level)) {
+        if !(2..=14).contains(&levels.len())
+            || flag.len() > 900
+            || reserved
+            || !levels.iter().all(|level| allowed(level))
+        {
             return Err(bad());
         }
         let (root, last) = flag.rsplit_once('/').ok_or_else(bad)?;
         if ["hold", "audited", "announced", "transitions"].contains(&last) {
             return Err(bad());
         }
-        Ok(Self { flag: flag.to_owned(), root: root.to_owned() })
+        Ok(Self {
+            flag: flag.to_owned(),
+            root: root.to_owned(),
+        })
     }
 
     /// The flag itself.
@@ -105,8 +115,21 @@ mod tests {
     #[test]
     fn names_that_ssm_or_we_cannot_use_are_refused() {
         for name in [
-            "", "/", "flag", "/flag", "a/b", "/a//b", "/a/b/", "/a b/c", "/aws/x", "/AWS/x", "/ssm/x", "/a/hold",
-            "/a/transitions", "/a/b\u{e9}", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15",
+            "",
+            "/",
+            "flag",
+            "/flag",
+            "a/b",
+            "/a//b",
+            "/a/b/",
+            "/a b/c",
+            "/aws/x",
+            "/AWS/x",
+            "/ssm/x",
+            "/a/hold",
+            "/a/transitions",
+            "/a/b\u{e9}",
+            "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15",
         ] {
             assert!(ParameterNames::of_flag(name).is_err(), "{name}");
         }

@@ -1,6 +1,5 @@
 //! Requests to the switch-handler. Unknown fields and wrong types are refused by name, all at once.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::colour::Colour;
@@ -16,8 +15,17 @@ const MAX_REQUESTED_BY: usize = 200;
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-const ACTIONS: [&str; 9] =
-    ["switch", "status", "history", "rollback", "drill", "hold", "release", "check", "initialize"];
+const ACTIONS: [&str; 9] = [
+    "switch",
+    "status",
+    "history",
+    "rollback",
+    "drill",
+    "hold",
+    "release",
+    "check",
+    "initialize",
+];
 
 /// A request, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +78,12 @@ impl Expect {
         let mut wanted = Vec::new();
         wanted.extend(self.active.map(|active| active.to_string()));
         wanted.extend(self.version.map(|version| format!("version {version}")));
-        let detail = format!("expected {}, found {} at version {}", wanted.join(" at "), observed.value, observed.version);
+        let detail = format!(
+            "expected {}, found {} at version {}",
+            wanted.join(" at "),
+            observed.value,
+            observed.version
+        );
         Guard::new(GuardName::Expect, good, detail)
     }
 }
@@ -101,15 +114,18 @@ pub enum RequestError {
     NotAvailableYet(String),
 }
 
-/// Reads a request. `now` is needed to judge instants.
-pub fn read(event: &Value, _now: Timestamp) -> Result<Request, RequestError> {
+/// Reads a request.
+pub fn read(event: &Value) -> Result<Request, RequestError> {
     let Value::Object(fields) = event else {
         return Err(RequestError::Invalid(vec![format!(
             "the request is {}; allowed is a JSON object such as {{\"to\":\"green\"}}",
             given(event)
         )]));
     };
-    let mut reader = Reader { fields, faults: Vec::new() };
+    let mut reader = Reader {
+        fields,
+        faults: Vec::new(),
+    };
     let action = reader.action();
     let request = match action.as_deref() {
         Some("switch") => reader.switch(),
@@ -147,7 +163,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, field: &str, value: &Value, allowed: &str) {
-        self.faults.push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
+        self.faults
+            .push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
     }
 
     fn action(&mut self) -> Option<String> {
@@ -164,7 +181,11 @@ impl Reader<'_> {
     fn only(&mut self, action: &str, allowed: &[&str]) {
         for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
             if !allowed.contains(&field.as_str()) {
-                let list = if allowed.is_empty() { "nothing else".to_owned() } else { allowed.join(", ") };
+                let list = if allowed.is_empty() {
+                    "nothing else".to_owned()
+                } else {
+                    allowed.join(", ")
+                };
                 self.faults.push(format!(
                     "field {:?} is not known to action {action:?}; allowed beside it: {list}",
                     shortened(field, 60)
@@ -174,14 +195,28 @@ impl Reader<'_> {
     }
 
     fn switch(&mut self) -> Option<Request> {
-        self.only("switch", &["to", "reason", "requested_by", "dry_run", "force", "expect"]);
+        self.only(
+            "switch",
+            &["to", "reason", "requested_by", "dry_run", "force", "expect"],
+        );
         let to = self.colour("to");
         if !self.fields.contains_key("to") {
-            self.faults.push("field \"to\" is missing; allowed is \"blue\" or \"green\"".to_owned());
+            self.faults
+                .push("field \"to\" is missing; allowed is \"blue\" or \"green\"".to_owned());
         }
-        let (reason, requested_by) = (self.text("reason", MAX_REASON), self.text("requested_by", MAX_REQUESTED_BY));
+        let (reason, requested_by) = (
+            self.text("reason", MAX_REASON),
+            self.text("requested_by", MAX_REQUESTED_BY),
+        );
         let (dry_run, force, expect) = (self.flag("dry_run"), self.flag("force"), self.expect());
-        Some(Request::Switch(SwitchRequest { to: to?, reason, requested_by, dry_run, force, expect }))
+        Some(Request::Switch(SwitchRequest {
+            to: to?,
+            reason,
+            requested_by,
+            dry_run,
+            force,
+            expect,
+        }))
     }
 
     fn colour(&mut self, field: &str) -> Option<Colour> {
@@ -200,7 +235,11 @@ impl Reader<'_> {
                 (!text.is_empty()).then(|| text.clone())
             }
             other => {
-                self.fault(field, other, &format!("a text of at most {longest} characters in one line"));
+                self.fault(
+                    field,
+                    other,
+                    &format!("a text of at most {longest} characters in one line"),
+                );
                 None
             }
         }
@@ -237,14 +276,21 @@ impl Reader<'_> {
             self.fault("expect", value, allowed);
             return None;
         };
-        let active = fields.get("active").map(|active| active.as_str().and_then(Colour::parse));
-        let version = fields.get("version").map(|version| version.as_u64().filter(|version| *version >= 1));
+        let active = fields
+            .get("active")
+            .map(|active| active.as_str().and_then(Colour::parse));
+        let version = fields
+            .get("version")
+            .map(|version| version.as_u64().filter(|version| *version >= 1));
         let unknown = fields.keys().any(|key| key != "active" && key != "version");
         if unknown || active == Some(None) || version == Some(None) {
             self.fault("expect", value, allowed);
             return None;
         }
-        Some(Expect { active: active.flatten(), version: version.flatten().map(FlagVersion) })
+        Some(Expect {
+            active: active.flatten(),
+            version: version.flatten().map(FlagVersion),
+        })
     }
 }
 
@@ -260,33 +306,62 @@ mod tests {
     use serde_json::json;
 
     fn ask(event: &Value) -> Result<Request, RequestError> {
-        read(event, Timestamp::UNIX_EPOCH)
+        read(event)
     }
 
     #[test]
     fn a_colour_is_enough() {
-        let Ok(Request::Switch(request)) = ask(&json!({"to": "green"})) else { panic!("not understood") };
-        assert_eq!((request.to, request.force, request.dry_run), (Colour::Green, false, false));
+        let Ok(Request::Switch(request)) = ask(&json!({"to": "green"})) else {
+            panic!("not understood")
+        };
+        assert_eq!(
+            (request.to, request.force, request.dry_run),
+            (Colour::Green, false, false)
+        );
     }
 
     #[test]
     fn every_fault_names_its_field_what_was_given_and_what_is_allowed() {
         for (event, parts) in [
-            (json!({"to": "Blue "}), vec!["\"to\"", "\"Blue \"", "\"blue\" or \"green\""]),
+            (
+                json!({"to": "Blue "}),
+                vec!["\"to\"", "\"Blue \"", "\"blue\" or \"green\""],
+            ),
             (json!({}), vec!["\"to\"", "missing"]),
             (json!({"to": null}), vec!["\"to\"", "null"]),
             (json!({"to": "green", "colour": 1}), vec!["\"colour\"", "not known"]),
-            (json!({"to": "green", "dry_run": "yes"}), vec!["\"dry_run\"", "\"yes\"", "true or false"]),
+            (
+                json!({"to": "green", "dry_run": "yes"}),
+                vec!["\"dry_run\"", "\"yes\"", "true or false"],
+            ),
             (json!({"to": "green", "expect": {}}), vec!["\"expect\"", "{}"]),
-            (json!({"to": "green", "expect": {"version": 0}}), vec!["\"expect\"", "from 1"]),
-            (json!({"to": "green", "expect": {"version": 1.5}}), vec!["\"expect\"", "1.5"]),
+            (
+                json!({"to": "green", "expect": {"version": 0}}),
+                vec!["\"expect\"", "from 1"],
+            ),
+            (
+                json!({"to": "green", "expect": {"version": 1.5}}),
+                vec!["\"expect\"", "1.5"],
+            ),
             (json!({"to": "green", "reason": 7}), vec!["\"reason\"", "7"]),
-            (json!({"to": "green", "reason": "x".repeat(501)}), vec!["\"reason\"", "500"]),
-            (json!({"action": "Switch"}), vec!["\"action\"", "\"Switch\"", "switch, status"]),
+            (
+                json!({"to": "green", "reason": "x".repeat(501)}),
+                vec!["\"reason\"", "500"],
+            ),
+            (
+                json!({"action": "Switch"}),
+                vec!["\"action\"", "\"Switch\"", "switch, status"],
+            ),
             (json!({"action": "history", "limit": 0}), vec!["\"limit\"", "1 to 100"]),
             (json!({"action": "history", "limit": 1e300}), vec!["\"limit\""]),
-            (json!({"action": "status", "to": "green"}), vec!["\"to\"", "nothing else"]),
-            (json!({"to": "pink", "force": 1}), vec!["\"to\"", "\"pink\"", "\"force\"", "1"]),
+            (
+                json!({"action": "status", "to": "green"}),
+                vec!["\"to\"", "nothing else"],
+            ),
+            (
+                json!({"to": "pink", "force": 1}),
+                vec!["\"to\"", "\"pink\"", "\"force\"", "1"],
+            ),
             (json!("green"), vec!["\"green\"", "JSON object"]),
             (Value::Null, vec!["null"]),
         ] {
@@ -301,7 +376,10 @@ mod tests {
     fn documented_actions_that_are_not_built_say_so() {
         for action in ["rollback", "drill", "hold", "release", "check"] {
             let error = ask(&json!({"action": action})).unwrap_err();
-            assert!(matches!(&error, RequestError::NotAvailableYet(name) if name == action), "{error}");
+            assert!(
+                matches!(&error, RequestError::NotAvailableYet(name) if name == action),
+                "{error}"
+            );
             assert!(error.to_string().contains("not available yet"));
         }
     }

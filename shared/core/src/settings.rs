@@ -60,19 +60,27 @@ pub struct SettingsFaults(pub Vec<String>);
 
 impl fmt::Display for SettingsFaults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the configuration has {} fault(s): {}", self.0.len(), self.0.join("; "))
+        write!(
+            formatter,
+            "the configuration has {} fault(s): {}",
+            self.0.len(),
+            self.0.join("; ")
+        )
     }
 }
 
 /// Reads the settings; `lookup` answers the value of an environment variable.
 pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsFaults> {
-    let mut reader = Reader { lookup: &lookup, faults: Vec::new() };
+    let mut reader = Reader {
+        lookup: &lookup,
+        faults: Vec::new(),
+    };
     let pair = reader.name("PAIR_NAME", 64);
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
     let environments = Both::from_fn(|colour| reader.environment(colour));
     let policy = reader.policy();
     let probe_interval = reader.seconds("PROBE_INTERVAL_SECONDS", 5, 1, 30);
-    let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 50, 0, 55);
+    let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 45, 0, 55);
     let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let log_level = reader.choice(
@@ -86,7 +94,9 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
         ],
     );
     let (blue, green) = (&environments.blue, &environments.green);
-    if !blue.name.is_empty() && blue.name == green.name && blue.region == green.region {
+    let own_region = reader.optional("AWS_REGION");
+    let region_of = |environment: &EnvironmentSettings| environment.region.clone().or_else(|| own_region.clone());
+    if !blue.name.is_empty() && blue.name == green.name && region_of(blue) == region_of(green) {
         reader.faults.push(format!(
             "BLUE_ENVIRONMENT_NAME and GREEN_ENVIRONMENT_NAME are both {:?} in the same region; they must be two environments",
             blue.name
@@ -129,7 +139,9 @@ impl Reader<'_> {
     fn name(&mut self, name: &str, longest: usize) -> String {
         let value = self.required(name);
         let good = value.chars().next().is_none_or(|first| first.is_ascii_alphabetic())
-            && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            && value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             && value.len() <= longest;
         if !good {
             self.faults.push(format!(
@@ -141,26 +153,46 @@ impl Reader<'_> {
 
     fn parameter_names(&mut self, name: &str, default: &str) -> Option<ParameterNames> {
         let value = self.optional(name).unwrap_or_else(|| default.to_owned());
-        ParameterNames::of_flag(&value).map_err(|fault| self.faults.push(format!("{name} {fault}"))).ok()
+        ParameterNames::of_flag(&value)
+            .map_err(|fault| self.faults.push(format!("{name} {fault}")))
+            .ok()
     }
 
     fn environment(&mut self, colour: Colour) -> EnvironmentSettings {
         let prefix = colour.as_str().to_ascii_uppercase();
         let region = self.optional(&format!("{prefix}_REGION"));
         if let Some(region) = &region
-            && !(region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') && region.contains('-'))
+            && !(region
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && region.contains('-'))
         {
-            self.faults.push(format!("{prefix}_REGION is {region:?}; allowed is a region such as us-east-2, or nothing"));
+            self.faults.push(format!(
+                "{prefix}_REGION is {region:?}; allowed is a region such as us-east-2, or nothing"
+            ));
         }
         let alarms: Vec<String> = self
             .optional(&format!("{prefix}_ALARM_NAMES"))
-            .map(|list| list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+            .map(|list| {
+                list.split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default();
         // DescribeAlarms takes at most 100 names a call.
         if alarms.len() > 100 {
-            self.faults.push(format!("{prefix}_ALARM_NAMES names {} alarms; at most 100 are allowed", alarms.len()));
+            self.faults.push(format!(
+                "{prefix}_ALARM_NAMES names {} alarms; at most 100 are allowed",
+                alarms.len()
+            ));
         }
-        EnvironmentSettings { name: self.name(&format!("{prefix}_ENVIRONMENT_NAME"), 80), region, alarms }
+        EnvironmentSettings {
+            name: self.name(&format!("{prefix}_ENVIRONMENT_NAME"), 80),
+            region,
+            alarms,
+        }
     }
 
     fn policy(&mut self) -> Policy {
@@ -172,13 +204,21 @@ impl Reader<'_> {
                 &[("automatic", Mode::Automatic), ("observe", Mode::Observe)],
             ),
             failure_window: self.seconds("FAILURE_WINDOW_SECONDS", default.failure_window.as_secs(), 10, 3600),
-            maintenance_grace: self.seconds("MAINTENANCE_GRACE_SECONDS", default.maintenance_grace.as_secs(), 60, 86400),
+            maintenance_grace: self.seconds(
+                "MAINTENANCE_GRACE_SECONDS",
+                default.maintenance_grace.as_secs(),
+                60,
+                86400,
+            ),
             cooldown: self.seconds("COOLDOWN_SECONDS", default.cooldown.as_secs(), 0, 86400),
             failover_budget: self.number("FAILOVER_BUDGET_PER_DAY", default.failover_budget, 0, 100),
             takeover: self.choice(
                 "TAKEOVER",
                 default.takeover,
-                &[("at-least-once", Takeover::AtLeastOnce), ("at-most-once", Takeover::AtMostOnce)],
+                &[
+                    ("at-least-once", Takeover::AtLeastOnce),
+                    ("at-most-once", Takeover::AtMostOnce),
+                ],
             ),
             // Readers clamp at 60 s, so a longer lead would not be kept.
             lead: self.seconds("SWITCH_LEAD_SECONDS", default.lead.as_secs(), 0, 60),
@@ -193,23 +233,30 @@ impl Reader<'_> {
     where
         T: std::str::FromStr + PartialOrd + fmt::Display + Copy,
     {
-        let Some(text) = self.optional(name) else { return default };
+        let Some(text) = self.optional(name) else {
+            return default;
+        };
         match text.parse::<T>() {
             Ok(value) if value >= least && value <= most => value,
             _ => {
-                self.faults.push(format!("{name} is {text:?}; allowed is a whole number from {least} to {most}"));
+                self.faults.push(format!(
+                    "{name} is {text:?}; allowed is a whole number from {least} to {most}"
+                ));
                 default
             }
         }
     }
 
     fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
-        let Some(text) = self.optional(name) else { return default };
+        let Some(text) = self.optional(name) else {
+            return default;
+        };
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
             return *value;
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.faults.push(format!("{name} is {text:?}; allowed is one of: {}", words.join(", ")));
+        self.faults
+            .push(format!("{name} is {text:?}; allowed is one of: {}", words.join(", ")));
         default
     }
 }
@@ -231,7 +278,10 @@ mod tests {
 
     fn with(changes: &'static [(&'static str, &'static str)]) -> Result<Settings, SettingsFaults> {
         read(|name| {
-            changes.iter().find(|(changed, _)| *changed == name).map_or_else(|| good(name), |(_, v)| Some((*v).to_owned()))
+            changes
+                .iter()
+                .find(|(changed, _)| *changed == name)
+                .map_or_else(|| good(name), |(_, v)| Some((*v).to_owned()))
         })
     }
 
@@ -257,13 +307,33 @@ mod tests {
             ("BLUE_REGION", "Ohio"),
         ])
         .unwrap_err();
-        for part in ["PAIR_NAME", "FLAG_PARAMETER", "WINDOW", "COOLDOWN", "MODE", "AUDIT_BUS_NAME", "BLUE_REGION"] {
+        for part in [
+            "PAIR_NAME",
+            "FLAG_PARAMETER",
+            "WINDOW",
+            "COOLDOWN",
+            "MODE",
+            "AUDIT_BUS_NAME",
+            "BLUE_REGION",
+        ] {
             assert!(faults.to_string().contains(part), "{part} in {faults}");
         }
         assert_eq!(faults.0.len(), 7, "{faults}");
         let same = with(&[("GREEN_ENVIRONMENT_NAME", "orders-blue")]).unwrap_err();
         assert!(same.to_string().contains("two environments"), "{same}");
         assert!(with(&[("GREEN_ENVIRONMENT_NAME", "orders-blue"), ("GREEN_REGION", "us-west-2")]).is_ok());
+        let own = [
+            ("GREEN_ENVIRONMENT_NAME", "orders-blue"),
+            ("GREEN_REGION", "us-west-2"),
+            ("AWS_REGION", "us-west-2"),
+        ];
+        assert!(
+            read(|name| own
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map_or_else(|| good(name), |(_, v)| Some((*v).into())))
+            .is_err()
+        );
     }
 
     #[test]

@@ -53,7 +53,9 @@ pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Times
         (false, Takeover::AtLeastOnce, Some(healthy)) => healthy.min(now),
         _ => planned,
     };
-    intent.previous_effective_from.map_or(wanted, |previous| wanted.max(previous))
+    intent
+        .previous_effective_from
+        .map_or(wanted, |previous| wanted.max(previous))
 }
 
 /// A request to Parameter Store, or the end.
@@ -281,7 +283,9 @@ impl Switching {
 
             (State::ReadingBack, Reply::ReadBack { flag, claim }) => self.judge_claim(flag, claim, now, jitter),
             (State::ReadingBack, Reply::Failed(_)) if self.may_retry() => self.wait(State::WaitingToReadBack, jitter),
-            (State::ReadingBack, Reply::Failed(failure)) => self.failed(failure.cause, "reading who holds the claim", false),
+            (State::ReadingBack, Reply::Failed(failure)) => {
+                self.failed(failure.cause, "reading who holds the claim", false)
+            }
             (State::WaitingToReadBack, Reply::Waited) => self.read_back(false),
 
             (State::Writing, Reply::Wrote(version)) if version == self.observed.version.next() => {
@@ -328,7 +332,10 @@ impl Switching {
     fn claim(&mut self) -> Step {
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Claiming;
-        Step::CreateClaim { record: self.record.clone(), value: self.value.clone() }
+        Step::CreateClaim {
+            record: self.record.clone(),
+            value: self.value.clone(),
+        }
     }
 
     fn read_back(&mut self, first: bool) -> Step {
@@ -337,7 +344,9 @@ impl Switching {
         }
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::ReadingBack;
-        Step::ReadBack { record: self.record.clone() }
+        Step::ReadBack {
+            record: self.record.clone(),
+        }
     }
 
     fn first_write(&mut self, now: Timestamp) -> Step {
@@ -365,13 +374,22 @@ impl Switching {
             }
             None => self.intent.kind,
         };
-        let tail = Tail { effective_from: self.effective_from, record: self.record.clone() };
-        Step::WriteFlag { value: self.to, description: description(kind, &sentence, &tail) }
+        let tail = Tail {
+            effective_from: self.effective_from,
+            record: self.record.clone(),
+        };
+        Step::WriteFlag {
+            value: self.to,
+            description: description(kind, &sentence, &tail),
+        }
     }
 
     /// Tells the write of one finisher of a dead writer's claim from that of another.
     fn mark(&self) -> String {
-        format!("claim of a dead writer finished by request {}", self.intent.actor.request_id)
+        format!(
+            "claim of a dead writer finished by request {}",
+            self.intent.actor.request_id
+        )
     }
 
     fn read_history(&mut self, first: bool) -> Step {
@@ -390,7 +408,11 @@ impl Switching {
         self.state = then;
         let full = FIRST_WAIT.saturating_mul(1_u32.checked_shl(self.waits.min(4)).unwrap_or(1));
         self.waits = self.waits.saturating_add(1);
-        let share = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 0.5 };
+        let share = if jitter.is_finite() {
+            jitter.clamp(0.0, 1.0)
+        } else {
+            0.5
+        };
         // Between half the wait and all of it, so that two writers do not stay in step.
         Step::Wait(full.mul_f64(share.mul_add(0.5, 0.5)))
     }
@@ -402,9 +424,15 @@ impl Switching {
         now: Timestamp,
         jitter: f64,
     ) -> Step {
-        let winner = claim.as_ref().and_then(|claim| TransitionRecord::from_stored(&claim.value).ok());
+        let winner = claim
+            .as_ref()
+            .and_then(|claim| TransitionRecord::from_stored(&claim.value).ok());
         let Some(flag) = flag else {
-            return self.conflict("the flag was deleted in the meantime; ask for status".to_owned(), winner, None);
+            return self.conflict(
+                "the flag was deleted in the meantime; ask for status".to_owned(),
+                winner,
+                None,
+            );
         };
         if !flag.same_version_as(&self.observed) {
             // A reading older than the observation is a stale one: SSM's reads are eventually consistent.
@@ -446,11 +474,18 @@ impl Switching {
     }
 
     fn judge_history(&mut self, history: &[HistoryEntry], jitter: f64) -> Step {
-        let after_observed: Vec<&HistoryEntry> =
-            history.iter().filter(|entry| entry.version > self.observed.version).collect();
+        let after_observed: Vec<&HistoryEntry> = history
+            .iter()
+            .filter(|entry| entry.version > self.observed.version)
+            .collect();
         let first_with_record = versions(history).into_iter().find(|version| {
             version.entry.version > self.observed.version
-                && version.entry.description.as_deref().and_then(Tail::read).is_some_and(|tail| tail.record == self.record)
+                && version
+                    .entry
+                    .description
+                    .as_deref()
+                    .and_then(Tail::read)
+                    .is_some_and(|tail| tail.record == self.record)
         });
         if let Some(version) = first_with_record {
             if !self.wrote(&version.entry) {
@@ -459,7 +494,10 @@ impl Switching {
                 return self.conflict(reason, TransitionRecord::from_stored(&self.value).ok(), Some(flag));
             }
             let mut warnings = Vec::new();
-            for entry in after_observed.iter().filter(|entry| entry.version < version.entry.version) {
+            for entry in after_observed
+                .iter()
+                .filter(|entry| entry.version < version.entry.version)
+            {
                 warnings.push(format!(
                     "version {} ({}) was written by {} between our observation and our write, which replaced it",
                     entry.version,
@@ -468,7 +506,9 @@ impl Switching {
                 ));
             }
             // A repeated write makes a second version of the same value: the newest is where the flag stands.
-            let stands_at = self.returned.map_or(version.entry.version, |returned| returned.max(version.entry.version));
+            let stands_at = self
+                .returned
+                .map_or(version.entry.version, |returned| returned.max(version.entry.version));
             return self.switched(stands_at, version.effective_from, warnings);
         }
         match (self.returned, after_observed.last()) {
@@ -493,7 +533,10 @@ impl Switching {
             // Not there: not yet, or never. Writing again is harmless, it is the same value under the same claim.
             (None, None) if self.may_retry() => self.wait(State::WaitingToWrite, jitter),
             (None, None) => {
-                let cause = Cause::new(CauseKind::TimedOut, "no answer to the write, and no new version is to be seen");
+                let cause = Cause::new(
+                    CauseKind::TimedOut,
+                    "no answer to the write, and no new version is to be seen",
+                );
                 self.failed(cause, "writing the flag", true)
             }
         }
@@ -524,15 +567,32 @@ impl Switching {
     }
 
     fn failed(&self, cause: Cause, doing: &'static str, uncertain: bool) -> Step {
-        Step::Done(Box::new(Outcome::Failed(Failed { cause, doing, claimed: self.claimed, uncertain })))
+        Step::Done(Box::new(Outcome::Failed(Failed {
+            cause,
+            doing,
+            claimed: self.claimed,
+            uncertain,
+        })))
     }
 }
 
 fn observation_of(entry: &HistoryEntry) -> FlagObservation {
-    FlagObservation { value: entry.value.clone(), version: entry.version, modified: entry.modified }
+    FlagObservation {
+        value: entry.value.clone(),
+        version: entry.version,
+        modified: entry.modified,
+    }
 }
 
 fn who_won(record: &TransitionRecord) -> String {
-    let by = record.actor.requested_by.as_deref().map(|by| format!(" for {by}")).unwrap_or_default();
-    format!("{}{by} ({} to {}, request {})", record.actor.function, record.kind, record.to, record.actor.request_id)
+    let by = record
+        .actor
+        .requested_by
+        .as_deref()
+        .map(|by| format!(" for {by}"))
+        .unwrap_or_default();
+    format!(
+        "{}{by} ({} to {}, request {})",
+        record.actor.function, record.kind, record.to, record.actor.request_id
+    )
 }

@@ -187,8 +187,15 @@ pub(crate) mod tests {
             decided_at: "2026-11-23T10:15:02.120Z".parse().unwrap(),
             effective_from: "2026-11-23T10:12:44Z".parse().unwrap(),
             reason: "blue: scheduler heartbeat stale for 138 s".into(),
-            actor: Actor { function: "health-watcher".into(), request_id: "r-1".into(), requested_by: None },
-            trigger: Trigger { kind: "schedule".into(), id: Some("e-1".into()) },
+            actor: Actor {
+                function: "health-watcher".into(),
+                request_id: "r-1".into(),
+                requested_by: None,
+            },
+            trigger: Trigger {
+                kind: "schedule".into(),
+                id: Some("e-1".into()),
+            },
             drill: None,
             evidence: json!({"last_known_healthy": "2026-11-23T10:12:44Z"}),
         }

@@ -79,7 +79,10 @@ impl Reading {
     }
 
     fn bad(since: Option<Timestamp>, detail: impl Into<String>) -> Self {
-        Self::Bad { since, detail: detail.into() }
+        Self::Bad {
+            since,
+            detail: detail.into(),
+        }
     }
 
     fn unknown(detail: impl Into<String>) -> Self {
@@ -169,9 +172,21 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
         heartbeat: read_heartbeat(policy, evidence, now),
         alarms: read_alarms(evidence),
     };
-    let Judgement { verdict, reasons, ripens_at } = judge(policy, class, &signals, now);
-    let last_known_healthy = (verdict != Verdict::Healthy).then(|| last_known_healthy(evidence, &signals)).flatten();
-    Assessment { verdict, reasons, last_known_healthy, ripens_at, signals }
+    let Judgement {
+        verdict,
+        reasons,
+        ripens_at,
+    } = judge(policy, class, &signals, now);
+    let last_known_healthy = (verdict != Verdict::Healthy)
+        .then(|| last_known_healthy(evidence, &signals))
+        .flatten();
+    Assessment {
+        verdict,
+        reasons,
+        last_known_healthy,
+        ripens_at,
+        signals,
+    }
 }
 
 struct Judgement {
@@ -182,12 +197,21 @@ struct Judgement {
 
 impl Judgement {
     fn of(verdict: Verdict, readings: &[&Reading]) -> Self {
-        Self { verdict, reasons: readings.iter().map(|reading| reading.detail().to_owned()).collect(), ripens_at: None }
+        Self {
+            verdict,
+            reasons: readings.iter().map(|reading| reading.detail().to_owned()).collect(),
+            ripens_at: None,
+        }
     }
 }
 
 fn judge(policy: &Policy, class: StatusClass, signals: &Signals, now: Timestamp) -> Judgement {
-    let Signals { status, scheduler, heartbeat, alarms } = signals;
+    let Signals {
+        status,
+        scheduler,
+        heartbeat,
+        alarms,
+    } = signals;
     match class {
         StatusClass::Failed => return Judgement::of(Verdict::Unhealthy, &[status]),
         // Not yet there: whatever its parts say, it has nothing to lose and cannot take over.
@@ -240,13 +264,19 @@ fn window_of(policy: &Policy, scheduler: &Reading, heartbeat: &Reading) -> Optio
 
 /// A planned status is no failure until the maintenance grace has passed and the heartbeat is dead.
 fn judge_planned(policy: &Policy, signals: &Signals, now: Timestamp) -> Judgement {
-    let Signals { status, scheduler, heartbeat, .. } = signals;
+    let Signals {
+        status,
+        scheduler,
+        heartbeat,
+        ..
+    } = signals;
     // A dead metric alone would do, an unknown one never: metrics stop in updates, and Airflow's answer may be stale.
     if heartbeat.is_bad() && !scheduler.is_ok() && heartbeat.bad_for(now) >= policy.maintenance_grace {
         let mut judgement = Judgement::of(Verdict::Unhealthy, &[status, heartbeat]);
-        judgement
-            .reasons
-            .push(format!("the maintenance grace of {} has passed", in_seconds(policy.maintenance_grace)));
+        judgement.reasons.push(format!(
+            "the maintenance grace of {} has passed",
+            in_seconds(policy.maintenance_grace)
+        ));
         return judgement;
     }
     Judgement::of(Verdict::Maintenance, &[status])
@@ -324,20 +354,39 @@ fn read_alarms(evidence: &Evidence) -> Option<Reading> {
         Answer::Known(alarms) => alarms,
         Answer::Unknown(cause) => return Some(Reading::unknown(format!("your alarms {}", no_answer(cause)))),
     };
-    let ringing: Vec<_> = alarms.iter().filter(|alarm| alarm.state == Some(AlarmState::Alarm)).collect();
+    let ringing: Vec<_> = alarms
+        .iter()
+        .filter(|alarm| alarm.state == Some(AlarmState::Alarm))
+        .collect();
     if !ringing.is_empty() {
         let since = ringing.iter().filter_map(|alarm| alarm.since).min();
-        return Some(Reading::bad(since, format!("alarm {} in ALARM", names(ringing.iter().map(|a| a.name.as_str())))));
+        return Some(Reading::bad(
+            since,
+            format!("alarm {} in ALARM", names(ringing.iter().map(|a| a.name.as_str()))),
+        ));
     }
-    let missing = names(alarms.iter().filter(|alarm| alarm.state.is_none()).map(|alarm| alarm.name.as_str()));
+    let missing = names(
+        alarms
+            .iter()
+            .filter(|alarm| alarm.state.is_none())
+            .map(|alarm| alarm.name.as_str()),
+    );
     if !missing.is_empty() {
-        return Some(Reading::unknown(format!("CloudWatch has no alarm named {missing}: check the name and the region")));
+        return Some(Reading::unknown(format!(
+            "CloudWatch has no alarm named {missing}: check the name and the region"
+        )));
     }
     let silent = names(
-        alarms.iter().filter(|alarm| alarm.state == Some(AlarmState::InsufficientData)).map(|alarm| alarm.name.as_str()),
+        alarms
+            .iter()
+            .filter(|alarm| alarm.state == Some(AlarmState::InsufficientData))
+            .map(|alarm| alarm.name.as_str()),
     );
     if silent.is_empty() {
-        Some(Reading::ok(format!("alarm {} OK", names(alarms.iter().map(|alarm| alarm.name.as_str())))))
+        Some(Reading::ok(format!(
+            "alarm {} OK",
+            names(alarms.iter().map(|alarm| alarm.name.as_str()))
+        )))
     } else {
         Some(Reading::unknown(format!("alarm {silent} has not enough data")))
     }
@@ -376,5 +425,7 @@ fn last_known_healthy(evidence: &Evidence, signals: &Signals) -> Option<Timestam
     }
     // Airflow's heartbeat is exact; a datapoint only names its minute, whose start is the safe reading: a run that
     // the old active never executed must pass to the new one.
-    airflow.or(last_seen(evidence)).or_else(|| signals.alarms.as_ref().and_then(Reading::since))
+    airflow
+        .or(last_seen(evidence))
+        .or_else(|| signals.alarms.as_ref().and_then(Reading::since))
 }

@@ -56,7 +56,10 @@ pub struct Cause {
 impl Cause {
     /// Made of both.
     pub fn new(kind: CauseKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 
     /// Not asked, because no answer could change the verdict.

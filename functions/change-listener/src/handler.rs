@@ -1,0 +1,124 @@
+//! A change event in, audit events out. The event says only that something changed; what, is read here.
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_aws::{audit_trail, clock};
+use bluegreen_core::audit;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::time::whole_milliseconds;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Answers one event. It audits whatever is due, whatever the event says: a lost or doubled one changes nothing.
+pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let name = event.pointer("/detail/name").and_then(Value::as_str);
+    let is_hold = name == Some(shell.settings.names.hold().as_str());
+    if !is_hold && name != Some(shell.settings.names.flag()) {
+        tracing::warn!(request_id = %invocation.request_id, name, "an event about neither flag nor hold: audited all the same");
+    }
+    let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
+    let unreadable =
+        |failure: bluegreen_core::switch::Failure| FunctionError::unreadable("reading the flag", failure.cause);
+    let (observed, history) = (observed.map_err(unreadable)?, history.map_err(unreadable)?);
+    let now = clock::now();
+    let flag = async {
+        // Missing in both readings: one alone may be stale.
+        if observed.flag.is_none() && history.is_empty() {
+            flag_missing(shell, &observed, now)
+                .await
+                .map(|()| audit_trail::Sent::default())
+        } else {
+            audit_trail::catch_up(shell, &history, observed.audited, now).await
+        }
+    };
+    let hold = async {
+        if is_hold {
+            hold_changed(shell, &event, &observed, now).await
+        } else {
+            Ok(())
+        }
+    };
+    let (sent, held) = tokio::join!(flag, hold);
+    let sent = sent?;
+    held?;
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = observed.flag.as_ref().map(|flag| flag.value.to_string()),
+        version = observed.flag.as_ref().map(|flag| flag.version.0),
+        decision = "audited",
+        events = sent.versions.len(),
+        pruned = sent.pruned,
+        request_id = %invocation.request_id,
+        "change"
+    );
+    Ok(json!({
+        "audited": sent.versions,
+        "hold_changed": is_hold,
+        "pruned_records": sent.pruned,
+        "active": observed.flag.as_ref().and_then(|flag| flag.value.colour()),
+        "version": observed.flag.as_ref().map(|flag| flag.version),
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+/// A pair with a past has lost its flag.
+async fn flag_missing(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
+    let has_past = observed.audited.is_some()
+        || shell
+            .store
+            .has_records()
+            .await
+            .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    if !has_past {
+        return Ok(());
+    }
+    let subject = audit::Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let what = "the flag was deleted: this pair has transition records";
+    let event = audit::flag_fault(subject, &audit::missing_flag(observed.audited), what, now);
+    let faults = [Metric::flag_fault(now)];
+    let (sent, published) = tokio::join!(
+        shell.bus.send(std::slice::from_ref(&event)),
+        shell.metrics.publish(&faults)
+    );
+    sent.and(published).map_err(|failure| FunctionError::AuditUndelivered {
+        doing: "reporting that the flag is gone",
+        cause: failure.cause,
+    })
+}
+
+async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
+    let author = shell
+        .store
+        .hold_author()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading who changed the hold", failure.cause))?;
+    // A removed hold has no version any more: the event's own id tells one removal from the next.
+    let change = observed.hold_version.map_or_else(
+        || {
+            format!(
+                "removed-{}",
+                event.get("id").and_then(Value::as_str).unwrap_or("unknown")
+            )
+        },
+        |version| format!("v{version}"),
+    );
+    let subject = audit::Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let event = audit::hold_changed(subject, &hold, &change, author.as_deref(), now);
+    shell
+        .bus
+        .send(&[event])
+        .await
+        .map_err(|failure| FunctionError::AuditUndelivered {
+            doing: "reporting a changed hold",
+            cause: failure.cause,
+        })
+}

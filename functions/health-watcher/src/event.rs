@@ -1,0 +1,91 @@
+//! What woke the watcher. Only told and logged: an event's payload never decides anything.
+
+use aws_lambda_events::cloudwatch_alarms::CloudWatchAlarm;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sns::SnsEvent;
+use bluegreen_core::flag::shortened;
+use bluegreen_core::transition::Trigger;
+use serde_json::Value;
+
+/// Reads any event. One of an unknown shape is a tick like any other, and is named so.
+pub(crate) fn trigger(event: &Value) -> Trigger {
+    let trigger = |kind: &str, id: Option<String>| Trigger {
+        kind: kind.to_owned(),
+        id: id.map(|id| shortened(&id, 200)),
+    };
+    if event.as_object().is_some_and(serde_json::Map::is_empty) {
+        return trigger("invoke", None);
+    }
+    if let Ok(event) = serde_json::from_value::<EventBridgeEvent>(event.clone()) {
+        return match event.detail_type.as_str() {
+            "Scheduled Event" => trigger("schedule", event.id),
+            "CloudWatch Alarm State Change" => trigger("alarm-event", alarm_name(&event.detail).or(event.id)),
+            "MWAA Environment Status Change" => trigger("environment-status", event.id),
+            _ => trigger("unrecognised", event.id),
+        };
+    }
+    if let Ok(alarm) = serde_json::from_value::<CloudWatchAlarm<Value, Value>>(event.clone()) {
+        return trigger("alarm", Some(alarm.alarm_data.alarm_name));
+    }
+    if let Ok(sns) = serde_json::from_value::<SnsEvent>(event.clone())
+        && let Some(record) = sns.records.first()
+    {
+        // CloudWatch's message to SNS is JSON in a string; anything else is somebody's own message.
+        let name = serde_json::from_str::<Value>(&record.sns.message)
+            .ok()
+            .and_then(|message| message.get("AlarmName")?.as_str().map(str::to_owned));
+        return match name {
+            Some(name) => trigger("sns-alarm", Some(name)),
+            None => trigger("unrecognised", Some(record.sns.message_id.clone())),
+        };
+    }
+    trigger("unrecognised", None)
+}
+
+fn alarm_name(detail: &Value) -> Option<String> {
+    detail.get("alarmName")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_file(name: &str) -> (String, Option<String>) {
+        let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let event: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let trigger = trigger(&event);
+        (trigger.kind, trigger.id)
+    }
+
+    #[test]
+    fn every_event_that_wakes_the_watcher_is_recognised() {
+        for (file, kind, has_id) in [
+            ("tick-schedule", "schedule", true),
+            ("tick-alarm-action", "alarm", true),
+            ("tick-alarm-action-composite", "alarm", true),
+            ("tick-alarm-event", "alarm-event", true),
+            ("tick-alarm-event-ok", "alarm-event", true),
+            ("tick-alarm-event-composite", "alarm-event", true),
+            ("tick-alarm-by-sns", "sns-alarm", true),
+            ("tick-environment-status", "environment-status", true),
+            ("tick-by-hand", "invoke", false),
+        ] {
+            let (read, id) = of_file(file);
+            assert_eq!((read.as_str(), id.is_some()), (kind, has_id), "{file}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_shape_is_a_tick_that_says_so() {
+        let folder = format!("{}/../../events", env!("CARGO_MANIFEST_DIR"));
+        let mut tried = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            if let Some(name) = name.strip_suffix(".json").filter(|name| name.starts_with("odd-")) {
+                assert_eq!(of_file(name).0, "unrecognised", "{name}");
+                tried += 1;
+            }
+        }
+        assert!(tried >= 8, "only {tried} odd events found");
+    }
+}

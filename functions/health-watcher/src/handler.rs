@@ -1,0 +1,410 @@
+//! One tick: observe, assess, decide, act, and say what was done and why.
+
+use std::time::Duration;
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_aws::{audit_trail, clock, switching};
+use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, notice};
+use bluegreen_core::audit::{self, AuditEvent};
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::decision::{
+    Action, ControlState, Decision, FlagState, GuardName, RecentFailovers, decide, wants_recent_failovers,
+};
+use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
+use bluegreen_core::health::{Assessment, Cause, Evidence, assess};
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::time::{after, before, elapsed, whole_milliseconds};
+use bluegreen_core::transition::{Kind, Trigger};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use crate::event::trigger;
+
+/// What is left of the invocation for publishing and answering.
+const CLOSING_TIME: Duration = Duration::from_secs(6);
+
+/// How long the listener has before the watcher audits in its place.
+const LISTENER_TIME: Duration = Duration::from_secs(30);
+
+/// What one look saw and decided.
+struct Look {
+    observed: Result<Observed, Cause>,
+    flag: FlagState,
+    verdicts: Both<Assessment>,
+    decision: Decision,
+    history: Option<Vec<HistoryEntry>>,
+    evidence: Both<Evidence>,
+    at: Timestamp,
+}
+
+/// Answers one event.
+pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let trigger = trigger(&event);
+    if trigger.kind == "unrecognised" {
+        tracing::warn!(request_id = %invocation.request_id, id = trigger.id.as_deref(), "an event of unknown shape: a tick all the same");
+    }
+    let probe_until = after(invocation.started, shell.settings.probe_until).min(before(
+        invocation.deadline,
+        CLOSING_TIME.saturating_add(shell.settings.probe_interval),
+    ));
+    let mut probes: u32 = 0;
+    loop {
+        probes = probes.saturating_add(1);
+        let look = look(shell).await;
+        let outcome = match look.decision.action {
+            Action::Failover => fail_over(shell, &look, invocation, &trigger).await,
+            Action::None | Action::Blocked | Action::ObserveOnly => None,
+        };
+        log(shell, &look, outcome.as_ref(), invocation, &trigger, probes);
+        // A claim in other hands, or a store that failed half-way, is settled within seconds: look again.
+        let unsettled = matches!(outcome, Some(Outcome::Conflict(_) | Outcome::Failed(_)));
+        if (look.decision.look_again_soon || unsettled) && clock::now() < probe_until {
+            tokio::time::sleep(shell.settings.probe_interval).await;
+            continue;
+        }
+        return close(shell, look, outcome, invocation, trigger, probes).await;
+    }
+}
+
+async fn look(shell: &Shell) -> Look {
+    let asked = clock::now();
+    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(asked));
+    let now = clock::now();
+    let policy = &shell.settings.policy;
+    let verdicts = evidence.map(|_, evidence| assess(policy, evidence, now));
+    let observed = observed.map_err(|failure| failure.cause);
+    let mut control = control_state(&observed, now);
+    let mut decision = decide(policy, &control, &verdicts, now);
+    let mut history = None;
+    if wants_recent_failovers(&control, &decision) {
+        // Only a failover needs the history: how many there were, and when the present version took effect.
+        match shell.store.history().await {
+            Ok(entries) => {
+                control.recent = Some(RecentFailovers::count(&versions(&entries), now));
+                decision = decide(policy, &control, &verdicts, now);
+                history = Some(entries);
+            }
+            Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),
+        }
+    }
+    Look {
+        observed,
+        flag: control.flag,
+        verdicts,
+        decision,
+        history,
+        evidence,
+        at: now,
+    }
+}
+
+fn control_state(observed: &Result<Observed, Cause>, now: Timestamp) -> ControlState {
+    match observed {
+        Ok(observed) => ControlState {
+            flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
+            hold: HoldState::read(observed.hold.as_deref(), now),
+            recent: None,
+        },
+        Err(cause) => ControlState {
+            flag: FlagState::Unreadable(cause.clone()),
+            hold: HoldState::None,
+            recent: None,
+        },
+    }
+}
+
+impl Look {
+    fn present(&self) -> Option<&FlagObservation> {
+        match &self.flag {
+            FlagState::Present(observation) => Some(observation),
+            FlagState::Missing | FlagState::Unreadable(_) => None,
+        }
+    }
+
+    fn active(&self) -> Option<Colour> {
+        self.present()?.value.colour()
+    }
+}
+
+async fn fail_over(shell: &Shell, look: &Look, invocation: &Invocation, trigger: &Trigger) -> Option<Outcome> {
+    let observation = look.present()?;
+    let active = observation.value.colour()?;
+    let last_known_healthy = look.verdicts.of(active).last_known_healthy;
+    let previous_effective_from = look
+        .history
+        .as_deref()
+        .and_then(|history| versions(history).last().map(|version| version.effective_from));
+    let intent = Intent {
+        kind: Kind::Failover,
+        to: active.other(),
+        reason: look.decision.reason.clone(),
+        actor: invocation.actor(None),
+        trigger: trigger.clone(),
+        evidence: json!({
+            "last_known_healthy": last_known_healthy,
+            "observed_at": look.at,
+            "verdicts": look.verdicts,
+        }),
+        last_known_healthy,
+        previous_effective_from,
+    };
+    let mut switching = Switching::new(&shell.settings.policy, observation, intent, clock::now());
+    Some(switching::run(&shell.store, &mut switching).await)
+}
+
+/// Publishes, announces and answers.
+async fn close(
+    shell: &Shell,
+    look: Look,
+    outcome: Option<Outcome>,
+    invocation: &Invocation,
+    trigger: Trigger,
+    probes: u32,
+) -> Result<Value, FunctionError> {
+    let now = clock::now();
+    let observed = look.observed.as_ref().ok();
+    let fault = match observed {
+        Some(observed) => flag_fault(shell, observed, &look).await,
+        None => None,
+    };
+    let metrics = metrics(&look, outcome.as_ref(), fault.is_some(), now);
+    let publish = async {
+        if is_due(&trigger, &look, now, shell.settings.metrics_interval_minutes) {
+            shell.metrics.publish(&metrics).await
+        } else {
+            Ok(())
+        }
+    };
+    let announce = async {
+        match observed {
+            Some(observed) => announce(shell, observed, &look, fault.as_deref(), now).await,
+            None => Ok(()),
+        }
+    };
+    let catch_up = async {
+        match observed {
+            Some(observed) => catch_up(shell, observed, now).await,
+            None => Ok(()),
+        }
+    };
+    let (published, announced, caught_up) = tokio::join!(publish, announce, catch_up);
+    if let Err(failure) = published {
+        tracing::warn!(error = %failure.cause, "metrics were not published");
+    }
+    announced?;
+    caught_up?;
+    if let FlagState::Unreadable(cause) = look.flag {
+        return Err(FunctionError::unreadable("reading the flag", cause));
+    }
+    if let Some(Outcome::Failed(failed)) = outcome {
+        return Err(failed.into());
+    }
+    Ok(answer(&look, outcome.as_ref(), invocation, &trigger, probes))
+}
+
+fn answer(look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigger: &Trigger, probes: u32) -> Value {
+    let switched = match outcome {
+        Some(Outcome::Switched(switched)) => Some(switched),
+        _ => None,
+    };
+    let conflict = match outcome {
+        Some(Outcome::Conflict(conflict)) => Some(conflict.reason.as_str()),
+        _ => None,
+    };
+    let flag = look.present();
+    json!({
+        "trigger": trigger.kind,
+        "active": switched.map(|switched| switched.to).or(look.active()),
+        "version": switched.map(|switched| switched.version).or(flag.map(|flag| flag.version)),
+        "verdicts": look.verdicts,
+        "decision": word(look.decision.action),
+        "blocked_by": look.decision.blocked_by(),
+        "guards": look.decision.guards,
+        "transition": switched.map(|switched| switched.record.as_str()),
+        "effective_from": switched.map(|switched| switched.effective_from),
+        "warnings": switched.map(|switched| &switched.warnings),
+        "conflict": conflict,
+        "reason": look.decision.reason,
+        "probes": probes,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    })
+}
+
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::None => "none",
+        Action::Failover => "failover",
+        Action::Blocked => "blocked",
+        Action::ObserveOnly => "observe-only",
+    }
+}
+
+fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigger: &Trigger, probe: u32) {
+    let guards: Vec<&str> = look.decision.blocked_by().into_iter().map(GuardName::as_str).collect();
+    let (transition, conflict) = match outcome {
+        Some(Outcome::Switched(switched)) => (Some(switched.record.as_str()), None),
+        Some(Outcome::Conflict(conflict)) => (None, Some(conflict.reason.as_str())),
+        Some(Outcome::Failed(failed)) => (None, Some(failed.doing)),
+        None => (None, None),
+    };
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = look.active().map(Colour::as_str),
+        version = look.present().map(|flag| flag.version.0),
+        blue = look.verdicts.blue.verdict.as_str(),
+        green = look.verdicts.green.verdict.as_str(),
+        decision = word(look.decision.action),
+        guard = guards.join(","),
+        transition,
+        conflict,
+        reason = look.decision.reason,
+        trigger = trigger.kind,
+        probe,
+        request_id = %invocation.request_id,
+        "decision"
+    );
+    tracing::debug!(evidence = %json!(look.evidence), request_id = %invocation.request_id, "evidence");
+}
+
+/// A calm scheduled tick publishes only now and then: each request costs. Anything else publishes at once.
+fn is_due(trigger: &Trigger, look: &Look, now: Timestamp, interval_minutes: u32) -> bool {
+    let calm = Colour::BOTH
+        .iter()
+        .all(|colour| look.verdicts.of(*colour).verdict == bluegreen_core::health::Verdict::Healthy)
+        && look.active().is_some();
+    let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
+    trigger.kind != "schedule" || !calm || minute.checked_rem(i64::from(interval_minutes)) == Some(0)
+}
+
+fn metrics(look: &Look, outcome: Option<&Outcome>, fault: bool, now: Timestamp) -> Vec<Metric> {
+    let active = match outcome {
+        Some(Outcome::Switched(switched)) => Some(switched.to),
+        _ => look.active(),
+    };
+    let mut metrics = Metric::environment_healthy(&look.verdicts, now);
+    metrics.extend(
+        active
+            .map(|active| Metric::active_environment(active, now))
+            .unwrap_or_default(),
+    );
+    if look.decision.action == Action::Blocked && active.is_some() {
+        metrics.extend(
+            look.decision
+                .blocked_by()
+                .into_iter()
+                .map(|guard| Metric::failover_blocked(guard, now)),
+        );
+    }
+    if fault {
+        metrics.push(Metric::flag_fault(now));
+    }
+    metrics
+}
+
+/// What is wrong with the flag, if something is. A pair without a past is only not initialised yet.
+async fn flag_fault(shell: &Shell, observed: &Observed, look: &Look) -> Option<String> {
+    match &look.flag {
+        FlagState::Unreadable(_) => None,
+        FlagState::Present(flag) if flag.value.colour().is_some() => None,
+        FlagState::Present(_) => Some(look.decision.reason.clone()),
+        FlagState::Missing => {
+            let has_past = observed.audited.is_some()
+                || shell.store.has_records().await.unwrap_or_else(|failure| {
+                    tracing::warn!(error = %failure.cause, "the transition records could not be read");
+                    false
+                });
+            if has_past {
+                Some("the flag was deleted: this pair has transition records".to_owned())
+            } else {
+                tracing::warn!(
+                    "this pair is not initialised: invoke the switch-handler with {{\"action\":\"initialize\"}}"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Says a blocked failover and a flag fault once.
+async fn announce(
+    shell: &Shell,
+    observed: &Observed,
+    look: &Look,
+    fault: Option<&str>,
+    now: Timestamp,
+) -> Result<(), FunctionError> {
+    let subject = audit::Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let flag = look.present().map_or_else(
+        || audit::missing_flag(observed.audited),
+        |flag| format!("v{}-{}", flag.version, flag.modified.as_millisecond()),
+    );
+    let current: Option<(Announced, AuditEvent)> = if let Some(fault) = fault {
+        Some((Announced::FlagFault, audit::flag_fault(subject, &flag, fault, now)))
+    } else if look.decision.action == Action::Blocked && look.active().is_some() {
+        let evidence = json!({"verdicts": look.verdicts});
+        let event = audit::blocked(subject, &flag, look.active(), &look.decision, evidence, now);
+        Some((Announced::FailoverBlocked, event))
+    } else {
+        None
+    };
+    let announcement = current.as_ref().map(|(about, _)| Announcement {
+        subject: *about,
+        flag: flag.clone(),
+        guards: look.decision.blocked_by(),
+    });
+    let undelivered = |doing| {
+        move |failure: bluegreen_core::switch::Failure| FunctionError::AuditUndelivered {
+            doing,
+            cause: failure.cause,
+        }
+    };
+    match (notice(observed.announced.as_deref(), announcement), current) {
+        (Notice::Say(announcement), Some((_, event))) => {
+            // Said before remembered: a crash in between says it twice, never not at all.
+            shell
+                .bus
+                .send(&[event])
+                .await
+                .map_err(undelivered("announcing a blocked failover or a flag fault"))?;
+            let text = json!(announcement).to_string();
+            shell
+                .store
+                .put_announced(text)
+                .await
+                .map_err(undelivered("remembering what was announced"))
+        }
+        (Notice::Forget, _) => shell
+            .store
+            .forget_announced()
+            .await
+            .map_err(undelivered("forgetting what was announced")),
+        (Notice::Say(_) | Notice::Quiet | Notice::AlreadySaid, _) => Ok(()),
+    }
+}
+
+/// Audits in the listener's place when its event seems to be lost.
+async fn catch_up(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
+    let Some(flag) = &observed.flag else { return Ok(()) };
+    let audited = observed
+        .audited
+        .is_some_and(|audited| flag.version <= audited.version && flag.modified <= audited.at);
+    if audited || elapsed(flag.modified, now) < LISTENER_TIME {
+        return Ok(());
+    }
+    let history = shell
+        .store
+        .history()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let sent = audit_trail::catch_up(shell, &history, observed.audited, now).await?;
+    tracing::warn!(versions = sent.versions.len(), "audited in the change-listener's place");
+    Ok(())
+}

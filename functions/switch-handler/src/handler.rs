@@ -1,0 +1,18 @@
+//! Request in, answer out.
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_core::request::{self, Request};
+use serde_json::Value;
+
+use crate::{initialize, report, switch};
+
+/// Answers one request.
+pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    match request::read(&event)? {
+        Request::Switch(request) => switch::switch(shell, request, invocation).await,
+        Request::Status => report::status(shell, invocation).await,
+        Request::History { limit } => report::history(shell, limit, invocation).await,
+        Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,
+    }
+}

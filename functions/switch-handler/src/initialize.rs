@@ -1,0 +1,127 @@
+//! `{"action":"initialize"}`: creates the flag, never overwrites it.
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::clock;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_core::colour::Colour;
+use bluegreen_core::decision::{Guard, GuardName};
+use bluegreen_core::flag::{FlagVersion, Tail, description};
+use bluegreen_core::request::InitializeRequest;
+use bluegreen_core::switch::Reply;
+use bluegreen_core::time::to_milliseconds;
+use bluegreen_core::transition::{Kind, TransitionRecord, Trigger};
+use serde_json::{Value, json};
+
+use crate::switch::Answer;
+
+pub(crate) async fn initialize(
+    shell: &Shell,
+    request: InitializeRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (observed, has_records) = tokio::join!(shell.store.observe(), shell.store.has_records());
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let has_records =
+        has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    if let Some(flag) = observed.flag {
+        let reason = format!("there is a flag already, {flag}; initialize never changes one");
+        return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));
+    }
+    // A pair with a past had an active colour: nobody may assume which.
+    let has_past = has_records || observed.audited.is_some();
+    let guard = if has_past && !(request.force && request.to.is_some()) {
+        let detail = "the flag is gone, but this pair has transition records: find out which colour was active \
+                      (the audit log tells), then send {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}; \
+                      SSM asks for 30 s between deleting and creating";
+        Guard::new(GuardName::FlagInvalid, false, detail)
+    } else {
+        Guard::new(GuardName::FlagInvalid, true, "there is no flag yet")
+    };
+    let to = request.to.unwrap_or(Colour::Blue);
+    if !guard.passed {
+        return Ok(Answer::new("refused", guard.detail.clone(), vec![guard]).to_json(None, invocation));
+    }
+    let reason = request
+        .reason
+        .clone()
+        .unwrap_or_else(|| format!("start with {to} active"));
+    if request.dry_run {
+        return Ok(Answer::new("would_initialize", reason, vec![guard]).to_json(None, invocation));
+    }
+    create(shell, to, reason, &request, guard, invocation).await
+}
+
+async fn create(
+    shell: &Shell,
+    to: Colour,
+    reason: String,
+    request: &InitializeRequest,
+    guard: Guard,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let now = to_milliseconds(clock::now());
+    let actor = invocation.actor(request.requested_by.clone());
+    // Nothing was observed whose version and date could name the record, so the moment of deciding does. The claim
+    // here is the create-only put of the flag itself.
+    let name = format!("v1-{}", now.as_millisecond());
+    let record = TransitionRecord {
+        schema: TransitionRecord::SCHEMA,
+        kind: Kind::Initialize,
+        from: None,
+        to,
+        version: FlagVersion(1),
+        decided_at: now,
+        effective_from: now,
+        reason: reason.clone(),
+        actor: actor.clone(),
+        trigger: Trigger {
+            kind: "invoke".to_owned(),
+            id: Some(invocation.request_id.clone()),
+        },
+        drill: None,
+        evidence: json!({}),
+    };
+    if let Reply::Failed(failure) = shell.store.create_claim(&name, &record.to_stored()).await {
+        return Err(FunctionError::unreadable("recording the initialization", failure.cause));
+    }
+    let tail = Tail {
+        effective_from: now,
+        record: name.clone(),
+    };
+    let by = request
+        .requested_by
+        .as_deref()
+        .map(|by| format!(" for {by}"))
+        .unwrap_or_default();
+    let sentence = format!("{reason}; by {}{by}", actor.function);
+    let created = shell
+        .store
+        .create_flag(to, &description(Kind::Initialize, &sentence, &tail))
+        .await
+        .map_err(|failure| FunctionError::StoreUnavailable {
+            doing: "creating the flag",
+            cause: failure.cause,
+            advice: "; ask for status, then initialize again: it never changes a flag that is there",
+        })?;
+    if !created {
+        let reason = "somebody created the flag at the same moment; ask for status".to_owned();
+        return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
+    }
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = to.as_str(),
+        version = 1,
+        decision = "initialized",
+        transition = name,
+        request_id = %invocation.request_id,
+        "initialize"
+    );
+    let mut answer = Answer::new("initialized", reason, vec![guard]).to_json(None, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("active".to_owned(), json!(to));
+        fields.insert("version".to_owned(), json!(1));
+        fields.insert("transition".to_owned(), json!(name));
+        fields.insert("effective_from".to_owned(), json!(now));
+    }
+    Ok(answer)
+}

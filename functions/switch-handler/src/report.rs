@@ -1,0 +1,99 @@
+//! `status` and `history`.
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::clock;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_core::flag::{Origin, Version, versions};
+use bluegreen_core::health::assess;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::time::whole_milliseconds;
+use serde_json::{Value, json};
+
+/// What stands: one round trip, every question at once.
+pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(invocation.started));
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let now = clock::now();
+    let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
+    let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let reason = match (&observed.flag, active) {
+        (None, _) => "there is no flag; make it with {\"action\":\"initialize\"}".to_owned(),
+        (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
+        (Some(_), Some(active)) => format!(
+            "{active} is active and {}; {} stands by and is {}",
+            verdicts.of(active).verdict,
+            active.other(),
+            verdicts.of(active.other()).verdict
+        ),
+    };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    Ok(json!({
+        "outcome": "status",
+        "active": active,
+        "previous": null,
+        "version": observed.flag.as_ref().map(|flag| flag.version),
+        "modified": observed.flag.as_ref().map(|flag| flag.modified),
+        "transition": null,
+        "guards": [],
+        "reason": reason,
+        "hold": hold.describe(),
+        "mode": shell.settings.policy.mode,
+        "audited": observed.audited.map(|audited| audited.version),
+        "environments": {
+            "blue": shell.settings.environments.blue.name,
+            "green": shell.settings.environments.green.name,
+        },
+        "verdicts": verdicts,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+/// The newest versions, newest first, as Parameter Store alone tells them.
+pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let history = shell
+        .store
+        .history()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let versions = versions(&history);
+    let newest = versions.last();
+    let entries: Vec<Value> = versions
+        .iter()
+        .enumerate()
+        .rev()
+        .take(limit)
+        .map(|(index, version)| {
+            let before = index.checked_sub(1).and_then(|index| versions.get(index));
+            entry(version, before)
+        })
+        .collect();
+    Ok(json!({
+        "outcome": "history",
+        "active": newest.and_then(|version| version.entry.value.colour()),
+        "previous": null,
+        "version": newest.map(|version| version.entry.version),
+        "transition": null,
+        "guards": [],
+        "reason": format!("{} of {} kept versions, newest first", entries.len(), versions.len()),
+        "entries": entries,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+fn entry(version: &Version, before: Option<&Version>) -> Value {
+    let record = match &version.origin {
+        Origin::Ours { record, .. } | Origin::Repeat { record } => Some(record.as_str()),
+        Origin::External => None,
+    };
+    json!({
+        "version": version.entry.version,
+        "from": before.map(|before| before.entry.value.to_string()),
+        "to": version.entry.value.to_string(),
+        "kind": version.kind(),
+        "written_at": version.entry.modified,
+        "effective_from": version.effective_from,
+        "by": version.entry.author,
+        "transition": record,
+        "description": version.entry.description,
+    })
+}

@@ -1,0 +1,114 @@
+//! Sends the audit event and the metrics of every flag version that has none yet. The listener runs it on every change,
+//! the watcher when an event was lost.
+
+use bluegreen_core::audit::{self, Audited, Subject};
+use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, versions};
+use bluegreen_core::metric::Metric;
+use jiff::Timestamp;
+
+use crate::answer::FunctionError;
+use crate::function::Shell;
+
+/// What was sent.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// Versions audited now.
+    pub versions: Vec<FlagVersion>,
+    /// Records removed because SSM has forgotten their versions.
+    pub pruned: usize,
+}
+
+/// Sends what is due, then moves `audited`. In this order: a crash in between repeats an event, and loses none.
+pub async fn catch_up(
+    shell: &Shell,
+    history: &[HistoryEntry],
+    audited: Option<Audited>,
+    now: Timestamp,
+) -> Result<Sent, FunctionError> {
+    let versions = versions(history);
+    let due = audit::due(&versions, audited);
+    let Some(newest) = due.last() else {
+        return Ok(Sent::default());
+    };
+    let records = shell
+        .store
+        .records(&audit::records_of(due))
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    let subject = Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let mut events = Vec::new();
+    let mut metrics = Vec::new();
+    for version in due {
+        let before = before(&versions, version);
+        let (event, of_version) = audit::transition(subject, version, before, &records);
+        tracing::info!(
+            pair = subject.pair,
+            version = version.entry.version.0,
+            transition = event.detail["record"].as_str(),
+            kind = event.detail["kind"].as_str(),
+            active = event.detail["to"].as_str(),
+            "audit event"
+        );
+        events.push(event);
+        metrics.extend(of_version);
+    }
+    if let Some(active) = newest.entry.value.colour() {
+        metrics.extend(Metric::active_environment(active, now));
+    } else {
+        metrics.push(Metric::flag_fault(now));
+        let what = format!(
+            "the flag holds {}; allowed is exactly blue or green",
+            newest.entry.value
+        );
+        events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
+    }
+    let (sent, published) = tokio::join!(shell.bus.send(&events), shell.metrics.publish(&metrics));
+    sent.map_err(|failure| FunctionError::AuditUndelivered {
+        doing: "sending audit events",
+        cause: failure.cause,
+    })?;
+    published.map_err(|failure| FunctionError::AuditUndelivered {
+        doing: "publishing metrics",
+        cause: failure.cause,
+    })?;
+    shell
+        .store
+        .put_audited(newest.entry.version)
+        .await
+        .map_err(|failure| FunctionError::AuditUndelivered {
+            doing: "noting what was audited",
+            cause: failure.cause,
+        })?;
+    let pruned = prune(shell, &versions, now).await;
+    Ok(Sent {
+        versions: due.iter().map(|version| version.entry.version).collect(),
+        pruned,
+    })
+}
+
+/// Names the flag version a fault is about.
+pub fn flag_label(version: &Version) -> String {
+    format!("v{}-{}", version.entry.version, version.entry.modified.as_millisecond())
+}
+
+fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version> {
+    versions
+        .iter()
+        .rev()
+        .find(|other| other.entry.version < version.entry.version)
+}
+
+/// Failing to prune is no failure: the next version tries again.
+async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
+    let mut pruned: usize = 0;
+    for record in audit::records_to_prune(versions, now) {
+        match shell.store.delete_record(&record).await {
+            Ok(()) => pruned = pruned.saturating_add(1),
+            Err(failure) => tracing::warn!(record, error = %failure.cause, "an old transition record was not removed"),
+        }
+    }
+    pruned
+}

@@ -1,0 +1,127 @@
+//! The SDK's clients, built once at start, over one HTTP client.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bluegreen_core::colour::Both;
+use bluegreen_core::settings::Settings;
+
+use crate::configuration::variable;
+use crate::loopback::StripHostPrefix;
+
+/// The five roots that Amazon Trust Services asks custom trust stores to hold
+/// (<https://www.amazontrust.com/repository>). Parsing the system's hundred and more is most of a cold start.
+const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("../certificates/amazon-trust-services.pem");
+
+/// Time to connect; the same for every client, because the HTTP client keeps one TLS setting a connect time-out.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// The clients of one colour, in its own region.
+#[derive(Debug, Clone)]
+pub struct ColourClients {
+    /// MWAA.
+    pub mwaa: aws_sdk_mwaa::Client,
+    /// CloudWatch, for the heartbeat and the user's alarms.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+}
+
+/// Every client that a function may use.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Parameter Store, in the function's region.
+    pub ssm: aws_sdk_ssm::Client,
+    /// CloudWatch, in the function's region, for our own metrics.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// EventBridge, in the function's region.
+    pub events: aws_sdk_eventbridge::Client,
+    /// One set a colour.
+    pub colours: Both<ColourClients>,
+}
+
+impl Clients {
+    /// Builds them from the process's AWS settings (credentials, region, endpoint).
+    pub async fn build(settings: &Settings) -> Self {
+        let shared = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client())
+            .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)))
+            .retry_config(retries(3))
+            .load()
+            .await;
+        Self {
+            ssm: aws_sdk_ssm::Client::new(&shared),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&shared),
+            events: aws_sdk_eventbridge::Client::new(&shared),
+            colours: Both::from_fn(|colour| {
+                ColourClients::build(&shared, settings.environments.of(colour).region.as_deref())
+            }),
+        }
+    }
+}
+
+impl ColourClients {
+    fn build(shared: &SdkConfig, region: Option<&str>) -> Self {
+        let region = region
+            .map(|region| Region::new(region.to_owned()))
+            .or_else(|| shared.region().cloned());
+        let mwaa = aws_sdk_mwaa::config::Builder::from(shared)
+            .region(region.clone())
+            // InvokeRestApi waits for Airflow's web server, up to 10 s; a sick one must not eat the whole tick.
+            .timeout_config(timeouts(Duration::from_secs(6), Duration::from_secs(9)))
+            .retry_config(retries(2))
+            .interceptor(StripHostPrefix)
+            .build();
+        let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(shared).region(region).build();
+        Self {
+            mwaa: aws_sdk_mwaa::Client::from_conf(mwaa),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
+        }
+    }
+}
+
+/// Time-outs of one try and of all tries together.
+pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+/// The SDK's standard retries, with a first wait that suits a tick of one minute.
+pub(crate) fn retries(attempts: u32) -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(attempts)
+        .with_initial_backoff(Duration::from_millis(200))
+}
+
+fn http_client() -> SharedHttpClient {
+    let trust = if needs_system_roots() {
+        TrustStore::default()
+    } else {
+        TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES)
+    };
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match context {
+        Ok(context) => builder.tls_context(context).build_https(),
+        Err(error) => {
+            tracing::warn!(%error, "the built-in root certificates cannot be used; using the system's");
+            builder.build_https()
+        }
+    }
+}
+
+/// Whether other roots are needed: a person named some, or the region is of a partition with authorities of its own.
+fn needs_system_roots() -> bool {
+    let region = variable("AWS_REGION").unwrap_or_default();
+    variable("SSL_CERT_FILE").is_some()
+        || variable("SSL_CERT_DIR").is_some()
+        || ["cn-", "eusc-", "us-iso", "eu-iso"]
+            .iter()
+            .any(|prefix| region.starts_with(prefix))
+}

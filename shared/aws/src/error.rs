@@ -1,0 +1,114 @@
+//! AWS errors, classed: what happened, whether the request may have been carried out, whether trying again can help.
+//! A throttle or a time-out is unknown, never unhealthy.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::switch::Failure;
+
+/// Codes that mean "slow down", over all services used here.
+const THROTTLES: [&str; 9] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    // Parameter Store: another put on the same name is under way.
+    "TooManyUpdates",
+];
+
+/// Codes that mean "there is no such thing".
+const NOT_FOUND: [&str; 3] = ["ParameterNotFound", "ResourceNotFoundException", "ResourceNotFound"];
+
+/// Codes that mean "you may not", beside every status 401 and 403.
+const DENIED: [&str; 6] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+];
+
+/// Classes any SDK error.
+pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let failure = |kind, ambiguous, passing| Failure {
+        ambiguous,
+        passing,
+        cause: Cause::new(kind, message_of(error)),
+    };
+    match error {
+        SdkError::ConstructionFailure(_) => failure(CauseKind::Rejected, false, false),
+        SdkError::TimeoutError(_) => failure(CauseKind::TimedOut, true, true),
+        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => failure(CauseKind::TimedOut, true, true),
+        SdkError::DispatchFailure(dispatch) if dispatch.is_user() => failure(CauseKind::Rejected, false, false),
+        SdkError::DispatchFailure(_) => failure(CauseKind::Unavailable, true, true),
+        SdkError::ResponseError(_) => failure(CauseKind::Unparsable, true, true),
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            match service.err().code().unwrap_or_default() {
+                code if THROTTLES.contains(&code) || status == 429 => failure(CauseKind::Throttled, false, true),
+                code if NOT_FOUND.contains(&code) => failure(CauseKind::NotFound, false, false),
+                code if DENIED.contains(&code) || matches!(status, 401 | 403) => {
+                    failure(CauseKind::AccessDenied, false, false)
+                }
+                _ if status >= 500 => failure(CauseKind::Unavailable, true, true),
+                // A 200 that cannot be read comes as a service error without a code.
+                _ if status < 300 => failure(CauseKind::Unparsable, true, true),
+                _ => failure(CauseKind::Rejected, false, false),
+            }
+        }
+        _ => failure(CauseKind::Unavailable, true, true),
+    }
+}
+
+/// The service's own words where it has some, else the chain of sources.
+fn message_of<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let SdkError::ServiceError(service) = error
+        && let Some(code) = service.err().code()
+    {
+        let advice = advice_on(code).map(|advice| format!("; {advice}")).unwrap_or_default();
+        return match service.err().message() {
+            Some(message) => format!("{code}: {message}{advice}"),
+            None => format!("{code}{advice}"),
+        };
+    }
+    let mut parts: Vec<String> = Vec::new();
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if parts.last() != Some(&text) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+/// What a person can do about a code that stays until somebody acts.
+fn advice_on(code: &str) -> Option<&'static str> {
+    match code {
+        "ParameterMaxVersionLimitExceeded" => Some(
+            "the oldest of the flag's 100 kept versions carries a label, so SSM cannot drop it; find it with `aws ssm \
+             get-parameter-history` and remove the label with `aws ssm unlabel-parameter-version`; the next attempt \
+             finishes this transition",
+        ),
+        "HierarchyLevelLimitExceededException" => Some("choose a flag name of fewer levels"),
+        "ParameterPatternMismatchException" => Some(
+            "the flag was made with another allowed pattern than ^(blue|green)$; compare with `aws ssm describe-parameters`",
+        ),
+        _ => None,
+    }
+}

@@ -1,0 +1,316 @@
+//! Gathers the evidence of both environments: every independent question at once, each in its own region.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue};
+use aws_sdk_mwaa::operation::invoke_rest_api::InvokeRestApiError;
+use aws_sdk_mwaa::types::RestApiMethod;
+use aws_smithy_types::{DateTime, Document};
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::health::{
+    AirflowHealth, AlarmEvidence, AlarmState, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
+    HeartbeatEvidence, heartbeat_could_change,
+};
+use bluegreen_core::settings::{EnvironmentSettings, Settings};
+use bluegreen_core::time::before;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use crate::clients::{Clients, ColourClients};
+use crate::error::classify;
+
+/// How far back a heartbeat counts as "seen before".
+const LOOK_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The health endpoint of Airflow 3 (MWAA puts /api/v2 before it).
+const HEALTH_AIRFLOW_3: &str = "/monitor/health";
+
+/// The health endpoint of Airflow 2 (MWAA puts /api/v1 before it).
+const HEALTH_AIRFLOW_2: &str = "/health";
+
+/// Both environments' probes.
+#[derive(Debug)]
+pub struct HealthProbe {
+    probes: Both<Probe>,
+}
+
+#[derive(Debug)]
+struct Probe {
+    clients: ColourClients,
+    settings: EnvironmentSettings,
+    /// Which endpoint answered last. Only saves a request; a wrong guess costs one.
+    is_airflow_2: AtomicBool,
+}
+
+impl HealthProbe {
+    /// Over the clients, for the environments of the settings.
+    pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        Self {
+            probes: Both::from_fn(|colour| Probe {
+                clients: clients.colours.of(colour).clone(),
+                settings: settings.environments.of(colour).clone(),
+                is_airflow_2: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The evidence of both, gathered at once.
+    pub async fn both(&self, now: Timestamp) -> Both<Evidence> {
+        let (blue, green) = tokio::join!(self.probes.blue.evidence(now), self.probes.green.evidence(now));
+        Both { blue, green }
+    }
+
+    /// The evidence of one colour, or what `limit` leaves of it: unknown.
+    pub async fn within(&self, colour: Colour, limit: Duration, now: Timestamp) -> Evidence {
+        timeout(limit, self.probes.of(colour).evidence(now))
+            .await
+            .unwrap_or_else(|_| {
+                let cause = Cause::new(CauseKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+                Evidence {
+                    environment: EnvironmentAnswer::Unknown(cause.clone()),
+                    airflow: Answer::Unknown(cause.clone()),
+                    heartbeat: Answer::Unknown(cause.clone()),
+                    alarms: Answer::Unknown(cause),
+                }
+            })
+    }
+}
+
+impl Probe {
+    async fn evidence(&self, now: Timestamp) -> Evidence {
+        let airflow_and_heartbeat = async {
+            let airflow = self.airflow().await;
+            let heartbeat = if heartbeat_could_change(&airflow) {
+                self.heartbeat(now).await
+            } else {
+                Answer::Unknown(Cause::not_asked())
+            };
+            (airflow, heartbeat)
+        };
+        let (environment, (airflow, heartbeat), alarms) =
+            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms());
+        Evidence {
+            environment,
+            airflow,
+            heartbeat,
+            alarms,
+        }
+    }
+
+    async fn environment(&self) -> EnvironmentAnswer {
+        match self
+            .clients
+            .mwaa
+            .get_environment()
+            .name(&self.settings.name)
+            .send()
+            .await
+        {
+            Ok(answer) => match answer.environment() {
+                Some(environment) => match environment.status() {
+                    Some(status) => EnvironmentAnswer::Found(Environment {
+                        status: status.as_str().to_owned(),
+                        airflow_version: environment.airflow_version().map(str::to_owned),
+                        last_update_source: environment
+                            .last_update()
+                            .and_then(|update| update.source())
+                            .map(str::to_owned),
+                    }),
+                    None => unknown_environment("GetEnvironment answered no status"),
+                },
+                None => unknown_environment("GetEnvironment answered no environment"),
+            },
+            Err(error) => match classify(&error).cause {
+                cause if cause.kind == CauseKind::NotFound => EnvironmentAnswer::NotFound,
+                cause => EnvironmentAnswer::Unknown(cause),
+            },
+        }
+    }
+
+    async fn airflow(&self) -> Answer<AirflowHealth> {
+        let guess = self.is_airflow_2.load(Ordering::Relaxed);
+        match self.airflow_at(guess).await {
+            // The other generation of Airflow: ask it in its own way, and remember.
+            Err(Cause {
+                kind: CauseKind::NotFound,
+                ..
+            }) => match self.airflow_at(!guess).await {
+                Ok(health) => {
+                    self.is_airflow_2.store(!guess, Ordering::Relaxed);
+                    Answer::Known(health)
+                }
+                Err(cause) => Answer::Unknown(cause),
+            },
+            Ok(health) => Answer::Known(health),
+            Err(cause) => Answer::Unknown(cause),
+        }
+    }
+
+    async fn airflow_at(&self, is_airflow_2: bool) -> Result<AirflowHealth, Cause> {
+        let path = if is_airflow_2 {
+            HEALTH_AIRFLOW_2
+        } else {
+            HEALTH_AIRFLOW_3
+        };
+        let request = self
+            .clients
+            .mwaa
+            .invoke_rest_api()
+            .name(&self.settings.name)
+            .method(RestApiMethod::Get)
+            .path(path);
+        match request.send().await {
+            Ok(answer) => answer
+                .rest_api_response()
+                .and_then(read_health)
+                .ok_or_else(|| Cause::new(CauseKind::Unparsable, format!("{path} did not answer Airflow's health"))),
+            Err(error) => Err(rest_api_cause(error.as_service_error(), path).unwrap_or_else(|| classify(&error).cause)),
+        }
+    }
+
+    async fn heartbeat(&self, now: Timestamp) -> Answer<HeartbeatEvidence> {
+        let metric = Metric::builder()
+            .namespace("AmazonMWAA")
+            .metric_name("SchedulerHeartbeat")
+            .dimensions(
+                Dimension::builder()
+                    .name("Environment")
+                    .value(&self.settings.name)
+                    .build(),
+            )
+            // Without this second dimension the answer is empty.
+            .dimensions(Dimension::builder().name("Function").value("Scheduler").build())
+            .build();
+        let query = MetricDataQuery::builder()
+            .id("heartbeat")
+            .metric_stat(MetricStat::builder().metric(metric).period(60).stat("Sum").build())
+            .build();
+        let mut pages = self
+            .clients
+            .cloudwatch
+            .get_metric_data()
+            .metric_data_queries(query)
+            .start_time(DateTime::from_millis(before(now, LOOK_BACK).as_millisecond()))
+            .end_time(DateTime::from_millis(now.as_millisecond()))
+            .scan_by(ScanBy::TimestampDescending)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => return Answer::Unknown(classify(&error).cause),
+            };
+            let newest = page
+                .metric_data_results()
+                .iter()
+                .flat_map(|result| result.timestamps().iter().zip(result.values()))
+                .filter(|(_, value)| **value >= 1.0)
+                .filter_map(|(at, _)| Timestamp::from_millisecond(at.to_millis().ok()?).ok())
+                .max();
+            // Newest first: what a later page holds is older.
+            if newest.is_some() {
+                return Answer::Known(HeartbeatEvidence { last_seen: newest });
+            }
+        }
+        Answer::Known(HeartbeatEvidence { last_seen: None })
+    }
+
+    async fn alarms(&self) -> Answer<Vec<AlarmEvidence>> {
+        if self.settings.alarms.is_empty() {
+            return Answer::Known(Vec::new());
+        }
+        let request = self
+            .clients
+            .cloudwatch
+            .describe_alarms()
+            .set_alarm_names(Some(self.settings.alarms.clone()))
+            .alarm_types(AlarmType::MetricAlarm)
+            .alarm_types(AlarmType::CompositeAlarm)
+            .max_records(100);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Answer::Unknown(classify(&error).cause),
+        };
+        let metric_alarms = answer.metric_alarms().iter().map(|alarm| {
+            (
+                alarm.alarm_name(),
+                alarm.state_value(),
+                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+            )
+        });
+        let composite_alarms = answer.composite_alarms().iter().map(|alarm| {
+            (
+                alarm.alarm_name(),
+                alarm.state_value(),
+                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+            )
+        });
+        let found: Vec<_> = metric_alarms.chain(composite_alarms).collect();
+        let evidence = self.settings.alarms.iter().map(|name| {
+            let alarm = found.iter().find(|(found, _, _)| *found == Some(name.as_str()));
+            AlarmEvidence {
+                name: name.clone(),
+                state: alarm.map(|(_, state, _)| match state {
+                    Some(StateValue::Ok) => AlarmState::Ok,
+                    Some(StateValue::Alarm) => AlarmState::Alarm,
+                    _ => AlarmState::InsufficientData,
+                }),
+                since: alarm
+                    .and_then(|(_, _, since)| since.as_ref())
+                    .and_then(|since| Timestamp::from_millisecond(since.to_millis().ok()?).ok()),
+            }
+        });
+        Answer::Known(evidence.collect())
+    }
+}
+
+fn unknown_environment(message: &str) -> EnvironmentAnswer {
+    EnvironmentAnswer::Unknown(Cause::new(CauseKind::Unparsable, message))
+}
+
+/// Airflow's own errors come wrapped, with the status that Airflow answered.
+fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> Option<Cause> {
+    let (status, message) = match error? {
+        InvokeRestApiError::RestApiClientException(error) => (error.rest_api_status_code(), error.message()),
+        InvokeRestApiError::RestApiServerException(error) => (error.rest_api_status_code(), error.message()),
+        _ => return None,
+    };
+    let kind = match status {
+        Some(404) => CauseKind::NotFound,
+        Some(401 | 403) => CauseKind::AccessDenied,
+        Some(429) => CauseKind::Throttled,
+        Some(500..) | None => CauseKind::Unavailable,
+        Some(_) => CauseKind::Rejected,
+    };
+    let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+    Some(Cause::new(
+        kind,
+        format!(
+            "Airflow answered {status} at {path}{}",
+            message.map(|m| format!(": {m}")).unwrap_or_default()
+        ),
+    ))
+}
+
+/// Reads Airflow's health answer. An answer of another shape is none, never bad.
+fn read_health(document: &Document) -> Option<AirflowHealth> {
+    let field = |part: &str, name: &str| -> Option<Option<String>> {
+        match document.as_object()?.get(part)?.as_object()?.get(name) {
+            Some(Document::String(text)) => Some(Some(text.clone())),
+            Some(Document::Null) | None => Some(None),
+            Some(_) => None,
+        }
+    };
+    let heartbeat = field("scheduler", "latest_scheduler_heartbeat")?;
+    Some(AirflowHealth {
+        scheduler: field("scheduler", "status")?,
+        metadatabase: field("metadatabase", "status")?,
+        latest_scheduler_heartbeat: heartbeat.as_deref().and_then(read_instant),
+    })
+}
+
+/// Airflow writes `2026-11-23T10:12:44.120000+00:00`; without an offset it means UTC.
+fn read_instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
+}

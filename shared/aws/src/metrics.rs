@@ -1,0 +1,58 @@
+//! CloudWatch PutMetricData: our own metrics.
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
+use aws_smithy_types::DateTime;
+use bluegreen_core::metric::{Metric, MetricUnit, NAMESPACE};
+use bluegreen_core::switch::Failure;
+
+use crate::error::classify;
+
+/// Data that one PutMetricData takes.
+const DATA_A_CALL: usize = 1000;
+
+/// The metrics of one pair.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    client: Client,
+    pair: String,
+}
+
+impl Metrics {
+    /// Over a client, for one pair.
+    pub fn new(client: Client, pair: String) -> Self {
+        Self { client, pair }
+    }
+
+    /// Publishes them, in one request.
+    pub async fn publish(&self, metrics: &[Metric]) -> Result<(), Failure> {
+        for chunk in metrics.chunks(DATA_A_CALL) {
+            let data = chunk.iter().map(|metric| self.datum(metric)).collect();
+            self.client
+                .put_metric_data()
+                .namespace(NAMESPACE)
+                .set_metric_data(Some(data))
+                .send()
+                .await
+                .map_err(|error| classify(&error))?;
+        }
+        Ok(())
+    }
+
+    fn datum(&self, metric: &Metric) -> MetricDatum {
+        let mut datum = MetricDatum::builder()
+            .metric_name(metric.name)
+            .value(metric.value)
+            .timestamp(DateTime::from_millis(metric.at.as_millisecond()))
+            .unit(match metric.unit {
+                MetricUnit::Count => StandardUnit::Count,
+                MetricUnit::Seconds => StandardUnit::Seconds,
+                MetricUnit::Milliseconds => StandardUnit::Milliseconds,
+            })
+            .dimensions(Dimension::builder().name("Pair").value(&self.pair).build());
+        if let Some((name, value)) = &metric.dimension {
+            datum = datum.dimensions(Dimension::builder().name(*name).value(value).build());
+        }
+        datum.build()
+    }
+}

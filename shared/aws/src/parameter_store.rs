@@ -1,0 +1,385 @@
+//! Parameter Store: the flag, its records and the small memories beside it.
+
+use std::collections::HashMap;
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::SdkError;
+use aws_sdk_ssm::operation::put_parameter::PutParameterError;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_smithy_types::DateTime;
+use bluegreen_core::audit::Audited;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::parameters::ParameterNames;
+use bluegreen_core::switch::{Failure, Reply, StoredClaim};
+use bluegreen_core::transition::TransitionRecord;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+
+use crate::clients::retries;
+use crate::error::classify;
+
+/// Names that one GetParameters takes.
+const NAMES_A_CALL: usize = 10;
+
+/// Versions on one page of GetParameterHistory.
+const HISTORY_PAGE: i32 = 50;
+
+/// The parameters of one pair.
+#[derive(Debug, Clone)]
+pub struct ParameterStore {
+    client: Client,
+    names: ParameterNames,
+}
+
+/// What one GetParameters brings: everything a tick needs to know of the pair.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The flag.
+    pub flag: Option<FlagObservation>,
+    /// The stored hold.
+    pub hold: Option<String>,
+    /// Version of the hold parameter.
+    pub hold_version: Option<u64>,
+    /// How far the audit has come.
+    pub audited: Option<Audited>,
+    /// What was announced once.
+    pub announced: Option<String>,
+}
+
+impl ParameterStore {
+    /// Over a client, for the parameters of one flag.
+    pub fn new(client: Client, names: ParameterNames) -> Self {
+        Self { client, names }
+    }
+
+    /// The names.
+    pub fn names(&self) -> &ParameterNames {
+        &self.names
+    }
+
+    /// Reads flag, hold and memories in one call. Missing ones are none; trouble is an error.
+    pub async fn observe(&self) -> Result<Observed, Failure> {
+        let names = [
+            self.names.flag().to_owned(),
+            self.names.hold(),
+            self.names.audited(),
+            self.names.announced(),
+        ];
+        let mut found = self.get(names.to_vec()).await?;
+        let hold = found.remove(&self.names.hold());
+        Ok(Observed {
+            flag: found
+                .remove(self.names.flag())
+                .map(|parameter| observation(&parameter))
+                .transpose()?,
+            hold_version: hold
+                .as_ref()
+                .and_then(|parameter| u64::try_from(parameter.version()).ok()),
+            hold: hold.and_then(|parameter| parameter.value),
+            audited: found.remove(&self.names.audited()).and_then(|parameter| {
+                Some(Audited {
+                    version: FlagVersion(parameter.value()?.parse().ok()?),
+                    at: instant(parameter.last_modified_date()?)?,
+                })
+            }),
+            announced: found
+                .remove(&self.names.announced())
+                .and_then(|parameter| parameter.value),
+        })
+    }
+
+    /// Creates a transition record; the create-only put is the claim.
+    pub async fn create_claim(&self, record: &str, value: &str) -> Reply {
+        let put = self
+            .client
+            .put_parameter()
+            .name(self.names.transition(record))
+            .value(value)
+            .r#type(ParameterType::String)
+            .overwrite(false);
+        // The protocol tries again itself: only it knows what an unanswered try means.
+        match put.customize().config_override(no_retries()).send().await {
+            Ok(_) => Reply::ClaimCreated,
+            Err(error) if already_exists(&error) => Reply::ClaimExists,
+            Err(error) => Reply::Failed(classify(&error)),
+        }
+    }
+
+    /// Reads the flag and a claim in one call.
+    pub async fn read_back(&self, record: &str) -> Reply {
+        let claim_name = self.names.transition(record);
+        let read = async {
+            let mut found = self.get(vec![self.names.flag().to_owned(), claim_name.clone()]).await?;
+            let flag = found
+                .remove(self.names.flag())
+                .map(|parameter| observation(&parameter))
+                .transpose()?;
+            let claim = found.remove(&claim_name).and_then(|parameter| {
+                Some(StoredClaim {
+                    modified: instant(parameter.last_modified_date()?)?,
+                    value: parameter.value?,
+                })
+            });
+            Ok(Reply::ReadBack { flag, claim })
+        };
+        read.await.unwrap_or_else(Reply::Failed)
+    }
+
+    /// Writes the flag.
+    pub async fn write_flag(&self, value: Colour, description: &str) -> Reply {
+        let put = self
+            .client
+            .put_parameter()
+            .name(self.names.flag())
+            .value(value.as_str())
+            .r#type(ParameterType::String)
+            .allowed_pattern(ALLOWED_PATTERN)
+            .description(description)
+            .overwrite(true);
+        match put.customize().config_override(no_retries()).send().await {
+            Ok(written) => u64::try_from(written.version()).map_or_else(
+                |_| Reply::Failed(unparsable("PutParameter answered no version")),
+                |version| Reply::Wrote(FlagVersion(version)),
+            ),
+            Err(error) => Reply::Failed(classify(&error)),
+        }
+    }
+
+    /// Creates the flag, if there is none. False if there is one already.
+    pub async fn create_flag(&self, value: Colour, description: &str) -> Result<bool, Failure> {
+        let put = self
+            .client
+            .put_parameter()
+            .name(self.names.flag())
+            .value(value.as_str())
+            .r#type(ParameterType::String)
+            .allowed_pattern(ALLOWED_PATTERN)
+            .description(description)
+            .overwrite(false);
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if already_exists(&error) => Ok(false),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    /// All kept versions of the flag, oldest first; empty if there is no flag.
+    pub async fn history(&self) -> Result<Vec<HistoryEntry>, Failure> {
+        let mut entries = Vec::new();
+        let mut pages = self
+            .client
+            .get_parameter_history()
+            .name(self.names.flag())
+            .max_results(HISTORY_PAGE)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    let failure = classify(&error);
+                    if failure.cause.kind == CauseKind::NotFound {
+                        return Ok(Vec::new());
+                    }
+                    return Err(failure);
+                }
+            };
+            for entry in page.parameters() {
+                let modified = entry.last_modified_date().and_then(instant);
+                let (Ok(version), Some(modified)) = (u64::try_from(entry.version()), modified) else {
+                    return Err(unparsable(
+                        "GetParameterHistory answered a version without number or date",
+                    ));
+                };
+                entries.push(HistoryEntry {
+                    value: FlagValue::read(entry.value().unwrap_or_default()),
+                    version: FlagVersion(version),
+                    modified,
+                    author: entry.last_modified_user().map(str::to_owned),
+                    description: entry.description().filter(|text| !text.is_empty()).map(str::to_owned),
+                });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// IAM ARN of who last wrote the hold, while it exists.
+    pub async fn hold_author(&self) -> Result<Option<String>, Failure> {
+        let history = self
+            .client
+            .get_parameter_history()
+            .name(self.names.hold())
+            .max_results(HISTORY_PAGE);
+        let mut pages = history.into_paginator().send();
+        let mut author = None;
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => {
+                    if let Some(last) = page.parameters().last() {
+                        author = last.last_modified_user().map(str::to_owned);
+                    }
+                }
+                Err(error) => {
+                    let failure = classify(&error);
+                    if failure.cause.kind == CauseKind::NotFound {
+                        return Ok(None);
+                    }
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(author)
+    }
+
+    /// Transition records by name; those that are gone or unreadable are left out.
+    pub async fn records(&self, records: &[String]) -> Result<HashMap<String, TransitionRecord>, Failure> {
+        let calls = records.chunks(NAMES_A_CALL).map(|chunk| {
+            let names = chunk.iter().map(|record| self.names.transition(record)).collect();
+            self.get(names)
+        });
+        let found: HashMap<String, Parameter> = try_join_all(calls).await?.into_iter().flatten().collect();
+        Ok(records
+            .iter()
+            .filter_map(|record| {
+                let parameter = found.get(&self.names.transition(record))?;
+                let read = TransitionRecord::from_stored(parameter.value()?).ok()?;
+                Some((record.clone(), read))
+            })
+            .collect())
+    }
+
+    /// Whether the pair has ever recorded a transition.
+    pub async fn has_records(&self) -> Result<bool, Failure> {
+        // A page may be empty and yet not the last one.
+        let mut pages = self
+            .client
+            .get_parameters_by_path()
+            .path(self.names.transitions())
+            .max_results(1)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            if !page.map_err(|error| classify(&error))?.parameters().is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes how far the audit has come.
+    pub async fn put_audited(&self, version: FlagVersion) -> Result<(), Failure> {
+        self.put(self.names.audited(), version.to_string()).await
+    }
+
+    /// Remembers what has been announced.
+    pub async fn put_announced(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.announced(), text).await
+    }
+
+    /// Forgets what has been announced.
+    pub async fn forget_announced(&self) -> Result<(), Failure> {
+        self.delete(self.names.announced()).await
+    }
+
+    /// Removes the record of a version that SSM has forgotten.
+    pub async fn delete_record(&self, record: &str) -> Result<(), Failure> {
+        self.delete(self.names.transition(record)).await
+    }
+
+    async fn get(&self, names: Vec<String>) -> Result<HashMap<String, Parameter>, Failure> {
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        let parameters = answer.parameters.unwrap_or_default();
+        Ok(parameters
+            .into_iter()
+            .filter_map(|parameter| Some((parameter.name.clone()?, parameter)))
+            .collect())
+    }
+
+    async fn put(&self, name: String, value: String) -> Result<(), Failure> {
+        self.client
+            .put_parameter()
+            .name(name)
+            .value(value)
+            .r#type(ParameterType::String)
+            .overwrite(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| classify(&error))
+    }
+
+    async fn delete(&self, name: String) -> Result<(), Failure> {
+        match self.client.delete_parameter().name(name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let failure = classify(&error);
+                if failure.cause.kind == CauseKind::NotFound {
+                    Ok(())
+                } else {
+                    Err(failure)
+                }
+            }
+        }
+    }
+}
+
+fn no_retries() -> aws_sdk_ssm::config::Builder {
+    aws_sdk_ssm::Config::builder().retry_config(retries(1))
+}
+
+fn already_exists(error: &SdkError<PutParameterError>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(PutParameterError::is_parameter_already_exists)
+}
+
+fn unparsable(message: &str) -> Failure {
+    Failure {
+        ambiguous: true,
+        passing: true,
+        cause: Cause::new(CauseKind::Unparsable, message),
+    }
+}
+
+fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {
+    let modified = parameter.last_modified_date().and_then(instant);
+    let (Ok(version), Some(modified)) = (u64::try_from(parameter.version()), modified) else {
+        return Err(unparsable("GetParameters answered a flag without version or date"));
+    };
+    Ok(FlagObservation {
+        value: FlagValue::read(parameter.value().unwrap_or_default()),
+        version: FlagVersion(version),
+        modified,
+    })
+}
+
+/// To the nearest millisecond: SSM sends seconds with three decimals, which a binary fraction can miss by a hair.
+fn instant(date: &DateTime) -> Option<Timestamp> {
+    let milliseconds = date.as_nanos().checked_add(500_000)?.div_euclid(1_000_000);
+    Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_to_the_nearest_millisecond() {
+        for (seconds, nanos, expected) in [
+            (1_764_000_000, 122_999_906, 123),
+            (1_764_000_000, 123_000_144, 123),
+            (0, 0, 0),
+        ] {
+            let read = instant(&DateTime::from_secs_and_nanos(seconds, nanos)).unwrap();
+            assert_eq!(read.as_millisecond(), seconds * 1000 + expected);
+        }
+    }
+}
