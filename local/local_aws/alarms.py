@@ -189,15 +189,6 @@ def _put_metric_alarm(original: Any) -> Any:
     return put
 
 
-def _store_datum(original: Any) -> Any:
-    def store(namespace: str, name: str, dims: dict[str, str], ts: float, unit: str, value: Any, *rest: Any) -> None:
-        original(namespace, name, dims, ts, unit, value, *rest)
-        if namespace == "MWAA/BlueGreen":
-            timeline.note("metric", name=name, dimensions=dims, value=value, timestamp=ts)
-
-    return store
-
-
 def _timer() -> None:
     while True:
         time.sleep(EVALUATE_EVERY_SECONDS)
@@ -209,7 +200,6 @@ def install() -> None:
     seams.replace(cloudwatch, "_evaluate_alarm", lambda _: lambda alarm: None)
     seams.replace(cloudwatch, "_dispatch_alarm_actions", _dispatch_actions)
     seams.replace(cloudwatch, "_put_metric_alarm", _put_metric_alarm)
-    seams.replace(cloudwatch, "_store_datum", _store_datum)
     for name in ("_metrics", "_alarms", "_dims_key", "_calc_stats", "_stat_value", "_record_history", "_evaluate_parent_alarms"):
         seams.original(cloudwatch, name)
     threading.Thread(target=_timer, daemon=True, name="local-aws-alarms").start()

@@ -192,11 +192,3 @@ def test_a_composite_alarm_follows_its_children(local_aws, client, unique):
 
     assert composite()["StateValue"] == "ALARM"
     assert composite()["StateTransitionedTimestamp"]
-
-
-def test_published_product_metrics_are_in_the_timeline(local_aws, client, unique):
-    since = local_aws.timeline_so_far()
-    client("cloudwatch").put_metric_data(Namespace="MWAA/BlueGreen", MetricData=[
-        {"MetricName": "Transitions", "Value": 1, "Dimensions": [{"Name": "Pair", "Value": unique}]}])
-    seen = local_aws.wait_for("metric", since=since)["detail"]
-    assert (seen["name"], seen["value"], seen["dimensions"]) == ("Transitions", 1, {"Pair": unique})

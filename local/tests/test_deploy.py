@@ -105,12 +105,13 @@ def test_a_failing_function_raises_the_alarm_on_its_errors_and_leaves_a_dead_let
     assert any(json.loads(m["Body"]).get("requestPayload") == {"do": "fail"} for m in messages)
 
 
-def test_an_update_changes_the_function_and_keeps_the_rest(stack):
+def test_an_update_changes_what_it_says_and_keeps_the_rest(stack):
     archived = stack.client("events").describe_archive(ArchiveName="stack-archive")["EventCount"]
-    stack.deploy("Greeting=good-bye")
+    stack.deploy("Greeting=good-bye", "Concurrency=2", "Retention=60")
     assert invoke(stack.client, WORKER, {"do": "environment"})["GREETING"] == "good-bye"
-    assert stack.client("lambda").get_function_concurrency(FunctionName=WORKER)["ReservedConcurrentExecutions"] == 3
-    assert stack.client("events").describe_archive(ArchiveName="stack-archive")["EventCount"] == archived
+    assert stack.client("lambda").get_function_concurrency(FunctionName=WORKER)["ReservedConcurrentExecutions"] == 2
+    archive = stack.client("events").describe_archive(ArchiveName="stack-archive")
+    assert (archive["RetentionDays"], archive["EventCount"]) == (60, archived)
 
 
 @pytest.mark.last

@@ -1,0 +1,64 @@
+"""Reading and noting CloudWatch metrics.
+
+ministack answers GetMetricData oldest first, whatever ScanBy says, where CloudWatch's default is newest first; and a
+query without dimensions gets the data of every dimension set, where CloudWatch takes it for a metric of its own. This
+corrects both, for the CBOR and JSON protocols that current SDKs speak, and puts the product's own metrics into the timeline.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import Any
+
+from ministack.services import cloudwatch
+
+from local_aws import seams, timeline
+
+_newest_first: contextvars.ContextVar[bool] = contextvars.ContextVar("newest_first", default=False)
+
+
+class ExactDimensions(dict[str, str]):
+    """Dimensions of a query, where none at all is a dimension set too (ministack asks whether they are true)."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _get_metric_data(original: Any) -> Any:
+    def get(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        asked = cbor_data.get("ScanBy") if isinstance(cbor_data, dict) else None
+        token = _newest_first.set(asked != "TimestampAscending")
+        try:
+            return original(params, cbor_data, is_cbor, is_json)
+        finally:
+            _newest_first.reset(token)
+
+    return get
+
+
+def _in_order(original: Any) -> Any:
+    def answer(data: dict[str, Any]) -> Any:
+        if _newest_first.get():
+            data = {**data, "MetricDataResults": [
+                {**found, "Timestamps": found["Timestamps"][::-1], "Values": found["Values"][::-1]}
+                for found in data["MetricDataResults"]]}
+        return original(data)
+
+    return answer
+
+
+def _store_datum(original: Any) -> Any:
+    def store(namespace: str, name: str, dims: dict[str, str], ts: float, unit: str, value: Any, *rest: Any) -> None:
+        original(namespace, name, dims, ts, unit, value, *rest)
+        if namespace == "MWAA/BlueGreen":
+            timeline.note("metric", name=name, dimensions=dims, value=value, timestamp=ts)
+
+    return store
+
+
+def install() -> None:
+    seams.replace(cloudwatch, "_get_metric_data", _get_metric_data)
+    seams.replace(cloudwatch, "_cbor_ok", _in_order)
+    seams.replace(cloudwatch, "_json_ok", _in_order)
+    seams.replace(cloudwatch, "_dims_from_list", lambda original: lambda listed: ExactDimensions(original(listed)))
+    seams.replace(cloudwatch, "_store_datum", _store_datum)
