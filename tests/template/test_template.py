@@ -14,7 +14,7 @@ import yaml
 from template_stack import PROJECT, TEMPLATE, Stack, load
 
 # A claim older than this counts as abandoned by its writer, so nobody may still be at work by then.
-CLAIM_TIMEOUT_SECONDS = 65
+CLAIM_TIMEOUT_SECONDS = 80
 AIRFLOW_API_TIMEOUT_SECONDS = 10
 
 FUNCTIONS = {
@@ -40,7 +40,7 @@ ENVIRONMENT = {
     "TAKEOVER": "at-least-once",
     "SWITCH_LEAD_SECONDS": "10",
     "PROBE_INTERVAL_SECONDS": "5",
-    "PROBE_UNTIL_SECONDS": "50",
+    "PROBE_UNTIL_SECONDS": "56",
     "METRICS_INTERVAL_MINUTES": "5",
     "AUDIT_BUS_NAME": "mwaa-blue-green-audit",
     "LOG_LEVEL": "info",

@@ -28,6 +28,9 @@ use crate::event::trigger;
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
 
+/// How long one look may take: the last one of a tick starts after 56 s, and Lambda ends the tick after 75 s.
+const EVIDENCE_TIME: Duration = Duration::from_secs(10);
+
 /// How long the listener has before the watcher audits in its place.
 const LISTENER_TIME: Duration = Duration::from_secs(30);
 
@@ -73,7 +76,7 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
 
 async fn look(shell: &Shell) -> Look {
     let asked = clock::now();
-    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(asked));
+    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(EVIDENCE_TIME, asked));
     let now = clock::now();
     let policy = &shell.settings.policy;
     let verdicts = evidence.map(|_, evidence| assess(policy, evidence, now));

@@ -1,5 +1,7 @@
 //! `status` and `history`.
 
+use std::time::Duration;
+
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
@@ -9,9 +11,15 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
+/// As long as the slowest source may take; the function's time-out is 30 s.
+const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
 /// What stands: one round trip, every question at once.
 pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(invocation.started));
+    let (observed, evidence) = tokio::join!(
+        shell.store.observe(),
+        shell.health.both(EVIDENCE_TIME, invocation.started)
+    );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));

@@ -55,9 +55,12 @@ impl HealthProbe {
         }
     }
 
-    /// The evidence of both, gathered at once.
-    pub async fn both(&self, now: Timestamp) -> Both<Evidence> {
-        let (blue, green) = tokio::join!(self.probes.blue.evidence(now), self.probes.green.evidence(now));
+    /// The evidence of both, gathered at once; what is not there within `limit` is unknown.
+    pub async fn both(&self, limit: Duration, now: Timestamp) -> Both<Evidence> {
+        let (blue, green) = tokio::join!(
+            self.within(Colour::Blue, limit, now),
+            self.within(Colour::Green, limit, now)
+        );
         Both { blue, green }
     }
 

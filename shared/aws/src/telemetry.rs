@@ -2,6 +2,8 @@
 
 use bluegreen_core::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Starts logging. A second start changes nothing.
 pub fn start(level: LogLevel) {
@@ -11,14 +13,19 @@ pub fn start(level: LogLevel) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let lines = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_target(false)
-        .with_max_level(level)
-        .finish();
-    // Only ours and the runtime's lines: at debug level the SDK would write each request.
-    let _already_started = tracing::subscriber::set_global_default(lines);
+        .with_target(false);
+    // Ours in full; of the SDK only what should be looked at; the runtime repeats every function error we have logged.
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(
+            ["bluegreen_aws", "health_watcher", "switch_handler", "change_listener"].map(|ours| (ours, level)),
+        )
+        .with_target("lambda_runtime", LevelFilter::OFF);
+    let _already_started =
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(targets).with(lines));
 }

@@ -80,7 +80,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let environments = Both::from_fn(|colour| reader.environment(colour));
     let policy = reader.policy();
     let probe_interval = reader.seconds("PROBE_INTERVAL_SECONDS", 5, 1, 30);
-    let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 45, 0, 55);
+    let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 56, 0, 58);
     let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let log_level = reader.choice(
