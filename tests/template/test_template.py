@@ -193,7 +193,7 @@ def test_the_functions_accept_whatever_the_template_allows(template: dict[str, A
     code = (PROJECT / "shared/core/src/settings.rs").read_text()
     bounds = {
         name: (int(least), int(most))
-        for name, least, most in re.findall(r'"([A-Z_]+)",\s*[^,()]+(?:\(\))?,\s*(\d+),\s*(\d+)\)', code)
+        for name, least, most in re.findall(r'"([A-Z_]+)",\s*[^,()]+(?:\(\))?,\s*(\d+),\s*(\d+),?\s*\)', code)
     }
     checked = set()
     for variable, reference in template["Globals"]["Function"]["Environment"]["Variables"].items():

@@ -40,9 +40,9 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
             Ok(())
         }
     };
-    let (sent, held) = tokio::join!(flag, hold);
+    let (sent, reported) = tokio::join!(flag, hold);
     let sent = sent?;
-    held?;
+    reported?;
     tracing::info!(
         pair = shell.settings.pair,
         active = observed.flag.as_ref().map(|flag| flag.value.to_string()),

@@ -353,7 +353,7 @@ async fn announce(
         Some((Announced::FlagFault, audit::flag_fault(subject, &flag, fault, now)))
     } else if look.decision.action == Action::Blocked && look.active().is_some() {
         let evidence = json!({"verdicts": look.verdicts});
-        let event = audit::blocked(subject, &flag, look.active(), &look.decision, evidence, now);
+        let event = audit::blocked(subject, &flag, look.active(), &look.decision, &evidence, now);
         Some((Announced::FailoverBlocked, event))
     } else {
         None

@@ -106,11 +106,12 @@ async fn carry_out(
     let answer = match outcome {
         Outcome::Switched(switched) => {
             let mut warnings = switched.warnings.clone();
-            if let Some(dead) = &switched.rolled_forward {
-                warnings.push(format!(
-                    "the claim of a dead writer ({} to {}, request {}) was rolled forward; its record tells why",
-                    dead.kind, dead.to, dead.actor.request_id
-                ));
+            if switched.rolled_forward {
+                let whose = switched.dead_writer.as_ref().map_or_else(
+                    || "unreadable record".to_owned(),
+                    |dead| format!("{} to {}, request {}", dead.kind, dead.to, dead.actor.request_id),
+                );
+                warnings.push(format!("the claim of a dead writer ({whose}) was rolled forward"));
             }
             // A dead writer's claim out of a flag without a colour may have wanted the other colour.
             let outcome = if switched.to == to { "switched" } else { "conflict" };
@@ -136,7 +137,7 @@ async fn carry_out(
         Outcome::Failed(failed) => return Err(failed.into()),
     };
     let text = |field: &str| answer.get(field).and_then(|value| value.as_str());
-    let version = answer.get("version").and_then(|value| value.as_u64());
+    let version = answer.get("version").and_then(Value::as_u64);
     tracing::info!(
         pair = shell.settings.pair,
         active = text("active"),

@@ -44,12 +44,13 @@ pub async fn catch_up(
     for version in due {
         let before = before(&versions, version);
         let (event, of_version) = audit::transition(subject, version, before, &records);
+        let text = |field: &str| event.detail.get(field).and_then(|value| value.as_str());
         tracing::info!(
             pair = subject.pair,
             version = version.entry.version.0,
-            transition = event.detail["record"].as_str(),
-            kind = event.detail["kind"].as_str(),
-            active = event.detail["to"].as_str(),
+            transition = text("record"),
+            kind = text("kind"),
+            active = text("to"),
             "audit event"
         );
         events.push(event);

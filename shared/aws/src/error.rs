@@ -51,7 +51,6 @@ where
         SdkError::TimeoutError(_) => failure(CauseKind::TimedOut, true, true),
         SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => failure(CauseKind::TimedOut, true, true),
         SdkError::DispatchFailure(dispatch) if dispatch.is_user() => failure(CauseKind::Rejected, false, false),
-        SdkError::DispatchFailure(_) => failure(CauseKind::Unavailable, true, true),
         SdkError::ResponseError(_) => failure(CauseKind::Unparsable, true, true),
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
@@ -67,6 +66,7 @@ where
                 _ => failure(CauseKind::Rejected, false, false),
             }
         }
+        // A broken connection, and whatever a later SDK may add.
         _ => failure(CauseKind::Unavailable, true, true),
     }
 }

@@ -1,6 +1,6 @@
 //! Parameter Store: the flag, its records and the small memories beside it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::SdkError;
@@ -234,7 +234,7 @@ impl ParameterStore {
     }
 
     /// Transition records by name; those that are gone or unreadable are left out.
-    pub async fn records(&self, records: &[String]) -> Result<HashMap<String, TransitionRecord>, Failure> {
+    pub async fn records(&self, records: &[String]) -> Result<BTreeMap<String, TransitionRecord>, Failure> {
         let calls = records.chunks(NAMES_A_CALL).map(|chunk| {
             let names = chunk.iter().map(|record| self.names.transition(record)).collect();
             self.get(names)

@@ -1,7 +1,7 @@
 //! Audit: from the flag's history to one event and a few metrics for every version, in a form that makes repeats
 //! recognisable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,7 +113,7 @@ pub fn transition(
     subject: Subject<'_>,
     version: &Version,
     before: Option<&Version>,
-    records: &HashMap<String, TransitionRecord>,
+    records: &BTreeMap<String, TransitionRecord>,
 ) -> (AuditEvent, Vec<Metric>) {
     let entry = &version.entry;
     let record = match &version.origin {
@@ -222,7 +222,7 @@ pub fn blocked(
     flag: &str,
     active: Option<Colour>,
     decision: &Decision,
-    evidence: Value,
+    evidence: &Value,
     now: Timestamp,
 ) -> AuditEvent {
     let guards: Vec<&str> = decision.blocked_by().into_iter().map(GuardName::as_str).collect();
@@ -269,7 +269,7 @@ pub fn hold_changed(
     author: Option<&str>,
     now: Timestamp,
 ) -> AuditEvent {
-    let (state, held): (&str, Option<&Hold>) = match hold {
+    let (word, in_force): (&str, Option<&Hold>) = match hold {
         HoldState::None => ("none", None),
         HoldState::Active(hold) => ("held", Some(hold)),
         HoldState::Invalid(_) => ("invalid", None),
@@ -282,8 +282,8 @@ pub fn hold_changed(
             "id": subject.id(&format!("hold:{change}")),
             "pair": subject.pair,
             "flag": subject.flag,
-            "state": state,
-            "hold": held,
+            "state": word,
+            "hold": in_force,
             "reason": hold.describe().unwrap_or_else(|| "no hold is in force".to_owned()),
             "who": {"last_modified_user": author},
         }),

@@ -25,7 +25,7 @@ impl ParameterNames {
         let bad = || BadParameterName { given: flag.to_owned() };
         let path = flag.strip_prefix('/').ok_or_else(bad)?;
         let levels: Vec<&str> = path.split('/').collect();
-        let allowed = |level: &&str| {
+        let allowed = |level: &&str| -> bool {
             !level.is_empty()
                 && level
                     .chars()
@@ -35,11 +35,7 @@ impl ParameterNames {
             first.to_ascii_lowercase().starts_with("aws") || first.to_ascii_lowercase().starts_with("ssm")
         });
         // SSM allows 15 levels and 1,011 characters; a record lies one level deeper and is up to 60 characters longer.
-        if !(2..=14).contains(&levels.len())
-            || flag.len() > 900
-            || reserved
-            || !levels.iter().all(|level| allowed(level))
-        {
+        if !(2..=14).contains(&levels.len()) || flag.len() > 900 || reserved || !levels.iter().all(allowed) {
             return Err(bad());
         }
         let (root, last) = flag.rsplit_once('/').ok_or_else(bad)?;

@@ -155,8 +155,10 @@ pub struct Switched {
     pub to: Colour,
     /// When it takes effect.
     pub effective_from: Timestamp,
-    /// The record of a dead writer, if its claim was rolled forward.
-    pub rolled_forward: Option<TransitionRecord>,
+    /// Whether a dead writer's claim was rolled forward rather than a claim of our own carried out.
+    pub rolled_forward: bool,
+    /// The dead writer's record, where readable.
+    pub dead_writer: Option<TransitionRecord>,
     /// What the operator should know, such as a write that came in between.
     pub warnings: Vec<String>,
 }
@@ -197,6 +199,15 @@ enum State {
     WaitingToReadHistory,
 }
 
+/// Whose claim is being carried out.
+#[derive(Debug, Clone)]
+enum Claim {
+    /// Ours.
+    Own,
+    /// A dead writer's; its record, where readable.
+    DeadWriters(Option<Box<TransitionRecord>>),
+}
+
 /// One writer's run through the protocol.
 #[derive(Debug, Clone)]
 pub struct Switching {
@@ -207,7 +218,7 @@ pub struct Switching {
     value: String,
     /// The colour to write: ours, or that of the claim being rolled forward.
     to: Colour,
-    rolled_forward: Option<Option<TransitionRecord>>,
+    claim: Claim,
     state: State,
     attempts: u32,
     waits: u32,
@@ -245,7 +256,7 @@ impl Switching {
             intent,
             record,
             value,
-            rolled_forward: None,
+            claim: Claim::Own,
             state: State::Claiming,
             attempts: 0,
             waits: 0,
@@ -367,12 +378,12 @@ impl Switching {
             sentence.push_str(" for ");
             sentence.push_str(by);
         }
-        let kind = match &self.rolled_forward {
-            Some(record) => {
+        let kind = match &self.claim {
+            Claim::Own => self.intent.kind,
+            Claim::DeadWriters(record) => {
                 sentence = format!("{}; {sentence}", self.mark());
                 record.as_ref().map_or(self.intent.kind, |record| record.kind)
             }
-            None => self.intent.kind,
         };
         let tail = Tail {
             effective_from: self.effective_from,
@@ -428,7 +439,7 @@ impl Switching {
             .as_ref()
             .and_then(|claim| TransitionRecord::from_stored(&claim.value).ok());
         let Some(flag) = flag else {
-            return self.conflict(
+            return conflict(
                 "the flag was deleted in the meantime; ask for status".to_owned(),
                 winner,
                 None,
@@ -440,12 +451,12 @@ impl Switching {
                 return self.wait(State::WaitingToReadBack, jitter);
             }
             let who = winner.as_ref().map_or_else(|| "somebody".to_owned(), who_won);
-            return self.conflict(format!("{who} was faster: the flag is now {flag}"), winner, Some(flag));
+            return conflict(format!("{who} was faster: the flag is now {flag}"), winner, Some(flag));
         }
         let Some(claim) = claim else {
             if !self.may_retry() {
                 let reason = "the claim exists but cannot be read yet; ask again".to_owned();
-                return self.conflict(reason, None, Some(flag));
+                return conflict(reason, None, Some(flag));
             }
             // Either our own put never arrived, or the read is stale; asking to create it again tells which.
             return self.wait(State::WaitingToClaim, jitter);
@@ -463,12 +474,12 @@ impl Switching {
                 in_seconds(age),
                 after(claim.modified, CLAIM_TIMEOUT)
             );
-            return self.conflict(reason, winner, Some(flag));
+            return conflict(reason, winner, Some(flag));
         }
         // With two colours a claim out of the observed colour can only want what we want; its record is the truth
         // where the flag held no colour.
         self.to = winner.as_ref().map_or(self.intent.to, |winner| winner.to);
-        self.rolled_forward = Some(winner);
+        self.claim = Claim::DeadWriters(winner.map(Box::new));
         self.claimed = true;
         self.first_write(now)
     }
@@ -491,7 +502,7 @@ impl Switching {
             if !self.wrote(&version.entry) {
                 let flag = observation_of(&version.entry);
                 let reason = format!("another writer has finished this claim: the flag is now {flag}");
-                return self.conflict(reason, TransitionRecord::from_stored(&self.value).ok(), Some(flag));
+                return conflict(reason, TransitionRecord::from_stored(&self.value).ok(), Some(flag));
             }
             let mut warnings = Vec::new();
             for entry in after_observed
@@ -528,7 +539,7 @@ impl Switching {
                     "our write got no answer, and the flag was then written by {}: it is now {flag}",
                     newest.author.as_deref().unwrap_or("somebody")
                 );
-                self.conflict(reason, None, Some(flag))
+                conflict(reason, None, Some(flag))
             }
             // Not there: not yet, or never. Writing again is harmless, it is the same value under the same claim.
             (None, None) if self.may_retry() => self.wait(State::WaitingToWrite, jitter),
@@ -545,9 +556,9 @@ impl Switching {
     /// Whether an entry that carries our record was written by us rather than by another finisher of the claim.
     fn wrote(&self, entry: &HistoryEntry) -> bool {
         let text = entry.description.as_deref().unwrap_or_default();
-        match self.rolled_forward {
-            Some(_) => text.contains(&self.mark()),
-            None => !text.contains("claim of a dead writer finished by request "),
+        match self.claim {
+            Claim::Own => !text.contains("claim of a dead writer finished by request "),
+            Claim::DeadWriters(_) => text.contains(&self.mark()),
         }
     }
 
@@ -557,13 +568,13 @@ impl Switching {
             record: self.record.clone(),
             to: self.to,
             effective_from,
-            rolled_forward: self.rolled_forward.clone().flatten(),
+            rolled_forward: matches!(self.claim, Claim::DeadWriters(_)),
+            dead_writer: match &self.claim {
+                Claim::Own => None,
+                Claim::DeadWriters(record) => record.as_deref().cloned(),
+            },
             warnings,
         })))
-    }
-
-    fn conflict(&self, reason: String, winner: Option<TransitionRecord>, flag: Option<FlagObservation>) -> Step {
-        Step::Done(Box::new(Outcome::Conflict(Conflict { reason, winner, flag })))
     }
 
     fn failed(&self, cause: Cause, doing: &'static str, uncertain: bool) -> Step {
@@ -574,6 +585,10 @@ impl Switching {
             uncertain,
         })))
     }
+}
+
+fn conflict(reason: String, winner: Option<TransitionRecord>, flag: Option<FlagObservation>) -> Step {
+    Step::Done(Box::new(Outcome::Conflict(Conflict { reason, winner, flag })))
 }
 
 fn observation_of(entry: &HistoryEntry) -> FlagObservation {
