@@ -73,7 +73,8 @@ def test_each_event_source_invokes_the_function(stack):
     stack.client("sns").publish(TopicArn=stack.resources()["Topic"], Message="hello")
     for trigger in ("event:Parameter Store Change", "event:MWAA Environment Status Change", "sns"):
         stack.aws.wait_for("invoke", lambda d: d["trigger"] == trigger and d["status"] == "ok", since)
-    assert not [e for e in stack.aws.timeline() if e["what"] == "undelivered"]
+    # Since then only: while a stack is being made, a rule can be there before its permission, as on AWS.
+    assert not [e for e in stack.aws.timeline(since) if e["what"] == "undelivered"]
 
 
 def test_the_audit_bus_is_logged_and_archived(stack):
