@@ -35,8 +35,14 @@ def aws_cli(aws: LocalAws, *arguments: str, timeout: float = 120) -> str:
     return done.stdout
 
 
+def binary(binaries: Path, function: str) -> Path:
+    """`cargo build` makes a file `<function>`, `cargo lambda build` a folder of that name with `bootstrap` in it."""
+    built = binaries / function
+    return built / "bootstrap" if built.is_dir() else built
+
+
 def built_template(template: Path, binaries: Path, work: Path) -> Path:
-    """Copy the template with every CodeUri pointing at a zip of `<binaries>/<function>`, named `bootstrap`."""
+    """Copy the template with every CodeUri pointing at a zip of its binary, named `bootstrap`."""
     text = template.read_text()
     for function in FUNCTIONS:
         archive = work / f"{function}.zip"
@@ -44,7 +50,7 @@ def built_template(template: Path, binaries: Path, work: Path) -> Path:
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
             entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
-            out.writestr(entry, (binaries / function).read_bytes())
+            out.writestr(entry, binary(binaries, function).read_bytes())
         text, found = re.subn(rf"(?m)^(\s+CodeUri: ).*functions/{function}/?$", rf"\g<1>{archive}", text)
         if found != 1:
             raise DeployError(f"{template} has {found} CodeUri lines for functions/{function}; one is expected")
