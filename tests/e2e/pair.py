@@ -1,0 +1,266 @@
+"""A deployed pair: what a test can say to it, and everything it can be asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Iterable
+
+import boto3
+from botocore.config import Config
+from local_aws.process import LocalAws
+
+# How long anything that is done in the background may take on a busy machine.
+PATIENCE = 20.0
+
+TAIL = re.compile(r" \[effective_from=(\S+) record=(\S+)\]$")
+
+
+class Clients:
+    """boto3 clients of one local AWS, made once each. They never try again: a test wants to see the first answer."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self._aws, self._made = aws, {}
+        self._config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=120)
+
+    def __call__(self, service: str, **credentials: str) -> Any:
+        key = (service, *sorted(credentials.items()))
+        if key not in self._made:
+            self._made[key] = boto3.client(service, config=self._config, **{**self._aws.client_settings(), **credentials})
+        return self._made[key]
+
+
+def until(what: str, check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    """The first true answer of `check`; fails with `what` was waited for."""
+    deadline = time.monotonic() + timeout
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what} (last answer: {found!r})"
+        time.sleep(0.1)
+    return found
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of the flag, as Parameter Store alone tells it."""
+
+    number: int
+    value: str
+    modified: datetime
+    by: str
+    description: str
+
+    @property
+    def milliseconds(self) -> int:
+        return round(self.modified.timestamp() * 1000)
+
+    @property
+    def effective_from(self) -> datetime:
+        return moment(TAIL.search(self.description).group(1))
+
+    @property
+    def record(self) -> str:
+        return TAIL.search(self.description).group(2)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class Pair:
+    def __init__(self, aws: LocalAws, clients: Clients, name: str, root: str, environments: dict[str, str]) -> None:
+        self.aws, self.client, self.name, self.root, self.environments = aws, clients, name, root, environments
+        self.flag_name = f"{root}/active-environment"
+
+    # -- saying ----------------------------------------------------------------------------------------------------
+
+    def invoke(self, function: str, payload: Any) -> tuple[Any, bool]:
+        """The function's answer, and whether it is a function error. `payload` is JSON text or what becomes it."""
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        answer = self.client("lambda").invoke(FunctionName=f"{self.name}-{function}", Payload=text)
+        return json.loads(answer["Payload"].read()), "FunctionError" in answer
+
+    def answer_of(self, function: str, payload: Any) -> dict[str, Any]:
+        answer, failed = self.invoke(function, payload)
+        assert not failed, f"{function} failed at {payload}: {answer}"
+        return answer
+
+    def error_of(self, function: str, payload: Any) -> dict[str, str]:
+        answer, failed = self.invoke(function, payload)
+        assert failed, f"{function} was to fail at {payload}, and answered: {json.dumps(answer, indent=1)}"
+        return answer
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Ask the switch-handler, as `aws lambda invoke` does."""
+        return self.answer_of("switch-handler", request)
+
+    def ask_in_vain(self, **request: Any) -> dict[str, str]:
+        return self.error_of("switch-handler", request)
+
+    def tick(self, event: Any = None) -> dict[str, Any]:
+        """Make the watcher look now."""
+        return self.answer_of("health-watcher", {} if event is None else event)
+
+    def tick_in_vain(self) -> dict[str, str]:
+        return self.error_of("health-watcher", {})
+
+    def listen(self, name: str | None = None, operation: str = "Update") -> dict[str, Any]:
+        """Deliver a change event to the listener, as EventBridge would."""
+        event = {"version": "0", "id": "00000000-0000-4000-8000-000000000000", "source": "aws.ssm",
+                 "detail-type": "Parameter Store Change", "account": "000000000000", "region": "us-east-1",
+                 "time": "2026-11-23T10:15:02Z", "resources": [],
+                 "detail": {"operation": operation, "name": name or self.flag_name, "type": "String"}}
+        return self.answer_of("change-listener", event)
+
+    def environment(self, colour: str, **settings: Any) -> None:
+        self.aws.put_environment(self.environments[colour], **settings)
+
+    def stop_scheduler(self, colour: str) -> datetime:
+        """Its heart stops, and Airflow notices two seconds later (by default thirty). Returns when."""
+        self.environment(colour, scheduler="stopped", health_threshold_seconds=2)
+        return datetime.now(timezone.utc)
+
+    def start_scheduler(self, colour: str) -> None:
+        self.environment(colour, scheduler="running", health_threshold_seconds=30)
+
+    def fail(self, colour: str) -> None:
+        """It is unusable at once, and MWAA says so."""
+        self.environment(colour, status="UNAVAILABLE")
+
+    def heal(self, colour: str) -> None:
+        self.environment(colour, status="AVAILABLE")
+
+    def write_by_hand(self, value: str, who: dict[str, str] | None = None, **more: Any) -> int:
+        """Write the flag by another road; returns the version."""
+        ssm = self.client("ssm", **(who or {}))
+        return ssm.put_parameter(Name=self.flag_name, Value=value, Type="String", **{"Overwrite": True, **more})["Version"]
+
+    def delete_flag(self) -> None:
+        self.client("ssm").delete_parameter(Name=self.flag_name)
+
+    def hold(self, reason: str = "upgrade", minutes: float = 60) -> None:
+        ends = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+        value = {"until": ends.isoformat().replace("+00:00", "Z"), "reason": reason, "by": "ana"}
+        self.client("ssm").put_parameter(Name=f"{self.root}/hold", Value=json.dumps(value), Type="String", Overwrite=True)
+
+    def release(self) -> None:
+        self.client("ssm").delete_parameter(Name=f"{self.root}/hold")
+
+    def configure(self, function: str, **variables: str) -> None:
+        """Change environment variables of a function, as a person could in the console."""
+        name = f"{self.name}-{function}"
+        client = self.client("lambda")
+        now = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **variables}})
+
+    def look_once_a_tick(self) -> None:
+        """Ticks end after one look, where a suspicious watcher would stay for a minute."""
+        self.configure("health-watcher", PROBE_UNTIL_SECONDS="0")
+
+    def lose_change_events(self) -> None:
+        self.client("events").disable_rule(Name=f"{self.name}-flag-change")
+
+    def fault_at_flag(self, kind: str, operation: str = "PutParameter", times: int | None = 1, **more: Any) -> str:
+        return self.aws.add_fault(kind, "ssm", operation, match=self.flag_name, times=times, **more)
+
+    def fault_at_claim(self, kind: str, times: int | None = 1, **more: Any) -> str:
+        return self.aws.add_fault(kind, "ssm", "PutParameter", match=f"{self.root}/transitions/", times=times, **more)
+
+    def hits(self, fault: str) -> int:
+        return next(f["hits"] for f in self.aws.faults() if f["id"] == fault)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def versions(self) -> list[Version]:
+        """Every kept version of the flag, oldest first."""
+        pages = self.client("ssm").get_paginator("get_parameter_history").paginate(Name=self.flag_name)
+        return [Version(entry["Version"], entry["Value"], entry["LastModifiedDate"], entry["LastModifiedUser"],
+                        entry.get("Description", "")) for page in pages for entry in page["Parameters"]]
+
+    def flag(self) -> Version:
+        return self.versions()[-1]
+
+    def stands_at(self) -> tuple[str, int]:
+        flag = self.client("ssm").get_parameter(Name=self.flag_name)["Parameter"]
+        return flag["Value"], flag["Version"]
+
+    def parameter(self, name: str) -> str | None:
+        found = self.client("ssm").get_parameters(Names=[f"{self.root}/{name}"])["Parameters"]
+        return found[0]["Value"] if found else None
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The transition records by name."""
+        pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=f"{self.root}/transitions")
+        return {entry["Name"].rsplit("/", 1)[1]: json.loads(entry["Value"]) for page in pages for entry in page["Parameters"]}
+
+    def audit(self, detail_type: str | None = None, **fields: Any) -> list[dict[str, Any]]:
+        """Details of the audit events in the audit log, oldest first, each with its `detail-type` beside."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/events/{self.name}-audit")
+        events = [json.loads(entry["message"]) for page in pages for entry in page["events"]]
+        details = [{**event["detail"], "detail-type": event["detail-type"]} for event in events]
+        return [detail for detail in details if detail_type in (None, detail["detail-type"])
+                and all(detail.get(field) == value for field, value in fields.items())]
+
+    def wait_for_audit(self, detail_type: str = "Environment Transition", count: int = 1, timeout: float = PATIENCE,
+                       **fields: Any) -> list[dict[str, Any]]:
+        def enough() -> list[dict[str, Any]]:
+            found = self.audit(detail_type, **fields)
+            return found if len(found) >= count else []
+
+        return until(f"{count} audit event(s) {detail_type!r} with {fields}; there are: {self.audit()}", enough, timeout)
+
+    def wait_until_audited(self, version: int, timeout: float = PATIENCE) -> None:
+        until(f"version {version} audited", lambda: int(self.parameter("audited") or 0) >= version, timeout)
+
+    def metric(self, name: str, **dimensions: str) -> list[float]:
+        """Every value of one metric in the last quarter of an hour, oldest first, by GetMetricData."""
+        now = datetime.now(timezone.utc)
+        pairs = [{"Name": "Pair", "Value": self.name}, *({"Name": key, "Value": value} for key, value in dimensions.items())]
+        metric = {"Namespace": "MWAA/BlueGreen", "MetricName": name, "Dimensions": pairs}
+        answer = self.client("cloudwatch").get_metric_data(
+            StartTime=now - timedelta(minutes=15), EndTime=now + timedelta(minutes=1), ScanBy="TimestampAscending",
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 1, "Stat": "Sum"}}])
+        return answer["MetricDataResults"][0]["Values"]
+
+    def statistic(self, statistic: str, name: str, **dimensions: str) -> float | None:
+        """One statistic over the last quarter of an hour, by GetMetricStatistics."""
+        now = datetime.now(timezone.utc)
+        pairs = [{"Name": "Pair", "Value": self.name}, *({"Name": key, "Value": value} for key, value in dimensions.items())]
+        points = self.client("cloudwatch").get_metric_statistics(
+            Namespace="MWAA/BlueGreen", MetricName=name, Dimensions=pairs, Statistics=[statistic], Period=3600,
+            StartTime=now - timedelta(minutes=15), EndTime=now + timedelta(minutes=1))["Datapoints"]
+        return sum(point[statistic] for point in points) if points else None
+
+    def log(self, function: str, message: str | None = None, **fields: Any) -> list[dict[str, Any]]:
+        """The JSON lines of a function's log, oldest first."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{self.name}-{function}")
+        texts = (entry["message"] for page in pages for entry in page["events"])
+        lines = [json.loads(text) for text in texts if text.startswith("{")]
+        return [line for line in lines if message in (None, line["message"])
+                and all(line.get(field) == value for field, value in fields.items())]
+
+    def invocations(self, function: str, since: int = 0) -> list[dict[str, Any]]:
+        return [entry["detail"] for entry in self.aws.timeline(since)
+                if entry["what"] == "invoke" and entry["detail"]["function"] == f"{self.name}-{function}"]
+
+    def calls(self, function: str, since: int = 0) -> list[dict[str, Any]]:
+        """The AWS calls that a function made."""
+        return [call for call in self.aws.calls(since) if f"{self.name}-{function}" in str(call["caller"])]
+
+    def alarm_state(self, name: str) -> str:
+        return self.client("cloudwatch").describe_alarms(AlarmNames=[f"{self.name}-{name}"])["MetricAlarms"][0]["StateValue"]
+
+
+def guard(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """The one guard of that name in an answer."""
+    found = [entry for entry in answer["guards"] if entry["name"] == name]
+    assert len(found) == 1, f"{len(found)} guards {name} in {answer['guards']}"
+    return found[0]
+
+
+def only(entries: Iterable[Any]) -> Any:
+    listed = list(entries)
+    assert len(listed) == 1, f"one was expected, there are {len(listed)}: {listed}"
+    return listed[0]
