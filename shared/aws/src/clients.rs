@@ -52,12 +52,17 @@ impl Clients {
             .retry_config(retries(3))
             .load()
             .await;
+        Self::over(&shared, settings)
+    }
+
+    /// Builds them over given AWS settings.
+    pub fn over(shared: &SdkConfig, settings: &Settings) -> Self {
         Self {
-            ssm: aws_sdk_ssm::Client::new(&shared),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&shared),
-            events: aws_sdk_eventbridge::Client::new(&shared),
+            ssm: aws_sdk_ssm::Client::new(shared),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(shared),
+            events: aws_sdk_eventbridge::Client::new(shared),
             colours: Both::from_fn(|colour| {
-                ColourClients::build(&shared, settings.environments.of(colour).region.as_deref())
+                ColourClients::build(shared, settings.environments.of(colour).region.as_deref())
             }),
         }
     }

@@ -51,6 +51,10 @@ where
         SdkError::TimeoutError(_) => failure(CauseKind::TimedOut, true, true),
         SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => failure(CauseKind::TimedOut, true, true),
         SdkError::DispatchFailure(dispatch) if dispatch.is_user() => failure(CauseKind::Rejected, false, false),
+        // A gateway in between answers its own 503 in HTML.
+        SdkError::ResponseError(response) if response.raw().status().as_u16() >= 500 => {
+            failure(CauseKind::Unavailable, true, true)
+        }
         SdkError::ResponseError(_) => failure(CauseKind::Unparsable, true, true),
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();

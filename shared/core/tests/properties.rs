@@ -1,5 +1,11 @@
 //! Properties: what holds for every interleaving of writers, faults, crashes and hand edits, and for every evidence.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
 
 mod support;
 
@@ -82,10 +88,19 @@ impl World {
         let to = observed.value.colour().unwrap().other();
         self.born += 1;
         let name = format!("w{}", self.born);
-        let mut switching =
-            Switching::new(&Policy::default(), &observed, intent(&name, Kind::Switch, to), self.store.now);
+        let mut switching = Switching::new(
+            &Policy::default(),
+            &observed,
+            intent(&name, Kind::Switch, to),
+            self.store.now,
+        );
         let step = switching.start();
-        self.writers.push(Writer { switching, step, name, observed: observed.version });
+        self.writers.push(Writer {
+            switching,
+            step,
+            name,
+            observed: observed.version,
+        });
     }
 
     fn happen(&mut self, happening: &Happening, jitter: f64) {
@@ -97,7 +112,8 @@ impl World {
             }
             Happening::TimePasses => {
                 for writer in self.writers.drain(..) {
-                    self.ended.push((writer.name, writer.switching.record().to_owned(), writer.observed, None));
+                    self.ended
+                        .push((writer.name, writer.switching.record().to_owned(), writer.observed, None));
                 }
                 self.store.pass(CLAIM_TIMEOUT);
             }
@@ -119,7 +135,12 @@ impl World {
                 };
                 if let Some(outcome) = outcome {
                     let writer = self.writers.remove(number);
-                    self.ended.push((writer.name, writer.switching.record().to_owned(), writer.observed, outcome));
+                    self.ended.push((
+                        writer.name,
+                        writer.switching.record().to_owned(),
+                        writer.observed,
+                        outcome,
+                    ));
                 }
             }
         }
@@ -138,7 +159,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn at_most_one_writer_believes_it_switched(
@@ -291,12 +312,27 @@ fn unknown_or_good() -> impl Strategy<Value = Seen> {
     let status = prop_oneof![
         unknown().prop_map(Err),
         prop_oneof![
-            Just("AVAILABLE"), Just("UPDATE_FAILED"), Just("UPDATING"), Just("MAINTENANCE"), Just("CREATING_SNAPSHOT"),
-            Just("ROLLING_BACK"), Just("CREATING"), Just("PENDING"), Just("SOMETHING_NEW"),
-        ].prop_map(Ok),
+            Just("AVAILABLE"),
+            Just("UPDATE_FAILED"),
+            Just("UPDATING"),
+            Just("MAINTENANCE"),
+            Just("CREATING_SNAPSHOT"),
+            Just("ROLLING_BACK"),
+            Just("CREATING"),
+            Just("PENDING"),
+            Just("SOMETHING_NEW"),
+        ]
+        .prop_map(Ok),
     ];
-    (status, prop::option::of(unknown()), 0..4_u8, 0..120_u64, unknown(), prop::option::of(unknown())).prop_map(
-        |(status, api, metric, last_seen, kind, alarms)| {
+    (
+        status,
+        prop::option::of(unknown()),
+        0..4_u8,
+        0..120_u64,
+        unknown(),
+        prop::option::of(unknown()),
+    )
+        .prop_map(|(status, api, metric, last_seen, kind, alarms)| {
             let mut seen = match status {
                 Ok(status) => healthy().status(status),
                 Err(kind) => healthy().status_unknown(kind),
@@ -314,8 +350,7 @@ fn unknown_or_good() -> impl Strategy<Value = Seen> {
                 Some(kind) => seen.alarms_unknown(kind),
                 None => seen.alarm(Some(AlarmState::InsufficientData), 10),
             }
-        },
-    )
+        })
 }
 
 fn any_evidence() -> impl Strategy<Value = Seen> {

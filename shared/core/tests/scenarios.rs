@@ -1,5 +1,11 @@
 //! The scenarios that the decision must get right, one test each, replayed through the pure core.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
 
 mod support;
 
@@ -58,8 +64,15 @@ fn nothing_happens_while_both_are_healthy() {
 
 #[test]
 fn a_failure_shorter_than_the_window_is_suspect_and_looked_at_again_soon() {
-    for (age, action) in [(31, Action::None), (119, Action::None), (120, Action::Failover), (121, Action::Failover)] {
-        let decision = tick().blue(healthy().scheduler_dead_for(age).metric_unknown(CauseKind::TimedOut)).decide();
+    for (age, action) in [
+        (31, Action::None),
+        (119, Action::None),
+        (120, Action::Failover),
+        (121, Action::Failover),
+    ] {
+        let decision = tick()
+            .blue(healthy().scheduler_dead_for(age).metric_unknown(CauseKind::TimedOut))
+            .decide();
         assert_eq!(decision.action, action, "dead for {age} s");
         assert_eq!(decision.look_again_soon, action == Action::None, "dead for {age} s");
     }
@@ -80,7 +93,11 @@ fn a_users_alarm_is_evidence_at_once() {
     assert_eq!(assessment.last_known_healthy, Some(ago(40)));
     assert_eq!(tick().blue(ringing).decide().action, Action::Failover);
     for silent in [Some(AlarmState::Ok), Some(AlarmState::InsufficientData), None] {
-        assert_eq!(tick().blue(healthy().alarm(silent, 40)).decide().action, Action::None, "{silent:?}");
+        assert_eq!(
+            tick().blue(healthy().alarm(silent, 40)).decide().action,
+            Action::None,
+            "{silent:?}"
+        );
     }
 }
 
@@ -96,9 +113,16 @@ fn wrong_environment_name_from_the_start() {
     let never = healthy().not_found().metric_never_seen();
     let assessment = never.assessed(&Policy::default());
     assert_eq!(assessment.verdict, Verdict::Unknown);
-    assert!(assessment.reasons.join(" ").contains("check the name"), "{:?}", assessment.reasons);
+    assert!(
+        assessment.reasons.join(" ").contains("check the name"),
+        "{:?}",
+        assessment.reasons
+    );
     assert_eq!(tick().blue(never.clone()).decide().action, Action::None);
-    assert_eq!(tick().blue(dead()).green(never).decide().blocked_by(), [GuardName::StandbyUnknown]);
+    assert_eq!(
+        tick().blue(dead()).green(never).decide().blocked_by(),
+        [GuardName::StandbyUnknown]
+    );
 }
 
 #[test]
@@ -122,11 +146,18 @@ fn every_status_has_its_class_and_an_unknown_new_status_says_nothing() {
     ] {
         let seen = healthy().status(status);
         assert_eq!(seen.assessed(&Policy::default()).verdict, verdict, "{status}");
-        let expected = if verdict == Verdict::Unhealthy { Action::Failover } else { Action::None };
+        let expected = if verdict == Verdict::Unhealthy {
+            Action::Failover
+        } else {
+            Action::None
+        };
         assert_eq!(tick().blue(seen).decide().action, expected, "{status}");
     }
     // A status nobody knows does not hide two signals that agree.
-    assert_eq!(tick().blue(dead().status("HIBERNATING")).decide().action, Action::Failover);
+    assert_eq!(
+        tick().blue(dead().status("HIBERNATING")).decide().action,
+        Action::Failover
+    );
 }
 
 // ---- maintenance
@@ -135,20 +166,32 @@ fn every_status_has_its_class_and_an_unknown_new_status_says_nothing() {
 fn active_updating_for_hours_with_a_live_heartbeat() {
     let updating = healthy().status("UPDATING");
     assert_eq!(tick().blue(updating).decide().action, Action::None);
-    let api_down = healthy().status("UPDATING").api_unknown(CauseKind::Unavailable).metric_last_seen(60);
+    let api_down = healthy()
+        .status("UPDATING")
+        .api_unknown(CauseKind::Unavailable)
+        .metric_last_seen(60);
     assert_eq!(tick().blue(api_down).decide().action, Action::None);
 }
 
 #[test]
 fn active_updating_with_a_dead_heartbeat_past_the_grace() {
     let grace = Policy::default().maintenance_grace.as_secs();
-    for (last_seen, action) in [(grace, Action::None), (grace + 59, Action::None), (grace + 60, Action::Failover)] {
-        let seen =
-            healthy().status("UPDATING").api_unknown(CauseKind::Unavailable).metric_last_seen(last_seen);
+    for (last_seen, action) in [
+        (grace, Action::None),
+        (grace + 59, Action::None),
+        (grace + 60, Action::Failover),
+    ] {
+        let seen = healthy()
+            .status("UPDATING")
+            .api_unknown(CauseKind::Unavailable)
+            .metric_last_seen(last_seen);
         assert_eq!(tick().blue(seen).decide().action, action, "last seen {last_seen} s ago");
     }
     // An unknown heartbeat is not a dead one, however long the update lasts.
-    let unknown = healthy().status("UPDATING").scheduler_dead_for(grace * 3).metric_unknown(CauseKind::Throttled);
+    let unknown = healthy()
+        .status("UPDATING")
+        .scheduler_dead_for(grace * 3)
+        .metric_unknown(CauseKind::Throttled);
     assert_eq!(tick().blue(unknown).decide().action, Action::None);
 }
 
@@ -184,7 +227,11 @@ fn access_denied() {
     let denied = healthy().everything_unknown(CauseKind::AccessDenied);
     let assessment = denied.assessed(&Policy::default());
     assert_eq!(assessment.verdict, Verdict::Unknown);
-    assert!(assessment.reasons.join(" ").contains("access denied"), "{:?}", assessment.reasons);
+    assert!(
+        assessment.reasons.join(" ").contains("access denied"),
+        "{:?}",
+        assessment.reasons
+    );
 }
 
 #[test]
@@ -214,8 +261,17 @@ fn where_only_the_heartbeat_speaks_its_window_is_five_minutes() {
 #[test]
 fn heartbeat_never_seen() {
     // Filtered out, and Airflow's API is fine: healthy. Filtered out, and Airflow says dead: one signal is enough.
-    assert_eq!(healthy().metric_never_seen().assessed(&Policy::default()).verdict, Verdict::Healthy);
-    assert_eq!(tick().blue(healthy().scheduler_dead_for(130).metric_never_seen()).decide().action, Action::Failover);
+    assert_eq!(
+        healthy().metric_never_seen().assessed(&Policy::default()).verdict,
+        Verdict::Healthy
+    );
+    assert_eq!(
+        tick()
+            .blue(healthy().scheduler_dead_for(130).metric_never_seen())
+            .decide()
+            .action,
+        Action::Failover
+    );
     let silent = healthy().api_unknown(CauseKind::Unavailable).metric_never_seen();
     assert_eq!(silent.assessed(&Policy::default()).verdict, Verdict::Unknown);
 }
@@ -224,7 +280,10 @@ fn heartbeat_never_seen() {
 fn a_scheduler_that_never_started_is_unknown() {
     let seen = healthy().scheduler_never_started().metric_never_seen();
     assert_eq!(seen.assessed(&Policy::default()).verdict, Verdict::Unknown);
-    assert_eq!(tick().blue(dead()).green(seen).decide().blocked_by(), [GuardName::StandbyUnknown]);
+    assert_eq!(
+        tick().blue(dead()).green(seen).decide().blocked_by(),
+        [GuardName::StandbyUnknown]
+    );
 }
 
 #[test]
@@ -234,10 +293,18 @@ fn clock_skew_of_five_minutes() {
     assert_eq!(tick().blue(ahead).decide().action, Action::None);
     // Our clock is behind: the heartbeat lies in our future, and Airflow's word carries no age. The metric decides.
     let mut behind = healthy().scheduler_dead_for(0);
-    let bluegreen_core::health::Answer::Known(health) = &mut behind.0.airflow else { panic!("no health") };
+    let bluegreen_core::health::Answer::Known(health) = &mut behind.0.airflow else {
+        panic!("no health")
+    };
     health.latest_scheduler_heartbeat = Some(after(noon(), seconds(170)));
-    assert_eq!(tick().blue(behind.clone().metric_last_seen(110)).decide().action, Action::None);
-    assert_eq!(tick().blue(behind.metric_last_seen(200)).decide().action, Action::Failover);
+    assert_eq!(
+        tick().blue(behind.clone().metric_last_seen(110)).decide().action,
+        Action::None
+    );
+    assert_eq!(
+        tick().blue(behind.metric_last_seen(200)).decide().action,
+        Action::Failover
+    );
     // A heartbeat in the future never makes a healthy scheduler sick.
     assert_eq!(tick().decide().action, Action::None);
 }
@@ -245,8 +312,14 @@ fn clock_skew_of_five_minutes() {
 #[test]
 fn a_dead_database_without_a_date_waits_for_the_metric() {
     let seen = healthy().scheduler_dead_without_date();
-    assert_eq!(tick().blue(seen.clone().metric_last_seen(150)).decide().action, Action::None);
-    assert_eq!(tick().blue(seen.metric_last_seen(185)).decide().action, Action::Failover);
+    assert_eq!(
+        tick().blue(seen.clone().metric_last_seen(150)).decide().action,
+        Action::None
+    );
+    assert_eq!(
+        tick().blue(seen.metric_last_seen(185)).decide().action,
+        Action::Failover
+    );
 }
 
 // ---- the flag
@@ -255,14 +328,21 @@ fn a_dead_database_without_a_date_waits_for_the_metric() {
 fn ssm_unreadable() {
     for kind in UNKNOWN_KINDS {
         let decision = tick().blue(dead()).flag(FlagState::Unreadable(cause(kind))).decide();
-        assert_eq!((decision.action, decision.look_again_soon), (Action::None, true), "{kind:?}");
+        assert_eq!(
+            (decision.action, decision.look_again_soon),
+            (Action::None, true),
+            "{kind:?}"
+        );
     }
 }
 
 #[test]
 fn stored_value_is_no_colour() {
     for value in ["Blue ", "purple", "", "BLUE", "blue\n"] {
-        let decision = tick().blue(dead()).flag(FlagState::Present(flag(value, 12, 3600))).decide();
+        let decision = tick()
+            .blue(dead())
+            .flag(FlagState::Present(flag(value, 12, 3600)))
+            .decide();
         assert_eq!(decision.action, Action::Blocked, "{value:?}");
         assert_eq!(decision.blocked_by(), [GuardName::FlagInvalid], "{value:?}");
     }
@@ -271,18 +351,31 @@ fn stored_value_is_no_colour() {
 #[test]
 fn parameter_deleted() {
     let decision = tick().blue(dead()).flag(FlagState::Missing).decide();
-    assert_eq!((decision.action, decision.blocked_by()), (Action::Blocked, vec![GuardName::FlagInvalid]));
+    assert_eq!(
+        (decision.action, decision.blocked_by()),
+        (Action::Blocked, vec![GuardName::FlagInvalid])
+    );
 }
 
 #[test]
 fn parameter_deleted_while_a_writer_is_at_work() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let mut first = Switching::new(&Policy::default(), &observed, intent("first", Kind::Switch, Colour::Green), noon());
+    let mut first = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("first", Kind::Switch, Colour::Green),
+        noon(),
+    );
     // Dies with the claim in hand; somebody deletes the flag; the next one finds the claim and no flag.
     assert_eq!(store.run(&mut first, &[Fault::DiesAfter]), None);
     store.delete_flag();
-    let mut second = Switching::new(&Policy::default(), &observed, intent("second", Kind::Switch, Colour::Green), noon());
+    let mut second = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("second", Kind::Switch, Colour::Green),
+        noon(),
+    );
     assert!(conflict(store.run(&mut second, &[])).contains("deleted"));
     assert!(store.versions.is_empty());
 }
@@ -291,26 +384,49 @@ fn parameter_deleted_while_a_writer_is_at_work() {
 fn parameter_deleted_and_made_again_starts_a_new_line_of_claims() {
     let before = flag("blue", 1, 3600);
     let again = flag("blue", 1, 60);
-    let name = |observed| Switching::new(&Policy::default(), observed, intent("w", Kind::Switch, Colour::Green), noon());
+    let name = |observed| {
+        Switching::new(
+            &Policy::default(),
+            observed,
+            intent("w", Kind::Switch, Colour::Green),
+            noon(),
+        )
+    };
     assert_ne!(name(&before).record(), name(&again).record());
     // And its first version is audited although the number was audited before.
     let history = [entry(1, "blue", 60, None)];
-    let audited = Audited { version: FlagVersion(1), at: ago(3000) };
+    let audited = Audited {
+        version: FlagVersion(1),
+        at: ago(3000),
+    };
     assert_eq!(due(&versions(&history), Some(audited)).len(), 1);
 }
 
 #[test]
 fn redeploy_that_resets_the_flag() {
     // A stack that owned the flag put it back to blue. It is the truth now, audited as external, and starts the cooldown.
-    let history = [entry(11, "blue", 7200, None), entry(12, "green", 3600, Some("v12-1")), entry(13, "blue", 20, None)];
+    let history = [
+        entry(11, "blue", 7200, None),
+        entry(12, "green", 3600, Some("v12-1")),
+        entry(13, "blue", 20, None),
+    ];
     let versions = versions(&history);
     assert_eq!(versions[2].kind(), Kind::External);
     let (event, metrics) = transition(SUBJECT, &versions[2], Some(&versions[1]), &BTreeMap::new());
     assert_eq!(event.detail["kind"], "external");
-    assert_eq!((event.detail["from"].as_str(), event.detail["to"].as_str()), (Some("green"), Some("blue")));
-    assert_eq!(event.detail["who"]["last_modified_user"], "arn:aws:iam::123456789012:user/ana");
+    assert_eq!(
+        (event.detail["from"].as_str(), event.detail["to"].as_str()),
+        (Some("green"), Some("blue"))
+    );
+    assert_eq!(
+        event.detail["who"]["last_modified_user"],
+        "arn:aws:iam::123456789012:user/ana"
+    );
     assert!(metrics.iter().any(|metric| metric.name == "Transitions"));
-    let decision = tick().blue(dead()).flag(FlagState::Present(flag("blue", 13, 20))).decide();
+    let decision = tick()
+        .blue(dead())
+        .flag(FlagState::Present(flag("blue", 13, 20)))
+        .decide();
     assert_eq!(decision.blocked_by(), [GuardName::Cooldown]);
 }
 
@@ -332,7 +448,10 @@ fn flapping() {
     assert_eq!(decision.blocked_by(), [GuardName::Cooldown]);
     // After the third failover of the day somebody must look.
     let decision = tick().blue(dead()).recent(Some(3)).decide();
-    assert_eq!((decision.action, decision.blocked_by()), (Action::Blocked, vec![GuardName::FailoverBudget]));
+    assert_eq!(
+        (decision.action, decision.blocked_by()),
+        (Action::Blocked, vec![GuardName::FailoverBudget])
+    );
     assert_eq!(tick().blue(dead()).recent(Some(2)).decide().action, Action::Failover);
 }
 
@@ -346,39 +465,77 @@ fn a_person_acknowledges_automatic_failovers() {
         entry(5, "blue", 50_000, Some("v5-1")),
     ];
     assert_eq!(RecentFailovers::count(&versions(&history), noon()).unacknowledged, 1);
-    assert_eq!(RecentFailovers::count(&versions(&history[..3]), noon()).unacknowledged, 2);
+    assert_eq!(
+        RecentFailovers::count(&versions(&history[..3]), noon()).unacknowledged,
+        2
+    );
     // A day later they no longer count.
-    assert_eq!(RecentFailovers::count(&versions(&history), after(noon(), seconds(86_400))).unacknowledged, 0);
+    assert_eq!(
+        RecentFailovers::count(&versions(&history), after(noon(), seconds(86_400))).unacknowledged,
+        0
+    );
 }
 
 #[test]
 fn the_history_is_asked_for_only_when_everything_else_speaks_for_a_failover() {
     let unread = tick().recent(None).blue(dead());
     let decision = unread.decide();
-    assert_eq!((decision.action, decision.blocked_by()), (Action::Blocked, vec![GuardName::FailoverBudget]));
-    assert!(bluegreen_core::decision::wants_recent_failovers(&unread.control, &decision));
+    assert_eq!(
+        (decision.action, decision.blocked_by()),
+        (Action::Blocked, vec![GuardName::FailoverBudget])
+    );
+    assert!(bluegreen_core::decision::wants_recent_failovers(
+        &unread.control,
+        &decision
+    ));
     for calm in [tick().recent(None), tick().recent(None).blue(dead()).green(dead())] {
-        assert!(!bluegreen_core::decision::wants_recent_failovers(&calm.control, &calm.decide()));
+        assert!(!bluegreen_core::decision::wants_recent_failovers(
+            &calm.control,
+            &calm.decide()
+        ));
     }
 }
 
 #[test]
 fn a_hold_blocks_a_failover_but_not_a_person() {
-    let hold = HoldState::Active(Hold { until: after(noon(), seconds(60)), reason: "upgrade".into(), by: "ana".into() });
+    let hold = HoldState::Active(Hold {
+        until: after(noon(), seconds(60)),
+        reason: "upgrade".into(),
+        by: "ana".into(),
+    });
     let decision = tick().blue(dead()).hold(hold.clone()).decide();
-    assert_eq!((decision.action, decision.blocked_by()), (Action::Blocked, vec![GuardName::Hold]));
+    assert_eq!(
+        (decision.action, decision.blocked_by()),
+        (Action::Blocked, vec![GuardName::Hold])
+    );
     let policy = Policy::default();
-    let guards =
-        switch_guards(&policy, &flag("blue", 12, 3600), &hold, Colour::Green, &healthy().assessed(&policy), noon());
+    let guards = switch_guards(
+        &policy,
+        &flag("blue", 12, 3600),
+        &hold,
+        Colour::Green,
+        &healthy().assessed(&policy),
+        noon(),
+    );
     assert!(guards.iter().all(|guard| guard.passed), "{guards:?}");
     assert!(guards.iter().any(|guard| guard.detail.contains("upgrade")));
 }
 
 #[test]
 fn observe_mode_decides_and_writes_nothing() {
-    let decision = tick().policy(|policy| policy.mode = Mode::Observe).blue(dead()).decide();
-    assert_eq!((decision.action, decision.blocked_by()), (Action::ObserveOnly, vec![GuardName::ModeObserve]));
-    let both = tick().policy(|policy| policy.mode = Mode::Observe).blue(dead()).green(dead()).decide();
+    let decision = tick()
+        .policy(|policy| policy.mode = Mode::Observe)
+        .blue(dead())
+        .decide();
+    assert_eq!(
+        (decision.action, decision.blocked_by()),
+        (Action::ObserveOnly, vec![GuardName::ModeObserve])
+    );
+    let both = tick()
+        .policy(|policy| policy.mode = Mode::Observe)
+        .blue(dead())
+        .green(dead())
+        .decide();
     assert_eq!(both.action, Action::Blocked);
 }
 
@@ -392,7 +549,14 @@ fn duplicate_stale_and_out_of_order_events_change_nothing() {
     // A second tick that still sees the old flag finds the claim and stands back.
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let writer = |name| Switching::new(&Policy::default(), &observed, intent(name, Kind::Failover, Colour::Green), noon());
+    let writer = |name| {
+        Switching::new(
+            &Policy::default(),
+            &observed,
+            intent(name, Kind::Failover, Colour::Green),
+            noon(),
+        )
+    };
     assert_eq!(switched(store.run(&mut writer("first"), &[])).version, FlagVersion(13));
     let reason = conflict(store.run(&mut writer("late"), &[]));
     assert!(reason.contains("first") && reason.contains("faster"), "{reason}");
@@ -405,12 +569,25 @@ fn duplicate_stale_and_out_of_order_events_change_nothing() {
 #[test]
 fn lost_ssm_event() {
     // Two changes whose events never came: the next look audits both, in order, and a repeat of it none.
-    let history = [entry(1, "blue", 900, None), entry(2, "green", 600, Some("v2-1")), entry(3, "blue", 300, Some("v3-1"))];
+    let history = [
+        entry(1, "blue", 900, None),
+        entry(2, "green", 600, Some("v2-1")),
+        entry(3, "blue", 300, Some("v3-1")),
+    ];
     let versions = versions(&history);
-    let audited = Audited { version: FlagVersion(1), at: ago(899) };
-    let due_now: Vec<u64> = due(&versions, Some(audited)).iter().map(|version| version.entry.version.0).collect();
+    let audited = Audited {
+        version: FlagVersion(1),
+        at: ago(899),
+    };
+    let due_now: Vec<u64> = due(&versions, Some(audited))
+        .iter()
+        .map(|version| version.entry.version.0)
+        .collect();
     assert_eq!(due_now, [2, 3]);
-    let done = Audited { version: FlagVersion(3), at: ago(299) };
+    let done = Audited {
+        version: FlagVersion(3),
+        at: ago(299),
+    };
     assert_eq!(due(&versions, Some(done)), []);
     assert_eq!(due(&versions, None).len(), 3);
 }
@@ -432,8 +609,12 @@ fn the_happy_path_is_two_requests() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
     let started = store.now;
-    let mut writer =
-        Switching::new(&Policy::default(), &observed, intent("one", Kind::Switch, Colour::Green), noon());
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Colour::Green),
+        noon(),
+    );
     let done = switched(store.run(&mut writer, &[]));
     assert_eq!(done.version, FlagVersion(13));
     assert!(done.warnings.is_empty());
@@ -449,12 +630,19 @@ fn concurrent_switches() {
     let outcomes: Vec<_> = (0..20)
         .map(|number| {
             let name = format!("w{number}");
-            let mut writer =
-                Switching::new(&Policy::default(), &observed, intent(&name, Kind::Switch, Colour::Green), noon());
+            let mut writer = Switching::new(
+                &Policy::default(),
+                &observed,
+                intent(&name, Kind::Switch, Colour::Green),
+                noon(),
+            );
             store.run(&mut writer, &[])
         })
         .collect();
-    let winners = outcomes.iter().filter(|outcome| matches!(outcome, Some(Outcome::Switched(_)))).count();
+    let winners = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Some(Outcome::Switched(_))))
+        .count();
     assert_eq!((winners, store.versions.len(), store.claimed.len()), (1, 2, 1));
 }
 
@@ -462,7 +650,14 @@ fn concurrent_switches() {
 fn holder_crashed_mid_switch() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let writer = |name: &str, now| Switching::new(&Policy::default(), &observed, intent(name, Kind::Switch, Colour::Green), now);
+    let writer = |name: &str, now| {
+        Switching::new(
+            &Policy::default(),
+            &observed,
+            intent(name, Kind::Switch, Colour::Green),
+            now,
+        )
+    };
     assert_eq!(store.run(&mut writer("dead", noon()), &[Fault::DiesAfter]), None);
     // Too young to tell whether its writer lives.
     let reason = conflict(store.run(&mut writer("early", store.now), &[]));
@@ -496,8 +691,12 @@ fn ssm_write_ambiguous() {
         (vec![Fault::None, Fault::Throttled, Fault::Throttled], 1),
     ] {
         let mut store = Store::with_flag(&observed);
-        let mut writer =
-            Switching::new(&Policy::default(), &observed, intent("one", Kind::Switch, Colour::Green), noon());
+        let mut writer = Switching::new(
+            &Policy::default(),
+            &observed,
+            intent("one", Kind::Switch, Colour::Green),
+            noon(),
+        );
         let done = switched(store.run(&mut writer, &faults));
         assert_eq!(store.versions.len(), 1 + versions_written, "{faults:?}");
         assert!(done.warnings.is_empty(), "{faults:?}: {:?}", done.warnings);
@@ -506,11 +705,35 @@ fn ssm_write_ambiguous() {
 }
 
 #[test]
+fn a_planned_switch_that_is_written_late_takes_effect_late() {
+    let observed = flag("blue", 12, 3600);
+    let mut store = Store::with_flag(&observed);
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Colour::Green),
+        noon(),
+    );
+    let claim = writer.start();
+    let claimed = store.answer(&claim, Fault::None).unwrap();
+    // Half a minute lies between claim and write: no reader may have run blue at an instant that turns out green's.
+    store.pass(seconds(30));
+    let write = writer.next(claimed, store.now, 0.5);
+    let decided = store.now;
+    store.answer(&write, Fault::None).unwrap();
+    assert_eq!(versions(&store.versions)[1].effective_from, after(decided, seconds(10)));
+}
+
+#[test]
 fn an_interleaved_hand_edit_is_told() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let mut writer =
-        Switching::new(&Policy::default(), &observed, intent("one", Kind::Switch, Colour::Green), noon());
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Colour::Green),
+        noon(),
+    );
     let claim = writer.start();
     let reply = store.answer(&claim, Fault::None).unwrap();
     let write = writer.next(reply, store.now, 0.5);
@@ -518,13 +741,20 @@ fn an_interleaved_hand_edit_is_told() {
     let reply = store.answer(&write, Fault::None).unwrap();
     let history = writer.next(reply, store.now, 0.5);
     let reply = store.answer(&history, Fault::None).unwrap();
-    let bluegreen_core::switch::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else { panic!("not done") };
+    let bluegreen_core::switch::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
+        panic!("not done")
+    };
     let done = switched(Some(*outcome));
     assert_eq!(done.version, FlagVersion(14));
-    assert!(done.warnings[0].contains("version 13") && done.warnings[0].contains("user/ana"), "{:?}", done.warnings);
+    assert!(
+        done.warnings[0].contains("version 13") && done.warnings[0].contains("user/ana"),
+        "{:?}",
+        done.warnings
+    );
     // The audit says so too.
     let versions = versions(&store.versions);
-    let record = bluegreen_core::transition::TransitionRecord::from_stored(&store.claims[writer.record()].value).unwrap();
+    let record =
+        bluegreen_core::transition::TransitionRecord::from_stored(&store.claims[writer.record()].value).unwrap();
     let records = BTreeMap::from([(writer.record().to_owned(), record)]);
     let (event, _) = transition(SUBJECT, &versions[2], Some(&versions[1]), &records);
     assert_eq!(event.detail["expected_version"], 13);
@@ -534,13 +764,23 @@ fn an_interleaved_hand_edit_is_told() {
 fn a_refused_write_leaves_the_claim_for_the_next_attempt() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let mut writer =
-        Switching::new(&Policy::default(), &observed, intent("one", Kind::Switch, Colour::Green), noon());
-    let Some(Outcome::Failed(failed)) = store.run(&mut writer, &[Fault::None, Fault::Denied]) else { panic!("no failure") };
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Colour::Green),
+        noon(),
+    );
+    let Some(Outcome::Failed(failed)) = store.run(&mut writer, &[Fault::None, Fault::Denied]) else {
+        panic!("no failure")
+    };
     assert!(failed.claimed && !failed.uncertain);
     store.pass(CLAIM_TIMEOUT);
-    let mut next =
-        Switching::new(&Policy::default(), &observed, intent("two", Kind::Failover, Colour::Green), store.now);
+    let mut next = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("two", Kind::Failover, Colour::Green),
+        store.now,
+    );
     let done = switched(store.run(&mut next, &[]));
     // A failover that finishes a dead writer's switch still passes the missed runs to the new colour.
     assert_eq!(done.effective_from, ago(150));
@@ -548,7 +788,10 @@ fn a_refused_write_leaves_the_claim_for_the_next_attempt() {
 
 // ---- fixtures of this file
 
-const SUBJECT: Subject<'static> = Subject { pair: "orders", flag: "/mwaa/blue-green/active-environment" };
+const SUBJECT: Subject<'static> = Subject {
+    pair: "orders",
+    flag: "/mwaa/blue-green/active-environment",
+};
 
 fn entry(version: u64, value: &str, age: u64, record: Option<&str>) -> HistoryEntry {
     HistoryEntry {

@@ -1,6 +1,12 @@
 //! Fixtures in the words of an operator, and a Parameter Store in memory.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,7 +56,11 @@ pub fn healthy() -> Seen {
 }
 
 fn found(status: &str) -> EnvironmentAnswer {
-    EnvironmentAnswer::Found(Environment { status: status.into(), airflow_version: None, last_update_source: None })
+    EnvironmentAnswer::Found(Environment {
+        status: status.into(),
+        airflow_version: None,
+        last_update_source: None,
+    })
 }
 
 fn airflow(scheduler: &str, heartbeat: Option<Timestamp>) -> Answer<AirflowHealth> {
@@ -105,7 +115,9 @@ impl Seen {
 
     /// The newest datapoint of the metric began so many seconds ago.
     pub fn metric_last_seen(mut self, age: u64) -> Self {
-        self.0.heartbeat = Answer::Known(HeartbeatEvidence { last_seen: Some(ago(age)) });
+        self.0.heartbeat = Answer::Known(HeartbeatEvidence {
+            last_seen: Some(ago(age)),
+        });
         self
     }
 
@@ -120,8 +132,11 @@ impl Seen {
     }
 
     pub fn alarm(mut self, state: Option<AlarmState>, since: u64) -> Self {
-        self.0.alarms =
-            Answer::Known(vec![AlarmEvidence { name: "orders-late".into(), state, since: Some(ago(since)) }]);
+        self.0.alarms = Answer::Known(vec![AlarmEvidence {
+            name: "orders-late".into(),
+            state,
+            since: Some(ago(since)),
+        }]);
         self
     }
 
@@ -131,7 +146,10 @@ impl Seen {
     }
 
     pub fn everything_unknown(self, kind: CauseKind) -> Self {
-        self.status_unknown(kind).api_unknown(kind).metric_unknown(kind).alarms_unknown(kind)
+        self.status_unknown(kind)
+            .api_unknown(kind)
+            .metric_unknown(kind)
+            .alarms_unknown(kind)
     }
 
     pub fn assessed(&self, policy: &Policy) -> Assessment {
@@ -168,7 +186,11 @@ pub fn tick() -> Tick {
 }
 
 pub fn flag(value: &str, version: u64, age: u64) -> FlagObservation {
-    FlagObservation { value: FlagValue::read(value), version: FlagVersion(version), modified: ago(age) }
+    FlagObservation {
+        value: FlagValue::read(value),
+        version: FlagVersion(version),
+        modified: ago(age),
+    }
 }
 
 impl Tick {
@@ -203,7 +225,10 @@ impl Tick {
     }
 
     pub fn verdicts(&self) -> Both<Assessment> {
-        Both { blue: self.blue.assessed(&self.policy), green: self.green.assessed(&self.policy) }
+        Both {
+            blue: self.blue.assessed(&self.policy),
+            green: self.green.assessed(&self.policy),
+        }
     }
 
     pub fn decide(&self) -> Decision {
@@ -216,8 +241,15 @@ pub fn intent(writer: &str, kind: Kind, to: Colour) -> Intent {
         kind,
         to,
         reason: format!("{writer} wants {to}"),
-        actor: Actor { function: "switch-handler".into(), request_id: writer.into(), requested_by: None },
-        trigger: Trigger { kind: "invoke".into(), id: None },
+        actor: Actor {
+            function: "switch-handler".into(),
+            request_id: writer.into(),
+            requested_by: None,
+        },
+        trigger: Trigger {
+            kind: "invoke".into(),
+            id: None,
+        },
         evidence: json!({}),
         last_known_healthy: (kind == Kind::Failover).then(|| ago(150)),
         previous_effective_from: None,
@@ -263,7 +295,12 @@ impl Store {
             author: Some("test".into()),
             description: None,
         };
-        Self { now: noon(), versions: vec![entry], claims: BTreeMap::new(), claimed: Vec::new() }
+        Self {
+            now: noon(),
+            versions: vec![entry],
+            claims: BTreeMap::new(),
+            claimed: Vec::new(),
+        }
     }
 
     pub fn flag(&self) -> Option<FlagObservation> {
@@ -295,7 +332,11 @@ impl Store {
     pub fn answer(&mut self, step: &Step, fault: Fault) -> Option<Reply> {
         self.pass(Duration::from_millis(7));
         let failed = |ambiguous, passing, kind| {
-            Some(Reply::Failed(Failure { ambiguous, passing, cause: Cause::new(kind, "injected") }))
+            Some(Reply::Failed(Failure {
+                ambiguous,
+                passing,
+                cause: Cause::new(kind, "injected"),
+            }))
         };
         if let Step::Wait(time) = step {
             self.pass(*time);
@@ -323,16 +364,31 @@ impl Store {
                     return Reply::ClaimExists;
                 }
                 self.claimed.push(record.clone());
-                self.claims.insert(record.clone(), StoredClaim { value: value.clone(), modified: self.now });
+                self.claims.insert(
+                    record.clone(),
+                    StoredClaim {
+                        value: value.clone(),
+                        modified: self.now,
+                    },
+                );
                 Reply::ClaimCreated
             }
             Step::ReadBack { record } => {
                 if stale {
                     // As of one write ago: the newest version, or the claim, is not to be seen yet.
-                    let flag = self.versions.iter().rev().nth(1).or(self.versions.last()).map(observation);
+                    let flag = self
+                        .versions
+                        .iter()
+                        .rev()
+                        .nth(1)
+                        .or(self.versions.last())
+                        .map(observation);
                     return Reply::ReadBack { flag, claim: None };
                 }
-                Reply::ReadBack { flag: self.flag(), claim: self.claims.get(record).cloned() }
+                Reply::ReadBack {
+                    flag: self.flag(),
+                    claim: self.claims.get(record).cloned(),
+                }
             }
             Step::WriteFlag { value, description } => {
                 Reply::Wrote(self.write(value.as_str(), Some(description), "writer"))
@@ -353,7 +409,11 @@ impl Store {
             if let Step::Done(outcome) = step {
                 return Some(*outcome);
             }
-            let fault = if matches!(step, Step::Wait(_)) { Fault::None } else { faults.next().unwrap_or(Fault::None) };
+            let fault = if matches!(step, Step::Wait(_)) {
+                Fault::None
+            } else {
+                faults.next().unwrap_or(Fault::None)
+            };
             let reply = self.answer(&step, fault)?;
             step = switching.next(reply, self.now, 0.5);
         }
@@ -362,5 +422,9 @@ impl Store {
 }
 
 fn observation(entry: &HistoryEntry) -> FlagObservation {
-    FlagObservation { value: entry.value.clone(), version: entry.version, modified: entry.modified }
+    FlagObservation {
+        value: entry.value.clone(),
+        version: entry.version,
+        modified: entry.modified,
+    }
 }

@@ -1,0 +1,754 @@
+//! The AWS shell against real HTTP: throttles, 5xx, time-outs, access denied, malformed bodies, every status.
+//! Whatever goes wrong is unknown, never bad.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::Credentials;
+use bluegreen_aws::clients::Clients;
+use bluegreen_aws::event_bus::EventBus;
+use bluegreen_aws::health_probe::HealthProbe;
+use bluegreen_aws::parameter_store::ParameterStore;
+use bluegreen_core::audit::AuditEvent;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::flag::{FlagValue, FlagVersion};
+use bluegreen_core::health::{Answer, CauseKind, EnvironmentAnswer, Evidence};
+use bluegreen_core::settings::{self, Settings};
+use bluegreen_core::switch::Reply;
+use ciborium::Value as Cbor;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use wiremock::matchers::{any, header, header_regex, method, path, path_regex};
+use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn settings() -> Settings {
+    settings::read(|name| {
+        let value = match name {
+            "PAIR_NAME" => "orders",
+            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
+            "GREEN_ENVIRONMENT_NAME" => "orders-green",
+            "AUDIT_BUS_NAME" => "orders-audit",
+            "BLUE_ALARM_NAMES" => "orders-late,orders-wrong",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap()
+}
+
+async fn aws(server: &MockServer) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(server.uri())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(2)
+                .with_initial_backoff(Duration::from_millis(1)),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(Duration::from_millis(300))
+                .build(),
+        )
+        .load()
+        .await
+}
+
+async fn clients(server: &MockServer) -> Clients {
+    Clients::over(&aws(server).await, &settings())
+}
+
+async fn store(server: &MockServer) -> ParameterStore {
+    ParameterStore::new(clients(server).await.ssm, settings().names)
+}
+
+async fn evidence(server: &MockServer, colour: Colour) -> Evidence {
+    let probe = HealthProbe::new(&clients(server).await, &settings());
+    probe.within(colour, Duration::from_secs(3), now()).await
+}
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+// ---- what the services answer
+
+fn get_environment(status: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"Environment": {"Name": "orders-green", "Status": status}}))
+}
+
+fn rest_api(body: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"RestApiStatusCode": 200, "RestApiResponse": body}))
+}
+
+fn airflow(scheduler: &Value, heartbeat: &Value) -> Value {
+    json!({
+        "metadatabase": {"status": "healthy"},
+        "scheduler": {"status": scheduler, "latest_scheduler_heartbeat": heartbeat},
+        "triggerer": {"status": null, "latest_triggerer_heartbeat": null},
+    })
+}
+
+fn error(status: u16, code: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status)
+        .insert_header("x-amzn-ErrorType", code)
+        .set_body_json(json!({"__type": code, "message": "as the test wants it", "Message": "as the test wants it"}))
+}
+
+fn cbor(status: u16, body: &Cbor) -> ResponseTemplate {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(body, &mut bytes).unwrap();
+    ResponseTemplate::new(status)
+        .insert_header("smithy-protocol", "rpc-v2-cbor")
+        .set_body_raw(bytes, "application/cbor")
+}
+
+fn object(fields: Vec<(&str, Cbor)>) -> Cbor {
+    Cbor::Map(
+        fields
+            .into_iter()
+            .map(|(name, value)| (Cbor::Text(name.into()), value))
+            .collect(),
+    )
+}
+
+fn metric_data(points: &[(i64, f64)]) -> ResponseTemplate {
+    let times = points
+        .iter()
+        .map(|(at, _)| Cbor::Tag(1, Box::new(Cbor::Integer((*at).into()))))
+        .collect();
+    let values = points.iter().map(|(_, value)| Cbor::Float(*value)).collect();
+    let result = object(vec![
+        ("Id", Cbor::Text("heartbeat".into())),
+        ("Timestamps", Cbor::Array(times)),
+        ("Values", Cbor::Array(values)),
+    ]);
+    cbor(200, &object(vec![("MetricDataResults", Cbor::Array(vec![result]))]))
+}
+
+/// Everything that can go wrong with an answer in JSON, and the class it must have.
+fn troubles() -> Vec<(&'static str, ResponseTemplate, CauseKind)> {
+    vec![
+        ("throttled", error(400, "ThrottlingException"), CauseKind::Throttled),
+        ("throttled by status", error(429, "SomethingElse"), CauseKind::Throttled),
+        (
+            "server error",
+            error(500, "InternalServerException"),
+            CauseKind::Unavailable,
+        ),
+        (
+            "gateway error",
+            ResponseTemplate::new(503).set_body_string("<html>busy</html>"),
+            CauseKind::Unavailable,
+        ),
+        (
+            "access denied",
+            error(403, "AccessDeniedException"),
+            CauseKind::AccessDenied,
+        ),
+        (
+            "expired token",
+            error(400, "ExpiredTokenException"),
+            CauseKind::AccessDenied,
+        ),
+        ("refused", error(400, "ValidationException"), CauseKind::Rejected),
+        (
+            "malformed",
+            ResponseTemplate::new(200).set_body_string("{\"Environment\": {\"Status"),
+            CauseKind::Unparsable,
+        ),
+        (
+            "not JSON",
+            ResponseTemplate::new(200).set_body_string("<html>"),
+            CauseKind::Unparsable,
+        ),
+        (
+            "empty",
+            ResponseTemplate::new(200).set_body_json(json!({})),
+            CauseKind::Unparsable,
+        ),
+        (
+            "silent",
+            get_environment("AVAILABLE").set_delay(TIMEOUT),
+            CauseKind::TimedOut,
+        ),
+    ]
+}
+
+async fn on_environment(server: &MockServer, answer: ResponseTemplate) {
+    Mock::given(method("GET"))
+        .and(path_regex("^/environments/"))
+        .respond_with(answer)
+        .mount(server)
+        .await;
+}
+
+async fn on_rest_api(server: &MockServer, answer: ResponseTemplate) {
+    Mock::given(method("POST"))
+        .and(path_regex("^/restapi/"))
+        .respond_with(answer)
+        .mount(server)
+        .await;
+}
+
+async fn on_cloudwatch(server: &MockServer, operation: &str, answer: ResponseTemplate) {
+    let operation = format!("/operation/{operation}$");
+    Mock::given(path_regex(operation.as_str()))
+        .respond_with(answer)
+        .mount(server)
+        .await;
+}
+
+async fn on_ssm(server: &MockServer, operation: &str, answer: ResponseTemplate) {
+    let target = format!("AmazonSSM.{operation}");
+    Mock::given(header("x-amz-target", target.as_str()))
+        .respond_with(answer)
+        .mount(server)
+        .await;
+}
+
+// ---- MWAA
+
+#[tokio::test]
+async fn every_status_is_read_as_it_is_written_also_one_that_does_not_exist() {
+    for status in [
+        "CREATING",
+        "CREATE_FAILED",
+        "AVAILABLE",
+        "UPDATING",
+        "DELETING",
+        "DELETED",
+        "UNAVAILABLE",
+        "UPDATE_FAILED",
+        "ROLLING_BACK",
+        "CREATING_SNAPSHOT",
+        "PENDING",
+        "MAINTENANCE",
+        "HIBERNATING",
+    ] {
+        let server = MockServer::start().await;
+        on_environment(&server, get_environment(status)).await;
+        let evidence = evidence(&server, Colour::Green).await;
+        let EnvironmentAnswer::Found(environment) = evidence.environment else {
+            panic!("{status}: {evidence:?}")
+        };
+        assert_eq!(environment.status, status);
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_get_environment_is_unknown() {
+    for (name, answer, kind) in troubles() {
+        let server = MockServer::start().await;
+        on_environment(&server, answer).await;
+        match evidence(&server, Colour::Green).await.environment {
+            EnvironmentAnswer::Unknown(cause) => assert_eq!(cause.kind, kind, "{name}: {cause}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_does_not_exist_is_not_found() {
+    let server = MockServer::start().await;
+    on_environment(&server, error(404, "ResourceNotFoundException")).await;
+    assert_eq!(
+        evidence(&server, Colour::Green).await.environment,
+        EnvironmentAnswer::NotFound
+    );
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unknown() {
+    let server = MockServer::start().await;
+    let clients = clients(&server).await;
+    drop(server);
+    let probe = HealthProbe::new(&clients, &settings());
+    let evidence = probe.within(Colour::Green, Duration::from_secs(5), now()).await;
+    assert!(
+        matches!(evidence.environment, EnvironmentAnswer::Unknown(_)),
+        "{evidence:?}"
+    );
+    assert!(matches!(evidence.airflow, Answer::Unknown(_)), "{evidence:?}");
+    assert!(matches!(evidence.heartbeat, Answer::Unknown(_)), "{evidence:?}");
+}
+
+// ---- Airflow's health
+
+#[tokio::test]
+async fn airflows_answer_is_read() {
+    for (body, scheduler) in [
+        (
+            airflow(&json!("healthy"), &json!("2026-11-23T11:59:57.120000+00:00")),
+            Some("healthy"),
+        ),
+        (
+            airflow(&json!("unhealthy"), &json!("2026-11-23T11:59:57.12")),
+            Some("unhealthy"),
+        ),
+        (airflow(&Value::Null, &Value::Null), None),
+    ] {
+        let server = MockServer::start().await;
+        on_rest_api(&server, rest_api(&body)).await;
+        let Answer::Known(health) = evidence(&server, Colour::Green).await.airflow else {
+            panic!("{body}")
+        };
+        assert_eq!(health.scheduler.as_deref(), scheduler);
+        assert_eq!(
+            health.latest_scheduler_heartbeat.is_some(),
+            scheduler.is_some(),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_unknown() {
+    for body in [
+        json!({}),
+        json!([]),
+        json!("healthy"),
+        Value::Null,
+        json!({"scheduler": "healthy", "metadatabase": "healthy"}),
+        json!({"scheduler": {"status": 1}, "metadatabase": {"status": "healthy"}}),
+        json!({"scheduler": {"status": "healthy"}}),
+    ] {
+        let server = MockServer::start().await;
+        on_rest_api(&server, rest_api(&body)).await;
+        match evidence(&server, Colour::Green).await.airflow {
+            Answer::Unknown(cause) => assert_eq!(cause.kind, CauseKind::Unparsable, "{body}"),
+            Answer::Known(health) => panic!("{body}: {health:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_invoke_rest_api_is_unknown() {
+    let airflows = |status: u16, exception: &str| {
+        let body = json!({"RestApiStatusCode": status, "RestApiResponse": {"detail": "x"}, "message": "from Airflow"});
+        let http = if status >= 500 { 500 } else { 400 };
+        ResponseTemplate::new(http)
+            .insert_header("x-amzn-ErrorType", exception)
+            .set_body_json(body)
+    };
+    let mut all = troubles();
+    all.extend([
+        (
+            "Airflow forbids",
+            airflows(403, "RestApiClientException"),
+            CauseKind::AccessDenied,
+        ),
+        (
+            "Airflow throttles",
+            airflows(429, "RestApiClientException"),
+            CauseKind::Throttled,
+        ),
+        (
+            "Airflow refuses",
+            airflows(409, "RestApiClientException"),
+            CauseKind::Rejected,
+        ),
+        (
+            "Airflow fails",
+            airflows(502, "RestApiServerException"),
+            CauseKind::Unavailable,
+        ),
+        (
+            "Airflow knows neither path",
+            airflows(404, "RestApiClientException"),
+            CauseKind::NotFound,
+        ),
+    ]);
+    for (name, answer, kind) in all {
+        let server = MockServer::start().await;
+        on_rest_api(&server, answer).await;
+        match evidence(&server, Colour::Green).await.airflow {
+            Answer::Unknown(cause) => assert_eq!(cause.kind, kind, "{name}: {cause}"),
+            Answer::Known(health) => panic!("{name}: {health:?}"),
+        }
+    }
+}
+
+struct AsksPath(&'static str);
+
+impl Match for AsksPath {
+    fn matches(&self, request: &Request) -> bool {
+        request.url.path().starts_with("/restapi/")
+            && serde_json::from_slice::<Value>(&request.body).is_ok_and(|body| body["Path"] == self.0)
+    }
+}
+
+#[tokio::test]
+async fn airflow_2_is_asked_at_its_own_path_and_remembered() {
+    let server = MockServer::start().await;
+    let missing = ResponseTemplate::new(400)
+        .insert_header("x-amzn-ErrorType", "RestApiClientException")
+        .set_body_json(json!({"RestApiStatusCode": 404, "RestApiResponse": {}}));
+    Mock::given(AsksPath("/monitor/health"))
+        .respond_with(missing)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let healthy = rest_api(&airflow(&json!("healthy"), &json!("2026-11-23T11:59:57+00:00")));
+    Mock::given(AsksPath("/health"))
+        .respond_with(healthy)
+        .expect(3)
+        .mount(&server)
+        .await;
+    let probe = HealthProbe::new(&clients(&server).await, &settings());
+    for _ in 0..3 {
+        let evidence = probe.within(Colour::Green, Duration::from_secs(3), now()).await;
+        assert!(matches!(evidence.airflow, Answer::Known(_)), "{evidence:?}");
+    }
+}
+
+// ---- CloudWatch
+
+#[tokio::test]
+async fn the_heartbeat_costs_money_and_is_asked_only_when_airflow_is_not_well() {
+    let server = MockServer::start().await;
+    on_rest_api(
+        &server,
+        rest_api(&airflow(&json!("healthy"), &json!("2026-11-23T11:59:57+00:00"))),
+    )
+    .await;
+    Mock::given(path_regex("/operation/GetMetricData$"))
+        .respond_with(metric_data(&[]))
+        .expect(0)
+        .mount(&server)
+        .await;
+    let evidence = evidence(&server, Colour::Green).await;
+    assert!(matches!(evidence.heartbeat, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
+}
+
+#[tokio::test]
+async fn the_newest_datapoint_of_one_or_more_is_the_last_sign_of_life() {
+    let minute = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
+    let (newest, older) = (minute("2026-11-23T11:58:00Z"), minute("2026-11-23T11:51:00Z"));
+    for (points, seen) in [
+        (vec![(newest, 0.0), (older, 12.0)], Some(older)),
+        (vec![(newest, 1.0), (older, 12.0)], Some(newest)),
+        (vec![(newest, 0.0)], None),
+        (vec![], None),
+    ] {
+        let server = MockServer::start().await;
+        on_cloudwatch(&server, "GetMetricData", metric_data(&points)).await;
+        let Answer::Known(heartbeat) = evidence(&server, Colour::Green).await.heartbeat else {
+            panic!("{points:?}")
+        };
+        assert_eq!(heartbeat.last_seen.map(Timestamp::as_second), seen, "{points:?}");
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_cloudwatch_is_unknown() {
+    let failed = |status, code: &str| cbor(status, &object(vec![("__type", Cbor::Text(code.into()))]));
+    for (name, answer, kind) in [
+        ("throttled", failed(400, "Throttling"), CauseKind::Throttled),
+        (
+            "server error",
+            failed(500, "InternalServiceFault"),
+            CauseKind::Unavailable,
+        ),
+        ("access denied", failed(403, "AccessDenied"), CauseKind::AccessDenied),
+        (
+            "malformed",
+            ResponseTemplate::new(200)
+                .insert_header("smithy-protocol", "rpc-v2-cbor")
+                .set_body_raw(vec![0xff, 0x01], "application/cbor"),
+            CauseKind::Unparsable,
+        ),
+        ("silent", metric_data(&[]).set_delay(TIMEOUT), CauseKind::TimedOut),
+    ] {
+        let server = MockServer::start().await;
+        on_cloudwatch(&server, "GetMetricData", answer.clone()).await;
+        on_cloudwatch(&server, "DescribeAlarms", answer).await;
+        let evidence = evidence(&server, Colour::Blue).await;
+        let (Answer::Unknown(heartbeat), Answer::Unknown(alarms)) = (evidence.heartbeat, evidence.alarms) else {
+            panic!("{name}: taken for an answer")
+        };
+        assert_eq!(
+            (heartbeat.kind, alarms.kind),
+            (kind, kind),
+            "{name}: {heartbeat}; {alarms}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_named_alarm_that_does_not_exist_is_told_apart() {
+    let server = MockServer::start().await;
+    let alarm = object(vec![
+        ("AlarmName", Cbor::Text("orders-late".into())),
+        ("StateValue", Cbor::Text("ALARM".into())),
+        (
+            "StateTransitionedTimestamp",
+            Cbor::Tag(1, Box::new(Cbor::Integer(1_795_430_000_i64.into()))),
+        ),
+    ]);
+    let answer = cbor(200, &object(vec![("MetricAlarms", Cbor::Array(vec![alarm]))]));
+    on_cloudwatch(&server, "DescribeAlarms", answer).await;
+    let Answer::Known(alarms) = evidence(&server, Colour::Blue).await.alarms else {
+        panic!("no answer")
+    };
+    let states: BTreeMap<_, _> = alarms
+        .iter()
+        .map(|alarm| (alarm.name.as_str(), alarm.state.is_some()))
+        .collect();
+    assert_eq!(states, BTreeMap::from([("orders-late", true), ("orders-wrong", false)]));
+    assert_eq!(alarms[0].since.map(Timestamp::as_second), Some(1_795_430_000));
+}
+
+// ---- Parameter Store
+
+#[tokio::test]
+async fn one_call_observes_flag_hold_and_memories() {
+    let server = MockServer::start().await;
+    let answer = json!({"Parameters": [
+        {"Name": "/mwaa/blue-green/active-environment", "Value": "Blue ", "Version": 7, "LastModifiedDate": 1_795_430_000.123},
+        {"Name": "/mwaa/blue-green/hold", "Value": "{}", "Version": 2, "LastModifiedDate": 1_795_430_000.0},
+        {"Name": "/mwaa/blue-green/audited", "Value": "6", "Version": 6, "LastModifiedDate": 1_795_420_000.0},
+    ], "InvalidParameters": ["/mwaa/blue-green/announced"]});
+    on_ssm(
+        &server,
+        "GetParameters",
+        ResponseTemplate::new(200).set_body_json(answer),
+    )
+    .await;
+    let observed = store(&server).await.observe().await.unwrap();
+    let flag = observed.flag.unwrap();
+    assert_eq!(
+        (flag.value, flag.version),
+        (FlagValue::Invalid("Blue ".into()), FlagVersion(7))
+    );
+    assert_eq!(flag.modified.as_millisecond(), 1_795_430_000_123);
+    assert_eq!((observed.hold.as_deref(), observed.hold_version), (Some("{}"), Some(2)));
+    assert_eq!(observed.audited.unwrap().version, FlagVersion(6));
+    assert_eq!(observed.announced, None);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn trouble_with_observing_is_an_error_and_never_a_missing_flag() {
+    for (name, answer, kind) in troubles().into_iter().filter(|(name, ..)| *name != "empty") {
+        let server = MockServer::start().await;
+        on_ssm(&server, "GetParameters", answer).await;
+        assert_eq!(
+            store(&server).await.observe().await.unwrap_err().cause.kind,
+            kind,
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_put_is_sent_once_and_its_failure_is_classed_for_the_protocol() {
+    for (name, answer, ambiguous, passing, kind) in [
+        (
+            "throttled",
+            error(400, "ThrottlingException"),
+            false,
+            true,
+            CauseKind::Throttled,
+        ),
+        (
+            "too many updates",
+            error(400, "TooManyUpdates"),
+            false,
+            true,
+            CauseKind::Throttled,
+        ),
+        (
+            "server error",
+            error(500, "InternalServerError"),
+            true,
+            true,
+            CauseKind::Unavailable,
+        ),
+        (
+            "silent",
+            ResponseTemplate::new(200).set_delay(TIMEOUT),
+            true,
+            true,
+            CauseKind::TimedOut,
+        ),
+        (
+            "denied",
+            error(400, "AccessDeniedException"),
+            false,
+            false,
+            CauseKind::AccessDenied,
+        ),
+        (
+            "labelled",
+            error(400, "ParameterMaxVersionLimitExceeded"),
+            false,
+            false,
+            CauseKind::Rejected,
+        ),
+        (
+            "malformed",
+            ResponseTemplate::new(200).set_body_string("{\"Version"),
+            true,
+            true,
+            CauseKind::Unparsable,
+        ),
+    ] {
+        let server = MockServer::start().await;
+        on_ssm(&server, "PutParameter", answer).await;
+        let Reply::Failed(failure) = store(&server).await.write_flag(Colour::Green, "why").await else {
+            panic!("{name}: taken for success")
+        };
+        assert_eq!(
+            (failure.ambiguous, failure.passing, failure.cause.kind),
+            (ambiguous, passing, kind),
+            "{name}"
+        );
+        assert_eq!(
+            server.received_requests().await.unwrap().len(),
+            1,
+            "{name}: the protocol tries again, not the SDK"
+        );
+        if name == "labelled" {
+            assert!(
+                failure.cause.message.contains("unlabel-parameter-version"),
+                "{}",
+                failure.cause
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_create_only_put_tells_a_lost_race_from_trouble() {
+    for (answer, expected) in [
+        (
+            ResponseTemplate::new(200).set_body_json(json!({"Version": 1})),
+            Reply::ClaimCreated,
+        ),
+        (error(400, "ParameterAlreadyExists"), Reply::ClaimExists),
+    ] {
+        let server = MockServer::start().await;
+        on_ssm(&server, "PutParameter", answer).await;
+        assert_eq!(store(&server).await.create_claim("v2-1", "{}").await, expected);
+        let requests = server.received_requests().await.unwrap();
+        let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+        assert_eq!(
+            (body["Overwrite"].as_bool(), body["Name"].as_str()),
+            (Some(false), Some("/mwaa/blue-green/transitions/v2-1"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_write_of_the_flag_sends_the_pattern_and_the_description() {
+    let server = MockServer::start().await;
+    on_ssm(
+        &server,
+        "PutParameter",
+        ResponseTemplate::new(200).set_body_json(json!({"Version": 8})),
+    )
+    .await;
+    let reply = store(&server)
+        .await
+        .write_flag(Colour::Green, "switch: why [effective_from=… record=…]")
+        .await;
+    assert_eq!(reply, Reply::Wrote(FlagVersion(8)));
+    let requests = server.received_requests().await.unwrap();
+    let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(body["AllowedPattern"], "^(blue|green)$");
+    assert_eq!(
+        (body["Value"].as_str(), body["Type"].as_str()),
+        (Some("green"), Some("String"))
+    );
+    assert!(body["Description"].as_str().unwrap().starts_with("switch: why"));
+}
+
+/// A request for one page.
+struct AsksFor(Option<&'static str>);
+impl Match for AsksFor {
+    fn matches(&self, request: &Request) -> bool {
+        serde_json::from_slice::<Value>(&request.body).is_ok_and(|body| body["NextToken"].as_str() == self.0)
+    }
+}
+
+#[tokio::test]
+async fn the_history_is_read_page_by_page() {
+    let server = MockServer::start().await;
+    let page = |version: u64, next: Option<&str>| {
+        let entry = json!({"Name": "x", "Value": "blue", "Version": version, "LastModifiedDate": 1_795_430_000.0,
+            "LastModifiedUser": "arn:aws:iam::123456789012:user/ana", "Description": ""});
+        ResponseTemplate::new(200).set_body_json(json!({"Parameters": [entry], "NextToken": next}))
+    };
+    Mock::given(AsksFor(None))
+        .respond_with(page(1, Some("more")))
+        .mount(&server)
+        .await;
+    Mock::given(AsksFor(Some("more")))
+        .respond_with(page(2, None))
+        .mount(&server)
+        .await;
+    let history = store(&server).await.history().await.unwrap();
+    let versions: Vec<u64> = history.iter().map(|entry| entry.version.0).collect();
+    assert_eq!((versions, history[0].description.clone()), (vec![1, 2], None));
+}
+
+#[tokio::test]
+async fn a_flag_without_history_is_an_empty_history() {
+    let server = MockServer::start().await;
+    on_ssm(&server, "GetParameterHistory", error(400, "ParameterNotFound")).await;
+    assert_eq!(store(&server).await.history().await.unwrap(), []);
+}
+
+// ---- EventBridge
+
+#[tokio::test]
+async fn an_event_that_the_bus_refuses_is_an_error_although_the_call_succeeded() {
+    let event = AuditEvent {
+        detail_type: "Environment Transition",
+        at: now(),
+        detail: json!({"id": "x"}),
+    };
+    for (answer, delivered) in [
+        (json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}), true),
+        (
+            json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}]}),
+            false,
+        ),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(header_regex("x-amz-target", "PutEvents$"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+            .mount(&server)
+            .await;
+        let bus = EventBus::new(clients(&server).await.events, "orders-audit".into());
+        assert_eq!(bus.send(std::slice::from_ref(&event)).await.is_ok(), delivered);
+    }
+}
+
+#[tokio::test]
+async fn requests_go_nowhere_but_to_the_given_endpoint() {
+    // MWAA's host prefixes would send them to api.127.0.0.1.
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .and(path("/environments/orders-green"))
+        .respond_with(get_environment("AVAILABLE"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    evidence(&server, Colour::Green).await;
+}
