@@ -1,0 +1,1 @@
+"""`make demo`: a failover from beginning to end on the embedded local AWS."""

@@ -1,0 +1,165 @@
+"""`python -m demo`: watch a failover on the embedded local AWS. Exit 0 only if every step was seen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "local"))
+
+from demo.screen import Screen  # noqa: E402  (light; everything that takes time to load comes after the signals are set)
+
+FILES = ROOT / ".demo"
+LOG_LINES = 8
+
+
+class Stopped(BaseException):
+    """Ctrl-C, or told to end. Not an Exception: nothing on the way may take it for a failure and go on."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def stop(number: int, _frame: FrameType | None) -> NoReturn:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # the clearing up takes a moment, and must not be interrupted
+    raise Stopped(number)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.split(": ", 1)[1])
+    parser.add_argument("--keep", action="store_true", help="leave the local AWS running at the end, until Ctrl-C")
+    # For those who work on the product: other binaries, other parameters of the stack.
+    parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def missing_binaries(folder: Path) -> list[str]:
+    from local_aws.stack import FUNCTIONS, binary
+
+    return [function for function in FUNCTIONS if not binary(folder, function).is_file()]
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    options = arguments()
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    screen = Screen()
+    # Settings, proxies and credentials of the person who runs this have no business here.
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    try:
+        return play(options, screen)
+    except Stopped as stopped:
+        screen.end_progress()
+        screen.line("\nStopped. Everything that was started has ended.")
+        return 128 + stopped.number
+    except BrokenPipeError:  # `make demo | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def play(options: argparse.Namespace, screen: Screen) -> int:
+    if missing := missing_binaries(options.binaries):
+        screen.line(f"No binary of {', '.join(missing)} in {options.binaries}: build them with `make release`.")
+        return 1
+    from local_aws.process import LocalAws
+
+    from demo.story import Story
+
+    run = FILES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    run.mkdir(parents=True)
+    aws = LocalAws(log=run / "local-aws.log")
+    story = Story(aws, screen, run / "deployment", options.binaries, dict(each.split("=", 1) for each in options.set))
+    keep_files = options.keep
+    try:
+        started = time.monotonic()
+        screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, and the standby takes over", "bold"))
+        screen.line("The functions, the template and the AWS CLI are real; only AWS itself is a local one, on 127.0.0.1.")
+        reason = seen_through(story)
+        if reason:
+            keep_files = True
+            failed(story, screen, reason, run)
+            return 1
+        screen.line()
+        screen.line(screen.styled(f"Every step was seen, in {time.monotonic() - started:.0f} s.", "bold"))
+        if options.keep:
+            from demo.playground import stay
+
+            stay(story, screen, run)
+        return 0
+    finally:
+        aws.stop()
+        if keep_files:
+            shutil.rmtree(run / "deployment", ignore_errors=True)
+        else:
+            shutil.rmtree(run, ignore_errors=True)
+            try:
+                FILES.rmdir()
+            except OSError:
+                pass  # the files of another run are in it
+
+
+def seen_through(story) -> str | None:  # type: ignore[no-untyped-def]
+    """Tell the story. Returns why it failed, if it did."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from local_aws.process import LocalAwsError
+    from local_aws.stack import DeployError
+
+    from demo.happenings import NotSeen
+    from demo.pair import CommandFailed
+
+    try:
+        return None if story.tell() else "a check did not pass"
+    except NotSeen as error:
+        return str(error)
+    except CommandFailed as error:
+        return f"a command failed: {error}"
+    except DeployError as error:
+        return f"the deployment failed: {error}"
+    except (LocalAwsError, BotoCoreError, ClientError) as error:
+        return f"the local AWS: {error}"
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return f"the local AWS does not answer: {error}"
+
+
+def failed(story, screen: Screen, reason: str, run: Path) -> None:  # type: ignore[no-untyped-def]
+    screen.end_progress()
+    screen.heading(screen.styled("NOT SEEN", "red"))
+    for line in reason.splitlines():
+        screen.say(line)
+    pair = getattr(story, "pair", None)
+    try:
+        for function in ("health-watcher", "switch-handler", "change-listener") if pair else ():
+            lines = pair.log_lines(function)
+            (run / f"{function}.log").write_text("\n".join(lines) + "\n")
+            screen.line(f"\n  last log lines of {pair.function(function)}:")
+            for line in [line for line in lines if line.startswith("{")][-LOG_LINES:] or ["none"]:
+                screen.say(line, indent=4, style="dim")
+    except Exception as error:  # the reason above is what counts
+        screen.say(f"the logs cannot be read: {error}")
+    screen.line(f"\n  Logs are in {run.relative_to(ROOT)}/.")
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    finally:
+        sys.stdout.flush()
+    # Threads of ours only tick; nothing is left to wait for.
+    os._exit(code)

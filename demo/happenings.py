@@ -1,0 +1,193 @@
+"""What happens in the local AWS, as lines of a timeline, while it happens.
+
+Sources: the local AWS's own timeline, the watcher's log and the audit log group, Airflow's word on its scheduler,
+and, for the progress line, the AWS calls of the watcher.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from local_aws.process import LocalAws
+
+from demo.pair import Pair, instant
+from demo.screen import Screen, seconds
+
+POLL_SECONDS = 0.25
+# Lines wait this long, so that those of one moment, which come from several sources, are shown in order.
+SETTLE_SECONDS = 0.7
+
+
+class NotSeen(RuntimeError):
+    """A step of the story did not happen in time; the message says which."""
+
+
+@dataclass
+class Happening:
+    at: float
+    kind: str
+    who: str
+    text: str
+    more: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 10) % 10}"
+
+
+class Follower:
+    """Reads on from where it was made, and prints what it reads once told when the fault was."""
+
+    def __init__(self, aws: LocalAws, pair: Pair, screen: Screen) -> None:
+        self.aws, self.pair, self.screen = aws, pair, screen
+        self.fault_at = time.time()
+        self.seen: list[Happening] = []
+        self.calls_read = aws.calls_so_far()
+        self.probes_under_way = 0
+        self._read = aws.timeline_so_far()
+        self._began = time.time()
+        self._waiting: list[Happening] = []
+        self._logged: set[tuple[str, int]] = set()
+        self._audited = {event["id"] for event in pair.audit_events()}
+        self._decided_at: dict[str, float] = {}
+        self._ill: dict[str, bool] = {}
+
+    def until(self, kind: str, step: str, timeout: float, where: Callable[[Happening], bool] = lambda _: True,
+              doing: Callable[[float], str] = lambda _: "") -> Happening:
+        """Show what happens until this has happened."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.poll()
+            for happening in self.seen:
+                if happening.kind == kind and where(happening):
+                    return happening
+            if time.monotonic() > deadline:
+                raise NotSeen(f"{step}: not within {timeout:.0f} s")
+            if text := doing(time.time() - self.fault_at):
+                self.screen.progress(text)
+            time.sleep(POLL_SECONDS)
+
+    def poll(self) -> None:
+        found = [*self._timeline(), *self._airflow(), *self._verdicts(), *self._audit()]
+        self._count_probes()
+        self._waiting = sorted([*self._waiting, *found], key=lambda happening: happening.at)
+        settled = time.time() - SETTLE_SECONDS
+        while self._waiting and self._waiting[0].at <= settled:
+            self.show(self._waiting.pop(0))
+
+    def show(self, happening: Happening) -> None:
+        self.seen.append(happening)
+        if happening.text:
+            self.screen.event(happening.at - self.fault_at, happening.who, happening.text, happening.more)
+
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    def _timeline(self) -> list[Happening]:
+        entries = self.aws.timeline(self._read)
+        if entries:
+            self._read = entries[-1]["n"] + 1
+        return [happening for entry in entries if (happening := self._told(entry["at"], entry["what"], entry["detail"]))]
+
+    def _told(self, at: float, what: str, detail: dict[str, Any]) -> Happening | None:
+        match what:
+            case "heartbeat-lost":
+                last = instant(detail["latest_heartbeat"].removesuffix("+00:00"))
+                return Happening(at, "fault", "fault", f"the scheduler of {detail['environment']} is stopped; "
+                                 f"its last heartbeat was {seconds(at - last)} ago", data={"last_heartbeat": last})
+            case "heartbeat-back":
+                return Happening(at, "repair", "repair", f"the scheduler of {detail['environment']} is started again")
+            case "alarm-state" if detail["alarm"].endswith("-heartbeat-lost"):
+                why = ": no heartbeat in its period" if detail["state"] == "ALARM" else ""
+                return Happening(at, "alarm", "alarm", f"{detail['alarm']}: {detail['previous']} -> {detail['state']}{why}",
+                                 data=detail)
+            case "invoke" if detail["function"] == self.pair.function("health-watcher"):
+                by = {"alarm": "the heartbeat alarm", "schedule": "the schedule, as every minute"}
+                woken = by.get(detail["trigger"], detail["trigger"])
+                return Happening(at, "woken", "watcher", f"woken by {woken}", data=detail)
+            case "invoke" if detail["function"] == self.pair.function("change-listener"):
+                return Happening(at + 0.0005, "listener", "listener",
+                                 f"woken by the event {detail['trigger'].removeprefix('event:')!r}", data=detail)
+            case "event" if detail["detail_type"] == "Parameter Store Change" and detail["rules"]:
+                return Happening(at, "event", "event", f"{detail['detail_type']} matches rule {', '.join(detail['rules'])}",
+                                 data=detail)
+            case "parameter" if detail["name"].startswith(f"{self.pair.root}/transitions/"):
+                record = detail["name"].rsplit("/", 1)[1]
+                self._decided_at[record] = instant(json.loads(detail["value"])["decided_at"])
+                return Happening(at, "claim", "claim", f"record {record} created: nobody else can make this transition",
+                                 data={**detail, "record": record})
+            case "parameter" if detail["name"] == self.pair.flag_name:
+                return Happening(at, "flag", "flag", f"{self.pair.flag_name} = {detail['value']}, version {detail['version']}",
+                                 data=detail)
+        return None
+
+    def _airflow(self) -> list[Happening]:
+        """Airflow's own word on its scheduler, when it changes."""
+        found = []
+        for environment in self.aws.environments():
+            name, ill = environment["name"], environment["scheduler_status"] != "healthy"
+            if ill != self._ill.get(name, False):
+                last = instant(environment["latest_scheduler_heartbeat"].removesuffix("+00:00"))
+                now = time.time()
+                text = (f"{name} says of itself: scheduler unhealthy, no heartbeat for {seconds(now - last)}" if ill else
+                        f"{name} says of itself: scheduler healthy")
+                found.append(Happening(now, "airflow", "airflow", text, data={"environment": name, "ill": ill}))
+            self._ill[name] = ill
+        return found
+
+    def _verdicts(self) -> list[Happening]:
+        found = []
+        for entry in self.pair.decisions(self._began):
+            key = (entry["request_id"], entry["probe"])
+            if key in self._logged:
+                continue
+            self._logged.add(key)
+            if entry["at"] < self._began:
+                continue
+            self.probes_under_way = 0
+            found.append(self._verdict(entry))
+        return found
+
+    def _verdict(self, entry: dict[str, Any]) -> Happening:
+        verdicts = f"blue {entry['blue']}, green {entry['green']}"
+        reasons = [reason for part in entry["reason"].split("; ") for reason in [part.strip()] if reason]
+        decision = entry["decision"]
+        if decision == "none" and entry["blue"] == entry["green"] == "healthy":
+            text, more = f"{verdicts}: nothing to do", ""
+        elif decision == "none":
+            # The first probe says all that was seen; after it only the clock moves.
+            text = verdicts if entry["probe"] == 1 else f"{verdicts}: {reasons[-1]}"
+            more = "; ".join(reasons) if entry["probe"] == 1 else ""
+        else:
+            by = f" ({entry['guard']})" if entry.get("guard") else ""
+            text, more = f"{verdicts}: {decision}{by}", "; ".join(reasons)
+        if entry.get("conflict"):
+            more = f"{more}; {entry['conflict']}"
+        # It is logged after the deed; it was reached before the claim.
+        at = self._decided_at.get(entry.get("transition") or "", entry["at"])
+        return Happening(at, "verdict", f"probe {entry['probe']}", text, more, entry)
+
+    def _audit(self) -> list[Happening]:
+        found = []
+        for event in self.pair.audit_events(self._began):
+            if event["id"] in self._audited:
+                continue
+            self._audited.add(event["id"])
+            detail = event["detail"]
+            who = detail.get("who") or {}
+            by = who.get("function") or "an unknown hand"
+            asked = f", asked by {who['requested_by']}" if who.get("requested_by") else ""
+            text = (f"{event['detail-type']}: {detail.get('kind')} {detail.get('from')} -> {detail.get('to')}, "
+                    f"version {detail.get('version')}, by {by}{asked}")
+            found.append(Happening(time.time(), "audit", "audit", text, f"why: {detail.get('reason')}", detail))
+        return found
+
+    def _count_probes(self) -> None:
+        calls = self.aws.calls(self.calls_read)
+        if calls:
+            self.calls_read = calls[-1]["n"] + 1
+        self.probes_under_way += sum(call["operation"] == "GetMetricData"
+                                     and call["caller"] == self.pair.function("health-watcher") for call in calls)

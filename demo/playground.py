@@ -1,0 +1,51 @@
+"""`--keep`: what can be tried with the pair that the demo leaves running."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from demo.screen import Screen
+from demo.story import BLUE, GREEN, Story
+
+
+def stay(story: Story, screen: Screen, run: Path) -> None:
+    """Print the commands, and wait for Ctrl-C."""
+    aws, pair = story.aws, story.pair
+    tools = Path(sys.executable).parent
+    screen.heading("It is yours to play with, until Ctrl-C. In another terminal:")
+    settings = {name: value for name, value in aws.environment().items()
+                if name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                            "AWS_DISABLE_HOST_PREFIX_INJECTION")}
+
+    def show(title: str, *commands: str) -> None:
+        screen.line()
+        screen.line(f"  {screen.styled('# ' + title, 'dim')}")
+        for command in commands:
+            for line in command.splitlines():
+                screen.line(f"  {screen.styled(line, 'cyan')}")
+
+    def one(command: str) -> str:
+        from demo.screen import broken_command
+
+        return "\n".join(broken_command(command, 96))
+
+    show("once: the AWS CLI, and the local AWS as its endpoint", f"export PATH={tools}:$PATH",
+         *(f"export {name}={value}" for name, value in settings.items()))
+    show("who is active, how are they, what happened?", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]))
+    show("switch", one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
+    control = f"{aws.endpoint}/_local/mwaa/environments"
+    for title, name, scheduler in ((f"stop a scheduler ({BLUE} or {GREEN}), and watch", BLUE, "stopped"),
+                                   ("start it again", BLUE, "running")):
+        show(title, f"curl -X PUT {control}/{name} \\\n  -d '{{\"scheduler\":\"{scheduler}\"}}'")
+    show("what the watcher says, and the audit trail",
+         one(f"aws logs filter-log-events --log-group-name /aws/lambda/{pair.function('health-watcher')} "
+             "--query \"events[].[message]\" --output text") + " | tail",
+         one(pair.outputs["AuditTrailCommand"]))
+    show("everything that happened (more of this in local/README.md)", f"curl {aws.endpoint}/_local/timeline")
+    screen.line()
+    screen.line(f"  The log of the local AWS is {run}/local-aws.log.")
+    screen.line(f"  Press Ctrl-C to end it all.")
+    while True:
+        signal.pause()

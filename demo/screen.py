@@ -1,0 +1,160 @@
+"""What the demo prints: plain aligned text within 100 columns, colours and a live progress line on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+import threading
+import time
+from contextlib import contextmanager
+from typing import Iterator, Sequence, TextIO
+
+WIDTH = 100
+WHO_COLUMN = 12  # where the name of the one who acts begins in a line of the timeline
+TEXT_COLUMN = 25  # where the text begins
+QUIET_SECONDS = 10  # without a terminal, progress is said this often
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# Words that carry the story. The first style that matches a word wins.
+WORDS = {"yellow": r"\bsuspect\b", "red": r"\bunhealthy\b|\bALARM\b|\bNOT SEEN\b", "green": r"\bhealthy\b"}
+
+
+class Screen:
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+        terminal = self.out.isatty() and os.environ.get("TERM") != "dumb"
+        self.live = terminal
+        self.colour = terminal and not os.environ.get("NO_COLOR")
+        self._lock = threading.RLock()
+        self._progress_shown = False
+        self._progress_said_at = 0.0
+
+    def styled(self, text: str, style: str) -> str:
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+    def _words(self, text: str) -> str:
+        for style, pattern in WORDS.items() if self.colour else ():
+            text = re.sub(pattern, lambda found, style=style: self.styled(found.group(), style), text)
+        return text
+
+    def line(self, text: str = "") -> None:
+        with self._lock:
+            self._clear_progress()
+            print(text, file=self.out, flush=True)
+            self._progress_said_at = time.monotonic()
+
+    def heading(self, text: str) -> None:
+        self.line()
+        self.line(self.styled(text, "bold"))
+
+    def say(self, text: str, indent: int = 2, style: str | None = None) -> None:
+        for line in wrapped(text, WIDTH - indent):
+            self.line(" " * indent + (self.styled(line, style) if style else line))
+
+    def command(self, text: str) -> None:
+        first, *rest = broken_command(text, WIDTH - 4)
+        self.line(f"  {self.styled('$', 'dim')} {self.styled(first, 'cyan')}")
+        for line in rest:
+            self.line(f"    {self.styled(line, 'cyan')}")
+
+    def event(self, seconds: float, who: str, text: str, more: str = "", style: str = "bold") -> None:
+        """One line of the timeline, and what has to be said about it below it."""
+        first, *rest = wrapped(text, WIDTH - TEXT_COLUMN)
+        stamp = f"{seconds:+8.1f} s  "
+        self.line(f"{self.styled(stamp, 'dim')}{self.styled(who.ljust(TEXT_COLUMN - WHO_COLUMN), style)}{self._words(first)}")
+        for line in [*rest, *(wrapped(more, WIDTH - TEXT_COLUMN) if more else [])]:
+            self.line(" " * TEXT_COLUMN + self._words(line))
+
+    def fields(self, pairs: Sequence[tuple[str, str]], indent: int = 4) -> None:
+        column = max(len(name) for name, _ in pairs) + 2
+        for name, value in pairs:
+            first, *rest = wrapped(value, WIDTH - indent - column)
+            self.line(" " * indent + self.styled(name.ljust(column), "dim") + self._words(first))
+            for line in rest:
+                self.line(" " * (indent + column) + self._words(line))
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], indent: int = 4) -> None:
+        """Columns as wide as they must be; the last one wraps."""
+        widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads) - 1)]
+        start = indent + sum(widths) + 2 * len(widths)
+        for number, row in enumerate([heads, *rows]):
+            cells = "".join(cell.ljust(width + 2) for cell, width in zip(row, widths))
+            first, *rest = wrapped(row[-1], WIDTH - start)
+            text = f"{' ' * indent}{cells}{first}".rstrip()
+            self.line(self.styled(text, "dim") if number == 0 else self._words(text))
+            for line in rest:
+                self.line(" " * start + self._words(line))
+
+    def check(self, passed: bool, what: str, seen: str) -> None:
+        mark = self.styled("ok      ", "green") if passed else self.styled("NOT SEEN", "red")
+        lines, details = wrapped(what, 40), wrapped(seen, WIDTH - 56)
+        for number in range(max(len(lines), len(details))):
+            left = lines[number] if number < len(lines) else ""
+            right = details[number] if number < len(details) else ""
+            self.line(f"  {mark if number == 0 else ' ' * 8}  {left.ljust(42)}  {self.styled(right, 'dim')}".rstrip())
+
+    # -- progress ------------------------------------------------------------------------------------------------
+
+    def progress(self, text: str) -> None:
+        """What is being waited for: a line that replaces itself; without a terminal, a line now and then."""
+        with self._lock:
+            if self.live:
+                width = shutil.get_terminal_size((WIDTH, 24)).columns - 1
+                self.out.write(f"\r\x1b[K{self.styled(f'      ... {text}'[:width], 'dim')}")
+                self.out.flush()
+                self._progress_shown = True
+            elif time.monotonic() - self._progress_said_at >= QUIET_SECONDS:
+                self.line(f"      ... {text}")
+
+    def _clear_progress(self) -> None:
+        if self._progress_shown:
+            self.out.write("\r\x1b[K")
+            self._progress_shown = False
+
+    def end_progress(self) -> None:
+        with self._lock:
+            self._clear_progress()
+            self.out.flush()
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something long goes on, and for how long already."""
+        started, done = time.monotonic(), threading.Event()
+
+        def tick() -> None:
+            while not done.wait(0.5):
+                self.progress(f"{text}, {time.monotonic() - started:.0f} s")
+
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            ticker.join(timeout=1)
+            self.end_progress()
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+
+
+def broken_command(text: str, width: int) -> list[str]:
+    """A shell command over several lines, each of which can be copied: broken before ` | ` and ` --option`."""
+    lines: list[str] = []
+    for part in re.split(r" (?=\| |--[a-z])", text):
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part if not lines else f"  {part}")
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+
+
+def seconds(value: float) -> str:
+    return f"{value:.1f} s"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.0f} ms"

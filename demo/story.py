@@ -1,0 +1,252 @@
+"""The story that the demo tells, in four parts. Each step is waited for, and shown when it is seen."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from local_aws.process import LocalAws
+from local_aws.stack import Stack
+
+from demo import checks
+from demo.happenings import Follower, Happening, NotSeen, clock
+from demo.pair import Pair
+from demo.screen import Screen, milliseconds, seconds
+
+PAIR_NAME = "orders"
+STACK_NAME = "orders-blue-green"
+BLUE, GREEN = "airflow-blue", "airflow-green"
+ROOT = Path(__file__).resolve().parent.parent
+
+# Short, so that the demo is. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
+PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "30", "HeartbeatAlarmPeriodSeconds": "10",
+              "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5"}
+PROBE_INTERVAL_SECONDS = 5  # the template's default
+SCHEDULE_SECONDS = 60
+# Airflow calls its scheduler unhealthy when its last heartbeat is older. Less than the alarm's period, so that the
+# watcher, woken by the alarm, finds an Airflow that says so.
+HEALTH_THRESHOLD_SECONDS = 8
+
+
+class Story:
+    def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, parameters: dict[str, str]) -> None:
+        self.aws, self.screen, self.binaries = aws, screen, binaries
+        self.parameters = {**PARAMETERS, **parameters}
+        self.stack = Stack(aws, STACK_NAME, work)
+        self.window = float(self.parameters["FailureWindowSeconds"])
+        self.pair: Pair  # there once deployed
+        self.facts = checks.Facts()
+
+    def tell(self) -> bool:
+        """Tell all of it. Raises NotSeen where it stops; returns whether every check passed."""
+        self.set_up()
+        self.fail_over()
+        self.switch_back()
+        return self.verify()
+
+    # -- 1 -------------------------------------------------------------------------------------------------------
+
+    def set_up(self) -> None:
+        screen = self.screen
+        screen.heading("1  Set up: a local AWS, two Airflow environments, the stack")
+        started = time.monotonic()
+        with screen.working("starting the local AWS"):
+            self.aws.start()
+        for name in (BLUE, GREEN):
+            self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS)
+        screen.say(f"local AWS    {self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
+        screen.say(f"MWAA         {BLUE} and {GREEN}, schedulers running")
+        started = time.monotonic()
+        with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
+            architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+            self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
+            self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs())
+        screen.say(f"stack        template.yaml deployed as {STACK_NAME} in {seconds(time.monotonic() - started)}, with "
+                   "the real binaries")
+        given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
+        screen.fields([("             with", given)], indent=2)
+        screen.line()
+        screen.say("Say once which environment is active:")
+        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initialising the flag")
+        if answer["outcome"] != "initialized":
+            raise NotSeen(f"the flag initialised: the answer was {answer['outcome']}: {answer['reason']}")
+        screen.fields([("outcome", f"{answer['outcome']}: {self.pair.flag_name} = {answer['active']}, "
+                                   f"version {answer['version']}")])
+        screen.line()
+        screen.say("Make the health-watcher look now; its schedule does it every minute:")
+        self.healthy_tick()
+
+    def healthy_tick(self) -> None:
+        deadline = time.monotonic() + 30
+        command = self.pair.outputs["TickCommand"]
+        self.screen.command(command)
+        alarms = [f"{self.pair.name}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+        with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):
+            while True:
+                answer = self.pair.invoke(command)
+                verdicts = {colour: answer["verdicts"][colour]["verdict"] for colour in ("blue", "green")}
+                states = [self.pair.alarm_state(alarm) for alarm in alarms]
+                if set(verdicts.values()) == {"healthy"} and set(states) == {"OK"}:
+                    break
+                if time.monotonic() > deadline:
+                    raise NotSeen(f"both seen healthy by a tick: {verdicts}, alarms {states}")
+                time.sleep(1)
+        self.screen.fields([("verdicts", f"blue {verdicts['blue']}, green {verdicts['green']}; "
+                                         f"decision {answer['decision']}; both heartbeat alarms OK")])
+
+    # -- 2 -------------------------------------------------------------------------------------------------------
+
+    def fail_over(self) -> None:
+        screen, facts = self.screen, self.facts
+        screen.heading("2  Blue's scheduler dies. From here on nobody touches anything")
+        follower = self.follower = Follower(self.aws, self.pair, screen)
+        facts.calls_from = follower.calls_read
+        self.aws.put_environment(BLUE, scheduler="stopped")
+        fault = next(e for e in self.aws.timeline() if e["what"] == "heartbeat-lost")
+        follower.fault_at = facts.fault_at = fault["at"]
+        screen.say("seconds are counted from the fault", style="dim")
+        facts.last_heartbeat = follower.until("fault", "the scheduler stopped", 5).data["last_heartbeat"]
+
+        def is_blue(happening: Happening) -> bool:
+            return happening.data.get("environment") == BLUE and happening.data.get("ill", False)
+
+        follower.until("airflow", "Airflow calls its scheduler unhealthy", 20, is_blue, lambda since:
+                       f"{seconds(since)}: silence, but Airflow still says healthy until its last heartbeat is "
+                       f"{HEALTH_THRESHOLD_SECONDS} s old")
+        facts.alarm = follower.until(
+            "alarm", "the heartbeat alarm rings", 30, lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
+            lambda since: f"{seconds(since)}: the heartbeat alarm waits for 10 s of silence").data["alarm"]
+        follower.until("woken", "the watcher is woken", SCHEDULE_SECONDS + 5)
+        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
+        patience = self.window + SCHEDULE_SECONDS + 15
+        flag = follower.until("flag", "the flag written: failover to green", patience, doing=self.probing)
+        facts.flag_at = flag.at
+        facts.claim = follower.until("claim", "the claim created", 5).data["record"]
+        verdict = follower.until("verdict", "the verdict logged by the watcher", 10,
+                                 lambda h: h.data["decision"] == "failover" and bool(h.data.get("transition")))
+        follower.until("listener", "the change-listener woken", 15)
+        follower.until("audit", "the audit event in its log group", 20, lambda h: h.data.get("version") == 2)
+        facts.calls_to = follower.calls_read
+        self.metrics_of_failover()
+        self.sum_up(verdict)
+
+    def probing(self, since: float) -> str:
+        probes = self.follower.probes_under_way
+        if not probes:
+            return f"{seconds(since)}: the watcher looks"
+        return (f"{seconds(since)}: the watcher probes again every {PROBE_INTERVAL_SECONDS} s ({probes} so far): Airflow says "
+                "unhealthy, the window is not over")
+
+    def metrics_of_failover(self) -> None:
+        """Read back from CloudWatch what the functions published."""
+        pair, facts = self.pair, self.facts
+        deadline = time.monotonic() + 15
+        while True:
+            span = (facts.fault_at - 1, time.time() + 1)
+            found = {"Transitions": pair.metric("Transitions", *span, Kind="failover"),
+                     "RecoveryTime": pair.metric("RecoveryTime", *span),
+                     "SwitchDuration": pair.metric("SwitchDuration", *span),
+                     "blue": pair.metric("ActiveEnvironment", facts.flag_at, span[1], Colour="blue"),
+                     "green": pair.metric("ActiveEnvironment", facts.flag_at, span[1], Colour="green")}
+            if all(found.values()):
+                break
+            if time.monotonic() > deadline:
+                missing = ", ".join(name for name, values in found.items() if not values)
+                raise NotSeen(f"metrics of the failover read back from CloudWatch: {missing} missing")
+            self.follower.poll()
+            time.sleep(0.5)
+        last = {name: values[-1][1] for name, values in found.items()}
+        facts.recovery_time, facts.switch_duration = last["RecoveryTime"], last["SwitchDuration"]
+        self.follower.show(Happening(
+            time.time(), "metrics", "metrics", f"Transitions (failover) {last['Transitions']:.0f}, "
+            f"ActiveEnvironment blue {last['blue']:.0f} green {last['green']:.0f}, "
+            f"RecoveryTime {seconds(last['RecoveryTime'])}, SwitchDuration {milliseconds(last['SwitchDuration'])}",
+            "read back from CloudWatch, namespace MWAA/BlueGreen", data=last))
+
+    def sum_up(self, verdict: Happening) -> None:
+        facts, screen = self.facts, self.screen
+        before = facts.fault_at - facts.last_heartbeat
+        after_window = facts.flag_at - facts.last_heartbeat - self.window
+        screen.line()
+        screen.line(f"  {screen.styled('Time to failover', 'bold')}   {seconds(facts.flag_at - facts.fault_at)} from the "
+                    "fault to the flag written")
+        screen.fields([
+            ("failure window", f"{self.window:.0f} s, counted from blue's last heartbeat, {seconds(before)} before the fault"),
+            ("next probe", f"{seconds(max(after_window, 0))} later (the watcher probes every {PROBE_INTERVAL_SECONDS} s)"),
+            ("the switch", f"{milliseconds(facts.switch_duration)} from decision to flag: claim, write, verify"),
+            ("evidence", f"{verdict.data['probe']} probes in a tick woken by the {verdict.data['trigger']}")])
+
+    # -- 3 -------------------------------------------------------------------------------------------------------
+
+    def switch_back(self) -> None:
+        screen, pair = self.screen, self.pair
+        screen.heading("3  Repair blue, and switch back by hand")
+        self.aws.put_environment(BLUE, scheduler="running")
+        self.follower.until("repair", "the scheduler started again", 5)
+        self.follower.until("airflow", "Airflow calls its scheduler healthy", 15, lambda h: not h.data["ill"])
+        # Its cooldown is over as well: the repair took longer. If not, the guard says so.
+        pause = float(self.parameters["CooldownSeconds"]) - (time.time() - self.facts.flag_at)
+        if pause > 0:
+            with screen.working(f"the cooldown after a failover lasts {self.parameters['CooldownSeconds']} s here"):
+                time.sleep(pause + 0.1)
+        screen.line()
+        screen.say("Switch back, with a reason and a name for the audit trail:")
+        request = {"to": "blue", "reason": "blue repaired", "requested_by": "ana"}
+        answer = self.facts.answer = self.invoke(pair.switch_command(request), "switching")
+        screen.fields([
+            ("outcome", f"{answer['outcome']}: {answer['reason']}"),
+            ("active", f"{answer['active']} (was {answer['previous']}), version {answer['version']}"),
+            ("transition", str(answer["transition"])),
+            ("guards", ", ".join(f"{guard['name']} {'passed' if guard['passed'] else 'FAILED'}" for guard in answer["guards"])),
+            ("elapsed", milliseconds(answer["elapsed_ms"]))])
+        if answer["outcome"] != "switched":
+            raise NotSeen(f"switched back to blue: the answer was {answer['outcome']}: {answer['reason']}")
+        screen.line()
+        self.follower.until("audit", "the audit event of the switch", 20, lambda h: h.data.get("version") == 3)
+        screen.line()
+        self.status()
+        screen.line()
+        self.history()
+
+    def status(self) -> None:
+        self.screen.say("Where do we stand?")
+        answer = self.invoke(self.pair.outputs["StatusCommand"], "asking for status")
+        rows = []
+        for colour in ("blue", "green"):
+            verdict = answer["verdicts"][colour]
+            role = "active" if answer["active"] == colour else "standby"
+            rows.append((colour, answer["environments"][colour], role, verdict["verdict"], "; ".join(verdict["reasons"])))
+        self.screen.table(("colour", "environment", "role", "verdict", "because"), rows)
+
+    def history(self) -> None:
+        self.screen.say("How did we get here?")
+        answer = self.facts.history = self.invoke(self.pair.outputs["HistoryCommand"], "asking for the history")
+        rows = []
+        for entry in reversed(answer["entries"]):
+            sentence = entry["description"].split(" [effective_from=")[0]
+            rows.append((str(entry["version"]), entry["kind"], f"{entry['from'] or '-'} -> {entry['to']}",
+                         checks.hour(entry["written_at"]), checks.hour(entry["effective_from"]),
+                         sentence.removeprefix(f"{entry['kind']}: ")))
+        self.screen.table(("version", "kind", "change", "written", "effective", "why"), rows)
+
+    def invoke(self, command: str, doing: str) -> dict[str, Any]:
+        self.screen.command(command)
+        with self.screen.working(doing):
+            return self.pair.invoke(command)
+
+    # -- 4 -------------------------------------------------------------------------------------------------------
+
+    def verify(self) -> bool:
+        screen, follower = self.screen, self.follower
+        screen.heading("4  Check all of it against what AWS answers now")
+        if not any(d["trigger"] == "schedule" for d in self.pair.decisions()):
+            follower.until("verdict", "a tick by the stack's schedule", SCHEDULE_SECONDS + 15,
+                           lambda h: h.data["trigger"] == "schedule", lambda _:
+                           "waiting for the schedule's first tick, a minute after the deployment")
+        with screen.working("reading parameters, logs, metrics and queues"):
+            results = checks.verify(self.pair, self.aws, self.facts, self.window, PROBE_INTERVAL_SECONDS)
+        for result in results:
+            screen.check(result.passed, result.what, result.seen)
+        return all(result.passed for result in results)
