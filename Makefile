@@ -6,6 +6,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TOOLS := .tools/python
 BIN := $(TOOLS)/bin
+TOOLS_LINT := .tools/lint
+TOOLS_CARGO := .tools/cargo
+CARGO_DENY := 0.20.2
+CARGO_MACHETE := 0.9.2
 FUNCTIONS := health-watcher switch-handler change-listener
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
@@ -21,6 +25,17 @@ $(TOOLS)/.installed: local/requirements.txt
 	@touch $@
 
 tools: $(TOOLS)/.installed ## install the pinned Python tools
+
+$(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
+	@echo "== installing the template linters into $(TOOLS_LINT)"
+	@$(PYTHON) -m venv $(TOOLS_LINT)
+	@$(TOOLS_LINT)/bin/python -m pip install --quiet --requirement tests/template/requirements-lint.txt
+	@touch $@
+
+$(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
+	@echo "== installing cargo-deny and cargo-machete into $(TOOLS_CARGO) (minutes, once)"
+	@cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
+	@touch $@
 
 release: tools ## build the three release binaries for this machine's architecture, as Lambda needs them
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release --locked
@@ -45,10 +60,20 @@ test-template: tools ## the template and the events
 test-end-to-end: tools debug ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
 
+gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
+	@echo "== cargo fmt"; cargo fmt --all --check
+	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
+	@echo "== typos"; $(BIN)/typos
+	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml
+	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
+	@echo "== cargo machete (unused dependencies)"; $(TOOLS_CARGO)/bin/cargo-machete
+	@echo "== cargo deny (licences, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
+	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
+
 bench: release ## cold start, memory, calls, sizes and cost, side by side
 	@$(BIN)/python -m bench
 
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release debug demo test test-rust test-local test-template test-end-to-end bench clean
+.PHONY: help tools release debug gates demo test test-rust test-local test-template test-end-to-end bench clean

@@ -289,7 +289,10 @@ def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[
     for name, properties in stack.of_type("AWS::CloudWatch::Alarm").items():
         for action in properties["AlarmActions"]:
             if action.split(".")[0] in FUNCTIONS:
-                triggers.add((action, "lambda.alarms.cloudwatch.amazonaws.com", f"{name}.Arn"))
+                arn = f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{properties['AlarmName']}"
+                triggers.add((action, "lambda.alarms.cloudwatch.amazonaws.com", arn))
+                # An action that is refused once is not sent again: the permission must be there first.
+                assert stack.resources[name]["DependsOn"] == f"{name}Permission"
     permissions = [
         (p["FunctionName"], p["Principal"], p["SourceArn"]) for p in stack.of_type("AWS::Lambda::Permission").values()
     ]
