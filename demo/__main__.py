@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "local"))
 
-from demo.screen import Screen  # noqa: E402  (light; everything that takes time to load comes after the signals are set)
+# Light. Everything that takes time to load comes after the signals are set.
+from demo.screen import Screen, short_times  # noqa: E402
+
+if TYPE_CHECKING:
+    from demo.story import Story
 
 FILES = ROOT / ".demo"
 LOG_LINES = 8
@@ -41,7 +47,10 @@ def arguments() -> argparse.Namespace:
     # For those who work on the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if wrong := [each for each in options.set if "=" not in each]:
+        parser.error(f"--set {wrong[0]}: NAME=VALUE is expected")
+    return options
 
 
 def missing_binaries(folder: Path) -> list[str]:
@@ -89,10 +98,10 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
         started = time.monotonic()
         screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, and the standby takes over", "bold"))
         screen.line("The functions, the template and the AWS CLI are real; only AWS itself is a local one, on 127.0.0.1.")
-        reason = seen_through(story)
+        reason = seen_through(story, run)
         if reason:
             keep_files = True
-            failed(story, screen, reason, run)
+            report(story, screen, reason, run)
             return 1
         screen.line()
         screen.line(screen.styled(f"Every step was seen, in {time.monotonic() - started:.0f} s.", "bold"))
@@ -113,7 +122,7 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
                 pass  # the files of another run are in it
 
 
-def seen_through(story) -> str | None:  # type: ignore[no-untyped-def]
+def seen_through(story: Story, run: Path) -> str | None:
     """Tell the story. Returns why it failed, if it did."""
     from botocore.exceptions import BotoCoreError, ClientError
     from local_aws.process import LocalAwsError
@@ -123,24 +132,28 @@ def seen_through(story) -> str | None:  # type: ignore[no-untyped-def]
     from demo.pair import CommandFailed
 
     try:
-        return None if story.tell() else "a check did not pass"
+        story.tell()
+        return None
+    except BrokenPipeError:
+        raise
     except NotSeen as error:
-        return str(error)
+        return f"not seen: {error}"
     except CommandFailed as error:
         return f"a command failed: {error}"
     except DeployError as error:
         return f"the deployment failed: {error}"
-    except (LocalAwsError, BotoCoreError, ClientError) as error:
-        return f"the local AWS: {error}"
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        return f"the local AWS does not answer: {error}"
+    except (LocalAwsError, BotoCoreError, ClientError, OSError) as error:
+        return f"the local AWS does not answer as it should: {error}"
+    except Exception as error:  # a fault of the demo itself; whoever repairs it needs to know where
+        (run / "traceback.txt").write_text(traceback.format_exc())
+        return f"the demo itself failed: {type(error).__name__}: {error}"
 
 
-def failed(story, screen: Screen, reason: str, run: Path) -> None:  # type: ignore[no-untyped-def]
+def report(story: Story, screen: Screen, reason: str, run: Path) -> None:
+    """Say what went wrong, with what the functions said last."""
     screen.end_progress()
-    screen.heading(screen.styled("NOT SEEN", "red"))
+    screen.line()
+    screen.line(screen.styled("Failed", "red"))
     for line in reason.splitlines():
         screen.say(line)
     pair = getattr(story, "pair", None)
@@ -148,12 +161,23 @@ def failed(story, screen: Screen, reason: str, run: Path) -> None:  # type: igno
         for function in ("health-watcher", "switch-handler", "change-listener") if pair else ():
             lines = pair.log_lines(function)
             (run / f"{function}.log").write_text("\n".join(lines) + "\n")
-            screen.line(f"\n  last log lines of {pair.function(function)}:")
+            screen.line(f"\n  Last log lines of {pair.function(function)}:")
             for line in [line for line in lines if line.startswith("{")][-LOG_LINES:] or ["none"]:
-                screen.say(line, indent=4, style="dim")
+                screen.say(log_line(line), indent=4, style="dim")
     except Exception as error:  # the reason above is what counts
         screen.say(f"the logs cannot be read: {error}")
     screen.line(f"\n  Logs are in {run.relative_to(ROOT)}/.")
+
+
+def log_line(line: str) -> str:
+    """`11:30:17 INFO decision active=blue version=1 …`, without what is the same in every line."""
+    try:
+        entry = json.loads(line)
+        told = [f"{name}={value}" for name, value in entry.items()
+                if value != "" and name not in ("timestamp", "level", "message", "pair", "request_id")]
+        return short_times(" ".join([entry["timestamp"], entry["level"], entry["message"], *told]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ and, for the progress line, the AWS calls of the watcher.
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -14,7 +15,7 @@ from typing import Any, Callable
 from local_aws.process import LocalAws
 
 from demo.pair import Pair, instant
-from demo.screen import Screen, seconds
+from demo.screen import Screen, seconds, short_times
 
 POLL_SECONDS = 0.25
 # Lines wait this long, so that those of one moment, which come from several sources, are shown in order.
@@ -31,12 +32,8 @@ class Happening:
     kind: str
     who: str
     text: str
-    more: str = ""
+    more: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
-
-
-def clock(at: float) -> str:
-    return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 10) % 10}"
 
 
 class Follower:
@@ -110,9 +107,9 @@ class Follower:
                 return Happening(at, "woken", "watcher", f"woken by {woken}", data=detail)
             case "invoke" if detail["function"] == self.pair.function("change-listener"):
                 return Happening(at + 0.0005, "listener", "listener",
-                                 f"woken by the event {detail['trigger'].removeprefix('event:')!r}", data=detail)
+                                 "woken by the event", data=detail)
             case "event" if detail["detail_type"] == "Parameter Store Change" and detail["rules"]:
-                return Happening(at, "event", "event", f"{detail['detail_type']} matches rule {', '.join(detail['rules'])}",
+                return Happening(at, "event", "event", f"{detail['detail_type']}, matched by rule {', '.join(detail['rules'])}",
                                  data=detail)
             case "parameter" if detail["name"].startswith(f"{self.pair.root}/transitions/"):
                 record = detail["name"].rsplit("/", 1)[1]
@@ -153,22 +150,22 @@ class Follower:
 
     def _verdict(self, entry: dict[str, Any]) -> Happening:
         verdicts = f"blue {entry['blue']}, green {entry['green']}"
-        reasons = [reason for part in entry["reason"].split("; ") for reason in [part.strip()] if reason]
+        reason = short_times(re.sub(r"^(blue|green) is [a-z]+: ", "", entry["reason"]))
         decision = entry["decision"]
         if decision == "none" and entry["blue"] == entry["green"] == "healthy":
-            text, more = f"{verdicts}: nothing to do", ""
+            text, more = f"{verdicts}: nothing to do", []
         elif decision == "none":
             # The first probe says all that was seen; after it only the clock moves.
-            text = verdicts if entry["probe"] == 1 else f"{verdicts}: {reasons[-1]}"
-            more = "; ".join(reasons) if entry["probe"] == 1 else ""
+            text = verdicts if entry["probe"] == 1 else f"{verdicts}: {reason.split('; ')[-1]}"
+            more = reason.split("; ") if entry["probe"] == 1 else []
         else:
             by = f" ({entry['guard']})" if entry.get("guard") else ""
-            text, more = f"{verdicts}: {decision}{by}", "; ".join(reasons)
+            text, more = f"{verdicts}: {decision}{by}", reason.split("; ")
         if entry.get("conflict"):
-            more = f"{more}; {entry['conflict']}"
+            more.append(entry["conflict"])
         # It is logged after the deed; it was reached before the claim.
         at = self._decided_at.get(entry.get("transition") or "", entry["at"])
-        return Happening(at, "verdict", f"probe {entry['probe']}", text, more, entry)
+        return Happening(at, "verdict", f"probe {entry['probe']}", text, tuple(more), entry)
 
     def _audit(self) -> list[Happening]:
         found = []
@@ -182,7 +179,8 @@ class Follower:
             asked = f", asked by {who['requested_by']}" if who.get("requested_by") else ""
             text = (f"{event['detail-type']}: {detail.get('kind')} {detail.get('from')} -> {detail.get('to')}, "
                     f"version {detail.get('version')}, by {by}{asked}")
-            found.append(Happening(time.time(), "audit", "audit", text, f"why: {detail.get('reason')}", detail))
+            why = f"why: {short_times(str(detail.get('reason')))}"
+            found.append(Happening(time.time(), "audit", "audit", text, (why,), detail))
         return found
 
     def _count_probes(self) -> None:

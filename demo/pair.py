@@ -95,7 +95,7 @@ class Pair:
         """The stack's own SwitchToBlueCommand or SwitchToGreenCommand, with another request."""
         output = self.outputs[f"SwitchTo{request['to'].capitalize()}Command"]
         _, pipe, rest = output.partition(" | ")
-        return f"printf '{json.dumps(request)}'{pipe}{rest}"
+        return f"printf '{json.dumps(request, separators=(',', ':'))}'{pipe}{rest}"
 
     # -- as AWS answers ------------------------------------------------------------------------------------------
 

@@ -59,16 +59,16 @@ class Screen:
         for line in rest:
             self.line(f"    {self.styled(line, 'cyan')}")
 
-    def event(self, seconds: float, who: str, text: str, more: str = "", style: str = "bold") -> None:
+    def event(self, seconds: float, who: str, text: str, more: Sequence[str] = (), style: str = "bold") -> None:
         """One line of the timeline, and what has to be said about it below it."""
         first, *rest = wrapped(text, WIDTH - TEXT_COLUMN)
         stamp = f"{seconds:+8.1f} s  "
         self.line(f"{self.styled(stamp, 'dim')}{self.styled(who.ljust(TEXT_COLUMN - WHO_COLUMN), style)}{self._words(first)}")
-        for line in [*rest, *(wrapped(more, WIDTH - TEXT_COLUMN) if more else [])]:
+        for line in [*rest, *(line for each in more for line in wrapped(each, WIDTH - TEXT_COLUMN))]:
             self.line(" " * TEXT_COLUMN + self._words(line))
 
-    def fields(self, pairs: Sequence[tuple[str, str]], indent: int = 4) -> None:
-        column = max(len(name) for name, _ in pairs) + 2
+    def fields(self, pairs: Sequence[tuple[str, str]], indent: int = 4, column: int = 0) -> None:
+        column = column or max(len(name) for name, _ in pairs) + 2
         for name, value in pairs:
             first, *rest = wrapped(value, WIDTH - indent - column)
             self.line(" " * indent + self.styled(name.ljust(column), "dim") + self._words(first))
@@ -89,11 +89,11 @@ class Screen:
 
     def check(self, passed: bool, what: str, seen: str) -> None:
         mark = self.styled("ok      ", "green") if passed else self.styled("NOT SEEN", "red")
-        lines, details = wrapped(what, 40), wrapped(seen, WIDTH - 56)
+        lines, details = wrapped(what, 44), wrapped(seen, WIDTH - 58)
         for number in range(max(len(lines), len(details))):
             left = lines[number] if number < len(lines) else ""
             right = details[number] if number < len(details) else ""
-            self.line(f"  {mark if number == 0 else ' ' * 8}  {left.ljust(42)}  {self.styled(right, 'dim')}".rstrip())
+            self.line(f"  {mark if number == 0 else ' ' * 8}  {left.ljust(46)}  {self.styled(right, 'dim')}".rstrip())
 
     # -- progress ------------------------------------------------------------------------------------------------
 
@@ -150,6 +150,11 @@ def broken_command(text: str, width: int) -> list[str]:
         else:
             lines.append(part if not lines else f"  {part}")
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+
+
+def short_times(text: str) -> str:
+    """Times of day instead of whole timestamps: the demo begins and ends within minutes."""
+    return re.sub(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(\.\d)?\d*Z", r"\1\2", text)
 
 
 def seconds(value: float) -> str:

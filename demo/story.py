@@ -11,9 +11,9 @@ from local_aws.process import LocalAws
 from local_aws.stack import Stack
 
 from demo import checks
-from demo.happenings import Follower, Happening, NotSeen, clock
+from demo.happenings import Follower, Happening, NotSeen
 from demo.pair import Pair
-from demo.screen import Screen, milliseconds, seconds
+from demo.screen import Screen, milliseconds, seconds, short_times
 
 PAIR_NAME = "orders"
 STACK_NAME = "orders-blue-green"
@@ -39,12 +39,12 @@ class Story:
         self.pair: Pair  # there once deployed
         self.facts = checks.Facts()
 
-    def tell(self) -> bool:
-        """Tell all of it. Raises NotSeen where it stops; returns whether every check passed."""
+    def tell(self) -> None:
+        """Tell all of it. Raises NotSeen where it stops, and if a check does not pass."""
         self.set_up()
         self.fail_over()
         self.switch_back()
-        return self.verify()
+        self.verify()
 
     # -- 1 -------------------------------------------------------------------------------------------------------
 
@@ -56,17 +56,17 @@ class Story:
             self.aws.start()
         for name in (BLUE, GREEN):
             self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS)
-        screen.say(f"local AWS    {self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
-        screen.say(f"MWAA         {BLUE} and {GREEN}, schedulers running")
+        self.fact("local AWS", f"{self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
+        self.fact("MWAA", f"{BLUE} and {GREEN}, schedulers running")
         started = time.monotonic()
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
             architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
             self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs())
-        screen.say(f"stack        template.yaml deployed as {STACK_NAME} in {seconds(time.monotonic() - started)}, with "
-                   "the real binaries")
+        self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries, deployed in "
+                  f"{seconds(time.monotonic() - started)}")
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
-        screen.fields([("             with", given)], indent=2)
+        self.fact("parameters", f"{given} (short, for the demo)")
         screen.line()
         screen.say("Say once which environment is active:")
         answer = self.invoke(self.pair.outputs["InitializeCommand"], "initialising the flag")
@@ -77,6 +77,9 @@ class Story:
         screen.line()
         screen.say("Make the health-watcher look now; its schedule does it every minute:")
         self.healthy_tick()
+
+    def fact(self, name: str, text: str) -> None:
+        self.screen.fields([(name, text)], indent=2, column=12)
 
     def healthy_tick(self) -> None:
         deadline = time.monotonic() + 30
@@ -106,7 +109,7 @@ class Story:
         self.aws.put_environment(BLUE, scheduler="stopped")
         fault = next(e for e in self.aws.timeline() if e["what"] == "heartbeat-lost")
         follower.fault_at = facts.fault_at = fault["at"]
-        screen.say("seconds are counted from the fault", style="dim")
+        screen.say("Seconds are counted from the fault; times of day are in UTC.", style="dim")
         facts.last_heartbeat = follower.until("fault", "the scheduler stopped", 5).data["last_heartbeat"]
 
         def is_blue(happening: Happening) -> bool:
@@ -160,23 +163,25 @@ class Story:
         last = {name: values[-1][1] for name, values in found.items()}
         facts.recovery_time, facts.switch_duration = last["RecoveryTime"], last["SwitchDuration"]
         self.follower.show(Happening(
-            time.time(), "metrics", "metrics", f"Transitions (failover) {last['Transitions']:.0f}, "
-            f"ActiveEnvironment blue {last['blue']:.0f} green {last['green']:.0f}, "
-            f"RecoveryTime {seconds(last['RecoveryTime'])}, SwitchDuration {milliseconds(last['SwitchDuration'])}",
-            "read back from CloudWatch, namespace MWAA/BlueGreen", data=last))
+            time.time(), "metrics", "metrics", "read back from CloudWatch, namespace MWAA/BlueGreen:",
+            (f"Transitions {{Kind=failover}} {last['Transitions']:.0f}",
+             f"RecoveryTime {seconds(last['RecoveryTime'])}, SwitchDuration {milliseconds(last['SwitchDuration'])}",
+             f"ActiveEnvironment {{Colour=blue}} {last['blue']:.0f}, {{Colour=green}} {last['green']:.0f}"), last))
 
     def sum_up(self, verdict: Happening) -> None:
         facts, screen = self.facts, self.screen
         before = facts.fault_at - facts.last_heartbeat
         after_window = facts.flag_at - facts.last_heartbeat - self.window
         screen.line()
-        screen.line(f"  {screen.styled('Time to failover', 'bold')}   {seconds(facts.flag_at - facts.fault_at)} from the "
-                    "fault to the flag written")
-        screen.fields([
-            ("failure window", f"{self.window:.0f} s, counted from blue's last heartbeat, {seconds(before)} before the fault"),
-            ("next probe", f"{seconds(max(after_window, 0))} later (the watcher probes every {PROBE_INTERVAL_SECONDS} s)"),
-            ("the switch", f"{milliseconds(facts.switch_duration)} from decision to flag: claim, write, verify"),
-            ("evidence", f"{verdict.data['probe']} probes in a tick woken by the {verdict.data['trigger']}")])
+        rows = ((seconds(facts.flag_at - facts.fault_at), "Time to failover", "from the fault to the flag written, made of"),
+                (seconds(self.window), "  failure window", "since blue's last heartbeat: so long it must be seen failing"),
+                (seconds(-before), "  head start", "the last heartbeat was that long before the fault"),
+                (f"+{seconds(max(after_window, 0))}", "  next probe", f"the watcher, woken by the {verdict.data['trigger']}, "
+                 f"probed every {PROBE_INTERVAL_SECONDS} s"),
+                (milliseconds(facts.switch_duration), "The switch itself", "from decision to flag written: claim, then write"))
+        for number, (value, name, meaning) in enumerate(rows):
+            title = screen.styled(name.ljust(21), "bold") if not name.startswith(" ") else name.ljust(21)
+            screen.line(f"  {title}{value:>8}  {meaning}")
 
     # -- 3 -------------------------------------------------------------------------------------------------------
 
@@ -186,11 +191,13 @@ class Story:
         self.aws.put_environment(BLUE, scheduler="running")
         self.follower.until("repair", "the scheduler started again", 5)
         self.follower.until("airflow", "Airflow calls its scheduler healthy", 15, lambda h: not h.data["ill"])
-        # Its cooldown is over as well: the repair took longer. If not, the guard says so.
         pause = float(self.parameters["CooldownSeconds"]) - (time.time() - self.facts.flag_at)
         if pause > 0:
-            with screen.working(f"the cooldown after a failover lasts {self.parameters['CooldownSeconds']} s here"):
-                time.sleep(pause + 0.1)
+            over = time.monotonic() + pause + 0.1
+            while time.monotonic() < over:
+                self.follower.poll()
+                screen.progress(f"the cooldown after a failover, here {self.parameters['CooldownSeconds']} s, is not over")
+                time.sleep(0.25)
         screen.line()
         screen.say("Switch back, with a reason and a name for the audit trail:")
         request = {"to": "blue", "reason": "blue repaired", "requested_by": "ana"}
@@ -217,7 +224,8 @@ class Story:
         for colour in ("blue", "green"):
             verdict = answer["verdicts"][colour]
             role = "active" if answer["active"] == colour else "standby"
-            rows.append((colour, answer["environments"][colour], role, verdict["verdict"], "; ".join(verdict["reasons"])))
+            rows.append((colour, answer["environments"][colour], role, verdict["verdict"],
+                         short_times("; ".join(verdict["reasons"]))))
         self.screen.table(("colour", "environment", "role", "verdict", "because"), rows)
 
     def history(self) -> None:
@@ -226,9 +234,9 @@ class Story:
         rows = []
         for entry in reversed(answer["entries"]):
             sentence = entry["description"].split(" [effective_from=")[0]
-            rows.append((str(entry["version"]), entry["kind"], f"{entry['from'] or '-'} -> {entry['to']}",
+            rows.append((str(entry["version"]), entry["kind"], f"{entry['from']} -> {entry['to']}" if entry["from"] else entry["to"],
                          checks.hour(entry["written_at"]), checks.hour(entry["effective_from"]),
-                         sentence.removeprefix(f"{entry['kind']}: ")))
+                         short_times(sentence.removeprefix(f"{entry['kind']}: "))))
         self.screen.table(("version", "kind", "change", "written", "effective", "why"), rows)
 
     def invoke(self, command: str, doing: str) -> dict[str, Any]:
@@ -238,15 +246,18 @@ class Story:
 
     # -- 4 -------------------------------------------------------------------------------------------------------
 
-    def verify(self) -> bool:
+    def verify(self) -> None:
         screen, follower = self.screen, self.follower
         screen.heading("4  Check all of it against what AWS answers now")
         if not any(d["trigger"] == "schedule" for d in self.pair.decisions()):
             follower.until("verdict", "a tick by the stack's schedule", SCHEDULE_SECONDS + 15,
-                           lambda h: h.data["trigger"] == "schedule", lambda _:
-                           "waiting for the schedule's first tick, a minute after the deployment")
+                           lambda h: h.data["trigger"] == "schedule", lambda since:
+                           f"{seconds(since)}: the schedule's first tick comes a minute after the deployment")
+            screen.line()
         with screen.working("reading parameters, logs, metrics and queues"):
             results = checks.verify(self.pair, self.aws, self.facts, self.window, PROBE_INTERVAL_SECONDS)
         for result in results:
             screen.check(result.passed, result.what, result.seen)
-        return all(result.passed for result in results)
+        missing = [result.what for result in results if not result.passed]
+        if missing:
+            raise NotSeen("; ".join(missing))
