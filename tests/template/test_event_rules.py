@@ -29,7 +29,7 @@ TAKEN = {
         "hold-deleted",
     },
 }
-AUDIT_EVENTS = ["Environment Transition", "Failover Blocked", "Flag Fault", "Hold Changed", "Drill Finished"]
+AUDIT_EVENTS = ["Environment Transition", "Failover Blocked", "Flag Fault", "Environment Unknown", "Hold Changed", "Drill Finished"]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_every_audit_event_is_logged(rules: dict[str, dict[str, Any]], detail_ty
 def test_people_hear_of_what_they_must_know_and_of_nothing_twice(rules: dict[str, dict[str, Any]]) -> None:
     pattern = rules["NotificationRule"]["EventPattern"]
     told = [t for t in AUDIT_EVENTS if matches(pattern, audit_event(t))]
-    assert told == ["Environment Transition", "Failover Blocked", "Flag Fault"]
+    assert told == ["Environment Transition", "Failover Blocked", "Flag Fault", "Environment Unknown"]
     assert not matches(pattern, {**audit_event("Flag Fault"), "replay-name": "last-week"})
 
 

@@ -6,17 +6,17 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching};
-use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, notice};
-use bluegreen_core::audit::{self, AuditEvent};
+use bluegreen_core::announcement::{Notice, Subject as Announced, Topic, notice};
+use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{
     Action, ControlState, Decision, FlagState, GuardName, RecentFailovers, decide, wants_recent_failovers,
 };
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
-use bluegreen_core::health::{Assessment, Cause, Evidence, assess};
+use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::metric::Metric;
-use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed, whole_milliseconds};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
@@ -278,7 +278,7 @@ fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invoc
 fn is_due(trigger: &Trigger, look: &Look, now: Timestamp, interval_minutes: u32) -> bool {
     let calm = Colour::BOTH
         .iter()
-        .all(|colour| look.verdicts.of(*colour).verdict == bluegreen_core::health::Verdict::Healthy)
+        .all(|colour| look.verdicts.of(*colour).verdict == Verdict::Healthy)
         && look.active().is_some();
     let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
     trigger.kind != "schedule" || !calm || minute.checked_rem(i64::from(interval_minutes)) == Some(0)
@@ -295,7 +295,7 @@ fn metrics(look: &Look, outcome: Option<&Outcome>, fault: bool, now: Timestamp) 
             .map(|active| Metric::active_environment(active, now))
             .unwrap_or_default(),
     );
-    if look.decision.action == Action::Blocked && active.is_some() {
+    if matches!(look.decision.action, Action::Blocked | Action::ObserveOnly) && active.is_some() {
         metrics.extend(
             look.decision
                 .blocked_by()
@@ -333,7 +333,7 @@ async fn flag_fault(shell: &Shell, observed: &Observed, look: &Look) -> Option<S
     }
 }
 
-/// Says a blocked failover and a flag fault once.
+/// Says once what a person should know.
 async fn announce(
     shell: &Shell,
     observed: &Observed,
@@ -349,34 +349,56 @@ async fn announce(
         || audit::missing_flag(observed.audited),
         |flag| format!("v{}-{}", flag.version, flag.modified.as_millisecond()),
     );
-    let current: Option<(Announced, AuditEvent)> = if let Some(fault) = fault {
-        Some((Announced::FlagFault, audit::flag_fault(subject, &flag, fault, now)))
-    } else if look.decision.action == Action::Blocked && look.active().is_some() {
-        let evidence = json!({"verdicts": look.verdicts});
-        let event = audit::blocked(subject, &flag, look.active(), &look.decision, &evidence, now);
-        Some((Announced::FailoverBlocked, event))
-    } else {
-        None
+    let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
+    let about = match look.active() {
+        _ if fault.is_some() => Some(Announced::FlagFault),
+        Some(_) if wanted => Some(Announced::FailoverBlocked),
+        Some(active) if look.verdicts.of(active).verdict == Verdict::Unknown => Some(Announced::ActiveUnknown),
+        _ => None,
     };
-    let announcement = current.as_ref().map(|(about, _)| Announcement {
-        subject: *about,
+    let topic = about.map(|subject| Topic {
+        subject,
         flag: flag.clone(),
         guards: look.decision.blocked_by(),
     });
     let undelivered = |doing| {
-        move |failure: bluegreen_core::switch::Failure| FunctionError::AuditUndelivered {
+        move |failure: Failure| FunctionError::AuditUndelivered {
             doing,
             cause: failure.cause,
         }
     };
-    match (notice(observed.announced.as_deref(), announcement), current) {
-        (Notice::Say(announcement), Some((_, event))) => {
+    match notice(observed.announced.as_deref(), topic, now) {
+        Notice::Quiet => Ok(()),
+        Notice::Forget => shell
+            .store
+            .forget_announced()
+            .await
+            .map_err(undelivered("forgetting what was announced")),
+        Notice::Remember(announcement) => {
+            let text = json!(announcement).to_string();
+            shell
+                .store
+                .put_announced(text)
+                .await
+                .map_err(undelivered("remembering what may have to be announced"))
+        }
+        Notice::Say(announcement) => {
+            let evidence = json!({"verdicts": look.verdicts});
+            let event = match announcement.topic.subject {
+                Announced::FlagFault => audit::flag_fault(subject, &flag, fault.unwrap_or_default(), now),
+                Announced::FailoverBlocked => {
+                    audit::blocked(subject, &flag, look.active(), &look.decision, &evidence, now)
+                }
+                Announced::ActiveUnknown => {
+                    audit::active_unknown(subject, &flag, announcement.since, &look.decision, &evidence, now)
+                }
+            };
             // Said before remembered: a crash in between says it twice, never not at all.
             shell
                 .bus
                 .send(&[event])
                 .await
-                .map_err(undelivered("announcing a blocked failover or a flag fault"))?;
+                .map_err(undelivered("announcing what a person should know"))?;
             let text = json!(announcement).to_string();
             shell
                 .store
@@ -384,12 +406,6 @@ async fn announce(
                 .await
                 .map_err(undelivered("remembering what was announced"))
         }
-        (Notice::Forget, _) => shell
-            .store
-            .forget_announced()
-            .await
-            .map_err(undelivered("forgetting what was announced")),
-        (Notice::Say(_) | Notice::Quiet | Notice::AlreadySaid, _) => Ok(()),
     }
 }
 

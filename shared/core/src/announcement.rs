@@ -1,13 +1,20 @@
-//! What is said once: a blocked failover and a flag fault last for many ticks, and one page is enough.
+//! What is said once: a blocked failover, a flag fault and a blind watcher last for many ticks, and one page is enough.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::GuardName;
+use crate::time::elapsed;
 
-/// The thing announced, as the `announced` parameter remembers it.
+/// How long nothing can be said of the active before a person is told: a passing throttle is over by then.
+const BLIND_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// What it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Announcement {
-    /// What it is about.
+pub struct Topic {
+    /// The kind of thing.
     pub subject: Subject,
     /// Which flag version it is about, or what stands in its place.
     pub flag: String,
@@ -19,61 +26,125 @@ pub struct Announcement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    /// A failover that guards prevent.
+    /// A failover that guards, or the mode, prevent.
     FailoverBlocked,
     /// A flag that holds no colour.
     FlagFault,
+    /// Nothing can be said of the active environment.
+    ActiveUnknown,
+}
+
+impl Subject {
+    /// How long it must last before it is said.
+    fn patience(self) -> Duration {
+        match self {
+            Self::FailoverBlocked | Self::FlagFault => Duration::ZERO,
+            Self::ActiveUnknown => BLIND_TIME,
+        }
+    }
+}
+
+/// A topic as the `announced` parameter remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The topic.
+    pub topic: Topic,
+    /// When it was first so.
+    pub since: Timestamp,
+    /// Whether it has been said.
+    pub said: bool,
 }
 
 /// What to do with the memory and the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Notice {
-    /// Nothing to say, nothing remembered.
+    /// Nothing to say, nothing to remember.
     Quiet,
-    /// Said before.
-    AlreadySaid,
-    /// Say it, then remember it.
+    /// Not yet worth saying: remember since when it is so.
+    Remember(Announcement),
+    /// Say it, then remember that it was said.
     Say(Announcement),
     /// It is over: forget it, so that the next one is said again.
     Forget,
 }
 
-/// Compares what is so now with what was said before. A memory that cannot be read counts as none: twice beats never.
-pub fn notice(remembered: Option<&str>, current: Option<Announcement>) -> Notice {
+/// Compares what is so now with what was remembered. A memory that cannot be read counts as none: twice beats never.
+pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) -> Notice {
     let before = remembered.and_then(|text| serde_json::from_str::<Announcement>(text).ok());
-    match (before, current) {
-        (_, None) if remembered.is_some() => Notice::Forget,
-        (None, None) => Notice::Quiet,
-        (Some(before), Some(current)) if before == current => Notice::AlreadySaid,
-        (_, Some(current)) => Notice::Say(current),
-        (Some(_), None) => Notice::Forget,
+    let Some(topic) = current else {
+        return if remembered.is_some() {
+            Notice::Forget
+        } else {
+            Notice::Quiet
+        };
+    };
+    let before = before.filter(|before| before.topic == topic);
+    if before.as_ref().is_some_and(|before| before.said) {
+        return Notice::Quiet;
+    }
+    let since = before.as_ref().map_or(now, |before| before.since);
+    let said = elapsed(since, now) >= topic.subject.patience();
+    let announcement = Announcement { topic, since, said };
+    match (said, before) {
+        (true, _) => Notice::Say(announcement),
+        (false, Some(_)) => Notice::Quiet,
+        (false, None) => Notice::Remember(announcement),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::after;
 
-    fn blocked(guards: &[GuardName]) -> Announcement {
-        Announcement {
-            subject: Subject::FailoverBlocked,
+    fn topic(subject: Subject, guards: &[GuardName]) -> Topic {
+        Topic {
+            subject,
             flag: "v12-1".into(),
             guards: guards.to_vec(),
         }
     }
 
+    fn stored(notice: &Notice) -> String {
+        match notice {
+            Notice::Say(announcement) | Notice::Remember(announcement) => serde_json::to_string(announcement).unwrap(),
+            other => panic!("nothing to remember: {other:?}"),
+        }
+    }
+
     #[test]
     fn a_block_is_said_once_and_again_when_it_changes_or_returns() {
-        let hold = blocked(&[GuardName::Hold]);
-        assert_eq!(notice(None, Some(hold.clone())), Notice::Say(hold.clone()));
-        let stored = serde_json::to_string(&hold).unwrap();
-        assert_eq!(notice(Some(&stored), Some(hold.clone())), Notice::AlreadySaid);
-        let cooldown = blocked(&[GuardName::Cooldown]);
-        assert_eq!(notice(Some(&stored), Some(cooldown.clone())), Notice::Say(cooldown));
-        assert_eq!(notice(Some(&stored), None), Notice::Forget);
-        assert_eq!(notice(Some("garbage"), None), Notice::Forget);
-        assert_eq!(notice(Some("garbage"), Some(hold.clone())), Notice::Say(hold));
-        assert_eq!(notice(None, None), Notice::Quiet);
+        let now = Timestamp::UNIX_EPOCH;
+        let hold = topic(Subject::FailoverBlocked, &[GuardName::Hold]);
+        let first = notice(None, Some(hold.clone()), now);
+        assert!(matches!(first, Notice::Say(_)));
+        assert_eq!(notice(Some(&stored(&first)), Some(hold.clone()), now), Notice::Quiet);
+        let cooldown = topic(Subject::FailoverBlocked, &[GuardName::Cooldown]);
+        assert!(matches!(
+            notice(Some(&stored(&first)), Some(cooldown), now),
+            Notice::Say(_)
+        ));
+        assert_eq!(notice(Some(&stored(&first)), None, now), Notice::Forget);
+        assert_eq!(notice(Some("garbage"), None, now), Notice::Forget);
+        assert!(matches!(notice(Some("garbage"), Some(hold), now), Notice::Say(_)));
+        assert_eq!(notice(None, None, now), Notice::Quiet);
+    }
+
+    #[test]
+    fn a_blind_watcher_is_told_of_only_after_a_while() {
+        let start = Timestamp::UNIX_EPOCH;
+        let blind = topic(Subject::ActiveUnknown, &[]);
+        let first = notice(None, Some(blind.clone()), start);
+        assert!(matches!(first, Notice::Remember(_)));
+        let memory = stored(&first);
+        let soon = after(start, BLIND_TIME.saturating_sub(Duration::from_secs(1)));
+        assert_eq!(notice(Some(&memory), Some(blind.clone()), soon), Notice::Quiet);
+        let said = notice(Some(&memory), Some(blind.clone()), after(start, BLIND_TIME));
+        assert!(matches!(said, Notice::Say(_)));
+        assert_eq!(
+            notice(Some(&stored(&said)), Some(blind), after(start, BLIND_TIME * 2)),
+            Notice::Quiet
+        );
     }
 }

@@ -27,7 +27,7 @@ const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
 /// One event for the pair's bus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// `Environment Transition`, `Failover Blocked`, `Hold Changed`, `Drill Finished` or `Flag Fault`.
+    /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed` or `Flag Fault`.
     pub detail_type: &'static str,
     /// When it happened.
     pub at: Timestamp,
@@ -239,6 +239,31 @@ pub fn blocked(
             "reason": decision.reason,
             "guards": decision.guards,
             "blocked_by": guards,
+            "evidence": evidence,
+        }),
+    }
+}
+
+/// Nothing has been known of the active environment for a while: nobody is watching over it.
+#[must_use]
+pub fn active_unknown(
+    subject: Subject<'_>,
+    flag: &str,
+    since: Timestamp,
+    decision: &Decision,
+    evidence: &Value,
+    now: Timestamp,
+) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Environment Unknown",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("{flag}:unknown:{}", since.as_millisecond())),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "since": since,
+            "reason": decision.reason,
             "evidence": evidence,
         }),
     }
