@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import shutil
 import signal
 import sys
-import time
-import traceback
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+for number in ENDINGS:  # first of all: until main() takes over there is nothing to clear up, so the end is quiet
+    signal.signal(number, lambda number, _: os._exit(128 + number))
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import shutil  # noqa: E402
+import time  # noqa: E402
+import traceback  # noqa: E402
+from pathlib import Path  # noqa: E402
+from types import FrameType  # noqa: E402
+from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "local"))
 
-# Light. Everything that takes time to load comes after the signals are set.
+# What takes longer to load is loaded by play().
 from demo.screen import Screen, short_times  # noqa: E402
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ class Stopped(BaseException):
 
 
 def stop(number: int, _frame: FrameType | None) -> NoReturn:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in ENDINGS:
         signal.signal(each, signal.SIG_IGN)  # the clearing up takes a moment, and must not be interrupted
     raise Stopped(number)
 
@@ -60,8 +65,6 @@ def missing_binaries(folder: Path) -> list[str]:
 
 
 def main() -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
     options = arguments()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     screen = Screen()
@@ -71,6 +74,8 @@ def main() -> int:
             del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     try:
+        for number in ENDINGS:
+            signal.signal(number, stop)
         return play(options, screen)
     except Stopped as stopped:
         screen.end_progress()

@@ -129,9 +129,9 @@ class Follower:
             if ill != self._ill.get(name, False):
                 last = instant(environment["latest_scheduler_heartbeat"].removesuffix("+00:00"))
                 now = time.time()
-                text = (f"{name} says of itself: scheduler unhealthy, no heartbeat for {seconds(now - last)}" if ill else
-                        f"{name} says of itself: scheduler healthy")
-                found.append(Happening(now, "airflow", "airflow", text, data={"environment": name, "ill": ill}))
+                text = (f"no heartbeat of {name} for {seconds(now - last)}: its Airflow says unhealthy" if ill else
+                        f"{name} beats again: its Airflow says healthy")
+                found.append(Happening(now, "airflow", "heartbeat", text, data={"environment": name, "ill": ill}))
             self._ill[name] = ill
         return found
 
