@@ -117,6 +117,8 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
     pair = Pair(aws, clients, name, all_parameters["ParameterRoot"], names)
     if initialize:
         assert pair.ask(action="initialize")["outcome"] == "initialized"
+        # A listener that still works on the first version would report the second one, too.
+        pair.wait_until_audited(1)
     return pair
 
 

@@ -1,0 +1,129 @@
+"""Every change of the flag and of the hold is told: at least once, recognisably, whatever gets lost on the way."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pair import Pair, only, until
+
+# How long the listener has before the watcher audits in its place.
+LISTENER_TIME = 30
+
+
+def test_duplicate_event_is_audited_once(pair: Pair):
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    for _ in range(3):
+        assert pair.listen()["audited"] == []
+    assert len(pair.audit("Environment Transition", version=2)) == 1
+    assert pair.statistic("Sum", "Transitions", Kind="switch") == 1
+
+
+def test_a_listener_killed_before_it_noted_what_it_did_repeats_itself_recognisably(pair: Pair):
+    since = pair.aws.timeline_so_far()
+    pair.aws.add_fault("kill-caller", "ssm", "PutParameter", match=f"{pair.root}/audited", times=1)
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    statuses = [invocation["status"] for invocation in pair.invocations("change-listener", since)]
+    assert statuses[0] == "error:Runtime.ExitError", "it died, and Lambda tried again"
+    told = pair.wait_for_audit(count=2, version=2)
+    assert len({event["id"] for event in told}) == 1, "the repeat has the same id"
+
+
+def test_out_of_order_and_lost_events_are_made_good_by_the_next_one(pair: Pair):
+    pair.lose_change_events()
+    for colour in ("green", "blue", "green"):
+        pair.ask(to=colour)
+    assert pair.listen()["audited"] == [2, 3, 4], "whatever the event was about, all that is due is told, in order"
+    assert pair.listen(operation="Create")["audited"] == [], "an event that is older than what was told changes nothing"
+    told = pair.wait_for_audit(count=4)
+    assert [event["version"] for event in told] == [1, 2, 3, 4]
+    assert pair.statistic("Sum", "Transitions", Kind="switch") == 3
+
+
+@pytest.mark.long
+def test_lost_ssm_event_is_made_good_by_the_watcher(pair: Pair):
+    pair.lose_change_events()
+    pair.ask(to="green", reason="nobody heard")
+    switched_at = time.monotonic()
+    pair.tick()
+    assert pair.parameter("audited") == "1", "the watcher leaves the listener its time"
+    time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
+    pair.tick()
+    assert only(pair.wait_for_audit(version=2))["reason"] == "nobody heard"
+    assert pair.parameter("audited") == "2"
+    assert pair.log("health-watcher", "audited in the change-listener's place")
+    assert pair.statistic("Sum", "Transitions", Kind="switch") == 1
+    pair.tick()
+    assert len(pair.audit("Environment Transition", version=2)) == 1
+
+
+def test_a_throttled_bus_delays_the_audit_and_loses_nothing(pair: Pair):
+    since = pair.aws.timeline_so_far()
+    # As often as the SDK tries within one invocation.
+    pair.aws.add_fault("throttle", "events", "PutEvents", times=3)
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    statuses = [invocation["status"] for invocation in pair.invocations("change-listener", since)]
+    assert statuses == ["error:AuditUndelivered", "ok"], "Lambda tried again"
+    assert only(pair.wait_for_audit(version=2))["kind"] == "switch"
+
+
+@pytest.mark.long
+def test_a_dead_bus_leaves_a_dead_letter_and_the_watcher_makes_it_good(pair: Pair):
+    pair.aws.add_fault("throttle", "events", "PutEvents")
+    pair.ask(to="green")
+    switched_at = time.monotonic()
+    pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=30)
+    until("the alarm on dead letters", lambda: pair.alarm_state("dead-letters") == "ALARM")
+    assert pair.parameter("audited") == "1"
+    time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
+    error = pair.tick_in_vain()
+    assert error["errorType"] == "AuditUndelivered" and "audit events" in error["errorMessage"]
+    assert pair.stands_at() == ("green", 2)
+    pair.aws.clear_faults()
+    pair.tick()
+    assert only(pair.wait_for_audit(version=2))["kind"] == "switch"
+
+
+def test_a_failing_bus_does_not_stop_a_failover(pair: Pair):
+    pair.aws.add_fault("server-error", "events", "PutEvents")
+    pair.aws.add_fault("throttle", "monitoring", "PutMetricData")
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+    assert pair.stands_at() == ("green", 2)
+
+
+def test_a_hold_laid_changed_and_lifted_by_hand_is_told_three_times(pair: Pair):
+    pair.hold("upgrade")
+    first = only(pair.wait_for_audit("Hold Changed"))
+    assert first["state"] == "held" and "upgrade" in first["reason"] and first["hold"]["by"] == "ana"
+    assert first["who"]["last_modified_user"] == "arn:aws:iam::000000000000:root"
+    pair.hold("upgrade takes longer")
+    pair.wait_for_audit("Hold Changed", 2)
+    pair.release()
+    told = pair.wait_for_audit("Hold Changed", 3)
+    assert [event["state"] for event in told] == ["held", "held", "none"]
+    assert len({event["id"] for event in told}) == 3, "three changes, three ids"
+    assert "takes longer" in told[1]["reason"]
+    assert pair.audit("Environment Transition", version=2) == []
+
+
+def test_records_and_marks_do_not_wake_the_listener(pair: Pair):
+    since = pair.aws.timeline_so_far()
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    time.sleep(1)
+    assert len([i for i in pair.invocations("change-listener", since) if i["trigger"].startswith("event:")]) <= 2
+    rules = {entry["detail"]["id"]: entry["detail"]["rules"] for entry in pair.aws.timeline(since)
+             if entry["what"] == "event" and entry["detail"]["detail_type"] == "Parameter Store Change"}
+    assert sum(f"{pair.name}-flag-change" in matched for matched in rules.values()) == 1
+    assert len(rules) >= 3, "the claim, the flag and the mark changed"
+
+
+def test_a_label_on_the_flag_is_no_transition(pair: Pair):
+    since = pair.aws.timeline_so_far()
+    pair.client("ssm").label_parameter_version(Name=pair.flag_name, Labels=["golden"])
+    pair.aws.wait_for("invoke", lambda d: d["function"] == f"{pair.name}-change-listener" and d["status"] == "ok", since)
+    assert len(pair.audit()) == 1 and pair.parameter("audited") == "1"

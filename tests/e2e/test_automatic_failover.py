@@ -1,0 +1,314 @@
+"""The active environment fails, and the pair fails over by itself. In the first tests nobody touches anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import BINARIES, QUICK, TEMPLATE, Deploy
+from local_aws.process import LocalAws
+from local_aws.stack import Stack
+from pair import Clients, Pair, moment, only, until
+
+WINDOW, PROBE = 10, 1
+# Scheduling on a busy machine; the bound only catches what is wildly late.
+SLACK = 20
+
+
+def wait_for_failover(pair: Pair, timeout: float) -> None:
+    until("the flag says green", lambda: pair.stands_at()[0] == "green", timeout)
+
+
+def is_told_everywhere(pair: Pair, trigger: str) -> None:
+    """The flag, its record, its history, the audit trail, the metrics and the watcher's log tell the same failover."""
+    before, flag = pair.versions()
+    assert (flag.value, flag.number) == ("green", 2)
+    assert flag.description.startswith("failover: blue is unhealthy: ")
+    assert flag.record == f"v2-{before.milliseconds}"
+    assert flag.by.endswith(f"/{pair.name}-health-watcher")
+
+    record = pair.records()[flag.record]
+    assert (record["kind"], record["from"], record["to"], record["version"]) == ("failover", "blue", "green", 2)
+    assert (record["trigger"]["type"], record["actor"]["function"]) == (trigger, "health-watcher")
+    verdicts = record["evidence"]["verdicts"]
+    assert (verdicts["blue"]["verdict"], verdicts["green"]["verdict"]) == ("unhealthy", "healthy")
+
+    event = only(pair.wait_for_audit(version=2))
+    assert event["id"] == f"{pair.name}:{pair.flag_name}:v2"
+    assert (event["kind"], event["from"], event["to"], event["record"]) == ("failover", "blue", "green", flag.record)
+    assert event["who"]["last_modified_user"] == flag.by and event["reason"] == record["reason"]
+    assert moment(event["timings"]["effective_from"]) == flag.effective_from
+
+    pair.wait_until_audited(2)
+    assert pair.statistic("Sum", "Transitions", Kind="failover") == 1
+    assert pair.statistic("Sum", "Transitions", Kind="initialize") == 1
+    assert pair.statistic("Maximum", "SwitchDuration") < 5000
+    recovery = pair.statistic("Maximum", "RecoveryTime")
+    assert recovery is not None, "every failover has a time to recovery"
+    assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=0.1)
+    assert pair.metric("ActiveEnvironment", Colour="green")[-1] == 1
+    assert pair.metric("ActiveEnvironment", Colour="blue")[-1] == 0
+
+    line = only(pair.log("health-watcher", "decision", decision="failover"))
+    assert (line["transition"], line["active"], line["version"], line["trigger"]) == (flag.record, "blue", 1, trigger)
+    answer = pair.tick()
+    assert (answer["decision"], answer["active"], answer["version"]) == ("none", "green", 2), "one failover is enough"
+
+
+def is_back_dated(pair: Pair) -> None:
+    """The runs that blue never executed are green's: the failover counts from the last sign of life, if it may."""
+    before, flag = pair.versions()
+    healthy = moment(pair.records()[flag.record]["evidence"]["last_known_healthy"])
+    assert abs(flag.effective_from - max(healthy, before.effective_from)) < timedelta(milliseconds=2)
+    assert flag.effective_from < flag.modified - timedelta(seconds=WINDOW - 1)
+
+
+@pytest.mark.long
+def test_a_stack_deployed_by_the_cli_fails_over_by_schedule(aws: LocalAws, tmp_path: Path, request: pytest.FixtureRequest):
+    """As a person deploys it, by the commands that the stack's own outputs give."""
+    name, clients = "by-the-cli", Clients(aws)
+    for colour in ("blue", "green"):
+        aws.put_environment(f"{name}-{colour}")
+    stack = Stack(aws, name, tmp_path)
+    stack.deploy(TEMPLATE, BINARIES, {
+        **QUICK, "PairName": name, "ParameterRoot": f"/{name}", "BlueEnvironmentName": f"{name}-blue",
+        "GreenEnvironmentName": f"{name}-green"})
+    pair = Pair(aws, clients, name, f"/{name}", {colour: f"{name}-{colour}" for colour in ("blue", "green")})
+    request.node.pairs = [pair]
+    clients("cloudwatch").disable_alarm_actions(AlarmNames=[f"{name}-{colour}-heartbeat-lost" for colour in ("blue", "green")])
+    outputs = stack.outputs()
+
+    def run(output: str, more: str = "") -> str:
+        environment = {**aws.environment(), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", f"{outputs[output]} {more}"], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{outputs[output]}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    assert '"outcome":"initialized"' in run("InitializeCommand").replace(" ", "")
+    stopped = pair.stop_scheduler("blue")
+    wait_for_failover(pair, 60 + WINDOW + PROBE + SLACK)
+    assert (pair.flag().modified - stopped).total_seconds() < 60 + WINDOW + PROBE + SLACK
+    is_told_everywhere(pair, "schedule")
+    is_back_dated(pair)
+    assert '"active":"green"' in run("StatusCommand").replace(" ", "")
+    assert "failover: blue is unhealthy" in run("HistoryCommand")
+    assert "failover: blue is unhealthy" in run("FlagHistoryCommand")
+    assert '"kind":"failover"' in run("AuditTrailCommand").replace(" ", "")
+    assert '"decision":"none"' in run("TickCommand").replace(" ", "")
+    # Version 1 of the AWS CLI heeds AWS_ENDPOINT_URL for every service but this one.
+    assert "Body" not in run("DeadLettersCommand", f"--endpoint-url {aws.endpoint}"), "nothing got lost"
+    pair.start_scheduler("blue")
+    assert '"outcome":"switched"' in run("SwitchToBlueCommand").replace(" ", "")
+    assert pair.stands_at() == ("blue", 3)
+    clients("cloudformation").delete_stack(StackName=name)
+    assert pair.stands_at() == ("blue", 3), "the flag outlives the stack"
+
+
+def test_by_the_heartbeat_alarms_direct_action(deploy: Deploy):
+    pair = deploy(wakes=("alarm",))
+    until("the heartbeat alarm is OK", lambda: pair.alarm_state("blue-heartbeat-lost") == "OK")
+    stopped = pair.stop_scheduler("blue")
+    wait_for_failover(pair, 2 * WINDOW + PROBE + SLACK)
+    assert (pair.flag().modified - stopped).total_seconds() < 2 * WINDOW + PROBE + SLACK
+    is_told_everywhere(pair, "alarm")
+    is_back_dated(pair)
+
+
+def user_alarm(pair: Pair, name: str, **more: Any) -> None:
+    pair.client("cloudwatch").put_metric_alarm(**{
+        "AlarmName": name, "Namespace": "Orders", "MetricName": name, "Statistic": "Maximum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching", **more})
+    until(f"alarm {name} is OK", lambda: pair.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == "OK")
+
+
+def raise_alarm(pair: Pair, name: str) -> None:
+    """The metric that the user's alarm looks at really goes up."""
+    pair.client("cloudwatch").put_metric_data(Namespace="Orders", MetricData=[{"MetricName": name, "Value": 99}])
+
+
+def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
+    pair = deploy(BlueAlarmNames="orders-late,orders-failing")
+    user_alarm(pair, "orders-late")
+    user_alarm(pair, "orders-failing")
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
+    raise_alarm(pair, "orders-failing")
+    wait_for_failover(pair, SLACK)
+    assert "alarm orders-failing in ALARM" in pair.flag().description
+    is_told_everywhere(pair, "alarm-event")
+
+
+def test_by_the_event_of_a_composite_alarm_that_the_user_named(deploy: Deploy):
+    pair = deploy(BlueAlarmNames="orders-in-trouble")
+    user_alarm(pair, "orders-slow")
+    pair.client("cloudwatch").put_composite_alarm(AlarmName="orders-in-trouble", AlarmRule='ALARM("orders-slow")')
+    raise_alarm(pair, "orders-slow")
+    wait_for_failover(pair, SLACK)
+    assert "alarm orders-in-trouble in ALARM" in pair.flag().description
+    assert pair.records()[pair.flag().record]["trigger"] == {"type": "alarm-event", "id": "orders-in-trouble"}
+
+
+def test_by_an_alarm_that_comes_through_a_topic_of_the_user(deploy: Deploy):
+    pair = deploy(BlueAlarmNames="orders-stuck")
+    pair.client("events").disable_rule(Name=f"{pair.name}-blue-named-alarms")
+    topic = pair.client("sns").create_topic(Name="orders-pager")["TopicArn"]
+    watcher = pair.client("lambda").get_function_configuration(FunctionName=f"{pair.name}-health-watcher")["FunctionArn"]
+    pair.client("lambda").add_permission(FunctionName=watcher, StatementId="pager", Action="lambda:InvokeFunction",
+                                         Principal="sns.amazonaws.com", SourceArn=topic)
+    pair.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=watcher)
+    user_alarm(pair, "orders-stuck", AlarmActions=[topic])
+    raise_alarm(pair, "orders-stuck")
+    wait_for_failover(pair, SLACK)
+    assert pair.records()[pair.flag().record]["trigger"] == {"type": "sns-alarm", "id": "orders-stuck"}
+
+
+def test_an_environment_that_mwaa_calls_unavailable_wakes_the_watcher(deploy: Deploy):
+    pair = deploy(wakes=("status",))
+    pair.fail("blue")
+    wait_for_failover(pair, SLACK)
+    flag = pair.flag()
+    assert "environment status UNAVAILABLE" in flag.description
+    assert flag.effective_from <= flag.modified, "until a failover takes effect the runs belong to a dead environment"
+    is_told_everywhere(pair, "environment-status")
+
+
+def test_people_are_told_by_the_topic(deploy: Deploy):
+    pair = deploy()
+    queue = pair.client("sqs").create_queue(QueueName="on-call")["QueueUrl"]
+    arn = pair.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = f"arn:aws:sns:us-east-1:000000000000:{pair.name}-notifications"
+    pair.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    pair.fail("blue")
+    pair.tick()
+    pair.wait_for_audit(version=2)
+    texts: list[str] = []
+
+    def told() -> list[str]:
+        for message in pair.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            texts.append(message["Body"])
+        return [text for text in texts if "blue is unhealthy" in text]
+
+    text = until("a message about the failover", told)[0]
+    assert f"MWAA pair {pair.name}: Environment Transition" in text and f"/aws/events/{pair.name}-audit" in text
+
+
+# -- from here on the test itself makes the watcher look -----------------------------------------------------------------
+
+def test_environment_deleted_after_it_was_seen_alive(pair: Pair):
+    pair.aws.delete_environment(pair.environments["blue"])
+    answer = pair.tick()
+    assert (answer["decision"], answer["active"]) == ("failover", "green")
+    assert "deleted" in pair.flag().description
+
+
+def test_wrong_environment_name_from_the_start_is_never_a_failover(deploy: Deploy):
+    pair = deploy(environments={"blue": None})
+    for _ in range(3):
+        answer = pair.tick()
+        assert (answer["decision"], answer["verdicts"]["blue"]["verdict"]) == ("none", "unknown")
+    assert "check the name" in answer["reason"]
+    assert pair.stands_at() == ("blue", 1)
+    assert pair.metric("EnvironmentHealthy", Colour="blue") == [], "absent while unknown"
+    assert pair.metric("EnvironmentHealthy", Colour="green"), "green is known"
+
+
+def test_a_suspicious_watcher_stays_until_the_window_has_passed(pair: Pair):
+    """One tick from the first suspicion to the failover: no waiting for the next minute."""
+    pair.stop_scheduler("blue")
+    time.sleep(2.5)  # until Airflow itself notices
+    answer = pair.tick()
+    assert (answer["decision"], answer["active"]) == ("failover", "green")
+    assert answer["probes"] > 2, "it looked again and again"
+    looks = pair.log("health-watcher", "decision", blue="suspect")
+    assert looks and all(line["decision"] == "none" for line in looks)
+    is_back_dated(pair)
+
+
+def test_flapping_within_the_window_is_no_failover(pair: Pair):
+    pair.environment("blue", scheduler="unhealthy")
+    since = pair.aws.timeline_so_far()
+    pair.client("lambda").invoke(FunctionName=f"{pair.name}-health-watcher", InvocationType="Event", Payload=b"{}")
+    until("the watcher is suspicious", lambda: len(
+        [call for call in pair.calls("health-watcher") if call["operation"] == "GetMetricData"]) >= 2)
+    pair.start_scheduler("blue")
+    pair.aws.wait_for("invoke", lambda d: d["function"] == f"{pair.name}-health-watcher" and d["status"] == "ok", since)
+    lines = pair.log("health-watcher", "decision")
+    assert lines[0]["blue"] == "suspect" and lines[-1]["blue"] == "healthy", "it went home as soon as blue was well"
+    assert {line["decision"] for line in lines} == {"none"}
+    assert pair.stands_at() == ("blue", 1)
+
+
+def test_heartbeat_never_seen_because_the_metric_is_filtered_out(deploy: Deploy):
+    """Then Airflow's own word is enough, for good and for bad."""
+    pair = deploy(environments={"blue": {"heartbeat_metric": False}})
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
+    pair.environment("blue", scheduler="unhealthy")
+    answer = pair.tick()
+    assert answer["decision"] == "failover"
+    assert "never seen" in answer["verdicts"]["blue"]["signals"]["heartbeat"]["detail"]
+
+
+def test_active_updating_with_a_live_heartbeat_stays_active(pair: Pair):
+    pair.environment("blue", status="UPDATING")
+    for _ in range(3):
+        answer = pair.tick()
+        assert (answer["decision"], answer["verdicts"]["blue"]["verdict"]) == ("none", "maintenance")
+    assert pair.stands_at() == ("blue", 1)
+
+
+@pytest.mark.parametrize("minutes_dead, decision", [(1.5, "none"), (5, "failover")])
+def test_active_updating_with_a_dead_heartbeat_has_its_maintenance_grace(deploy: Deploy, minutes_dead: float, decision: str):
+    pair = deploy(MaintenanceGraceSeconds="120",
+                  environments={"blue": {"heartbeat_metric": False, "status": "UPDATING", "scheduler": "unhealthy"}})
+    last_beat = datetime.now(timezone.utc) - timedelta(minutes=minutes_dead)
+    pair.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
+        "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": last_beat, "Dimensions": [
+            {"Name": "Environment", "Value": pair.environments["blue"]}, {"Name": "Function", "Value": "Scheduler"}]}])
+    answer = pair.tick()
+    assert answer["decision"] == decision, answer["reason"]
+    assert answer["verdicts"]["blue"]["verdict"] == ("maintenance" if decision == "none" else "unhealthy")
+
+
+def test_a_pair_in_two_regions_fails_over(deploy: Deploy):
+    pair = deploy(GreenRegion="eu-west-1", environments={"green": {"region": "eu-west-1"}})
+    assert pair.tick()["verdicts"]["green"]["verdict"] == "healthy"
+    pair.fail("blue")
+    assert pair.tick()["active"] == "green"
+    assert pair.stands_at() == ("green", 2)
+
+
+def test_airflow_2_is_asked_in_its_own_way(deploy: Deploy):
+    pair = deploy(environments={colour: {"airflow_version": "2.10.3"} for colour in ("blue", "green")})
+    assert {verdict["verdict"] for verdict in pair.tick()["verdicts"].values()} == {"healthy"}
+    pair.look_once_a_tick()
+    pair.environment("blue", metadatabase="unhealthy")
+    answer = pair.tick()
+    assert answer["verdicts"]["blue"]["signals"]["scheduler"]["state"] == "bad", answer["reason"]
+
+
+def test_a_redeployment_does_not_touch_the_flag(deploy: Deploy):
+    pair = deploy()
+    pair.ask(to="green")
+    stacks = pair.client("cloudformation")
+    given = stacks.describe_stacks(StackName=pair.name)["Stacks"][0]["Parameters"]
+    changed = [{**parameter, "ParameterValue": "debug"} if parameter["ParameterKey"] == "LogLevel" else parameter for parameter in given]
+    stacks.update_stack(StackName=pair.name, UsePreviousTemplate=True, Parameters=changed,
+                        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+    until("the stack is updated", lambda: stacks.describe_stacks(StackName=pair.name)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE")
+    assert pair.stands_at() == ("green", 2)
+    pair.tick()
+    assert pair.log("health-watcher", "evidence"), "the update did change the log level"
+
+
+def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
+    pair = deploy(Takeover="at-most-once")
+    pair.fail("blue")
+    pair.tick()
+    flag = pair.flag()
+    assert flag.value == "green" and flag.effective_from > flag.modified - timedelta(seconds=1)

@@ -1,0 +1,191 @@
+"""Several writers, dying writers, and writes that get no clear answer: one transition, told truly."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pair import Clients, Pair, only, until
+
+# A claim counts as abandoned after 80 s.
+CLAIM_TIMEOUT = 80
+
+# How old a stale reading is: a test must do its work in less.
+PAST = 5
+
+
+def asks_at_once(pair: Pair, count: int, function: str, payload: Any) -> list[dict[str, Any]]:
+    clients = [Clients(pair.aws)("lambda") for _ in range(count)]  # a client each, so that no connection is waited for
+    pairs = [Pair(pair.aws, lambda _, client=client: client, pair.name, pair.root, pair.environments) for client in clients]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda one: one.answer_of(function, payload), pairs))
+
+
+# -- concurrent switches -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("slow", [False, True], ids=["", "while the winner is slow"])
+def test_twenty_concurrent_switches_make_exactly_one(pair: Pair, slow: bool):
+    if slow:
+        pair.fault_at_flag("latency", latency_ms=1000)
+    answers = asks_at_once(pair, 20, "switch-handler", {"to": "green"})
+    outcomes = Counter(answer["outcome"] for answer in answers)
+    assert outcomes["switched"] == 1, outcomes
+    assert set(outcomes) <= {"switched", "conflict", "unchanged"}, outcomes
+    assert not slow or outcomes["conflict"], f"nobody met the winner: {outcomes}"
+    winner = only(answer for answer in answers if answer["outcome"] == "switched")
+    for loser in (answer for answer in answers if answer["outcome"] == "conflict"):
+        assert loser["winner"]["actor"] == pair.records()[winner["transition"]]["actor"], "it names the winner"
+    assert pair.stands_at() == ("green", 2)
+    assert set(pair.records()) == {version.record for version in pair.versions()}, "one record for each observed state"
+    pair.wait_until_audited(2)
+    assert len(pair.audit("Environment Transition", version=2)) == 1
+
+
+def test_ten_watchers_and_ten_people_at_once_make_exactly_one(pair: Pair):
+    pair.fail("blue")
+    with ThreadPoolExecutor(2) as pool:
+        watchers = pool.submit(asks_at_once, pair, 10, "health-watcher", {})
+        people = pool.submit(asks_at_once, pair, 10, "switch-handler", {"to": "green"})
+    made = [answer for answer in watchers.result() + people.result() if answer["transition"]]
+    assert len(made) == 1, made
+    assert pair.stands_at() == ("green", 2)
+    assert len(pair.records()) == 2
+
+
+# -- holder crashed mid-switch -----------------------------------------------------------------------------------------
+
+@pytest.mark.long
+def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
+    pair.fault_at_flag("kill-caller")
+    killed = pair.ask_in_vain(to="green", reason="the first try", requested_by="ana")
+    died_at = time.monotonic()
+    assert killed["errorType"] == "Runtime.ExitError" and "killed" in killed["errorMessage"]
+    assert pair.stands_at() == ("blue", 1), "it died before it wrote"
+    claim = f"v2-{pair.flag().milliseconds}"
+    dead = pair.records()[claim]
+    assert dead["reason"] == "the first try"
+
+    at_once = pair.ask(to="green")
+    assert (at_once["outcome"], at_once["version"]) == ("conflict", 1)
+    assert dead["actor"]["request_id"] in at_once["reason"] and "ana" in at_once["reason"], "it names who claimed"
+    assert "rolled forward from 2" in at_once["reason"], "it says when to ask again"
+    assert at_once["winner"]["actor"] == dead["actor"]
+    assert pair.ask(to="green", force=True)["outcome"] == "conflict", "force skips guards, never the claim"
+
+    time.sleep(max(0, died_at + CLAIM_TIMEOUT - 3 - time.monotonic()))
+    assert pair.ask(to="green")["outcome"] == "conflict", "still too young"
+    time.sleep(max(0, died_at + CLAIM_TIMEOUT + 1 - time.monotonic()))
+    answer = pair.ask(to="green", requested_by="ben")
+    assert (answer["outcome"], answer["active"], answer["version"], answer["transition"]) == ("switched", "green", 2, claim)
+    assert dead["actor"]["request_id"] in only(answer["warnings"])
+    assert pair.records()[claim] == dead, "the claim is never rewritten"
+    flag = pair.flag()
+    assert (flag.number, flag.record) == (2, claim) and "dead writer" in flag.description
+    event = only(pair.wait_for_audit(version=2))
+    assert (event["record"], event["reason"]) == (claim, "the first try")
+
+
+@pytest.mark.long
+def test_a_watcher_killed_in_its_failover_is_replaced_by_the_next_tick(pair: Pair):
+    pair.fail("blue")
+    pair.fault_at_flag("kill-caller")
+    assert pair.tick_in_vain()["errorType"] == "Runtime.ExitError"
+    assert pair.stands_at() == ("blue", 1)
+    # Ticks as the schedule makes them, each to its end: a watcher that meets a fresh claim waits for it.
+    for _ in range(2):
+        answer = pair.tick()
+        if answer["transition"]:
+            break
+        assert "claimed this transition" in answer["conflict"] and answer["probes"] > 10
+    assert (answer["active"], answer["version"]) == ("green", 2), answer
+    assert only(pair.wait_for_audit(version=2))["kind"] == "failover"
+
+
+def test_a_writer_killed_after_its_write_has_switched(pair: Pair):
+    pair.fault_at_flag("kill-caller-after")
+    assert pair.ask_in_vain(to="green", reason="its last deed")["errorType"] == "Runtime.ExitError"
+    assert pair.stands_at() == ("green", 2)
+    answer = pair.ask(to="green")
+    assert (answer["outcome"], answer["version"]) == ("unchanged", 2)
+    assert pair.tick()["active"] == "green"
+    event = only(pair.wait_for_audit(version=2))
+    assert (event["kind"], event["reason"]) == ("switch", "its last deed")
+
+
+# -- SSM write ambiguous -----------------------------------------------------------------------------------------------
+
+UNCLEAR = [("lost-response", {}), ("lost-response-timeout", {"latency_ms": 8000}), ("timeout", {"latency_ms": 8000}),
+           ("server-error", {}), ("malformed", {}), ("throttle", {}), ("error:TooManyUpdates", {})]
+
+
+@pytest.mark.parametrize("kind, more", UNCLEAR, ids=[kind for kind, _ in UNCLEAR])
+@pytest.mark.parametrize("where", ["flag", "claim"])
+def test_a_write_without_a_clear_answer_switches_exactly_once(pair: Pair, where: str, kind: str, more: dict[str, int]):
+    fault = (pair.fault_at_flag if where == "flag" else pair.fault_at_claim)(kind, **more)
+    answer = pair.ask(to="green")
+    assert pair.hits(fault) == 1, "the fault was met"
+    assert (answer["outcome"], answer["active"], answer["version"]) == ("switched", "green", 2), answer
+    assert [(version.number, version.value) for version in pair.versions()] == [(1, "blue"), (2, "green")]
+    assert len(pair.records()) == 2
+    pair.wait_until_audited(2)
+    assert pair.statistic("Sum", "Transitions", Kind="switch") == 1
+
+
+def test_a_store_that_refuses_every_write_is_reported_with_what_stands(pair: Pair):
+    pair.fault_at_flag("throttle", times=None)
+    error = pair.ask_in_vain(to="green")
+    assert error["errorType"] == "StoreUnavailable"
+    assert "ThrottlingException" in error["errorMessage"] and "the flag is unchanged" in error["errorMessage"]
+    pair.aws.clear_faults()
+    assert pair.stands_at() == ("blue", 1)
+
+
+def test_a_store_that_refuses_every_claim_changes_nothing(pair: Pair):
+    pair.fault_at_claim("throttle", times=None)
+    error = pair.ask_in_vain(to="green")
+    assert error["errorType"] == "StoreUnavailable" and "nothing was changed" in error["errorMessage"]
+    pair.aws.clear_faults()
+    assert len(pair.records()) == 1
+    assert pair.ask(to="green")["outcome"] == "switched", "and it left nothing behind"
+
+
+def test_a_label_on_the_oldest_of_a_hundred_versions_is_explained(pair: Pair):
+    pair.lose_change_events()
+    for _ in range(99):
+        pair.write_by_hand("blue")
+    ssm = pair.client("ssm")
+    ssm.label_parameter_version(Name=pair.flag_name, ParameterVersion=1, Labels=["golden"])
+    error = pair.ask_in_vain(to="green")
+    assert error["errorType"] == "StoreUnavailable"
+    assert "ParameterMaxVersionLimitExceeded" in error["errorMessage"] and "unlabel-parameter-version" in error["errorMessage"]
+    assert pair.stands_at() == ("blue", 100)
+    assert [entry["version"] for entry in pair.ask(action="history", limit=100)["entries"]] == list(range(100, 0, -1))
+
+
+# -- stale reads -------------------------------------------------------------------------------------------------------
+
+def test_a_stale_observation_makes_no_second_switch(pair: Pair):
+    """The first reading shows the past; its claim exists already."""
+    pair.lose_change_events()  # the listener's reading is not the one meant
+    time.sleep(PAST)
+    winner = pair.ask(to="green")
+    pair.aws.add_fault("stale", "ssm", "GetParameters", times=1, stale_seconds=PAST)
+    answer = pair.ask(to="green")
+    assert answer["outcome"] == "conflict", answer
+    assert answer["winner"]["actor"] == pair.records()[winner["transition"]]["actor"]
+    assert (answer["active"], answer["version"]) == ("green", 2), "told from a fresh reading"
+    assert pair.stands_at() == ("green", 2) and len(pair.records()) == 2
+
+
+def test_nothing_but_stale_reads_makes_no_second_switch(pair: Pair):
+    time.sleep(PAST + 2)
+    pair.ask(to="green")
+    pair.aws.add_fault("stale", "ssm", stale_seconds=PAST)
+    assert pair.stands_at() == ("blue", 1), "the past is seen"
+    answer = pair.ask(to="green")
+    pair.aws.clear_faults()
+    assert answer["outcome"] == "conflict", answer
+    assert pair.stands_at() == ("green", 2) and len(pair.records()) == 2
