@@ -69,8 +69,8 @@ class Follower:
             time.sleep(POLL_SECONDS)
 
     def poll(self) -> None:
+        self._count_probes()  # before the verdicts, which set it back
         found = [*self._timeline(), *self._airflow(), *self._verdicts(), *self._audit()]
-        self._count_probes()
         self._waiting = sorted([*self._waiting, *found], key=lambda happening: happening.at)
         settled = time.time() - SETTLE_SECONDS
         while self._waiting and self._waiting[0].at <= settled:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
 
-from demo.screen import Screen
+from demo.screen import Screen, broken_command
 from demo.story import BLUE, GREEN, Story
 
 
@@ -16,7 +17,7 @@ def stay(story: Story, screen: Screen, run: Path) -> None:
     tools = Path(sys.executable).parent
     screen.heading("It is yours to play with, until Ctrl-C. In another terminal:")
     settings = {name: value for name, value in aws.environment().items()
-                if name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                if name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
                             "AWS_DISABLE_HOST_PREFIX_INJECTION")}
 
     def show(title: str, *commands: str) -> None:
@@ -27,12 +28,10 @@ def stay(story: Story, screen: Screen, run: Path) -> None:
                 screen.line(f"  {screen.styled(line, 'cyan')}")
 
     def one(command: str) -> str:
-        from demo.screen import broken_command
-
         return "\n".join(broken_command(command, 96))
 
-    show("once: the AWS CLI, and the local AWS as its endpoint", f"export PATH={tools}:$PATH",
-         *(f"export {name}={value}" for name, value in settings.items()))
+    show("once: the AWS CLI, and the local AWS as its endpoint", f"export PATH={shlex.quote(str(tools))}:$PATH",
+         "unset AWS_PROFILE AWS_SESSION_TOKEN", *(f"export {name}={value}" for name, value in settings.items()))
     show("who is active, how are they, what happened?", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]))
     show("switch", one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
     control = f"{aws.endpoint}/_local/mwaa/environments"
@@ -46,6 +45,6 @@ def stay(story: Story, screen: Screen, run: Path) -> None:
     show("everything that happened (more of this in local/README.md)", f"curl {aws.endpoint}/_local/timeline")
     screen.line()
     screen.line(f"  The log of the local AWS is {run}/local-aws.log.")
-    screen.line(f"  Press Ctrl-C to end it all.")
+    screen.line("  Press Ctrl-C to end it all.")
     while True:
         signal.pause()

@@ -142,13 +142,19 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def broken_command(text: str, width: int) -> list[str]:
-    """A shell command over several lines, each of which can be copied: broken before ` | ` and ` --option`."""
+    """A shell command over several lines, each of which can be copied: broken before `|` and `--option`."""
+    parts: list[str] = []
+    for word in re.findall(r"""(?:'[^']*'|"[^"]*"|\S)+""", text):
+        if parts and word != "|" and not word.startswith("--"):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
     lines: list[str] = []
-    for part in re.split(r" (?=\| |--[a-z])", text):
+    for part in parts:
         if lines and len(lines[-1]) + len(part) + 3 <= width:
             lines[-1] += f" {part}"
         else:
-            lines.append(part if not lines else f"  {part}")
+            lines.append(f"  {part}" if lines else part)
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 

@@ -138,9 +138,9 @@ class Story:
     def probing(self, since: float) -> str:
         probes = self.follower.probes_under_way
         if not probes:
-            return f"{seconds(since)}: the watcher looks"
-        return (f"{seconds(since)}: the watcher probes again every {PROBE_INTERVAL_SECONDS} s ({probes} so far): Airflow says "
-                "unhealthy, the window is not over")
+            return f"{seconds(since)}: waiting for the watcher"
+        return (f"{seconds(since)}: {probes} probes so far, one every {PROBE_INTERVAL_SECONDS} s, until the failure window of "
+                f"{self.window:.0f} s is over")
 
     def metrics_of_failover(self) -> None:
         """Read back from CloudWatch what the functions published."""
