@@ -1,0 +1,104 @@
+"""`make bench`: everything in one run, in about two minutes. Ends with an error only if something could not be measured."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import boto3
+from local_aws.process import LocalAws
+
+from bench import calls, cold_start, cost, report
+from bench.cold_start import BINARIES, EMPTY, FUNCTIONS, PROJECT
+
+ROUNDS, INVOKED_ROUNDS, INVOCATIONS = 25, 5, 6
+WAIT_SAMPLES = 7
+RESULTS = PROJECT / ".bench"
+
+
+def sizes() -> dict[str, dict[str, int]]:
+    def zipped(binary: Path) -> int:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+            out.write(binary, "bootstrap")
+        return len(archive.getvalue())
+
+    binaries = {**{name: BINARIES / name / "bootstrap" for name in FUNCTIONS}, EMPTY: BINARIES / "empty-runtime" / "bootstrap"}
+    return {name: {"binary": binary.stat().st_size, "zip": zipped(binary)} for name, binary in binaries.items()}
+
+
+def said(*command: str) -> str:
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def surroundings() -> dict[str, Any]:
+    models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": {"processor": models[0] if models else platform.machine(), "processors": os.cpu_count(),
+                    "kernel": platform.release(), "load_before": os.getloadavg()[0]},
+        "toolchain": {"rust": said("rustc", "--version"), "python": platform.python_version(), "boto3": boto3.__version__,
+                      "valgrind": said("valgrind", "--version") if cold_start.shutil.which("valgrind") else None,
+                      "commit": said("git", "describe", "--always", "--dirty")},
+    }
+
+
+def measure() -> dict[str, Any]:
+    began = time.monotonic()
+
+    def step(what: str) -> None:
+        print(f"[{time.monotonic() - began:5.1f} s] {what}", flush=True)
+
+    step("building the empty runtime, unless it is there")
+    cold_start.build_empty_runtime()
+    results = surroundings()
+    step("packing")
+    results["sizes"] = sizes()
+    step("starting the local AWS and deploying the stack")
+    with LocalAws() as aws:
+        stack = calls.BenchStack(aws)
+        contenders = cold_start.contenders(aws.endpoint, stack.variables())
+        step(f"cold starts, {ROUNDS} rounds of {len(contenders)}, then {INVOKED_ROUNDS} with invocations, then callgrind")
+        results["cold_start"] = cold_start.measure(contenders, ROUNDS, INVOKED_ROUNDS, INVOCATIONS)
+        step("counting calls")
+        results["calls"] = calls.count(stack)
+        step("timing waits")
+        results["waits"] = calls.time_waits(stack, WAIT_SAMPLES)
+        step(f"killing blue's scheduler and waiting for the failover, some {calls.FAILURE_WINDOW_SECONDS} s")
+        results["failover"] = calls.fail_over(stack)
+        step("counting calls of ticks that are not calm")
+        results["calls"]["cases"] |= results["failover"]["cases"] | calls.count_exceptions(stack)
+    results["cost"] = cost.compute(cost.Template.read(PROJECT / "template.yaml"), results["calls"], results["cold_start"])
+    results["targets"] = [{**vars(target), "verdict": target.verdict} for target in report.targets(results)]
+    step("done")
+    return results
+
+
+def main() -> int:
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    missing = [name for name in FUNCTIONS if not (BINARIES / name / "bootstrap").is_file()]
+    if missing:
+        print(f"no release binary of {', '.join(missing)}: run `make release`", file=sys.stderr)
+        return 1
+    results = measure()
+    made = report.tables(results)
+    heading = report.heading(results)
+    print("\n" + "\n\n".join([heading, *(table.text() for table in made)]))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "results.json").write_text(json.dumps({**results, "prices": json.loads(cost.PRICES.read_text())}, indent=1) + "\n")
+    (RESULTS / "results.md").write_text("\n\n".join([heading, *(table.markdown() for table in made)]) + "\n")
+    print(f"\nall samples: {RESULTS.name}/results.json; for the README: {RESULTS.name}/results.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""What the deployed stack asks of AWS: calls, sequential round trips and billable requests, from the log of calls.
+
+Counted while every service answers late. Only then do calls that were made at once overlap for certain, and only then
+does waiting show in the time a function takes: the extra time, divided by the latency, is what it waited for.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Callable
+
+import boto3
+from botocore.config import Config
+from local_aws.process import LocalAws
+from local_aws.stack import Stack
+
+from bench.cold_start import BINARIES, FUNCTIONS, PROJECT
+
+PAIR = "bench"
+LATENCY_MS = 100
+SERVICES = ("ssm", "airflow", "monitoring", "events")
+FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
+TRANSITIONS = "/mwaa/blue-green/transitions"
+WAKERS = ("every-minute", "environment-status")
+HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+
+Call = dict[str, Any]
+
+
+class BenchError(RuntimeError):
+    """Something could not be measured."""
+
+
+class BenchStack:
+    """The stack, deployed, initialised, and only doing what it is told to."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self._config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=120)
+        self._clients: dict[str, Any] = {}
+        for colour in ("blue", "green"):
+            aws.put_environment(f"{PAIR}-{colour}", scheduler="running")
+        with tempfile.TemporaryDirectory(prefix="bench-stack-") as work:
+            Stack(aws, PAIR, Path(work)).deploy(PROJECT / "template.yaml", BINARIES, {
+                "PairName": PAIR, "BlueEnvironmentName": f"{PAIR}-blue", "GreenEnvironmentName": f"{PAIR}-green",
+                "FailureWindowSeconds": str(FAILURE_WINDOW_SECONDS), "ProbeIntervalSeconds": str(PROBE_INTERVAL_SECONDS),
+                "CooldownSeconds": "0", "MetricsIntervalMinutes": "60",
+                "HeartbeatAlarmPeriodSeconds": "10", "HeartbeatAlarmEvaluationPeriods": "1",
+            }, architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64")
+        for rule in WAKERS:
+            self.client("events").disable_rule(Name=f"{PAIR}-{rule}")
+        self.client("cloudwatch").disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
+        self.listened_to(lambda: self.invoke("switch-handler", {"action": "initialize"}))
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, config=self._config, **self.aws.client_settings())
+        return self._clients[service]
+
+    def variables(self) -> dict[str, dict[str, str]]:
+        return {function: self.client("lambda").get_function_configuration(FunctionName=f"{PAIR}-{function}")["Environment"]["Variables"]
+                for function in FUNCTIONS}
+
+    def invoke(self, function: str, payload: Any) -> dict[str, Any]:
+        answer = self.client("lambda").invoke(FunctionName=f"{PAIR}-{function}", Payload=json.dumps(payload))
+        body = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise BenchError(f"{function} failed at {payload}: {body}")
+        return body
+
+    def calls(self, function: str, since: int) -> list[Call]:
+        return [call for call in self.aws.calls(since) if f"{PAIR}-{function}" in str(call["caller"])]
+
+    def calls_of(self, function: str, payload: Any) -> tuple[list[Call], dict[str, Any]]:
+        since = self.aws.calls_so_far()
+        answer = self.invoke(function, payload)
+        return self.calls(function, since), answer
+
+    def listened_to(self, change: Callable[[], Any]) -> list[Call]:
+        """Calls of the listener for what `change` does to the flag."""
+        calls_before, timeline_before = self.aws.calls_so_far(), self.aws.timeline_so_far()
+        change()
+        self.aws.wait_for("invoke", lambda detail: detail["function"] == f"{PAIR}-change-listener"
+                          and detail["status"] != "running", since=timeline_before)
+        return self.calls("change-listener", calls_before)
+
+    def answer_late(self, milliseconds: int) -> None:
+        self.aws.clear_faults()
+        if milliseconds:
+            for service in SERVICES:
+                self.aws.add_fault("latency", service, latency_ms=milliseconds)
+
+
+def round_trips(calls: list[Call]) -> int:
+    """The longest chain of calls of which each began after the one before had ended."""
+    chain, free_at = 0, 0.0
+    for began, ended in sorted(((call["at"], call["at"] + call["ms"] / 1000) for call in calls), key=lambda span: span[1]):
+        if began >= free_at:
+            chain, free_at = chain + 1, ended
+    return chain
+
+
+def summary(calls: list[Call]) -> dict[str, Any]:
+    if refused := [call for call in calls if call["status"] is None or call["status"] >= 500]:
+        raise BenchError(f"a call was not answered: {refused[0]}")
+    return {"calls": len(calls), "round_trips": round_trips(calls), "billable": billable(calls),
+            "operations": dict(Counter(call["operation"] for call in calls))}
+
+
+def billable(calls: list[Call]) -> dict[str, int]:
+    """What AWS charges for. GetMetricData by metric (each of ours asks for one), PutEvents by event (each of ours
+    sends one here). Calls of Parameter Store (standard) and of MWAA cost nothing."""
+    charged = ("PutMetricData", "GetMetricData", "DescribeAlarms", "PutEvents")
+    return {operation: count for operation in charged if (count := sum(call["operation"] == operation for call in calls))}
+
+
+def count(stack: BenchStack) -> dict[str, Any]:
+    """One of each, with latency."""
+    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
+    stack.answer_late(LATENCY_MS)
+    cases: dict[str, list[Call]] = {}
+    if time.gmtime().tm_min == 0:  # the one minute of the hour at which even a calm tick publishes
+        time.sleep(61 - time.gmtime().tm_sec)
+    cases["healthy tick, calm"], _ = stack.calls_of("health-watcher", schedule)
+    timeline_before = stack.aws.timeline_so_far()
+    cases["healthy tick, publishing"], _ = stack.calls_of("health-watcher", {})
+    series = sum(entry["what"] == "metric" for entry in stack.aws.timeline(timeline_before))
+    cases["status"], _ = stack.calls_of("switch-handler", {"action": "status"})
+    cases["history"], _ = stack.calls_of("switch-handler", {"action": "history"})
+    switches: list[Call] = []
+    cases["listener event (flag written)"] = stack.listened_to(
+        lambda: switches.extend(stack.calls_of("switch-handler", {"to": "green"})[0]))
+    cases["manual switch"] = switches
+    stack.answer_late(0)
+    stack.listened_to(lambda: stack.invoke("switch-handler", {"to": "blue"}))
+    return {"cases": {name: summary(calls) for name, calls in cases.items()}, "always_on_metrics": series}
+
+
+def count_exceptions(stack: BenchStack) -> dict[str, Any]:
+    """Ticks that cost more than a calm one. Last of all: it breaks green and changes the watcher's variables."""
+    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
+    stack.aws.put_environment(f"{PAIR}-green", scheduler="unhealthy")
+    stack.answer_late(LATENCY_MS)
+    standby_down, _ = stack.calls_of("health-watcher", schedule)
+    stack.aws.put_environment(f"{PAIR}-green", scheduler="running")
+    named = {f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")}
+    variables = {**stack.variables()["health-watcher"], **named}
+    stack.client("lambda").update_function_configuration(FunctionName=f"{PAIR}-health-watcher",
+                                                         Environment={"Variables": variables})
+    named_alarms, _ = stack.calls_of("health-watcher", {})
+    stack.answer_late(0)
+    return {"tick, one environment down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}
+
+
+def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
+    """The functions' own time without and with latency, by turns."""
+    to = ["blue"]
+
+    def switch() -> dict[str, Any]:
+        to[0] = "green" if to[0] == "blue" else "blue"
+        answers: list[dict[str, Any]] = []
+        stack.listened_to(lambda: answers.append(stack.invoke("switch-handler", {"to": to[0]})))
+        return answers[0]
+
+    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
+    cases: dict[str, tuple[int, Callable[[], dict[str, Any]]]] = {
+        "healthy tick, calm": (1, lambda: stack.invoke("health-watcher", schedule)),
+        "healthy tick, publishing": (2, lambda: stack.invoke("health-watcher", {})),
+        "status": (1, lambda: stack.invoke("switch-handler", {"action": "status"})),
+        "manual switch": (3, switch),
+    }
+    elapsed: dict[str, dict[int, list[int]]] = {name: {0: [], LATENCY_MS: []} for name in cases}
+    for _ in range(samples):
+        for latency in (0, LATENCY_MS):
+            stack.answer_late(latency)
+            for name, (_, act) in cases.items():
+                elapsed[name][latency].append(act()["elapsed_ms"])
+    stack.answer_late(0)
+    if to[0] == "green":
+        switch()
+    return {
+        name: {"due_waits": due, "without_ms": elapsed[name][0], "with_ms": elapsed[name][LATENCY_MS],
+               "latency_ms": LATENCY_MS,
+               "waits": (statistics.median(elapsed[name][LATENCY_MS]) - statistics.median(elapsed[name][0])) / LATENCY_MS}
+        for name, (due, _) in cases.items()
+    }
+
+
+def fail_over(stack: BenchStack) -> dict[str, Any]:
+    """Kill blue's scheduler; only the heartbeat alarm's direct action may wake the watcher."""
+    alarms = stack.client("cloudwatch")
+    deadline = time.monotonic() + 20
+    while len(alarms.describe_alarms(AlarmNames=HEARTBEAT_ALARMS, StateValue="OK")["MetricAlarms"]) < 2:
+        if time.monotonic() > deadline:
+            raise BenchError("the heartbeat alarms are not OK though both schedulers run")
+        time.sleep(0.2)
+    alarms.enable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
+    stack.answer_late(FAILOVER_LATENCY_MS)
+    calls_before, timeline_before = stack.aws.calls_so_far(), stack.aws.timeline_so_far()
+    began = time.time()
+    stack.aws.put_environment(f"{PAIR}-blue", scheduler="stopped", health_threshold_seconds=5)
+    written = stack.aws.wait_for("parameter", lambda detail: detail["name"].endswith("/active-environment"),
+                                 since=timeline_before, timeout=FAILURE_WINDOW_SECONDS + 40)
+    woken = stack.aws.wait_for("invoke", lambda detail: detail["function"] == f"{PAIR}-health-watcher"
+                               and detail["status"] != "running", since=timeline_before)
+    calls = stack.calls("health-watcher", calls_before)
+    alarms.disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
+    record = json.loads(stack.client("ssm").get_parameters_by_path(Path=TRANSITIONS)["Parameters"][-1]["Value"])
+    last_healthy = datetime.fromisoformat(record["evidence"]["last_known_healthy"]).timestamp()
+    stack.aws.put_environment(f"{PAIR}-blue", scheduler="running", health_threshold_seconds=30)
+    stack.answer_late(0)
+    looks = split_looks(calls)
+    return {
+        "since_fault_seconds": round(written["at"] - began, 2), "since_last_heartbeat_seconds": round(written["at"] - last_healthy, 2),
+        "window_seconds": FAILURE_WINDOW_SECONDS, "probe_seconds": PROBE_INTERVAL_SECONDS, "latency_ms": FAILOVER_LATENCY_MS,
+        "woken_after_seconds": round(woken["at"] - began, 2), "woken_by": woken["detail"]["trigger"], "looks": len(looks),
+        "cases": {"suspect probe": summary(looks[len(looks) // 2]), "failover (last look, and all after it)": summary(looks[-1])},
+    }
+
+
+def split_looks(calls: list[Call]) -> list[list[Call]]:
+    """Between two looks the watcher sleeps, so a gap in its calls starts the next one."""
+    looks: list[list[Call]] = [[]]
+    for call in sorted(calls, key=lambda call: call["at"]):
+        if looks[-1] and call["at"] - looks[-1][-1]["at"] > PROBE_INTERVAL_SECONDS / 2:
+            looks.append([])
+        looks[-1].append(call)
+    if len(looks) < 3:
+        raise BenchError(f"the watcher looked only {len(looks)} times before the failover")
+    return looks

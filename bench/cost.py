@@ -1,0 +1,121 @@
+"""Cost of one pair in a month: what the template makes, the requests that were counted, and the public price list.
+
+Where a figure cannot be measured here (how long AWS takes to answer, how often things break), it is one of the
+assumptions below, and is printed with the result.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PRICES = Path(__file__).resolve().parent / "prices.json"
+HOURS, MINUTES = 730, 730 * 60
+TARGET_USD = 2.00
+
+# Assumptions, all on the expensive side.
+READS_MS, WRITES_MS = 500, 100  # what AWS takes for a tick's reads (Airflow's web server answers one) and for a write
+TRANSITIONS_A_MONTH = 4
+SUSPECT_HOURS = 1.0
+LAMBDA_LINES_BYTES = 71 + 55 + 170  # START, END and REPORT, that Lambda itself writes
+LOG_EVENT_BYTES = 26  # that CloudWatch Logs adds to each line
+AUDIT_EVENT_BYTES = 4096
+FULL_PROCESSOR_MB = 1769  # memory for which Lambda gives one whole processor
+
+
+@dataclass(frozen=True)
+class Template:
+    alarms: int
+    memory_mb: int
+    metrics_interval_minutes: int
+    probe_interval_seconds: int
+
+    @staticmethod
+    def read(path: Path) -> Template:
+        class Loader(yaml.SafeLoader):
+            """Knows that !Ref and the like exist, and nothing of what they mean."""
+
+        Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+        template = yaml.load(path.read_text(), Loader)  # noqa: S506: a SafeLoader
+        kinds = [resource["Type"] for resource in template["Resources"].values()]
+        return Template(
+            alarms=kinds.count("AWS::CloudWatch::Alarm"),
+            memory_mb=template["Globals"]["Function"]["MemorySize"],
+            metrics_interval_minutes=template["Parameters"]["MetricsIntervalMinutes"]["Default"],
+            probe_interval_seconds=template["Parameters"]["ProbeIntervalSeconds"]["Default"],
+        )
+
+
+@dataclass(frozen=True)
+class Line:
+    what: str
+    quantity: float
+    unit: str
+    usd: float
+
+
+def month(template: Template, cases: dict[str, Any], always_on_metrics: int, processor_ms: float, log_bytes: float,
+          tick: str, every_tick_publishes: bool) -> list[Line]:
+    """`tick`: name of the counted case of a publishing tick."""
+    prices = {name: price["usd"] for name, price in json.loads(PRICES.read_text())["prices"].items()}
+    asked: dict[str, int] = cases[tick]["billable"]
+    listener: dict[str, int] = cases["listener event (flag written)"]["billable"]
+    suspect_ticks = SUSPECT_HOURS * 60
+    probes = SUSPECT_HOURS * 3600 / template.probe_interval_seconds
+    publishing = MINUTES if every_tick_publishes else MINUTES / template.metrics_interval_minutes + suspect_ticks
+    invocations = MINUTES + 2 * TRANSITIONS_A_MONTH  # a switch or an extra tick, and the listener
+
+    put_metrics = publishing * asked["PutMetricData"] + TRANSITIONS_A_MONTH * listener["PutMetricData"]
+    get_metrics = MINUTES * asked.get("GetMetricData", 0) + probes * cases["suspect probe"]["billable"]["GetMetricData"]
+    describe_alarms = (MINUTES + probes) * asked.get("DescribeAlarms", 0)
+    seconds = (MINUTES * (READS_MS + processor_ms * FULL_PROCESSOR_MB / template.memory_mb) + publishing * WRITES_MS
+               + TRANSITIONS_A_MONTH * 2 * 5 * WRITES_MS) / 1000 + SUSPECT_HOURS * 3600
+    gb_seconds = seconds * template.memory_mb / 1024
+    log_gb = (MINUTES * (log_bytes + LAMBDA_LINES_BYTES + 4 * LOG_EVENT_BYTES) + probes * (log_bytes + LOG_EVENT_BYTES)
+              + TRANSITIONS_A_MONTH * AUDIT_EVENT_BYTES) / 1e9
+    events = TRANSITIONS_A_MONTH * listener["PutEvents"]
+    event_gb = events * AUDIT_EVENT_BYTES / 1e9
+    # Three series, each for the hour of its transition.
+    rare_metrics = 3 * TRANSITIONS_A_MONTH / HOURS
+    return [
+        Line("CloudWatch alarms", template.alarms, "alarms", template.alarms * prices["alarm_month"]),
+        Line("custom metrics, always on", always_on_metrics, "metrics", always_on_metrics * prices["custom_metric_month"]),
+        Line("custom metrics of transitions", rare_metrics, "metric months", rare_metrics * prices["custom_metric_month"]),
+        Line("PutMetricData", put_metrics, "requests", put_metrics * prices["cloudwatch_request"]),
+        Line("GetMetricData", get_metrics, "metrics asked", get_metrics * prices["get_metric_data_metric"]),
+        Line("DescribeAlarms", describe_alarms, "requests", describe_alarms * prices["cloudwatch_request"]),
+        Line("Lambda requests", invocations, "requests", invocations * prices["lambda_request"]),
+        Line("Lambda time", gb_seconds, "GB-seconds", gb_seconds * prices["lambda_arm64_gb_second"]),
+        Line("logs", log_gb, "GB", log_gb * (prices["log_gb"] + prices["log_gb_month"])),
+        Line("EventBridge events, archive", events, "events", events * prices["custom_event"]
+             + event_gb * (prices["archive_gb"] + 3 * prices["archive_gb_month"])),
+        Line("SNS e-mails", events, "messages", events * prices["sns_email"]),
+        Line("SQS dead letters", 0, "requests", 0),
+        Line("Parameter Store, MWAA calls", 0, "billable", 0),
+    ]
+
+
+def compute(template: Template, calls: dict[str, Any], cold_start: dict[str, Any]) -> dict[str, Any]:
+    processor_ms = statistics.median(cold_start["health-watcher"]["warm_processor_ms"])
+    log_bytes = statistics.median(cold_start["health-watcher"]["warm_log_bytes"])
+    variants = {"calm": ("healthy tick, publishing", False), "with named alarms": ("tick, publishing, named alarms", False),
+                "one environment down": ("tick, one environment down", True)}
+    months = {name: month(template, calls["cases"], calls["always_on_metrics"], processor_ms, log_bytes, tick, always)
+              for name, (tick, always) in variants.items()}
+    return {
+        "target_usd": TARGET_USD,
+        "lines": {name: [vars(line) for line in lines] for name, lines in months.items()},
+        "total_usd": {name: round(sum(line.usd for line in lines), 4) for name, lines in months.items()},
+        "template": vars(template),
+        "measured": {"processor_ms_a_tick": processor_ms, "log_bytes_a_tick": log_bytes},
+        "assumed": {
+            "reads_ms": READS_MS, "writes_ms": WRITES_MS, "transitions_a_month": TRANSITIONS_A_MONTH,
+            "suspect_hours": SUSPECT_HOURS, "lambda_lines_bytes": LAMBDA_LINES_BYTES, "hours_a_month": HOURS,
+            "processor_share": f"{template.memory_mb}/{FULL_PROCESSOR_MB}",
+        },
+    }

@@ -1,0 +1,169 @@
+"""What was measured as tables, for a terminal of 100 columns and in Markdown, and what of it meets its target."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.cold_start import EMPTY, FUNCTIONS, PYTHON
+
+WIDTH = 100
+MB = 1024 * 1024
+
+
+@dataclass
+class Table:
+    title: str
+    headers: list[str]
+    rows: list[list[str]]
+    notes: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        widths = [max(len(row[column]) for row in [self.headers, *self.rows]) for column in range(len(self.headers))]
+
+        def line(cells: list[str]) -> str:
+            first, *others = (cell.ljust(width) if column == 0 else cell.rjust(width)
+                              for column, (cell, width) in enumerate(zip(cells, widths)))
+            return "  ".join([first, *others]).rstrip()
+
+        return "\n".join([f"== {self.title}", line(self.headers), line(["-" * width for width in widths]),
+                          *(line(row) for row in self.rows), *(f"  {note}" for note in self.notes)])
+
+    def markdown(self) -> str:
+        return "\n".join([f"### {self.title}", "", "| " + " | ".join(self.headers) + " |",
+                          "|---" + "|---:" * (len(self.headers) - 1) + "|",
+                          *("| " + " | ".join(row) + " |" for row in self.rows), *(f"\n{note}" for note in self.notes)])
+
+
+def spread(samples: list[float], digits: int = 1) -> str:
+    """Median, and in brackets what eight of ten samples lie between."""
+    tenths = statistics.quantiles(samples, n=10, method="inclusive")
+    return f"{statistics.median(samples):.{digits}f} ({tenths[0]:.{digits}f}-{tenths[-1]:.{digits}f})"
+
+
+def cold_start_tables(cold: dict[str, Any]) -> list[Table]:
+    start = {name: statistics.median(figures["start_ms"]) for name, figures in cold.items()}
+    starts = Table(
+        "Cold start: process start to the first GET .../invocation/next",
+        ["", "ms (8 of 10 runs)", "processor ms", "x empty", "Python is x", "instructions"],
+        [[name, spread(figures["start_ms"]), f"{statistics.median(figures['start_processor_ms']):.1f}",
+          f"{start[name] / start[EMPTY]:.2f}", f"{start[PYTHON] / start[name]:.0f}",
+          "-" if figures["start_instructions"] is None else f"{figures['start_instructions'] / 1e6:.2f} M"]
+         for name, figures in cold.items()],
+        [f"{len(cold[EMPTY]['start_ms'])} interleaved rounds. Processor ms need no quiet machine; at 128 MB Lambda gives",
+         "a fourteenth of a processor. Instructions: callgrind, without the kernel's."
+         if cold[EMPTY]["start_instructions"] else "a fourteenth of a processor. Instructions: not counted, valgrind is not installed."])
+    memory = Table(
+        "Peak memory (VmHWM), and processor time of an invocation",
+        ["", "MB at start", "MB after 1", "MB after all", "ms of 1st", "ms of a warm one"],
+        [[name, *(f"{max(figures[key]) / 1024:.1f}" for key in ("start_peak_kb", "invoked_peak_kb", "many_invoked_peak_kb")),
+          spread(figures["first_processor_ms"]), spread(figures["warm_processor_ms"])] for name, figures in cold.items()],
+        ["Highest of all runs. watcher and Python: a healthy tick; handler: status; listener: nothing to audit.",
+         "The local AWS speaks plain HTTP: TLS sessions come on top for all but the empty runtime."])
+    return [starts, memory]
+
+
+def size_table(sizes: dict[str, dict[str, int]]) -> Table:
+    return Table("Package size", ["", "binary MB", "zip MB (deflate 9)"],
+                 [[name, f"{size['binary'] / MB:.2f}", f"{size['zip'] / MB:.2f}"] for name, size in sizes.items()])
+
+
+def calls_table(cases: dict[str, Any]) -> Table:
+    def listed(counts: dict[str, int]) -> str:
+        return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+    return Table("AWS calls, counted in the log of the local AWS while every call takes 50 or 100 ms",
+                 ["", "calls", "round trips", "billable requests"],
+                 [[name, str(case["calls"]), str(case["round_trips"]), listed(case["billable"])] for name, case in cases.items()],
+                 ["Round trips: the longest chain of calls of which each began after the one before had ended."])
+
+
+def waits_table(waits: dict[str, Any]) -> Table:
+    latency = next(iter(waits.values()))["latency_ms"]
+    return Table(f"Waiting, proven by time: the function's own milliseconds without and with {latency} ms in every call",
+                 ["", "without", f"with {latency} ms", "waits measured", "waits due"],
+                 [[name, spread(case["without_ms"], 0), spread(case["with_ms"], 0), f"{case['waits']:.2f}", str(case["due_waits"])]
+                  for name, case in waits.items()],
+                 ["A switch: one wait for the observation, two for claim and write. Medians of",
+                  f"{len(next(iter(waits.values()))['with_ms'])} by turns."])
+
+
+def failover_table(failover: dict[str, Any]) -> Table:
+    return Table(
+        f"Time to failover, {failover['latency_ms']} ms in every call, woken by: {failover['woken_by']}",
+        ["", "seconds"],
+        [["from the last heartbeat to the flag written", f"{failover['since_last_heartbeat_seconds']:.1f}"],
+         [f"  bound: window {failover['window_seconds']} + one probe {failover['probe_seconds']}",
+          f"{failover['window_seconds'] + failover['probe_seconds']:.1f}"],
+         ["from the fault to the flag written", f"{failover['since_fault_seconds']:.1f}"],
+         ["from the fault to the watcher woken", f"{failover['woken_after_seconds']:.1f}"]],
+        [f"{failover['looks']} looks. The window is 120 s by default, and 20 s here."])
+
+
+def cost_table(cost: dict[str, Any]) -> Table:
+    names = list(cost["lines"])
+    rows = [[line["what"], f"{line['quantity']:,.3g}" if line["quantity"] < 10 else f"{line['quantity']:,.0f}", line["unit"],
+             *(f"{cost['lines'][name][index]['usd']:.4f}" for name in names)]
+            for index, line in enumerate(cost["lines"][names[0]])]
+    rows.append(["total", "", "", *(f"{cost['total_usd'][name]:.4f}" for name in names)])
+    assumed, measured = cost["assumed"], cost["measured"]
+    return Table(
+        "Cost of a pair and month in US dollars (us-east-1 list prices, no free tier)",
+        ["", "quantity, calm", "unit", *names], rows,
+        [f"Measured: {measured['processor_ms_a_tick']:.1f} ms of processor and {measured['log_bytes_a_tick']:.0f} log bytes a tick, the requests.",
+         f"Assumed: AWS takes {assumed['reads_ms']} ms for a tick's reads and {assumed['writes_ms']} ms for a write; {assumed['transitions_a_month']} transitions and",
+         f"{assumed['suspect_hours']:.0f} suspect hour a month. Named alarms: their DescribeAlarms; the alarms are the user's own.",
+         "One environment down: all month long. Prices and their sources: bench/prices.json."])
+
+
+@dataclass(frozen=True)
+class Target:
+    what: str
+    wanted: str
+    measured: str
+    met: bool
+
+    @property
+    def verdict(self) -> str:
+        return "met" if self.met else "NOT MET"
+
+
+def targets(results: dict[str, Any]) -> list[Target]:
+    cold, waits, failover, cost = (results[key] for key in ("cold_start", "waits", "failover", "cost"))
+    start = {name: statistics.median(figures["start_ms"]) for name, figures in cold.items()}
+    faster = min(start[PYTHON] / start[name] for name in FUNCTIONS)
+    slower = max(start[name] / start[EMPTY] for name in FUNCTIONS)
+    memory = max(peak for name in FUNCTIONS for peak in cold[name]["many_invoked_peak_kb"]) / 1024
+    package = max(results["sizes"][name]["zip"] for name in FUNCTIONS) / MB
+    bound = failover["window_seconds"] + failover["probe_seconds"]
+    met = [
+        Target("cold start, against Python/boto3", ">= 60 x faster", f"{faster:.0f} x (slowest function)", faster >= 60),
+        Target("cold start, against the empty runtime", "<= 2 x", f"{slower:.2f} x (slowest function)", slower <= 2),
+        Target("peak memory", "< 12 MB", f"{memory:.1f} MB", memory < 12),
+        Target("zipped package", "< 3 MB each", f"{package:.2f} MB", package < 3),
+    ]
+    # A quarter of a latency is room for what a busy machine adds.
+    met += [Target(f"waits of a {name}" if name != "status" else "waits of status", str(case["due_waits"]),
+                   f"{case['waits']:.2f}", case["waits"] < case["due_waits"] + 0.25) for name, case in waits.items()]
+    met.append(Target("failover after the last heartbeat", f"<= {bound} s", f"{failover['since_last_heartbeat_seconds']:.1f} s",
+                      failover["since_last_heartbeat_seconds"] <= bound))
+    met += [Target(f"cost a month, {name}", f"< {cost['target_usd']:.2f} USD", f"{total:.2f} USD", total < cost["target_usd"])
+            for name, total in cost["total_usd"].items()]
+    return met
+
+
+def target_table(of: list[Target]) -> Table:
+    return Table("Targets", ["", "wanted", "measured", ""], [[each.what, each.wanted, each.measured, each.verdict] for each in of])
+
+
+def tables(results: dict[str, Any]) -> list[Table]:
+    return [*cold_start_tables(results["cold_start"]), size_table(results["sizes"]), calls_table(results["calls"]["cases"]),
+            waits_table(results["waits"]), failover_table(results["failover"]), cost_table(results["cost"]),
+            target_table(targets(results))]
+
+
+def heading(results: dict[str, Any]) -> str:
+    machine, toolchain = results["machine"], results["toolchain"]
+    return (f"{results['date']}, {machine['processor']}, {machine['processors']} processors, load {machine['load_before']:.1f} "
+            f"before;\n{toolchain['rust']}, Python {toolchain['python']}, boto3 {toolchain['boto3']}, commit {toolchain['commit']}")
