@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ def surroundings() -> dict[str, Any]:
         "machine": {"processor": models[0] if models else platform.machine(), "processors": os.cpu_count(),
                     "kernel": platform.release(), "load_before": os.getloadavg()[0]},
         "toolchain": {"rust": said("rustc", "--version"), "python": platform.python_version(), "boto3": boto3.__version__,
-                      "valgrind": said("valgrind", "--version") if cold_start.shutil.which("valgrind") else None,
+                      "valgrind": said("valgrind", "--version") if shutil.which("valgrind") else None,
                       "commit": said("git", "describe", "--always", "--dirty")},
     }
 

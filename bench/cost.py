@@ -103,8 +103,8 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
 def compute(template: Template, calls: dict[str, Any], cold_start: dict[str, Any]) -> dict[str, Any]:
     processor_ms = statistics.median(cold_start["health-watcher"]["warm_processor_ms"])
     log_bytes = statistics.median(cold_start["health-watcher"]["warm_log_bytes"])
-    variants = {"calm": ("healthy tick, publishing", False), "with named alarms": ("tick, publishing, named alarms", False),
-                "one environment down": ("tick, one environment down", True)}
+    variants = {"calm": ("healthy tick, publishing", False), "alarms named": ("tick, publishing, named alarms", False),
+                "standby down": ("tick, standby down", True)}
     months = {name: month(template, calls["cases"], calls["always_on_metrics"], processor_ms, log_bytes, tick, always)
               for name, (tick, always) in variants.items()}
     return {

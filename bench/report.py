@@ -51,7 +51,7 @@ def cold_start_tables(cold: dict[str, Any]) -> list[Table]:
           f"{start[name] / start[EMPTY]:.2f}", f"{start[PYTHON] / start[name]:.0f}",
           "-" if figures["start_instructions"] is None else f"{figures['start_instructions'] / 1e6:.2f} M"]
          for name, figures in cold.items()],
-        [f"{len(cold[EMPTY]['start_ms'])} interleaved rounds. Processor ms need no quiet machine; at 128 MB Lambda gives",
+        [f"{len(cold[PYTHON]['start_ms'])} interleaved rounds. Processor ms need no quiet machine; at 128 MB Lambda gives",
          "a fourteenth of a processor. Instructions: callgrind, without the kernel's."
          if cold[EMPTY]["start_instructions"] else "a fourteenth of a processor. Instructions: not counted, valgrind is not installed."])
     memory = Table(
@@ -114,7 +114,7 @@ def cost_table(cost: dict[str, Any]) -> Table:
         [f"Measured: {measured['processor_ms_a_tick']:.1f} ms of processor and {measured['log_bytes_a_tick']:.0f} log bytes a tick, the requests.",
          f"Assumed: AWS takes {assumed['reads_ms']} ms for a tick's reads and {assumed['writes_ms']} ms for a write; {assumed['transitions_a_month']} transitions and",
          f"{assumed['suspect_hours']:.0f} suspect hour a month. Named alarms: their DescribeAlarms; the alarms are the user's own.",
-         "One environment down: all month long. Prices and their sources: bench/prices.json."])
+         "Standby down: all month long. Prices and their sources: bench/prices.json."])
 
 
 @dataclass(frozen=True)
