@@ -248,6 +248,14 @@ class Pair:
         return [entry["detail"] for entry in self.aws.timeline(since)
                 if entry["what"] == "invoke" and entry["detail"]["function"] == f"{self.name}-{function}"]
 
+    def statuses(self, function: str, since: int, count: int) -> list[str]:
+        """How a function's invocations ended, once so many have ended."""
+        def ended() -> list[str]:
+            found = [invocation["status"] for invocation in self.invocations(function, since)]
+            return found if len(found) >= count and "running" not in found else []
+
+        return until(f"{count} invocations of {function} ended", ended)
+
     def calls(self, function: str, since: int = 0) -> list[dict[str, Any]]:
         """The AWS calls that a function made."""
         return [call for call in self.aws.calls(since) if f"{self.name}-{function}" in str(call["caller"])]

@@ -114,6 +114,19 @@ def test_an_event_that_says_alarm_decides_nothing(pair: Pair):
     assert pair.stands_at() == ("blue", 1)
 
 
+@pytest.mark.parametrize("function, payload", [("health-watcher", {}), ("switch-handler", {"to": "green"})])
+def test_what_failed_asynchronously_is_not_repeated_and_leaves_a_dead_letter(pair: Pair, function: str, payload: dict[str, Any]):
+    """The next tick is due anyway, and a switch asked for now must not happen later."""
+    pair.look_once_a_tick()
+    fault = pair.aws.add_fault("access-denied", "ssm", "GetParameters")
+    since = pair.aws.timeline_so_far()
+    pair.client("lambda").invoke(FunctionName=f"{pair.name}-{function}", InvocationType="Event", Payload=json.dumps(payload))
+    pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", since)
+    pair.aws.clear_faults(fault)
+    assert pair.statuses(function, since, 1) == ["error:StoreUnavailable"]
+    assert pair.stands_at() == ("blue", 1)
+
+
 # -- configuration -----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("function", FUNCTIONS)

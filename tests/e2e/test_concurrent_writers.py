@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pair import Clients, Pair, only, until
+from conftest import Deploy
+from pair import Clients, Pair, only
 
 # A claim counts as abandoned after 80 s.
 CLAIM_TIMEOUT = 80
@@ -29,7 +30,7 @@ def asks_at_once(pair: Pair, count: int, function: str, payload: Any) -> list[di
 @pytest.mark.parametrize("slow", [False, True], ids=["", "while the winner is slow"])
 def test_twenty_concurrent_switches_make_exactly_one(pair: Pair, slow: bool):
     if slow:
-        pair.fault_at_flag("latency", latency_ms=1000)
+        pair.fault_at_flag("latency", latency_ms=2000)
     answers = asks_at_once(pair, 20, "switch-handler", {"to": "green"})
     outcomes = Counter(answer["outcome"] for answer in answers)
     assert outcomes["switched"] == 1, outcomes
@@ -55,6 +56,15 @@ def test_ten_watchers_and_ten_people_at_once_make_exactly_one(pair: Pair):
     assert len(pair.records()) == 2
 
 
+def test_ten_people_who_initialize_at_once_make_one_flag(deploy: Deploy):
+    pair = deploy(initialize=False)
+    answers = asks_at_once(pair, 10, "switch-handler", {"action": "initialize"})
+    outcomes = Counter(answer["outcome"] for answer in answers)
+    assert outcomes["initialized"] == 1 and set(outcomes) <= {"initialized", "conflict", "unchanged"}, outcomes
+    assert pair.stands_at() == ("blue", 1)
+    assert pair.flag().record == only(answer for answer in answers if answer["outcome"] == "initialized")["transition"]
+
+
 # -- holder crashed mid-switch -----------------------------------------------------------------------------------------
 
 @pytest.mark.long
@@ -75,7 +85,7 @@ def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     assert at_once["winner"]["actor"] == dead["actor"]
     assert pair.ask(to="green", force=True)["outcome"] == "conflict", "force skips guards, never the claim"
 
-    time.sleep(max(0, died_at + CLAIM_TIMEOUT - 3 - time.monotonic()))
+    time.sleep(max(0, died_at + CLAIM_TIMEOUT - 6 - time.monotonic()))
     assert pair.ask(to="green")["outcome"] == "conflict", "still too young"
     time.sleep(max(0, died_at + CLAIM_TIMEOUT + 1 - time.monotonic()))
     answer = pair.ask(to="green", requested_by="ben")
@@ -113,6 +123,19 @@ def test_a_writer_killed_after_its_write_has_switched(pair: Pair):
     assert pair.tick()["active"] == "green"
     event = only(pair.wait_for_audit(version=2))
     assert (event["kind"], event["reason"]) == ("switch", "its last deed")
+
+
+@pytest.mark.parametrize("kind", ["kill-caller", "throttle"])
+def test_an_initialization_that_failed_half_way_can_be_repeated(deploy: Deploy, kind: str):
+    """Nothing was ever active, so there is nothing to be careful about."""
+    pair = deploy(initialize=False)
+    pair.fault_at_flag(kind, times=None)
+    pair.ask_in_vain(action="initialize")
+    pair.aws.clear_faults()
+    assert pair.parameter("active-environment") is None
+    answer = pair.ask(action="initialize")
+    assert (answer["outcome"], answer["active"]) == ("initialized", "blue"), answer
+    assert pair.audit("Flag Fault") == []
 
 
 # -- SSM write ambiguous -----------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_a_hand_edit_that_repeats_value_and_description_is_told_with_its_author(
 
 @pytest.mark.parametrize("value", ["blue", "green"])
 def test_a_hand_edit_between_claim_and_write_is_told(pair: Pair, ben: dict[str, str], value: str):
-    fault = pair.fault_at_flag("latency", latency_ms=1500)
+    fault = pair.fault_at_flag("latency", latency_ms=2000)
     other = Pair(pair.aws, Clients(pair.aws), pair.name, pair.root, pair.environments)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(other.ask, to="green")
@@ -173,7 +173,7 @@ def test_a_flag_deleted_without_an_event_is_told_once_by_the_watcher(pair: Pair)
 
 def test_flag_deleted_in_the_middle_of_a_switch(pair: Pair):
     """The write makes it anew, and the answer says that something is odd."""
-    fault = pair.fault_at_flag("latency", latency_ms=1500)
+    fault = pair.fault_at_flag("latency", latency_ms=2000)
     other = Pair(pair.aws, Clients(pair.aws), pair.name, pair.root, pair.environments)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(other.ask, to="green")

@@ -39,6 +39,16 @@ def test_standby_that_cannot_take_over(pair: Pair, status: str, name: str):
     assert pair.stands_at() == ("blue", 1)
 
 
+def test_standby_condemned_by_an_alarm_of_the_user(deploy: Deploy):
+    pair = deploy(GreenAlarmNames="orders-green-late")
+    pair.client("cloudwatch").put_metric_alarm(
+        AlarmName="orders-green-late", Namespace="Orders", MetricName="green-late", Statistic="Maximum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="LessThanThreshold", TreatMissingData="breaching")
+    pair.aws.evaluate_alarms()
+    pair.fail("blue")
+    assert "orders-green-late" in guard(is_blocked(pair, "standby-unhealthy"), "standby-unhealthy")["detail"]
+
+
 def test_hold_blocks_is_told_once_and_again_when_it_changes(pair: Pair):
     pair.hold("upgrade of green")
     pair.fail("blue")
