@@ -33,7 +33,8 @@ def sizes() -> dict[str, dict[str, int]]:
             out.write(binary, "bootstrap")
         return len(archive.getvalue())
 
-    binaries = {**{name: BINARIES / name / "bootstrap" for name in FUNCTIONS}, EMPTY: BINARIES / "empty-runtime" / "bootstrap"}
+    folders = {**{name: name for name in FUNCTIONS}, EMPTY: "empty-runtime"}
+    binaries = {name: BINARIES / folder / "bootstrap" for name, folder in folders.items()}
     return {name: {"binary": binary.stat().st_size, "zip": zipped(binary)} for name, binary in binaries.items()}
 
 
@@ -42,7 +43,8 @@ def said(*command: str) -> str:
 
 
 def surroundings() -> dict[str, Any]:
-    models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    about = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in about if line.startswith("model name")]
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": {"processor": models[0] if models else platform.machine(), "processors": os.cpu_count(),

@@ -28,6 +28,7 @@ LATENCY_MS = 100
 SERVICES = ("ssm", "airflow", "monitoring", "events")
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 TRANSITIONS = "/mwaa/blue-green/transitions"
+SCHEDULED = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
 
@@ -65,8 +66,8 @@ class BenchStack:
         return self._clients[service]
 
     def variables(self) -> dict[str, dict[str, str]]:
-        return {function: self.client("lambda").get_function_configuration(FunctionName=f"{PAIR}-{function}")["Environment"]["Variables"]
-                for function in FUNCTIONS}
+        describe = self.client("lambda").get_function_configuration
+        return {name: describe(FunctionName=f"{PAIR}-{name}")["Environment"]["Variables"] for name in FUNCTIONS}
 
     def invoke(self, function: str, payload: Any) -> dict[str, Any]:
         answer = self.client("lambda").invoke(FunctionName=f"{PAIR}-{function}", Payload=json.dumps(payload))
@@ -75,13 +76,19 @@ class BenchStack:
             raise BenchError(f"{function} failed at {payload}: {body}")
         return body
 
+    def calm_tick(self) -> dict[str, Any]:
+        """A scheduled tick that does not publish, as four of five do not; here one an hour publishes."""
+        if time.gmtime().tm_min == 0:
+            time.sleep(61 - time.gmtime().tm_sec)
+        return self.invoke("health-watcher", SCHEDULED)
+
     def calls(self, function: str, since: int) -> list[Call]:
         return [call for call in self.aws.calls(since) if f"{PAIR}-{function}" in str(call["caller"])]
 
-    def calls_of(self, function: str, payload: Any) -> tuple[list[Call], dict[str, Any]]:
+    def calls_of(self, function: str, payload: Any) -> list[Call]:
         since = self.aws.calls_so_far()
-        answer = self.invoke(function, payload)
-        return self.calls(function, since), answer
+        self.invoke(function, payload)
+        return self.calls(function, since)
 
     def listened_to(self, change: Callable[[], Any]) -> list[Call]:
         """Calls of the listener for what `change` does to the flag."""
@@ -123,20 +130,19 @@ def billable(calls: list[Call]) -> dict[str, int]:
 
 def count(stack: BenchStack) -> dict[str, Any]:
     """One of each, with latency."""
-    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
     stack.answer_late(LATENCY_MS)
     cases: dict[str, list[Call]] = {}
-    if time.gmtime().tm_min == 0:  # the one minute of the hour at which even a calm tick publishes
-        time.sleep(61 - time.gmtime().tm_sec)
-    cases["healthy tick, calm"], _ = stack.calls_of("health-watcher", schedule)
+    since = stack.aws.calls_so_far()
+    stack.calm_tick()
+    cases["healthy tick, calm"] = stack.calls("health-watcher", since)
     timeline_before = stack.aws.timeline_so_far()
-    cases["healthy tick, publishing"], _ = stack.calls_of("health-watcher", {})
+    cases["healthy tick, publishing"] = stack.calls_of("health-watcher", {})
     series = sum(entry["what"] == "metric" for entry in stack.aws.timeline(timeline_before))
-    cases["status"], _ = stack.calls_of("switch-handler", {"action": "status"})
-    cases["history"], _ = stack.calls_of("switch-handler", {"action": "history"})
+    cases["status"] = stack.calls_of("switch-handler", {"action": "status"})
+    cases["history"] = stack.calls_of("switch-handler", {"action": "history"})
     switches: list[Call] = []
     cases["listener event (flag written)"] = stack.listened_to(
-        lambda: switches.extend(stack.calls_of("switch-handler", {"to": "green"})[0]))
+        lambda: switches.extend(stack.calls_of("switch-handler", {"to": "green"})))
     cases["manual switch"] = switches
     stack.answer_late(0)
     stack.listened_to(lambda: stack.invoke("switch-handler", {"to": "blue"}))
@@ -145,17 +151,16 @@ def count(stack: BenchStack) -> dict[str, Any]:
 
 def count_exceptions(stack: BenchStack) -> dict[str, Any]:
     """Ticks that cost more than a calm one. Last of all: it breaks the standby and changes the watcher's variables."""
-    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
     standby = "blue" if stack.invoke("switch-handler", {"action": "status"})["active"] == "green" else "green"
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="unhealthy")
     stack.answer_late(LATENCY_MS)
-    standby_down, _ = stack.calls_of("health-watcher", schedule)
+    standby_down = stack.calls_of("health-watcher", SCHEDULED)
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="running")
     named = {f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")}
     variables = {**stack.variables()["health-watcher"], **named}
     stack.client("lambda").update_function_configuration(FunctionName=f"{PAIR}-health-watcher",
                                                          Environment={"Variables": variables})
-    named_alarms, _ = stack.calls_of("health-watcher", {})
+    named_alarms = stack.calls_of("health-watcher", {})
     stack.answer_late(0)
     return {"tick, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}
 
@@ -170,9 +175,8 @@ def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
         stack.listened_to(lambda: answers.append(stack.invoke("switch-handler", {"to": to[0]})))
         return answers[0]
 
-    schedule = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
     cases: dict[str, tuple[int, Callable[[], dict[str, Any]]]] = {
-        "healthy tick, calm": (1, lambda: stack.invoke("health-watcher", schedule)),
+        "healthy tick, calm": (1, stack.calm_tick),
         "healthy tick, publishing": (2, lambda: stack.invoke("health-watcher", {})),
         "status": (1, lambda: stack.invoke("switch-handler", {"action": "status"})),
         "manual switch": (3, switch),
@@ -219,7 +223,8 @@ def fail_over(stack: BenchStack) -> dict[str, Any]:
     stack.answer_late(0)
     looks = split_looks(calls)
     return {
-        "since_fault_seconds": round(written["at"] - began, 2), "since_last_heartbeat_seconds": round(written["at"] - last_healthy, 2),
+        "since_fault_seconds": round(written["at"] - began, 2),
+        "since_last_heartbeat_seconds": round(written["at"] - last_healthy, 2),
         "window_seconds": FAILURE_WINDOW_SECONDS, "probe_seconds": PROBE_INTERVAL_SECONDS, "latency_ms": FAILOVER_LATENCY_MS,
         "woken_after_seconds": round(woken["at"] - began, 2), "woken_by": woken["detail"]["trigger"], "looks": len(looks),
         "cases": {"suspect probe": summary(looks[len(looks) // 2]), "failover (last look, and all after it)": summary(looks[-1])},

@@ -99,16 +99,15 @@ class RuntimeApi:
                 os.waitpid(pid, 0)
             log.seek(0)
             if len(run.peak_kb) != invocations + 1:
-                raise RuntimeError(f"{contender.name} did not get as far as it should:\n{log.read().decode(errors='replace')[-2000:]}")
+                said = log.read().decode(errors="replace")[-2000:]
+                raise RuntimeError(f"{contender.name} did not get as far as it should:\n{said}")
         return run
 
     def _serve(self, run: Run, pid: int, log: int, started: float, contender: Contender, invocations: int) -> None:
         connections: list[socket.socket] = []
         try:
-            while True:
-                ready, _, _ = select.select([self._listener, *connections], [], [], PATIENCE)
-                if not ready:
-                    return
+            while time.perf_counter() - started < PATIENCE and not _has_ended(pid):
+                ready, _, _ = select.select([self._listener, *connections], [], [], 1.0)
                 for each in ready:
                     if each is self._listener:
                         connections.append(each.accept()[0])
@@ -159,6 +158,10 @@ def _invocation(payload: str, number: int) -> bytes:
             "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:bench",
             "Lambda-Runtime-Trace-Id: Root=1-00000000-000000000000000000000000;Sampled=0")
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def _has_ended(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].startswith("Z")
 
 
 def _peak_kb(pid: int) -> int:
