@@ -20,10 +20,11 @@ import os
 import signal
 import threading
 import time
+import uuid
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.services import cloudwatch, lambda_svc, sns, sts
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, sns, sts
 
 from local_aws import delivery, scope, seams, timeline
 
@@ -123,6 +124,7 @@ def _dispatch(original: Any) -> Any:
     def dispatch(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> dict[str, Any]:
         entry = timeline.note("invoke", function=config.get("FunctionName"), trigger=scope.trigger.get(),
                               request_id=request_id, duration_ms=None, status="running")
+        _live_logs[request_id] = _LiveLog(config, request_id)
         result = original(func, config, event, request_id, started)
         milliseconds = (time.time() - started) * 1000
         failed = bool(result.get("error"))
@@ -137,6 +139,69 @@ def _dispatch(original: Any) -> Any:
         return result
 
     return dispatch
+
+
+class _LiveLog:
+    """The log of one invocation, open from its START line on."""
+
+    def __init__(self, config: dict[str, Any], request_id: str) -> None:
+        self.group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
+        self.stream = time.strftime("%Y/%m/%d/[$LATEST]", time.gmtime()) + uuid.uuid4().hex
+        self.account, self.region = lambda_svc._account_region_from_function_config(config)
+        self.written: list[str] = []
+        self.write(f"START RequestId: {request_id} Version: $LATEST")
+
+    def write(self, line: str) -> None:
+        self.written.append(line)
+        scope.enter(self.region, self.account)
+        now = int(time.time() * 1000)
+        group = cloudwatch_logs._log_groups.get(self.group)
+        if group is None:  # as on AWS, the first line makes it
+            group = cloudwatch_logs._log_groups[self.group] = {
+                "arn": cloudwatch_logs._make_group_arn(self.group), "creationTime": now, "retentionInDays": None,
+                "tags": {}, "subscriptionFilters": {}, "streams": {}}
+        stream = group["streams"].setdefault(self.stream, {
+            "events": [], "uploadSequenceToken": "1", "creationTime": now, "firstEventTimestamp": None,
+            "lastEventTimestamp": None, "lastIngestionTime": None})
+        cloudwatch_logs._append_log_events(stream, [{"timestamp": now, "message": line, "ingestionTime": now}])
+
+
+_live_logs: dict[str, _LiveLog] = {}  # by request id
+
+
+class _Tapped:
+    """The output of a function process: a line is in CloudWatch Logs when it is written, not when the invocation ends."""
+
+    def __init__(self, worker: Any, stream: Any) -> None:
+        self.worker, self.stream = worker, stream
+
+    def readline(self) -> bytes:
+        line = self.stream.readline()
+        live = _live_logs.get(self.worker._current_request_id or "")
+        if line and live:
+            live.write(line.decode("utf-8", errors="replace").rstrip("\r\n"))
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _pump_output(original: Any) -> Any:
+    return lambda worker, stream, lines: original(worker, _Tapped(worker, stream), lines)
+
+
+def _emit_lambda_logs(_original: Any) -> Any:
+    def emit(func: dict[str, Any], request_id: str, text: str, error: bool, duration_ms: int, **_: Any) -> None:
+        config = func.get("config") or func
+        live = _live_logs.pop(request_id, None) or _LiveLog(config, request_id)
+        for line in text.splitlines() if text else []:
+            if line not in live.written:  # written before the invocation began, or by another road
+                live.write(line)
+        live.write(f"END RequestId: {request_id}")
+        live.write(f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tBilled Duration: {duration_ms} ms\t"
+                   f"Memory Size: {config.get('MemorySize', 128)} MB\tMax Memory Used: 0 MB")
+
+    return emit
 
 
 def _metrics_of_throttles(_original: Any) -> Any:
@@ -246,6 +311,10 @@ def install() -> None:
     seams.replace(lambda_runtime.ProvidedWorker, "_teardown", _remember_exit)  # type: ignore[arg-type]
     seams.replace(lambda_runtime.ProvidedWorker, "invoke", _invoke)  # type: ignore[arg-type]
     seams.replace(lambda_svc, "_execute_function_dispatch", _dispatch)
+    seams.replace(lambda_svc, "_emit_lambda_logs", _emit_lambda_logs)
+    seams.original(lambda_svc, "_account_region_from_function_config")
+    seams.original(cloudwatch_logs, "_append_log_events")
+    seams.replace(lambda_runtime.ProvidedWorker, "_pump_output", _pump_output)  # type: ignore[arg-type]
     seams.replace(lambda_svc, "_emit_lambda_metrics", _metrics_of_throttles)
     seams.replace(lambda_svc, "invoke_async_with_retry", _invoke_async)
     for name in ("_runtime_env_vars", "_event_invoke_config", "_execute_function"):
