@@ -37,7 +37,15 @@ TIMELINE_SHOWN = 60
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """The longest first, and a short one between any two: a worker begins with two neighbours."""
+    def seconds(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("long")
+        return mark.args[0] if mark else 0
+
+    long = sorted(filter(seconds, items), key=seconds, reverse=True)
+    short = [item for item in items if not seconds(item)]
+    mixed = itertools.chain.from_iterable(itertools.zip_longest(long, short[:len(long)]))
+    items[:] = [*filter(None, mixed), *short[len(long):]]
 
 
 # -- the local AWS ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_out_of_order_and_lost_events_are_made_good_by_the_next_one(pair: Pair):
     assert pair.statistic("Sum", "Transitions", Kind="switch") == 3
 
 
-@pytest.mark.long
+@pytest.mark.long(30)
 def test_lost_ssm_event_is_made_good_by_the_watcher(pair: Pair):
     pair.lose_change_events()
     pair.ask(to="green", reason="nobody heard")
@@ -69,7 +69,7 @@ def test_a_throttled_bus_delays_the_audit_and_loses_nothing(pair: Pair):
     assert pair.statistic("Sum", "Transitions", Kind="switch") == 1, "and it is counted once"
 
 
-@pytest.mark.long
+@pytest.mark.long(30)
 def test_a_dead_bus_leaves_a_dead_letter_and_the_watcher_makes_it_good(pair: Pair):
     pair.aws.add_fault("throttle", "events", "PutEvents")
     pair.ask(to="green")

@@ -71,7 +71,7 @@ def is_back_dated(pair: Pair) -> None:
     assert flag.effective_from < flag.modified - timedelta(seconds=3)
 
 
-@pytest.mark.long
+@pytest.mark.long(80)
 def test_a_stack_deployed_by_the_cli_fails_over_by_schedule(aws: LocalAws, tmp_path: Path, request: pytest.FixtureRequest):
     """As a person deploys it, by the commands that the stack's own outputs give."""
     name, clients = "by-the-cli", Clients(aws)

@@ -67,7 +67,7 @@ def test_ten_people_who_initialize_at_once_make_one_flag(deploy: Deploy):
 
 # -- holder crashed mid-switch -----------------------------------------------------------------------------------------
 
-@pytest.mark.long
+@pytest.mark.long(80)
 def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     pair.fault_at_flag("kill-caller")
     killed = pair.ask_in_vain(to="green", reason="the first try", requested_by="ana")
@@ -98,7 +98,7 @@ def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     assert (event["record"], event["reason"]) == (claim, "the first try")
 
 
-@pytest.mark.long
+@pytest.mark.long(80)
 def test_a_watcher_killed_in_its_failover_is_replaced_by_the_next_tick(pair: Pair):
     pair.fail("blue")
     pair.fault_at_flag("kill-caller")

@@ -22,6 +22,7 @@ def dead_blue(pair: Pair) -> Pair:
     return pair
 
 
+@pytest.mark.long(15)
 @pytest.mark.parametrize("kind, more", NO_ANSWERS, ids=[kind for kind, _ in NO_ANSWERS])
 def test_no_failover_without_answers_and_a_failover_as_soon_as_there_are_some(dead_blue: Pair, kind: str, more: dict[str, int]):
     pair = dead_blue
