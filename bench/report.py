@@ -51,8 +51,8 @@ def cold_start_tables(cold: dict[str, Any]) -> list[Table]:
           f"{start[name] / start[EMPTY]:.{0 if name == PYTHON else 2}f}", f"{start[PYTHON] / start[name]:.0f}",
           "-" if figures["start_instructions"] is None else f"{figures['start_instructions'] / 1e6:.2f} M"]
          for name, figures in cold.items()],
-        [f"{len(cold[PYTHON]['start_ms'])} interleaved rounds, one start of Python and four of the others in each. Processor ms need",
-         "no quiet machine; at 128 MB Lambda gives a fourteenth of a processor, but more at a start.",
+        [f"{len(cold[PYTHON]['start_ms'])} interleaved rounds, one start of Python and four of the others in each.",
+         "Processor ms need no quiet machine; at 128 MB Lambda gives a fourteenth of a processor, but more at a start.",
          "Instructions: callgrind, without the kernel's." if cold[EMPTY]["start_instructions"]
          else "Instructions: not counted, because valgrind is not installed."])
     memory = Table(
@@ -86,8 +86,8 @@ def waits_table(waits: dict[str, Any]) -> Table:
     latency = next(iter(waits.values()))["latency_ms"]
     return Table(f"Waiting, proven by time: the function's own milliseconds without and with {latency} ms in every call",
                  ["", "without", f"with {latency} ms", "waits measured", "waits due"],
-                 [[name, spread(case["without_ms"], 0), spread(case["with_ms"], 0), f"{case['waits']:.2f}", str(case["due_waits"])]
-                  for name, case in waits.items()],
+                 [[name, spread(case["without_ms"], 0), spread(case["with_ms"], 0), f"{case['waits']:.2f}",
+                   str(case["due_waits"])] for name, case in waits.items()],
                  ["A switch: one wait for the observation, two for claim and write. Medians of "
                   f"{len(next(iter(waits.values()))['with_ms'])}, by turns."])
 
