@@ -52,7 +52,7 @@ def cold_start_tables(cold: dict[str, Any]) -> list[Table]:
           "-" if figures["start_instructions"] is None else f"{figures['start_instructions'] / 1e6:.2f} M"]
          for name, figures in cold.items()],
         [f"{len(cold[PYTHON]['start_ms'])} interleaved rounds, one start of Python and four of the others in each.",
-         "Processor ms need no quiet machine; at 128 MB Lambda gives a fourteenth of a processor, but more at a start.",
+         "Processor ms need no quiet machine; at 128 MB Lambda gives a fourteenth of a processor.",
          "Instructions: callgrind, without the kernel's." if cold[EMPTY]["start_instructions"]
          else "Instructions: not counted, because valgrind is not installed."])
     memory = Table(
