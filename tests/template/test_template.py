@@ -390,23 +390,20 @@ RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED},
-        "ssm:GetParameter": {FLAG, RECORDS},
-        "ssm:GetParameterHistory": {FLAG, HOLD},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
+        "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },
     "SwitchHandlerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED},
-        "ssm:GetParameter": {FLAG, RECORDS},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {FLAG, RECORDS},
     },
     "ChangeListenerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, RECORDS},
-        "ssm:GetParameter": {FLAG, HOLD, AUDITED, RECORDS},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {AUDITED},
