@@ -85,10 +85,11 @@ async fn look(shell: &Shell) -> Look {
     let mut decision = decide(policy, &control, &verdicts, now);
     let mut history = None;
     if wants_recent_failovers(&control, &decision) {
+        let acknowledged = observed.as_ref().ok().and_then(|observed| observed.acknowledged);
         // Only a failover needs the history: how many there were, and when the present version took effect.
         match shell.store.history().await {
             Ok(entries) => {
-                control.recent = Some(RecentFailovers::count(&versions(&entries), now));
+                control.recent = Some(RecentFailovers::count(&versions(&entries), acknowledged, now));
                 decision = decide(policy, &control, &verdicts, now);
                 history = Some(entries);
             }

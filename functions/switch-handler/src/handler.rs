@@ -5,12 +5,15 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::request::{self, Request};
 use serde_json::Value;
 
-use crate::{initialize, report, switch};
+use crate::{hold, initialize, report, switch};
 
 /// Answers one request.
 pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
-    match request::read(&event)? {
+    match request::read(&event, invocation.started)? {
         Request::Switch(request) => switch::switch(shell, request, invocation).await,
+        Request::Rollback(request) => switch::rollback(shell, request, invocation).await,
+        Request::Hold(request) => hold::hold(shell, request, invocation).await,
+        Request::Release(request) => hold::release(shell, request, invocation).await,
         Request::Status => report::status(shell, invocation).await,
         Request::History { limit } => report::history(shell, limit, invocation).await,
         Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,

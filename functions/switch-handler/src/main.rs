@@ -1,6 +1,7 @@
 //! The switch handler: switches on demand, and says what stands.
 
 mod handler;
+mod hold;
 mod initialize;
 mod report;
 mod switch;

@@ -1,15 +1,16 @@
-//! `{"to":"green"}`: a switch by a person.
+//! `{"to":"green"}` and `{"action":"rollback"}`: a switch by a person.
 
 use std::time::Duration;
 
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::{clock, switching};
+use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, switch_guards};
-use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::health::assess;
+use bluegreen_core::flag::{FlagObservation, versions};
+use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::request::SwitchRequest;
+use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::whole_milliseconds;
 use bluegreen_core::transition::{Kind, Trigger};
@@ -21,76 +22,162 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 /// A forced one does not wait for what it will not heed.
 const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
 
+/// What a person wants, by either of the two requests.
+struct Wanted {
+    kind: Kind,
+    to: Colour,
+    reason: String,
+    requested_by: Option<String>,
+    dry_run: bool,
+    force: bool,
+    expect: Option<Expect>,
+}
+
+/// Makes the colour named the active one.
 pub(crate) async fn switch(
     shell: &Shell,
     request: SwitchRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let limit = if request.force {
-        FORCED_EVIDENCE_TIME
-    } else {
-        EVIDENCE_TIME
-    };
+    let limit = evidence_time(request.force);
     let (observed, evidence) = tokio::join!(
         shell.store.observe(),
         shell.health.within(request.to, limit, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    let now = clock::now();
-    let policy = &shell.settings.policy;
-    let target = assess(policy, &evidence, now);
     let Some(flag) = observed.flag else {
-        let advice = "there is no flag; make it with {\"action\":\"initialize\"}, and name the active colour with \
-                      \"to\" if this pair has been in use";
-        let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
-        return Ok(Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation));
+        return Ok(no_flag(invocation));
     };
-    let mut guards: Vec<Guard> = request.expect.iter().map(|expect| expect.guard(&flag)).collect();
-    let as_expected = guards.iter().all(|guard| guard.passed);
-    if as_expected && flag.value.colour() == Some(request.to) {
-        let reason = format!("{} is active already, since version {}", request.to, flag.version);
-        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(&flag), invocation));
-    }
-    let hold = HoldState::read(observed.hold.as_deref(), now);
-    guards.extend(switch_guards(policy, &flag, &hold, request.to, &target, now));
-    let objections: Vec<&Guard> = guards
-        .iter()
-        .filter(|guard| !guard.passed && (!request.force || guard.name == GuardName::Expect))
-        .collect();
-    if !objections.is_empty() {
-        let reason = objections
-            .iter()
-            .map(|guard| format!("{}: {}", guard.name, guard.detail))
-            .collect::<Vec<_>>()
-            .join("; ");
-        return Ok(Answer::new("refused", reason, guards).to_json(Some(&flag), invocation));
-    }
-    let reason = request
-        .reason
-        .clone()
-        .unwrap_or_else(|| format!("switch to {} on demand", request.to));
-    if request.dry_run {
-        return Ok(Answer::new("would_switch", reason, guards).to_json(Some(&flag), invocation));
-    }
-    let intent = Intent {
+    let wanted = Wanted {
         kind: Kind::Switch,
         to: request.to,
-        reason,
-        actor: invocation.actor(request.requested_by.clone()),
+        reason: request
+            .reason
+            .unwrap_or_else(|| format!("switch to {} on demand", request.to)),
+        requested_by: request.requested_by,
+        dry_run: request.dry_run,
+        force: request.force,
+        expect: request.expect,
+    };
+    guard_and_carry_out(shell, &flag, observed.hold.as_deref(), &evidence, wanted, invocation).await
+}
+
+/// Makes the colour before the present one the active one again.
+pub(crate) async fn rollback(
+    shell: &Shell,
+    request: RollbackRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    // Which colour that is shows only in the history, so both are looked at: still one round trip of waiting.
+    let (observed, history, evidence) = tokio::join!(
+        shell.store.observe(),
+        shell.store.history(),
+        shell.health.both(evidence_time(request.force), invocation.started)
+    );
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let Some(flag) = observed.flag else {
+        return Ok(no_flag(invocation));
+    };
+    let before = versions(&history)
+        .into_iter()
+        .rev()
+        .filter(|version| version.entry.version < flag.version)
+        .find_map(|version| {
+            version
+                .entry
+                .value
+                .colour()
+                .filter(|colour| Some(*colour) != flag.value.colour())
+        });
+    let Some(to) = before else {
+        let reason = format!(
+            "there is nothing to go back to: no kept version before {} holds another colour; name the colour with \
+             {{\"to\":\"<colour>\"}}",
+            flag.version
+        );
+        return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+    };
+    let wanted = Wanted {
+        kind: Kind::Rollback,
+        to,
+        reason: request.reason.unwrap_or_else(|| format!("back to {to} on demand")),
+        requested_by: request.requested_by,
+        dry_run: request.dry_run,
+        force: request.force,
+        expect: request.expect,
+    };
+    guard_and_carry_out(
+        shell,
+        &flag,
+        observed.hold.as_deref(),
+        evidence.of(to),
+        wanted,
+        invocation,
+    )
+    .await
+}
+
+fn evidence_time(force: bool) -> Duration {
+    if force { FORCED_EVIDENCE_TIME } else { EVIDENCE_TIME }
+}
+
+fn no_flag(invocation: &Invocation) -> Value {
+    let advice = "there is no flag; make it with {\"action\":\"initialize\"}, and name the active colour with \"to\" if \
+                  this pair has been in use";
+    let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
+    Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation)
+}
+
+async fn guard_and_carry_out(
+    shell: &Shell,
+    flag: &FlagObservation,
+    hold: Option<&str>,
+    evidence: &Evidence,
+    wanted: Wanted,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let now = clock::now();
+    let policy = &shell.settings.policy;
+    let target = assess(policy, evidence, now);
+    let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
+    let as_expected = guards.iter().all(|guard| guard.passed);
+    if as_expected && flag.value.colour() == Some(wanted.to) {
+        let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
+        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
+    }
+    let hold = HoldState::read(hold, now);
+    guards.extend(switch_guards(policy, wanted.kind, flag, &hold, wanted.to, &target, now));
+    let objections: Vec<String> = guards
+        .iter()
+        .filter(|guard| !guard.passed && (!wanted.force || guard.name == GuardName::Expect))
+        .map(|guard| format!("{}: {}", guard.name, guard.detail))
+        .collect();
+    if !objections.is_empty() {
+        return Ok(Answer::new("refused", objections.join("; "), guards).to_json(Some(flag), invocation));
+    }
+    if wanted.dry_run {
+        return Ok(Answer::new("would_switch", wanted.reason, guards).to_json(Some(flag), invocation));
+    }
+    let intent = Intent {
+        kind: wanted.kind,
+        to: wanted.to,
+        reason: wanted.reason,
+        actor: invocation.actor(wanted.requested_by),
         trigger: Trigger {
             kind: "invoke".to_owned(),
             id: Some(invocation.request_id.clone()),
         },
         evidence: json!({
             "observed_at": now,
-            "forced": request.force,
+            "forced": wanted.force,
             "target": target,
             "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
         }),
         last_known_healthy: None,
         previous_effective_from: None,
     };
-    carry_out(shell, &flag, intent, guards, invocation).await
+    carry_out(shell, flag, intent, guards, invocation).await
 }
 
 async fn carry_out(

@@ -11,11 +11,13 @@ use bluegreen_core::audit::Audited;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::hold::Hold;
 use bluegreen_core::parameters::ParameterNames;
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::clients::retries;
 use crate::error::classify;
@@ -44,6 +46,8 @@ pub struct Observed {
     pub hold_version: Option<u64>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
+    /// When a person last acknowledged automatic failovers by a release.
+    pub acknowledged: Option<Timestamp>,
     /// What was announced once.
     pub announced: Option<String>,
 }
@@ -65,6 +69,7 @@ impl ParameterStore {
             self.names.flag().to_owned(),
             self.names.hold(),
             self.names.audited(),
+            self.names.acknowledged(),
             self.names.announced(),
         ];
         let mut found = self.get(names.to_vec()).await?;
@@ -84,6 +89,10 @@ impl ParameterStore {
                     at: instant(parameter.last_modified_date()?)?,
                 })
             }),
+            // Its date, not its value, is the acknowledgement: SSM's clock is the one the versions are dated by.
+            acknowledged: found
+                .remove(&self.names.acknowledged())
+                .and_then(|parameter| instant(parameter.last_modified_date()?)),
             announced: found
                 .remove(&self.names.announced())
                 .and_then(|parameter| parameter.value),
@@ -271,6 +280,25 @@ impl ParameterStore {
     /// Notes how far the audit has come.
     pub async fn put_audited(&self, version: FlagVersion) -> Result<(), Failure> {
         self.put(self.names.audited(), version.to_string()).await
+    }
+
+    /// Places or replaces the hold.
+    pub async fn put_hold(&self, hold: &Hold) -> Result<(), Failure> {
+        self.put(self.names.hold(), json!(hold).to_string()).await
+    }
+
+    /// Removes the hold.
+    pub async fn delete_hold(&self) -> Result<(), Failure> {
+        self.delete(self.names.hold()).await
+    }
+
+    /// Notes that a person has acknowledged the automatic failovers so far.
+    pub async fn put_acknowledged(&self, by: &str, reason: &str) -> Result<(), Failure> {
+        self.put(
+            self.names.acknowledged(),
+            json!({"by": by, "reason": reason}).to_string(),
+        )
+        .await
     }
 
     /// Remembers what has been announced.

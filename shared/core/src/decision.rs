@@ -48,10 +48,10 @@ pub struct RecentFailovers {
 }
 
 impl RecentFailovers {
-    /// Counts them. A switch by a person acknowledges all that came before it.
+    /// Counts them. A switch by a person, or a release, acknowledges all that came before it.
     #[must_use]
-    pub fn count(versions: &[Version], now: Timestamp) -> Self {
-        let earliest = before(now, DAY);
+    pub fn count(versions: &[Version], acknowledged: Option<Timestamp>, now: Timestamp) -> Self {
+        let earliest = before(now, DAY).max(acknowledged.unwrap_or(Timestamp::MIN));
         let unacknowledged = versions
             .iter()
             .rev()
@@ -274,22 +274,24 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
             .all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
 }
 
-/// The guards of a switch that a person asks for. A hold is told, but does not stop a person.
+/// The guards of a switch or a rollback that a person asks for. A hold is told, but does not stop a person; a rollback
+/// undoes what was just done, so it need not rest first.
 #[must_use]
 pub fn switch_guards(
     policy: &Policy,
+    kind: Kind,
     observation: &FlagObservation,
     hold: &HoldState,
     to: Colour,
     target: &Assessment,
     now: Timestamp,
 ) -> Vec<Guard> {
-    vec![
-        flag_guard(observation),
-        hold_guard(hold, false),
-        cooldown_guard(policy, observation, now),
-        standby_guard(to, target),
-    ]
+    let mut guards = vec![flag_guard(observation), hold_guard(hold, false)];
+    if kind != Kind::Rollback {
+        guards.push(cooldown_guard(policy, observation, now));
+    }
+    guards.push(standby_guard(to, target));
+    guards
 }
 
 fn flag_missing_advice() -> String {
@@ -364,7 +366,7 @@ fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
     let detail = if passed {
         counted
     } else {
-        format!("{counted}; a person must look, and acknowledge by any switch")
+        format!("{counted}; a person must look, and acknowledge by any switch or a release")
     };
     Guard::new(GuardName::FailoverBudget, passed, detail)
 }

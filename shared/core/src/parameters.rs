@@ -39,7 +39,7 @@ impl ParameterNames {
             return Err(bad());
         }
         let (root, last) = flag.rsplit_once('/').ok_or_else(bad)?;
-        if ["hold", "audited", "announced", "transitions"].contains(&last) {
+        if ["hold", "audited", "acknowledged", "announced", "transitions"].contains(&last) {
             return Err(bad());
         }
         Ok(Self {
@@ -61,6 +61,11 @@ impl ParameterNames {
     /// The last flag version whose audit event has been sent.
     pub fn audited(&self) -> String {
         format!("{}/audited", self.root)
+    }
+
+    /// When a person last acknowledged the automatic failovers before it.
+    pub fn acknowledged(&self) -> String {
+        format!("{}/acknowledged", self.root)
     }
 
     /// What has been announced once and need not be announced again.

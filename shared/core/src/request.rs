@@ -1,16 +1,23 @@
 //! Requests to the switch-handler. Unknown fields and wrong types are refused by name, all at once.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::colour::Colour;
 use crate::decision::{Guard, GuardName};
 use crate::flag::{FlagObservation, FlagVersion, shortened};
+use crate::time::{after, to_second};
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 500;
 
 /// Longest name of who asks, in characters.
 const MAX_REQUESTED_BY: usize = 200;
+
+/// Longest hold: one that is forgotten must not last.
+const MAX_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
@@ -41,6 +48,12 @@ pub enum Request {
     },
     /// Create the flag.
     Initialize(InitializeRequest),
+    /// Go back to the colour before.
+    Rollback(RollbackRequest),
+    /// Place a hold.
+    Hold(HoldRequest),
+    /// Remove the hold, and acknowledge automatic failovers.
+    Release(ReleaseRequest),
 }
 
 /// `{"to":"green"}` and its companions.
@@ -103,6 +116,45 @@ pub struct InitializeRequest {
     pub force: bool,
 }
 
+/// `{"action":"rollback"}` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollbackRequest {
+    /// Why.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+    /// Skip the guards, never the claim.
+    pub force: bool,
+    /// What must stand for the request to be carried out.
+    pub expect: Option<Expect>,
+}
+
+/// `{"action":"hold","hold_minutes":60,"reason":"…"}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HoldRequest {
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// Why; required, because somebody will read it at night.
+    pub reason: String,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+}
+
+/// `{"action":"release"}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReleaseRequest {
+    /// Why.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+}
+
 /// A request that cannot be carried out as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -110,12 +162,14 @@ pub enum RequestError {
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
     /// A documented action that this version does not have.
-    #[error("action {0:?} is not available yet; available are: switch, status, history, initialize")]
+    #[error(
+        "action {0:?} is not available yet; available are: switch, rollback, hold, release, status, history, initialize"
+    )]
     NotAvailableYet(String),
 }
 
-/// Reads a request.
-pub fn read(event: &Value) -> Result<Request, RequestError> {
+/// Reads a request; `now` tells whether a hold would end in the past.
+pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
     let Value::Object(fields) = event else {
         return Err(RequestError::Invalid(vec![format!(
             "the request is {}; allowed is a JSON object such as {{\"to\":\"green\"}}",
@@ -145,6 +199,25 @@ pub fn read(event: &Value) -> Result<Request, RequestError> {
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
                 dry_run: reader.flag("dry_run"),
                 force: reader.flag("force"),
+            }))
+        }
+        Some("rollback") => {
+            reader.only("rollback", &["reason", "requested_by", "dry_run", "force", "expect"]);
+            Some(Request::Rollback(RollbackRequest {
+                reason: reader.text("reason", MAX_REASON),
+                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
+                dry_run: reader.flag("dry_run"),
+                force: reader.flag("force"),
+                expect: reader.expect(),
+            }))
+        }
+        Some("hold") => reader.hold(now),
+        Some("release") => {
+            reader.only("release", &["reason", "requested_by", "dry_run"]);
+            Some(Request::Release(ReleaseRequest {
+                reason: reader.text("reason", MAX_REASON),
+                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
+                dry_run: reader.flag("dry_run"),
             }))
         }
         Some(other) => return Err(RequestError::NotAvailableYet(other.to_owned())),
@@ -217,6 +290,65 @@ impl Reader<'_> {
             force,
             expect,
         }))
+    }
+
+    fn hold(&mut self, now: Timestamp) -> Option<Request> {
+        self.only("hold", &["hold_minutes", "until", "reason", "requested_by", "dry_run"]);
+        let faults = self.faults.len();
+        let reason = self.text("reason", MAX_REASON);
+        if reason.is_none() && self.faults.len() == faults {
+            self.faults
+                .push("field \"reason\" is missing; allowed is a text: whoever is woken will read it".to_owned());
+        }
+        let until = self.until(now);
+        let (requested_by, dry_run) = (self.text("requested_by", MAX_REQUESTED_BY), self.flag("dry_run"));
+        Some(Request::Hold(HoldRequest {
+            until: until?,
+            reason: reason?,
+            requested_by,
+            dry_run,
+        }))
+    }
+
+    /// The end of a hold: `until`, or `hold_minutes` from now; in the future, and at most seven days ahead.
+    fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let latest = after(now, MAX_HOLD);
+        match (self.fields.get("hold_minutes"), self.fields.get("until")) {
+            (Some(minutes), None) => {
+                let until = minutes
+                    .as_u64()
+                    .filter(|minutes| *minutes >= 1)
+                    .and_then(|minutes| minutes.checked_mul(60))
+                    .map(|seconds| after(now, Duration::from_secs(seconds)))
+                    .filter(|until| *until <= latest);
+                if until.is_none() {
+                    self.fault("hold_minutes", minutes, "a whole number from 1 to 10080 (seven days)");
+                }
+                until
+            }
+            (None, Some(given)) => {
+                let until = given.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+                let good = until.filter(|until| *until > now && *until <= latest);
+                if good.is_none() {
+                    let allowed = format!(
+                        "an instant with its offset, such as {}, later than now and at most seven days ahead",
+                        to_second(after(now, Duration::from_secs(3600)))
+                    );
+                    self.fault("until", given, &allowed);
+                }
+                good
+            }
+            (None, None) => {
+                self.faults
+                    .push("field \"hold_minutes\" is missing; allowed is it or \"until\"".to_owned());
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.faults
+                    .push("fields \"hold_minutes\" and \"until\" exclude each other; give one".to_owned());
+                None
+            }
+        }
     }
 
     fn colour(&mut self, field: &str) -> Option<Colour> {
@@ -306,7 +438,7 @@ mod tests {
     use serde_json::json;
 
     fn ask(event: &Value) -> Result<Request, RequestError> {
-        read(event)
+        read(event, "2026-11-23T12:00:00Z".parse().unwrap())
     }
 
     #[test]
@@ -374,13 +506,74 @@ mod tests {
 
     #[test]
     fn documented_actions_that_are_not_built_say_so() {
-        for action in ["rollback", "drill", "hold", "release", "check"] {
+        for action in ["drill", "check"] {
             let error = ask(&json!({"action": action})).unwrap_err();
             assert!(
                 matches!(&error, RequestError::NotAvailableYet(name) if name == action),
                 "{error}"
             );
             assert!(error.to_string().contains("not available yet"));
+        }
+    }
+
+    #[test]
+    fn a_hold_has_an_end_and_a_reason() {
+        for end in [
+            json!({"hold_minutes": 60}),
+            json!({"until": "2026-11-23T13:00:00Z"}),
+            json!({"until": "2026-11-23T14:00:00+01:00"}),
+        ] {
+            let mut event = json!({"action": "hold", "reason": "upgrade", "requested_by": "ana"});
+            event.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());
+            let Ok(Request::Hold(hold)) = ask(&event) else {
+                panic!("{event} is not understood")
+            };
+            assert_eq!(hold.until.to_string(), "2026-11-23T13:00:00Z");
+        }
+        for (event, part) in [
+            (json!({"action": "hold", "hold_minutes": 60}), "\"reason\" is missing"),
+            (
+                json!({"action": "hold", "hold_minutes": 60, "reason": ""}),
+                "\"reason\" is missing",
+            ),
+            (json!({"action": "hold", "reason": "x"}), "\"hold_minutes\" is missing"),
+            (
+                json!({"action": "hold", "reason": "x", "hold_minutes": 0}),
+                "from 1 to 10080",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "hold_minutes": 10081}),
+                "from 1 to 10080",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "hold_minutes": u64::MAX}),
+                "from 1 to 10080",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "until": "2026-11-23T11:59:59Z"}),
+                "later than now",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "until": "2026-12-24T12:00:00Z"}),
+                "seven days",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "until": "tomorrow"}),
+                "\"tomorrow\"",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "until": "2026-11-23T13:00:00Z", "hold_minutes": 5}),
+                "exclude",
+            ),
+            (
+                json!({"action": "hold", "reason": "x", "hold_minutes": 5, "force": true}),
+                "\"force\"",
+            ),
+            (json!({"action": "release", "to": "blue"}), "\"to\""),
+            (json!({"action": "rollback", "to": "blue"}), "\"to\""),
+        ] {
+            let message = ask(&event).unwrap_err().to_string();
+            assert!(message.contains(part), "{event}: {part} is not in: {message}");
         }
     }
 

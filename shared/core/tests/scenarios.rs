@@ -464,14 +464,26 @@ fn a_person_acknowledges_automatic_failovers() {
         entry(4, "green", 60_000, None),
         entry(5, "blue", 50_000, Some("v5-1")),
     ];
-    assert_eq!(RecentFailovers::count(&versions(&history), noon()).unacknowledged, 1);
     assert_eq!(
-        RecentFailovers::count(&versions(&history[..3]), noon()).unacknowledged,
+        RecentFailovers::count(&versions(&history), None, noon()).unacknowledged,
+        1
+    );
+    assert_eq!(
+        RecentFailovers::count(&versions(&history[..3]), None, noon()).unacknowledged,
         2
+    );
+    // A release acknowledges what came before it, and nothing after it.
+    assert_eq!(
+        RecentFailovers::count(&versions(&history), Some(ago(49_999)), noon()).unacknowledged,
+        0
+    );
+    assert_eq!(
+        RecentFailovers::count(&versions(&history[..3]), Some(ago(75_000)), noon()).unacknowledged,
+        1
     );
     // A day later they no longer count.
     assert_eq!(
-        RecentFailovers::count(&versions(&history), after(noon(), seconds(86_400))).unacknowledged,
+        RecentFailovers::count(&versions(&history), None, after(noon(), seconds(86_400))).unacknowledged,
         0
     );
 }
@@ -511,6 +523,7 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
     let policy = Policy::default();
     let guards = switch_guards(
         &policy,
+        Kind::Switch,
         &flag("blue", 12, 3600),
         &hold,
         Colour::Green,
