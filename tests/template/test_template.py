@@ -386,24 +386,26 @@ UNBOUNDED = {
 }
 
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
+ACKNOWLEDGED = "acknowledged"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },
     "SwitchHandlerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS},
+        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, RECORDS},
+        "ssm:DeleteParameter": {HOLD},
     },
     "ChangeListenerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {AUDITED},
