@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching};
 use bluegreen_core::announcement::{Notice, Subject as Announced, Topic, notice};
@@ -56,9 +57,15 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         CLOSING_TIME.saturating_add(shell.settings.probe_interval),
     ));
     let mut probes: u32 = 0;
+    let mut depth = first_depth(&trigger, invocation.started, shell.settings.metrics_interval_minutes);
     loop {
         probes = probes.saturating_add(1);
-        let look = look(shell).await;
+        let look = look(shell, depth).await;
+        if depth == Depth::Routine && !look.is_calm() {
+            // A routine look never acts: what it leaves out could speak against it.
+            depth = Depth::Thorough;
+            continue;
+        }
         let outcome = match look.decision.action {
             Action::Failover => fail_over(shell, &look, invocation, &trigger).await,
             Action::None | Action::Blocked | Action::ObserveOnly => None,
@@ -70,13 +77,24 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
             tokio::time::sleep(shell.settings.probe_interval).await;
             continue;
         }
-        return close(shell, look, outcome, invocation, trigger, probes).await;
+        return close(shell, look, outcome, depth, invocation, trigger, probes).await;
     }
 }
 
-async fn look(shell: &Shell) -> Look {
+/// A scheduled tick asks what is billed, and publishes, only now and then while all is calm; any other at once.
+fn first_depth(trigger: &Trigger, now: Timestamp, interval_minutes: u32) -> Depth {
+    let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
+    let is_due = minute.checked_rem(i64::from(interval_minutes)) == Some(0);
+    if trigger.kind == "schedule" && !is_due {
+        Depth::Routine
+    } else {
+        Depth::Thorough
+    }
+}
+
+async fn look(shell: &Shell, depth: Depth) -> Look {
     let asked = clock::now();
-    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(EVIDENCE_TIME, asked));
+    let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(depth, EVIDENCE_TIME, asked));
     let now = clock::now();
     let policy = &shell.settings.policy;
     let verdicts = evidence.map(|_, evidence| assess(policy, evidence, now));
@@ -133,6 +151,16 @@ impl Look {
     fn active(&self) -> Option<Colour> {
         self.present()?.value.colour()
     }
+
+    /// The flag is as it should be, the active is healthy, and nothing waits to be taken back.
+    fn is_calm(&self) -> bool {
+        self.active()
+            .is_some_and(|active| self.verdicts.of(active).verdict == Verdict::Healthy)
+            && self
+                .observed
+                .as_ref()
+                .is_ok_and(|observed| observed.announced.is_none())
+    }
 }
 
 async fn fail_over(shell: &Shell, look: &Look, invocation: &Invocation, trigger: &Trigger) -> Option<Outcome> {
@@ -166,6 +194,7 @@ async fn close(
     shell: &Shell,
     look: Look,
     outcome: Option<Outcome>,
+    depth: Depth,
     invocation: &Invocation,
     trigger: Trigger,
     probes: u32,
@@ -178,7 +207,7 @@ async fn close(
     };
     let metrics = metrics(&look, outcome.as_ref(), fault.is_some(), now);
     let publish = async {
-        if is_due(&trigger, &look, now, shell.settings.metrics_interval_minutes) {
+        if depth == Depth::Thorough {
             shell.metrics.publish(&metrics).await
         } else {
             Ok(())
@@ -273,16 +302,6 @@ fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invoc
         "decision"
     );
     tracing::debug!(evidence = %json!(look.evidence), request_id = %invocation.request_id, "evidence");
-}
-
-/// A calm scheduled tick publishes only now and then: each request costs. Anything else publishes at once.
-fn is_due(trigger: &Trigger, look: &Look, now: Timestamp, interval_minutes: u32) -> bool {
-    let calm = Colour::BOTH
-        .iter()
-        .all(|colour| look.verdicts.of(*colour).verdict == Verdict::Healthy)
-        && look.active().is_some();
-    let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
-    trigger.kind != "schedule" || !calm || minute.checked_rem(i64::from(interval_minutes)) == Some(0)
 }
 
 fn metrics(look: &Look, outcome: Option<&Outcome>, fault: bool, now: Timestamp) -> Vec<Metric> {

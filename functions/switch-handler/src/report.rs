@@ -5,6 +5,7 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::health_probe::Depth;
 use bluegreen_core::flag::{Origin, Version, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
@@ -18,7 +19,7 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
     let (observed, evidence) = tokio::join!(
         shell.store.observe(),
-        shell.health.both(EVIDENCE_TIME, invocation.started)
+        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let now = clock::now();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::{clock, switching};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, switch_guards};
@@ -42,7 +43,9 @@ pub(crate) async fn switch(
     let limit = evidence_time(request.force);
     let (observed, evidence) = tokio::join!(
         shell.store.observe(),
-        shell.health.within(request.to, limit, invocation.started)
+        shell
+            .health
+            .within(request.to, Depth::Thorough, limit, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let Some(flag) = observed.flag else {
@@ -72,7 +75,9 @@ pub(crate) async fn rollback(
     let (observed, history, evidence) = tokio::join!(
         shell.store.observe(),
         shell.store.history(),
-        shell.health.both(evidence_time(request.force), invocation.started)
+        shell
+            .health
+            .both(Depth::Thorough, evidence_time(request.force), invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;

@@ -1,13 +1,17 @@
 //! The SDK's clients, built once at start, over one HTTP client.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bluegreen_core::colour::Both;
 use bluegreen_core::settings::Settings;
 
@@ -21,13 +25,21 @@ const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("../certificates/amazon-trus
 /// Time to connect; the same for every client, because the HTTP client keeps one TLS setting a connect time-out.
 const CONNECT: Duration = Duration::from_secs(2);
 
+/// A client that is built when it is first used: each SDK parses its own copy of AWS's partitions, and a calm tick needs
+/// only two of the four.
+pub type OnDemand<C> = Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>;
+
+fn on_demand<C>(build: impl FnOnce() -> C + Send + 'static) -> OnDemand<C> {
+    Arc::new(LazyLock::new(Box::new(build)))
+}
+
 /// The clients of one colour, in its own region.
 #[derive(Debug, Clone)]
 pub struct ColourClients {
     /// MWAA.
-    pub mwaa: aws_sdk_mwaa::Client,
+    pub mwaa: OnDemand<aws_sdk_mwaa::Client>,
     /// CloudWatch, for the heartbeat and the user's alarms.
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,
 }
 
 /// Every client that a function may use.
@@ -36,33 +48,51 @@ pub struct Clients {
     /// Parameter Store, in the function's region.
     pub ssm: aws_sdk_ssm::Client,
     /// CloudWatch, in the function's region, for our own metrics.
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,
     /// EventBridge, in the function's region.
-    pub events: aws_sdk_eventbridge::Client,
+    pub events: OnDemand<aws_sdk_eventbridge::Client>,
     /// One set a colour.
     pub colours: Both<ColourClients>,
 }
 
 impl Clients {
     /// Builds them from the process's AWS settings (credentials, region, endpoint).
-    pub async fn build(settings: &Settings) -> Self {
-        let shared = aws_config::defaults(BehaviorVersion::latest())
+    pub fn build(settings: &Settings) -> Self {
+        // By hand: the SDK's loader also builds an STS client and a chain of credential sources that no function has,
+        // which is a third of a cold start.
+        let shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(variable("AWS_REGION").map(Region::new))
+            .credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ))
             .http_client(http_client())
+            .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
+            .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"))
             .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)))
-            .retry_config(retries(3))
-            .load()
-            .await;
+            .retry_config(retries(3));
+        let shared = match variable("AWS_ENDPOINT_URL") {
+            Some(url) => shared.endpoint_url(url).build(),
+            None => shared.build(),
+        };
         Self::over(&shared, settings)
     }
 
     /// Builds them over given AWS settings.
     pub fn over(shared: &SdkConfig, settings: &Settings) -> Self {
+        let here = ColourClients::build(shared, None);
         Self {
             ssm: aws_sdk_ssm::Client::new(shared),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(shared),
-            events: aws_sdk_eventbridge::Client::new(shared),
-            colours: Both::from_fn(|colour| {
-                ColourClients::build(shared, settings.environments.of(colour).region.as_deref())
+            cloudwatch: here.cloudwatch.clone(),
+            events: on_demand({
+                let shared = shared.clone();
+                move || aws_sdk_eventbridge::Client::new(&shared)
+            }),
+            colours: Both::from_fn(|colour| match settings.environments.of(colour).region.as_deref() {
+                Some(region) if shared.region().is_none_or(|here| here.as_ref() != region) => {
+                    ColourClients::build(shared, Some(region))
+                }
+                _ => here.clone(),
             }),
         }
     }
@@ -82,8 +112,8 @@ impl ColourClients {
             .build();
         let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(shared).region(region).build();
         Self {
-            mwaa: aws_sdk_mwaa::Client::from_conf(mwaa),
-            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(cloudwatch),
+            mwaa: on_demand(move || aws_sdk_mwaa::Client::from_conf(mwaa)),
+            cloudwatch: on_demand(move || aws_sdk_cloudwatch::Client::from_conf(cloudwatch)),
         }
     }
 }
@@ -113,12 +143,27 @@ fn http_client() -> SharedHttpClient {
     let context = TlsContext::builder().with_trust_store(trust).build();
     let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     match context {
-        Ok(context) => builder.tls_context(context).build_https(),
+        Ok(context) => SharedHttpClient::new(TakenAsBuilt(builder.tls_context(context).build_https())),
         Err(error) => {
             tracing::warn!(%error, "the built-in root certificates cannot be used; using the system's");
             builder.build_https()
         }
     }
+}
+
+/// The SDK has every client that is built prove its HTTP client, which builds a TLS connector, root certificates parsed
+/// and all, and throws it away. Ours is known to work; the first request builds the one that is kept.
+#[derive(Debug)]
+struct TakenAsBuilt(SharedHttpClient);
+
+impl HttpClient for TakenAsBuilt {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+}
+
+fn is_on(name: &str) -> bool {
+    variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Whether other roots are needed: a person named some, or the region is of a partition with authorities of its own.

@@ -7,6 +7,7 @@ use bluegreen_core::audit::{AuditEvent, SOURCE};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::switch::Failure;
 
+use crate::clients::OnDemand;
 use crate::error::classify;
 
 /// Entries that one PutEvents takes.
@@ -15,13 +16,13 @@ const ENTRIES_A_CALL: usize = 10;
 /// The pair's bus.
 #[derive(Debug, Clone)]
 pub struct EventBus {
-    client: Client,
+    client: OnDemand<Client>,
     name: String,
 }
 
 impl EventBus {
     /// Over a client, for one bus.
-    pub fn new(client: Client, name: String) -> Self {
+    pub fn new(client: OnDemand<Client>, name: String) -> Self {
         Self { client, name }
     }
 

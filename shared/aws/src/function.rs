@@ -108,7 +108,7 @@ where
     H: AsyncFn(&Shell, Value, &Invocation) -> Result<Value, FunctionError>,
 {
     let shell = match settings {
-        Ok(settings) => Ok(Shell::build(settings).await),
+        Ok(settings) => Ok(Shell::build(settings)),
         Err(faults) => Err(faults),
     };
     let (shell, handler) = (&shell, &handler);
@@ -137,8 +137,8 @@ where
 
 impl Shell {
     /// Builds the clients.
-    pub async fn build(settings: Settings) -> Self {
-        let clients = Clients::build(&settings).await;
+    pub fn build(settings: Settings) -> Self {
+        let clients = Clients::build(&settings);
         Self {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
             health: HealthProbe::new(&clients, &settings),

@@ -29,6 +29,15 @@ const HEALTH_AIRFLOW_3: &str = "/monitor/health";
 /// The health endpoint of Airflow 2 (MWAA puts /api/v1 before it).
 const HEALTH_AIRFLOW_2: &str = "/health";
 
+/// How much is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What is free: MWAA's status and Airflow's own word. Enough to see that all is well, never enough to act.
+    Routine,
+    /// And what is billed by the request, where it could change the verdict: the heartbeat metric and the user's alarms.
+    Thorough,
+}
+
 /// Both environments' probes.
 #[derive(Debug)]
 pub struct HealthProbe {
@@ -56,17 +65,17 @@ impl HealthProbe {
     }
 
     /// The evidence of both, gathered at once; what is not there within `limit` is unknown.
-    pub async fn both(&self, limit: Duration, now: Timestamp) -> Both<Evidence> {
+    pub async fn both(&self, depth: Depth, limit: Duration, now: Timestamp) -> Both<Evidence> {
         let (blue, green) = tokio::join!(
-            self.within(Colour::Blue, limit, now),
-            self.within(Colour::Green, limit, now)
+            self.within(Colour::Blue, depth, limit, now),
+            self.within(Colour::Green, depth, limit, now)
         );
         Both { blue, green }
     }
 
     /// The evidence of one colour, or what `limit` leaves of it: unknown.
-    pub async fn within(&self, colour: Colour, limit: Duration, now: Timestamp) -> Evidence {
-        timeout(limit, self.probes.of(colour).evidence(now))
+    pub async fn within(&self, colour: Colour, depth: Depth, limit: Duration, now: Timestamp) -> Evidence {
+        timeout(limit, self.probes.of(colour).evidence(depth, now))
             .await
             .unwrap_or_else(|_| {
                 let cause = Cause::new(CauseKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
@@ -81,10 +90,10 @@ impl HealthProbe {
 }
 
 impl Probe {
-    async fn evidence(&self, now: Timestamp) -> Evidence {
+    async fn evidence(&self, depth: Depth, now: Timestamp) -> Evidence {
         let airflow_and_heartbeat = async {
             let airflow = self.airflow().await;
-            let heartbeat = if heartbeat_could_change(&airflow) {
+            let heartbeat = if depth == Depth::Thorough && heartbeat_could_change(&airflow) {
                 self.heartbeat(now).await
             } else {
                 Answer::Unknown(Cause::not_asked())
@@ -92,7 +101,7 @@ impl Probe {
             (airflow, heartbeat)
         };
         let (environment, (airflow, heartbeat), alarms) =
-            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms());
+            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms(depth));
         Evidence {
             environment,
             airflow,
@@ -219,9 +228,12 @@ impl Probe {
         Answer::Known(HeartbeatEvidence { last_seen: None })
     }
 
-    async fn alarms(&self) -> Answer<Vec<AlarmEvidence>> {
+    async fn alarms(&self, depth: Depth) -> Answer<Vec<AlarmEvidence>> {
         if self.settings.alarms.is_empty() {
             return Answer::Known(Vec::new());
+        }
+        if depth == Depth::Routine {
+            return Answer::Unknown(Cause::not_asked());
         }
         let request = self
             .clients

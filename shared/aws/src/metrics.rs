@@ -6,6 +6,7 @@ use aws_smithy_types::DateTime;
 use bluegreen_core::metric::{Metric, MetricUnit, NAMESPACE};
 use bluegreen_core::switch::Failure;
 
+use crate::clients::OnDemand;
 use crate::error::classify;
 
 /// Data that one PutMetricData takes.
@@ -14,13 +15,13 @@ const DATA_A_CALL: usize = 1000;
 /// The metrics of one pair.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    client: Client,
+    client: OnDemand<Client>,
     pair: String,
 }
 
 impl Metrics {
     /// Over a client, for one pair.
-    pub fn new(client: Client, pair: String) -> Self {
+    pub fn new(client: OnDemand<Client>, pair: String) -> Self {
         Self { client, pair }
     }
 

@@ -17,7 +17,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
-use bluegreen_aws::health_probe::HealthProbe;
+use bluegreen_aws::health_probe::{Depth, HealthProbe};
 use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_core::audit::AuditEvent;
 use bluegreen_core::colour::Colour;
@@ -78,7 +78,9 @@ async fn store(server: &MockServer) -> ParameterStore {
 
 async fn evidence(server: &MockServer, colour: Colour) -> Evidence {
     let probe = HealthProbe::new(&clients(server).await, &settings());
-    probe.within(colour, Duration::from_secs(3), now()).await
+    probe
+        .within(colour, Depth::Thorough, Duration::from_secs(3), now())
+        .await
 }
 
 fn now() -> Timestamp {
@@ -278,7 +280,9 @@ async fn nobody_listening_is_unknown() {
     let clients = clients(&server).await;
     drop(server);
     let probe = HealthProbe::new(&clients, &settings());
-    let evidence = probe.within(Colour::Green, Duration::from_secs(5), now()).await;
+    let evidence = probe
+        .within(Colour::Green, Depth::Thorough, Duration::from_secs(5), now())
+        .await;
     assert!(
         matches!(evidence.environment, EnvironmentAnswer::Unknown(_)),
         "{evidence:?}"
@@ -411,7 +415,9 @@ async fn airflow_2_is_asked_at_its_own_path_and_remembered() {
         .await;
     let probe = HealthProbe::new(&clients(&server).await, &settings());
     for _ in 0..3 {
-        let evidence = probe.within(Colour::Green, Duration::from_secs(3), now()).await;
+        let evidence = probe
+            .within(Colour::Green, Depth::Thorough, Duration::from_secs(3), now())
+            .await;
         assert!(matches!(evidence.airflow, Answer::Known(_)), "{evidence:?}");
     }
 }
@@ -433,6 +439,24 @@ async fn the_heartbeat_costs_money_and_is_asked_only_when_airflow_is_not_well() 
         .await;
     let evidence = evidence(&server, Colour::Green).await;
     assert!(matches!(evidence.heartbeat, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
+}
+
+#[tokio::test]
+async fn a_routine_look_asks_nothing_that_is_billed() {
+    let server = MockServer::start().await;
+    on_environment(&server, get_environment("AVAILABLE")).await;
+    on_rest_api(&server, rest_api(&airflow(&json!("unhealthy"), &Value::Null))).await;
+    let billed = path_regex("/operation/(GetMetricData|DescribeAlarms)$");
+    Mock::given(billed)
+        .respond_with(metric_data(&[]))
+        .expect(0)
+        .mount(&server)
+        .await;
+    let probe = HealthProbe::new(&clients(&server).await, &settings());
+    let evidence = probe
+        .within(Colour::Blue, Depth::Routine, Duration::from_secs(3), now())
+        .await;
+    assert!(matches!(evidence.alarms, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
 }
 
 #[tokio::test]

@@ -241,7 +241,9 @@ fn judge(policy: &Policy, class: StatusClass, signals: &Signals, now: Timestamp)
         StatusClass::Serving if disagree => {
             let mut judgement = Judgement::of(Verdict::Suspect, &[scheduler, heartbeat]);
             let bad_for = in_seconds(scheduler.bad_for(now).max(heartbeat.bad_for(now)));
-            judgement.reasons.push(format!("bad for {bad_for} by one signal, but the signals disagree"));
+            judgement
+                .reasons
+                .push(format!("bad for {bad_for} by one signal, but the signals disagree"));
             // The other signal may only be late: look again.
             judgement.ripens_at = Some(after(now, policy.failure_window));
             judgement
