@@ -81,9 +81,6 @@ async fn create(
         drill: None,
         evidence: json!({}),
     };
-    if let Reply::Failed(failure) = shell.store.create_claim(&name, &record.to_stored()).await {
-        return Err(FunctionError::unreadable("recording the initialization", failure.cause));
-    }
     let tail = Tail {
         effective_from: now,
         record: name.clone(),
@@ -106,6 +103,11 @@ async fn create(
     if !created {
         let reason = "somebody created the flag at the same moment; ask for status".to_owned();
         return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
+    }
+    // After the flag, which is its own claim here: a record without a flag would look like a flag that was deleted. A
+    // flag without a record is told by its Description.
+    if let Reply::Failed(failure) = shell.store.create_claim(&name, &record.to_stored()).await {
+        tracing::warn!(error = %failure.cause, transition = name, "the record of the initialization was not written");
     }
     tracing::info!(
         pair = shell.settings.pair,

@@ -164,8 +164,14 @@ async fn guard_and_carry_out(
     if wanted.dry_run {
         return Ok(Answer::new("would_switch", wanted.reason, guards).to_json(Some(flag), invocation));
     }
+    // Whatever was asked for, a flag that held no colour is being repaired.
+    let kind = if flag.value.colour().is_some() {
+        wanted.kind
+    } else {
+        Kind::Restore
+    };
     let intent = Intent {
-        kind: wanted.kind,
+        kind,
         to: wanted.to,
         reason: wanted.reason,
         actor: invocation.actor(wanted.requested_by),

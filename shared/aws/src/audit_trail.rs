@@ -66,15 +66,23 @@ pub async fn catch_up(
         );
         events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
     }
-    let (sent, published) = tokio::join!(shell.bus.send(&events), shell.metrics.publish(&metrics));
-    sent.map_err(|failure| FunctionError::AuditUndelivered {
-        doing: "sending audit events",
-        cause: failure.cause,
-    })?;
-    published.map_err(|failure| FunctionError::AuditUndelivered {
-        doing: "publishing metrics",
-        cause: failure.cause,
-    })?;
+    // One after the other: a repeated event is recognised by its id, a repeated count is not.
+    shell
+        .bus
+        .send(&events)
+        .await
+        .map_err(|failure| FunctionError::AuditUndelivered {
+            doing: "sending audit events",
+            cause: failure.cause,
+        })?;
+    shell
+        .metrics
+        .publish(&metrics)
+        .await
+        .map_err(|failure| FunctionError::AuditUndelivered {
+            doing: "publishing metrics",
+            cause: failure.cause,
+        })?;
     shell
         .store
         .put_audited(newest.entry.version)

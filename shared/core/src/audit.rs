@@ -172,7 +172,8 @@ pub fn transition(
     let mut metrics = Vec::new();
     if !repeat {
         metrics.push(Metric::transition(kind.as_str(), at));
-        if let Some(duration) = switch_duration {
+        // A first version switches nothing.
+        if let Some(duration) = switch_duration.filter(|_| kind != Kind::Initialize) {
             metrics.push(Metric {
                 name: "SwitchDuration",
                 value: duration.as_secs_f64() * 1000.0,

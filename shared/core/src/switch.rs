@@ -51,6 +51,8 @@ pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Times
     let planned = after(now, policy.lead);
     let wanted = match (intent.kind.is_planned(), policy.takeover, intent.last_known_healthy) {
         (false, Takeover::AtLeastOnce, Some(healthy)) => healthy.min(now),
+        // Nobody knows when the dead one last lived; waiting would leave it even more runs.
+        (false, Takeover::AtLeastOnce, None) => now,
         _ => planned,
     };
     intent

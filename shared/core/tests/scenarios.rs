@@ -102,6 +102,26 @@ fn a_users_alarm_is_evidence_at_once() {
 }
 
 #[test]
+fn an_environment_that_mwaa_gives_up_while_airflow_still_answers() {
+    // The last sign of life is Airflow's own, three seconds ago.
+    let given_up = healthy().status("UNAVAILABLE").assessed(&Policy::default());
+    assert_eq!(
+        (given_up.verdict, given_up.last_known_healthy),
+        (Verdict::Unhealthy, Some(ago(3)))
+    );
+    // Where nothing tells, a failover counts from its write, not a lead after it.
+    let blind = intent("w", Kind::Failover, Colour::Green);
+    let blind = bluegreen_core::switch::Intent {
+        last_known_healthy: None,
+        ..blind
+    };
+    assert_eq!(
+        bluegreen_core::switch::effective_from(&Policy::default(), &blind, noon()),
+        noon()
+    );
+}
+
+#[test]
 fn environment_deleted() {
     let gone = healthy().not_found().metric_last_seen(400);
     assert_eq!(gone.assessed(&Policy::default()).verdict, Verdict::Unhealthy);

@@ -424,7 +424,8 @@ fn last_known_healthy(evidence: &Evidence, signals: &Signals) -> Option<Timestam
             .into_iter()
             .chain(&signals.alarms)
             .filter_map(Reading::since)
-            .min();
+            .min()
+            .or(airflow);
     }
     // Airflow's heartbeat is exact; a datapoint only names its minute, whose start is the safe reading: a run that
     // the old active never executed must pass to the new one.
