@@ -154,7 +154,7 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
     standby = "blue" if stack.invoke("switch-handler", {"action": "status"})["active"] == "green" else "green"
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="unhealthy")
     stack.answer_late(LATENCY_MS)
-    standby_down = stack.calls_of("health-watcher", SCHEDULED)
+    standby_down = stack.calls_of("health-watcher", {})
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="running")
     named = {f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")}
     variables = {**stack.variables()["health-watcher"], **named}
@@ -162,7 +162,7 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
                                                          Environment={"Variables": variables})
     named_alarms = stack.calls_of("health-watcher", {})
     stack.answer_late(0)
-    return {"tick, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}
+    return {"tick, publishing, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}
 
 
 def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:

@@ -60,19 +60,20 @@ class Line:
 
 
 def month(template: Template, cases: dict[str, Any], always_on_metrics: int, processor_ms: float, log_bytes: float,
-          tick: str, every_tick_publishes: bool) -> list[Line]:
+          tick: str) -> list[Line]:
     """`tick`: name of the counted case of a publishing tick."""
     prices = {name: price["usd"] for name, price in json.loads(PRICES.read_text())["prices"].items()}
     asked: dict[str, int] = cases[tick]["billable"]
     listener: dict[str, int] = cases["listener event (flag written)"]["billable"]
     suspect_ticks = SUSPECT_HOURS * 60
     probes = SUSPECT_HOURS * 3600 / template.probe_interval_seconds
-    publishing = MINUTES if every_tick_publishes else MINUTES / template.metrics_interval_minutes + suspect_ticks
+    publishing = MINUTES / template.metrics_interval_minutes + suspect_ticks
     invocations = MINUTES + 2 * TRANSITIONS_A_MONTH  # a switch or an extra tick, and the listener
 
     put_metrics = publishing * asked["PutMetricData"] + TRANSITIONS_A_MONTH * listener["PutMetricData"]
-    get_metrics = MINUTES * asked.get("GetMetricData", 0) + probes * cases["suspect probe"]["billable"]["GetMetricData"]
-    describe_alarms = (MINUTES + probes) * asked.get("DescribeAlarms", 0)
+    # What is billed is asked on the ticks that publish, and by every probe of a suspect active.
+    get_metrics = publishing * asked.get("GetMetricData", 0) + probes * cases["suspect probe"]["billable"]["GetMetricData"]
+    describe_alarms = (publishing + probes) * asked.get("DescribeAlarms", 0)
     seconds = (MINUTES * (READS_MS + processor_ms * FULL_PROCESSOR_MB / template.memory_mb) + publishing * WRITES_MS
                + TRANSITIONS_A_MONTH * 2 * 5 * WRITES_MS) / 1000 + SUSPECT_HOURS * 3600
     gb_seconds = seconds * template.memory_mb / 1024
@@ -104,10 +105,10 @@ def compute(template: Template, calls: dict[str, Any], cold_start: dict[str, Any
     # After a minute the connections are gone, so a tick costs what the first one of a process does.
     processor_ms = statistics.median(cold_start["health-watcher"]["first_processor_ms"])
     log_bytes = statistics.median(cold_start["health-watcher"]["warm_log_bytes"])
-    variants = {"calm": ("healthy tick, publishing", False), "alarms named": ("tick, publishing, named alarms", False),
-                "standby down": ("tick, standby down", True)}
-    months = {name: month(template, calls["cases"], calls["always_on_metrics"], processor_ms, log_bytes, tick, always)
-              for name, (tick, always) in variants.items()}
+    variants = {"calm": "healthy tick, publishing", "alarms named": "tick, publishing, named alarms",
+                "standby down": "tick, publishing, standby down"}
+    months = {name: month(template, calls["cases"], calls["always_on_metrics"], processor_ms, log_bytes, tick)
+              for name, tick in variants.items()}
     return {
         "target_usd": TARGET_USD,
         "lines": {name: [vars(line) for line in lines] for name, lines in months.items()},

@@ -1,0 +1,121 @@
+"""`hold`, `release` and `rollback`: what a person says to a pair, and what the pair makes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from conftest import Deploy
+from pair import Pair, moment
+
+
+def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None:
+    held = pair.ask(action="hold", hold_minutes=60, reason="upgrade", requested_by="ana")
+    assert held["outcome"] == "held"
+    ends = moment(held["hold"]["until"])
+    assert timedelta(minutes=59) < ends - datetime.now(timezone.utc) <= timedelta(minutes=60)
+    assert "ana" in pair.ask(action="status")["hold"]
+
+    pair.fail("blue")
+    tick = pair.tick()
+    assert (tick["decision"], tick["blocked_by"]) == ("blocked", ["hold"])
+    assert pair.flag().value == "blue"
+
+    released = pair.ask(action="release", reason="done", requested_by="ana")
+    assert released["outcome"] == "released" and "upgrade" in released["reason"]
+    assert pair.ask(action="status")["hold"] is None
+    assert pair.tick()["decision"] == "failover"
+    assert pair.flag().value == "green"
+
+
+def test_a_second_hold_replaces_the_first_and_says_so(pair: Pair) -> None:
+    pair.ask(action="hold", hold_minutes=5, reason="first", requested_by="ana")
+    until = (datetime.now(timezone.utc) + timedelta(hours=3)).isoformat(timespec="seconds")
+    second = pair.ask(action="hold", until=until, reason="second", requested_by="ben")
+    assert second["outcome"] == "held" and "first" in second["reason"]
+    status = pair.ask(action="status")["hold"]
+    assert "second" in status and "ben" in status and "first" not in status
+
+
+def test_a_hold_ends_by_itself(pair: Pair) -> None:
+    past = {"until": "2026-01-01T00:00:00Z", "reason": "forgotten", "by": "ana"}
+    pair.client("ssm").put_parameter(Name=f"{pair.root}/hold", Value=json.dumps(past), Type="String")
+    assert pair.ask(action="status")["hold"] is None
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+    # What is left of it goes with the next release.
+    assert pair.ask(action="release")["outcome"] == "unchanged"
+    with pytest.raises(pair.client("ssm").exceptions.ParameterNotFound):
+        pair.client("ssm").get_parameter(Name=f"{pair.root}/hold")
+
+
+def test_a_dry_run_holds_and_releases_nothing(pair: Pair) -> None:
+    assert pair.ask(action="hold", hold_minutes=5, reason="try", dry_run=True)["outcome"] == "would_hold"
+    assert pair.ask(action="status")["hold"] is None
+    pair.ask(action="hold", hold_minutes=5, reason="real")
+    assert pair.ask(action="release", dry_run=True)["outcome"] == "would_release"
+    assert "real" in pair.ask(action="status")["hold"]
+
+
+def test_a_release_acknowledges_automatic_failovers(deploy: Deploy) -> None:
+    pair = deploy(FailoverBudgetPerDay="1")
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+    pair.heal("blue")
+    pair.fail("green")
+    tick = pair.tick()
+    assert (tick["decision"], tick["blocked_by"]) == ("blocked", ["failover-budget"])
+    assert pair.ask(action="release", requested_by="ana")["outcome"] == "unchanged"
+    assert pair.tick()["decision"] == "failover"
+    assert pair.flag().value == "blue"
+
+
+def test_a_store_that_refuses_leaves_no_half_hold(pair: Pair) -> None:
+    pair.aws.add_fault("throttle", "ssm", "PutParameter", match=f"{pair.root}/hold")
+    error = pair.ask_in_vain(action="hold", hold_minutes=5, reason="try")
+    assert error["errorType"] == "StoreUnavailable" and "placing the hold" in error["errorMessage"]
+    pair.aws.clear_faults()
+    assert pair.ask(action="status")["hold"] is None
+
+
+def test_a_rollback_goes_back_without_resting(deploy: Deploy) -> None:
+    pair = deploy(CooldownSeconds="3600")
+    assert pair.ask(to="green", reason="planned")["outcome"] == "switched"
+    assert pair.ask(to="blue")["outcome"] == "refused"
+    dry = pair.ask(action="rollback", dry_run=True)
+    assert (dry["outcome"], dry["active"]) == ("would_switch", "green")
+    back = pair.ask(action="rollback", reason="orders are late", requested_by="ana")
+    assert (back["outcome"], back["active"], back["previous"], back["version"]) == ("switched", "blue", "green", 3)
+    newest = pair.ask(action="history")["entries"][0]
+    assert (newest["kind"], newest["to"]) == ("rollback", "blue")
+    # And back again: the colour before is green now.
+    assert pair.ask(action="rollback")["active"] == "green"
+
+
+def test_a_rollback_asks_whether_the_other_side_lives_unless_forced(pair: Pair) -> None:
+    pair.ask(to="green")
+    pair.fail("blue")
+    refused = pair.ask(action="rollback")
+    assert refused["outcome"] == "refused" and "standby-unhealthy" in refused["reason"]
+    assert pair.ask(action="rollback", expect={"version": 99}, force=True)["outcome"] == "refused"
+    assert pair.ask(action="rollback", force=True)["outcome"] == "switched"
+    assert pair.flag().value == "blue"
+
+
+def test_a_rollback_with_no_history_says_so(pair: Pair) -> None:
+    answer = pair.ask(action="rollback")
+    assert answer["outcome"] == "refused" and "nothing to go back to" in answer["reason"]
+    assert pair.flag().number == 1
+
+
+def test_twenty_rollbacks_at_once_are_one(pair: Pair) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    pair.ask(to="green")
+    with ThreadPoolExecutor(20) as people:
+        outcomes = [answer["outcome"] for answer in people.map(lambda _: pair.ask(action="rollback"), range(20))]
+    # Whoever looks after the first one has finished goes back from there: that is another transition.
+    versions = pair.flag().number - 2
+    assert outcomes.count("switched") == versions >= 1, outcomes
+    assert set(outcomes) <= {"switched", "conflict"}, outcomes
