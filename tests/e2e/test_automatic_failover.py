@@ -54,9 +54,9 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
     assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=0.1)
     # Both are published around the failover; within one second the bucket holds the state before it, too.
     assert pair.statistic("Maximum", "ActiveEnvironment", Colour="green") == 1
-    assert pair.metric("ActiveEnvironment", Colour="blue")[-1] == 0
-    assert pair.metric("EnvironmentHealthy", Colour="blue")[-1] == 0
-    assert pair.metric("EnvironmentHealthy", Colour="green")[-1] == 1
+    assert pair.statistic("Minimum", "ActiveEnvironment", Colour="blue") == 0
+    assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="blue") == 0
+    assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="green") == 1
 
     line = only(pair.log("health-watcher", "decision", decision="failover"))
     assert (line["transition"], line["active"], line["version"], line["trigger"]) == (flag.record, "blue", 1, trigger)
