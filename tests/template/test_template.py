@@ -402,7 +402,6 @@ PARAMETER_STORE = {
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, RECORDS},
-        "ssm:DeleteParameter": {HOLD},
     },
     "ChangeListenerRole": {
         "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},

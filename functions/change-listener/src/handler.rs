@@ -5,7 +5,6 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock};
 use bluegreen_core::audit;
-use bluegreen_core::hold::HoldState;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::whole_milliseconds;
 use jiff::Timestamp;
@@ -98,21 +97,17 @@ async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Ti
         .await
         .map_err(|failure| FunctionError::unreadable("reading who changed the hold", failure.cause))?;
     // A removed hold has no version any more: the event's own id tells one removal from the next.
-    let change = observed.hold_version.map_or_else(
-        || {
-            format!(
-                "removed-{}",
-                event.get("id").and_then(Value::as_str).unwrap_or("unknown")
-            )
-        },
-        |version| format!("v{version}"),
-    );
+    let change = observed.hold_change.clone().unwrap_or_else(|| {
+        format!(
+            "removed-{}",
+            event.get("id").and_then(Value::as_str).unwrap_or("unknown")
+        )
+    });
     let subject = audit::Subject {
         pair: &shell.settings.pair,
         flag: shell.settings.names.flag(),
     };
-    let hold = HoldState::read(observed.hold.as_deref(), now);
-    let event = audit::hold_changed(subject, &hold, &change, author.as_deref(), now);
+    let event = audit::hold_changed(subject, observed.hold.as_deref(), &change, author.as_deref(), now);
     shell
         .bus
         .send(&[event])

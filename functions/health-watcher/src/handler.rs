@@ -7,7 +7,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching};
-use bluegreen_core::announcement::{Notice, Subject as Announced, Topic, notice};
+use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, notice};
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{
@@ -52,10 +52,9 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
     if trigger.kind == "unrecognised" {
         tracing::warn!(request_id = %invocation.request_id, id = trigger.id.as_deref(), "an event of unknown shape: a tick all the same");
     }
-    let probe_until = after(invocation.started, shell.settings.probe_until).min(before(
-        invocation.deadline,
-        CLOSING_TIME.saturating_add(shell.settings.probe_interval),
-    ));
+    // The last look must leave time for its evidence and for closing, and the next tick is not far then.
+    let last_look = after(invocation.started, shell.settings.probe_until)
+        .min(before(invocation.deadline, CLOSING_TIME.saturating_add(EVIDENCE_TIME)));
     let mut probes: u32 = 0;
     let mut depth = first_depth(&trigger, invocation.started, shell.settings.metrics_interval_minutes);
     loop {
@@ -73,7 +72,9 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         log(shell, &look, outcome.as_ref(), invocation, &trigger, probes);
         // A claim in other hands, or a store that failed half-way, is settled within seconds: look again.
         let unsettled = matches!(outcome, Some(Outcome::Conflict(_) | Outcome::Failed(_)));
-        if (look.decision.look_again_soon || unsettled) && clock::now() < probe_until {
+        if (look.decision.look_again_soon || unsettled)
+            && after(clock::now(), shell.settings.probe_interval) <= last_look
+        {
             tokio::time::sleep(shell.settings.probe_interval).await;
             continue;
         }
@@ -376,6 +377,14 @@ async fn announce(
         Some(active) if look.verdicts.of(active).verdict == Verdict::Unknown => Some(Announced::ActiveUnknown),
         _ => None,
     };
+    // A suspicion neither adds to what was said nor takes it back: a signal that flaps must not page at every turn.
+    if about.is_none()
+        && look
+            .active()
+            .is_some_and(|active| look.verdicts.of(active).verdict == Verdict::Suspect)
+    {
+        return Ok(());
+    }
     let topic = about.map(|subject| Topic {
         subject,
         flag: flag.clone(),
@@ -403,12 +412,28 @@ async fn announce(
                 .map_err(undelivered("remembering what may have to be announced"))
         }
         Notice::Say(announcement) => {
+            // Remembered before it is said, so that a repeat after a crash carries the same id.
+            let unsaid = json!(Announcement {
+                said: false,
+                ..announcement.clone()
+            })
+            .to_string();
+            if observed.announced.as_deref() != Some(unsaid.as_str()) {
+                let remembered = shell.store.put_announced(unsaid).await;
+                remembered.map_err(undelivered("remembering what is to be announced"))?;
+            }
             let evidence = json!({"verdicts": look.verdicts});
             let event = match announcement.topic.subject {
                 Announced::FlagFault => audit::flag_fault(subject, &flag, fault.unwrap_or_default(), now),
-                Announced::FailoverBlocked => {
-                    audit::blocked(subject, &flag, look.active(), &look.decision, &evidence, now)
-                }
+                Announced::FailoverBlocked => audit::blocked(
+                    subject,
+                    &flag,
+                    look.active(),
+                    announcement.since,
+                    &look.decision,
+                    &evidence,
+                    now,
+                ),
                 Announced::ActiveUnknown => {
                     audit::active_unknown(subject, &flag, announcement.since, &look.decision, &evidence, now)
                 }

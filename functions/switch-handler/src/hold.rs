@@ -79,13 +79,18 @@ pub(crate) async fn release(
             .put_acknowledged(&by, request.reason.as_deref().unwrap_or_default())
             .await
             .map_err(|failure| unwritten("acknowledging automatic failovers", failure.cause))?;
-        // A hold that has ended is still a parameter.
-        if observed.hold.is_some() {
+        // Ended rather than deleted: the parameter tells who and why, and SSM wants 30 s between a delete and the next hold.
+        if before.is_some() {
+            let ended = Hold {
+                until: invocation.started,
+                reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
+                by,
+            };
             shell
                 .store
-                .delete_hold()
+                .put_hold(&ended)
                 .await
-                .map_err(|failure| unwritten("removing the hold", failure.cause))?;
+                .map_err(|failure| unwritten("ending the hold", failure.cause))?;
         }
     }
     log(shell, outcome, &reason, invocation);

@@ -6,6 +6,7 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::flag::{Origin, Version, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
@@ -17,8 +18,9 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// What stands: one round trip, every question at once.
 pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let (observed, evidence) = tokio::join!(
+    let (observed, history, evidence) = tokio::join!(
         shell.store.observe(),
+        shell.store.history(),
         shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
@@ -36,6 +38,23 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         ),
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
+    let control = ControlState {
+        flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
+        hold: hold.clone(),
+        recent: history
+            .ok()
+            .map(|history| RecentFailovers::count(&versions(&history), observed.acknowledged, now)),
+    };
+    let policy = &shell.settings.policy;
+    let decision = decide(policy, &control, &verdicts, now);
+    // What an automatic failover would meet, also while nobody needs one.
+    let guards = match (&observed.flag, active) {
+        (Some(flag), Some(active)) => {
+            let standby = active.other();
+            failover_guards(policy, &control, flag, verdicts.of(standby), standby, now)
+        }
+        _ => decision.guards.clone(),
+    };
     Ok(json!({
         "outcome": "status",
         "active": active,
@@ -43,7 +62,8 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "version": observed.flag.as_ref().map(|flag| flag.version),
         "modified": observed.flag.as_ref().map(|flag| flag.modified),
         "transition": null,
-        "guards": [],
+        "guards": guards,
+        "decision": decision.action,
         "reason": reason,
         "hold": hold.describe(),
         "mode": shell.settings.policy.mode,
@@ -91,7 +111,7 @@ pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation
 
 fn entry(version: &Version, before: Option<&Version>) -> Value {
     let record = match &version.origin {
-        Origin::Ours { record, .. } | Origin::Repeat { record } => Some(record.as_str()),
+        Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.as_str()),
         Origin::External => None,
     };
     json!({

@@ -1,13 +1,19 @@
 //! Sends the audit event and the metrics of every flag version that has none yet. The listener runs it on every change,
 //! the watcher when an event was lost.
 
+use std::time::Duration;
+
 use bluegreen_core::audit::{self, Audited, Subject};
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, versions};
 use bluegreen_core::metric::Metric;
+use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
 use crate::answer::FunctionError;
 use crate::function::Shell;
+
+/// The oldest datum that is published; CloudWatch's own limit is two weeks.
+const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
 /// What was sent.
 #[derive(Debug, Clone, Default)]
@@ -75,14 +81,19 @@ pub async fn catch_up(
             doing: "sending audit events",
             cause: failure.cause,
         })?;
-    shell
-        .metrics
-        .publish(&metrics)
-        .await
-        .map_err(|failure| FunctionError::AuditUndelivered {
-            doing: "publishing metrics",
-            cause: failure.cause,
-        })?;
+    // CloudWatch takes nothing older than two weeks, and refuses the whole request for one such datum.
+    metrics.retain(|metric: &Metric| elapsed(metric.at, now) < OLDEST_METRIC);
+    match shell.metrics.publish(&metrics).await {
+        Ok(()) => {}
+        Err(failure) if failure.passing => {
+            return Err(FunctionError::AuditUndelivered {
+                doing: "publishing metrics",
+                cause: failure.cause,
+            });
+        }
+        // Trying again would fail again, and repeat the events each time.
+        Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
+    }
     shell
         .store
         .put_audited(newest.entry.version)

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::types::{AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue};
+use aws_sdk_cloudwatch::types::{
+    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue, StatusCode,
+};
 use aws_sdk_mwaa::operation::invoke_rest_api::InvokeRestApiError;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::{DateTime, Document};
@@ -20,8 +22,14 @@ use tokio::time::timeout;
 use crate::clients::{Clients, ColourClients};
 use crate::error::classify;
 
-/// How far back a heartbeat counts as "seen before".
-const LOOK_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+/// How far back a heartbeat is looked for minute by minute, and the period in seconds.
+const RECENT: Duration = Duration::from_secs(3 * 60 * 60);
+const RECENT_PERIOD: i32 = 60;
+
+/// How far back a heartbeat counts as "seen before": longer than the longest hold, so that an environment that died under
+/// one is still known to have lived. The coarser period, in seconds, only dates what is hours old.
+const LOOK_BACK: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+const LOOK_BACK_PERIOD: i32 = 300;
 
 /// The health endpoint of Airflow 3 (MWAA puts /api/v2 before it).
 const HEALTH_AIRFLOW_3: &str = "/monitor/health";
@@ -182,6 +190,16 @@ impl Probe {
     }
 
     async fn heartbeat(&self, now: Timestamp) -> Answer<HeartbeatEvidence> {
+        match self.heartbeat_within(RECENT, RECENT_PERIOD, now).await {
+            // Silent for hours: was there ever one? A coarse period keeps the answer short.
+            Answer::Known(HeartbeatEvidence { last_seen: None }) => {
+                self.heartbeat_within(LOOK_BACK, LOOK_BACK_PERIOD, now).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn heartbeat_within(&self, back: Duration, period: i32, now: Timestamp) -> Answer<HeartbeatEvidence> {
         let metric = Metric::builder()
             .namespace("AmazonMWAA")
             .metric_name("SchedulerHeartbeat")
@@ -196,23 +214,34 @@ impl Probe {
             .build();
         let query = MetricDataQuery::builder()
             .id("heartbeat")
-            .metric_stat(MetricStat::builder().metric(metric).period(60).stat("Sum").build())
+            .metric_stat(MetricStat::builder().metric(metric).period(period).stat("Sum").build())
             .build();
         let mut pages = self
             .clients
             .cloudwatch
             .get_metric_data()
             .metric_data_queries(query)
-            .start_time(DateTime::from_millis(before(now, LOOK_BACK).as_millisecond()))
+            .start_time(DateTime::from_millis(before(now, back).as_millisecond()))
             .end_time(DateTime::from_millis(now.as_millisecond()))
             .scan_by(ScanBy::TimestampDescending)
             .into_paginator()
             .send();
+        let mut is_whole = true;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(error) => return Answer::Unknown(classify(&error).cause),
             };
+            for result in page.metric_data_results() {
+                match result.status_code() {
+                    Some(StatusCode::Complete) | None => is_whole = true,
+                    Some(StatusCode::PartialData) => is_whole = false,
+                    Some(other) => {
+                        let message = format!("GetMetricData answered {other}");
+                        return Answer::Unknown(Cause::new(CauseKind::Unavailable, message));
+                    }
+                }
+            }
             let newest = page
                 .metric_data_results()
                 .iter()
@@ -225,14 +254,19 @@ impl Probe {
                 return Answer::Known(HeartbeatEvidence { last_seen: newest });
             }
         }
-        Answer::Known(HeartbeatEvidence { last_seen: None })
+        if is_whole {
+            Answer::Known(HeartbeatEvidence { last_seen: None })
+        } else {
+            Answer::Unknown(Cause::new(CauseKind::Unavailable, "GetMetricData answered only a part"))
+        }
     }
 
     async fn alarms(&self, depth: Depth) -> Answer<Vec<AlarmEvidence>> {
         if self.settings.alarms.is_empty() {
             return Answer::Known(Vec::new());
         }
-        if depth == Depth::Routine {
+        // The events of alarms in another region do not reach the watcher: there, only asking tells.
+        if depth == Depth::Routine && self.settings.region.is_none() {
             return Answer::Unknown(Cause::not_asked());
         }
         let request = self

@@ -42,8 +42,8 @@ pub struct Observed {
     pub flag: Option<FlagObservation>,
     /// The stored hold.
     pub hold: Option<String>,
-    /// Version of the hold parameter.
-    pub hold_version: Option<u64>,
+    /// Version and modification time of the hold parameter; both, because versions restart after a delete.
+    pub hold_change: Option<String>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
     /// When a person last acknowledged automatic failovers by a release.
@@ -79,9 +79,10 @@ impl ParameterStore {
                 .remove(self.names.flag())
                 .map(|parameter| observation(&parameter))
                 .transpose()?,
-            hold_version: hold
-                .as_ref()
-                .and_then(|parameter| u64::try_from(parameter.version()).ok()),
+            hold_change: hold.as_ref().and_then(|parameter| {
+                let modified = instant(parameter.last_modified_date()?)?;
+                Some(format!("v{}-{}", parameter.version(), modified.as_millisecond()))
+            }),
             hold: hold.and_then(|parameter| parameter.value),
             audited: found.remove(&self.names.audited()).and_then(|parameter| {
                 Some(Audited {
@@ -285,11 +286,6 @@ impl ParameterStore {
     /// Places or replaces the hold.
     pub async fn put_hold(&self, hold: &Hold) -> Result<(), Failure> {
         self.put(self.names.hold(), json!(hold).to_string()).await
-    }
-
-    /// Removes the hold.
-    pub async fn delete_hold(&self) -> Result<(), Failure> {
-        self.delete(self.names.hold()).await
     }
 
     /// Notes that a person has acknowledged the automatic failovers so far.

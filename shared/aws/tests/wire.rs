@@ -560,7 +560,10 @@ async fn one_call_observes_flag_hold_and_memories() {
         (FlagValue::Invalid("Blue ".into()), FlagVersion(7))
     );
     assert_eq!(flag.modified.as_millisecond(), 1_795_430_000_123);
-    assert_eq!((observed.hold.as_deref(), observed.hold_version), (Some("{}"), Some(2)));
+    assert_eq!(
+        (observed.hold.as_deref(), observed.hold_change.as_deref()),
+        (Some("{}"), Some("v2-1795430000000"))
+    );
     assert_eq!(observed.audited.unwrap().version, FlagVersion(6));
     assert_eq!(observed.announced, None);
     assert_eq!(server.received_requests().await.unwrap().len(), 1);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::decision::{Decision, GuardName};
-use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version};
+use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
 use crate::hold::{Hold, HoldState};
 use crate::metric::{Metric, MetricUnit};
 use crate::time::{elapsed, whole_milliseconds};
@@ -61,13 +61,21 @@ pub struct Audited {
 
 /// The versions whose events have not been sent.
 ///
-/// A version written after the note was made is due whatever its number: the flag was deleted and made again.
+/// A version written after the note was made is due whatever its number: the flag was deleted and made again. Without a
+/// note the pair is new, or a flag with a past of its own has been adopted: what others wrote before our first version
+/// is not ours to announce, only where it stands now.
 #[must_use]
 pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
-    let is_due = |version: &Version| {
-        audited.is_none_or(|audited| version.entry.version > audited.version || version.entry.modified > audited.at)
+    let start = match audited {
+        Some(audited) => versions
+            .iter()
+            .position(|version| version.entry.version > audited.version || version.entry.modified > audited.at)
+            .unwrap_or(versions.len()),
+        None => versions
+            .iter()
+            .position(|version| matches!(version.origin, Origin::Ours { .. }))
+            .unwrap_or(versions.len().saturating_sub(1)),
     };
-    let start = versions.iter().position(is_due).unwrap_or(versions.len());
     versions.get(start..).unwrap_or_default()
 }
 
@@ -86,7 +94,7 @@ pub fn records_of(versions: &[Version]) -> Vec<String> {
     versions
         .iter()
         .filter_map(|version| match &version.origin {
-            Origin::Ours { record, .. } | Origin::Repeat { record } => Some(record.clone()),
+            Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.clone()),
             Origin::External => None,
         })
         .collect()
@@ -99,11 +107,10 @@ pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
         return Vec::new();
     }
     let oldest = versions.get(..5).unwrap_or_default();
-    records_of(oldest)
-        .into_iter()
-        .zip(oldest)
-        .filter(|(_, version)| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
-        .map(|(record, _)| record)
+    oldest
+        .iter()
+        .filter(|version| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
+        .flat_map(|version| records_of(std::slice::from_ref(version)))
         .collect()
 }
 
@@ -117,11 +124,22 @@ pub fn transition(
 ) -> (AuditEvent, Vec<Metric>) {
     let entry = &version.entry;
     let record = match &version.origin {
-        Origin::Ours { record, .. } | Origin::Repeat { record } => records.get(record),
+        Origin::Ours { record, .. } | Origin::Repeat { record, .. } => records.get(record),
         Origin::External => None,
     };
     let repeat = matches!(version.origin, Origin::Repeat { .. });
     let from = before.map(|before| before.entry.value.to_string());
+    // The record of a claim that another writer finished tells what the dead one wanted, and when: none of it is so any
+    // more but the colour.
+    let finished_by = match &version.origin {
+        Origin::Ours { finished_by, .. } => finished_by.as_deref(),
+        Origin::Repeat { .. } | Origin::External => None,
+    };
+    let (dead, record) = if finished_by.is_some() {
+        (record, None)
+    } else {
+        (None, record)
+    };
     let kind = kind_of(version, before, record);
     let last_known_healthy = record.and_then(TransitionRecord::last_known_healthy);
     let switch_duration = record.map(|record| elapsed(record.decided_at, entry.modified));
@@ -135,16 +153,15 @@ pub fn transition(
         "kind": kind,
         "from": from,
         "to": entry.value.colour().map_or_else(|| entry.value.to_string(), |colour| colour.to_string()),
-        "reason": record.map_or_else(
-            || entry.description.clone().unwrap_or_else(|| "written by another road, without a description".to_owned()),
-            |record| record.reason.clone(),
-        ),
+        "reason": record.map_or_else(|| reason_of(version), |record| record.reason.clone()),
         "who": {
             "last_modified_user": entry.author,
             "requested_by": record.and_then(|record| record.actor.requested_by.clone()),
             "function": record.map(|record| record.actor.function.clone()),
             "request_id": record.map(|record| record.actor.request_id.clone()),
         },
+        "finished_by": finished_by,
+        "dead_writer": dead.map(|record| &record.actor),
         "trigger": record.map(|record| &record.trigger),
         "evidence": record.map(|record| &record.evidence),
         "timings": {
@@ -158,7 +175,7 @@ pub fn transition(
         "record": records_of(std::slice::from_ref(version)).pop(),
         "repeat": repeat,
     });
-    if let (Some(record), Some(detail)) = (record, detail.as_object_mut())
+    if let (Some(record), Some(detail)) = (record.or(dead), detail.as_object_mut())
         && record.version != entry.version
         && !repeat
     {
@@ -200,6 +217,16 @@ pub fn transition(
     (event, metrics)
 }
 
+/// Why, as far as the Description tells.
+fn reason_of(version: &Version) -> String {
+    let description = version.entry.description.as_deref();
+    match version.origin {
+        Origin::External => description.unwrap_or("written by another road, without a description"),
+        Origin::Ours { .. } | Origin::Repeat { .. } => description.map(sentence_of).unwrap_or_default(),
+    }
+    .to_owned()
+}
+
 fn kind_of(version: &Version, before: Option<&Version>, record: Option<&TransitionRecord>) -> Kind {
     match (record, &version.origin) {
         (Some(record), _) => record.kind,
@@ -222,6 +249,7 @@ pub fn blocked(
     subject: Subject<'_>,
     flag: &str,
     active: Option<Colour>,
+    since: Timestamp,
     decision: &Decision,
     evidence: &Value,
     now: Timestamp,
@@ -232,11 +260,12 @@ pub fn blocked(
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("{flag}:blocked:{}", guards.join("+"))),
+            "id": subject.id(&format!("{flag}:blocked:{}:{}", guards.join("+"), since.as_millisecond())),
             "pair": subject.pair,
             "flag": subject.flag,
             "active": active,
             "wanted": active.map(Colour::other),
+            "since": since,
             "reason": decision.reason,
             "guards": decision.guards,
             "blocked_by": guards,
@@ -286,19 +315,23 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
     }
 }
 
-/// The hold was placed, changed or removed. `change` tells one change from another.
+/// The hold was placed, changed, ended or removed. `change` tells one change from another; `stored` is what the
+/// parameter holds, ended holds included: who ended one, and why, stands there.
 #[must_use]
 pub fn hold_changed(
     subject: Subject<'_>,
-    hold: &HoldState,
+    stored: Option<&str>,
     change: &str,
     author: Option<&str>,
     now: Timestamp,
 ) -> AuditEvent {
-    let (word, in_force): (&str, Option<&Hold>) = match hold {
-        HoldState::None => ("none", None),
-        HoldState::Active(hold) => ("held", Some(hold)),
-        HoldState::Invalid(_) => ("invalid", None),
+    let state = HoldState::read(stored, now);
+    let hold: Option<Hold> = stored.and_then(|stored| serde_json::from_str(stored).ok());
+    let (word, reason) = match (&state, &hold) {
+        (HoldState::None, Some(hold)) => ("ended", format!("ended by {}: {}", hold.by, hold.reason)),
+        (HoldState::None, None) => ("none", "the hold was removed".to_owned()),
+        (HoldState::Active(_), _) => ("held", state.describe().unwrap_or_default()),
+        (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
     };
     AuditEvent {
         detail_type: "Hold Changed",
@@ -309,8 +342,8 @@ pub fn hold_changed(
             "pair": subject.pair,
             "flag": subject.flag,
             "state": word,
-            "hold": in_force,
-            "reason": hold.describe().unwrap_or_else(|| "no hold is in force".to_owned()),
+            "hold": hold,
+            "reason": reason,
             "who": {"last_modified_user": author},
         }),
     }

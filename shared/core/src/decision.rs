@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::{Both, Colour};
-use crate::flag::{FlagObservation, FlagValue, Version};
+use crate::flag::{FlagObservation, FlagValue, Origin, Version};
 use crate::health::{Assessment, Cause, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{Mode, Policy};
@@ -56,7 +56,16 @@ impl RecentFailovers {
             .iter()
             .rev()
             .take_while(|version| version.entry.modified >= earliest && !version.kind().is_by_a_person())
-            .filter(|version| version.kind() == Kind::Failover)
+            // A retried write is not a second failover.
+            .filter(|version| {
+                matches!(
+                    version.origin,
+                    Origin::Ours {
+                        kind: Kind::Failover,
+                        ..
+                    }
+                )
+            })
             .count();
         Self {
             unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX),
@@ -223,21 +232,7 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         }
         Verdict::Unhealthy => {}
     }
-    let mut guards = vec![
-        flag_guard(observation),
-        hold_guard(&control.hold, true),
-        cooldown_guard(policy, observation, now),
-    ];
-    guards.push(standby_guard(standby, verdicts.of(standby)));
-    if let Some(recent) = control.recent {
-        guards.push(budget_guard(policy, recent));
-    } else if guards.iter().all(|guard| guard.passed) {
-        guards.push(Guard::new(
-            GuardName::FailoverBudget,
-            false,
-            "the flag's history could not be read, so earlier failovers cannot be counted; it is asked again",
-        ));
-    }
+    let mut guards = failover_guards(policy, control, observation, verdicts.of(standby), standby, now);
     let blocked = guards.iter().any(|guard| !guard.passed);
     let action = match (blocked, policy.mode) {
         (true, _) => Action::Blocked,
@@ -261,6 +256,34 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
             }),
         guards,
     }
+}
+
+/// What an automatic failover would meet now, whether it is wanted or not.
+#[must_use]
+pub fn failover_guards(
+    policy: &Policy,
+    control: &ControlState,
+    observation: &FlagObservation,
+    assessment: &Assessment,
+    standby: Colour,
+    now: Timestamp,
+) -> Vec<Guard> {
+    let mut guards = vec![
+        flag_guard(observation),
+        hold_guard(&control.hold, true),
+        cooldown_guard(policy, observation, now),
+    ];
+    guards.push(standby_guard(standby, assessment));
+    if let Some(recent) = control.recent {
+        guards.push(budget_guard(policy, recent));
+    } else if guards.iter().all(|guard| guard.passed) {
+        guards.push(Guard::new(
+            GuardName::FailoverBudget,
+            false,
+            "the flag's history could not be read, so earlier failovers cannot be counted; it is asked again",
+        ));
+    }
+    guards
 }
 
 /// Whether the flag's history must be read before this decision can be made.

@@ -142,6 +142,42 @@ pub fn description(kind: Kind, sentence: &str, tail: &Tail) -> String {
     format!("{}{tail}", shortened(&head, room))
 }
 
+/// How the sentence of a version begins whose writer finished the claim of a dead one.
+const FINISHED: &str = "claim of a dead writer finished by request ";
+
+/// The sentence for finishing a dead writer's claim.
+#[must_use]
+pub fn finishing_sentence(request_id: &str, sentence: &str) -> String {
+    format!("{FINISHED}{request_id}; {sentence}")
+}
+
+/// A sentence in somebody's own words, which must not be taken for [`finishing_sentence`].
+#[must_use]
+pub fn own_sentence(sentence: &str) -> String {
+    if sentence.starts_with(FINISHED) {
+        format!("\u{201c}{sentence}\u{201d}")
+    } else {
+        sentence.to_owned()
+    }
+}
+
+/// The request that finished a dead writer's claim, if this Description says so.
+#[must_use]
+pub fn finished_by(description: &str) -> Option<String> {
+    let (_, sentence) = description.split_once(": ")?;
+    let (request_id, _) = sentence.strip_prefix(FINISHED)?.split_once(';')?;
+    Some(request_id.to_owned())
+}
+
+/// The sentence of a Description, without kind and tail.
+#[must_use]
+pub fn sentence_of(description: &str) -> &str {
+    let (_, sentence) = description.split_once(": ").unwrap_or(("", description));
+    sentence
+        .rsplit_once(" [effective_from=")
+        .map_or(sentence, |(sentence, _)| sentence)
+}
+
 /// `text` cut to at most `limit` characters, with an ellipsis where something was cut.
 #[must_use]
 pub fn shortened(text: &str, limit: usize) -> String {
@@ -177,11 +213,15 @@ pub enum Origin {
         record: String,
         /// Kind, read off the Description; the record is authoritative.
         kind: Kind,
+        /// Request id of the writer that finished a dead one's claim; then the Description is authoritative.
+        finished_by: Option<String>,
     },
     /// The same write arrived twice (a retried request): same record and same value as an earlier version.
     Repeat {
         /// Name of the record.
         record: String,
+        /// Kind of the version it repeats.
+        kind: Kind,
     },
     /// Written by somebody by another road. A Description inherited from an earlier version does not make it ours.
     External,
@@ -203,8 +243,8 @@ impl Version {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match &self.origin {
-            Origin::Ours { kind, .. } => *kind,
-            Origin::Repeat { .. } | Origin::External => Kind::External,
+            Origin::Ours { kind, .. } | Origin::Repeat { kind, .. } => *kind,
+            Origin::External => Kind::External,
         }
     }
 }
@@ -229,16 +269,24 @@ pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
             .and_then(Kind::of_description)
             .unwrap_or(Kind::External);
         let (origin, wanted) = match tail {
-            Some(tail) if seen.insert(tail.record.clone()) => (
-                Origin::Ours {
+            Some(tail) if seen.insert(tail.record.clone()) => {
+                let finished_by = entry.description.as_deref().and_then(finished_by);
+                (
+                    Origin::Ours {
+                        record: tail.record,
+                        kind,
+                        finished_by,
+                    },
+                    tail.effective_from,
+                )
+            }
+            Some(tail) if previous.is_some_and(|(_, value)| *value == entry.value) => (
+                Origin::Repeat {
                     record: tail.record,
                     kind,
                 },
                 tail.effective_from,
             ),
-            Some(tail) if previous.is_some_and(|(_, value)| *value == entry.value) => {
-                (Origin::Repeat { record: tail.record }, tail.effective_from)
-            }
             Some(_) | None => (Origin::External, entry.modified),
         };
         let latest = after(entry.modified, MAX_LEAD);
@@ -336,13 +384,12 @@ mod tests {
             entry(3, "blue", "2026-11-23T11:00:00Z", Some(ours)),
         ];
         let versions = versions(&history);
-        assert_eq!(
-            versions[1].origin,
-            Origin::Ours {
-                record: "v2-1".into(),
-                kind: Kind::Switch
-            }
-        );
+        let ours = Origin::Ours {
+            record: "v2-1".into(),
+            kind: Kind::Switch,
+            finished_by: None,
+        };
+        assert_eq!(versions[1].origin, ours);
         assert_eq!(versions[2].origin, Origin::External);
         assert_eq!(versions[2].effective_from, at("2026-11-23T11:00:00Z"));
     }
@@ -355,7 +402,13 @@ mod tests {
             entry(2, "green", "2026-11-23T10:00:00Z", Some(ours)),
             entry(3, "green", "2026-11-23T10:00:01Z", Some(ours)),
         ];
-        assert_eq!(versions(&history)[2].origin, Origin::Repeat { record: "v2-1".into() });
+        assert_eq!(
+            versions(&history)[2].origin,
+            Origin::Repeat {
+                record: "v2-1".into(),
+                kind: Kind::Switch
+            }
+        );
     }
 
     #[test]

@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::Colour;
-use crate::flag::{FlagObservation, FlagVersion, HistoryEntry, Tail, description, versions};
+use crate::flag::{
+    FlagObservation, FlagVersion, HistoryEntry, Tail, description, finished_by, finishing_sentence, own_sentence,
+    versions,
+};
 use crate::health::{Cause, CauseKind};
 use crate::parameters::record_name;
 use crate::policy::{CLAIM_TIMEOUT, Policy, Takeover};
@@ -380,12 +383,10 @@ impl Switching {
             sentence.push_str(" for ");
             sentence.push_str(by);
         }
-        let kind = match &self.claim {
-            Claim::Own => self.intent.kind,
-            Claim::DeadWriters(record) => {
-                sentence = format!("{}; {sentence}", self.mark());
-                record.as_ref().map_or(self.intent.kind, |record| record.kind)
-            }
+        // Whoever finishes a dead writer's claim does so for reasons of its own, and says those.
+        let sentence = match &self.claim {
+            Claim::Own => own_sentence(&sentence),
+            Claim::DeadWriters(_) => finishing_sentence(&self.intent.actor.request_id, &sentence),
         };
         let tail = Tail {
             effective_from: self.effective_from,
@@ -393,16 +394,8 @@ impl Switching {
         };
         Step::WriteFlag {
             value: self.to,
-            description: description(kind, &sentence, &tail),
+            description: description(self.intent.kind, &sentence, &tail),
         }
-    }
-
-    /// Tells the write of one finisher of a dead writer's claim from that of another.
-    fn mark(&self) -> String {
-        format!(
-            "claim of a dead writer finished by request {}",
-            self.intent.actor.request_id
-        )
     }
 
     fn read_history(&mut self, first: bool) -> Step {
@@ -518,6 +511,21 @@ impl Switching {
                     entry.author.as_deref().unwrap_or("somebody")
                 ));
             }
+            for entry in &after_observed {
+                let of_ours = entry
+                    .description
+                    .as_deref()
+                    .and_then(Tail::read)
+                    .is_some_and(|tail| tail.record == self.record);
+                if entry.version > version.entry.version && !of_ours {
+                    warnings.push(format!(
+                        "version {} ({}) was written by {} around our write; ask for status",
+                        entry.version,
+                        entry.value,
+                        entry.author.as_deref().unwrap_or("somebody")
+                    ));
+                }
+            }
             // A repeated write makes a second version of the same value: the newest is where the flag stands.
             let stands_at = self
                 .returned
@@ -557,10 +565,10 @@ impl Switching {
 
     /// Whether an entry that carries our record was written by us rather than by another finisher of the claim.
     fn wrote(&self, entry: &HistoryEntry) -> bool {
-        let text = entry.description.as_deref().unwrap_or_default();
+        let finisher = entry.description.as_deref().and_then(finished_by);
         match self.claim {
-            Claim::Own => !text.contains("claim of a dead writer finished by request "),
-            Claim::DeadWriters(_) => text.contains(&self.mark()),
+            Claim::Own => finisher.is_none(),
+            Claim::DeadWriters(_) => finisher.as_deref() == Some(self.intent.actor.request_id.as_str()),
         }
     }
 

@@ -9,7 +9,7 @@
 
 mod support;
 
-use bluegreen_core::audit::{Audited, Subject, due, transition};
+use bluegreen_core::audit::{Audited, Subject, due, records_to_prune, transition};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Action, FlagState, GuardName, RecentFailovers, switch_guards};
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
@@ -622,7 +622,125 @@ fn lost_ssm_event() {
         at: ago(299),
     };
     assert_eq!(due(&versions, Some(done)), []);
-    assert_eq!(due(&versions, None).len(), 3);
+    // Without a note, what others wrote before our first version is not ours to announce.
+    assert_eq!(due(&versions, None).len(), 2);
+}
+
+#[test]
+fn a_flag_with_a_past_of_its_own_is_adopted_as_it_stands() {
+    let history: Vec<_> = (1..=100)
+        .map(|number| entry(number, "blue", 9_000_000 - number, None))
+        .collect();
+    let versions = versions(&history);
+    let told: Vec<u64> = due(&versions, None)
+        .iter()
+        .map(|version| version.entry.version.0)
+        .collect();
+    assert_eq!(told, [100]);
+    assert_eq!(due(&[], None), []);
+}
+
+#[test]
+fn a_retried_write_neither_counts_twice_nor_acknowledges() {
+    let history = [
+        entry(1, "blue", 900, None),
+        entry(2, "green", 600, Some("v2-1")),
+        entry(3, "green", 599, Some("v2-1")),
+    ];
+    assert_eq!(
+        RecentFailovers::count(&versions(&history), None, noon()).unacknowledged,
+        1
+    );
+}
+
+#[test]
+fn old_records_are_pruned_by_their_own_age() {
+    let mut history: Vec<_> = (3..=102)
+        .map(|number| entry(number, "blue", 10_000_000 - number, None))
+        .collect();
+    let record = |age| Some(format!("failover: x [effective_from={} record=r-{age}]", ago(age)));
+    history[0] = HistoryEntry {
+        description: record(200_000),
+        modified: ago(200_000),
+        ..history[0].clone()
+    };
+    history[2] = HistoryEntry {
+        description: record(3600),
+        modified: ago(3600),
+        ..history[2].clone()
+    };
+    assert_eq!(records_to_prune(&versions(&history), noon()), ["r-200000"]);
+    assert!(records_to_prune(&versions(&history[1..]), noon()).is_empty());
+}
+
+#[test]
+fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
+    // A failover was claimed and never written; a week later a person's switch finishes the claim.
+    let observed = flag("blue", 12, 3600);
+    let mut store = Store::with_flag(&observed);
+    let mut dead = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("dead", Kind::Failover, Colour::Green),
+        noon(),
+    );
+    assert_eq!(store.run(&mut dead, &[Fault::DiesAfter]), None);
+    store.pass(seconds(7 * 86_400));
+    let mut wish = intent("ana's", Kind::Switch, Colour::Green);
+    wish.actor.requested_by = Some("ana".into());
+    let mut finisher = Switching::new(&Policy::default(), &observed, wish, store.now);
+    switched(store.run(&mut finisher, &[]));
+    let versions = versions(&store.versions);
+    assert_eq!(versions[1].kind(), Kind::Switch);
+    let claim = &store.claims[finisher.record()].value;
+    let record = bluegreen_core::transition::TransitionRecord::from_stored(claim).unwrap();
+    let records = BTreeMap::from([(finisher.record().to_owned(), record)]);
+    let (event, metrics) = transition(SUBJECT, &versions[1], Some(&versions[0]), &records);
+    assert_eq!(event.detail["kind"], "switch");
+    assert_eq!(event.detail["finished_by"], "ana's");
+    assert_eq!(event.detail["dead_writer"]["request_id"], "dead");
+    assert!(
+        event.detail["reason"].as_str().unwrap().contains("ana's wants green"),
+        "{}",
+        event.detail["reason"]
+    );
+    let names: Vec<_> = metrics.iter().map(|metric| metric.name).collect();
+    assert_eq!(names, ["Transitions"], "a week-old decision has no duration to tell");
+    // Nobody's words can imitate it.
+    let mut liar = intent("liar", Kind::Switch, Colour::Green);
+    liar.reason = "claim of a dead writer finished by request dead; ha".into();
+    let mut store = Store::with_flag(&observed);
+    let mut liar = Switching::new(&Policy::default(), &observed, liar, noon());
+    assert!(!switched(store.run(&mut liar, &[Fault::None, Fault::LostAnswer])).rolled_forward);
+}
+
+#[test]
+fn a_write_that_lands_after_ours_is_told() {
+    let observed = flag("blue", 12, 3600);
+    let mut store = Store::with_flag(&observed);
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Colour::Green),
+        noon(),
+    );
+    let step = writer.start();
+    let reply = store.answer(&step, Fault::None).unwrap();
+    let step = writer.next(reply, store.now, 0.5);
+    // Ours is written, its answer lost; somebody rolls back before we look.
+    let reply = store.answer(&step, Fault::LostAnswer).unwrap();
+    let step = writer.next(reply, store.now, 0.5);
+    store.write("blue", None, "arn:aws:iam::123456789012:user/ben");
+    let reply = store.answer(&step, Fault::None).unwrap();
+    let bluegreen_core::switch::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
+        panic!("not done")
+    };
+    let done = switched(Some(*outcome));
+    assert!(
+        done.warnings[0].contains("version 14") && done.warnings[0].contains("user/ben"),
+        "{:?}",
+        done.warnings
+    );
 }
 
 #[test]
