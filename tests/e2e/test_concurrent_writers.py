@@ -95,7 +95,10 @@ def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     flag = pair.flag()
     assert (flag.number, flag.record) == (2, claim) and "dead writer" in flag.description
     event = only(pair.wait_for_audit(version=2))
-    assert (event["record"], event["reason"]) == (claim, "the first try")
+    # It is told as what it is now: ben's switch, by way of a dead writer's claim.
+    assert (event["record"], event["kind"]) == (claim, "switch") and "ben" in event["reason"]
+    assert event["dead_writer"]["request_id"] == dead["actor"]["request_id"]
+    assert event["dead_writer"]["reason"] == "the first try"
 
 
 @pytest.mark.long(80)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from conftest import Deploy
 from pair import Pair, moment
 
@@ -27,6 +26,21 @@ def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None
     assert pair.ask(action="status")["hold"] is None
     assert pair.tick()["decision"] == "failover"
     assert pair.flag().value == "green"
+    # Who ended it, and why, is in the audit trail; and a new hold can be placed at once.
+    told = pair.wait_for_audit("Hold Changed", count=2)
+    assert [event["state"] for event in told] == ["held", "ended"]
+    assert "ana" in told[1]["reason"] and "done" in told[1]["reason"]
+    assert pair.ask(action="hold", hold_minutes=5, reason="again")["outcome"] == "held"
+
+
+def test_status_tells_what_an_automatic_failover_would_meet(deploy: Deploy) -> None:
+    pair = deploy(CooldownSeconds="3600")
+    failing = lambda: [guard["name"] for guard in pair.ask(action="status")["guards"] if not guard["passed"]]  # noqa: E731
+    assert failing() == []
+    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    pair.ask(to="green")
+    pair.fail("blue")
+    assert failing() == ["hold", "cooldown", "standby-unhealthy"]
 
 
 def test_a_second_hold_replaces_the_first_and_says_so(pair: Pair) -> None:
@@ -44,10 +58,7 @@ def test_a_hold_ends_by_itself(pair: Pair) -> None:
     assert pair.ask(action="status")["hold"] is None
     pair.fail("blue")
     assert pair.tick()["decision"] == "failover"
-    # What is left of it goes with the next release.
     assert pair.ask(action="release")["outcome"] == "unchanged"
-    with pytest.raises(pair.client("ssm").exceptions.ParameterNotFound):
-        pair.client("ssm").get_parameter(Name=f"{pair.root}/hold")
 
 
 def test_a_dry_run_holds_and_releases_nothing(pair: Pair) -> None:

@@ -607,7 +607,7 @@ def test_outputs_give_the_commands_that_a_user_needs() -> None:
 
 def test_samconfig_gives_parameters_that_exist(template: dict[str, Any]) -> None:
     config = tomllib.loads((PROJECT / "samconfig.toml").read_text())["default"]
-    given = [pair.split("=", 1)[0] for pair in config["deploy"]["parameters"]["parameter_overrides"]]
+    given = [pair.split("=", 1)[0] for pair in config["global"]["parameters"]["parameter_overrides"]]
     examples = re.findall(r'^#\s+"(\w+)=', (PROJECT / "samconfig.toml").read_text(), re.M)
     assert set(given) | set(examples) <= set(template["Parameters"])
     assert len(examples) >= 3

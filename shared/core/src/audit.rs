@@ -161,7 +161,14 @@ pub fn transition(
             "request_id": record.map(|record| record.actor.request_id.clone()),
         },
         "finished_by": finished_by,
-        "dead_writer": dead.map(|record| &record.actor),
+        "dead_writer": dead.map(|record| json!({
+            "function": record.actor.function,
+            "request_id": record.actor.request_id,
+            "requested_by": record.actor.requested_by,
+            "kind": record.kind,
+            "reason": record.reason,
+            "decided_at": record.decided_at,
+        })),
         "trigger": record.map(|record| &record.trigger),
         "evidence": record.map(|record| &record.evidence),
         "timings": {
