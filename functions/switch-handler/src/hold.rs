@@ -3,6 +3,7 @@
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::health::Cause;
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
@@ -12,12 +13,7 @@ use crate::switch::Answer;
 
 /// Places the hold, or replaces the one there is.
 pub(crate) async fn hold(shell: &Shell, request: HoldRequest, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let observed = shell
-        .store
-        .observe()
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading the flag and the hold", failure.cause))?;
-    let before = HoldState::read(observed.hold.as_deref(), clock::now()).describe();
+    let (observed, before) = observe(shell).await?;
     let hold = Hold {
         until: request.until,
         reason: request.reason,
@@ -50,12 +46,7 @@ pub(crate) async fn release(
     request: ReleaseRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let observed = shell
-        .store
-        .observe()
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading the flag and the hold", failure.cause))?;
-    let before = HoldState::read(observed.hold.as_deref(), clock::now()).describe();
+    let (observed, before) = observe(shell).await?;
     let (outcome, reason) = match (&before, request.dry_run) {
         (Some(before), true) => ("would_release", format!("would end: {before}")),
         (Some(before), false) => (
@@ -95,6 +86,17 @@ pub(crate) async fn release(
     }
     log(shell, outcome, &reason, invocation);
     Ok(Answer::new(outcome, reason, Vec::new()).to_json(observed.flag.as_ref(), invocation))
+}
+
+/// What stands, and the hold in force in words.
+async fn observe(shell: &Shell) -> Result<(Observed, Option<String>), FunctionError> {
+    let observed = shell
+        .store
+        .observe()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag and the hold", failure.cause))?;
+    let before = HoldState::read(observed.hold.as_deref(), clock::now()).describe();
+    Ok((observed, before))
 }
 
 fn who(requested_by: Option<&str>) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::SdkError;
-use aws_sdk_ssm::operation::put_parameter::PutParameterError;
+use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::Audited;
@@ -139,16 +139,7 @@ impl ParameterStore {
 
     /// Writes the flag.
     pub async fn write_flag(&self, value: Colour, description: &str) -> Reply {
-        let put = self
-            .client
-            .put_parameter()
-            .name(self.names.flag())
-            .value(value.as_str())
-            .r#type(ParameterType::String)
-            .allowed_pattern(ALLOWED_PATTERN)
-            .description(description)
-            .overwrite(true);
-        match put.customize().config_override(no_retries()).send().await {
+        match self.put_flag(value, description, true).await {
             Ok(written) => u64::try_from(written.version()).map_or_else(
                 |_| Reply::Failed(unparsable("PutParameter answered no version")),
                 |version| Reply::Wrote(FlagVersion(version)),
@@ -159,20 +150,32 @@ impl ParameterStore {
 
     /// Creates the flag, if there is none. False if there is one already.
     pub async fn create_flag(&self, value: Colour, description: &str) -> Result<bool, Failure> {
-        let put = self
-            .client
+        match self.put_flag(value, description, false).await {
+            Ok(_) => Ok(true),
+            Err(error) if already_exists(&error) => Ok(false),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    /// Sent once: only the caller knows what an unanswered try means.
+    async fn put_flag(
+        &self,
+        value: Colour,
+        description: &str,
+        overwrite: bool,
+    ) -> Result<PutParameterOutput, SdkError<PutParameterError>> {
+        self.client
             .put_parameter()
             .name(self.names.flag())
             .value(value.as_str())
             .r#type(ParameterType::String)
             .allowed_pattern(ALLOWED_PATTERN)
             .description(description)
-            .overwrite(false);
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if already_exists(&error) => Ok(false),
-            Err(error) => Err(classify(&error)),
-        }
+            .overwrite(overwrite)
+            .customize()
+            .config_override(no_retries())
+            .send()
+            .await
     }
 
     /// All kept versions of the flag, oldest first; empty if there is no flag.

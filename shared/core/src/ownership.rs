@@ -1,4 +1,4 @@
-//! Ownership: which colour executes a run. The same rule runs in Airflow; the vectors in `tests/vectors` bind both.
+//! Ownership: which colour executes a run.
 
 use jiff::Timestamp;
 
