@@ -54,8 +54,9 @@ test-rust: ## unit, table, property, replay and wire tests
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
-test-template: tools ## the template and the events
+test-template: tools ## the template and the events; what the demo prints
 	@$(BIN)/python -m pytest -q tests/template
+	@$(BIN)/python -m pytest -q tests/demo
 
 test-end-to-end: tools debug ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
