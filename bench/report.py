@@ -9,7 +9,8 @@ from typing import Any
 from bench.cold_start import EMPTY, FUNCTIONS, PYTHON
 
 WIDTH = 100
-MB = 1024 * 1024
+# As AWS and the package gate count.
+MB = 1_000_000
 
 
 @dataclass
