@@ -50,6 +50,10 @@ pub struct Observed {
     pub acknowledged: Option<Timestamp>,
     /// What was announced once.
     pub announced: Option<String>,
+    /// The drill under way, or the last one.
+    pub drill: Option<String>,
+    /// The last check of the standby's readiness.
+    pub readiness: Option<String>,
 }
 
 impl ParameterStore {
@@ -71,6 +75,8 @@ impl ParameterStore {
             self.names.audited(),
             self.names.acknowledged(),
             self.names.announced(),
+            self.names.drill(),
+            self.names.readiness(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
@@ -96,6 +102,10 @@ impl ParameterStore {
                 .and_then(|parameter| instant(parameter.last_modified_date()?)),
             announced: found
                 .remove(&self.names.announced())
+                .and_then(|parameter| parameter.value),
+            drill: found.remove(&self.names.drill()).and_then(|parameter| parameter.value),
+            readiness: found
+                .remove(&self.names.readiness())
                 .and_then(|parameter| parameter.value),
         })
     }

@@ -8,6 +8,7 @@ pub mod announcement;
 pub mod audit;
 pub mod colour;
 pub mod decision;
+pub mod drill;
 pub mod flag;
 pub mod health;
 pub mod hold;

@@ -2,6 +2,18 @@
 
 use crate::flag::FlagObservation;
 
+/// Last parts of names that are taken.
+const OURS: [&str; 8] = [
+    "hold",
+    "audited",
+    "acknowledged",
+    "announced",
+    "drill",
+    "last-active",
+    "readiness",
+    "transitions",
+];
+
 /// The names that belong to one flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterNames {
@@ -39,7 +51,7 @@ impl ParameterNames {
             return Err(bad());
         }
         let (root, last) = flag.rsplit_once('/').ok_or_else(bad)?;
-        if ["hold", "audited", "acknowledged", "announced", "transitions"].contains(&last) {
+        if OURS.contains(&last) {
             return Err(bad());
         }
         Ok(Self {
@@ -71,6 +83,21 @@ impl ParameterNames {
     /// What has been announced once and need not be announced again.
     pub fn announced(&self) -> String {
         format!("{}/announced", self.root)
+    }
+
+    /// The drill under way, or the last one.
+    pub fn drill(&self) -> String {
+        format!("{}/drill", self.root)
+    }
+
+    /// The last audited colour: what a broken flag is restored to.
+    pub fn last_active(&self) -> String {
+        format!("{}/last-active", self.root)
+    }
+
+    /// The last check of the standby's readiness.
+    pub fn readiness(&self) -> String {
+        format!("{}/readiness", self.root)
     }
 
     /// The path that holds all transition records.

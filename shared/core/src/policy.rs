@@ -33,6 +33,16 @@ pub enum Takeover {
     AtMostOnce,
 }
 
+/// What the watcher does about a flag that holds no colour, or is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFlagFault {
+    /// Tell a person, touch nothing.
+    Alert,
+    /// And put the last audited colour back.
+    Restore,
+}
+
 /// Thresholds and standing choices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -50,6 +60,8 @@ pub struct Policy {
     pub takeover: Takeover,
     /// How long after its write a planned transition takes effect.
     pub lead: Duration,
+    /// What happens to a broken flag.
+    pub on_flag_fault: OnFlagFault,
 }
 
 impl Default for Policy {
@@ -62,6 +74,7 @@ impl Default for Policy {
             failover_budget: 3,
             takeover: Takeover::AtLeastOnce,
             lead: Duration::from_secs(10),
+            on_flag_fault: OnFlagFault::Alert,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::colour::{Both, Colour};
+use crate::drill::{BlockedWindows, DrillPolicy};
 use crate::parameters::ParameterNames;
-use crate::policy::{Mode, Policy, Takeover};
+use crate::policy::{Mode, OnFlagFault, Policy, Takeover};
 
 /// Where one environment is and what else belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,14 @@ pub struct Settings {
     pub probe_until: Duration,
     /// A calm scheduled tick publishes its metrics only every so many minutes, because each request costs.
     pub metrics_interval_minutes: u32,
+    /// Drills.
+    pub drill: DrillPolicy,
+    /// How often a scheduled tick checks the standby's readiness; 0 means never.
+    pub readiness_interval_minutes: u32,
     /// The pair's event bus.
     pub audit_bus: String,
+    /// ARN of the topic that people subscribe to; none means that nobody is told.
+    pub notification_topic: Option<String>,
     /// Least severe log line written.
     pub log_level: LogLevel,
 }
@@ -82,7 +89,10 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let probe_interval = reader.seconds("PROBE_INTERVAL_SECONDS", 5, 1, 30);
     let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 56, 0, 58);
     let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
+    let drill = reader.drill();
+    let readiness_interval_minutes = reader.number("READINESS_INTERVAL_MINUTES", 60, 0, 1440);
     let audit_bus = reader.required("AUDIT_BUS_NAME");
+    let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
     let log_level = reader.choice(
         "LOG_LEVEL",
         LogLevel::Info,
@@ -111,7 +121,10 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             probe_interval,
             probe_until,
             metrics_interval_minutes,
+            drill,
+            readiness_interval_minutes,
             audit_bus,
+            notification_topic,
             log_level,
         }),
         _ => Err(SettingsFaults(reader.faults)),
@@ -222,6 +235,24 @@ impl Reader<'_> {
             ),
             // Readers clamp at 60 s, so a longer lead would not be kept.
             lead: self.seconds("SWITCH_LEAD_SECONDS", default.lead.as_secs(), 0, 60),
+            on_flag_fault: self.choice(
+                "ON_FLAG_FAULT",
+                default.on_flag_fault,
+                &[("alert", OnFlagFault::Alert), ("restore", OnFlagFault::Restore)],
+            ),
+        }
+    }
+
+    fn drill(&mut self) -> DrillPolicy {
+        let windows = self.optional("DRILL_BLOCKED_WINDOWS").unwrap_or_default();
+        let blocked_windows = BlockedWindows::read(&windows).unwrap_or_else(|fault| {
+            self.faults.push(format!("DRILL_BLOCKED_WINDOWS {fault}"));
+            BlockedWindows::default()
+        });
+        DrillPolicy {
+            hold_minutes: self.number("DRILL_HOLD_MINUTES", 15, 1, 1440),
+            blocked_windows,
+            overdue_days: self.number("DRILL_OVERDUE_DAYS", 0, 0, 366),
         }
     }
 
@@ -305,6 +336,8 @@ mod tests {
             ("FAILOVER_MODE", "Automatic"),
             ("AUDIT_BUS_NAME", ""),
             ("BLUE_REGION", "Ohio"),
+            ("DRILL_BLOCKED_WINDOWS", "weekends"),
+            ("ON_FLAG_FAULT", "guess"),
         ])
         .unwrap_err();
         for part in [
@@ -315,10 +348,12 @@ mod tests {
             "MODE",
             "AUDIT_BUS_NAME",
             "BLUE_REGION",
+            "DRILL_BLOCKED_WINDOWS",
+            "ON_FLAG_FAULT",
         ] {
             assert!(faults.to_string().contains(part), "{part} in {faults}");
         }
-        assert_eq!(faults.0.len(), 7, "{faults}");
+        assert_eq!(faults.0.len(), 9, "{faults}");
         let same = with(&[("GREEN_ENVIRONMENT_NAME", "orders-blue")]).unwrap_err();
         assert!(same.to_string().contains("two environments"), "{same}");
         assert!(with(&[("GREEN_ENVIRONMENT_NAME", "orders-blue"), ("GREEN_REGION", "us-west-2")]).is_ok());
