@@ -7,12 +7,13 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching};
-use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, notice};
+use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, is_pressing, notice};
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{
     Action, ControlState, Decision, FlagState, GuardName, RecentFailovers, decide, wants_recent_failovers,
 };
+use bluegreen_core::drill::overdue;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
@@ -24,7 +25,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use crate::drill::{self, UnderWay};
 use crate::event::trigger;
+use crate::repair;
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -36,14 +39,16 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(10);
 const LISTENER_TIME: Duration = Duration::from_secs(30);
 
 /// What one look saw and decided.
-struct Look {
-    observed: Result<Observed, Cause>,
-    flag: FlagState,
-    verdicts: Both<Assessment>,
-    decision: Decision,
-    history: Option<Vec<HistoryEntry>>,
-    evidence: Both<Evidence>,
-    at: Timestamp,
+pub(crate) struct Look {
+    pub(crate) observed: Result<Observed, Cause>,
+    pub(crate) flag: FlagState,
+    pub(crate) verdicts: Both<Assessment>,
+    pub(crate) decision: Decision,
+    pub(crate) history: Option<Vec<HistoryEntry>>,
+    /// The drill under way, and what it asks for.
+    pub(crate) drill: Option<UnderWay>,
+    pub(crate) evidence: Both<Evidence>,
+    pub(crate) at: Timestamp,
 }
 
 /// Answers one event.
@@ -56,10 +61,11 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
     let last_look = after(invocation.started, shell.settings.probe_until)
         .min(before(invocation.deadline, CLOSING_TIME.saturating_add(EVIDENCE_TIME)));
     let mut probes: u32 = 0;
+    let mut missing_since = None;
     let mut depth = first_depth(&trigger, invocation.started, shell.settings.metrics_interval_minutes);
     loop {
         probes = probes.saturating_add(1);
-        let look = look(shell, depth).await;
+        let look = look(shell, depth, &mut missing_since).await;
         if depth == Depth::Routine && !look.is_calm() {
             // A routine look never acts: what it leaves out could speak against it.
             depth = Depth::Thorough;
@@ -67,6 +73,8 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         }
         let outcome = match look.decision.action {
             Action::Failover => fail_over(shell, &look, invocation, &trigger).await,
+            Action::DrillReturn => drill::go_back(shell, &look, invocation, &trigger).await,
+            Action::Restore(colour) => repair::restore(shell, &look, colour, invocation, &trigger).await,
             Action::None | Action::Blocked | Action::ObserveOnly => None,
         };
         log(shell, &look, outcome.as_ref(), invocation, &trigger, probes);
@@ -93,7 +101,7 @@ fn first_depth(trigger: &Trigger, now: Timestamp, interval_minutes: u32) -> Dept
     }
 }
 
-async fn look(shell: &Shell, depth: Depth) -> Look {
+async fn look(shell: &Shell, depth: Depth, missing_since: &mut Option<Timestamp>) -> Look {
     let asked = clock::now();
     let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(depth, EVIDENCE_TIME, asked));
     let now = clock::now();
@@ -101,6 +109,7 @@ async fn look(shell: &Shell, depth: Depth) -> Look {
     let verdicts = evidence.map(|_, evidence| assess(policy, evidence, now));
     let observed = observed.map_err(|failure| failure.cause);
     let mut control = control_state(&observed, now);
+    repair::learn(shell, &observed, &mut control, missing_since, now).await;
     let mut decision = decide(policy, &control, &verdicts, now);
     let mut history = None;
     if wants_recent_failovers(&control, &decision) {
@@ -115,15 +124,18 @@ async fn look(shell: &Shell, depth: Depth) -> Look {
             Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),
         }
     }
-    Look {
+    let mut look = Look {
         observed,
         flag: control.flag,
         verdicts,
         decision,
         history,
+        drill: None,
         evidence,
         at: now,
-    }
+    };
+    drill::follow(shell, &mut look, &control.hold).await;
+    look
 }
 
 fn control_state(observed: &Result<Observed, Cause>, now: Timestamp) -> ControlState {
@@ -132,17 +144,21 @@ fn control_state(observed: &Result<Observed, Cause>, now: Timestamp) -> ControlS
             flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
             hold: HoldState::read(observed.hold.as_deref(), now),
             recent: None,
+            last_active: None,
+            missing_since: None,
         },
         Err(cause) => ControlState {
             flag: FlagState::Unreadable(cause.clone()),
             hold: HoldState::None,
             recent: None,
+            last_active: None,
+            missing_since: None,
         },
     }
 }
 
 impl Look {
-    fn present(&self) -> Option<&FlagObservation> {
+    pub(crate) fn present(&self) -> Option<&FlagObservation> {
         match &self.flag {
             FlagState::Present(observation) => Some(observation),
             FlagState::Missing | FlagState::Unreadable(_) => None,
@@ -153,14 +169,15 @@ impl Look {
         self.present()?.value.colour()
     }
 
-    /// The flag is as it should be, the active is healthy, and nothing waits to be taken back.
+    /// The flag is as it should be, the active is healthy, and nothing waits to be taken back or finished.
     fn is_calm(&self) -> bool {
         self.active()
             .is_some_and(|active| self.verdicts.of(active).verdict == Verdict::Healthy)
             && self
                 .observed
                 .as_ref()
-                .is_ok_and(|observed| observed.announced.is_none())
+                .is_ok_and(|observed| !is_pressing(observed.announced.as_deref()))
+            && self.drill.as_ref().is_none_or(UnderWay::waits)
     }
 }
 
@@ -185,6 +202,7 @@ async fn fail_over(shell: &Shell, look: &Look, invocation: &Invocation, trigger:
         }),
         last_known_healthy,
         previous_effective_from,
+        drill: None,
     };
     let mut switching = Switching::new(&shell.settings.policy, observation, intent, clock::now());
     Some(switching::run(&shell.store, &mut switching).await)
@@ -226,19 +244,25 @@ async fn close(
             None => Ok(()),
         }
     };
-    let (published, announced, caught_up) = tokio::join!(publish, announce, catch_up);
+    let conclude = drill::conclude(shell, &look, outcome.as_ref());
+    let (published, announced, caught_up, drill) = tokio::join!(publish, announce, catch_up, conclude);
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
     announced?;
     caught_up?;
+    let drill = drill?;
     if let FlagState::Unreadable(cause) = look.flag {
         return Err(FunctionError::unreadable("reading the flag", cause));
     }
     if let Some(Outcome::Failed(failed)) = outcome {
         return Err(failed.into());
     }
-    Ok(answer(&look, outcome.as_ref(), invocation, &trigger, probes))
+    let mut answer = answer(&look, outcome.as_ref(), invocation, &trigger, probes);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("drill".to_owned(), json!(drill));
+    }
+    Ok(answer)
 }
 
 fn answer(look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigger: &Trigger, probes: u32) -> Value {
@@ -256,7 +280,7 @@ fn answer(look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigg
         "active": switched.map(|switched| switched.to).or(look.active()),
         "version": switched.map(|switched| switched.version).or(flag.map(|flag| flag.version)),
         "verdicts": look.verdicts,
-        "decision": word(look.decision.action),
+        "decision": look.decision.action.as_str(),
         "blocked_by": look.decision.blocked_by(),
         "guards": look.decision.guards,
         "transition": switched.map(|switched| switched.record.as_str()),
@@ -267,15 +291,6 @@ fn answer(look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigg
         "probes": probes,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     })
-}
-
-fn word(action: Action) -> &'static str {
-    match action {
-        Action::None => "none",
-        Action::Failover => "failover",
-        Action::Blocked => "blocked",
-        Action::ObserveOnly => "observe-only",
-    }
 }
 
 fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigger: &Trigger, probe: u32) {
@@ -292,7 +307,7 @@ fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invoc
         version = look.present().map(|flag| flag.version.0),
         blue = look.verdicts.blue.verdict.as_str(),
         green = look.verdicts.green.verdict.as_str(),
-        decision = word(look.decision.action),
+        decision = look.decision.action.as_str(),
         guard = guards.join(","),
         transition,
         conflict,
@@ -371,11 +386,14 @@ async fn announce(
         |flag| format!("v{}-{}", flag.version, flag.modified.as_millisecond()),
     );
     let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
+    let overdue = look
+        .present()
+        .and_then(|flag| overdue(&shell.settings.drill, observed.drill.as_deref(), flag, now));
     let about = match look.active() {
         _ if fault.is_some() => Some(Announced::FlagFault),
         Some(_) if wanted => Some(Announced::FailoverBlocked),
         Some(active) if look.verdicts.of(active).verdict == Verdict::Unknown => Some(Announced::ActiveUnknown),
-        _ => None,
+        _ => overdue.map(|_| Announced::DrillOverdue),
     };
     // A suspicion neither adds to what was said nor takes it back: a signal that flaps must not page at every turn.
     if about.is_none()
@@ -388,7 +406,11 @@ async fn announce(
     let topic = about.map(|subject| Topic {
         subject,
         flag: flag.clone(),
-        guards: look.decision.blocked_by(),
+        guards: if subject == Announced::DrillOverdue {
+            Vec::new()
+        } else {
+            look.decision.blocked_by()
+        },
     });
     let undelivered = |doing| {
         move |failure: Failure| FunctionError::AuditUndelivered {
@@ -434,6 +456,10 @@ async fn announce(
                     &evidence,
                     now,
                 ),
+                Announced::DrillOverdue => {
+                    let days = shell.settings.drill.overdue_days;
+                    audit::drill_overdue(subject, overdue.unwrap_or(now), days, now)
+                }
                 Announced::ActiveUnknown => {
                     audit::active_unknown(subject, &flag, announcement.since, &look.decision, &evidence, now)
                 }

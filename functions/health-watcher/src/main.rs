@@ -1,7 +1,9 @@
 //! The health watcher: looks at both environments every minute, and fails over by itself.
 
+mod drill;
 mod event;
 mod handler;
+mod repair;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::request::{self, Request};
 use serde_json::Value;
 
-use crate::{hold, initialize, report, switch};
+use crate::{drill, hold, initialize, report, switch};
 
 /// Answers one request.
 pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
@@ -14,6 +14,7 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         Request::Rollback(request) => switch::rollback(shell, request, invocation).await,
         Request::Hold(request) => hold::hold(shell, request, invocation).await,
         Request::Release(request) => hold::release(shell, request, invocation).await,
+        Request::Drill(request) => drill::drill(shell, request, invocation).await,
         Request::Status => report::status(shell, invocation).await,
         Request::History { limit } => report::history(shell, limit, invocation).await,
         Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,

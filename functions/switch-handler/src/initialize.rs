@@ -1,15 +1,13 @@
 //! `{"action":"initialize"}`: creates the flag, never overwrites it.
 
 use bluegreen_aws::answer::FunctionError;
-use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::{clock, creating};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName};
-use bluegreen_core::flag::{FlagVersion, Tail, description};
 use bluegreen_core::request::InitializeRequest;
-use bluegreen_core::switch::Reply;
-use bluegreen_core::time::to_milliseconds;
-use bluegreen_core::transition::{Kind, TransitionRecord, Trigger};
+use bluegreen_core::switch::{Intent, Outcome};
+use bluegreen_core::transition::{Kind, Trigger};
 use serde_json::{Value, json};
 
 use crate::switch::Answer;
@@ -59,71 +57,49 @@ async fn create(
     guard: Guard,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let now = to_milliseconds(clock::now());
-    let actor = invocation.actor(request.requested_by.clone());
-    // Nothing was observed whose version and date could name the record, so the moment of deciding does. The claim
-    // here is the create-only put of the flag itself.
-    let name = format!("v1-{}", now.as_millisecond());
-    let record = TransitionRecord {
-        schema: TransitionRecord::SCHEMA,
+    let intent = Intent {
         kind: Kind::Initialize,
-        from: None,
         to,
-        version: FlagVersion(1),
-        decided_at: now,
-        effective_from: now,
         reason: reason.clone(),
-        actor: actor.clone(),
+        actor: invocation.actor(request.requested_by.clone()),
         trigger: Trigger {
             kind: "invoke".to_owned(),
             id: Some(invocation.request_id.clone()),
         },
-        drill: None,
         evidence: json!({}),
+        last_known_healthy: None,
+        previous_effective_from: None,
+        drill: None,
     };
-    let tail = Tail {
-        effective_from: now,
-        record: name.clone(),
+    let created = match creating::run(&shell.store, &intent, clock::now()).await {
+        Some(Outcome::Switched(created)) => created,
+        Some(Outcome::Failed(failed)) => {
+            return Err(FunctionError::StoreUnavailable {
+                doing: failed.doing,
+                cause: failed.cause,
+                advice: "; ask for status, then initialize again: it never changes a flag that is there",
+            });
+        }
+        Some(Outcome::Conflict(_)) | None => {
+            let reason = "somebody created the flag at the same moment; ask for status".to_owned();
+            return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
+        }
     };
-    let by = request
-        .requested_by
-        .as_deref()
-        .map(|by| format!(" for {by}"))
-        .unwrap_or_default();
-    let sentence = format!("{reason}; by {}{by}", actor.function);
-    let created = shell
-        .store
-        .create_flag(to, &description(Kind::Initialize, &sentence, &tail))
-        .await
-        .map_err(|failure| FunctionError::StoreUnavailable {
-            doing: "creating the flag",
-            cause: failure.cause,
-            advice: "; ask for status, then initialize again: it never changes a flag that is there",
-        })?;
-    if !created {
-        let reason = "somebody created the flag at the same moment; ask for status".to_owned();
-        return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
-    }
-    // After the flag, which is its own claim here: a record without a flag would look like a flag that was deleted. A
-    // flag without a record is told by its Description.
-    if let Reply::Failed(failure) = shell.store.create_claim(&name, &record.to_stored()).await {
-        tracing::warn!(error = %failure.cause, transition = name, "the record of the initialization was not written");
-    }
     tracing::info!(
         pair = shell.settings.pair,
         active = to.as_str(),
-        version = 1,
+        version = created.version.0,
         decision = "initialized",
-        transition = name,
+        transition = created.record,
         request_id = %invocation.request_id,
         "initialize"
     );
     let mut answer = Answer::new("initialized", reason, vec![guard]).to_json(None, invocation);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("active".to_owned(), json!(to));
-        fields.insert("version".to_owned(), json!(1));
-        fields.insert("transition".to_owned(), json!(name));
-        fields.insert("effective_from".to_owned(), json!(now));
+        fields.insert("version".to_owned(), json!(created.version));
+        fields.insert("transition".to_owned(), json!(created.record));
+        fields.insert("effective_from".to_owned(), json!(created.effective_from));
     }
     Ok(answer)
 }

@@ -7,7 +7,8 @@ use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
-use bluegreen_core::flag::{Origin, Version, versions};
+use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
+use bluegreen_core::flag::{HistoryEntry, Origin, Version, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::time::whole_milliseconds;
@@ -42,8 +43,11 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
         hold: hold.clone(),
         recent: history
+            .as_ref()
             .ok()
-            .map(|history| RecentFailovers::count(&versions(&history), observed.acknowledged, now)),
+            .map(|history| RecentFailovers::count(&versions(history), observed.acknowledged, now)),
+        last_active: None,
+        missing_since: None,
     };
     let policy = &shell.settings.policy;
     let decision = decide(policy, &control, &verdicts, now);
@@ -55,6 +59,10 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         }
         _ => decision.guards.clone(),
     };
+    let readiness: Option<Value> = observed
+        .readiness
+        .as_deref()
+        .and_then(|stored| serde_json::from_str(stored).ok());
     Ok(json!({
         "outcome": "status",
         "active": active,
@@ -63,9 +71,11 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "modified": observed.flag.as_ref().map(|flag| flag.modified),
         "transition": null,
         "guards": guards,
-        "decision": decision.action,
+        "decision": decision.action.as_str(),
         "reason": reason,
         "hold": hold.describe(),
+        "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
+        "readiness": readiness,
         "mode": shell.settings.policy.mode,
         "audited": observed.audited.map(|audited| audited.version),
         "environments": {
@@ -75,6 +85,21 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "verdicts": verdicts,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
+}
+
+/// The drill under way, or the last one; with the time of its return once it has switched.
+pub(crate) fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<Value> {
+    let drill = Drill::from_stored(stored?)?;
+    let stage = history.map(|history| stage(&drill, &versions(history)));
+    let return_at = match stage {
+        Some(Stage::Drilling { return_at, .. }) if drill.outcome == DrillOutcome::Pending => Some(return_at),
+        _ => None,
+    };
+    let mut shown = json!(drill);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("return_at".to_owned(), json!(return_at));
+    }
+    Some(shown)
 }
 
 /// The newest versions, newest first, as Parameter Store alone tells them.

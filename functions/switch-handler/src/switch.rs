@@ -7,7 +7,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::{clock, switching};
 use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Guard, GuardName, switch_guards};
+use bluegreen_core::decision::{Guard, GuardName, SwitchControl, switch_guards};
 use bluegreen_core::flag::{FlagObservation, versions};
 use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
@@ -62,7 +62,8 @@ pub(crate) async fn switch(
         force: request.force,
         expect: request.expect,
     };
-    guard_and_carry_out(shell, &flag, observed.hold.as_deref(), &evidence, wanted, invocation).await
+    let standing = (observed.hold.as_deref(), observed.drill.as_deref());
+    guard_and_carry_out(shell, &flag, standing, &evidence, wanted, invocation).await
 }
 
 /// Makes the colour before the present one the active one again.
@@ -112,15 +113,8 @@ pub(crate) async fn rollback(
         force: request.force,
         expect: request.expect,
     };
-    guard_and_carry_out(
-        shell,
-        &flag,
-        observed.hold.as_deref(),
-        evidence.of(to),
-        wanted,
-        invocation,
-    )
-    .await
+    let standing = (observed.hold.as_deref(), observed.drill.as_deref());
+    guard_and_carry_out(shell, &flag, standing, evidence.of(to), wanted, invocation).await
 }
 
 fn evidence_time(force: bool) -> Duration {
@@ -137,7 +131,7 @@ fn no_flag(invocation: &Invocation) -> Value {
 async fn guard_and_carry_out(
     shell: &Shell,
     flag: &FlagObservation,
-    hold: Option<&str>,
+    (hold, drill): (Option<&str>, Option<&str>),
     evidence: &Evidence,
     wanted: Wanted,
     invocation: &Invocation,
@@ -152,7 +146,16 @@ async fn guard_and_carry_out(
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
     }
     let hold = HoldState::read(hold, now);
-    guards.extend(switch_guards(policy, wanted.kind, flag, &hold, wanted.to, &target, now));
+    let control = SwitchControl { hold: &hold, drill };
+    guards.extend(switch_guards(
+        policy,
+        wanted.kind,
+        flag,
+        &control,
+        wanted.to,
+        &target,
+        now,
+    ));
     let objections: Vec<String> = guards
         .iter()
         .filter(|guard| !guard.passed && (!wanted.force || guard.name == GuardName::Expect))
@@ -187,6 +190,7 @@ async fn guard_and_carry_out(
         }),
         last_known_healthy: None,
         previous_effective_from: None,
+        drill: None,
     };
     carry_out(shell, flag, intent, guards, invocation).await
 }

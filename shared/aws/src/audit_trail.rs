@@ -94,14 +94,19 @@ pub async fn catch_up(
         // Trying again would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    shell
-        .store
-        .put_audited(newest.entry.version)
-        .await
-        .map_err(|failure| FunctionError::AuditUndelivered {
-            doing: "noting what was audited",
-            cause: failure.cause,
-        })?;
+    let unnoted = |failure: bluegreen_core::switch::Failure| FunctionError::AuditUndelivered {
+        doing: "noting what was audited",
+        cause: failure.cause,
+    };
+    // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
+    if let Some(active) = newest.entry.value.colour() {
+        shell
+            .store
+            .put_last_active(active, newest.entry.version)
+            .await
+            .map_err(unnoted)?;
+    }
+    shell.store.put_audited(newest.entry.version).await.map_err(unnoted)?;
     let pruned = prune(shell, &versions, now).await;
     Ok(Sent {
         versions: due.iter().map(|version| version.entry.version).collect(),

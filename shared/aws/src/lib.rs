@@ -5,6 +5,8 @@ pub mod audit_trail;
 pub mod clients;
 pub mod clock;
 pub mod configuration;
+pub mod creating;
+pub mod drilling;
 pub mod error;
 pub mod event_bus;
 pub mod function;

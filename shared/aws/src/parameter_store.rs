@@ -9,6 +9,7 @@ use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::Audited;
 use bluegreen_core::colour::Colour;
+use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::Hold;
@@ -17,7 +18,7 @@ use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clients::retries;
 use crate::error::classify;
@@ -289,6 +290,34 @@ impl ParameterStore {
             }
         }
         Ok(false)
+    }
+
+    /// Remembers the drill under way, or how the last one ended.
+    pub async fn put_drill(&self, drill: &Drill) -> Result<(), Failure> {
+        self.put(self.names.drill(), json!(drill).to_string()).await
+    }
+
+    /// The value of one record, of whatever form.
+    pub async fn record(&self, record: &str) -> Result<Option<String>, Failure> {
+        let name = self.names.transition(record);
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+    }
+
+    /// The last audited colour, for the day when the flag itself holds none.
+    pub async fn last_active(&self) -> Result<Option<Colour>, Failure> {
+        let name = self.names.last_active();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| {
+            let stored: Value = serde_json::from_str(parameter.value()?).ok()?;
+            Colour::parse(stored.get("active")?.as_str()?)
+        }))
+    }
+
+    /// Notes the last audited colour.
+    pub async fn put_last_active(&self, active: Colour, version: FlagVersion) -> Result<(), Failure> {
+        let value = json!({"active": active, "version": version}).to_string();
+        self.put(self.names.last_active(), value).await
     }
 
     /// Notes how far the audit has come.

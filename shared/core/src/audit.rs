@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::decision::{Decision, GuardName};
+use crate::drill::{Conclusion, outcome_record};
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
 use crate::hold::{Hold, HoldState};
 use crate::metric::{Metric, MetricUnit};
-use crate::time::{elapsed, whole_milliseconds};
+use crate::time::{elapsed, to_second, whole_milliseconds};
 use crate::transition::{Kind, TransitionRecord};
 
 /// The source of every event.
@@ -27,7 +28,8 @@ const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
 /// One event for the pair's bus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed` or `Flag Fault`.
+    /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed`, `Flag Fault`, `Drill Finished`,
+    /// `Drill Overdue` or `Readiness Changed`.
     pub detail_type: &'static str,
     /// When it happened.
     pub at: Timestamp,
@@ -110,7 +112,13 @@ pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
     oldest
         .iter()
         .filter(|version| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
-        .flat_map(|version| records_of(std::slice::from_ref(version)))
+        .flat_map(|version| {
+            let mut records = records_of(std::slice::from_ref(version));
+            if version.kind() == Kind::Drill {
+                records.extend(records.last().map(|record| outcome_record(record)));
+            }
+            records
+        })
         .collect()
 }
 
@@ -171,6 +179,7 @@ pub fn transition(
         })),
         "trigger": record.map(|record| &record.trigger),
         "evidence": record.map(|record| &record.evidence),
+        "drill": record.and_then(|record| record.drill.clone()),
         "timings": {
             "written_at": entry.modified,
             "effective_from": version.effective_from,
@@ -302,6 +311,52 @@ pub fn active_unknown(
             "since": since,
             "reason": decision.reason,
             "evidence": evidence,
+        }),
+    }
+}
+
+/// A drill came to its end, or did not get past its beginning.
+#[must_use]
+pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Drill Finished",
+        at: conclusion.timings.finished_at,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("drill:{}", conclusion.id)),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "drill": conclusion.id,
+            "mode": conclusion.mode,
+            "outcome": conclusion.outcome,
+            "from": conclusion.from,
+            "to": conclusion.to,
+            "active": conclusion.active,
+            "reason": conclusion.reason,
+            "requested_by": conclusion.requested_by,
+            "timings": conclusion.timings,
+        }),
+    }
+}
+
+/// For too long nothing has proved that the standby can do the work.
+#[must_use]
+pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Drill Overdue",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("drill-overdue:{}", last.as_millisecond())),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "last": last,
+            "days": days,
+            "reason": format!(
+                "no drill has succeeded, and the flag has not changed, since {}: nothing has proved for more than {days} days \
+                 that the standby can do the work",
+                to_second(last)
+            ),
         }),
     }
 }

@@ -7,14 +7,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::{Both, Colour};
+use crate::drill::Drill;
 use crate::flag::{FlagObservation, FlagValue, Origin, Version};
 use crate::health::{Assessment, Cause, Verdict};
 use crate::hold::HoldState;
-use crate::policy::{Mode, Policy};
-use crate::time::{after, before, elapsed, in_seconds};
+use crate::policy::{Mode, OnFlagFault, Policy};
+use crate::time::{after, before, elapsed, in_seconds, to_second};
 use crate::transition::Kind;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long SSM asks to wait between deleting a parameter and creating it again.
+pub const RECREATION_WAIT: Duration = Duration::from_secs(30);
 
 /// The flag, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,12 @@ pub struct ControlState {
     /// Recent automatic failovers; none if not asked or unreadable. Only a failover needs it.
     #[serde(default)]
     pub recent: Option<RecentFailovers>,
+    /// The last audited colour; asked only when the flag is broken and may be repaired.
+    #[serde(default)]
+    pub last_active: Option<Colour>,
+    /// Since when the flag has been seen missing.
+    #[serde(default)]
+    pub missing_since: Option<Timestamp>,
 }
 
 /// Automatic failovers in the last 24 hours that nobody has acknowledged.
@@ -95,6 +105,14 @@ pub enum GuardName {
     StandbyUnknown,
     /// The watcher may act.
     ModeObserve,
+    /// No drill is under way.
+    Drill,
+    /// The time lies in no window in which drills may not start.
+    BlockedWindow,
+    /// A drill wants an active colour that works.
+    ActiveUnhealthy,
+    /// The check of the standby's readiness found nothing red.
+    Readiness,
 }
 
 impl GuardName {
@@ -111,6 +129,10 @@ impl GuardName {
             Self::StandbyMaintenance => "standby-maintenance",
             Self::StandbyUnknown => "standby-unknown",
             Self::ModeObserve => "mode-observe",
+            Self::Drill => "drill",
+            Self::BlockedWindow => "blocked-window",
+            Self::ActiveUnhealthy => "active-unhealthy",
+            Self::Readiness => "readiness",
         }
     }
 }
@@ -153,8 +175,27 @@ pub enum Action {
     Failover,
     /// A failover is wanted, and guards prevent it.
     Blocked,
-    /// A failover would be made, were the mode automatic.
+    /// A failover, or a repair of the flag, would be made, were the mode automatic.
     ObserveOnly,
+    /// Write the colour back that was active before a drill.
+    DrillReturn,
+    /// Put the last audited colour back into a flag that holds none.
+    Restore(Colour),
+}
+
+impl Action {
+    /// As written in answers and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Failover => "failover",
+            Self::Blocked => "blocked",
+            Self::ObserveOnly => "observe-only",
+            Self::DrillReturn => "drill-return",
+            Self::Restore(_) => "restore",
+        }
+    }
 }
 
 /// The decision and why, including why not.
@@ -200,25 +241,20 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
     let observation = match &control.flag {
         FlagState::Present(observation) => observation,
         FlagState::Missing => {
-            return Decision {
-                action: Action::Blocked,
-                reason: "the flag is missing, so nobody can say which colour is active".to_owned(),
-                guards: vec![Guard::new(GuardName::FlagInvalid, false, flag_missing_advice())],
-                look_again_soon: false,
-            };
+            let guard = Guard::new(GuardName::FlagInvalid, false, flag_missing_advice());
+            let reason = "the flag is missing, so nobody can say which colour is active";
+            // SSM asks for 30 s between a delete and a create; a reading that is only stale is over by then, too.
+            let earliest = after(control.missing_since.unwrap_or(now), RECREATION_WAIT);
+            return repair(policy, control, reason, guard, earliest, now);
         }
         FlagState::Unreadable(cause) => return Decision::none(format!("the flag cannot be read: {cause}"), true),
     };
     let FlagValue::Valid(active) = observation.value else {
-        return Decision {
-            action: Action::Blocked,
-            reason: format!(
-                "the flag holds {}, so nobody can say which colour is active",
-                observation.value
-            ),
-            guards: vec![flag_guard(observation)],
-            look_again_soon: false,
-        };
+        let reason = format!(
+            "the flag holds {}, so nobody can say which colour is active",
+            observation.value
+        );
+        return repair(policy, control, &reason, flag_guard(observation), now, now);
     };
     let standby = active.other();
     let assessment = verdicts.of(active);
@@ -239,13 +275,7 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         (false, Mode::Automatic) => Action::Failover,
         (false, Mode::Observe) => Action::ObserveOnly,
     };
-    if policy.mode == Mode::Observe {
-        guards.push(Guard::new(
-            GuardName::ModeObserve,
-            false,
-            "FAILOVER_MODE is observe: decided and reported, nothing written",
-        ));
-    }
+    guards.extend(mode_guard(policy));
     Decision {
         action,
         reason: format!("{active} is unhealthy: {why}"),
@@ -256,6 +286,43 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
             }),
         guards,
     }
+}
+
+/// What to do about a flag that holds no colour. A hold does not stop a repair: it is against failovers and drills, and
+/// without a colour no DAG runs anywhere.
+fn repair(
+    policy: &Policy,
+    control: &ControlState,
+    reason: &str,
+    guard: Guard,
+    earliest: Timestamp,
+    now: Timestamp,
+) -> Decision {
+    let decision = |action, reason: String, guards, look_again_soon| Decision {
+        action,
+        reason,
+        guards,
+        look_again_soon,
+    };
+    if policy.on_flag_fault == OnFlagFault::Alert {
+        return decision(Action::Blocked, reason.to_owned(), vec![guard], false);
+    }
+    let Some(colour) = control.last_active else {
+        let reason = format!("{reason}; it cannot be put back either: the last audited colour is not known");
+        return decision(Action::Blocked, reason, vec![guard], false);
+    };
+    let mut guards = vec![guard];
+    guards.extend(mode_guard(policy));
+    if policy.mode == Mode::Observe {
+        let reason = format!("{reason}; it would be put back to {colour}");
+        return decision(Action::ObserveOnly, reason, guards, false);
+    }
+    if now < earliest {
+        let reason = format!("{reason}; it is put back to {colour} from {}", to_second(earliest));
+        return decision(Action::Blocked, reason, guards, true);
+    }
+    let reason = format!("{reason}; {colour} was the last audited colour");
+    decision(Action::Restore(colour), reason, guards, false)
 }
 
 /// What an automatic failover would meet now, whether it is wanted or not.
@@ -297,6 +364,32 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
             .all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
 }
 
+/// What stands in Parameter Store beside the flag and concerns a switch by a person.
+#[derive(Debug, Clone, Copy)]
+pub struct SwitchControl<'a> {
+    /// The hold.
+    pub hold: &'a HoldState,
+    /// The stored drill.
+    pub drill: Option<&'a str>,
+}
+
+/// Objects while a drill is under way.
+pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
+    match under_way {
+        Some(drill) => Guard::new(
+            GuardName::Drill,
+            false,
+            format!(
+                "a drill of {} is under way since {} (id {}); {advice}",
+                drill.to,
+                to_second(drill.started_at),
+                drill.id
+            ),
+        ),
+        None => Guard::new(GuardName::Drill, true, "no drill under way"),
+    }
+}
+
 /// The guards of a switch or a rollback that a person asks for. A hold is told, but does not stop a person; a rollback
 /// undoes what was just done, so it need not rest first.
 #[must_use]
@@ -304,14 +397,18 @@ pub fn switch_guards(
     policy: &Policy,
     kind: Kind,
     observation: &FlagObservation,
-    hold: &HoldState,
+    control: &SwitchControl<'_>,
     to: Colour,
     target: &Assessment,
     now: Timestamp,
 ) -> Vec<Guard> {
-    let mut guards = vec![flag_guard(observation), hold_guard(hold, false)];
+    let mut guards = vec![flag_guard(observation), hold_guard(control.hold, false)];
     if kind != Kind::Rollback {
         guards.push(cooldown_guard(policy, observation, now));
+        guards.push(drill_guard(
+            Drill::under_way(control.drill).as_ref(),
+            "it returns by itself; end it now with a rollback, or use force",
+        ));
     }
     guards.push(standby_guard(to, target));
     guards
@@ -323,7 +420,18 @@ fn flag_missing_advice() -> String {
         .to_owned()
 }
 
-fn flag_guard(observation: &FlagObservation) -> Guard {
+/// Objects while the watcher may not write.
+pub(crate) fn mode_guard(policy: &Policy) -> Option<Guard> {
+    (policy.mode == Mode::Observe).then(|| {
+        Guard::new(
+            GuardName::ModeObserve,
+            false,
+            "FAILOVER_MODE is observe: decided and reported, nothing written",
+        )
+    })
+}
+
+pub(crate) fn flag_guard(observation: &FlagObservation) -> Guard {
     match observation.value {
         FlagValue::Valid(colour) => Guard::new(
             GuardName::FlagInvalid,
@@ -342,7 +450,7 @@ fn flag_guard(observation: &FlagObservation) -> Guard {
     }
 }
 
-fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
+pub(crate) fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
     match hold.describe() {
         None => Guard::new(GuardName::Hold, true, "no hold"),
         Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
@@ -354,7 +462,7 @@ fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
     }
 }
 
-fn cooldown_guard(policy: &Policy, observation: &FlagObservation, now: Timestamp) -> Guard {
+pub(crate) fn cooldown_guard(policy: &Policy, observation: &FlagObservation, now: Timestamp) -> Guard {
     // Version 1 is the flag's creation, not a transition.
     if observation.version.0 <= 1 {
         return Guard::new(GuardName::Cooldown, true, "no transition yet");
@@ -394,7 +502,7 @@ fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
     Guard::new(GuardName::FailoverBudget, passed, detail)
 }
 
-fn standby_guard(colour: Colour, assessment: &Assessment) -> Guard {
+pub(crate) fn standby_guard(colour: Colour, assessment: &Assessment) -> Guard {
     let detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
     match assessment.verdict {
         Verdict::Healthy => Guard::new(GuardName::StandbyUnhealthy, true, detail),

@@ -1,7 +1,25 @@
 //! Drills: practice failovers that prove, again and again, that the standby can do the work.
 
+mod progress;
+mod record;
 mod window;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::colour::Both;
+use crate::decision::{
+    Guard, GuardName, cooldown_guard, drill_guard, flag_guard, hold_guard, mode_guard, standby_guard,
+};
+use crate::flag::FlagObservation;
+use crate::health::{Assessment, Verdict};
+use crate::hold::HoldState;
+use crate::policy::Policy;
+use crate::time::{after, to_second};
+
+pub use progress::{DrillStep, RETURN_GRACE, Stage, conclude, decide, stage};
+pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_record};
 pub use window::{BadWindow, BlockedWindows};
 
 /// Standing choices about drills.
@@ -13,4 +31,63 @@ pub struct DrillPolicy {
     pub blocked_windows: BlockedWindows,
     /// After how many days without one, or any other transition, a person is told; 0 means never.
     pub overdue_days: u32,
+}
+
+/// What must hold before a drill starts.
+#[must_use]
+#[expect(clippy::too_many_arguments, reason = "each is a precondition of its own")]
+pub fn guards(
+    policy: &Policy,
+    drills: &DrillPolicy,
+    mode: Mode,
+    observation: &FlagObservation,
+    hold: &HoldState,
+    stored_drill: Option<&str>,
+    verdicts: &Both<Assessment>,
+    now: Timestamp,
+) -> Vec<Guard> {
+    let mut guards = vec![flag_guard(observation)];
+    guards.push(drill_guard(Drill::under_way(stored_drill).as_ref(), "wait for its end"));
+    guards.push(hold_guard(hold, true));
+    guards.push(match drills.blocked_windows.blocking(now) {
+        Some(window) => Guard::new(
+            GuardName::BlockedWindow,
+            false,
+            format!("{} lies in the blocked window {window} (UTC)", to_second(now)),
+        ),
+        None => Guard::new(GuardName::BlockedWindow, true, "in no blocked window"),
+    });
+    guards.push(cooldown_guard(policy, observation, now));
+    if mode == Mode::Switch {
+        guards.extend(mode_guard(policy));
+    }
+    if let Some(active) = observation.value.colour() {
+        let assessment = verdicts.of(active);
+        guards.push(Guard::new(
+            GuardName::ActiveUnhealthy,
+            assessment.verdict == Verdict::Healthy,
+            format!("{active} is {}: {}", assessment.verdict, assessment.reasons.join("; ")),
+        ));
+        guards.push(standby_guard(active.other(), verdicts.of(active.other())));
+    }
+    guards
+}
+
+/// Since when a proof that the standby works is missing, if it is overdue. A transition of any kind is a proof too.
+#[must_use]
+pub fn overdue(
+    drills: &DrillPolicy,
+    stored_drill: Option<&str>,
+    observation: &FlagObservation,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if drills.overdue_days == 0 {
+        return None;
+    }
+    let drill = stored_drill.and_then(Drill::from_stored);
+    let proven = drill
+        .and_then(|drill| drill.proven_at)
+        .map_or(observation.modified, |proven| proven.max(observation.modified));
+    let days = Duration::from_secs(u64::from(drills.overdue_days).saturating_mul(24 * 60 * 60));
+    (now >= after(proven, days)).then_some(proven)
 }

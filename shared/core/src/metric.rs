@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::colour::{Both, Colour};
 use crate::decision::GuardName;
+use crate::drill::DrillOutcome;
 use crate::health::{Assessment, Verdict};
 
 /// The namespace of every metric here.
@@ -90,6 +91,12 @@ impl Metric {
     #[must_use]
     pub fn flag_fault(at: Timestamp) -> Self {
         Self::count("FlagFault", 1.0, None, at)
+    }
+
+    /// `DrillOutcome`: a drill ended so.
+    #[must_use]
+    pub fn drill_outcome(outcome: DrillOutcome, at: Timestamp) -> Self {
+        Self::count("DrillOutcome", 1.0, Some(("Outcome", outcome.to_string())), at)
     }
 
     /// `Transitions`: one change of the flag.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::colour::Colour;
 use crate::decision::{Guard, GuardName};
+use crate::drill::Mode;
 use crate::flag::{FlagObservation, FlagVersion, shortened};
 use crate::time::{after, to_second};
 
@@ -18,6 +19,9 @@ const MAX_REQUESTED_BY: usize = 200;
 
 /// Longest hold: one that is forgotten must not last.
 const MAX_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Longest drill, in minutes.
+const MAX_DRILL_MINUTES: u32 = 24 * 60;
 
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
@@ -54,6 +58,8 @@ pub enum Request {
     Hold(HoldRequest),
     /// Remove the hold, and acknowledge automatic failovers.
     Release(ReleaseRequest),
+    /// Practise a failover.
+    Drill(DrillRequest),
 }
 
 /// `{"to":"green"}` and its companions.
@@ -155,6 +161,21 @@ pub struct ReleaseRequest {
     pub dry_run: bool,
 }
 
+/// `{"action":"drill"}` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrillRequest {
+    /// How far it goes.
+    pub mode: Mode,
+    /// How long the drilled colour works; none means as configured.
+    pub hold_minutes: Option<u32>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing, tell nobody.
+    pub dry_run: bool,
+}
+
 /// A request that cannot be carried out as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -163,7 +184,7 @@ pub enum RequestError {
     Invalid(Vec<String>),
     /// A documented action that this version does not have.
     #[error(
-        "action {0:?} is not available yet; available are: switch, rollback, hold, release, status, history, initialize"
+        "action {0:?} is not available yet; available are: switch, rollback, hold, release, drill, status, history, initialize"
     )]
     NotAvailableYet(String),
 }
@@ -215,6 +236,16 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         Some("release") => {
             reader.only("release", &["reason", "requested_by", "dry_run"]);
             Some(Request::Release(ReleaseRequest {
+                reason: reader.text("reason", MAX_REASON),
+                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
+                dry_run: reader.flag("dry_run"),
+            }))
+        }
+        Some("drill") => {
+            reader.only("drill", &["mode", "hold_minutes", "reason", "requested_by", "dry_run"]);
+            Some(Request::Drill(DrillRequest {
+                mode: reader.mode(),
+                hold_minutes: reader.drill_minutes(),
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
                 dry_run: reader.flag("dry_run"),
@@ -349,6 +380,34 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn mode(&mut self) -> Mode {
+        let modes = [Mode::Dry, Mode::Probe, Mode::Switch];
+        let Some(value) = self.fields.get("mode") else {
+            return Mode::Switch;
+        };
+        let mode = modes.into_iter().find(|mode| value.as_str() == Some(mode.as_str()));
+        if mode.is_none() {
+            self.fault("mode", value, "one of: dry, probe, switch");
+        }
+        mode.unwrap_or(Mode::Dry)
+    }
+
+    fn drill_minutes(&mut self) -> Option<u32> {
+        let value = self.fields.get("hold_minutes")?;
+        let minutes = value
+            .as_u64()
+            .and_then(|minutes| u32::try_from(minutes).ok())
+            .filter(|minutes| (1..=MAX_DRILL_MINUTES).contains(minutes));
+        if minutes.is_none() {
+            self.fault(
+                "hold_minutes",
+                value,
+                "a whole number from 1 to 1440 (a day): how long the drilled colour works",
+            );
+        }
+        minutes
     }
 
     fn colour(&mut self, field: &str) -> Option<Colour> {
@@ -506,14 +565,12 @@ mod tests {
 
     #[test]
     fn documented_actions_that_are_not_built_say_so() {
-        for action in ["drill", "check"] {
-            let error = ask(&json!({"action": action})).unwrap_err();
-            assert!(
-                matches!(&error, RequestError::NotAvailableYet(name) if name == action),
-                "{error}"
-            );
-            assert!(error.to_string().contains("not available yet"));
-        }
+        let error = ask(&json!({"action": "check"})).unwrap_err();
+        assert!(
+            matches!(&error, RequestError::NotAvailableYet(name) if name == "check"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("not available yet"));
     }
 
     #[test]
@@ -570,6 +627,10 @@ mod tests {
                 "\"force\"",
             ),
             (json!({"action": "release", "to": "blue"}), "\"to\""),
+            (json!({"action": "drill", "mode": "full"}), "dry, probe, switch"),
+            (json!({"action": "drill", "hold_minutes": 1441}), "from 1 to 1440"),
+            (json!({"action": "drill", "hold_minutes": "5"}), "from 1 to 1440"),
+            (json!({"action": "drill", "force": true}), "\"force\""),
             (json!({"action": "rollback", "to": "blue"}), "\"to\""),
         ] {
             let message = ask(&event).unwrap_err().to_string();

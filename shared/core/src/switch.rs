@@ -46,13 +46,18 @@ pub struct Intent {
     pub last_known_healthy: Option<Timestamp>,
     /// When the version that is in force took effect, where known; no transition takes effect before it.
     pub previous_effective_from: Option<Timestamp>,
+    /// The drill it belongs to.
+    pub drill: Option<serde_json::Value>,
 }
 
 /// When a transition takes effect.
 #[must_use]
 pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Timestamp {
     let planned = after(now, policy.lead);
-    let wanted = match (intent.kind.is_planned(), policy.takeover, intent.last_known_healthy) {
+    // A drill that ends because the drilled colour failed hands over like the failover that it is.
+    let is_planned =
+        intent.kind.is_planned() && !(intent.kind == Kind::DrillReturn && intent.last_known_healthy.is_some());
+    let wanted = match (is_planned, policy.takeover, intent.last_known_healthy) {
         (false, Takeover::AtLeastOnce, Some(healthy)) => healthy.min(now),
         // Nobody knows when the dead one last lived; waiting would leave it even more runs.
         (false, Takeover::AtLeastOnce, None) => now,
@@ -250,7 +255,7 @@ impl Switching {
             reason: intent.reason.clone(),
             actor: intent.actor.clone(),
             trigger: intent.trigger.clone(),
-            drill: None,
+            drill: intent.drill.clone(),
             evidence: intent.evidence.clone(),
         }
         .to_stored();

@@ -11,7 +11,7 @@ mod support;
 
 use bluegreen_core::audit::{Audited, Subject, due, records_to_prune, transition};
 use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Action, FlagState, GuardName, RecentFailovers, switch_guards};
+use bluegreen_core::decision::{Action, FlagState, GuardName, RecentFailovers, SwitchControl, switch_guards};
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
 use bluegreen_core::health::{AlarmState, CauseKind, Verdict};
 use bluegreen_core::hold::{Hold, HoldState};
@@ -545,7 +545,10 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
         &policy,
         Kind::Switch,
         &flag("blue", 12, 3600),
-        &hold,
+        &SwitchControl {
+            hold: &hold,
+            drill: None,
+        },
         Colour::Green,
         &healthy().assessed(&policy),
         noon(),

@@ -179,6 +179,8 @@ pub fn tick() -> Tick {
             flag: FlagState::Present(flag("blue", 12, 3600)),
             hold: HoldState::None,
             recent: Some(RecentFailovers { unacknowledged: 0 }),
+            last_active: None,
+            missing_since: None,
         },
         blue: healthy(),
         green: healthy(),
@@ -253,6 +255,7 @@ pub fn intent(writer: &str, kind: Kind, to: Colour) -> Intent {
         evidence: json!({}),
         last_known_healthy: (kind == Kind::Failover).then(|| ago(150)),
         previous_effective_from: None,
+        drill: None,
     }
 }
 

@@ -1,0 +1,165 @@
+//! Follows a drill to its end: returns when its time is over or the drilled colour fails, and records the outcome.
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::{clock, drilling, switching};
+use bluegreen_core::decision::{Action, Decision, FlagState};
+use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, Stage, stage};
+use bluegreen_core::flag::{Version, versions};
+use bluegreen_core::health::Verdict;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::transition::{Kind, Trigger};
+use serde_json::{Value, json};
+
+use crate::handler::Look;
+
+/// The drill under way at one look.
+pub(crate) struct UnderWay {
+    drill: Drill,
+    stage: Stage,
+    step: DrillStep,
+}
+
+impl UnderWay {
+    /// Whether there is nothing to do about it yet.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.step, DrillStep::Wait(_))
+    }
+
+    /// As the answer and the log tell it.
+    pub(crate) fn to_json(&self) -> Value {
+        let (step, reason) = match &self.step {
+            DrillStep::Wait(reason) => ("wait", reason.as_str()),
+            DrillStep::Return { reason, .. } => ("return", reason.as_str()),
+            DrillStep::Finish { reason, .. } => ("finish", reason.as_str()),
+        };
+        let return_at = match &self.stage {
+            Stage::Drilling { return_at, .. } => Some(*return_at),
+            Stage::NotSwitched | Stage::Returned { .. } | Stage::Overtaken { .. } => None,
+        };
+        json!({"id": self.drill.id, "from": self.drill.from, "to": self.drill.to, "step": step, "reason": reason,
+               "return_at": return_at})
+    }
+}
+
+/// Adds the drill under way to a look, and its return to the decision.
+pub(crate) async fn follow(shell: &Shell, look: &mut Look, hold: &HoldState) {
+    let Ok(observed) = &look.observed else { return };
+    let Some(drill) = Drill::under_way(observed.drill.as_deref()) else {
+        return;
+    };
+    let name = drill.record();
+    let known = look.history.take();
+    let history = async {
+        match known {
+            Some(history) => Ok(history),
+            None => shell.store.history().await,
+        }
+    };
+    let (history, records) = tokio::join!(history, shell.store.records(std::slice::from_ref(&name)));
+    let (history, records) = match (history, records) {
+        (Ok(history), Ok(records)) => (history, records),
+        (Err(failure), _) | (_, Err(failure)) => {
+            tracing::warn!(error = %failure.cause, drill = drill.id, "how far the drill has come cannot be read");
+            return;
+        }
+    };
+    let drill = match records.get(&name) {
+        Some(record) => drill.as_recorded(record),
+        None => drill,
+    };
+    let versions = versions(&history);
+    let stage = stage(&drill, &versions);
+    let step = if agree(&look.flag, versions.last()) {
+        let mode = shell.settings.policy.mode;
+        drill::decide(&drill, &stage, mode, hold, &look.verdicts, look.at)
+    } else {
+        DrillStep::Wait("the flag and its history differ: one of the two readings is stale".to_owned())
+    };
+    if let DrillStep::Return { reason, .. } = &step {
+        look.decision = Decision {
+            action: Action::DrillReturn,
+            reason: reason.clone(),
+            guards: Vec::new(),
+            look_again_soon: false,
+        };
+    }
+    look.drill = Some(UnderWay { drill, stage, step });
+    look.history = Some(history);
+}
+
+/// Nothing is decided on two readings of which one is stale.
+fn agree(flag: &FlagState, newest: Option<&Version>) -> bool {
+    match (flag, newest) {
+        (FlagState::Present(flag), Some(newest)) => {
+            flag.version == newest.entry.version && flag.modified == newest.entry.modified
+        }
+        (FlagState::Missing, None) => true,
+        _ => false,
+    }
+}
+
+/// Writes the flag back.
+pub(crate) async fn go_back(shell: &Shell, look: &Look, invocation: &Invocation, trigger: &Trigger) -> Option<Outcome> {
+    let observation = look.present()?;
+    let UnderWay { drill, step, .. } = look.drill.as_ref()?;
+    let DrillStep::Return { outcome, reason } = step else {
+        return None;
+    };
+    let drilled = look.verdicts.of(drill.to);
+    let intent = Intent {
+        kind: Kind::DrillReturn,
+        to: drill.from,
+        reason: format!("drill {outcome}: {reason}"),
+        actor: invocation.actor(drill.requested_by.clone()),
+        trigger: trigger.clone(),
+        evidence: json!({
+            "observed_at": look.at,
+            "last_known_healthy": drilled.last_known_healthy,
+            "verdicts": look.verdicts,
+        }),
+        // A drilled colour that died leaves runs that nobody executed, as in any failover.
+        last_known_healthy: drilled
+            .last_known_healthy
+            .filter(|_| *outcome == DrillOutcome::Failed && drilled.verdict == Verdict::Unhealthy),
+        previous_effective_from: look
+            .history
+            .as_deref()
+            .and_then(|history| versions(history).last().map(|version| version.effective_from)),
+        drill: Some(drill.return_tag(*outcome, reason)),
+    };
+    let mut switching = Switching::new(&shell.settings.policy, observation, intent, clock::now());
+    Some(switching::run(&shell.store, &mut switching).await)
+}
+
+/// Records the outcome, if the drill has come to its end. What dies here is done by the next tick.
+pub(crate) async fn conclude(
+    shell: &Shell,
+    look: &Look,
+    outcome: Option<&Outcome>,
+) -> Result<Option<Value>, FunctionError> {
+    let Some(under_way) = &look.drill else {
+        return Ok(None);
+    };
+    let (mut reached, mut step) = (under_way.stage.clone(), under_way.step.clone());
+    if matches!((&step, outcome), (DrillStep::Return { .. }, Some(Outcome::Switched(_)))) {
+        let history = shell
+            .store
+            .history()
+            .await
+            .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+        reached = stage(&under_way.drill, &versions(&history));
+        if matches!(reached, Stage::Returned { .. }) {
+            step = DrillStep::Finish {
+                outcome: None,
+                reason: String::new(),
+            };
+        }
+    }
+    let DrillStep::Finish { outcome, reason } = step else {
+        return Ok(Some(under_way.to_json()));
+    };
+    let conclusion = drilling::finish(shell, &under_way.drill, &reached, outcome, &reason, clock::now()).await?;
+    Ok(Some(json!(conclusion)))
+}

@@ -1,0 +1,297 @@
+//! `{"action":"drill"}`: practises a failover. The return is the watcher's: what starts here may die at any point.
+
+use std::time::Duration;
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::{clock, drilling, switching};
+use bluegreen_core::decision::{Guard, GuardName};
+use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards};
+use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::health::assess;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::request::DrillRequest;
+use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::time::{after, to_milliseconds, to_second};
+use bluegreen_core::transition::{Kind, Trigger};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::switch::Answer;
+
+/// As long as the slowest source may take.
+const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+pub(crate) async fn drill(
+    shell: &Shell,
+    request: DrillRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (observed, evidence) = tokio::join!(
+        shell.store.observe(),
+        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
+    );
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let now = clock::now();
+    let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
+    let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
+    let Some(flag) = observed.flag else {
+        let advice = "there is no flag; make it with {\"action\":\"initialize\"}";
+        let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
+        return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
+    };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let guards = guards(
+        &shell.settings.policy,
+        &shell.settings.drill,
+        request.mode,
+        &flag,
+        &hold,
+        observed.drill.as_deref(),
+        &verdicts,
+        now,
+    );
+    let Some(from) = flag.value.colour().filter(|_| guards.iter().all(|guard| guard.passed)) else {
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    };
+    let drill = Drill {
+        schema: Drill::SCHEMA,
+        id: invocation.request_id.clone(),
+        mode: request.mode,
+        from,
+        to: from.other(),
+        version: flag.version,
+        modified: flag.modified,
+        started_at: to_milliseconds(now),
+        hold_minutes,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("drill of {} on demand", from.other())),
+        requested_by: request.requested_by.clone(),
+        outcome: DrillOutcome::Pending,
+        finished_at: None,
+        proven_at: observed
+            .drill
+            .as_deref()
+            .and_then(Drill::from_stored)
+            .and_then(|last| last.proven_at),
+    };
+    let would = match request.mode {
+        Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
+        Mode::Switch => format!(
+            "{} would be drilled for {hold_minutes} minutes, until about {}, and then {from} be active again",
+            drill.to,
+            to_second(after(
+                now,
+                Duration::from_secs(u64::from(hold_minutes).saturating_mul(60))
+            ))
+        ),
+    };
+    if request.dry_run {
+        return Ok(answer("would_drill", would, guards, Some(&flag), &drill, invocation));
+    }
+    if request.mode != Mode::Switch {
+        let conclusion = ended(&drill, DrillOutcome::Succeeded, would.clone(), invocation);
+        drilling::tell(shell, &conclusion).await?;
+        let drill = Drill {
+            outcome: DrillOutcome::Succeeded,
+            ..drill
+        };
+        return Ok(answer("succeeded", would, guards, Some(&flag), &drill, invocation));
+    }
+    start(shell, &flag, drill, guards, invocation).await
+}
+
+/// A precondition is not met: told, and nothing touched.
+async fn blocked(
+    shell: &Shell,
+    request: &DrillRequest,
+    hold_minutes: u32,
+    flag: Option<&FlagObservation>,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let objections: Vec<String> = guards
+        .iter()
+        .filter(|guard| !guard.passed)
+        .map(|guard| format!("{}: {}", guard.name, guard.detail))
+        .collect();
+    let reason = objections.join("; ");
+    if !request.dry_run {
+        let active = flag.and_then(|flag| flag.value.colour());
+        let conclusion = Conclusion {
+            schema: Drill::SCHEMA,
+            id: invocation.request_id.clone(),
+            mode: request.mode,
+            outcome: DrillOutcome::Blocked,
+            from: active,
+            to: active.map(bluegreen_core::colour::Colour::other),
+            active,
+            reason: reason.clone(),
+            requested_by: request.requested_by.clone(),
+            timings: untouched(invocation.started, hold_minutes),
+        };
+        drilling::tell(shell, &conclusion).await?;
+    }
+    let mut answer = Answer::new("blocked", reason, guards).to_json(flag, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        let outcome = DrillOutcome::Blocked;
+        fields.insert(
+            "drill".to_owned(),
+            json!({"id": invocation.request_id, "mode": request.mode, "hold_minutes": hold_minutes, "outcome": outcome}),
+        );
+    }
+    Ok(answer)
+}
+
+/// Out to the other colour. The trace first, then the switch: the tick follows the trace whatever becomes of us.
+async fn start(
+    shell: &Shell,
+    flag: &FlagObservation,
+    drill: Drill,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    shell
+        .store
+        .put_drill(&drill)
+        .await
+        .map_err(|failure| FunctionError::StoreUnavailable {
+            doing: "noting the drill",
+            cause: failure.cause,
+            advice: "; the flag is unchanged; asking again is safe",
+        })?;
+    let intent = Intent {
+        kind: Kind::Drill,
+        to: drill.to,
+        reason: format!("{}; returns after {} minutes", drill.reason, drill.hold_minutes),
+        actor: invocation.actor(drill.requested_by.clone()),
+        trigger: Trigger {
+            kind: "invoke".to_owned(),
+            id: Some(invocation.request_id.clone()),
+        },
+        evidence: json!({}),
+        last_known_healthy: None,
+        previous_effective_from: None,
+        drill: Some(drill.tag()),
+    };
+    let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
+    match switching::run(&shell.store, &mut switching).await {
+        Outcome::Switched(switched) => {
+            let return_at = after(
+                clock::now(),
+                Duration::from_secs(u64::from(drill.hold_minutes).saturating_mul(60)),
+            );
+            let reason = format!(
+                "{} is drilled; {} is active again from about {}, or at once if {} fails",
+                drill.to,
+                drill.from,
+                to_second(return_at),
+                drill.to
+            );
+            let mut answer = answer("pending", reason, guards, Some(flag), &drill, invocation);
+            if let Some(fields) = answer.as_object_mut() {
+                fields.insert("active".to_owned(), json!(switched.to));
+                fields.insert("previous".to_owned(), json!(flag.value.colour()));
+                fields.insert("version".to_owned(), json!(switched.version));
+                fields.insert("transition".to_owned(), json!(switched.record));
+                fields.insert("effective_from".to_owned(), json!(switched.effective_from));
+                fields.insert("warnings".to_owned(), json!(switched.warnings));
+                if let Some(drill) = fields.get_mut("drill").and_then(Value::as_object_mut) {
+                    drill.insert("return_at".to_owned(), json!(return_at));
+                }
+            }
+            log(shell, &answer, invocation);
+            Ok(answer)
+        }
+        Outcome::Conflict(conflict) => {
+            let now = clock::now();
+            let other_drill = conflict.winner.as_ref().is_some_and(|winner| winner.drill.is_some());
+            let outcome = if other_drill {
+                // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
+                let conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
+                drilling::tell(shell, &conclusion).await?;
+                DrillOutcome::Blocked
+            } else {
+                let by = conflict.reason.clone();
+                let overtaken = Stage::Overtaken {
+                    switched_at: None,
+                    active: conflict.flag.as_ref().and_then(|flag| flag.value.colour()),
+                    by,
+                };
+                let outcome = Some(DrillOutcome::Interrupted);
+                drilling::finish(shell, &drill, &overtaken, outcome, &conflict.reason, now)
+                    .await?
+                    .outcome
+            };
+            let standing = conflict.flag.as_ref().or(Some(flag));
+            let drill = Drill { outcome, ..drill };
+            let answer = answer("conflict", conflict.reason, guards, standing, &drill, invocation);
+            log(shell, &answer, invocation);
+            Ok(answer)
+        }
+        Outcome::Failed(failed) => Err(failed.into()),
+    }
+}
+
+fn ended(drill: &Drill, outcome: DrillOutcome, reason: String, invocation: &Invocation) -> Conclusion {
+    Conclusion {
+        schema: Drill::SCHEMA,
+        id: drill.id.clone(),
+        mode: drill.mode,
+        outcome,
+        from: Some(drill.from),
+        to: Some(drill.to),
+        active: Some(drill.from),
+        reason,
+        requested_by: drill.requested_by.clone(),
+        timings: untouched(invocation.started, drill.hold_minutes),
+    }
+}
+
+fn untouched(started: Timestamp, hold_minutes: u32) -> Timings {
+    Timings {
+        started_at: to_milliseconds(started),
+        switched_at: None,
+        returned_at: None,
+        finished_at: to_milliseconds(clock::now()),
+        switch_duration_ms: None,
+        return_duration_ms: None,
+        held_s: None,
+        hold_minutes,
+    }
+}
+
+fn answer(
+    outcome: &'static str,
+    reason: String,
+    guards: Vec<Guard>,
+    flag: Option<&FlagObservation>,
+    drill: &Drill,
+    invocation: &Invocation,
+) -> Value {
+    let mut answer = Answer::new(outcome, reason, guards).to_json(flag, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        let mut shown = json!(drill);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("return_at".to_owned(), Value::Null);
+        }
+        fields.insert("drill".to_owned(), shown);
+    }
+    answer
+}
+
+fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
+    let text = |field: &str| answer.get(field).and_then(Value::as_str);
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = text("active"),
+        decision = text("outcome"),
+        transition = text("transition"),
+        reason = text("reason"),
+        request_id = %invocation.request_id,
+        "drill"
+    );
+}

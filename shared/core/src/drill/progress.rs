@@ -1,0 +1,319 @@
+//! How far a drill has come, read off the flag's history, and what the next tick does about it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::record::{Conclusion, Drill, DrillOutcome, Timings};
+use crate::colour::{Both, Colour};
+use crate::flag::{Origin, Version};
+use crate::health::{Assessment, Verdict};
+use crate::hold::HoldState;
+use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
+use crate::time::{after, elapsed, to_second, whole_milliseconds};
+use crate::transition::{Kind, TransitionRecord};
+
+/// How long a return may be late before the drill is given up: a person decides then, not a machine hours later.
+pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
+
+/// How far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The flag stands where the drill found it.
+    NotSwitched,
+    /// The drilled colour is active.
+    Drilling {
+        /// When the flag was written.
+        switched_at: Timestamp,
+        /// When it is to return.
+        return_at: Timestamp,
+    },
+    /// The flag has been written back by the drill.
+    Returned {
+        /// When the drilled colour became active.
+        switched_at: Timestamp,
+        /// When it ceased to be.
+        returned_at: Timestamp,
+        /// Name of the record of the way back, which holds the outcome.
+        record: String,
+        /// The colour active after it.
+        active: Option<Colour>,
+    },
+    /// Somebody or something else wrote the flag.
+    Overtaken {
+        /// When the drilled colour became active, if it did.
+        switched_at: Option<Timestamp>,
+        /// By what, in words.
+        by: String,
+        /// The colour active after it.
+        active: Option<Colour>,
+    },
+}
+
+/// Reads the stage off the flag's versions. The flag alone is the truth: what a dead function meant to do is not asked.
+#[must_use]
+pub fn stage(drill: &Drill, versions: &[Version]) -> Stage {
+    let record = drill.record();
+    let is_of_drill = |version: &&Version| match &version.origin {
+        Origin::Ours { record: of, .. } | Origin::Repeat { record: of, .. } => *of == record,
+        Origin::External => false,
+    };
+    let Some(way_out) = versions.iter().find(is_of_drill) else {
+        return not_switched(drill, versions);
+    };
+    let switched_at = way_out.entry.modified;
+    // A claim that another writer finished for reasons of its own: a failover, or a person.
+    if way_out.kind() != Kind::Drill {
+        return Stage::Overtaken {
+            switched_at: None,
+            by: described(way_out),
+            active: newest_colour(versions),
+        };
+    }
+    let later = versions
+        .iter()
+        .filter(|version| version.entry.version > way_out.entry.version)
+        .find(|version| !is_of_drill(version));
+    match later {
+        None => Stage::Drilling {
+            switched_at,
+            return_at: after(switched_at, minutes(drill.hold_minutes)),
+        },
+        Some(version) => match &version.origin {
+            Origin::Ours { record, .. } if version.kind() == Kind::DrillReturn => Stage::Returned {
+                switched_at,
+                returned_at: version.entry.modified,
+                record: record.clone(),
+                active: newest_colour(versions),
+            },
+            _ => Stage::Overtaken {
+                switched_at: Some(switched_at),
+                by: described(version),
+                active: newest_colour(versions),
+            },
+        },
+    }
+}
+
+fn not_switched(drill: &Drill, versions: &[Version]) -> Stage {
+    let Some(newest) = versions.last() else {
+        return Stage::Overtaken {
+            switched_at: None,
+            by: "the flag was deleted".to_owned(),
+            active: None,
+        };
+    };
+    // Older than the drill's start is a stale reading.
+    if newest.entry.version == drill.version || newest.entry.modified <= drill.modified {
+        return Stage::NotSwitched;
+    }
+    Stage::Overtaken {
+        switched_at: None,
+        by: described(newest),
+        active: newest_colour(versions),
+    }
+}
+
+fn newest_colour(versions: &[Version]) -> Option<Colour> {
+    versions.last()?.entry.value.colour()
+}
+
+fn minutes(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count).saturating_mul(60))
+}
+
+fn described(version: &Version) -> String {
+    format!(
+        "version {} ({}, {}) was written by {} at {}",
+        version.entry.version,
+        version.kind(),
+        version.entry.value,
+        version.entry.author.as_deref().unwrap_or("somebody"),
+        to_second(version.entry.modified)
+    )
+}
+
+/// What to do about a drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum DrillStep {
+    /// Nothing yet.
+    Wait(String),
+    /// Write the flag back.
+    Return {
+        /// The outcome that the return's record is to tell.
+        outcome: DrillOutcome,
+        /// Why.
+        reason: String,
+    },
+    /// It is over: record this outcome.
+    Finish {
+        /// The outcome; none where the return's record tells it.
+        outcome: Option<DrillOutcome>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Decides for the watcher.
+///
+/// The failure wins: a drilled colour that fails is left at once, and the pair never returns to a colour that is not
+/// healthy. A person wins too: a hold, or any other write of the flag, ends the drill where it stands.
+pub fn decide(
+    drill: &Drill,
+    stage: &Stage,
+    mode: WatcherMode,
+    hold: &HoldState,
+    verdicts: &Both<Assessment>,
+    now: Timestamp,
+) -> DrillStep {
+    let finish = |outcome, reason: String| DrillStep::Finish {
+        outcome: Some(outcome),
+        reason,
+    };
+    let return_at = match stage {
+        Stage::NotSwitched => {
+            // Nobody else finishes this claim as a drill: whoever writes next has reasons of its own.
+            return if elapsed(drill.started_at, now) < CLAIM_TIMEOUT {
+                DrillStep::Wait("the drill has been started and has not switched yet".to_owned())
+            } else {
+                finish(
+                    DrillOutcome::Failed,
+                    "the function that started the drill ended before it wrote the flag; nothing was changed; start \
+                     another drill"
+                        .to_owned(),
+                )
+            };
+        }
+        Stage::Returned { .. } => {
+            return DrillStep::Finish {
+                outcome: None,
+                reason: String::new(),
+            };
+        }
+        Stage::Overtaken { by, .. } => return finish(DrillOutcome::Interrupted, by.clone()),
+        Stage::Drilling { return_at, .. } => *return_at,
+    };
+    let (from, to) = (drill.from, drill.to);
+    let advice = format!("{to} stays active; go back with a rollback once {from} is fit");
+    if let Some(held) = hold.describe() {
+        return finish(DrillOutcome::Interrupted, format!("{held}; {advice}"));
+    }
+    let (drilled, home) = (verdicts.of(to), verdicts.of(from));
+    let given_up = now >= after(return_at, RETURN_GRACE);
+    let said = |assessment: &Assessment| assessment.reasons.join("; ");
+    let may_write = mode == WatcherMode::Automatic;
+    if drilled.verdict == Verdict::Unhealthy && home.verdict == Verdict::Healthy && may_write {
+        return DrillStep::Return {
+            outcome: DrillOutcome::Failed,
+            reason: format!("{to} became unhealthy in the drill: {}", said(drilled)),
+        };
+    }
+    if now < return_at {
+        return DrillStep::Wait(format!("{to} is drilled until {}", to_second(return_at)));
+    }
+    if !may_write {
+        let observing = "FAILOVER_MODE is observe, so the drill does not return by itself";
+        return if given_up {
+            finish(DrillOutcome::Interrupted, format!("{observing}; {advice}"))
+        } else {
+            DrillStep::Wait(observing.to_owned())
+        };
+    }
+    match (home.verdict, drilled.verdict) {
+        (Verdict::Unhealthy, _) => finish(
+            DrillOutcome::Interrupted,
+            format!(
+                "{from} became unhealthy while {to} was drilled: {}; {advice}",
+                said(home)
+            ),
+        ),
+        (Verdict::Healthy, Verdict::Healthy) => DrillStep::Return {
+            outcome: DrillOutcome::Succeeded,
+            reason: format!("{to} has worked for {} minutes as ordered", drill.hold_minutes),
+        },
+        (Verdict::Healthy, Verdict::Maintenance) => DrillStep::Return {
+            outcome: DrillOutcome::Interrupted,
+            reason: format!("{to} went into maintenance in the drill: {}", said(drilled)),
+        },
+        (Verdict::Healthy, _) if given_up => DrillStep::Return {
+            outcome: DrillOutcome::Failed,
+            reason: format!("nobody can vouch for {to}: {}", said(drilled)),
+        },
+        (Verdict::Healthy, verdict) => {
+            DrillStep::Wait(format!("the drill is to end, but {to} is {verdict}: {}", said(drilled)))
+        }
+        (verdict, _) if given_up => finish(
+            DrillOutcome::Interrupted,
+            format!(
+                "{from} is {verdict} and could not be returned to: {}; {advice}",
+                said(home)
+            ),
+        ),
+        (verdict, _) => DrillStep::Wait(format!(
+            "the drill is to return, but {from} is {verdict}: {}",
+            said(home)
+        )),
+    }
+}
+
+/// What is recorded of a finished drill.
+#[must_use]
+pub fn conclude(
+    drill: &Drill,
+    stage: &Stage,
+    outcome: Option<DrillOutcome>,
+    reason: &str,
+    way_out: Option<&TransitionRecord>,
+    way_back: Option<&TransitionRecord>,
+    now: Timestamp,
+) -> Conclusion {
+    let (switched_at, returned_at, active) = match stage {
+        Stage::NotSwitched => (None, None, Some(drill.from)),
+        Stage::Drilling { switched_at, .. } => (Some(*switched_at), None, Some(drill.to)),
+        Stage::Returned {
+            switched_at,
+            returned_at,
+            active,
+            ..
+        } => (Some(*switched_at), Some(*returned_at), *active),
+        Stage::Overtaken {
+            switched_at, active, ..
+        } => (*switched_at, None, *active),
+    };
+    // The return's record was written before the return: it alone knows what the drill came to.
+    let told = way_back.and_then(|record| record.drill.as_ref());
+    let told_outcome = told
+        .and_then(|drill| drill.get("outcome"))
+        .and_then(|outcome| serde_json::from_value(outcome.clone()).ok());
+    let told_reason = told.and_then(|drill| drill.get("reason")?.as_str().map(str::to_owned));
+    let took = |record: Option<&TransitionRecord>, written: Option<Timestamp>| {
+        Some(whole_milliseconds(elapsed(record?.decided_at, written?)))
+    };
+    Conclusion {
+        schema: Drill::SCHEMA,
+        id: drill.id.clone(),
+        mode: drill.mode,
+        // Without a readable record nobody can tell that it went well.
+        outcome: outcome.or(told_outcome).unwrap_or(DrillOutcome::Failed),
+        from: Some(drill.from),
+        to: Some(drill.to),
+        active,
+        reason: match (told_reason, reason) {
+            (Some(told), _) => told,
+            (None, "") => "the record of the return cannot be read".to_owned(),
+            (None, reason) => reason.to_owned(),
+        },
+        requested_by: drill.requested_by.clone(),
+        timings: Timings {
+            started_at: drill.started_at,
+            switched_at,
+            returned_at,
+            finished_at: now,
+            switch_duration_ms: took(way_out, switched_at),
+            return_duration_ms: took(way_back, returned_at),
+            held_s: switched_at.map(|switched| elapsed(switched, returned_at.unwrap_or(now)).as_secs()),
+            hold_minutes: drill.hold_minutes,
+        },
+    }
+}

@@ -1,0 +1,246 @@
+//! What is kept of a drill: where it started, what its transitions say of it, and how it ended.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::colour::Colour;
+use crate::flag::{FlagObservation, FlagValue, FlagVersion};
+use crate::parameters::record_name;
+use crate::transition::TransitionRecord;
+
+/// How far a drill goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Ask the preconditions and report.
+    Dry,
+    /// And check the standby's readiness.
+    Probe,
+    /// And switch, let it work, and return.
+    Switch,
+}
+
+impl Mode {
+    /// As written in requests and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dry => "dry",
+            Self::Probe => "probe",
+            Self::Switch => "switch",
+        }
+    }
+}
+
+/// How a drill ended, or that it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DrillOutcome {
+    /// Under way.
+    Pending,
+    /// The standby did the work, or would have, and all is as it was.
+    Succeeded,
+    /// The standby did not do the work.
+    Failed,
+    /// A precondition was not met; nothing was touched.
+    Blocked,
+    /// A real failure or a person took over.
+    Interrupted,
+}
+
+impl DrillOutcome {
+    /// As written in answers, metrics and events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for DrillOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The parameter `drill`: the drill under way, or the last one that switched.
+///
+/// It is written before anything else, so that a crash leaves a trace that the next tick follows. It only says out of
+/// which version of the flag a drill was to go; whether it did, and when it is to return, the flag's history and the
+/// transition's record tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drill {
+    /// Version of this format.
+    pub schema: u32,
+    /// Request id of the invocation that started it.
+    pub id: String,
+    /// How far it goes; always `switch` here.
+    pub mode: Mode,
+    /// The colour that was active, and is to be again.
+    pub from: Colour,
+    /// The colour that is drilled.
+    pub to: Colour,
+    /// Version of the flag that it starts from.
+    pub version: FlagVersion,
+    /// LastModifiedDate of that version.
+    pub modified: Timestamp,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// How long the drilled colour works.
+    pub hold_minutes: u32,
+    /// Why.
+    pub reason: String,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// How it ended, or `pending`.
+    pub outcome: DrillOutcome,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+    /// When a drill last succeeded, this one or an earlier one.
+    #[serde(default)]
+    pub proven_at: Option<Timestamp>,
+}
+
+impl Drill {
+    /// The present format.
+    pub const SCHEMA: u32 = 1;
+
+    /// Reads the stored value. What cannot be read is no drill: nothing may be switched on its word.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The drill that is under way, if the stored value says so.
+    #[must_use]
+    pub fn under_way(stored: Option<&str>) -> Option<Self> {
+        stored
+            .and_then(Self::from_stored)
+            .filter(|drill| drill.outcome == DrillOutcome::Pending)
+    }
+
+    /// Name of the record of its way out.
+    #[must_use]
+    pub fn record(&self) -> String {
+        record_name(&FlagObservation {
+            value: FlagValue::Valid(self.from),
+            version: self.version,
+            modified: self.modified,
+        })
+    }
+
+    /// Name of the record of its outcome: create-only, so that there is exactly one.
+    #[must_use]
+    pub fn outcome_record(&self) -> String {
+        outcome_record(&self.record())
+    }
+
+    /// What the record of its way out says of it.
+    #[must_use]
+    pub fn tag(&self) -> Value {
+        json!({"id": self.id, "hold_minutes": self.hold_minutes, "return_to": self.from})
+    }
+
+    /// The drill that the record of the way out belongs to. Two drills that started at the same moment wrote the same trace;
+    /// only the one that made the record is under way.
+    #[must_use]
+    pub fn as_recorded(self, record: &TransitionRecord) -> Self {
+        let tag = record.drill.as_ref();
+        let text = |name: &str| tag.and_then(|tag| tag.get(name)?.as_str()).map(str::to_owned);
+        let Some(id) = text("id").filter(|id| *id != self.id) else {
+            return self;
+        };
+        let hold_minutes = tag
+            .and_then(|tag| tag.get("hold_minutes")?.as_u64())
+            .and_then(|minutes| u32::try_from(minutes).ok());
+        Self {
+            id,
+            hold_minutes: hold_minutes.unwrap_or(self.hold_minutes),
+            started_at: record.decided_at,
+            reason: record.reason.clone(),
+            requested_by: record.actor.requested_by.clone(),
+            ..self
+        }
+    }
+
+    /// What the record of its way back says of it.
+    #[must_use]
+    pub fn return_tag(&self, outcome: DrillOutcome, reason: &str) -> Value {
+        json!({"id": self.id, "outcome": outcome, "reason": reason})
+    }
+}
+
+/// Name of the outcome beside the record of a drill's way out.
+#[must_use]
+pub fn outcome_record(record: &str) -> String {
+    format!("{record}-outcome")
+}
+
+/// How a drill ended: the stored outcome, from which event and metrics are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// Version of this format.
+    pub schema: u32,
+    /// The drill's id.
+    pub id: String,
+    /// How far it was to go.
+    pub mode: Mode,
+    /// How it ended.
+    pub outcome: DrillOutcome,
+    /// The colour that was active; none if the flag held none.
+    pub from: Option<Colour>,
+    /// The colour that was drilled.
+    pub to: Option<Colour>,
+    /// The colour that is active now.
+    pub active: Option<Colour>,
+    /// One sentence.
+    pub reason: String,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// Times.
+    pub timings: Timings,
+}
+
+/// When what happened, as far as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// When the flag was written for the way out.
+    pub switched_at: Option<Timestamp>,
+    /// When the flag was written for the way back.
+    pub returned_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// From the decision to the written flag, in milliseconds.
+    pub switch_duration_ms: Option<u64>,
+    /// The same on the way back.
+    pub return_duration_ms: Option<u64>,
+    /// How long the drilled colour was active, in seconds.
+    pub held_s: Option<u64>,
+    /// How long it was to be.
+    pub hold_minutes: u32,
+}
+
+impl Conclusion {
+    /// As stored.
+    #[must_use]
+    pub fn to_stored(&self) -> String {
+        json!(self).to_string()
+    }
+
+    /// Reads a stored outcome.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
