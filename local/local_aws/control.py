@@ -7,7 +7,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from local_aws import alarms, faults, mwaa, timeline
+from local_aws import alarms, faults, mwaa, parameter_store, timeline
 
 
 async def handle(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
@@ -38,6 +38,9 @@ async def _route(method: str, parts: list[str], since: int, asked: dict[str, Any
             return 200, {}
         case "DELETE", ["faults", fault_id]:
             return (200, {}) if faults.remove(fault_id) else (404, {"error": f"no fault {fault_id}"})
+        case "POST", ["parameters", "age"]:
+            parameter_store.age(str(asked.get("name")), float(asked.get("seconds", 0)))
+            return 200, {}
         case "GET", ["calls"]:
             entries, following = timeline.calls.since(since)
             return 200, {"calls": entries, "next": following}

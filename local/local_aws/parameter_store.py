@@ -207,6 +207,18 @@ def _describe(original: Any) -> Any:
     return describe
 
 
+def age(name: str, seconds: float) -> None:
+    """Make the newest version of a parameter older than it is, where a test cannot wait that long."""
+    scope.enter(scope.REGION)
+    record, history = ssm._parameters.get(name), ssm._parameter_history.get(name)
+    if record is None or not history:
+        raise ValueError(f"name: there is no parameter {name!r}")
+    for entry in (record, history[-1]):
+        entry["LastModifiedDate"] -= float(seconds)
+    ssm._parameters.remember(name)
+    ssm._parameter_history.remember(name)
+
+
 def install() -> None:
     for store in ("_parameters", "_parameter_history"):
         seams.replace(ssm, store, lambda _: RememberingStore())

@@ -161,3 +161,15 @@ def test_a_deleted_parameter_is_still_there_for_a_stale_read(local_aws, client, 
     client("ssm").delete_parameter(Name=f"/{unique}")
     local_aws.add_fault("stale", "ssm", stale_seconds=0.2)
     assert client("ssm").get_parameter(Name=f"/{unique}")["Parameter"]["Value"] == "blue"
+
+
+def test_a_parameter_can_be_made_older_than_it_is(local_aws, client, unique):
+    name = f"/{unique}/claim"
+    put(client, name)
+    put(client, name, "green", Overwrite=True)
+    local_aws.age_parameter(name, 90)
+    old, young = (entry["LastModifiedDate"] for entry in client("ssm").get_parameter_history(Name=name)["Parameters"])
+    assert 80 < (old - young).total_seconds() < 91
+    assert client("ssm").get_parameter(Name=name)["Parameter"]["LastModifiedDate"] == young
+    with pytest.raises(Exception, match="there is no parameter"):
+        local_aws.age_parameter(f"{name}-other", 1)

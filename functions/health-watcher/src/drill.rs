@@ -9,6 +9,7 @@ use bluegreen_core::flag::{Version, versions};
 use bluegreen_core::health::Verdict;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::{Kind, Trigger};
 use serde_json::{Value, json};
 
@@ -160,6 +161,14 @@ pub(crate) async fn conclude(
     let DrillStep::Finish { outcome, reason } = step else {
         return Ok(Some(under_way.to_json()));
     };
-    let conclusion = drilling::finish(shell, &under_way.drill, &reached, outcome, &reason, clock::now()).await?;
+    let conclusion = drilling::finish(
+        shell,
+        &under_way.drill,
+        &reached,
+        outcome,
+        &reason,
+        to_milliseconds(clock::now()),
+    )
+    .await?;
     Ok(Some(json!(conclusion)))
 }

@@ -410,8 +410,8 @@ fn policy_of(windows: &str) -> DrillPolicy {
 
 fn objections(
     change: impl FnOnce(&mut Policy, &mut HoldState, &mut Option<String>),
-    blue: Seen,
-    green: Seen,
+    blue: &Seen,
+    green: &Seen,
     windows: &str,
 ) -> Vec<GuardName> {
     let (mut policy, mut hold, mut stored) = (Policy::default(), HoldState::None, None);
@@ -439,42 +439,50 @@ fn objections(
 #[test]
 fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
     let nothing = |_: &mut Policy, _: &mut HoldState, _: &mut Option<String>| {};
-    assert_eq!(objections(nothing, healthy(), healthy(), ""), []);
+    assert_eq!(objections(nothing, &healthy(), &healthy(), ""), []);
     assert_eq!(
-        objections(nothing, healthy(), dead(), ""),
+        objections(nothing, &healthy(), &dead(), ""),
         [GuardName::StandbyUnhealthy]
     );
-    assert_eq!(objections(nothing, dead(), healthy(), ""), [GuardName::ActiveUnhealthy]);
+    assert_eq!(
+        objections(nothing, &dead(), &healthy(), ""),
+        [GuardName::ActiveUnhealthy]
+    );
     let unknown = healthy().everything_unknown(CauseKind::Throttled);
     assert_eq!(
-        objections(nothing, unknown, healthy(), ""),
+        objections(nothing, &unknown, &healthy(), ""),
         [GuardName::ActiveUnhealthy]
     );
     // Noon of 2026-11-23 is a Monday.
     assert_eq!(
-        objections(nothing, healthy(), healthy(), "MON:08:00-FRI:18:00"),
+        objections(nothing, &healthy(), &healthy(), "MON:08:00-FRI:18:00"),
         [GuardName::BlockedWindow]
     );
     assert_eq!(
-        objections(|_, hold, _| *hold = held(), healthy(), healthy(), ""),
+        objections(|_, hold, _| *hold = held(), &healthy(), &healthy(), ""),
         [GuardName::Hold]
     );
     assert_eq!(
-        objections(|policy, _, _| policy.cooldown = seconds(7200), healthy(), healthy(), ""),
+        objections(
+            |policy, _, _| policy.cooldown = seconds(7200),
+            &healthy(),
+            &healthy(),
+            ""
+        ),
         [GuardName::Cooldown]
     );
     assert_eq!(
         objections(
             |policy, _, _| policy.mode = WatcherMode::Observe,
-            healthy(),
-            healthy(),
+            &healthy(),
+            &healthy(),
             ""
         ),
         [GuardName::ModeObserve]
     );
     let under_way = json!(drill(ago(60))).to_string();
     assert_eq!(
-        objections(|_, _, stored| *stored = Some(under_way), healthy(), healthy(), ""),
+        objections(|_, _, stored| *stored = Some(under_way), &healthy(), &healthy(), ""),
         [GuardName::Drill]
     );
 }

@@ -230,7 +230,7 @@ pub fn decide(
         ),
         (Verdict::Healthy, Verdict::Healthy) => DrillStep::Return {
             outcome: DrillOutcome::Succeeded,
-            reason: format!("{to} has worked for {} minutes as ordered", drill.hold_minutes),
+            reason: format!("{to} worked as ordered, for {} min", drill.hold_minutes),
         },
         (Verdict::Healthy, Verdict::Maintenance) => DrillStep::Return {
             outcome: DrillOutcome::Interrupted,

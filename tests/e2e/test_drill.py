@@ -1,0 +1,422 @@
+"""Drills on the deployed stack: the way out, the way back, and everything that may come in between."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from conftest import Deploy
+from pair import Pair, guard, moment, only
+
+MINUTE = 60
+CLAIM_TIMEOUT = 80
+
+FINISHED = "Drill Finished"
+
+
+def start(pair: Pair, **request) -> dict:
+    """A drill of green for a minute, which has switched."""
+    answer = pair.ask(action="drill", hold_minutes=1, **request)
+    assert answer["outcome"] == "pending", answer
+    return answer
+
+
+def let_time_pass(pair: Pair, seconds: float = MINUTE + 1) -> None:
+    """The flag was written so much earlier than it was."""
+    pair.aws.age_parameter(pair.flag_name, seconds)
+
+
+def outcomes(pair: Pair) -> list[dict]:
+    """Every told end of a drill, repeats of the same event taken as one."""
+    told: dict[str, dict] = {}
+    for event in pair.wait_for_audit(FINISHED):
+        assert told.setdefault(event["id"], event) == event, "a repeat must say the same"
+    return list(told.values())
+
+
+def stored(pair: Pair) -> dict:
+    return json.loads(pair.parameter("drill"))
+
+
+def kinds(pair: Pair) -> list[str]:
+    return [entry["kind"] for entry in reversed(pair.ask(action="history")["entries"])]
+
+
+# -- the whole way -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.long(70)
+def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair):
+    answer = start(pair, reason="weekly", requested_by="ana")
+    assert (answer["active"], answer["previous"], answer["version"]) == ("green", "blue", 2)
+    drill = answer["drill"]
+    assert (drill["from"], drill["to"], drill["hold_minutes"], drill["outcome"]) == ("blue", "green", 1, "pending")
+    returns = moment(drill["return_at"])
+    assert timedelta(seconds=50) < returns - datetime.now(timezone.utc) <= timedelta(seconds=61)
+    assert pair.records()[answer["transition"]]["drill"] == {"id": drill["id"], "hold_minutes": 1, "return_to": "blue"}
+
+    tick = pair.tick()
+    assert (tick["decision"], tick["active"], tick["drill"]["step"]) == ("none", "green", "wait")
+    status = pair.ask(action="status")
+    assert status["drill"]["outcome"] == "pending"
+    assert abs(moment(status["drill"]["return_at"]) - returns) < timedelta(seconds=2)
+
+    time.sleep(max(0, (moment(status["drill"]["return_at"]) - datetime.now(timezone.utc)).total_seconds()) + 0.5)
+    tick = pair.tick()
+    assert (tick["decision"], tick["active"], tick["version"]) == ("drill-return", "blue", 3)
+    assert tick["drill"]["outcome"] == "succeeded"
+    finished = only(outcomes(pair))
+    assert (finished["outcome"], finished["mode"], finished["active"], finished["requested_by"]) == ("succeeded", "switch", "blue", "ana")
+    timings = finished["timings"]
+    assert timings["held_s"] >= MINUTE and timings["switch_duration_ms"] > 0 and timings["return_duration_ms"] > 0
+    written = [version.modified for version in pair.versions()[1:]]
+    told_at = [moment(timings["switched_at"]), moment(timings["returned_at"])]
+    assert all(abs(told - really) < timedelta(milliseconds=2) for told, really in zip(told_at, written)), (told_at, written)
+    assert kinds(pair)[-2:] == ["drill", "drill-return"]
+    assert pair.statistic("Sum", "DrillOutcome", Outcome="succeeded") == 1
+    told = stored(pair)
+    assert (told["outcome"], told["proven_at"]) == ("succeeded", timings["finished_at"])
+    assert pair.ask(action="status")["drill"]["outcome"] == "succeeded"
+    # It is over: the next tick has nothing to do with it.
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]) == ("none", None)
+
+
+def test_a_planned_return_takes_effect_a_lead_after_its_write(pair: Pair):
+    start(pair)
+    let_time_pass(pair)
+    pair.tick()
+    flag = pair.flag()
+    assert flag.effective_from - flag.modified > timedelta(seconds=9)
+
+
+def test_a_second_drill_can_follow(pair: Pair):
+    for number in (1, 2):
+        start(pair)
+        let_time_pass(pair)
+        assert pair.tick()["drill"]["outcome"] == "succeeded"
+        assert len(outcomes(pair)) == number
+
+
+# -- modes -------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mode", ["dry", "probe"])
+def test_dry_and_probe_report_and_touch_nothing(pair: Pair, mode: str):
+    answer = pair.ask(action="drill", mode=mode)
+    assert answer["outcome"] == "succeeded", answer
+    assert pair.flag().number == 1 and pair.parameter("drill") is None
+    finished = only(outcomes(pair))
+    assert (finished["mode"], finished["outcome"], finished["timings"]["switched_at"]) == (mode, "succeeded", None)
+    assert pair.statistic("Sum", "DrillOutcome", Outcome="succeeded") == 1
+
+
+def test_a_dry_run_of_a_drill_tells_nobody(pair: Pair):
+    answer = pair.ask(action="drill", dry_run=True)
+    assert answer["outcome"] == "would_drill" and "15 minutes" in answer["reason"]
+    assert pair.flag().number == 1 and pair.parameter("drill") is None
+    time.sleep(1)
+    assert pair.audit(FINISHED) == []
+
+
+# -- preconditions -----------------------------------------------------------------------------------------------------
+
+def blocked(pair: Pair, name: str) -> None:
+    before = pair.flag().number
+    answer = pair.ask(action="drill")
+    assert answer["outcome"] == "blocked", answer
+    assert not guard(answer, name)["passed"]
+    assert pair.flag().number == before, "nothing was touched"
+    finished = outcomes(pair)[-1]
+    assert finished["outcome"] == "blocked" and name in finished["reason"]
+
+
+def test_a_drill_is_blocked_while_the_pair_is_held(pair: Pair):
+    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    blocked(pair, "hold")
+    assert pair.statistic("Sum", "DrillOutcome", Outcome="blocked") == 1
+    pair.ask(action="release")
+    start(pair)
+
+
+@pytest.mark.parametrize(("colour", "name"), [("blue", "active-unhealthy"), ("green", "standby-unhealthy")])
+def test_a_drill_is_blocked_while_a_colour_is_sick(pair: Pair, colour: str, name: str):
+    pair.fail(colour)
+    blocked(pair, name)
+
+
+def test_a_drill_is_blocked_by_a_recent_transition(deploy: Deploy):
+    pair = deploy(CooldownSeconds="3600")
+    pair.ask(to="green")
+    blocked(pair, "cooldown")
+
+
+def test_a_drill_is_blocked_in_a_window(pair: Pair):
+    today = datetime.now(timezone.utc).date()
+    pair.configure("switch-handler", DRILL_BLOCKED_WINDOWS=f"{today}/{today + timedelta(days=1)}")
+    blocked(pair, "blocked-window")
+
+
+def test_an_unknown_window_is_refused_with_what_is_allowed(pair: Pair):
+    pair.configure("switch-handler", DRILL_BLOCKED_WINDOWS="weekends")
+    error = pair.ask_in_vain(action="drill")
+    assert error["errorType"] == "ConfigurationInvalid"
+    assert "weekends" in error["errorMessage"] and "MON:08:00-FRI:18:00" in error["errorMessage"]
+
+
+def test_a_drill_is_blocked_while_the_watcher_only_observes_but_can_be_tried(deploy: Deploy):
+    pair = deploy(FailoverMode="observe")
+    blocked(pair, "mode-observe")
+    assert pair.ask(action="drill", mode="probe")["outcome"] == "succeeded"
+
+
+def test_overlapping_drills_are_one(pair: Pair):
+    first = start(pair)
+    blocked(pair, "drill")
+    assert stored(pair)["id"] == first["drill"]["id"]
+    refused = pair.ask(to="blue")
+    assert refused["outcome"] == "refused" and "rollback" in refused["reason"]
+
+
+def test_twenty_drills_at_once_are_one_and_each_has_one_outcome(pair: Pair):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(20) as people:
+        answers = list(people.map(lambda _: pair.ask(action="drill", hold_minutes=1), range(20)))
+    said = [answer["outcome"] for answer in answers]
+    assert said.count("pending") == 1 and set(said) <= {"pending", "conflict", "blocked"}, said
+    assert pair.flag().number == 2
+    winner = only(answer for answer in answers if answer["outcome"] == "pending")["drill"]["id"]
+    let_time_pass(pair)
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]["id"], tick["drill"]["outcome"]) == ("drill-return", winner, "succeeded")
+    finished = outcomes(pair)
+    assert len(finished) == 20 and len({event["drill"] for event in finished}) == 20
+    assert [event["drill"] for event in finished if event["outcome"] == "succeeded"] == [winner]
+    assert {event["outcome"] for event in finished} == {"succeeded", "blocked"}
+
+
+def test_bad_requests_for_a_drill_are_refused_by_name(pair: Pair):
+    for request, part in [({"mode": "full"}, "dry, probe, switch"), ({"hold_minutes": 0}, "1 to 1440"),
+                          ({"to": "green"}, '"to"'), ({"force": True}, '"force"')]:
+        error = pair.ask_in_vain(action="drill", **request)
+        assert error["errorType"] == "InvalidRequest" and part in error["errorMessage"], error
+    assert pair.flag().number == 1
+
+
+# -- the failure wins --------------------------------------------------------------------------------------------------
+
+def test_a_drilled_colour_that_fails_is_left_at_once_in_spite_of_the_cooldown(deploy: Deploy):
+    pair = deploy(CooldownSeconds="0")
+    start(pair)
+    pair.configure("health-watcher", COOLDOWN_SECONDS="3600")
+    pair.fail("green")
+    tick = pair.tick()
+    assert (tick["decision"], tick["active"]) == ("drill-return", "blue")
+    assert tick["drill"]["outcome"] == "failed"
+    finished = only(outcomes(pair))
+    assert finished["outcome"] == "failed" and "UNAVAILABLE" in finished["reason"]
+    assert pair.statistic("Sum", "DrillOutcome", Outcome="failed") == 1
+    assert kinds(pair)[-1] == "drill-return"
+
+
+def test_nobody_returns_to_a_failed_colour(pair: Pair):
+    start(pair)
+    pair.fail("blue")
+    assert pair.tick()["drill"]["step"] == "wait", "it may be well again by the end"
+    let_time_pass(pair)
+    tick = pair.tick()
+    assert (tick["decision"], tick["active"], tick["drill"]["outcome"]) == ("none", "green", "interrupted")
+    finished = only(outcomes(pair))
+    assert "blue became unhealthy" in finished["reason"] and finished["active"] == "green"
+    pair.heal("blue")
+    assert pair.tick()["decision"] == "none" and pair.flag().value == "green", "what comes now is a person's to say"
+
+
+def test_with_both_sick_the_flag_stays_and_is_told(pair: Pair):
+    start(pair)
+    pair.fail("blue")
+    pair.fail("green")
+    tick = pair.tick()
+    assert (tick["decision"], tick["blocked_by"]) == ("blocked", ["standby-unhealthy"])
+    pair.heal("blue")
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]["outcome"], pair.flag().value) == ("drill-return", "failed", "blue")
+
+
+def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
+    start(pair)
+    pair.environment("blue", status="UPDATING")
+    let_time_pass(pair)
+    tick = pair.tick()
+    assert tick["drill"]["step"] == "wait" and "maintenance" in tick["drill"]["reason"]
+    let_time_pass(pair, 15 * MINUTE)
+    tick = pair.tick()
+    assert (tick["drill"]["outcome"], tick["active"]) == ("interrupted", "green")
+
+
+# -- a person wins -----------------------------------------------------------------------------------------------------
+
+def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
+    start(pair)
+    pair.ask(action="hold", hold_minutes=5, reason="looking", requested_by="ana")
+    tick = pair.tick()
+    assert (tick["active"], tick["drill"]["outcome"]) == ("green", "interrupted")
+    assert "ana" in only(outcomes(pair))["reason"]
+    pair.ask(action="release")
+    let_time_pass(pair)
+    assert pair.tick()["decision"] == "none" and pair.flag().value == "green"
+
+
+@pytest.mark.parametrize("request_", [{"action": "rollback"}, {"to": "blue", "force": True}])
+def test_a_person_who_switches_in_the_middle_ends_it(pair: Pair, request_: dict):
+    start(pair)
+    assert pair.ask(**request_, requested_by="ben")["outcome"] == "switched"
+    tick = pair.tick()
+    assert (tick["active"], tick["drill"]["outcome"]) == ("blue", "interrupted")
+    let_time_pass(pair)
+    assert pair.tick()["decision"] == "none" and pair.flag().number == 3
+
+
+def test_a_hand_edit_in_the_middle_ends_it(pair: Pair):
+    start(pair)
+    pair.write_by_hand("blue")
+    assert pair.tick()["drill"]["outcome"] == "interrupted"
+    assert "external" in only(outcomes(pair))["reason"]
+
+
+def test_a_flag_deleted_in_the_middle_ends_it(pair: Pair):
+    start(pair)
+    pair.delete_flag()
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]["outcome"]) == ("blocked", "interrupted")
+
+
+# -- trouble at every step ---------------------------------------------------------------------------------------------
+
+def settle(pair: Pair, ticks: int = 4) -> None:
+    """Ticks come until the drill has an outcome; a claim left behind grows old enough in between."""
+    for _ in range(ticks):
+        pair.invoke("health-watcher", {})
+        if stored(pair)["outcome"] != "pending":
+            return
+        for record in pair.records():
+            if not record.endswith("-outcome"):
+                pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+    raise AssertionError(f"the drill is stuck: {stored(pair)}")
+
+
+# (what is asked, which part of it): in the order in which the way out, and the way back, ask.
+WAY_OUT = [("PutParameter", "/drill"), ("PutParameter", "/transitions/"), ("PutParameter", "/active-environment")]
+WAY_BACK = [("GetParameters", "/active-environment"), ("GetParameterHistory", "/active-environment"),
+            ("GetParameters", "/transitions/"), ("PutParameter", "/transitions/"), ("PutParameter", "/active-environment"),
+            ("PutParameter", "-outcome"), ("PutParameter", "/drill")]
+
+
+@pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after"])
+@pytest.mark.parametrize(("operation", "match"), WAY_OUT)
+def test_a_drill_killed_on_its_way_out_is_followed_to_one_outcome(pair: Pair, kind: str, operation: str, match: str):
+    fault = pair.aws.add_fault(kind, "ssm", operation, match=match, times=1)
+    pair.invoke("switch-handler", {"action": "drill", "hold_minutes": 1})
+    assert pair.hits(fault) == 1
+    pair.aws.clear_faults()
+    if pair.parameter("drill") is None:
+        assert pair.flag().number == 1 and pair.records().keys() == {pair.flag().record}, "it left no trace: nothing began"
+        start(pair)
+        return
+    if pair.flag().value == "green":
+        let_time_pass(pair)
+    else:
+        early = stored(pair)
+        early["started_at"] = "2026-01-01T00:00:00Z"
+        pair.client("ssm").put_parameter(Name=f"{pair.root}/drill", Value=json.dumps(early), Type="String", Overwrite=True)
+    settle(pair)
+    wanted = "succeeded" if pair.flag().number == 3 else "failed"
+    assert (only(outcomes(pair))["outcome"], stored(pair)["outcome"]) == (wanted, wanted)
+    assert pair.flag().value == "blue"
+    # Nothing is stuck: whoever comes next finishes the claim that was left, if one was.
+    for record in pair.records():
+        pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+    assert pair.ask(to="green")["outcome"] == "switched"
+
+
+@pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after"])
+@pytest.mark.parametrize(("operation", "match"), WAY_BACK)
+def test_a_drill_killed_on_its_way_back_is_followed_to_one_outcome(pair: Pair, kind: str, operation: str, match: str):
+    start(pair)
+    let_time_pass(pair)
+    fault = pair.aws.add_fault(kind, "ssm", operation, match=match, times=1)
+    pair.invoke("health-watcher", {})
+    assert pair.hits(fault) == 1
+    pair.aws.clear_faults()
+    settle(pair)
+    assert only(outcomes(pair))["outcome"] == "succeeded"
+    assert pair.stands_at() == ("blue", 3), "once, and no further"
+    assert stored(pair)["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after", "throttle", "server-error", "access-denied"])
+@pytest.mark.parametrize(("service", "operation"), [("events", "PutEvents"), ("monitoring", "PutMetricData")])
+def test_trouble_in_telling_the_outcome_repeats_it_and_changes_nothing(pair: Pair, kind: str, service: str, operation: str):
+    start(pair)
+    pair.wait_until_audited(2)
+    pair.lose_change_events()
+    let_time_pass(pair)
+    pair.aws.add_fault(kind, service, operation, times=1 if kind.startswith("kill") else 3)
+    pair.invoke("health-watcher", {})
+    pair.aws.clear_faults()
+    settle(pair)
+    assert only(outcomes(pair))["outcome"] == "succeeded"
+    assert pair.stands_at() == ("blue", 3)
+
+
+@pytest.mark.parametrize("kind", ["throttle", "server-error", "timeout", "access-denied"])
+def test_a_history_that_cannot_be_read_delays_the_return_and_no_more(pair: Pair, kind: str):
+    start(pair)
+    let_time_pass(pair)
+    pair.aws.add_fault(kind, "ssm", "GetParameterHistory", latency_ms=9000)
+    pair.invoke("health-watcher", {})
+    assert pair.stands_at() == ("green", 2)
+    pair.aws.clear_faults()
+    settle(pair)
+    assert pair.stands_at() == ("blue", 3)
+
+
+def test_a_stale_history_returns_nobody(pair: Pair):
+    """Seen through yesterday's eyes, a person's switch has not happened."""
+    start(pair)
+    let_time_pass(pair)
+    time.sleep(2.5)
+    pair.ask(action="rollback")
+    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=2)
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]["step"]) == ("none", "wait") and "stale" in tick["drill"]["reason"]
+    pair.aws.clear_faults()
+    assert pair.tick()["drill"]["outcome"] == "interrupted"
+    assert pair.flag().number == 3
+
+
+def test_two_ticks_at_once_return_once(pair: Pair):
+    from concurrent.futures import ThreadPoolExecutor
+
+    start(pair)
+    let_time_pass(pair)
+    pair.look_once_a_tick()
+    with ThreadPoolExecutor(10) as ticks:
+        list(ticks.map(lambda _: pair.invoke("health-watcher", {}), range(10)))
+    settle(pair)
+    assert pair.stands_at() == ("blue", 3)
+    assert only(outcomes(pair))["outcome"] == "succeeded"
+
+
+def test_an_overdue_drill_is_told_once(pair: Pair):
+    pair.configure("health-watcher", DRILL_OVERDUE_DAYS="7")
+    assert pair.tick()["decision"] == "none" and pair.audit("Drill Overdue") == []
+    pair.aws.age_parameter(pair.flag_name, 8 * 24 * 3600)
+    for _ in range(3):
+        pair.tick()
+    told = only(pair.wait_for_audit("Drill Overdue"))
+    assert told["days"] == 7 and "7 days" in told["reason"]
+    pair.ask(to="green")
+    pair.tick()
+    assert pair.parameter("announced") is None, "a switch is a proof, too"
