@@ -43,7 +43,7 @@ impl fmt::Display for FlagVersion {
 }
 
 /// A stored value, read as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagValue {
     /// A colour.
@@ -79,7 +79,7 @@ impl fmt::Display for FlagValue {
 }
 
 /// The flag at one reading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlagObservation {
     /// What it holds.
     pub value: FlagValue,
@@ -190,7 +190,7 @@ pub fn shortened(text: &str, limit: usize) -> String {
 }
 
 /// One version of the flag, as GetParameterHistory gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HistoryEntry {
     /// What it held.
     pub value: FlagValue,

@@ -14,7 +14,7 @@ pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(80);
 
 /// Whether the watcher may act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Fail over by itself.
@@ -24,7 +24,7 @@ pub enum Mode {
 }
 
 /// What happens to runs that the dead environment may or may not have executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Takeover {
     /// A failover is back-dated to the last moment the old active was known healthy.
@@ -34,7 +34,7 @@ pub enum Takeover {
 }
 
 /// What the watcher does about a flag that holds no colour, or is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFlagFault {
     /// Tell a person, touch nothing.
@@ -44,7 +44,7 @@ pub enum OnFlagFault {
 }
 
 /// Thresholds and standing choices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
     /// Whether the watcher may act.
     pub mode: Mode,

@@ -28,7 +28,7 @@ const MAX_ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// What a transition is to be, before it is claimed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Intent {
     /// Why.
     pub kind: Kind,
@@ -69,7 +69,7 @@ pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Times
 }
 
 /// A request to Parameter Store, or the end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Step {
     /// Put the parameter `transitions/<record>` with Overwrite=false.
@@ -100,7 +100,7 @@ pub enum Step {
 }
 
 /// The claim as it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredClaim {
     /// Its value.
     pub value: String,
@@ -109,7 +109,7 @@ pub struct StoredClaim {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The claim is ours.
     ClaimCreated,
@@ -133,7 +133,7 @@ pub enum Reply {
 }
 
 /// A failed request, classed by what it means for the protocol.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Whether it may have been carried out all the same (a time-out, a 5xx).
     pub ambiguous: bool,
@@ -144,7 +144,7 @@ pub struct Failure {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The flag is written, by us and nobody else.
     Switched(Switched),
@@ -155,7 +155,7 @@ pub enum Outcome {
 }
 
 /// A finished transition.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Switched {
     /// The version written.
     pub version: FlagVersion,
@@ -174,7 +174,7 @@ pub struct Switched {
 }
 
 /// A lost claim.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conflict {
     /// One sentence: who won, or who is at it, and what to do.
     pub reason: String,
@@ -185,7 +185,7 @@ pub struct Conflict {
 }
 
 /// A transition that could not be finished.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failed {
     /// The failure.
     pub cause: Cause,
@@ -210,7 +210,7 @@ enum State {
 }
 
 /// Whose claim is being carried out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Claim {
     /// Ours.
     Own,
@@ -219,7 +219,7 @@ enum Claim {
 }
 
 /// One writer's run through the protocol.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Switching {
     policy: Policy,
     observed: FlagObservation,

@@ -89,7 +89,7 @@ impl fmt::Display for Kind {
 }
 
 /// Who made the transition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Actor {
     /// Which of our functions.
     pub function: String,
@@ -100,7 +100,7 @@ pub struct Actor {
 }
 
 /// What made the function run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trigger {
     /// `schedule`, `alarm`, `alarm-event`, `sns-alarm`, `environment-status`, `invoke` or `unrecognised`.
     #[serde(rename = "type")]
@@ -110,7 +110,7 @@ pub struct Trigger {
 }
 
 /// The claim and write-ahead record of one transition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TransitionRecord {
     /// Version of this format.
     pub schema: u32,

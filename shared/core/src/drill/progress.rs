@@ -17,7 +17,7 @@ use crate::transition::{Kind, TransitionRecord};
 pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// How far it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// The flag stands where the drill found it.
     NotSwitched,
@@ -134,7 +134,7 @@ fn described(version: &Version) -> String {
 }
 
 /// What to do about a drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum DrillStep {
     /// Nothing yet.

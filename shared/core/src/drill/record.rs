@@ -12,7 +12,7 @@ use crate::parameters::record_name;
 use crate::transition::TransitionRecord;
 
 /// How far a drill goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Ask the preconditions and report.
@@ -76,7 +76,7 @@ impl fmt::Display for DrillOutcome {
 /// It is written before anything else, so that a crash leaves a trace that the next tick follows. It only says out of
 /// which version of the flag a drill was to go; whether it did, and when it is to return, the flag's history and the
 /// transition's record tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Drill {
     /// Version of this format.
     pub schema: u32,
@@ -186,7 +186,7 @@ pub fn outcome_record(record: &str) -> String {
 }
 
 /// How a drill ended: the stored outcome, from which event and metrics are made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conclusion {
     /// Version of this format.
     pub schema: u32,
@@ -211,7 +211,7 @@ pub struct Conclusion {
 }
 
 /// When what happened, as far as it did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Timings {
     /// When it was asked for.
     pub started_at: Timestamp,

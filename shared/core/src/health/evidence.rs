@@ -45,7 +45,7 @@ impl CauseKind {
 }
 
 /// A cause with its message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
     /// The class.
     pub kind: CauseKind,
