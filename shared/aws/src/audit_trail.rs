@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bluegreen_core::audit::{self, Audited, Subject};
+use bluegreen_core::drill::outcome_of;
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, versions};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::elapsed;
@@ -128,8 +129,23 @@ fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version>
 
 /// Failing to prune is no failure: the next version tries again.
 async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
+    let mut names = audit::records_to_prune(versions, now);
+    if names.is_empty() {
+        return 0;
+    }
+    match shell.store.records(&names).await {
+        // The outcome first: without the record nobody would find it again.
+        Ok(records) => {
+            let outcomes = records.iter().filter_map(|(name, record)| outcome_of(name, record));
+            names.splice(0..0, outcomes.collect::<Vec<_>>());
+        }
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, "old transition records could not be read");
+            return 0;
+        }
+    }
     let mut pruned: usize = 0;
-    for record in audit::records_to_prune(versions, now) {
+    for record in names {
         match shell.store.delete_record(&record).await {
             Ok(()) => pruned = pruned.saturating_add(1),
             Err(failure) => tracing::warn!(record, error = %failure.cause, "an old transition record was not removed"),

@@ -3,7 +3,9 @@
 use bluegreen_core::audit::{self, Subject};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Stage, conclude};
 use bluegreen_core::metric::Metric;
+use bluegreen_core::policy::CLAIM_TIMEOUT;
 use bluegreen_core::switch::{Failure, Reply};
+use bluegreen_core::time::elapsed;
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
@@ -42,28 +44,45 @@ pub async fn finish(
         way_back.as_deref().and_then(of_drill),
         now,
     );
-    let conclusion = match shell
-        .store
-        .create_claim(&drill.outcome_record(), &decided.to_stored())
-        .await
-    {
+    let outcome_record = drill.outcome_record();
+    let conclusion = match shell.store.create_claim(&outcome_record, &decided.to_stored()).await {
         Reply::ClaimCreated => decided,
-        // Another tick was faster, or died after this: what it decided is what happened.
-        Reply::ClaimExists => shell
-            .store
-            .record(&drill.outcome_record())
-            .await
-            .map_err(|failure| unfinished("reading the drill's outcome", failure))?
-            .as_deref()
-            .and_then(Conclusion::from_stored)
-            .unwrap_or(decided),
+        Reply::ClaimExists => {
+            let stored = shell
+                .store
+                .record(&outcome_record)
+                .await
+                .map_err(|failure| unfinished("reading the drill's outcome", failure))?;
+            // What was decided first is what happened. Whoever decided it also tells it, unless it must be dead by now.
+            let is_abandoned = stored
+                .as_ref()
+                .is_some_and(|stored| elapsed(stored.modified, now) >= CLAIM_TIMEOUT);
+            let conclusion = stored
+                .and_then(|stored| Conclusion::from_stored(&stored.value))
+                .unwrap_or(decided);
+            if !is_abandoned {
+                return Ok(conclusion);
+            }
+            conclusion
+        }
         Reply::Failed(failure) => return Err(unfinished("recording the drill's outcome", failure)),
         other => {
             tracing::error!(?other, "an unexpected answer to a create-only put");
-            decided
+            return Ok(decided);
         }
     };
     tell(shell, &conclusion).await?;
+    close(shell, drill, &conclusion).await?;
+    Ok(conclusion)
+}
+
+/// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
+async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    let closing = |failure| unfinished("closing the drill", failure);
+    let standing = shell.store.drill().await.map_err(closing)?;
+    if standing.is_some_and(|standing| standing.record() != drill.record()) {
+        return Ok(());
+    }
     let finished_at = conclusion.timings.finished_at;
     let closed = Drill {
         outcome: conclusion.outcome,
@@ -75,12 +94,7 @@ pub async fn finish(
         },
         ..drill.clone()
     };
-    shell
-        .store
-        .put_drill(&closed)
-        .await
-        .map_err(|failure| unfinished("closing the drill", failure))?;
-    Ok(conclusion)
+    shell.store.put_drill(&closed).await.map_err(closing)
 }
 
 /// Sends the event, then the metric.

@@ -297,11 +297,25 @@ impl ParameterStore {
         self.put(self.names.drill(), json!(drill).to_string()).await
     }
 
-    /// The value of one record, of whatever form.
-    pub async fn record(&self, record: &str) -> Result<Option<String>, Failure> {
+    /// The drill as it stands now.
+    pub async fn drill(&self) -> Result<Option<Drill>, Failure> {
+        let name = self.names.drill();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found
+            .remove(&name)
+            .and_then(|parameter| Drill::from_stored(parameter.value()?)))
+    }
+
+    /// One record, of whatever form, with the date of its creation.
+    pub async fn record(&self, record: &str) -> Result<Option<StoredClaim>, Failure> {
         let name = self.names.transition(record);
         let mut found = self.get(vec![name.clone()]).await?;
-        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+        Ok(found.remove(&name).and_then(|parameter| {
+            Some(StoredClaim {
+                modified: instant(parameter.last_modified_date()?)?,
+                value: parameter.value?,
+            })
+        }))
     }
 
     /// The last audited colour, for the day when the flag itself holds none.

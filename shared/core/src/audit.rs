@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::decision::{Decision, GuardName};
-use crate::drill::{Conclusion, outcome_record};
+use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
 use crate::hold::{Hold, HoldState};
 use crate::metric::{Metric, MetricUnit};
@@ -112,13 +112,7 @@ pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
     oldest
         .iter()
         .filter(|version| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
-        .flat_map(|version| {
-            let mut records = records_of(std::slice::from_ref(version));
-            if version.kind() == Kind::Drill {
-                records.extend(records.last().map(|record| outcome_record(record)));
-            }
-            records
-        })
+        .flat_map(|version| records_of(std::slice::from_ref(version)))
         .collect()
 }
 

@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::time::{after, to_second};
 
 pub use progress::{DrillStep, RETURN_GRACE, Stage, conclude, decide, stage};
-pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_record};
+pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_of, outcome_record};
 pub use window::{BadWindow, BlockedWindows};
 
 /// Standing choices about drills.

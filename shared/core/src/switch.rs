@@ -476,6 +476,16 @@ impl Switching {
             );
             return conflict(reason, winner, Some(flag));
         }
+        // A drill is no time to tidy up, and a trace that two claims share could not be told apart.
+        if self.intent.kind == Kind::Drill {
+            let who = winner.as_ref().map_or_else(|| "somebody".to_owned(), who_won);
+            let reason = format!(
+                "a claim out of version {} stands that its writer never finished ({who}); a drill leaves it alone; any \
+                 switch by a person, or a failover, finishes it",
+                flag.version
+            );
+            return conflict(reason, winner, Some(flag));
+        }
         // With two colours a claim out of the observed colour can only want what we want; its record is the truth
         // where the flag held no colour.
         self.to = winner.as_ref().map_or(self.intent.to, |winner| winner.to);

@@ -13,7 +13,7 @@ use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Action, FlagState, GuardName, SwitchControl, switch_guards};
 use bluegreen_core::drill::{
     BlockedWindows, Drill, DrillOutcome, DrillPolicy, DrillStep, Mode, RETURN_GRACE, Stage, conclude, decide, guards,
-    outcome_record, overdue, stage,
+    outcome_of, overdue, stage,
 };
 use bluegreen_core::flag::{Tail, Version, description, versions};
 use bluegreen_core::health::CauseKind;
@@ -363,10 +363,13 @@ fn of_two_drills_that_left_the_same_trace_the_one_with_the_record_is_under_way()
         hold_minutes: 99,
         ..first.clone()
     };
+    let second_outcome = second.outcome_record();
     let followed = second.as_recorded(&record);
     assert_eq!((followed.id.as_str(), followed.hold_minutes), ("drill-1", 10));
     assert_eq!(first.clone().as_recorded(&record), first);
-    assert_eq!(first.outcome_record(), outcome_record(&first.record()));
+    assert_ne!(first.outcome_record(), second_outcome);
+    let of_record = outcome_of(&first.record(), &record);
+    assert_eq!(of_record, Some(first.outcome_record()));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::colour::Colour;
 use crate::flag::{FlagObservation, FlagValue, FlagVersion};
 use crate::parameters::record_name;
-use crate::transition::TransitionRecord;
+use crate::transition::{Kind, TransitionRecord};
 
 /// How far a drill goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -141,7 +141,7 @@ impl Drill {
     /// Name of the record of its outcome: create-only, so that there is exactly one.
     #[must_use]
     pub fn outcome_record(&self) -> String {
-        outcome_record(&self.record())
+        outcome_record(&self.record(), &self.id)
     }
 
     /// What the record of its way out says of it.
@@ -179,10 +179,23 @@ impl Drill {
     }
 }
 
-/// Name of the outcome beside the record of a drill's way out.
+/// Name of a drill's outcome beside the record of its way out. The id is part of it: a drill that lost the claim to another
+/// one has an outcome, too.
 #[must_use]
-pub fn outcome_record(record: &str) -> String {
-    format!("{record}-outcome")
+pub fn outcome_record(record: &str, id: &str) -> String {
+    let allowed = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    let id: String = id.chars().filter(allowed).take(64).collect();
+    format!("{record}-outcome-{id}")
+}
+
+/// Name of the outcome that belongs to the record of a transition, if that was a drill's way out.
+#[must_use]
+pub fn outcome_of(name: &str, record: &TransitionRecord) -> Option<String> {
+    if record.kind != Kind::Drill {
+        return None;
+    }
+    let id = record.drill.as_ref()?.get("id")?.as_str()?;
+    Some(outcome_record(name, id))
 }
 
 /// How a drill ended: the stored outcome, from which event and metrics are made.

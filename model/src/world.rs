@@ -1,0 +1,386 @@
+//! The small world: one store, a few writers, and what may happen between any two of their requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bluegreen_core::audit::due;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::drill::{Conclusion, Drill};
+use bluegreen_core::flag::{Origin, versions};
+use bluegreen_core::policy::CLAIM_TIMEOUT;
+use bluegreen_core::switch::Intent;
+use bluegreen_core::transition::Kind;
+use stateright::Property;
+
+use crate::store::Store;
+use crate::writer::{Fault, Role, Seen, Writer};
+
+/// How much may go wrong in one world: each happening costs one of its kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    /// Functions that die.
+    pub deaths: u8,
+    /// Answers that are lost.
+    pub lost_answers: u8,
+    /// Readings that are stale.
+    pub stale_readings: u8,
+    /// Times a colour falls sick or recovers.
+    pub illnesses: u8,
+    /// Times the flag is written by hand, with a colour or with garbage.
+    pub hand_edits: u8,
+    /// Times the flag is deleted.
+    pub deletions: u8,
+    /// Times a hold is placed.
+    pub holds: u8,
+    /// Times so long passes that functions time out, claims are abandoned and drills are due.
+    pub long_whiles: u8,
+    /// Events of the change-listener that are delivered: one for each is lost or doubled at will.
+    pub events: u8,
+}
+
+/// Everything there is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    pub(crate) store: Store,
+    pub(crate) sick: Both<bool>,
+    writers: Vec<Writer>,
+    budget: Budget,
+    /// Who believes to have made which transition.
+    believed: BTreeMap<String, BTreeSet<&'static str>>,
+    /// What was told of each drill.
+    told: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the flag was ever deleted.
+    deleted: bool,
+    /// Versions with an audit event.
+    audited: BTreeSet<(u64, i64)>,
+    /// What should never have been done.
+    wrongs: BTreeSet<String>,
+    /// What has come to pass, so that a model in which nothing happens is noticed.
+    seen: BTreeSet<&'static str>,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Happening {
+    /// A writer makes its next request.
+    Request(usize, Fault),
+    /// A colour falls sick, or recovers.
+    Turn(Colour),
+    /// Somebody writes the flag by another road.
+    ByHand(&'static str),
+    /// Somebody deletes it.
+    Deleted,
+    /// Somebody places a hold.
+    Held,
+    /// Longer passes than any function may run.
+    LongWhile,
+    /// The change-listener runs.
+    Listens,
+}
+
+/// A world to explore.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Who may write.
+    pub writers: Vec<Writer>,
+    /// What may go wrong.
+    pub budget: Budget,
+    /// What must come to pass in some run.
+    pub reaches: &'static [&'static str],
+}
+
+impl World {
+    pub(crate) fn saw(&mut self, what: &'static str) {
+        self.seen.insert(what);
+    }
+
+    pub(crate) fn believes(&mut self, writer: &'static str, record: &str) {
+        self.believed.entry(record.to_owned()).or_default().insert(writer);
+    }
+
+    pub(crate) fn tell(&mut self, conclusion: &Conclusion) {
+        self.saw(match conclusion.outcome.as_str() {
+            "succeeded" => "drill succeeded",
+            "failed" => "drill failed",
+            "interrupted" => "drill interrupted",
+            _ => "drill blocked",
+        });
+        self.told
+            .entry(conclusion.id.clone())
+            .or_default()
+            .insert(conclusion.to_stored());
+    }
+
+    /// What no writer may do, judged by what it saw.
+    pub(crate) fn check_write(&mut self, writer: &Writer, intent: &Intent, to: Colour, seen: &Seen) {
+        let automatic = matches!(intent.kind, Kind::Failover | Kind::DrillReturn);
+        if automatic && *seen.sick.of(to) {
+            self.wrongs.insert(format!(
+                "{} wrote {to} by {} though it saw it sick",
+                writer.name, intent.kind
+            ));
+        }
+        if automatic && seen.held {
+            self.wrongs
+                .insert(format!("{} wrote by {} though it saw a hold", writer.name, intent.kind));
+        }
+    }
+
+    fn listen(&mut self) {
+        let history = versions(&self.store.versions);
+        let due = due(&history, self.store.audited());
+        let Some(newest) = due.last() else { return };
+        for version in due {
+            self.audited
+                .insert((version.entry.version.0, version.entry.modified.as_millisecond()));
+        }
+        if let Some(active) = newest.entry.value.colour() {
+            self.store.last_active = Some(active);
+        }
+        self.store.audited = Some((newest.entry.version, self.store.now));
+    }
+
+    /// No function outlives its time-out.
+    fn long_while(&mut self) {
+        for writer in &mut self.writers {
+            if writer.has_begun() {
+                writer.end();
+            }
+        }
+        self.store.pass(CLAIM_TIMEOUT.saturating_add(Duration::from_secs(1)));
+    }
+
+    /// What becomes of the world when nothing more goes wrong: ticks and events come, and long enough passes.
+    fn left_in_peace(&self) -> Self {
+        let mut world = self.clone();
+        // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return; sickness stays as it is.
+        for minutes in [0, 20, 0, 0, 0] {
+            world.store.pass(Duration::from_secs(60_u64.saturating_mul(minutes)));
+            world.long_while();
+            world.listen();
+            let mut tick = Writer::new("peace", Role::Tick);
+            while tick.is_at_work() {
+                tick.run(&mut world, Fault::None);
+            }
+        }
+        world.listen();
+        world
+    }
+
+    /// What is wrong with the pair after it was left in peace.
+    pub fn complaints(&self) -> Vec<&'static str> {
+        let world = self.left_in_peace();
+        let active = world.store.flag(false).and_then(|flag| flag.value.colour());
+        let cared_for =
+            active.is_some_and(|active| !*world.sick.of(active) || *world.sick.of(active.other()) || world.store.held);
+        let history = versions(&world.store.versions);
+        let all_audited = history.iter().skip(1).all(|version| {
+            let key = (version.entry.version.0, version.entry.modified.as_millisecond());
+            world.audited.contains(&key)
+        });
+        [
+            (
+                Drill::under_way(world.store.drill.as_deref()).is_some(),
+                "a drill hangs",
+            ),
+            (active.is_none(), "the flag holds no colour"),
+            (active.is_some() && !cared_for, "a sick active was not left"),
+            (!all_audited, "a version was not audited"),
+            (!world.is_consistent(), "healing broke a promise"),
+        ]
+        .into_iter()
+        .filter_map(|(is_so, what)| is_so.then_some(what))
+        .collect()
+    }
+
+    fn is_consistent(&self) -> bool {
+        self.told.values().all(|told| told.len() == 1)
+            && self.believed.values().all(|writers| writers.len() == 1)
+            && self.wrongs.is_empty()
+            && self.claims_are_kept()
+    }
+
+    /// Every version of ours follows the very version that it was claimed out of, unless a hand came in between: a write
+    /// and a deletion of the flag cannot be told from each other's absence without compare-and-swap.
+    fn claims_are_kept(&self) -> bool {
+        let history = versions(&self.store.versions);
+        let by_hand = history
+            .iter()
+            .skip(1)
+            .any(|version| matches!(version.origin, Origin::External | Origin::Repeat { .. }));
+        by_hand
+            || self.deleted
+            || history.windows(2).all(|pair| match pair {
+                [before, after] => match &after.origin {
+                    Origin::Ours { record, .. } => {
+                        let named = format!(
+                            "v{}-{}",
+                            before.entry.version.next(),
+                            before.entry.modified.as_millisecond()
+                        );
+                        *record == named
+                    }
+                    _ => true,
+                },
+                _ => true,
+            })
+    }
+}
+
+impl stateright::Model for Model {
+    type State = World;
+    type Action = Happening;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World {
+            store: Store::new(),
+            sick: Both {
+                blue: false,
+                green: false,
+            },
+            writers: self.writers.clone(),
+            budget: self.budget,
+            believed: BTreeMap::new(),
+            told: BTreeMap::new(),
+            deleted: false,
+            audited: BTreeSet::new(),
+            wrongs: BTreeSet::new(),
+            seen: BTreeSet::new(),
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Happening>) {
+        let budget = world.budget;
+        for (index, writer) in world
+            .writers
+            .iter()
+            .enumerate()
+            .filter(|(_, writer)| writer.is_at_work())
+        {
+            actions.push(Happening::Request(index, Fault::None));
+            if writer.reads() && budget.stale_readings > 0 {
+                actions.push(Happening::Request(index, Fault::Stale));
+            }
+            if writer.has_begun() && budget.deaths > 0 {
+                actions.push(Happening::Request(index, Fault::DiesBefore));
+            }
+            if writer.writes() {
+                if budget.deaths > 0 {
+                    actions.push(Happening::Request(index, Fault::DiesAfter));
+                }
+                if budget.lost_answers > 0 {
+                    actions.push(Happening::Request(index, Fault::LostAnswer));
+                }
+            }
+        }
+        if budget.illnesses > 0 {
+            actions.extend(Colour::BOTH.map(Happening::Turn));
+        }
+        if budget.hand_edits > 0 && !world.store.versions.is_empty() {
+            actions.extend(["blue", "green", "purple"].map(Happening::ByHand));
+        }
+        if budget.deletions > 0 && !world.store.versions.is_empty() {
+            actions.push(Happening::Deleted);
+        }
+        if budget.holds > 0 && !world.store.held {
+            actions.push(Happening::Held);
+        }
+        if budget.long_whiles > 0 {
+            actions.push(Happening::LongWhile);
+        }
+        if budget.events > 0 {
+            actions.push(Happening::Listens);
+        }
+    }
+
+    fn next_state(&self, before: &World, happening: Happening) -> Option<World> {
+        let mut world = before.clone();
+        let budget = &mut world.budget;
+        match happening {
+            Happening::Request(index, fault) => {
+                let spent = match fault {
+                    Fault::None => None,
+                    Fault::LostAnswer => Some(&mut budget.lost_answers),
+                    Fault::Stale => Some(&mut budget.stale_readings),
+                    Fault::DiesBefore | Fault::DiesAfter => Some(&mut budget.deaths),
+                };
+                if let Some(spent) = spent {
+                    *spent = spent.saturating_sub(1);
+                }
+                let mut writer = world.writers.get(index)?.clone();
+                writer.run(&mut world, fault);
+                *world.writers.get_mut(index)? = writer;
+            }
+            Happening::Turn(colour) => {
+                budget.illnesses = budget.illnesses.saturating_sub(1);
+                let sick = world.sick.of_mut(colour);
+                *sick = !*sick;
+            }
+            Happening::ByHand(value) => {
+                budget.hand_edits = budget.hand_edits.saturating_sub(1);
+                world.store.write(value, None, "hand");
+            }
+            Happening::Deleted => {
+                budget.deletions = budget.deletions.saturating_sub(1);
+                world.deleted = true;
+                world.store.versions.clear();
+                world.store.pass(Duration::from_millis(1));
+            }
+            Happening::Held => {
+                budget.holds = budget.holds.saturating_sub(1);
+                world.store.held = true;
+            }
+            Happening::LongWhile => {
+                budget.long_whiles = budget.long_whiles.saturating_sub(1);
+                world.long_while();
+            }
+            Happening::Listens => {
+                budget.events = budget.events.saturating_sub(1);
+                world.listen();
+            }
+        }
+        (world != *before).then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut properties = vec![
+            Property::<Self>::always(
+                "no two writers believe that they made the same transition",
+                |_, world| world.believed.values().all(|writers| writers.len() == 1),
+            ),
+            Property::<Self>::always("one outcome is told of a drill", |_, world| {
+                world.told.values().all(|told| told.len() == 1)
+            }),
+            Property::<Self>::always(
+                "nobody fails over or returns to a colour it saw sick, or against a hold it saw",
+                |_, world| world.wrongs.is_empty(),
+            ),
+            Property::<Self>::always("a version of ours follows the one it was claimed out of", |_, world| {
+                world.claims_are_kept()
+            }),
+            Property::<Self>::always(
+                "left in peace, the pair heals: no drill hangs, the flag holds a colour, a sick active is left, all is audited",
+                |_, world| world.complaints().is_empty(),
+            ),
+        ];
+        for reached in self.reaches {
+            properties.push(Property::<Self>::sometimes(reached, sometimes(reached)));
+        }
+        properties
+    }
+}
+
+/// Conditions are plain functions: one for each thing that a model can be asked to reach.
+fn sometimes(what: &'static str) -> fn(&Model, &World) -> bool {
+    match what {
+        "switch" => |_, world| world.seen.contains("switch"),
+        "failover" => |_, world| world.seen.contains("failover"),
+        "restore" => |_, world| world.seen.contains("restore"),
+        "drill-return" => |_, world| world.seen.contains("drill-return"),
+        "drill succeeded" => |_, world| world.seen.contains("drill succeeded"),
+        "drill failed" => |_, world| world.seen.contains("drill failed"),
+        "drill interrupted" => |_, world| world.seen.contains("drill interrupted"),
+        "drill blocked" => |_, world| world.seen.contains("drill blocked"),
+        _ => |_, _| false,
+    }
+}

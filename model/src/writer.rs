@@ -1,0 +1,569 @@
+//! Whoever may write the flag: a watcher's tick, a person, a drill. One request a step.
+
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
+use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, DrillStep, Mode, Stage, conclude, stage};
+use bluegreen_core::flag::{FlagObservation, HistoryEntry, Tail, description, versions};
+use bluegreen_core::health::{
+    AirflowHealth, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, assess,
+};
+use bluegreen_core::hold::{Hold, HoldState};
+use bluegreen_core::policy::{CLAIM_TIMEOUT, OnFlagFault, Policy};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Reply, Step, Switching};
+use bluegreen_core::time::elapsed;
+use bluegreen_core::transition::{Actor, Kind, TransitionRecord, Trigger};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::store::Store;
+use crate::world::World;
+
+/// What a writer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A tick of the watcher: failover, drill-return, repair, and the ends of drills.
+    Tick,
+    /// A person's switch.
+    Person(Colour),
+    /// A person's switch with force.
+    Forced(Colour),
+    /// A drill's way out.
+    Drill,
+}
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// It is carried out, but no answer arrives.
+    LostAnswer,
+    /// It reads what was so one version ago.
+    Stale,
+    /// The writer dies before it.
+    DiesBefore,
+    /// The writer dies after it.
+    DiesAfter,
+}
+
+/// Where a writer is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum At {
+    /// About to read the parameters.
+    Observing,
+    /// About to read the history, for a drill under way.
+    Following { seen: Box<Seen>, drill: Box<Drill> },
+    /// About to note the drill.
+    Noting { seen: Box<Seen>, drill: Box<Drill> },
+    /// In the switch protocol.
+    Switching {
+        machine: Box<Switching>,
+        step: Step,
+        intent: Box<Intent>,
+        seen: Box<Seen>,
+        /// The drill that is begun by it, or ended.
+        drill: Option<Box<Drill>>,
+    },
+    /// About to create a deleted flag again.
+    Creating { colour: Colour },
+    /// About to read the history again, after a drill's return.
+    Reading { drill: Box<Drill> },
+    /// About to record a drill's outcome.
+    Recording {
+        drill: Box<Drill>,
+        conclusion: Box<Conclusion>,
+    },
+    /// About to tell it.
+    Telling {
+        drill: Box<Drill>,
+        conclusion: Box<Conclusion>,
+    },
+    /// About to close the drill.
+    Closing {
+        drill: Box<Drill>,
+        conclusion: Box<Conclusion>,
+    },
+    /// At its end, or dead.
+    Ended,
+}
+
+/// What a writer saw at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    pub(crate) flag: Option<FlagObservation>,
+    pub(crate) held: bool,
+    pub(crate) drill: Option<String>,
+    pub(crate) sick: Both<bool>,
+}
+
+/// One run of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Writer {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    pub(crate) at: At,
+}
+
+/// The thresholds of the world: nothing rests, so that as much as possible can happen.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        cooldown: std::time::Duration::ZERO,
+        failover_budget: 100,
+        on_flag_fault: OnFlagFault::Restore,
+        ..Policy::default()
+    }
+}
+
+fn assessment(sick: bool, now: Timestamp) -> Assessment {
+    let status = if sick { "UNAVAILABLE" } else { "AVAILABLE" };
+    let evidence = Evidence {
+        environment: EnvironmentAnswer::Found(Environment {
+            status: status.to_owned(),
+            airflow_version: None,
+            last_update_source: None,
+        }),
+        airflow: Answer::Known(AirflowHealth {
+            scheduler: Some("healthy".to_owned()),
+            metadatabase: Some("healthy".to_owned()),
+            latest_scheduler_heartbeat: None,
+        }),
+        heartbeat: Answer::Unknown(Cause::not_asked()),
+        alarms: Answer::Known(Vec::new()),
+    };
+    assess(&policy(), &evidence, now)
+}
+
+impl Writer {
+    /// A writer that has not begun.
+    #[must_use]
+    pub fn new(name: &'static str, role: Role) -> Self {
+        Self {
+            name,
+            role,
+            at: At::Observing,
+        }
+    }
+
+    /// Whether anything is left to do.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        !matches!(self.at, At::Ended)
+    }
+
+    /// Whether it has begun: a fault before that is nobody's.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.is_at_work() && !matches!(self.at, At::Observing)
+    }
+
+    /// Whether the next request reads.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        match &self.at {
+            At::Observing | At::Following { .. } | At::Reading { .. } => true,
+            At::Switching { step, .. } => matches!(step, Step::ReadBack { .. } | Step::ReadHistory),
+            _ => false,
+        }
+    }
+
+    /// Whether the next request writes.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.is_at_work() && !self.reads() && !self.waits()
+    }
+
+    fn waits(&self) -> bool {
+        matches!(
+            &self.at,
+            At::Switching {
+                step: Step::Wait(_),
+                ..
+            }
+        )
+    }
+
+    /// Times out.
+    pub(crate) fn end(&mut self) {
+        self.at = At::Ended;
+    }
+
+    /// Makes the next request.
+    pub(crate) fn run(&mut self, world: &mut World, fault: Fault) {
+        if fault == Fault::DiesBefore {
+            self.at = At::Ended;
+            return;
+        }
+        let stale = fault == Fault::Stale;
+        let lost = fault == Fault::LostAnswer;
+        let at = std::mem::replace(&mut self.at, At::Ended);
+        self.at = match at {
+            At::Observing => self.observe(world, stale),
+            At::Following { seen, drill } => self.follow(world, *seen, *drill, stale),
+            At::Noting { seen, drill } => {
+                world.store.drill = Some(json!(drill).to_string());
+                if lost {
+                    At::Ended
+                } else {
+                    let intent = self.intent(Kind::Drill, drill.to, Some(drill.tag()));
+                    self.begin(*seen, intent, Some(drill), &world.store)
+                }
+            }
+            At::Switching {
+                machine,
+                step,
+                intent,
+                seen,
+                drill,
+            } => self.switch(world, *machine, &step, (*intent, drill), *seen, fault),
+            At::Creating { colour } => {
+                if world.store.versions.is_empty() {
+                    let now = world.store.now;
+                    let record = format!("v1-{}", now.as_millisecond());
+                    let tail = Tail {
+                        effective_from: now,
+                        record,
+                    };
+                    let text = description(Kind::Restore, "put back", &tail);
+                    world.store.write(colour.as_str(), Some(&text), self.name);
+                    world.saw("restore");
+                }
+                At::Ended
+            }
+            At::Reading { drill } => {
+                let history = world.store.history(stale);
+                finish_if_over(&drill, &versions(&history), world)
+            }
+            At::Recording { drill, conclusion } => {
+                let name = drill.outcome_record();
+                let created = world.store.create_record(&name, &conclusion.to_stored());
+                if lost {
+                    At::Ended
+                } else if created {
+                    At::Telling { drill, conclusion }
+                } else {
+                    abandoned(world, &name, drill)
+                }
+            }
+            At::Telling { drill, conclusion } => {
+                world.tell(&conclusion);
+                if lost {
+                    At::Ended
+                } else {
+                    At::Closing { drill, conclusion }
+                }
+            }
+            At::Closing { drill, conclusion } => {
+                let standing = world.store.drill.as_deref().and_then(Drill::from_stored);
+                if standing.is_some_and(|standing| standing.record() != drill.record()) {
+                    return;
+                }
+                let closed = Drill {
+                    outcome: conclusion.outcome,
+                    finished_at: Some(conclusion.timings.finished_at),
+                    ..*drill
+                };
+                world.store.drill = Some(json!(closed).to_string());
+                At::Ended
+            }
+            At::Ended => At::Ended,
+        };
+        if fault == Fault::DiesAfter {
+            self.at = At::Ended;
+        }
+    }
+
+    fn observe(&self, world: &World, stale: bool) -> At {
+        let store = &world.store;
+        let seen = Seen {
+            flag: store.flag(stale),
+            held: store.held,
+            drill: store.drill.clone(),
+            sick: world.sick,
+        };
+        match self.role {
+            Role::Tick => match Drill::under_way(seen.drill.as_deref()) {
+                Some(drill) => At::Following {
+                    seen: Box::new(seen),
+                    drill: Box::new(drill),
+                },
+                None => self.decide(seen, store),
+            },
+            Role::Person(to) | Role::Forced(to) => {
+                let fit = !*seen.sick.of(to) && Drill::under_way(seen.drill.as_deref()).is_none();
+                let forced = matches!(self.role, Role::Forced(_));
+                match &seen.flag {
+                    Some(flag) if flag.value.colour() != Some(to) && (fit || forced) => {
+                        let intent = self.intent(Kind::Switch, to, None);
+                        self.begin(seen, intent, None, store)
+                    }
+                    _ => At::Ended,
+                }
+            }
+            Role::Drill => {
+                let active = seen.flag.as_ref().and_then(|flag| flag.value.colour());
+                let free = !seen.held && !seen.sick.blue && !seen.sick.green;
+                let (Some(flag), Some(from), true, None) =
+                    (&seen.flag, active, free, Drill::under_way(seen.drill.as_deref()))
+                else {
+                    return At::Ended;
+                };
+                let drill = Drill {
+                    schema: Drill::SCHEMA,
+                    id: self.name.to_owned(),
+                    mode: Mode::Switch,
+                    from,
+                    to: from.other(),
+                    version: flag.version,
+                    modified: flag.modified,
+                    started_at: store.now,
+                    hold_minutes: 1,
+                    reason: "model".to_owned(),
+                    requested_by: None,
+                    outcome: DrillOutcome::Pending,
+                    finished_at: None,
+                    proven_at: None,
+                };
+                At::Noting {
+                    seen: Box::new(seen),
+                    drill: Box::new(drill),
+                }
+            }
+        }
+    }
+
+    /// A tick without a drill under way.
+    fn decide(&self, seen: Seen, store: &Store) -> At {
+        let now = store.now;
+        let control = ControlState {
+            flag: seen.flag.clone().map_or(FlagState::Missing, FlagState::Present),
+            hold: hold(seen.held, now),
+            recent: Some(RecentFailovers { unacknowledged: 0 }),
+            last_active: store.last_active,
+            // The wait that SSM asks for is time, which passes as it likes here.
+            missing_since: Some(Timestamp::MIN),
+        };
+        let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
+        let decision = decide(&policy(), &control, &verdicts, now);
+        match (decision.action, &seen.flag) {
+            (Action::Failover, Some(flag)) => match flag.value.colour() {
+                Some(active) => {
+                    let intent = self.intent(Kind::Failover, active.other(), None);
+                    self.begin(seen, intent, None, store)
+                }
+                None => At::Ended,
+            },
+            (Action::Restore(colour), Some(_)) => {
+                let intent = self.intent(Kind::Restore, colour, None);
+                self.begin(seen, intent, None, store)
+            }
+            (Action::Restore(colour), None) => At::Creating { colour },
+            _ => At::Ended,
+        }
+    }
+
+    /// A tick with a drill under way: history and record are read, and the drill's step comes first.
+    fn follow(&self, world: &mut World, seen: Seen, drill: Drill, stale: bool) -> At {
+        let store = &world.store;
+        let record = store.records.get(&drill.record());
+        let drill = match record.and_then(|record| TransitionRecord::from_stored(&record.value).ok()) {
+            Some(record) => drill.as_recorded(&record),
+            None => drill,
+        };
+        let history: Vec<HistoryEntry> = store.history(stale);
+        let versions = versions(&history);
+        let stage = stage(&drill, &versions);
+        let agree = match (&seen.flag, versions.last()) {
+            (Some(flag), Some(newest)) => {
+                flag.version == newest.entry.version && flag.modified == newest.entry.modified
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        let now = store.now;
+        let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
+        let mode = policy().mode;
+        let step = if agree {
+            drill::decide(&drill, &stage, mode, &hold(seen.held, now), &verdicts, now)
+        } else {
+            DrillStep::Wait(String::new())
+        };
+        match step {
+            DrillStep::Return { outcome, reason } => {
+                let tag = Some(drill.return_tag(outcome, &reason));
+                let intent = self.intent(Kind::DrillReturn, drill.from, tag);
+                self.begin(seen, intent, Some(Box::new(drill)), store)
+            }
+            DrillStep::Finish { outcome, reason } => {
+                // The regular decision is still made, after it: here by the next tick.
+                recording(&drill, &stage, outcome, &reason, world)
+            }
+            DrillStep::Wait(_) => self.decide(seen, store),
+        }
+    }
+
+    fn intent(&self, kind: Kind, to: Colour, drill: Option<serde_json::Value>) -> Intent {
+        Intent {
+            kind,
+            to,
+            reason: "model".to_owned(),
+            actor: Actor {
+                function: "model".to_owned(),
+                request_id: self.name.to_owned(),
+                requested_by: None,
+            },
+            trigger: Trigger {
+                kind: "invoke".to_owned(),
+                id: None,
+            },
+            evidence: json!({}),
+            last_known_healthy: None,
+            previous_effective_from: None,
+            drill,
+        }
+    }
+
+    fn begin(&self, seen: Seen, intent: Intent, drill: Option<Box<Drill>>, store: &Store) -> At {
+        let Some(flag) = &seen.flag else { return At::Ended };
+        let mut machine = Switching::new(&policy(), flag, intent.clone(), store.now);
+        let step = machine.start();
+        At::Switching {
+            machine: Box::new(machine),
+            step,
+            intent: Box::new(intent),
+            seen: Box::new(seen),
+            drill,
+        }
+    }
+
+    fn switch(
+        &self,
+        world: &mut World,
+        mut machine: Switching,
+        step: &Step,
+        (intent, drill): (Intent, Option<Box<Drill>>),
+        seen: Seen,
+        fault: Fault,
+    ) -> At {
+        if let Step::WriteFlag { value, .. } = step {
+            world.check_write(self, &intent, *value, &seen);
+        }
+        let mut reply = world.store.carry_out(step, self.name, fault == Fault::Stale);
+        if fault == Fault::LostAnswer {
+            reply = Reply::Failed(Failure {
+                ambiguous: true,
+                passing: true,
+                cause: Cause::new(CauseKind::TimedOut, "lost"),
+            });
+        }
+        let next = machine.next(reply, world.store.now, 0.5);
+        let Step::Done(outcome) = next else {
+            return At::Switching {
+                machine: Box::new(machine),
+                step: next,
+                intent: Box::new(intent),
+                seen: Box::new(seen),
+                drill,
+            };
+        };
+        match *outcome {
+            Outcome::Switched(switched) => {
+                world.believes(self.name, &switched.record);
+                world.saw(intent.kind.as_str());
+                match (intent.kind, drill) {
+                    (Kind::DrillReturn, Some(drill)) => At::Reading { drill },
+                    _ => At::Ended,
+                }
+            }
+            Outcome::Conflict(conflict) if intent.kind == Kind::Drill => match drill {
+                Some(drill) => lost_drill(world, *drill, conflict.winner.as_ref(), &conflict.reason),
+                None => At::Ended,
+            },
+            Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
+        }
+    }
+}
+
+/// A drill that was not the first to claim.
+fn lost_drill(world: &mut World, drill: Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
+    // Another drill's trace: this one touched nothing, and says so.
+    if winner.is_some_and(|winner| winner.drill.is_some()) {
+        let blocked = conclude(
+            &drill,
+            &Stage::NotSwitched,
+            Some(DrillOutcome::Blocked),
+            reason,
+            None,
+            None,
+            world.store.now,
+        );
+        world.tell(&blocked);
+        return At::Ended;
+    }
+    let overtaken = Stage::Overtaken {
+        switched_at: None,
+        by: reason.to_owned(),
+        active: None,
+    };
+    recording(&drill, &overtaken, Some(DrillOutcome::Interrupted), reason, world)
+}
+
+/// Another writer's outcome: told by it, unless it must be dead.
+fn abandoned(world: &World, name: &str, drill: Box<Drill>) -> At {
+    let stored = world.store.records.get(name);
+    match stored {
+        Some(stored) if elapsed(stored.modified, world.store.now) >= CLAIM_TIMEOUT => {
+            match Conclusion::from_stored(&stored.value) {
+                Some(conclusion) => At::Telling {
+                    drill,
+                    conclusion: Box::new(conclusion),
+                },
+                None => At::Ended,
+            }
+        }
+        _ => At::Ended,
+    }
+}
+
+fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], world: &World) -> At {
+    match stage(drill, versions) {
+        reached @ Stage::Returned { .. } => recording(drill, &reached, None, "", world),
+        _ => At::Ended,
+    }
+}
+
+fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason: &str, world: &World) -> At {
+    let read = |name: &str| {
+        let stored = world.store.records.get(name)?;
+        TransitionRecord::from_stored(&stored.value).ok()
+    };
+    let way_out = read(&drill.record());
+    let way_back = match stage {
+        Stage::Returned { record, .. } => read(record),
+        _ => None,
+    };
+    let conclusion = conclude(
+        drill,
+        stage,
+        outcome,
+        reason,
+        way_out.as_ref(),
+        way_back.as_ref(),
+        world.store.now,
+    );
+    At::Recording {
+        drill: Box::new(drill.clone()),
+        conclusion: Box::new(conclusion),
+    }
+}
+
+fn hold(held: bool, now: Timestamp) -> HoldState {
+    if held && now < Timestamp::MAX {
+        HoldState::Active(Hold {
+            until: Timestamp::MAX,
+            reason: "model".to_owned(),
+            by: "model".to_owned(),
+        })
+    } else {
+        HoldState::None
+    }
+}

@@ -1,0 +1,145 @@
+//! Every world is explored whole. The numbers of states are printed; README.md tells them.
+#![allow(clippy::panic, missing_docs)]
+
+use bluegreen_core::colour::Colour;
+use bluegreen_model::{Budget, Model, Role, Writer};
+use stateright::{Checker, Model as _};
+
+fn explore(name: &str, model: Model) {
+    let checker = model.checker().threads(2).spawn_bfs().join();
+    println!(
+        "{name}: {} states, {} of them different, depth {}",
+        checker.state_count(),
+        checker.unique_state_count(),
+        checker.max_depth()
+    );
+    for (property, path) in checker.discoveries() {
+        let wanted = checker.discovery_classification(property);
+        if !matches!(wanted, stateright::DiscoveryClassification::Example) {
+            let complaints = path.last_state().complaints();
+            panic!(
+                "{name}: not so: {property}\n{complaints:?}\n{path}\n{:#?}",
+                path.last_state()
+            );
+        }
+    }
+    checker.assert_properties();
+}
+
+#[test]
+fn two_people_and_a_tick_with_a_death_a_lost_answer_and_a_stale_reading() {
+    explore(
+        "switches",
+        Model {
+            writers: vec![
+                Writer::new("ana", Role::Person(Colour::Green)),
+                Writer::new("ben", Role::Forced(Colour::Blue)),
+                Writer::new("tick", Role::Tick),
+            ],
+            budget: Budget {
+                deaths: 1,
+                lost_answers: 1,
+                stale_readings: 1,
+                illnesses: 1,
+                long_whiles: 1,
+                events: 1,
+                ..Budget::default()
+            },
+            reaches: &["switch", "failover"],
+        },
+    );
+}
+
+#[test]
+fn a_drill_and_two_ticks_with_deaths() {
+    explore(
+        "drill",
+        Model {
+            writers: vec![
+                Writer::new("drill", Role::Drill),
+                Writer::new("tick-1", Role::Tick),
+                Writer::new("tick-2", Role::Tick),
+            ],
+            budget: Budget {
+                deaths: 2,
+                illnesses: 1,
+                long_whiles: 2,
+                ..Budget::default()
+            },
+            reaches: &["drill-return", "drill succeeded", "drill failed", "drill interrupted"],
+        },
+    );
+}
+
+#[test]
+fn two_drills_a_person_and_a_tick() {
+    explore(
+        "drills",
+        Model {
+            writers: vec![
+                Writer::new("drill-1", Role::Drill),
+                Writer::new("drill-2", Role::Drill),
+                Writer::new("ana", Role::Forced(Colour::Green)),
+                Writer::new("tick", Role::Tick),
+            ],
+            budget: Budget {
+                stale_readings: 1,
+                long_whiles: 1,
+                holds: 1,
+                ..Budget::default()
+            },
+            reaches: &[
+                "switch",
+                "drill-return",
+                "drill succeeded",
+                "drill blocked",
+                "drill interrupted",
+            ],
+        },
+    );
+}
+
+#[test]
+fn a_drill_with_lost_answers_stale_readings_and_a_hand_at_the_flag() {
+    explore(
+        "drill, disturbed",
+        Model {
+            writers: vec![
+                Writer::new("drill", Role::Drill),
+                Writer::new("tick-1", Role::Tick),
+                Writer::new("tick-2", Role::Tick),
+            ],
+            budget: Budget {
+                lost_answers: 1,
+                stale_readings: 1,
+                hand_edits: 1,
+                long_whiles: 1,
+                events: 1,
+                ..Budget::default()
+            },
+            reaches: &["drill-return", "drill succeeded", "drill interrupted"],
+        },
+    );
+}
+
+#[test]
+fn a_broken_flag_two_ticks_and_a_person() {
+    explore(
+        "repair",
+        Model {
+            writers: vec![
+                Writer::new("tick-1", Role::Tick),
+                Writer::new("tick-2", Role::Tick),
+                Writer::new("ana", Role::Forced(Colour::Green)),
+            ],
+            budget: Budget {
+                deaths: 1,
+                hand_edits: 1,
+                deletions: 1,
+                events: 1,
+                ..Budget::default()
+            },
+            reaches: &["switch", "restore"],
+        },
+    );
+}
