@@ -45,6 +45,8 @@ pub enum Request {
     Switch(SwitchRequest),
     /// Say what stands.
     Status,
+    /// Say whether the standby could take over.
+    Check,
     /// List the flag's newest versions.
     History {
         /// How many.
@@ -184,7 +186,7 @@ pub enum RequestError {
     Invalid(Vec<String>),
     /// A documented action that this version does not have.
     #[error(
-        "action {0:?} is not available yet; available are: switch, rollback, hold, release, drill, status, history, initialize"
+        "action {0:?} is not available yet; available are: switch, rollback, hold, release, drill, status, check, history, initialize"
     )]
     NotAvailableYet(String),
 }
@@ -207,6 +209,10 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         Some("status") => {
             reader.only("status", &[]);
             Some(Request::Status)
+        }
+        Some("check") => {
+            reader.only("check", &[]);
+            Some(Request::Check)
         }
         Some("history") => {
             reader.only("history", &["limit"]);
@@ -565,12 +571,14 @@ mod tests {
 
     #[test]
     fn documented_actions_that_are_not_built_say_so() {
-        let error = ask(&json!({"action": "check"})).unwrap_err();
-        assert!(
-            matches!(&error, RequestError::NotAvailableYet(name) if name == "check"),
-            "{error}"
-        );
-        assert!(error.to_string().contains("not available yet"));
+        for action in ["drill"] {
+            let error = ask(&json!({"action": action})).unwrap_err();
+            assert!(
+                matches!(&error, RequestError::NotAvailableYet(name) if name == action),
+                "{error}"
+            );
+            assert!(error.to_string().contains("not available yet"));
+        }
     }
 
     #[test]
