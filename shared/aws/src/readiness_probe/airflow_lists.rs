@@ -1,7 +1,7 @@
 //! Airflow's lists, page by page, through InvokeRestApi. The paths are the same in both generations of its API (MWAA
 //! puts /api/v1 or /api/v2 before them), and so are the fields that are read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl AirflowLists<'_> {
             offset: 0,
             limit: IMPORT_ERRORS,
         };
-        match self.ask("/importErrors", "import_error_id", range).await {
+        match self.ask("/importErrors", None, range).await {
             Ok(document) => read_import_errors(&document)
                 .map_or_else(|| Answer::Unknown(other_shape("/importErrors")), Answer::Known),
             Err(cause) => Answer::Unknown(cause),
@@ -179,12 +179,12 @@ impl AirflowLists<'_> {
     }
 
     async fn page(&self, range: Range) -> Result<Page, Cause> {
-        let document = self.ask("/dags", "dag_id", range).await?;
+        let document = self.ask("/dags", Some("dag_id"), range).await?;
         read_dags(&document).ok_or_else(|| other_shape("/dags"))
     }
 
     /// Asks in its turn, and again while the service asks to slow down or stumbles, until the time is over.
-    async fn ask(&self, path: &str, order_by: &str, range: Range) -> Result<Document, Cause> {
+    async fn ask(&self, path: &str, order_by: Option<&str>, range: Range) -> Result<Document, Cause> {
         let mut tries: u32 = 0;
         loop {
             tries = tries.saturating_add(1);
@@ -216,21 +216,21 @@ impl AirflowLists<'_> {
         }
     }
 
-    async fn ask_once(&self, path: &str, order_by: &str, range: Range) -> Result<Document, Cause> {
+    async fn ask_once(&self, path: &str, order_by: Option<&str>, range: Range) -> Result<Document, Cause> {
         let number = |value| Document::Number(Number::PosInt(value));
-        let query = [
+        let mut query = HashMap::from([
             ("limit".to_owned(), number(range.limit)),
             ("offset".to_owned(), number(range.offset)),
-            // Without an order, pages may overlap.
-            ("order_by".to_owned(), Document::String(order_by.to_owned())),
-        ];
+        ]);
+        // Without an order, pages may overlap.
+        query.extend(order_by.map(|field| ("order_by".to_owned(), Document::String(field.to_owned()))));
         let answer = self
             .mwaa
             .invoke_rest_api()
             .name(self.environment)
             .method(RestApiMethod::Get)
             .path(path)
-            .query_parameters(Document::Object(query.into_iter().collect()))
+            .query_parameters(Document::Object(query))
             .customize()
             // The SDK's own retries know nothing of the pace.
             .config_override(aws_sdk_mwaa::Config::builder().retry_config(retries(1)))
