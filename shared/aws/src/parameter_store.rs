@@ -298,10 +298,11 @@ impl ParameterStore {
 
     /// Transition records by name; those that are gone or unreadable are left out.
     pub async fn records(&self, records: &[String]) -> Result<BTreeMap<String, TransitionRecord>, Failure> {
-        let calls = records.chunks(NAMES_A_CALL).map(|chunk| {
-            let names = chunk.iter().map(|record| self.names.transition(record)).collect();
-            self.get(names)
-        });
+        // Repeats of a version name its record again, and GetParameters refuses a name that comes twice.
+        let mut names: Vec<_> = records.iter().map(|record| self.names.transition(record)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let calls = names.chunks(NAMES_A_CALL).map(|chunk| self.get(chunk.to_vec()));
         let found: HashMap<String, Parameter> = try_join_all(calls).await?.into_iter().flatten().collect();
         Ok(records
             .iter()
