@@ -556,6 +556,10 @@ mod tests {
                 vec!["\"to\"", "nothing else"],
             ),
             (
+                json!({"action": "check", "dry_run": true}),
+                vec!["\"dry_run\"", "nothing else"],
+            ),
+            (
                 json!({"to": "pink", "force": 1}),
                 vec!["\"to\"", "\"pink\"", "\"force\"", "1"],
             ),
