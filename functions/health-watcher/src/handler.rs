@@ -260,7 +260,10 @@ async fn close(
     if let Some(Outcome::Failed(failed)) = outcome {
         return Err(failed.into());
     }
-    readiness::keep(shell, look.active(), &look.verdicts, standing, &trigger, invocation).await?;
+    // After a transition the two have changed places: the next turn looks at them as they stand then.
+    if let (Some(active), None) = (look.active(), &outcome) {
+        readiness::keep(shell, active, &look.verdicts, standing, &trigger, invocation).await?;
+    }
     let mut answer = answer(&look, outcome.as_ref(), invocation, &trigger, probes);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("drill".to_owned(), json!(drill));

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::flag::versions;
 use bluegreen_core::health::{Assessment, Verdict};
 use bluegreen_core::metric::Metric;
-use bluegreen_core::readiness::{Readiness, Standing, Subject, Turn, assess_readiness, changed_event, last_proof};
+use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
 use bluegreen_core::switch::Failure;
 use bluegreen_core::time::elapsed;
 use bluegreen_core::transition::Trigger;
@@ -40,13 +40,12 @@ pub(crate) fn metric(shell: &Shell, stored: Option<&str>, now: Timestamp) -> Opt
 /// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
 pub(crate) async fn keep(
     shell: &Shell,
-    active: Option<Colour>,
+    active: Colour,
     verdicts: &Both<Assessment>,
     stored: Option<&str>,
     trigger: &Trigger,
     invocation: &Invocation,
 ) -> Result<(), FunctionError> {
-    let Some(active) = active else { return Ok(()) };
     let before = stored.and_then(Standing::read);
     let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
     let interval = shell.settings.readiness_interval_minutes;
@@ -62,16 +61,7 @@ pub(crate) async fn keep(
     }
     let (snapshot, history) = shell.readiness.snapshot(&shell.store, time).await;
     let now = clock::now();
-    let subject = Subject {
-        active,
-        flag: shell.settings.names.flag(),
-        settings: &shell.settings.environments,
-        verdicts,
-        snapshot: &snapshot,
-        last_proof: last_proof(&versions(&history), active.other()),
-        overdue_days: shell.settings.drill.overdue_days,
-    };
-    let check = assess_readiness(&subject, now);
+    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, now);
     tracing::info!(
         pair = shell.settings.pair,
         active = active.as_str(),

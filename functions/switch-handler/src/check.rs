@@ -6,10 +6,11 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::colour::Colour;
-use bluegreen_core::flag::{FlagObservation, versions};
+use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::assess;
-use bluegreen_core::readiness::{Readiness, Subject, assess_readiness, last_proof};
+use bluegreen_core::readiness::Readiness;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
 use serde_json::{Value, json};
 
@@ -41,16 +42,7 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
         return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
     };
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
-    let subject = Subject {
-        active,
-        flag: shell.settings.names.flag(),
-        settings: &shell.settings.environments,
-        verdicts: &verdicts,
-        snapshot: &snapshot,
-        last_proof: last_proof(&versions(&history), active.other()),
-        overdue_days: shell.settings.drill.overdue_days,
-    };
-    let readiness = assess_readiness(&subject, now);
+    let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, now);
     let body = readiness.to_json(&snapshot, active);
     let reason = readiness.summary(active.other());
     Ok(answer(shell, flag, &readiness, &body, &reason, invocation))

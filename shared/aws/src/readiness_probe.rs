@@ -12,12 +12,14 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::AlarmType;
 use aws_sdk_mwaa::types::Environment;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::flag::HistoryEntry;
-use bluegreen_core::health::{Answer, Cause, CauseKind};
+use bluegreen_core::flag::{HistoryEntry, versions};
+use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
 use bluegreen_core::readiness::{
-    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Snapshot, SourceFile,
+    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Readiness, Snapshot,
+    SourceFile, Subject, assess_readiness, last_proof,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use self::airflow_lists::{AirflowLists, Pace};
@@ -203,6 +205,27 @@ impl ReadinessProbe {
         }
         Ok(found)
     }
+}
+
+/// Judges what was asked.
+pub fn judge(
+    settings: &Settings,
+    active: Colour,
+    verdicts: &Both<Assessment>,
+    snapshot: &Snapshot,
+    history: &[HistoryEntry],
+    now: Timestamp,
+) -> Readiness {
+    let subject = Subject {
+        active,
+        flag: settings.names.flag(),
+        settings: &settings.environments,
+        verdicts,
+        snapshot,
+        last_proof: last_proof(&versions(history), active.other()),
+        overdue_days: settings.drill.overdue_days,
+    };
+    assess_readiness(&subject, now)
 }
 
 struct OfColour {

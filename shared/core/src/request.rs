@@ -184,11 +184,6 @@ pub enum RequestError {
     /// Something is wrong with it; the message names every field, what was given and what is allowed.
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
-    /// A documented action that this version does not have.
-    #[error(
-        "action {0:?} is not available yet; available are: switch, rollback, hold, release, drill, status, check, history, initialize"
-    )]
-    NotAvailableYet(String),
 }
 
 /// Reads a request; `now` tells whether a hold would end in the past.
@@ -257,8 +252,7 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
                 dry_run: reader.flag("dry_run"),
             }))
         }
-        Some(other) => return Err(RequestError::NotAvailableYet(other.to_owned())),
-        None => None,
+        Some(_) | None => None,
     };
     match request {
         Some(request) if reader.faults.is_empty() => Ok(request),
@@ -570,18 +564,6 @@ mod tests {
             for part in parts {
                 assert!(message.contains(part), "{event}: {part} is not in: {message}");
             }
-        }
-    }
-
-    #[test]
-    fn documented_actions_that_are_not_built_say_so() {
-        for action in ["drill"] {
-            let error = ask(&json!({"action": action})).unwrap_err();
-            assert!(
-                matches!(&error, RequestError::NotAvailableYet(name) if name == action),
-                "{error}"
-            );
-            assert!(error.to_string().contains("not available yet"));
         }
     }
 

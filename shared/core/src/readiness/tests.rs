@@ -67,6 +67,7 @@ fn details(colour: Colour) -> EnvironmentDetails {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields are")]
 fn file(path: &str, version: &str) -> Option<SourceFile> {
     Some(SourceFile {
         path: path.into(),
@@ -193,6 +194,7 @@ fn twins_are_ready() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_difference_is_a_finding() {
     use Severity::{Amber, Info, Red};
     let table: Vec<(&str, Severity, Change)> = vec![
@@ -203,25 +205,25 @@ fn every_difference_is_a_finding() {
             standby(p).status = "CREATING".into();
         }),
         ("airflow-version", Red, |p| {
-            standby(p).airflow_version = Some("2.10.5".into())
+            standby(p).airflow_version = Some("2.10.5".into());
         }),
         ("airflow-version", Red, |p| {
-            standby(p).airflow_version = Some("3.1.6".into())
+            standby(p).airflow_version = Some("3.1.6".into());
         }),
         ("airflow-version", Red, |p| {
-            active(p).airflow_version = Some("3.1.6".into())
+            active(p).airflow_version = Some("3.1.6".into());
         }),
         ("airflow-version", Amber, |p| {
-            standby(p).airflow_version = Some("3.0.7".into())
+            standby(p).airflow_version = Some("3.0.7".into());
         }),
         ("environment-class", Amber, |p| {
-            standby(p).environment_class = Some("mw1.small".into())
+            standby(p).environment_class = Some("mw1.small".into());
         }),
         ("environment-class", Amber, |p| {
-            standby(p).environment_class = Some("mw9.odd".into())
+            standby(p).environment_class = Some("mw9.odd".into());
         }),
         ("environment-class", Info, |p| {
-            standby(p).environment_class = Some("mw1.2xlarge".into())
+            standby(p).environment_class = Some("mw1.2xlarge".into());
         }),
         ("max-workers", Amber, |p| standby(p).max_workers = Some(9)),
         ("schedulers", Amber, |p| active(p).schedulers = Some(3)),
@@ -234,14 +236,14 @@ fn every_difference_is_a_finding() {
         ("requirements", Red, |p| standby(p).requirements = None),
         ("requirements", Amber, |p| active(p).requirements = None),
         ("requirements", Amber, |p| {
-            standby(p).requirements = file("other.txt", "one")
+            standby(p).requirements = file("other.txt", "one");
         }),
         ("requirements", Amber, |p| {
-            standby(p).requirements = file("requirements.txt", "two")
+            standby(p).requirements = file("requirements.txt", "two");
         }),
         ("plugins", Red, |p| active(p).plugins = file("plugins.zip", "one")),
         ("startup-script", Amber, |p| {
-            standby(p).startup_script = file("startup.sh", "one")
+            standby(p).startup_script = file("startup.sh", "one");
         }),
         ("source-file-versions", Info, |p| {
             standby(p).requirements = file("requirements.txt", "two");
@@ -276,13 +278,13 @@ fn every_difference_is_a_finding() {
             p.snapshot.dags.green = dags(&[("a", false), ("b", true), ("c", false)]);
         }),
         ("dags-paused", Red, |p| {
-            p.snapshot.dags.green = dags(&[("a", true), ("b", true)])
+            p.snapshot.dags.green = dags(&[("a", true), ("b", true)]);
         }),
         ("dags-unpaused", Amber, |p| {
-            p.snapshot.dags.green = dags(&[("a", false), ("b", false)])
+            p.snapshot.dags.green = dags(&[("a", false), ("b", false)]);
         }),
         ("import-errors", Red, |p| {
-            p.snapshot.import_errors.green = import_errors(&["x.py"])
+            p.snapshot.import_errors.green = import_errors(&["x.py"]);
         }),
         ("import-errors", Amber, |p| {
             p.snapshot.import_errors = Both::from_fn(|_| import_errors(&["x.py"]));
@@ -292,7 +294,7 @@ fn every_difference_is_a_finding() {
         ("flag-label", Amber, |p| label(p, 1, 99)),
         ("flag-label", Red, |p| label(p, 1, 100)),
         ("flag-pattern", Amber, |p| {
-            p.snapshot.allowed_pattern = Answer::Known(None)
+            p.snapshot.allowed_pattern = Answer::Known(None);
         }),
         ("flag-pattern", Amber, |p| {
             p.snapshot.allowed_pattern = Answer::Known(Some(".*".into()));
@@ -301,14 +303,14 @@ fn every_difference_is_a_finding() {
         ("named-alarm", Info, |p| named(p, |alarm| alarm.actions_enabled = false)),
         ("heartbeat-alarm", Amber, |p| heartbeat(p, |alarm| alarm.exists = false)),
         ("heartbeat-alarm", Amber, |p| {
-            heartbeat(p, |alarm| alarm.actions_enabled = false)
+            heartbeat(p, |alarm| alarm.actions_enabled = false);
         }),
         ("heartbeat-alarm", Amber, |p| {
-            heartbeat(p, |alarm| alarm.has_alarm_actions = false)
+            heartbeat(p, |alarm| alarm.has_alarm_actions = false);
         }),
         ("drill-overdue", Amber, |p| p.last_proof = None),
         ("drill-overdue", Amber, |p| {
-            p.last_proof = Some("2026-10-20T00:00:00Z".parse().unwrap())
+            p.last_proof = Some("2026-10-20T00:00:00Z".parse().unwrap());
         }),
         ("drill-overdue", Info, |p| (p.last_proof, p.overdue_days) = (None, 0)),
     ];
@@ -398,10 +400,10 @@ fn what_is_not_answered_is_partial_and_never_red() {
             p.evidence.green.airflow = Answer::Unknown(throttled());
         }),
         (Question::Environment, |p| {
-            p.snapshot.environments.green = Answer::Unknown(throttled())
+            p.snapshot.environments.green = Answer::Unknown(throttled());
         }),
         (Question::Dags, |p| {
-            p.snapshot.dags.green = DagList::unknown(throttled())
+            p.snapshot.dags.green = DagList::unknown(throttled());
         }),
         (Question::Dags, |p| p.snapshot.dags.blue = DagList::unknown(throttled())),
         (Question::Dags, |p| {
@@ -411,16 +413,16 @@ fn what_is_not_answered_is_partial_and_never_red() {
             };
         }),
         (Question::ImportErrors, |p| {
-            p.snapshot.import_errors.green = Answer::Unknown(throttled())
+            p.snapshot.import_errors.green = Answer::Unknown(throttled());
         }),
         (Question::FlagHistory, |p| {
-            p.snapshot.history = Answer::Unknown(throttled())
+            p.snapshot.history = Answer::Unknown(throttled());
         }),
         (Question::FlagPattern, |p| {
-            p.snapshot.allowed_pattern = Answer::Unknown(throttled())
+            p.snapshot.allowed_pattern = Answer::Unknown(throttled());
         }),
         (Question::NamedAlarms, |p| {
-            p.snapshot.named_alarms.blue = Answer::Unknown(throttled())
+            p.snapshot.named_alarms.blue = Answer::Unknown(throttled());
         }),
         (Question::HeartbeatAlarms, |p| {
             p.snapshot.heartbeat_alarms.blue = Some(Answer::Unknown(throttled()));
@@ -482,7 +484,7 @@ fn what_is_denied_names_the_action_to_allow() {
             p.snapshot.import_errors.green = Answer::Unknown(denied());
         }),
         ("ssm:GetParameterHistory", Severity::Amber, |p| {
-            p.snapshot.history = Answer::Unknown(denied())
+            p.snapshot.history = Answer::Unknown(denied());
         }),
         ("ssm:DescribeParameters", Severity::Amber, |p| {
             p.snapshot.allowed_pattern = Answer::Unknown(denied());
