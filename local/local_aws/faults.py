@@ -33,10 +33,12 @@ class Fault:
     operation: str = "*"
     match: str | None = None
     times: int | None = None
+    after: int = 0  # calls that fit and are let through first
     probability: float = 1.0
     latency_ms: float | None = None
     stale_seconds: float | None = None
     hits: int = 0
+    spared: int = 0
 
     def fits(self, service: str, operation: str, text: str) -> bool:
         return (self.service in ("*", service) and self.operation in ("*", operation)
@@ -54,7 +56,7 @@ _ids = itertools.count(1)
 
 
 def add(asked: dict[str, Any]) -> Fault:
-    asked = {key: value for key, value in asked.items() if key not in ("id", "hits")}
+    asked = {key: value for key, value in asked.items() if key not in ("id", "hits", "spared")}
     if "kind" not in asked:
         raise ValueError("kind is missing")
     fault = Fault(id=f"fault-{next(_ids)}", **asked)
@@ -93,6 +95,9 @@ def choose(service: str, operation: str, text: str, peer_port: int, own_port: in
             if not fault.fits(service, operation, text):
                 continue
             if fault.kind == "stale" and (service != "ssm" or not operation.startswith("Get")):
+                continue
+            if fault.spared < fault.after:
+                fault.spared += 1
                 continue
             victim = None
             if fault.kind.startswith("kill-caller"):

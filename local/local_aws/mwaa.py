@@ -2,7 +2,8 @@
 
 ministack has MWAA as a front of an Airflow container and needs Docker for it. This answers instead of it, with
 environments that the control API creates and changes: GetEnvironment, ListEnvironments, Create/DeleteEnvironment,
-and InvokeRestApi, either from a script (the health of the scheduler) or by asking a real Airflow. While an
+and InvokeRestApi, either from a script (the health of the scheduler, the DAGs and the import errors, in both
+generations of Airflow's API) or by asking a real Airflow. While an
 environment's scheduler runs, its SchedulerHeartbeat is published with both its dimensions.
 
 Known differences: `latest_scheduler_heartbeat` and SchedulerHeartbeat are never late unless metric_delay_seconds
@@ -62,6 +63,24 @@ class Settings:
     last_update_source: str | None = None
     rest_api: str = "up"
     rest_api_timeout_seconds: float = 10
+    environment_class: str = "mw1.small"
+    max_workers: int = 5
+    min_workers: int = 1
+    schedulers: int = 2
+    max_webservers: int = 2
+    webserver_access_mode: str = "PUBLIC_ONLY"
+    weekly_maintenance_window_start: str = "SUN:03:00"
+    source_bucket_arn: str | None = None
+    requirements_s3_path: str | None = None
+    requirements_s3_object_version: str | None = None
+    plugins_s3_path: str | None = None
+    plugins_s3_object_version: str | None = None
+    startup_script_s3_path: str | None = None
+    startup_script_s3_object_version: str | None = None
+    configuration_options: dict[str, str] = field(default_factory=dict)
+    dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false}}
+    import_errors: list[str] = field(default_factory=list)  # file names
+    page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's own
 
     def check(self) -> None:
         allowed = {"status": STATUSES, "scheduler": SCHEDULERS, "metadatabase": ("healthy", "unhealthy"),
@@ -69,6 +88,8 @@ class Settings:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not one of {', '.join(values)}")
+        if not isinstance(self.dags, (int, dict)):
+            raise ValueError(f"dags: {self.dags!r} is neither a number nor an object of DAGs by id")
 
 
 @dataclass
@@ -79,6 +100,7 @@ class Environment:
     updated_at: float = field(default_factory=time.time)
     heartbeat: float | None = None  # when the scheduler last wrote its heartbeat
     metric_at: float = 0.0  # when SchedulerHeartbeat was last measured
+    dags: dict[str, dict[str, bool]] = field(default_factory=dict)  # by id, in the order of the list
 
     @property
     def arn(self) -> str:
@@ -118,21 +140,32 @@ class Environment:
             last_update["Source"] = s.last_update_source
         return {
             "Name": self.name, "Arn": self.arn, "Status": s.status, "CreatedAt": self.created_at,
-            "AirflowVersion": s.airflow_version, "EnvironmentClass": "mw1.small",
+            "AirflowVersion": s.airflow_version, "EnvironmentClass": s.environment_class,
             "WebserverUrl": f"{self.name}.c2.{s.region}.airflow.amazonaws.com",
-            "WebserverAccessMode": "PUBLIC_ONLY", "EndpointManagement": "SERVICE",
+            "WebserverAccessMode": s.webserver_access_mode, "EndpointManagement": "SERVICE",
             "ExecutionRoleArn": f"arn:aws:iam::{scope.ACCOUNT}:role/{self.name}-execution",
             "ServiceRoleArn": f"arn:aws:iam::{scope.ACCOUNT}:role/aws-service-role/airflow.amazonaws.com/"
                               "AWSServiceRoleForAmazonMWAA",
-            "SourceBucketArn": f"arn:aws:s3:::{self.name}-dags", "DagS3Path": "dags",
+            "SourceBucketArn": s.source_bucket_arn or f"arn:aws:s3:::{self.name}-dags", "DagS3Path": "dags",
+            **self._source_files(),
             "NetworkConfiguration": {"SubnetIds": ["subnet-11111111", "subnet-22222222"],
                                      "SecurityGroupIds": ["sg-11111111"]},
             "LoggingConfiguration": {module: {**logs, "CloudWatchLogGroupArn": f"{group}-{suffix}"} for module, suffix in (
                 ("DagProcessingLogs", "DAGProcessing"), ("SchedulerLogs", "Scheduler"), ("WebserverLogs", "WebServer"),
                 ("WorkerLogs", "Worker"), ("TaskLogs", "Task"))},
-            "LastUpdate": last_update, "WeeklyMaintenanceWindowStart": "SUN:03:00", "AirflowConfigurationOptions": {},
-            "MaxWorkers": 5, "MinWorkers": 1, "Schedulers": 2, "MinWebservers": 2, "MaxWebservers": 2, "Tags": {},
+            "LastUpdate": last_update, "WeeklyMaintenanceWindowStart": s.weekly_maintenance_window_start,
+            "AirflowConfigurationOptions": s.configuration_options, "MaxWorkers": s.max_workers,
+            "MinWorkers": s.min_workers, "Schedulers": s.schedulers, "MinWebservers": min(2, s.max_webservers),
+            "MaxWebservers": s.max_webservers, "Tags": {},
         }
+
+    def _source_files(self) -> dict[str, str]:
+        s = self.settings
+        found = {"RequirementsS3Path": s.requirements_s3_path, "RequirementsS3ObjectVersion": s.requirements_s3_object_version,
+                 "PluginsS3Path": s.plugins_s3_path, "PluginsS3ObjectVersion": s.plugins_s3_object_version,
+                 "StartupScriptS3Path": s.startup_script_s3_path,
+                 "StartupScriptS3ObjectVersion": s.startup_script_s3_object_version}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 _environments: dict[tuple[str, str], Environment] = {}  # (region, name)
@@ -159,6 +192,7 @@ def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
         settings = Settings(**{**(asdict(environment.settings) if environment else {}), **changes})
         settings.check()
         created = environment is None
+        dags = _dags(settings.dags) if created or "dags" in changes else environment.dags
         if environment is None:
             environment = _environments[(settings.region, name)] = Environment(name, settings)
             was = None
@@ -167,6 +201,7 @@ def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
             if was.region != settings.region:
                 del _environments[(was.region, name)]
                 _environments[(settings.region, name)] = environment
+        environment.dags = dags
         if settings.scheduler == "never-started":
             environment.heartbeat = None
         elif settings.scheduler == "running" and (was is None or was.scheduler != "running"):
@@ -185,6 +220,12 @@ def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
                           {"environmentName": name, "status": settings.status,
                            "previousStatus": was.status if was else None}, [environment.arn])
         return {"name": name, **asdict(settings)}
+
+
+def _dags(asked: int | dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
+    named = {f"dag_{number:05}": {} for number in range(1, asked + 1)} if isinstance(asked, int) else asked
+    plain = {"paused": False, "import_errors": False, "stale": False}
+    return {dag_id: {**plain, **named[dag_id]} for dag_id in sorted(named)}
 
 
 def _find(name: str, region: str | None = None) -> Environment | None:
@@ -282,9 +323,86 @@ async def _invoke_rest_api(environment: Environment, call: dict[str, Any]) -> An
     if (method, path) == ("GET", health_path):
         with _lock:
             return _answer(200, {"RestApiStatusCode": 200, "RestApiResponse": environment.health(time.time())})
+    with _lock:
+        answer = _lists(environment, method, path, call.get("QueryParameters") or {}, call.get("Body"))
+    if answer is not None:
+        return answer
     return _rest_error(404, {"detail": "Not Found"} if _is_airflow_3(settings) else
                        {"detail": "The requested URL was not found on the server.", "status": 404, "title": "Not Found",
                         "type": "about:blank"})
+
+
+# -- Airflow's lists -----------------------------------------------------------------------------------------------
+# As measured on 2.10.5, 3.0.6 and 3.3.2: only 3.0 has no upper limit of a page, and only it gives 50 unasked.
+
+def _lists(environment: Environment, method: str, path: str, query: dict[str, Any], body: Any) -> Answer | None:
+    settings = environment.settings
+    match method, path.strip("/").split("/"):
+        case "GET", ["dags"]:
+            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items() if not dag["stale"]]
+            return _rest_answer({"dags": _page(settings, listed, query), "total_entries": len(listed)})
+        case "GET", ["importErrors"]:
+            errors = [{"import_error_id": number, "timestamp": _iso(environment.created_at), "filename": file,
+                       **({"bundle_name": "dags-folder"} if _is_airflow_3(settings) else {}),
+                       "stack_trace": f"Traceback (most recent call last):\n  File \"{file}\", line 1\nImportError"}
+                      for number, file in enumerate(settings.import_errors, 1)]
+            return _rest_answer({"import_errors": _page(settings, errors, query), "total_entries": len(errors)})
+        case "PATCH", ["dags", dag_id] if dag_id in environment.dags:
+            environment.dags[dag_id]["paused"] = bool((body or {}).get("is_paused"))
+            return _rest_answer(_dag(settings, dag_id, environment.dags[dag_id]))
+        case "PATCH", ["dags"]:
+            return _patch_many(environment, query, bool((body or {}).get("is_paused")))
+    return None
+
+
+def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -> Answer:
+    settings, pattern = environment.settings, query.get("dag_id_pattern")
+    if pattern is None and not _is_airflow_3(settings):
+        return _rest_error(400, {"detail": "Missing query parameter 'dag_id_pattern'", "status": 400, "title": "Bad Request",
+                                 "type": "about:blank"})
+    part = "" if pattern in ("~", "%") else pattern
+    fitting = [dag_id for dag_id, dag in environment.dags.items() if pattern is not None and not dag["stale"]
+               and part.strip("%").lower() in dag_id.lower()]
+    page = _page(settings, fitting, query)
+    for dag_id in fitting if _patches_all(settings) else page:
+        environment.dags[dag_id]["paused"] = paused
+    return _rest_answer({"dags": [_dag(settings, dag_id, environment.dags[dag_id]) for dag_id in page],
+                         "total_entries": len(fitting)})
+
+
+def _patches_all(settings: Settings) -> bool:
+    return _is_airflow_3(settings) and not settings.airflow_version.startswith("3.0.")
+
+
+def _page(settings: Settings, entries: list[Any], query: dict[str, Any]) -> list[Any]:
+    is_3_0 = settings.airflow_version.startswith("3.0.")
+    limit = int(query.get("limit", 50 if is_3_0 else 100))
+    cap = settings.page_cap or (None if is_3_0 else 100)
+    offset = int(query.get("offset", 0))
+    return entries[offset:offset + (limit if cap is None else min(limit, cap))]
+
+
+def _dag(settings: Settings, dag_id: str, dag: dict[str, bool]) -> dict[str, Any]:
+    file = f"/usr/local/airflow/dags/{dag_id}.py"
+    shown = {"dag_id": dag_id, "dag_display_name": dag_id, "is_paused": dag["paused"], "has_import_errors": dag["import_errors"],
+             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [], "max_active_runs": 16,
+             "max_active_tasks": 16, "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False,
+             "timetable_description": "At 00:00", "next_dagrun_data_interval_start": "2026-11-23T00:00:00Z",
+             "next_dagrun_data_interval_end": "2026-11-24T00:00:00Z", "last_expired": None}
+    if _is_airflow_3(settings):
+        return {**shown, "is_stale": dag["stale"], "timetable_summary": "0 0 * * *", "relative_fileloc": f"{dag_id}.py",
+                "last_parsed_time": "2026-11-23T10:00:00Z", "bundle_name": "dags-folder", "bundle_version": None,
+                "next_dagrun_logical_date": "2026-11-23T00:00:00Z", "next_dagrun_run_after": "2026-11-24T00:00:00Z",
+                "file_token": "t" * 80}
+    return {**shown, "is_active": not dag["stale"], "is_subdag": False, "root_dag_id": None, "pickle_id": None,
+            "default_view": "grid", "schedule_interval": {"__type": "CronExpression", "value": "0 0 * * *"},
+            "last_parsed_time": "2026-11-23T10:00:00+00:00", "last_pickled": None, "scheduler_lock": None,
+            "next_dagrun": "2026-11-23T00:00:00+00:00", "next_dagrun_create_after": "2026-11-24T00:00:00+00:00",
+            "file_token": "t" * 80}
+
+
+def _rest_answer(body: dict[str, Any]) -> Answer:
+    return _answer(200, {"RestApiStatusCode": 200, "RestApiResponse": body})
 
 
 def _is_airflow_3(settings: Settings) -> bool:

@@ -185,3 +185,12 @@ def test_the_log_of_calls(local_aws, client, function):
 def test_what_the_control_api_does_not_have(local_aws, path):
     with pytest.raises(LocalAwsError):
         local_aws.control("DELETE", path)
+
+
+def test_a_fault_can_begin_after_some_calls(local_aws, client):
+    local_aws.clear_faults()
+    local_aws.add_fault("throttle", "sns", after=2, times=1)
+    CALLS["sns"](client)
+    CALLS["sns"](client)
+    assert refused(lambda: CALLS["sns"](client))[0] == "ThrottlingException"
+    CALLS["sns"](client)

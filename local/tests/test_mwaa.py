@@ -222,3 +222,54 @@ def test_the_heartbeat_metric_of_a_forwarded_environment_follows_the_real_schedu
     assert datapoints(client, unique) == []
     Airflow.beat = datetime.now(timezone.utc).isoformat()
     eventually(lambda: datapoints(client, unique))
+
+
+# -- Airflow's lists, and what two environments may differ in ---------------------------------------------------------
+
+def rest(client, name, path, method="GET", body=None, **query):
+    more = {"Body": body} if body is not None else {}
+    return client("mwaa").invoke_rest_api(Name=name, Path=path, Method=method, QueryParameters=query, **more)["RestApiResponse"]
+
+
+@pytest.mark.parametrize("version, unasked, most", [("2.10.5", 100, 100), ("3.0.6", 50, 250), ("3.3.2", 100, 100)])
+def test_dags_are_listed_page_by_page(local_aws, client, unique, version, unasked, most):
+    local_aws.put_environment(unique, airflow_version=version, dags=250)
+    first = rest(client, unique, "/dags")
+    assert (len(first["dags"]), first["total_entries"]) == (unasked, 250)
+    assert len(rest(client, unique, "/dags", limit=1000)["dags"]) == most
+    last = rest(client, unique, "/dags", limit=100, offset=240)["dags"]
+    assert [dag["dag_id"] for dag in last] == [f"dag_{number:05}" for number in range(241, 251)]
+    local_aws.put_environment(unique, page_cap=20)
+    assert len(rest(client, unique, "/dags", limit=100)["dags"]) == 20
+
+
+def test_stale_dags_are_not_listed_and_import_errors_are(local_aws, client, unique):
+    local_aws.put_environment(unique, dags={"a": {}, "b": {"paused": True}, "c": {"stale": True}}, import_errors=["x.py"])
+    assert [(dag["dag_id"], dag["is_paused"]) for dag in rest(client, unique, "/dags")["dags"]] == [("a", False), ("b", True)]
+    errors = rest(client, unique, "/importErrors")
+    assert (errors["import_errors"][0]["filename"], errors["total_entries"]) == ("x.py", 1)
+
+
+@pytest.mark.parametrize("version, patched", [("2.10.5", 2), ("3.0.6", 2), ("3.3.2", 5)])
+def test_dags_are_paused_one_by_one_and_together(local_aws, client, unique, version, patched):
+    def paused():
+        return sum(dag["is_paused"] for dag in rest(client, unique, "/dags")["dags"])
+
+    local_aws.put_environment(unique, airflow_version=version, dags=5)
+    assert rest(client, unique, "/dags/dag_00003", "PATCH", {"is_paused": True})["is_paused"] and paused() == 1
+    rest(client, unique, "/dags/dag_00003", "PATCH", {"is_paused": False})
+    rest(client, unique, "/dags", "PATCH", {"is_paused": True}, dag_id_pattern="~", limit=2)
+    assert paused() == patched
+    assert refused(lambda: rest(client, unique, "/dags/none", "PATCH", {"is_paused": True}))["RestApiStatusCode"] == 404
+
+
+def test_what_get_environment_says_can_be_set(local_aws, client, unique):
+    local_aws.put_environment(unique, environment_class="mw1.large", max_workers=7, requirements_s3_path="r.txt",
+                              requirements_s3_object_version="v1", weekly_maintenance_window_start="MON:01:00",
+                              configuration_options={"custom.environment_color": "blue"}, dags=3)
+    local_aws.put_environment(unique, status="UPDATING")
+    found = client("mwaa").get_environment(Name=unique)["Environment"]
+    assert (found["EnvironmentClass"], found["MaxWorkers"], found["RequirementsS3Path"]) == ("mw1.large", 7, "r.txt")
+    assert found["RequirementsS3ObjectVersion"] == "v1" and "PluginsS3Path" not in found
+    assert found["AirflowConfigurationOptions"] == {"custom.environment_color": "blue"}
+    assert rest(client, unique, "/dags")["total_entries"] == 3, "kept when left out"

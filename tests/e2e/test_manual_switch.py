@@ -129,12 +129,6 @@ def test_history_tells_every_version_newest_first(pair: Pair):
     assert [entry["version"] for entry in pair.ask(action="history", limit=2)["entries"]] == [4, 3]
 
 
-def test_actions_of_a_later_version_say_that_they_are_not_there_yet(pair: Pair):
-    for action in ("check",):
-        error = pair.ask_in_vain(action=action)
-        assert error["errorType"] == "NotAvailableYet" and action in error["errorMessage"]
-
-
 # -- initialize ------------------------------------------------------------------------------------------------------
 
 def test_initialize_creates_the_flag_once(deploy: Deploy):

@@ -374,6 +374,7 @@ def test_the_topic_hears_alarms_and_events(plain: Stack) -> None:
 
 # Every action that may have Resource "*", and why it cannot be less.
 UNBOUNDED = {
+    "ssm:DescribeParameters": "knows no single parameters; shows names and patterns, never values",
     "cloudwatch:GetMetricData": "knows no resources and no namespace condition",
     "cloudwatch:PutMetricData": "knows no resources; bounded by the condition on the namespace",
     "cloudwatch:DescribeAlarms": "with less than * the answer silently leaves out composite alarms",
@@ -386,7 +387,7 @@ UNBOUNDED = {
 }
 
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
-ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED, READINESS = "acknowledged", "readiness"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
@@ -394,7 +395,8 @@ PARAMETER_STORE = {
         "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED},
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, READINESS},
+        "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },
     "SwitchHandlerRole": {
@@ -402,6 +404,7 @@ PARAMETER_STORE = {
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, RECORDS},
+        "ssm:DescribeParameters": {"*"},
     },
     "ChangeListenerRole": {
         "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
@@ -483,7 +486,9 @@ def test_functions_may_do_what_they_do_and_no_more(full: Stack, role: str) -> No
     for statement in statements_of(full, role):
         for action in as_list(statement["Action"]):
             if action.startswith("ssm:"):
-                assert all(r.startswith(root) for r in as_list(statement["Resource"]))
+                # DescribeParameters knows no single parameters.
+                anything = ["*"] if action == "ssm:DescribeParameters" else []
+                assert all(r.startswith(root) for r in as_list(statement["Resource"]) if r not in anything)
                 names = {r.removeprefix(root) for r in as_list(statement["Resource"])}
                 parameter_store.setdefault(action, set()).update(names)
             else:
@@ -526,8 +531,9 @@ def test_each_function_has_its_own_role_and_log(plain: Stack) -> None:
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_without_named_alarms_nobody_may_read_alarms(plain: Stack) -> None:
-    assert not [o for o, s in all_statements(plain) if "cloudwatch:DescribeAlarms" in as_list(s["Action"])]
+def test_who_looks_at_environments_may_read_alarms(plain: Stack) -> None:
+    readers = [o for o, s in all_statements(plain) if "cloudwatch:DescribeAlarms" in as_list(s["Action"])]
+    assert sorted(readers) == ["HealthWatcherRole", "SwitchHandlerRole"]
 
 
 # ---- The rest ----------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::drill::{self, UnderWay};
 use crate::event::trigger;
-use crate::repair;
+use crate::{readiness, repair};
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -224,7 +224,9 @@ async fn close(
         Some(observed) => flag_fault(shell, observed, &look).await,
         None => None,
     };
-    let metrics = metrics(&look, outcome.as_ref(), fault.is_some(), now);
+    let mut metrics = metrics(&look, outcome.as_ref(), fault.is_some(), now);
+    let standing = observed.and_then(|observed| observed.readiness.as_deref());
+    metrics.extend(readiness::metric(shell, standing, now));
     let publish = async {
         if depth == Depth::Thorough {
             shell.metrics.publish(&metrics).await
@@ -257,6 +259,10 @@ async fn close(
     }
     if let Some(Outcome::Failed(failed)) = outcome {
         return Err(failed.into());
+    }
+    // After a transition the two have changed places: the next turn looks at them as they stand then.
+    if let (Some(active), None) = (look.active(), &outcome) {
+        readiness::keep(shell, active, &look.verdicts, standing, &trigger, invocation).await?;
     }
     let mut answer = answer(&look, outcome.as_ref(), invocation, &trigger, probes);
     if let Some(fields) = answer.as_object_mut() {

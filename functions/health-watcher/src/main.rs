@@ -3,6 +3,7 @@
 mod drill;
 mod event;
 mod handler;
+mod readiness;
 mod repair;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! The switch handler: switches on demand, and says what stands.
 
+mod check;
 mod drill;
 mod handler;
 mod hold;

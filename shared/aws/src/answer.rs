@@ -12,9 +12,6 @@ pub enum FunctionError {
     /// The caller must change the request.
     #[error("{0}")]
     InvalidRequest(String),
-    /// The caller must wait for a later version.
-    #[error("{0}")]
-    NotAvailableYet(String),
     /// The operator must change the function's environment variables.
     #[error("{0}")]
     ConfigurationInvalid(SettingsFaults),
@@ -51,10 +48,7 @@ impl FunctionError {
 
 impl From<RequestError> for FunctionError {
     fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::Invalid(_) => Self::InvalidRequest(error.to_string()),
-            RequestError::NotAvailableYet(_) => Self::NotAvailableYet(error.to_string()),
-        }
+        Self::InvalidRequest(error.to_string())
     }
 }
 
@@ -83,7 +77,6 @@ impl From<FunctionError> for Diagnostic {
     fn from(error: FunctionError) -> Self {
         let error_type = match &error {
             FunctionError::InvalidRequest(_) => "InvalidRequest",
-            FunctionError::NotAvailableYet(_) => "NotAvailableYet",
             FunctionError::ConfigurationInvalid(_) => "ConfigurationInvalid",
             FunctionError::StoreUnavailable { .. } => "StoreUnavailable",
             FunctionError::AuditUndelivered { .. } => "AuditUndelivered",

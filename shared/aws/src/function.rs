@@ -17,6 +17,7 @@ use crate::event_bus::EventBus;
 use crate::health_probe::HealthProbe;
 use crate::metrics::Metrics;
 use crate::parameter_store::ParameterStore;
+use crate::readiness_probe::ReadinessProbe;
 use crate::{clock, telemetry};
 
 /// Everything a handler works with, built once at start.
@@ -28,6 +29,8 @@ pub struct Shell {
     pub store: ParameterStore,
     /// Evidence of both environments.
     pub health: HealthProbe,
+    /// What a readiness check asks.
+    pub readiness: ReadinessProbe,
     /// Our metrics.
     pub metrics: Metrics,
     /// The audit bus.
@@ -142,6 +145,7 @@ impl Shell {
         Self {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
             health: HealthProbe::new(&clients, &settings),
+            readiness: ReadinessProbe::new(&clients, &settings),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
             settings,

@@ -319,7 +319,7 @@ fn unknown_environment(message: &str) -> EnvironmentAnswer {
 }
 
 /// Airflow's own errors come wrapped, with the status that Airflow answered.
-fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> Option<Cause> {
+pub(crate) fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> Option<Cause> {
     let (status, message) = match error? {
         InvokeRestApiError::RestApiClientException(error) => (error.rest_api_status_code(), error.message()),
         InvokeRestApiError::RestApiServerException(error) => (error.rest_api_status_code(), error.message()),

@@ -13,6 +13,7 @@ pub mod function;
 pub mod health_probe;
 pub mod metrics;
 pub mod parameter_store;
+pub mod readiness_probe;
 pub mod switching;
 pub mod telemetry;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
-use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_sdk_ssm::types::{Parameter, ParameterStringFilter, ParameterType};
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::Audited;
 use bluegreen_core::colour::Colour;
@@ -191,6 +191,12 @@ impl ParameterStore {
 
     /// All kept versions of the flag, oldest first; empty if there is no flag.
     pub async fn history(&self) -> Result<Vec<HistoryEntry>, Failure> {
+        let labelled = self.history_with_labels().await?;
+        Ok(labelled.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// The same, each version with its labels.
+    pub async fn history_with_labels(&self) -> Result<Vec<(HistoryEntry, Vec<String>)>, Failure> {
         let mut entries = Vec::new();
         let mut pages = self
             .client
@@ -217,16 +223,49 @@ impl ParameterStore {
                         "GetParameterHistory answered a version without number or date",
                     ));
                 };
-                entries.push(HistoryEntry {
+                let read = HistoryEntry {
                     value: FlagValue::read(entry.value().unwrap_or_default()),
                     version: FlagVersion(version),
                     modified,
                     author: entry.last_modified_user().map(str::to_owned),
                     description: entry.description().filter(|text| !text.is_empty()).map(str::to_owned),
-                });
+                };
+                entries.push((read, entry.labels().to_vec()));
             }
         }
         Ok(entries)
+    }
+
+    /// The flag's `AllowedPattern`, if it has one.
+    pub async fn allowed_pattern(&self) -> Result<Option<String>, Failure> {
+        let filter = ParameterStringFilter::builder()
+            .key("Name")
+            .option("Equals")
+            .values(self.names.flag())
+            .build()
+            .map_err(|error| unparsable(&error.to_string()))?;
+        // A page may be empty and yet not the last one.
+        let mut pages = self
+            .client
+            .describe_parameters()
+            .parameter_filters(filter)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| classify(&error))?;
+            if let Some(found) = page
+                .parameters()
+                .iter()
+                .find(|parameter| parameter.name() == Some(self.names.flag()))
+            {
+                return Ok(found.allowed_pattern().map(str::to_owned));
+            }
+        }
+        Err(Failure {
+            ambiguous: false,
+            passing: true,
+            cause: Cause::new(CauseKind::NotFound, "DescribeParameters does not know the flag"),
+        })
     }
 
     /// IAM ARN of who last wrote the hold, while it exists.
@@ -259,10 +298,11 @@ impl ParameterStore {
 
     /// Transition records by name; those that are gone or unreadable are left out.
     pub async fn records(&self, records: &[String]) -> Result<BTreeMap<String, TransitionRecord>, Failure> {
-        let calls = records.chunks(NAMES_A_CALL).map(|chunk| {
-            let names = chunk.iter().map(|record| self.names.transition(record)).collect();
-            self.get(names)
-        });
+        // Repeats of a version name its record again, and GetParameters refuses a name that comes twice.
+        let mut names: Vec<_> = records.iter().map(|record| self.names.transition(record)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let calls = names.chunks(NAMES_A_CALL).map(|chunk| self.get(chunk.to_vec()));
         let found: HashMap<String, Parameter> = try_join_all(calls).await?.into_iter().flatten().collect();
         Ok(records
             .iter()
@@ -351,6 +391,11 @@ impl ParameterStore {
             json!({"by": by, "reason": reason}).to_string(),
         )
         .await
+    }
+
+    /// Remembers the last check of the standby's readiness.
+    pub async fn put_readiness(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.readiness(), text).await
     }
 
     /// Remembers what has been announced.

@@ -371,6 +371,25 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
     }
 }
 
+/// The standby's readiness turned red, or is red no more. `since` tells one turn from another.
+#[must_use]
+pub fn readiness_changed(subject: Subject<'_>, since: Timestamp, what: &Value) -> AuditEvent {
+    let mut detail = json!({
+        "schema": SCHEMA,
+        "id": subject.id(&format!("readiness:{}", since.as_millisecond())),
+        "pair": subject.pair,
+        "flag": subject.flag,
+    });
+    if let (Some(detail), Some(what)) = (detail.as_object_mut(), what.as_object()) {
+        detail.extend(what.clone());
+    }
+    AuditEvent {
+        detail_type: "Readiness Changed",
+        at: since,
+        detail,
+    }
+}
+
 /// The hold was placed, changed, ended or removed. `change` tells one change from another; `stored` is what the
 /// parameter holds, ended holds included: who ended one, and why, stands there.
 #[must_use]

@@ -99,6 +99,12 @@ impl Metric {
         Self::count("DrillOutcome", 1.0, Some(("Outcome", outcome.to_string())), at)
     }
 
+    /// `ReadinessScore`: 0 to 100; below 50 something is red.
+    #[must_use]
+    pub fn readiness_score(score: u32, at: Timestamp) -> Self {
+        Self::count("ReadinessScore", f64::from(score), None, at)
+    }
+
     /// `Transitions`: one change of the flag.
     #[must_use]
     pub fn transition(kind: &str, at: Timestamp) -> Self {

@@ -1,0 +1,138 @@
+//! Checks the standby's readiness now and then, remembers how it stands, and tells when it turns red or leaves red.
+
+use std::time::Duration;
+
+use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::clock;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::readiness_probe::judge;
+use bluegreen_core::audit;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::health::{Assessment, Verdict};
+use bluegreen_core::metric::Metric;
+use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
+use bluegreen_core::switch::Failure;
+use bluegreen_core::time::elapsed;
+use bluegreen_core::transition::Trigger;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+/// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
+const CHECK_TIME: Duration = Duration::from_secs(15);
+
+/// With less than this left of the invocation, the check waits for its next turn.
+const LEAST_TIME: Duration = Duration::from_secs(3);
+
+/// What is left of the invocation for remembering, telling and answering.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// Older than this, the stored score says nothing any more: the watcher has not been able to check for days.
+const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
+pub(crate) fn metric(shell: &Shell, stored: Option<&str>, now: Timestamp) -> Option<Metric> {
+    let standing = stored.and_then(Standing::read)?;
+    let is_kept = shell.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
+    is_kept.then(|| Metric::readiness_score(standing.score, now))
+}
+
+/// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
+pub(crate) async fn keep(
+    shell: &Shell,
+    active: Colour,
+    verdicts: &Both<Assessment>,
+    stored: Option<&str>,
+    trigger: &Trigger,
+    invocation: &Invocation,
+) -> Result<(), FunctionError> {
+    let before = stored.and_then(Standing::read);
+    let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
+    let interval = shell.settings.readiness_interval_minutes;
+    let left = elapsed(clock::now(), invocation.deadline);
+    let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
+    if trigger.kind != "schedule"
+        || !(is_due(interval, invocation.started) || unsaid)
+        // A failover is near, or just over: the standby has better to do than to list its DAGs.
+        || verdicts.of(active).verdict != Verdict::Healthy
+        || time < LEAST_TIME
+    {
+        return Ok(());
+    }
+    let (snapshot, history) = shell.readiness.snapshot(&shell.store, time).await;
+    let now = clock::now();
+    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, now);
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = active.as_str(),
+        score = check.score,
+        decision = check.outcome(),
+        reason = check.summary(active.other()),
+        request_id = %invocation.request_id,
+        "readiness"
+    );
+    let turn = Turn::after(before.as_ref(), &check, now);
+    // Published whatever comes of the rest: an alarm on the metric is the second way to be told.
+    let metric = Metric::readiness_score(turn.standing.score, now);
+    let (published, told) = tokio::join!(
+        shell.metrics.publish(std::slice::from_ref(&metric)),
+        tell(shell, &turn, &check)
+    );
+    if let Err(failure) = published {
+        tracing::warn!(error = %failure.cause, "the readiness score was not published");
+    }
+    told
+}
+
+/// Minutes since midnight, UTC, divisible by the interval.
+fn is_due(interval: u32, now: Timestamp) -> bool {
+    let time = now.to_zoned(TimeZone::UTC);
+    let minute = i64::from(time.hour())
+        .saturating_mul(60)
+        .saturating_add(i64::from(time.minute()));
+    minute.checked_rem(i64::from(interval)) == Some(0)
+}
+
+/// Written before it is said, and again after: a crash in between says it twice, under one id, never not at all.
+///
+/// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
+/// has stopped looking, for one free request an hour.
+async fn tell(shell: &Shell, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
+    let subject = audit::Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let overtaken = turn
+        .overtaken
+        .as_ref()
+        .and_then(|overtaken| changed_event(subject, overtaken, None));
+    if let Some(event) = overtaken {
+        send(shell, &[event]).await?;
+    }
+    put(shell, &turn.standing).await?;
+    if let Some(event) = changed_event(subject, &turn.standing, Some(check)) {
+        send(shell, &[event]).await?;
+        put(shell, &turn.standing.said()).await?;
+    }
+    Ok(())
+}
+
+async fn send(shell: &Shell, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
+    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
+        doing: "telling that the standby's readiness has changed",
+        cause: failure.cause,
+    };
+    shell.bus.send(events).await.map_err(undelivered)
+}
+
+async fn put(shell: &Shell, standing: &Standing) -> Result<(), FunctionError> {
+    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
+        doing: "remembering the standby's readiness",
+        cause: failure.cause,
+    };
+    shell
+        .store
+        .put_readiness(json!(standing).to_string())
+        .await
+        .map_err(undelivered)
+}

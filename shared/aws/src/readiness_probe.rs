@@ -1,0 +1,302 @@
+//! Asks what a readiness check needs, all at once and within a time limit. What is not there in time is unknown; a list
+//! of DAGs that is there by half is told as half a list.
+//!
+//! Nothing here is billed by the datapoint: MWAA's and Parameter Store's questions are free, DescribeAlarms counts among
+//! CloudWatch's cheap requests.
+
+mod airflow_lists;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_cloudwatch::types::AlarmType;
+use aws_sdk_mwaa::types::Environment;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::flag::{HistoryEntry, versions};
+use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
+use bluegreen_core::readiness::{
+    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Readiness, Snapshot,
+    SourceFile, Subject, assess_readiness, last_proof,
+};
+use bluegreen_core::settings::{EnvironmentSettings, Settings};
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
+
+use self::airflow_lists::{AirflowLists, Pace};
+use crate::clients::{Clients, ColourClients};
+use crate::error::classify;
+use crate::parameter_store::ParameterStore;
+
+/// Names that one DescribeAlarms takes.
+const ALARMS_A_CALL: usize = 100;
+
+/// The questions of a readiness check.
+#[derive(Debug)]
+pub struct ReadinessProbe {
+    clients: Both<ColourClients>,
+    settings: Both<EnvironmentSettings>,
+    /// The heartbeat alarms' names by the template; none in another region, where the stack makes none.
+    heartbeat_alarms: Both<Option<String>>,
+}
+
+impl ReadinessProbe {
+    /// Over the clients, for the environments of the settings.
+    pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        Self {
+            clients: clients.colours.clone(),
+            settings: settings.environments.clone(),
+            heartbeat_alarms: settings.environments.map(|colour, environment| {
+                environment
+                    .region
+                    .is_none()
+                    .then(|| format!("{}-{colour}-heartbeat-lost", settings.pair))
+            }),
+        }
+    }
+
+    /// Asks everything. Also answers the flag's history, which the caller needs anyway; empty if it could not be read.
+    pub async fn snapshot(&self, store: &ParameterStore, limit: Duration) -> (Snapshot, Vec<HistoryEntry>) {
+        let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
+        // The rate limit is the account's: both environments share it.
+        let pace = Pace::new();
+        let (blue, green, history, allowed_pattern) = tokio::join!(
+            self.colour(Colour::Blue, &pace, until),
+            self.colour(Colour::Green, &pace, until),
+            within(until, async {
+                store.history_with_labels().await.map_err(|failure| failure.cause)
+            }),
+            within(until, async {
+                store.allowed_pattern().await.map_err(|failure| failure.cause)
+            }),
+        );
+        let (history, kept) = match history {
+            Answer::Known(versions) => {
+                let kept = kept(&versions);
+                (
+                    versions.into_iter().map(|(entry, _)| entry).collect(),
+                    Answer::Known(kept),
+                )
+            }
+            Answer::Unknown(cause) => (Vec::new(), Answer::Unknown(cause)),
+        };
+        let snapshot = Snapshot {
+            environments: Both {
+                blue: blue.environment,
+                green: green.environment,
+            },
+            dags: Both {
+                blue: blue.dags,
+                green: green.dags,
+            },
+            import_errors: Both {
+                blue: blue.import_errors,
+                green: green.import_errors,
+            },
+            history: kept,
+            allowed_pattern,
+            named_alarms: Both {
+                blue: blue.named_alarms,
+                green: green.named_alarms,
+            },
+            heartbeat_alarms: Both {
+                blue: blue.heartbeat_alarm,
+                green: green.heartbeat_alarm,
+            },
+        };
+        (snapshot, history)
+    }
+
+    async fn colour(&self, colour: Colour, pace: &Pace, until: Instant) -> OfColour {
+        let settings = self.settings.of(colour);
+        let heartbeat = self.heartbeat_alarms.of(colour);
+        let lists = AirflowLists {
+            mwaa: &self.clients.of(colour).mwaa,
+            environment: &settings.name,
+            pace,
+            until,
+        };
+        let mut names = settings.alarms.clone();
+        names.extend(heartbeat.clone());
+        let (environment, (import_errors, dags), alarms) = tokio::join!(
+            within(until, self.environment(colour)),
+            // The one small page first: many DAGs must not leave it no time.
+            async { (lists.import_errors().await, lists.dags().await) },
+            within(until, self.alarms(colour, &names)),
+        );
+        let setting = |found: &BTreeMap<String, AlarmSetting>, name: &String| {
+            found.get(name).cloned().unwrap_or_else(|| AlarmSetting {
+                name: name.clone(),
+                exists: false,
+                actions_enabled: false,
+                has_alarm_actions: false,
+            })
+        };
+        let (named_alarms, heartbeat_alarm) = match alarms {
+            Answer::Known(found) => (
+                Answer::Known(settings.alarms.iter().map(|name| setting(&found, name)).collect()),
+                heartbeat.as_ref().map(|name| Answer::Known(setting(&found, name))),
+            ),
+            Answer::Unknown(cause) => (
+                if settings.alarms.is_empty() {
+                    Answer::Known(Vec::new())
+                } else {
+                    Answer::Unknown(cause.clone())
+                },
+                heartbeat.as_ref().map(|_| Answer::Unknown(cause)),
+            ),
+        };
+        OfColour {
+            environment,
+            dags,
+            import_errors,
+            named_alarms,
+            heartbeat_alarm,
+        }
+    }
+
+    async fn environment(&self, colour: Colour) -> Result<EnvironmentDetails, Cause> {
+        let name = &self.settings.of(colour).name;
+        let answer = self.clients.of(colour).mwaa.get_environment().name(name).send().await;
+        match answer {
+            Ok(answer) => answer.environment().and_then(details).ok_or_else(|| {
+                Cause::new(
+                    CauseKind::Unparsable,
+                    "GetEnvironment answered no environment with a status",
+                )
+            }),
+            Err(error) => Err(classify(&error).cause),
+        }
+    }
+
+    async fn alarms(&self, colour: Colour, names: &[String]) -> Result<BTreeMap<String, AlarmSetting>, Cause> {
+        let mut found = BTreeMap::new();
+        for chunk in names.chunks(ALARMS_A_CALL) {
+            let answer = self
+                .clients
+                .of(colour)
+                .cloudwatch
+                .describe_alarms()
+                .set_alarm_names(Some(chunk.to_vec()))
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .max_records(100)
+                .send()
+                .await
+                .map_err(|error| classify(&error).cause)?;
+            let metric_alarms = answer
+                .metric_alarms()
+                .iter()
+                .map(|alarm| (alarm.alarm_name(), alarm.actions_enabled(), alarm.alarm_actions()));
+            let composite_alarms = answer
+                .composite_alarms()
+                .iter()
+                .map(|alarm| (alarm.alarm_name(), alarm.actions_enabled(), alarm.alarm_actions()));
+            for (name, actions_enabled, actions) in metric_alarms.chain(composite_alarms) {
+                let Some(name) = name else { continue };
+                let setting = AlarmSetting {
+                    name: name.to_owned(),
+                    exists: true,
+                    // Absent means yes, as in PutMetricAlarm.
+                    actions_enabled: actions_enabled.unwrap_or(true),
+                    has_alarm_actions: !actions.is_empty(),
+                };
+                found.insert(name.to_owned(), setting);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Judges what was asked.
+pub fn judge(
+    settings: &Settings,
+    active: Colour,
+    verdicts: &Both<Assessment>,
+    snapshot: &Snapshot,
+    history: &[HistoryEntry],
+    now: Timestamp,
+) -> Readiness {
+    let subject = Subject {
+        active,
+        flag: settings.names.flag(),
+        settings: &settings.environments,
+        verdicts,
+        snapshot,
+        last_proof: last_proof(&versions(history), active.other()),
+        overdue_days: settings.drill.overdue_days,
+    };
+    assess_readiness(&subject, now)
+}
+
+struct OfColour {
+    environment: Answer<EnvironmentDetails>,
+    dags: DagList,
+    import_errors: Answer<ImportErrors>,
+    named_alarms: Answer<Vec<AlarmSetting>>,
+    heartbeat_alarm: Option<Answer<AlarmSetting>>,
+}
+
+async fn within<T>(until: Instant, question: impl Future<Output = Result<T, Cause>>) -> Answer<T> {
+    match timeout_at(until, question).await {
+        Ok(Ok(answer)) => Answer::Known(answer),
+        Ok(Err(cause)) => Answer::Unknown(cause),
+        Err(_) => Answer::Unknown(out_of_time()),
+    }
+}
+
+fn out_of_time() -> Cause {
+    Cause::new(CauseKind::TimedOut, "no answer within the check's time")
+}
+
+fn kept(versions: &[(HistoryEntry, Vec<String>)]) -> KeptVersions {
+    KeptVersions {
+        count: versions.len(),
+        oldest: versions.first().map(|(entry, _)| entry.version),
+        labelled: versions
+            .iter()
+            .filter(|(_, labels)| !labels.is_empty())
+            .map(|(entry, labels)| (entry.version, labels.clone()))
+            .collect(),
+    }
+}
+
+fn details(environment: &Environment) -> Option<EnvironmentDetails> {
+    // MWAA gives an empty path for a file that was taken away.
+    let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let file = |path: Option<&str>, version: Option<&str>| {
+        given(path).map(|path| SourceFile {
+            path,
+            version: given(version),
+        })
+    };
+    Some(EnvironmentDetails {
+        status: environment.status()?.as_str().to_owned(),
+        airflow_version: given(environment.airflow_version()),
+        environment_class: given(environment.environment_class()),
+        min_workers: environment.min_workers(),
+        max_workers: environment.max_workers(),
+        schedulers: environment.schedulers(),
+        max_webservers: environment.max_webservers(),
+        webserver_access_mode: environment.webserver_access_mode().map(|mode| mode.as_str().to_owned()),
+        weekly_maintenance_window_start: given(environment.weekly_maintenance_window_start()),
+        source_bucket_arn: given(environment.source_bucket_arn()),
+        dag_s3_path: given(environment.dag_s3_path()),
+        requirements: file(
+            environment.requirements_s3_path(),
+            environment.requirements_s3_object_version(),
+        ),
+        plugins: file(environment.plugins_s3_path(), environment.plugins_s3_object_version()),
+        startup_script: file(
+            environment.startup_script_s3_path(),
+            environment.startup_script_s3_object_version(),
+        ),
+        configuration_options: ConfigurationOptions(
+            environment
+                .airflow_configuration_options()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        ),
+    })
+}

@@ -1,0 +1,325 @@
+//! The readiness probe against real HTTP: pages, caps, throttles half-way, answers of another shape. A list that is not
+//! whole is told as such, and never as DAGs that are missing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::Credentials;
+use bluegreen_aws::clients::Clients;
+use bluegreen_aws::parameter_store::ParameterStore;
+use bluegreen_aws::readiness_probe::ReadinessProbe;
+use bluegreen_core::health::{Answer, CauseKind};
+use bluegreen_core::readiness::{DagList, Snapshot};
+use bluegreen_core::settings::{self, Settings};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path, path_regex};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+fn settings() -> Settings {
+    settings::read(|name| {
+        let value = match name {
+            "PAIR_NAME" => "orders",
+            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
+            "GREEN_ENVIRONMENT_NAME" => "orders-green",
+            "GREEN_REGION" => "eu-west-1",
+            "AUDIT_BUS_NAME" => "orders-audit",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap()
+}
+
+async fn snapshot(server: &MockServer, limit: Duration) -> Snapshot {
+    let shared: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(server.uri())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await;
+    let settings = settings();
+    let clients = Clients::over(&shared, &settings);
+    let store = ParameterStore::new(clients.ssm.clone(), settings.names.clone());
+    ReadinessProbe::new(&clients, &settings).snapshot(&store, limit).await.0
+}
+
+const TIME: Duration = Duration::from_secs(20);
+
+/// Airflow's list as the API pages it. What `trouble` answers for a number of the request is answered instead.
+struct Airflow {
+    count: u64,
+    cap: u64,
+    trouble: Box<dyn Fn(usize) -> Option<ResponseTemplate> + Send + Sync>,
+    asked: Mutex<usize>,
+}
+
+fn airflow(count: u64, cap: u64) -> Airflow {
+    Airflow {
+        count,
+        cap,
+        trouble: Box::new(|_| None),
+        asked: Mutex::new(0),
+    }
+}
+
+fn troubled(count: u64, trouble: impl Fn(usize) -> Option<ResponseTemplate> + Send + Sync + 'static) -> Airflow {
+    Airflow {
+        trouble: Box::new(trouble),
+        ..airflow(count, 100)
+    }
+}
+
+impl Respond for Airflow {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let call: Value = serde_json::from_slice(&request.body).unwrap();
+        if call["Path"] == "/importErrors" {
+            return rest_api(&json!({"import_errors": [{"filename": "x.py"}], "total_entries": 1}));
+        }
+        assert_eq!(call["Path"], "/dags");
+        let query = &call["QueryParameters"];
+        assert_eq!(query["order_by"], "dag_id", "pages without an order may overlap");
+        let number = {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            *asked - 1
+        };
+        if let Some(trouble) = (self.trouble)(number) {
+            return trouble;
+        }
+        let (offset, limit) = (query["offset"].as_u64().unwrap(), query["limit"].as_u64().unwrap());
+        let end = (offset + limit.min(self.cap)).min(self.count);
+        let dags: Vec<Value> = (offset..end.max(offset)).map(dag).collect();
+        rest_api(&json!({"dags": dags, "total_entries": self.count}))
+    }
+}
+
+fn dag(number: u64) -> Value {
+    json!({"dag_id": format!("dag_{number:05}"), "is_paused": number == 7, "has_import_errors": false, "tags": []})
+}
+
+fn rest_api(body: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"RestApiStatusCode": 200, "RestApiResponse": body}))
+}
+
+fn error(status: u16, code: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status)
+        .insert_header("x-amzn-ErrorType", code)
+        .set_body_json(json!({"__type": code, "message": "as the test wants it"}))
+}
+
+async fn blue(server: &MockServer, airflow: Airflow) {
+    let mock = Mock::given(method("POST")).and(path("/restapi/orders-blue"));
+    mock.respond_with(airflow).mount(server).await;
+}
+
+async fn ssm(server: &MockServer, operation: &str, body: Value) {
+    Mock::given(header("x-amz-target", format!("AmazonSSM.{operation}")))
+        .respond_with(ResponseTemplate::new(200).set_body_json(body))
+        .mount(server)
+        .await;
+}
+
+async fn blue_dags(airflow: Airflow, limit: Duration) -> DagList {
+    let server = MockServer::start().await;
+    blue(&server, airflow).await;
+    snapshot(&server, limit).await.dags.blue
+}
+
+#[tokio::test]
+async fn every_dag_is_listed_whatever_the_length_of_pages() {
+    let cases = [
+        (0, 100),
+        (1, 100),
+        (100, 100),
+        (101, 100),
+        (430, 100),
+        (230, 50),
+        (120, 100),
+    ];
+    join_all(cases.into_iter().map(|(count, cap)| {
+        Box::pin(async move {
+            let list = blue_dags(airflow(count, cap), TIME).await;
+            assert_eq!(list.gap, None, "{count} by {cap}");
+            assert_eq!(
+                (list.dags.len() as u64, list.total),
+                (count, Some(count)),
+                "{count} by {cap}"
+            );
+            assert_eq!(
+                list.dags.values().filter(|dag| dag.paused).count(),
+                usize::from(count > 7)
+            );
+        })
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn requests_are_spaced() {
+    let began = Instant::now();
+    let list = blue_dags(airflow(1500, 100), TIME).await;
+    assert_eq!((list.dags.len(), list.gap), (1500, None));
+    // 15 pages, and both environments' import errors: 16 spaces between them.
+    assert!(began.elapsed() > Duration::from_millis(16 * 125));
+}
+
+#[tokio::test]
+async fn a_page_that_is_shorter_than_the_others_is_read_to_its_end() {
+    let list = blue_dags(
+        troubled(300, |number| {
+            (number == 1).then(|| rest_api(&json!({"dags": [dag(100), dag(101)], "total_entries": 300})))
+        }),
+        TIME,
+    )
+    .await;
+    assert_eq!((list.dags.len(), list.gap), (300, None));
+}
+
+#[tokio::test]
+async fn a_passing_throttle_is_waited_out() {
+    let throttle = |number| (number == 1 || number == 3).then(|| error(429, "ThrottlingException"));
+    let list = blue_dags(troubled(500, throttle), TIME).await;
+    assert_eq!((list.dags.len(), list.gap), (500, None));
+}
+
+#[tokio::test]
+async fn throttled_half_way_the_list_is_partial() {
+    let list = blue_dags(
+        troubled(500, |number| (number >= 2).then(|| error(429, "ThrottlingException"))),
+        TIME,
+    )
+    .await;
+    assert_eq!((list.dags.len(), list.total), (200, Some(500)));
+    assert_eq!(list.gap.unwrap().kind, CauseKind::Throttled);
+}
+
+#[tokio::test]
+async fn out_of_time_the_list_is_partial() {
+    let slow = |number| (number >= 2).then(|| rest_api(&json!({})).set_delay(Duration::from_secs(8)));
+    let began = Instant::now();
+    let list = blue_dags(troubled(500, slow), Duration::from_secs(3)).await;
+    assert_eq!((list.dags.len(), list.gap.unwrap().kind), (200, CauseKind::TimedOut));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_list_that_changes_while_it_is_read_is_partial() {
+    // One DAG was deleted before the second page, and every later one moved up.
+    let list = blue_dags(
+        troubled(150, |number| {
+            let dags: Vec<Value> = (101..150).map(dag).collect();
+            (number == 1).then(|| rest_api(&json!({"dags": dags, "total_entries": 150})))
+        }),
+        TIME,
+    )
+    .await;
+    assert!(!list.is_complete());
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_no_list() {
+    let bodies = [
+        json!("<html>Please wait</html>"),
+        json!({}),
+        json!({"dags": {}, "total_entries": 3}),
+        json!({"dags": [], "total_entries": "three"}),
+        json!({"dags": [{"is_paused": true}], "total_entries": 1}),
+        json!({"dags": [null], "total_entries": 1}),
+        json!({"dags": [], "total_entries": -1}),
+        json!({"detail": "nothing here"}),
+    ];
+    join_all(bodies.into_iter().map(|body| {
+        Box::pin(async move {
+            let answer = body.clone();
+            let list = blue_dags(troubled(3, move |_| Some(rest_api(&answer))), TIME).await;
+            assert_eq!(list.dags.len(), 0, "{body}");
+            assert_eq!(list.gap.unwrap().kind, CauseKind::Unparsable, "{body}");
+        })
+    }))
+    .await;
+    let endless = |_| Some(rest_api(&json!({"dags": [dag(1)], "total_entries": u64::MAX})));
+    let list = blue_dags(troubled(3, endless), Duration::from_secs(2)).await;
+    assert!(list.gap.is_some() && list.dags.len() == 1);
+}
+
+#[tokio::test]
+async fn airflow_saying_no_is_told_as_such() {
+    let table = [
+        (403, CauseKind::AccessDenied),
+        (404, CauseKind::NotFound),
+        (400, CauseKind::Rejected),
+    ];
+    for (status, kind) in table {
+        let answer = move |_| {
+            let body = json!({"RestApiStatusCode": status, "RestApiResponse": {"detail": "no"}});
+            let refusal = ResponseTemplate::new(400).insert_header("x-amzn-ErrorType", "RestApiClientException");
+            Some(refusal.set_body_json(body))
+        };
+        let list = blue_dags(troubled(3, answer), TIME).await;
+        assert_eq!(list.gap.unwrap().kind, kind, "{status}");
+    }
+    let list = blue_dags(troubled(3, |_| Some(error(403, "AccessDeniedException"))), TIME).await;
+    assert_eq!(list.gap.unwrap().kind, CauseKind::AccessDenied);
+}
+
+#[tokio::test]
+async fn the_rest_is_read_field_by_field() {
+    let server = MockServer::start().await;
+    blue(&server, airflow(2, 100)).await;
+    Mock::given(method("GET"))
+        .and(path_regex("^/environments/orders-blue$"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"Environment": {
+            "Name": "orders-blue", "Status": "AVAILABLE", "AirflowVersion": "3.0.6", "EnvironmentClass": "mw1.small",
+            "MaxWorkers": 10, "RequirementsS3Path": "requirements.txt", "RequirementsS3ObjectVersion": "one",
+            "PluginsS3Path": "", "WeeklyMaintenanceWindowStart": "SUN:03:00",
+            "AirflowConfigurationOptions": {"custom.environment_color": "blue"}, "AField": "of a later API"}})))
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path_regex("^/environments/orders-green$"))
+        .respond_with(error(404, "ResourceNotFoundException"))
+        .mount(&server)
+        .await;
+    let version = |number: u64, labels: &[&str]| json!({"Name": "f", "Value": "blue", "Version": number, "LastModifiedDate": 1.7e9, "Labels": labels});
+    let history = json!({"Parameters": [version(4, &["keep"]), version(5, &[])]});
+    ssm(&server, "GetParameterHistory", history).await;
+    let flag = json!({"Name": "/mwaa/blue-green/active-environment", "AllowedPattern": "^(blue|green)$"});
+    ssm(&server, "DescribeParameters", json!({"Parameters": [flag]})).await;
+    let snapshot = snapshot(&server, Duration::from_secs(5)).await;
+    let Answer::Known(details) = &snapshot.environments.blue else {
+        panic!("{:?}", snapshot.environments.blue)
+    };
+    assert_eq!(details.requirements.as_ref().unwrap().version.as_deref(), Some("one"));
+    assert_eq!((&details.plugins, details.max_workers), (&None, Some(10)));
+    assert_eq!(details.configuration_options.0["custom.environment_color"], "blue");
+    let Answer::Unknown(cause) = &snapshot.environments.green else {
+        panic!("there is no green")
+    };
+    assert_eq!(cause.kind, CauseKind::NotFound);
+    let Answer::Known(kept) = &snapshot.history else {
+        panic!("{:?}", snapshot.history)
+    };
+    assert_eq!((kept.count, kept.oldest.unwrap().0, kept.labelled.len()), (2, 4, 1));
+    assert_eq!(
+        snapshot.allowed_pattern,
+        Answer::Known(Some("^(blue|green)$".to_owned()))
+    );
+    let Answer::Known(errors) = &snapshot.import_errors.blue else {
+        panic!("{:?}", snapshot.import_errors.blue)
+    };
+    assert!(errors.files.contains("x.py") && !errors.more);
+    // Green is in another region, where the stack has no alarm; blue's could not be asked for.
+    assert_eq!(snapshot.heartbeat_alarms.green, None);
+    assert!(matches!(snapshot.heartbeat_alarms.blue, Some(Answer::Unknown(_))));
+    assert_eq!(snapshot.named_alarms.green, Answer::Known(Vec::new()));
+}

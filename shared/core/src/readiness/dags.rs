@@ -1,0 +1,263 @@
+//! Findings about the DAGs of both environments, as Airflow lists them.
+
+use serde::Serialize;
+
+use super::{Dag, DagList, Finding, Question, Report, Severity, Subject, command, some_of};
+use crate::colour::{Both, Colour};
+use crate::health::Answer;
+
+/// Ids named in an answer; the counts are always whole.
+const NAMED: usize = 20;
+
+/// The two lists, compared as far as they are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DagComparison<'a> {
+    /// What is known of each.
+    pub listed: Both<Listed>,
+    /// Active's, that the standby is known not to have.
+    pub missing: Ids<'a>,
+    /// The standby's, that the active is known not to have.
+    pub extra: Ids<'a>,
+    /// Paused on the standby only.
+    pub paused: Ids<'a>,
+    /// Paused on the active only.
+    pub unpaused: Ids<'a>,
+}
+
+/// How much of a list is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// DAGs listed.
+    pub known: usize,
+    /// DAGs there are, by Airflow's count.
+    pub total: Option<u64>,
+    /// Of the listed ones, paused.
+    pub paused: usize,
+    /// Whether every DAG is listed.
+    pub complete: bool,
+}
+
+/// Ids of DAGs: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ids<'a> {
+    /// How many.
+    pub count: usize,
+    /// The first, by id.
+    pub first: Vec<&'a str>,
+}
+
+impl<'a> Ids<'a> {
+    fn of(ids: impl Iterator<Item = &'a str>) -> Self {
+        let mut found = Self::default();
+        for id in ids {
+            found.count = found.count.saturating_add(1);
+            if found.first.len() < NAMED {
+                found.first.push(id);
+            }
+        }
+        found
+    }
+
+    fn describe(&self) -> String {
+        let text = some_of(self.first.iter().copied());
+        match self.count.saturating_sub(self.first.len()) {
+            0 => text,
+            _ => format!(
+                "{} and {} more",
+                self.first.get(..5).unwrap_or_default().join(", "),
+                self.count.saturating_sub(5)
+            ),
+        }
+    }
+}
+
+impl<'a> DagComparison<'a> {
+    /// Compares. A DAG is missing only from a list that is complete.
+    #[must_use]
+    pub fn of(lists: &'a Both<DagList>, active: Colour) -> Self {
+        let (active, standby) = (lists.of(active), lists.of(active.other()));
+        let absent = |from: &'a DagList, of: &'a DagList| {
+            let ids = of
+                .dags
+                .keys()
+                .filter(|id| from.is_complete() && !from.dags.contains_key(*id));
+            Ids::of(ids.map(String::as_str))
+        };
+        let differ = |wanted: fn(&Dag, &Dag) -> bool| {
+            let in_both = active
+                .dags
+                .iter()
+                .filter_map(|(id, dag)| Some((id, dag, standby.dags.get(id)?)));
+            Ids::of(
+                in_both
+                    .filter(|(_, active, standby)| wanted(active, standby))
+                    .map(|(id, _, _)| id.as_str()),
+            )
+        };
+        Self {
+            listed: lists.map(|_, list| Listed {
+                known: list.dags.len(),
+                total: list.total,
+                paused: list.dags.values().filter(|dag| dag.paused).count(),
+                complete: list.is_complete(),
+            }),
+            missing: absent(standby, active),
+            extra: absent(active, standby),
+            paused: differ(|active, standby| !active.paused && standby.paused),
+            unpaused: differ(|active, standby| active.paused && !standby.paused),
+        }
+    }
+}
+
+pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
+    let lists = &subject.snapshot.dags;
+    for colour in Colour::BOTH {
+        if let Some(cause) = &lists.of(colour).gap {
+            report.unanswered(Question::Dags, Some(colour), "airflow:InvokeRestApi", cause);
+        }
+    }
+    let (active, standby) = (subject.active, subject.active.other());
+    let compared = DagComparison::of(lists, active);
+    let mut add = |name, severity, ids: &Ids<'_>, what: &str, why, fix: String| {
+        if ids.count > 0 {
+            report.add(Finding {
+                name,
+                severity,
+                colour: Some(standby),
+                what: format!("{} {what}: {}", dags(ids.count), ids.describe()),
+                why,
+                fix,
+            });
+        }
+    };
+    add(
+        "dags-missing",
+        Severity::Red,
+        &compared.missing,
+        &format!("of {active} not on {standby}"),
+        "after a takeover their runs would not exist",
+        sync(subject),
+    );
+    // Red like a missing one: a paused DAG runs as little. In this product the flag, not the pause switch, keeps the
+    // standby's DAGs from working.
+    add(
+        "dags-paused",
+        Severity::Red,
+        &compared.paused,
+        &format!("paused on {standby} and not on {active}"),
+        "after a takeover they would not run, and nobody would be told",
+        pause(subject, standby, false),
+    );
+    add(
+        "dags-unpaused",
+        Severity::Amber,
+        &compared.unpaused,
+        &format!("paused on {active} and not on {standby}"),
+        "somebody paused them for a reason; after a takeover they would run",
+        pause(subject, standby, true),
+    );
+    add(
+        "dags-extra",
+        Severity::Amber,
+        &compared.extra,
+        &format!("on {standby} that {active} does not have"),
+        "after a takeover they would begin to run",
+        format!("remove them from {standby}'s DAG folder, or deploy them to {active}"),
+    );
+}
+
+/// A file that fails on both is lost already, and a takeover changes nothing about it.
+pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
+    let errors = &subject.snapshot.import_errors;
+    for colour in Colour::BOTH {
+        if let Answer::Unknown(cause) = errors.of(colour) {
+            report.unanswered(Question::ImportErrors, Some(colour), "airflow:InvokeRestApi", cause);
+        }
+    }
+    let standby = subject.active.other();
+    let Answer::Known(broken) = errors.of(standby) else {
+        // The list of DAGs tells the half of it.
+        let flagged = subject.snapshot.dags.of(standby).dags.iter();
+        let ids: Vec<&str> = flagged
+            .filter(|(_, dag)| dag.has_import_errors)
+            .map(|(id, _)| id.as_str())
+            .collect();
+        if !ids.is_empty() {
+            report.add(broken_files(
+                Severity::Red,
+                standby,
+                format!(
+                    "{} on {standby} that cannot be imported any more: {}",
+                    dags(ids.len()),
+                    some_of(ids.iter().copied())
+                ),
+            ));
+        }
+        return;
+    };
+    let elsewhere = match errors.of(subject.active) {
+        Answer::Known(active) => Some(&active.files),
+        Answer::Unknown(_) => None,
+    };
+    let (both, only): (Vec<&str>, Vec<&str>) = broken
+        .files
+        .iter()
+        .map(String::as_str)
+        .partition(|file| elsewhere.is_some_and(|files| files.contains(*file)));
+    let more = if broken.more { ", and there are more" } else { "" };
+    if !only.is_empty() {
+        let what = format!("{standby} cannot import {}{more}", some_of(only.iter().copied()));
+        report.add(broken_files(Severity::Red, standby, what));
+    }
+    if !both.is_empty() {
+        let what = format!("neither environment can import {}{more}", some_of(both.iter().copied()));
+        report.add(broken_files(Severity::Amber, standby, what));
+    }
+}
+
+fn broken_files(severity: Severity, standby: Colour, what: String) -> Finding {
+    Finding {
+        name: "import-errors",
+        severity,
+        colour: Some(standby),
+        what,
+        why: "the DAGs of a file that cannot be imported do not run, or run as they were before",
+        fix: "read the error on Airflow's page, or at its API's path /importErrors; often a package is missing in the \
+              requirements"
+            .to_owned(),
+    }
+}
+
+fn dags(count: usize) -> String {
+    match count {
+        1 => "1 DAG".to_owned(),
+        count => format!("{count} DAGs"),
+    }
+}
+
+fn sync(subject: &Subject<'_>) -> String {
+    let folder = |colour: Colour| match subject.snapshot.environments.of(colour) {
+        Answer::Known(details) => {
+            let bucket = details.source_bucket_arn.as_deref()?.rsplit(':').next()?;
+            Some(format!(
+                "s3://{bucket}/{}",
+                details.dag_s3_path.as_deref().unwrap_or("dags")
+            ))
+        }
+        Answer::Unknown(_) => None,
+    };
+    match (folder(subject.active), folder(subject.active.other())) {
+        (Some(from), Some(to)) if from != to => {
+            format!("aws s3 sync {from} {to}; a minute or so later Airflow has parsed them")
+        }
+        _ => "deploy the same DAG files to both environments; see import errors if they are there".to_owned(),
+    }
+}
+
+fn pause(subject: &Subject<'_>, colour: Colour, paused: bool) -> String {
+    command(
+        subject.settings.of(colour),
+        "mwaa invoke-rest-api",
+        &format!(" --path /dags/<DAG id> --method PATCH --body '{{\"is_paused\": {paused}}}'"),
+    )
+}

@@ -1,0 +1,176 @@
+//! Findings about what must work on the day of a takeover: the flag's next write, the alarms, the practice.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{AlarmSetting, Finding, Question, Report, Severity, Subject};
+use crate::colour::Colour;
+use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS};
+use crate::health::Answer;
+use crate::time::elapsed;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether SSM would take the next write, and refuse a wrong one.
+pub(super) fn flag(subject: &Subject<'_>, report: &mut Report) {
+    let flag = subject.flag;
+    match &subject.snapshot.history {
+        Answer::Unknown(cause) => report.unanswered(Question::FlagHistory, None, "ssm:GetParameterHistory", cause),
+        Answer::Known(kept) => {
+            if let Some((version, labels)) = kept.labelled.first_key_value() {
+                let is_oldest = kept.oldest == Some(*version) && kept.count >= KEPT_VERSIONS;
+                let labels = labels.join(" ");
+                report.add(Finding {
+                    name: "flag-label",
+                    severity: if is_oldest { Severity::Red } else { Severity::Amber },
+                    colour: None,
+                    what: if is_oldest {
+                        format!("the oldest of the flag's {} kept versions, {version}, is labelled {labels}", kept.count)
+                    } else {
+                        format!("version {version} of the flag is labelled {labels}")
+                    },
+                    why: "SSM keeps 100 versions and does not drop a labelled one: with the oldest labelled it refuses the \
+                          next write, and so every switch and failover",
+                    fix: format!(
+                        "aws ssm unlabel-parameter-version --name {flag} --parameter-version {version} --labels {labels}"
+                    ),
+                });
+            }
+        }
+    }
+    match &subject.snapshot.allowed_pattern {
+        Answer::Unknown(cause) => report.unanswered(Question::FlagPattern, None, "ssm:DescribeParameters", cause),
+        Answer::Known(Some(pattern)) if pattern == ALLOWED_PATTERN => {}
+        Answer::Known(pattern) => report.add(Finding {
+            name: "flag-pattern",
+            severity: Severity::Amber,
+            colour: None,
+            what: match pattern {
+                Some(pattern) => format!("the flag's allowed pattern is {pattern}; it should be {ALLOWED_PATTERN}"),
+                None => format!("the flag has no allowed pattern; it should be {ALLOWED_PATTERN}"),
+            },
+            why: "only the pattern keeps a mistyped colour out; another one may refuse the right colours",
+            fix: "the next switch through this product puts it back".to_owned(),
+        }),
+    }
+}
+
+pub(super) fn alarms(subject: &Subject<'_>, report: &mut Report) {
+    for colour in Colour::BOTH {
+        match subject.snapshot.named_alarms.of(colour) {
+            Answer::Unknown(cause) => {
+                report.unanswered(Question::NamedAlarms, Some(colour), "cloudwatch:DescribeAlarms", cause);
+            }
+            Answer::Known(alarms) => alarms.iter().for_each(|alarm| named_alarm(colour, alarm, report)),
+        }
+    }
+    for colour in Colour::BOTH {
+        match subject.snapshot.heartbeat_alarms.of(colour) {
+            // In another region the stack makes none: the ticks alone watch there.
+            None => {}
+            Some(Answer::Unknown(cause)) => {
+                report.unanswered(
+                    Question::HeartbeatAlarms,
+                    Some(colour),
+                    "cloudwatch:DescribeAlarms",
+                    cause,
+                );
+            }
+            Some(Answer::Known(alarm)) => heartbeat_alarm(colour, alarm, report),
+        }
+    }
+}
+
+fn named_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
+    let (severity, what, why, fix) = if !alarm.exists {
+        (
+            Severity::Amber,
+            format!("CloudWatch has no alarm {}", alarm.name),
+            "you named it as evidence, and it can never speak",
+            format!("create it in {colour}'s region, or correct the stack's parameter for {colour}'s alarm names"),
+        )
+    } else if !alarm.actions_enabled {
+        // Its state counts as evidence all the same.
+        (
+            Severity::Info,
+            format!("alarm {} has its actions disabled", alarm.name),
+            "it condemns the environment all the same, but tells nobody itself",
+            format!("aws cloudwatch enable-alarm-actions --alarm-names {}", alarm.name),
+        )
+    } else {
+        return;
+    };
+    report.add(Finding {
+        name: "named-alarm",
+        severity,
+        colour: Some(colour),
+        what,
+        why,
+        fix,
+    });
+}
+
+fn heartbeat_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
+    let name = &alarm.name;
+    let (what, fix) = match (alarm.exists, alarm.actions_enabled, alarm.has_alarm_actions) {
+        (false, _, _) => (
+            format!("the stack's alarm {name} does not exist"),
+            "deploy the stack again".to_owned(),
+        ),
+        (true, false, _) => (
+            format!("the stack's alarm {name} has its actions disabled"),
+            format!("aws cloudwatch enable-alarm-actions --alarm-names {name}"),
+        ),
+        (true, true, false) => (
+            format!("the stack's alarm {name} has no action"),
+            "deploy the stack again".to_owned(),
+        ),
+        (true, true, true) => return,
+    };
+    report.add(Finding {
+        name: "heartbeat-alarm",
+        severity: Severity::Amber,
+        colour: Some(colour),
+        what,
+        why: "it wakes the watcher at once; without it a dead scheduler is seen up to a minute later",
+        fix,
+    });
+}
+
+/// Whether the standby's colour has worked lately.
+pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) {
+    // Without the history nobody can tell.
+    if matches!(subject.snapshot.history, Answer::Unknown(_)) {
+        return;
+    }
+    let standby = subject.active.other();
+    let limit = DAY.saturating_mul(subject.overdue_days);
+    let (severity, what) = match subject.last_proof {
+        None => (
+            if subject.overdue_days == 0 {
+                Severity::Info
+            } else {
+                Severity::Amber
+            },
+            format!("{standby} has never been active, as far as the flag's kept versions tell"),
+        ),
+        Some(last) if subject.overdue_days > 0 && elapsed(last, now) > limit => (
+            Severity::Amber,
+            format!(
+                "{standby} was last made active {} days ago; a drill is due every {}",
+                elapsed(last, now).as_secs().div_euclid(DAY.as_secs()),
+                subject.overdue_days
+            ),
+        ),
+        Some(_) => return,
+    };
+    report.add(Finding {
+        name: "drill-overdue",
+        severity,
+        colour: Some(standby),
+        what,
+        why: "only a standby that has done the work is known to be able to",
+        fix: "make a drill: {\"action\":\"drill\"}".to_owned(),
+    });
+}

@@ -1,0 +1,159 @@
+//! What was asked of AWS and of Airflow, before anybody judges it. Every part is an answer, or why there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Serialize, Serializer};
+
+use crate::colour::Both;
+use crate::flag::FlagVersion;
+use crate::health::{Answer, Cause};
+
+/// Everything that a readiness check asks, beside the verdicts.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// mwaa GetEnvironment.
+    pub environments: Both<Answer<EnvironmentDetails>>,
+    /// Airflow's DAGs.
+    pub dags: Both<DagList>,
+    /// Files that Airflow cannot import.
+    pub import_errors: Both<Answer<ImportErrors>>,
+    /// The flag's kept versions.
+    pub history: Answer<KeptVersions>,
+    /// The flag's `AllowedPattern`.
+    pub allowed_pattern: Answer<Option<String>>,
+    /// The alarms that the user named; empty if none are.
+    pub named_alarms: Both<Answer<Vec<AlarmSetting>>>,
+    /// The stack's own heartbeat alarm; none where the environment is in another region and has none.
+    pub heartbeat_alarms: Both<Option<Answer<AlarmSetting>>>,
+}
+
+/// The fields of GetEnvironment in which two environments may differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EnvironmentDetails {
+    /// `Status`.
+    pub status: String,
+    /// `AirflowVersion`.
+    pub airflow_version: Option<String>,
+    /// `EnvironmentClass`.
+    pub environment_class: Option<String>,
+    /// `MinWorkers`.
+    pub min_workers: Option<i32>,
+    /// `MaxWorkers`.
+    pub max_workers: Option<i32>,
+    /// `Schedulers`.
+    pub schedulers: Option<i32>,
+    /// `MaxWebservers`.
+    pub max_webservers: Option<i32>,
+    /// `WebserverAccessMode`.
+    pub webserver_access_mode: Option<String>,
+    /// `WeeklyMaintenanceWindowStart`, in UTC.
+    pub weekly_maintenance_window_start: Option<String>,
+    /// `SourceBucketArn`.
+    pub source_bucket_arn: Option<String>,
+    /// `DagS3Path`.
+    pub dag_s3_path: Option<String>,
+    /// `RequirementsS3Path` and its version.
+    pub requirements: Option<SourceFile>,
+    /// `PluginsS3Path` and its version.
+    pub plugins: Option<SourceFile>,
+    /// `StartupScriptS3Path` and its version.
+    pub startup_script: Option<SourceFile>,
+    /// `AirflowConfigurationOptions`.
+    pub configuration_options: ConfigurationOptions,
+}
+
+/// A file in the source bucket that MWAA builds the environment from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceFile {
+    /// Its key.
+    pub path: String,
+    /// Its S3 object version. Says something only beside another one of the same key in the same bucket.
+    pub version: Option<String>,
+}
+
+/// Airflow configuration options by name. Values may be secrets: they are compared, and never shown or logged.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ConfigurationOptions(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for ConfigurationOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Serialize for ConfigurationOptions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.keys())
+    }
+}
+
+/// The DAGs of one environment, as far as they were listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DagList {
+    /// By id. Stale ones are not listed by Airflow, and so count as missing.
+    pub dags: BTreeMap<String, Dag>,
+    /// How many there are, by Airflow's count.
+    pub total: Option<u64>,
+    /// Why some are not here; none if all are.
+    pub gap: Option<Cause>,
+}
+
+impl DagList {
+    /// Nothing could be listed.
+    #[must_use]
+    pub fn unknown(cause: Cause) -> Self {
+        Self {
+            dags: BTreeMap::new(),
+            total: None,
+            gap: Some(cause),
+        }
+    }
+
+    /// Whether every DAG is here, so that one that is not is missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.gap.is_none()
+    }
+}
+
+/// One DAG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Dag {
+    /// `is_paused`.
+    pub paused: bool,
+    /// `has_import_errors`.
+    pub has_import_errors: bool,
+}
+
+/// Files that Airflow cannot import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportErrors {
+    /// The first of them.
+    pub files: BTreeSet<String>,
+    /// Whether there are more than these.
+    pub more: bool,
+}
+
+/// What SSM keeps of the flag's past, as far as it can stand in the way of the next write.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KeptVersions {
+    /// How many.
+    pub count: usize,
+    /// The oldest.
+    pub oldest: Option<FlagVersion>,
+    /// Those that carry labels.
+    pub labelled: BTreeMap<FlagVersion, Vec<String>>,
+}
+
+/// How one alarm is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmSetting {
+    /// Its name.
+    pub name: String,
+    /// Whether CloudWatch has it.
+    pub exists: bool,
+    /// `ActionsEnabled`.
+    pub actions_enabled: bool,
+    /// Whether it does something when it comes into ALARM.
+    pub has_alarm_actions: bool,
+}

@@ -1,0 +1,169 @@
+//! What the watcher remembers of the last check: the `readiness` parameter, and when a person is told.
+//!
+//! A person is told when the level turns red and when it leaves red. The parameter is written before the event is sent,
+//! with a note of what is to be said, and again after it: a crash in between says it once more under the same id.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Level, Readiness, Severity, questions_behind};
+use crate::audit::{self, AuditEvent};
+use crate::time::to_milliseconds;
+
+/// The `readiness` parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The score.
+    pub score: u32,
+    /// The level.
+    pub level: Level,
+    /// When it was checked.
+    pub at: Timestamp,
+    /// Names of the red findings.
+    pub red: Vec<String>,
+    /// Whether something could not be asked.
+    #[serde(default)]
+    pub partial: bool,
+    /// What is still to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsaid: Option<Unsaid>,
+}
+
+/// A turn to or from red that nobody may have been told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsaid {
+    /// The level before.
+    pub previous: Option<Level>,
+    /// When it turned: part of the event's id.
+    pub since: Timestamp,
+}
+
+/// What to do after a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Turn {
+    /// What to write before anything is said.
+    pub standing: Standing,
+    /// A turn before this one that was written and perhaps never said: to be said first, as it was written.
+    pub overtaken: Option<Standing>,
+}
+
+impl Standing {
+    /// Reads the parameter. One that cannot be read counts as none: twice said beats never.
+    #[must_use]
+    pub fn read(stored: &str) -> Option<Self> {
+        serde_json::from_str(stored).ok()
+    }
+
+    /// The same, with everything said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        Self {
+            unsaid: None,
+            ..self.clone()
+        }
+    }
+
+    fn is_red(&self) -> bool {
+        self.level == Level::Red
+    }
+}
+
+impl Turn {
+    /// Compares a check with what is remembered.
+    ///
+    /// A check that could not ask everything takes no red finding back that rests on an unanswered question: a throttle
+    /// must not sound the all-clear.
+    pub fn after(before: Option<&Standing>, check: &Readiness, now: Timestamp) -> Self {
+        let mut red: Vec<String> = check.names(Severity::Red).into_iter().map(str::to_owned).collect();
+        for name in before.iter().flat_map(|before| &before.red) {
+            let behind = questions_behind(name);
+            let open = check.not_asked.iter().any(|open| behind.contains(&open.question));
+            if open && !red.contains(name) {
+                red.push(name.clone());
+            }
+        }
+        let level = if red.is_empty() { check.level } else { Level::Red };
+        let mut standing = Standing {
+            score: if level == check.level {
+                check.score
+            } else {
+                check.score.min(49)
+            },
+            level,
+            at: to_milliseconds(now),
+            red,
+            partial: check.partial,
+            unsaid: None,
+        };
+        let turned = standing.is_red() != before.is_some_and(Standing::is_red);
+        let unsaid = before.and_then(|before| before.unsaid);
+        let mut overtaken = None;
+        if turned {
+            overtaken = before.filter(|before| before.unsaid.is_some()).cloned();
+            standing.unsaid = Some(Unsaid {
+                previous: before.map(|before| before.level),
+                since: standing.at,
+            });
+        } else {
+            standing.unsaid = unsaid;
+        }
+        Self { standing, overtaken }
+    }
+}
+
+/// The event of a turn; none if there is none to tell of. `check` fills in what was found, where it is still at hand.
+#[must_use]
+pub fn changed_event(
+    subject: audit::Subject<'_>,
+    standing: &Standing,
+    check: Option<&Readiness>,
+) -> Option<AuditEvent> {
+    let unsaid = standing.unsaid?;
+    let findings: Vec<_> = match check {
+        Some(check) => check
+            .findings
+            .iter()
+            .filter(|finding| finding.severity != Severity::Info)
+            .map(|finding| {
+                json!({
+                    "name": finding.name,
+                    "severity": finding.severity,
+                    "colour": finding.colour,
+                    "what": finding.what,
+                    "fix": finding.fix,
+                })
+            })
+            .collect(),
+        None => standing
+            .red
+            .iter()
+            .map(|name| {
+                json!({
+                    "name": name,
+                    "severity": Severity::Red,
+                    "colour": null,
+                    "what": "found earlier; it has changed since",
+                    "fix": "see {\"action\":\"check\"}",
+                })
+            })
+            .collect(),
+    };
+    let reason = if standing.is_red() {
+        format!("the standby is not ready to take over: {}", standing.red.join(", "))
+    } else {
+        "nothing red is left: the standby can take over again".to_owned()
+    };
+    Some(audit::readiness_changed(
+        subject,
+        unsaid.since,
+        &json!({
+            "level": standing.level,
+            "previous": unsaid.previous,
+            "score": standing.score,
+            "findings": findings,
+            "reason": reason,
+        }),
+    ))
+}
