@@ -98,7 +98,7 @@ async fn tell_people(shell: &Shell, event: &Value, invocation: &Invocation) -> R
         decision = "told",
         subject = notification.subject,
         event = text("/detail/id"),
-        message,
+        sns_message = message,
         request_id = %invocation.request_id,
         "notification"
     );
