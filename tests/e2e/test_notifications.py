@@ -135,6 +135,20 @@ def test_a_drill_that_did_not_go_well_is_told_and_one_that_did_is_not(pair: Pair
     assert [m.subject for m in reader.messages() if "DRILL" in m.subject] == [message.subject]
 
 
+def test_a_real_drill_that_fails_is_told_with_the_colour_to_distrust(pair: Pair, reader: Subscriber):
+    assert pair.ask(action="drill", mode="dry", reason="rehearsal")["outcome"] == "succeeded"
+    assert pair.ask(action="drill", mode="switch", hold_minutes=30, reason="practice", requested_by="ana")["outcome"] == "pending"
+    assert "practice" in only(reader.wait_for("DRILL blue -> green")).text
+    pair.fail("green")
+    assert pair.tick()["decision"] == "drill-return"
+    reader.wait_for("DRILL-RETURN green -> blue")
+    pair.tick()
+    message = only(reader.wait_for("DRILL FAILED (switch, green)"))
+    assert "do not count on green to take over" in message.text and "Active now: blue." in message.text
+    assert pair.stands_at()[0] == "blue"
+    assert [m.subject for m in reader.messages() if "DRILL SUCCEEDED" in m.subject] == [], "the rehearsal is no news"
+
+
 def test_overdue_drills_and_a_standby_that_is_not_ready_are_told(pair: Pair, reader: Subscriber):
     send(pair, "Drill Overdue", days=30, last="2026-10-20T10:00:00Z", reason="34 days without a drill")
     send(pair, "Readiness Changed", level="red", previous="green", score=20, reason="1 red finding", findings=[
@@ -198,11 +212,41 @@ def test_the_schedule_asks_the_switch_handler_for_a_drill(deploy: Deploy):
     pair = deploy(DrillSchedule="rate(1 minute)", DrillTimeZone="Europe/Amsterdam", DrillMode="dry")
     schedule = pair.client("scheduler").get_schedule(Name=f"{pair.name}-drill")
     assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("rate(1 minute)", "Europe/Amsterdam")
-    assert json.loads(schedule["Target"]["Input"]) == {
-        "action": "drill", "mode": "dry", "requested_by": "schedule", "reason": "scheduled drill"}
+    asked = json.loads(schedule["Target"]["Input"])
+    assert asked == {"action": "drill", "mode": "dry", "requested_by": "schedule", "reason": "scheduled drill"}
+    assert pair.ask(**asked)["outcome"] == "succeeded", "and the function takes it as it is"
     role = schedule["Target"]["RoleArn"].rsplit("/", 1)[-1]
     assert pair.client("iam").get_role(RoleName=role)
     assert pair.alarm_state("drill-failed") in ("OK", "INSUFFICIENT_DATA")
+
+
+@pytest.mark.long(65)
+def test_the_schedule_fires(deploy: Deploy):
+    pair = deploy(DrillSchedule="cron(* * * * ? *)", DrillMode="dry")
+    since = pair.aws.timeline_so_far()
+    pair.aws.wait_for("invoke", lambda d: (d["function"], d["trigger"], d["status"]) == (f"{pair.name}-switch-handler", "scheduler", "ok"),
+                      since, timeout=75)
+    told = only(pair.wait_for_audit("Drill Finished"))
+    assert (told["mode"], told["outcome"], told["requested_by"]) == ("dry", "succeeded", "schedule")
+
+
+def test_a_failed_drill_rings_the_alarm_of_a_pair_with_a_schedule(deploy: Deploy):
+    pair = deploy(DrillSchedule="rate(7 days)", DrillMode="switch")
+    pair.ask(action="drill", mode="switch", reason="practice")
+    pair.fail("green")
+    pair.tick()
+    pair.tick()
+    until("the alarm on failed drills", lambda: pair.alarm_state("drill-failed") == "ALARM")
+
+
+def test_a_red_readiness_rings_its_alarm_and_silence_does_not_end_it(pair: Pair):
+    def publish(score: float) -> None:
+        pair.client("cloudwatch").put_metric_data(Namespace="MWAA/BlueGreen", MetricData=[{
+            "MetricName": "ReadinessScore", "Value": score, "Dimensions": [{"Name": "Pair", "Value": pair.name}]}])
+
+    assert pair.alarm_state("readiness-red") == "INSUFFICIENT_DATA", "nothing has been checked yet"
+    publish(20)
+    until("the alarm on readiness", lambda: pair.alarm_state("readiness-red") == "ALARM")
 
 
 def test_the_dashboard_is_there_with_every_name_filled_in(pair: Pair):

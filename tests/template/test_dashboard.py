@@ -162,9 +162,9 @@ def published() -> set[str]:
 
 def test_it_shows_every_metric_that_the_code_publishes_and_no_other(body: dict[str, Any]) -> None:
     shown = {name for namespace, name, _, _ in series(body) if namespace == "MWAA/BlueGreen"}
-    assert "ActiveEnvironment" in published()
-    # Drills and readiness are made beside this file.
-    assert shown - published() <= {"DrillOutcome", "ReadinessScore"}
+    assert {"ActiveEnvironment", "SwitchDuration"} <= published()
+    # Readiness is made beside this file.
+    assert shown - published() <= {"ReadinessScore"}
     assert published() - shown == set()
 
 

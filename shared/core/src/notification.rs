@@ -160,7 +160,9 @@ fn transition_advice(letter: &mut Letter<'_>, kind: &str, from: &str, to: &str, 
             letter.heading("TO UNDO IT");
             letter.step("It ends by itself. To end it now:", &Ask::Rollback);
         }
-        "drill-return" => letter.bullet("Nothing. What came out of it is told by the event Drill Finished."),
+        "drill-return" => {
+            letter.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.")
+        }
         "restore" => {
             letter.bullet("Find out who broke the flag; its history names every writer.");
             letter.command(&letter.place.flag_history());
