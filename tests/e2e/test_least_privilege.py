@@ -82,6 +82,21 @@ def test_every_path_of_every_function_is_allowed(guarded: Pair):
             ("events", "PutEvents"), ("monitoring", "DescribeAlarms"), ("monitoring", "GetMetricData")} <= asked
 
 
+def test_a_drill_from_beginning_to_end_is_allowed(guarded: Pair):
+    pair = guarded
+    assert pair.ask(action="initialize")["outcome"] == "initialized"
+    pair.wait_until_audited(1)
+    assert pair.ask(action="drill", mode="dry", reason="rehearsal")["outcome"] == "succeeded"
+    assert pair.ask(action="drill", mode="switch", reason="practice")["outcome"] == "pending"
+    pair.fail("green")
+    assert pair.tick()["decision"] == "drill-return"
+    pair.tick()
+    assert [event["outcome"] for event in pair.wait_for_audit("Drill Finished", 2)] == ["succeeded", "failed"]
+    pair.wait_until_audited(3)
+    assert json.loads(pair.parameter("last-active"))["active"] == "blue"
+    assert refused_calls(pair) == []
+
+
 def test_only_the_listener_may_publish_to_the_topic(guarded: Pair):
     """And without its own permission it may not: the topic's policy lets in the alarms alone."""
     role = roles_of(guarded)["ChangeListenerRole"]
