@@ -161,7 +161,7 @@ fn transition_advice(letter: &mut Letter<'_>, kind: &str, from: &str, to: &str, 
             letter.step("It ends by itself. To end it now:", &Ask::Rollback);
         }
         "drill-return" => {
-            letter.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.")
+            letter.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.");
         }
         "restore" => {
             letter.bullet("Find out who broke the flag; its history names every writer.");
