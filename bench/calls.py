@@ -91,12 +91,13 @@ class BenchStack:
         return self.calls(function, since)
 
     def listened_to(self, change: Callable[[], Any]) -> list[Call]:
-        """Calls of the listener for what `change` does to the flag."""
+        """Calls of the listener for what `change` does to the flag. That it then tells people is another invocation."""
         calls_before, timeline_before = self.aws.calls_so_far(), self.aws.timeline_so_far()
         change()
         self.aws.wait_for("invoke", lambda detail: detail["function"] == f"{PAIR}-change-listener"
+                          and detail["trigger"] == "event:Parameter Store Change"
                           and detail["status"] != "running", since=timeline_before)
-        return self.calls("change-listener", calls_before)
+        return [call for call in self.calls("change-listener", calls_before) if call["service"] != "sns"]
 
     def answer_late(self, milliseconds: int) -> None:
         self.aws.clear_faults()

@@ -16,7 +16,7 @@ import yaml
 
 PRICES = Path(__file__).resolve().parent / "prices.json"
 HOURS, MINUTES = 730, 730 * 60
-TARGET_USD = 2.00
+TARGET_USD = 2.50
 
 # Assumptions, all on the expensive side.
 READS_MS, WRITES_MS = 500, 100  # what AWS takes for a tick's reads (Airflow's web server answers one) and for a write
@@ -42,9 +42,10 @@ class Template:
 
         Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
         template = yaml.load(path.read_text(), Loader)
-        kinds = [resource["Type"] for resource in template["Resources"].values()]
+        alarms = [resource for resource in template["Resources"].values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
         return Template(
-            alarms=kinds.count("AWS::CloudWatch::Alarm"),
+            # Drills are off by default, and so is their alarm.
+            alarms=sum(alarm.get("Condition") != "DrillsScheduled" for alarm in alarms),
             memory_mb=template["Globals"]["Function"]["MemorySize"],
             metrics_interval_minutes=template["Parameters"]["MetricsIntervalMinutes"]["Default"],
             probe_interval_seconds=template["Parameters"]["ProbeIntervalSeconds"]["Default"],
@@ -68,7 +69,8 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
     suspect_ticks = SUSPECT_HOURS * 60
     probes = SUSPECT_HOURS * 3600 / template.probe_interval_seconds
     publishing = MINUTES / template.metrics_interval_minutes + suspect_ticks
-    invocations = MINUTES + 2 * TRANSITIONS_A_MONTH  # a switch or an extra tick, and the listener
+    # A switch or an extra tick, and the listener that audits it and tells people.
+    invocations = MINUTES + 3 * TRANSITIONS_A_MONTH
 
     put_metrics = publishing * asked["PutMetricData"] + TRANSITIONS_A_MONTH * listener["PutMetricData"]
     # What is billed is asked on the ticks that publish, and by every probe of a suspect active.
@@ -97,6 +99,7 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
              + event_gb * (prices["archive_gb"] + 3 * prices["archive_gb_month"])),
         Line("SNS e-mails", events, "messages", events * prices["sns_email"]),
         Line("SQS dead letters", 0, "requests", 0),
+        Line("dashboard, of an account's first three", 1, "dashboards", 0),
         Line("Parameter Store, MWAA calls", 0, "billable", 0),
     ]
 

@@ -105,6 +105,8 @@ class Follower:
                 by = {"alarm": "the heartbeat alarm", "schedule": "the schedule, as every minute"}
                 woken = by.get(detail["trigger"], detail["trigger"])
                 return Happening(at, "woken", "watcher", f"woken by {woken}", data=detail)
+            case "invoke" if detail["trigger"] == "event:Environment Transition":
+                return Happening(at + 0.0005, "told", "listener", "woken by the audit event: it tells people", data=detail)
             case "invoke" if detail["function"] == self.pair.function("change-listener"):
                 return Happening(at + 0.0005, "listener", "listener",
                                  "woken by the event", data=detail)

@@ -244,14 +244,15 @@ class Pair:
         return [line for line in lines if message in (None, line["message"])
                 and all(line.get(field) == value for field, value in fields.items())]
 
-    def invocations(self, function: str, since: int = 0) -> list[dict[str, Any]]:
+    def invocations(self, function: str, since: int = 0, trigger: str | None = None) -> list[dict[str, Any]]:
         return [entry["detail"] for entry in self.aws.timeline(since)
-                if entry["what"] == "invoke" and entry["detail"]["function"] == f"{self.name}-{function}"]
+                if entry["what"] == "invoke" and entry["detail"]["function"] == f"{self.name}-{function}"
+                and trigger in (None, entry["detail"]["trigger"])]
 
-    def statuses(self, function: str, since: int, count: int) -> list[str]:
+    def statuses(self, function: str, since: int, count: int, trigger: str | None = None) -> list[str]:
         """How a function's invocations ended, once so many have ended."""
         def ended() -> list[str]:
-            found = [invocation["status"] for invocation in self.invocations(function, since)]
+            found = [invocation["status"] for invocation in self.invocations(function, since, trigger)]
             return found if len(found) >= count and "running" not in found else []
 
         return until(f"{count} invocations of {function} ended", ended)

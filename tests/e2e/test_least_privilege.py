@@ -75,9 +75,36 @@ def test_every_path_of_every_function_is_allowed(guarded: Pair):
     assert pair.ask(action="initialize")["outcome"] == "refused"
     assert pair.ask(action="initialize", to="blue", force=True)["outcome"] == "initialized"
     assert refused_calls(pair) == []
+    assert {("sns", "Publish", 200)} == {(call["service"], call["operation"], call["status"])
+                                         for call in pair.calls("change-listener") if call["service"] == "sns"}
     asked = {(call["service"], call["operation"]) for call in pair.calls("health-watcher")}
     assert {("ssm", "GetParameters"), ("ssm", "PutParameter"), ("ssm", "DeleteParameter"), ("ssm", "GetParameterHistory"),
             ("events", "PutEvents"), ("monitoring", "DescribeAlarms"), ("monitoring", "GetMetricData")} <= asked
+
+
+def test_a_drill_from_beginning_to_end_is_allowed(guarded: Pair):
+    pair = guarded
+    assert pair.ask(action="initialize")["outcome"] == "initialized"
+    pair.wait_until_audited(1)
+    assert pair.ask(action="drill", mode="dry", reason="rehearsal")["outcome"] == "succeeded"
+    assert pair.ask(action="drill", mode="switch", reason="practice")["outcome"] == "pending"
+    pair.fail("green")
+    assert pair.tick()["decision"] == "drill-return"
+    pair.tick()
+    assert [event["outcome"] for event in pair.wait_for_audit("Drill Finished", 2)] == ["succeeded", "failed"]
+    pair.wait_until_audited(3)
+    assert json.loads(pair.parameter("last-active"))["active"] == "blue"
+    assert refused_calls(pair) == []
+
+
+def test_only_the_listener_may_publish_to_the_topic(guarded: Pair):
+    """And without its own permission it may not: the topic's policy lets in the alarms alone."""
+    role = roles_of(guarded)["ChangeListenerRole"]
+    policy = guarded.client("iam").get_role_policy(RoleName=role, PolicyName="change-listener")["PolicyDocument"]
+    policy["Statement"] = [statement for statement in policy["Statement"] if statement["Sid"] != "TellPeople"]
+    guarded.client("iam").put_role_policy(RoleName=role, PolicyName="change-listener", PolicyDocument=json.dumps(policy))
+    error = guarded.error_of("change-listener", {"source": "mwaa.bluegreen", "detail-type": "Flag Fault", "detail": {}})
+    assert error["errorType"] == "AuditUndelivered" and "access denied" in error["errorMessage"]
 
 
 def test_without_its_policy_a_function_may_nothing(guarded: Pair):

@@ -25,6 +25,7 @@ NO_VALUE = object()
 # What names a resource of each type, for Ref.
 NAME_PROPERTIES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::Events::EventBus": "Name",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::SQS::Queue": "QueueName",
@@ -77,7 +78,11 @@ class Stack:
             if self.conditions.get(resource.get("Condition", ""), True)
         }
         self.environment = self.resolve(self.template["Globals"]["Function"]["Environment"]["Variables"])
-        self.outputs = self.resolve(self.template["Outputs"])
+        self.outputs = {
+            name: self.resolve(output)
+            for name, output in self.template["Outputs"].items()
+            if self.conditions.get(output.get("Condition", ""), True)
+        }
 
     def of_type(self, type_name: str) -> dict[str, dict[str, Any]]:
         return {name: r["Properties"] for name, r in self.resources.items() if r["Type"] == type_name}
@@ -164,12 +169,12 @@ class Stack:
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
-    """EventBridge's matching, as far as the rules of this template use it: exact values and `exists`."""
+    """EventBridge's matching, as far as the rules of this template use it: exact values, `exists`, `anything-but`."""
     if not isinstance(event, dict):
         return False
     for key, wanted in pattern.items():
         if isinstance(wanted, dict):
-            if not matches(wanted, event.get(key)):
+            if not matches(wanted, event.get(key, {})):
                 return False
         elif not any(_matches_one(choice, key, event) for choice in wanted):
             return False
@@ -177,8 +182,12 @@ def matches(pattern: dict[str, Any], event: Any) -> bool:
 
 
 def _matches_one(choice: Any, key: str, event: dict[str, Any]) -> bool:
-    if isinstance(choice, dict):
-        assert set(choice) == {"exists"}, f"teach the matcher first: {choice}"
-        return (key in event) == choice["exists"]
     actual = event.get(key)
+    match choice:
+        case {"exists": wanted}:
+            return (key in event) == wanted
+        case {"anything-but": [*unwanted]}:
+            return key in event and actual not in unwanted
+        case dict():
+            raise NotImplementedError(f"teach the matcher first: {choice}")
     return choice in actual if isinstance(actual, list) else key in event and choice == actual

@@ -39,6 +39,11 @@ ENVIRONMENT = {
     "FAILOVER_BUDGET_PER_DAY": "3",
     "TAKEOVER": "at-least-once",
     "SWITCH_LEAD_SECONDS": "10",
+    "ON_FLAG_FAULT": "alert",
+    "DRILL_HOLD_MINUTES": "15",
+    "DRILL_BLOCKED_WINDOWS": "",
+    "DRILL_OVERDUE_DAYS": "0",
+    "READINESS_INTERVAL_MINUTES": "60",
     "PROBE_INTERVAL_SECONDS": "5",
     "PROBE_UNTIL_SECONDS": "56",
     "METRICS_INTERVAL_MINUTES": "5",
@@ -46,6 +51,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "info",
 }
 EVERYTHING = {
+    "DrillSchedule": "cron(0 10 ? * TUE *)",
     "BlueAlarmNames": "orders-late, orders-broken",
     "GreenAlarmNames": "green-orders-late",
     "NotificationEmail": "on-call@example.com",
@@ -117,6 +123,37 @@ def test_the_console_shows_every_parameter_once_and_with_a_label(template: dict[
         ("PairName", ["abc", "orders-2"], ["Orders", "-abc", "abc-", "2abc", "a_b"]),
         ("BlueRegion", ["", "eu-west-1", "us-gov-east-1", "ap-southeast-2"], ["Europe", "eu-west", "eu-west-1a", " "]),
         ("BlueEnvironmentName", ["airflow_1-x"], ["", "1airflow", "air flow", "a/b"]),
+        (
+            "DrillSchedule",
+            ["", "cron(0 10 ? * TUE *)", "cron(0/15 6 L * ? 2027)", "rate(7 days)"],
+            ["0 10 * * *", "cron()", "cron(0 10 ? * TUE *) ", "weekly", "at(2026-12-01T10:00:00)"],
+        ),
+        (
+            "DrillTimeZone",
+            ["UTC", "Europe/Amsterdam", "America/Argentina/Buenos_Aires", "Etc/GMT+1"],
+            ["", "Europe/", "/UTC", "Central European Time"],
+        ),
+        (
+            "DrillBlockedWindows",
+            [
+                "",
+                "MON:08:00-FRI:18:00",
+                "2026-12-24",
+                "2026-12-20/2027-01-05",
+                "SAT:00:00-SUN:23:59,2026-12-24, 2026-12-31",
+            ],
+            [
+                "weekends",
+                "MON:8:00-FRI:18:00",
+                "MON:08:00-FRI:24:00",
+                "MON:08:00",
+                "2026-13-01",
+                "24.12.2026",
+                "2026-12-24,",
+                "mon:08:00-fri:18:00",
+                "2026-12-20/2027-01-05/2027-02-01",
+            ],
+        ),
         ("NotificationEmail", ["", "a@b.example"], ["a", "a@b", "a b@c.example"]),
     ],
 )
@@ -168,6 +205,12 @@ def test_a_probing_tick_has_time_to_finish(plain: Stack) -> None:
 
 def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) -> None:
     assert plain.environment == ENVIRONMENT
+    own = {name: p.get("Environment", {}).get("Variables", {}) for name, p in plain.of_type("AWS::Serverless::Function").items()}
+    assert own == {
+        "HealthWatcherFunction": {},
+        "SwitchHandlerFunction": {},
+        "ChangeListenerFunction": {"NOTIFICATION_TOPIC_ARN": "mwaa-blue-green-notifications"},
+    }
     assert full.environment["BLUE_ALARM_NAMES"] == "orders-late,orders-broken"
 
 
@@ -208,6 +251,7 @@ def test_the_functions_accept_whatever_the_template_allows(template: dict[str, A
                 assert f'("{value}", ' in code, f"{variable}={value}"
             checked.add(variable)
     assert {"FAILURE_WINDOW_SECONDS", "FAILOVER_BUDGET_PER_DAY", "LOG_LEVEL", "TAKEOVER"} <= checked
+    assert {"ON_FLAG_FAULT", "DRILL_HOLD_MINUTES", "DRILL_OVERDUE_DAYS", "READINESS_INTERVAL_MINUTES"} <= checked
 
 
 def test_nothing_reserves_concurrency(template: dict[str, Any]) -> None:
@@ -303,10 +347,11 @@ def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[
 # ---- Alarms, and what they cost ----------------------------------------------------------------------------
 
 
-def test_the_stack_keeps_within_its_budget(full: Stack) -> None:
-    """6 alarms at 0.10 dollars and the 4 always-on custom metrics at 0.30 leave 0.20 for requests and logs."""
+def test_the_stack_keeps_within_its_budget(plain: Stack, full: Stack) -> None:
+    """7 alarms at 0.10 dollars and the 5 always-on custom metrics at 0.30 leave 0.30 for requests and logs."""
     alarms = full.of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) <= 6
+    assert len(plain.of_type("AWS::CloudWatch::Alarm")) == 7
+    assert set(alarms) - set(plain.of_type("AWS::CloudWatch::Alarm")) == {"DrillFailedAlarm"}
     for name, properties in alarms.items():
         assert int(properties["Period"]) >= 60, f"{name}: a high-resolution alarm costs three times as much"
         assert "Metrics" not in properties, f"{name}: metric math is charged per metric"
@@ -349,7 +394,10 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
         ("AWS/Lambda", "Throttles", watcher),
         ("AWS/Lambda", "Invocations", watcher),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "DeadLetterQueue.QueueName"),
+        ("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"),
     }
+    # A watcher that publishes nothing for a while has found nothing better.
+    assert watched.pop(("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"))["TreatMissingData"] == "ignore"
     silence = watched["AWS/Lambda", "Invocations", watcher]
     assert (silence["ComparisonOperator"], silence["Threshold"], silence["TreatMissingData"]) == (
         "LessThanThreshold",
@@ -361,13 +409,67 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
             assert properties["TreatMissingData"] == "notBreaching", key
 
 
-def test_the_topic_hears_alarms_and_events(plain: Stack) -> None:
+def test_a_failed_drill_rings_for_an_hour(full: Stack) -> None:
+    alarm = full.resources["DrillFailedAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("MWAA/BlueGreen", "DrillOutcome")
+    assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {"Pair": "mwaa-blue-green", "Outcome": "failed"}
+    assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "GreaterThanOrEqualToThreshold", 1)
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (3600, 1, "notBreaching")
+    assert alarm["AlarmActions"] == ["mwaa-blue-green-notifications"]
+
+
+def test_every_alarm_has_an_action(full: Stack) -> None:
+    for name, properties in full.of_type("AWS::CloudWatch::Alarm").items():
+        assert properties["AlarmActions"], name
+
+
+def test_the_topic_takes_alarms_and_the_listener_only(plain: Stack) -> None:
     assert "KmsMasterKeyId" not in plain.resources["NotificationTopic"]["Properties"]
     statements = plain.resources["NotificationTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    by_service = {s["Principal"]["Service"]: s for s in statements}
-    assert set(by_service) == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
-    # EventBridge brings no context along when it publishes: a condition would refuse every message.
-    assert "Condition" not in by_service["events.amazonaws.com"]
+    assert {s["Principal"]["Service"]: s["Condition"] for s in statements} == {
+        "cloudwatch.amazonaws.com": {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    }
+    publishers = {role: s["Resource"] for role, s in all_statements(plain) if "sns:Publish" in as_list(s["Action"])}
+    assert publishers == {"ChangeListenerRole": "mwaa-blue-green-notifications"}
+
+
+# ---- Drills ------------------------------------------------------------------------------------------------
+
+
+def test_drills_are_off_unless_a_schedule_is_given(plain: Stack, full: Stack) -> None:
+    gone = {"ScheduledDrill", "ScheduledDrillRole", "DrillFailedAlarm"}
+    assert not gone & set(plain.resources)
+    assert gone <= set(full.resources)
+
+
+def test_the_schedule_asks_for_a_drill_as_a_person_would() -> None:
+    stack = Stack(DrillSchedule="rate(7 days)", DrillTimeZone="Europe/Amsterdam", DrillMode="switch")
+    schedule = stack.resources["ScheduledDrill"]["Properties"]
+    assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == ("rate(7 days)", "Europe/Amsterdam")
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert len(schedule["Name"]) <= 64
+    target = schedule["Target"]
+    assert target["Arn"] == "SwitchHandlerFunction.Arn"
+    assert json.loads(target["Input"]) == {
+        "action": "drill",
+        "mode": "switch",
+        "requested_by": "schedule",
+        "reason": "scheduled drill",
+    }
+    assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 300
+    assert 0 <= target["RetryPolicy"]["MaximumRetryAttempts"] <= 2
+    assert target["DeadLetterConfig"] == {"Arn": "DeadLetterQueue.Arn"}
+
+
+def test_the_schedules_role_may_do_that_and_no_more(full: Stack) -> None:
+    assert full.resources["ScheduledDrill"]["Properties"]["Target"]["RoleArn"] == "ScheduledDrillRole.Arn"
+    (trust,) = full.resources["ScheduledDrillRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert {s["Action"]: s["Resource"] for s in statements_of(full, "ScheduledDrillRole")} == {
+        "lambda:InvokeFunction": "SwitchHandlerFunction.Arn",
+        "sqs:SendMessage": "DeadLetterQueue.Arn",
+    }
 
 
 # ---- Permissions -------------------------------------------------------------------------------------------
@@ -387,30 +489,31 @@ UNBOUNDED = {
 }
 
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
-ACKNOWLEDGED, READINESS = "acknowledged", "readiness"
+ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": READ,
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, READINESS},
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },
     "SwitchHandlerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": READ,
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, RECORDS},
+        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, DRILL, RECORDS},
         "ssm:DescribeParameters": {"*"},
     },
     "ChangeListenerRole": {
-        "ssm:GetParameters": {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, RECORDS},
+        "ssm:GetParameters": READ,
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {AUDITED},
+        "ssm:PutParameter": {AUDITED, LAST_ACTIVE},
         "ssm:DeleteParameter": {RECORDS},
     },
 }
@@ -433,8 +536,10 @@ OTHER_ACTIONS = {
         "airflow:InvokeRestApi",
         "cloudwatch:GetMetricData",
         "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricData",
+        "events:PutEvents",
     },
-    "ChangeListenerRole": OWN_LOG | {"sqs:SendMessage", "cloudwatch:PutMetricData", "events:PutEvents"},
+    "ChangeListenerRole": OWN_LOG | {"sqs:SendMessage", "cloudwatch:PutMetricData", "events:PutEvents", "sns:Publish"},
 }
 
 
@@ -473,7 +578,7 @@ def test_every_statement_is_named_and_bounded(full: Stack) -> None:
 
 def test_metrics_go_to_our_namespace_only(full: Stack) -> None:
     found = [s for _, s in all_statements(full) if "cloudwatch:PutMetricData" in as_list(s["Action"])]
-    assert len(found) == 2
+    assert len(found) == 3
     for statement in found:
         assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "MWAA/BlueGreen"}}
 
@@ -603,6 +708,8 @@ def test_outputs_give_the_commands_that_a_user_needs() -> None:
         "RollbackCommand",
         "HoldCommand",
         "ReleaseCommand",
+        "DrillCommand",
+        "CheckCommand",
         "HistoryCommand",
         "AuditTrailCommand",
         "DeadLettersCommand",

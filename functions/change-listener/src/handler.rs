@@ -1,17 +1,24 @@
 //! A change event in, audit events out. The event says only that something changed; what, is read here.
+//! An audit event in, a message to people out: that one says it all.
 
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::notifications::Notifications;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock};
 use bluegreen_core::audit;
 use bluegreen_core::metric::Metric;
+use bluegreen_core::notification::{Place, compose};
 use bluegreen_core::time::whole_milliseconds;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Answers one event. It audits whatever is due, whatever the event says: a lost or doubled one changes nothing.
+/// Answers one event. An audit event is told to people. After anything else it audits whatever is due, whatever the
+/// event says: a lost or doubled one changes nothing.
 pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    if event.get("source").and_then(Value::as_str) == Some(audit::SOURCE) {
+        return tell_people(shell, &event, invocation).await;
+    }
     let name = event.pointer("/detail/name").and_then(Value::as_str);
     let is_hold = name == Some(shell.settings.names.hold().as_str());
     if !is_hold && name != Some(shell.settings.names.flag()) {
@@ -58,6 +65,47 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         "pruned_records": sent.pruned,
         "active": observed.flag.as_ref().and_then(|flag| flag.value.colour()),
         "version": observed.flag.as_ref().map(|flag| flag.version),
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+async fn tell_people(shell: &Shell, event: &Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str);
+    let place = Place {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+        region: text("/region"),
+    };
+    let detail = event.get("detail").unwrap_or(&Value::Null);
+    let notification = compose(place, text("/detail-type").unwrap_or("unknown"), detail);
+    let Some(topic) = shell.settings.notification_topic.clone() else {
+        tracing::warn!(
+            subject = notification.subject,
+            "nobody is told: NOTIFICATION_TOPIC_ARN is not set"
+        );
+        return Ok(json!({"told": false, "subject": notification.subject}));
+    };
+    // Lambda tries again, then puts the event into the dead letters.
+    let message = Notifications::new(&shell.sdk, topic)
+        .publish(&notification)
+        .await
+        .map_err(|failure| FunctionError::AuditUndelivered {
+            doing: "telling people of an event",
+            cause: failure.cause,
+        })?;
+    tracing::info!(
+        pair = shell.settings.pair,
+        decision = "told",
+        subject = notification.subject,
+        event = text("/detail/id"),
+        sns_message = message,
+        request_id = %invocation.request_id,
+        "notification"
+    );
+    Ok(json!({
+        "told": true,
+        "subject": notification.subject,
+        "message": message,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
 }

@@ -25,7 +25,8 @@ pub enum FunctionError {
         /// What stands now and what to do.
         advice: &'static str,
     },
-    /// The flag is as it should be, but its audit event or metric was not delivered; it will be tried again.
+    /// The flag is as it should be, but an audit event, a metric or a message to people was not delivered; it will be
+    /// tried again.
     #[error("failed {doing}: {cause}")]
     AuditUndelivered {
         /// What was being done.

@@ -53,6 +53,8 @@ pub struct Clients {
     pub events: OnDemand<aws_sdk_eventbridge::Client>,
     /// One set a colour.
     pub colours: Both<ColourClients>,
+    /// What they were built from, for a client that only one function needs.
+    pub shared: SdkConfig,
 }
 
 impl Clients {
@@ -94,6 +96,7 @@ impl Clients {
                 }
                 _ => here.clone(),
             }),
+            shared: shared.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use bluegreen_core::settings::{LogLevel, Settings};
 use bluegreen_core::transition::Actor;
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub struct Shell {
     pub metrics: Metrics,
     /// The audit bus.
     pub bus: EventBus,
+    /// AWS settings, for a client that only one function needs: what is not built here is not linked into the others.
+    pub sdk: SdkConfig,
 }
 
 /// One invocation.
@@ -148,6 +151,7 @@ impl Shell {
             readiness: ReadinessProbe::new(&clients, &settings),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
+            sdk: clients.shared,
             settings,
         }
     }

@@ -12,6 +12,7 @@ pub mod event_bus;
 pub mod function;
 pub mod health_probe;
 pub mod metrics;
+pub mod notifications;
 pub mod parameter_store;
 pub mod readiness_probe;
 pub mod switching;

@@ -13,6 +13,7 @@ pub mod flag;
 pub mod health;
 pub mod hold;
 pub mod metric;
+pub mod notification;
 pub mod ownership;
 pub mod parameters;
 pub mod policy;
