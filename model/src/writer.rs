@@ -205,7 +205,7 @@ impl Writer {
                     At::Ended
                 } else {
                     let intent = self.intent(Kind::Drill, drill.to, Some(drill.tag()));
-                    self.begin(*seen, intent, Some(drill), &world.store)
+                    Self::begin(*seen, intent, Some(drill), &world.store)
                 }
             }
             At::Switching {
@@ -294,7 +294,7 @@ impl Writer {
                 match &seen.flag {
                     Some(flag) if flag.value.colour() != Some(to) && (fit || forced) => {
                         let intent = self.intent(Kind::Switch, to, None);
-                        self.begin(seen, intent, None, store)
+                        Self::begin(seen, intent, None, store)
                     }
                     _ => At::Ended,
                 }
@@ -348,13 +348,13 @@ impl Writer {
             (Action::Failover, Some(flag)) => match flag.value.colour() {
                 Some(active) => {
                     let intent = self.intent(Kind::Failover, active.other(), None);
-                    self.begin(seen, intent, None, store)
+                    Self::begin(seen, intent, None, store)
                 }
                 None => At::Ended,
             },
             (Action::Restore(colour), Some(_)) => {
                 let intent = self.intent(Kind::Restore, colour, None);
-                self.begin(seen, intent, None, store)
+                Self::begin(seen, intent, None, store)
             }
             (Action::Restore(colour), None) => At::Creating { colour },
             _ => At::Ended,
@@ -371,7 +371,7 @@ impl Writer {
         };
         let history: Vec<HistoryEntry> = store.history(stale);
         let versions = versions(&history);
-        let stage = stage(&drill, &versions);
+        let reached = stage(&drill, &versions);
         let agree = match (&seen.flag, versions.last()) {
             (Some(flag), Some(newest)) => {
                 flag.version == newest.entry.version && flag.modified == newest.entry.modified
@@ -383,7 +383,7 @@ impl Writer {
         let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
         let mode = policy().mode;
         let step = if agree {
-            drill::decide(&drill, &stage, mode, &hold(seen.held, now), &verdicts, now)
+            drill::decide(&drill, &reached, mode, &hold(seen.held, now), &verdicts, now)
         } else {
             DrillStep::Wait(String::new())
         };
@@ -391,11 +391,11 @@ impl Writer {
             DrillStep::Return { outcome, reason } => {
                 let tag = Some(drill.return_tag(outcome, &reason));
                 let intent = self.intent(Kind::DrillReturn, drill.from, tag);
-                self.begin(seen, intent, Some(Box::new(drill)), store)
+                Self::begin(seen, intent, Some(Box::new(drill)), store)
             }
             DrillStep::Finish { outcome, reason } => {
                 // The regular decision is still made, after it: here by the next tick.
-                recording(&drill, &stage, outcome, &reason, world)
+                recording(&drill, &reached, outcome, &reason, world)
             }
             DrillStep::Wait(_) => self.decide(seen, store),
         }
@@ -422,7 +422,7 @@ impl Writer {
         }
     }
 
-    fn begin(&self, seen: Seen, intent: Intent, drill: Option<Box<Drill>>, store: &Store) -> At {
+    fn begin(seen: Seen, intent: Intent, drill: Option<Box<Drill>>, store: &Store) -> At {
         let Some(flag) = &seen.flag else { return At::Ended };
         let mut machine = Switching::new(&policy(), flag, intent.clone(), store.now);
         let step = machine.start();
@@ -475,7 +475,7 @@ impl Writer {
                 }
             }
             Outcome::Conflict(conflict) if intent.kind == Kind::Drill => match drill {
-                Some(drill) => lost_drill(world, *drill, conflict.winner.as_ref(), &conflict.reason),
+                Some(drill) => lost_drill(world, &drill, conflict.winner.as_ref(), &conflict.reason),
                 None => At::Ended,
             },
             Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
@@ -484,11 +484,11 @@ impl Writer {
 }
 
 /// A drill that was not the first to claim.
-fn lost_drill(world: &mut World, drill: Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
+fn lost_drill(world: &mut World, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
     // Another drill's trace: this one touched nothing, and says so.
     if winner.is_some_and(|winner| winner.drill.is_some()) {
         let blocked = conclude(
-            &drill,
+            drill,
             &Stage::NotSwitched,
             Some(DrillOutcome::Blocked),
             reason,
@@ -504,7 +504,7 @@ fn lost_drill(world: &mut World, drill: Drill, winner: Option<&TransitionRecord>
         by: reason.to_owned(),
         active: None,
     };
-    recording(&drill, &overtaken, Some(DrillOutcome::Interrupted), reason, world)
+    recording(drill, &overtaken, Some(DrillOutcome::Interrupted), reason, world)
 }
 
 /// Another writer's outcome: told by it, unless it must be dead.
