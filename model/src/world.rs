@@ -186,18 +186,28 @@ impl World {
             (active.is_none(), "the flag holds no colour"),
             (active.is_some() && !cared_for, "a sick active was not left"),
             (!all_audited, "a version was not audited"),
-            (!world.is_consistent(), "healing broke a promise"),
+            (!world.told_once(), "two outcomes were told of a drill"),
+            (
+                !world.believed_once(),
+                "two writers believe that they made the same transition",
+            ),
+            (!world.wrongs.is_empty(), "a writer did what it saw it must not"),
+            (
+                !world.claims_are_kept(),
+                "a version does not follow the one it was claimed out of",
+            ),
         ]
         .into_iter()
         .filter_map(|(is_so, what)| is_so.then_some(what))
         .collect()
     }
 
-    fn is_consistent(&self) -> bool {
+    fn told_once(&self) -> bool {
         self.told.values().all(|told| told.len() == 1)
-            && self.believed.values().all(|writers| writers.len() == 1)
-            && self.wrongs.is_empty()
-            && self.claims_are_kept()
+    }
+
+    fn believed_once(&self) -> bool {
+        self.believed.values().all(|writers| writers.len() == 1)
     }
 
     /// Every version of ours follows the very version that it was claimed out of, unless a hand came in between: a write
@@ -348,9 +358,7 @@ impl stateright::Model for Model {
                 "no two writers believe that they made the same transition",
                 |_, world| world.believed.values().all(|writers| writers.len() == 1),
             ),
-            Property::<Self>::always("one outcome is told of a drill", |_, world| {
-                world.told.values().all(|told| told.len() == 1)
-            }),
+            Property::<Self>::always("one outcome is told of a drill", |_, world| world.told_once()),
             Property::<Self>::always(
                 "nobody fails over or returns to a colour it saw sick, or against a hold it saw",
                 |_, world| world.wrongs.is_empty(),

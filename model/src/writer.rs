@@ -486,7 +486,7 @@ impl Writer {
 /// A drill that was not the first to claim.
 fn lost_drill(world: &mut World, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
     // Another drill's trace: this one touched nothing, and says so.
-    if winner.is_some_and(|winner| winner.drill.is_some()) {
+    if drill.lost_to_another(winner) {
         let blocked = conclude(
             drill,
             &Stage::NotSwitched,

@@ -419,3 +419,41 @@ def test_an_overdue_drill_is_told_once(pair: Pair):
     pair.ask(to="green")
     pair.tick()
     assert pair.parameter("announced") is None, "a switch is a proof, too"
+
+
+# -- the standby's readiness -------------------------------------------------------------------------------------------
+
+def test_a_standby_that_is_not_ready_fails_a_probe_and_blocks_a_drill(pair: Pair):
+    for colour, paused in (("blue", False), ("green", True)):
+        pair.environment(colour, dags={"orders": {"paused": paused}})
+    probe = pair.ask(action="drill", mode="probe")
+    assert probe["outcome"] == "failed" and not guard(probe, "readiness")["passed"]
+    finished = only(outcomes(pair))
+    assert (finished["mode"], finished["outcome"]) == ("probe", "failed") and "dags-paused" in finished["reason"]
+    blocked(pair, "readiness")
+    # Only the preconditions: the lists of DAGs are not asked.
+    assert pair.ask(action="drill", mode="dry")["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("match", ["/drill", "/transitions/"])
+def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, match: str):
+    pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match=match, times=1)
+    pair.invoke("switch-handler", {"action": "drill", "hold_minutes": 1})
+    pair.aws.clear_faults()
+    blocked(pair, "drill")
+    early = stored(pair)
+    early["started_at"] = "2026-01-01T00:00:00Z"
+    pair.client("ssm").put_parameter(Name=f"{pair.root}/drill", Value=json.dumps(early), Type="String", Overwrite=True)
+    settle(pair)
+    assert only([event for event in outcomes(pair) if event["outcome"] == "failed"])["drill"] == early["id"]
+    for record in pair.records():
+        pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+    again = pair.ask(action="drill", hold_minutes=1)
+    if match == "/drill":
+        assert again["outcome"] == "pending"
+        return
+    # The claim that was left would be told as the dead drill's: a person's switch takes it out of the way.
+    assert again["outcome"] == "conflict" and "any switch by a person" in again["reason"], again
+    settle(pair)
+    assert pair.ask(to="green")["outcome"] == "switched"
+    assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"

@@ -5,12 +5,14 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::readiness_probe::judge;
 use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::decision::{Guard, GuardName};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::{after, to_milliseconds, to_second};
@@ -28,9 +30,17 @@ pub(crate) async fn drill(
     request: DrillRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let (observed, evidence) = tokio::join!(
+    let lists = async {
+        if request.mode == Mode::Dry {
+            None
+        } else {
+            Some(shell.readiness.snapshot(&shell.store, EVIDENCE_TIME).await)
+        }
+    };
+    let (observed, evidence, lists) = tokio::join!(
         shell.store.observe(),
-        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
+        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
+        lists
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let now = clock::now();
@@ -42,7 +52,7 @@ pub(crate) async fn drill(
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
-    let guards = guards(
+    let mut guards = guards(
         &shell.settings.policy,
         &shell.settings.drill,
         request.mode,
@@ -52,7 +62,16 @@ pub(crate) async fn drill(
         &verdicts,
         now,
     );
-    let Some(from) = flag.value.colour().filter(|_| guards.iter().all(|guard| guard.passed)) else {
+    let met = guards.iter().all(|guard| guard.passed);
+    if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
+        let check = judge(&shell.settings, active, &verdicts, snapshot, history, now);
+        let passed = check.level != Level::Red;
+        guards.push(Guard::new(GuardName::Readiness, passed, check.summary(active.other())));
+    }
+    let ready = guards.iter().all(|guard| guard.passed);
+    // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
+    let may_begin = ready || (met && request.mode == Mode::Probe);
+    let Some(from) = flag.value.colour().filter(|_| may_begin) else {
         return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     };
     let drill = Drill {
@@ -79,6 +98,7 @@ pub(crate) async fn drill(
             .and_then(|last| last.proven_at),
     };
     let would = match request.mode {
+        Mode::Probe if !ready => objections(&guards),
         Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
         Mode::Switch => format!(
             "{} would be drilled for {hold_minutes} minutes, until about {}, and then {from} be active again",
@@ -93,15 +113,26 @@ pub(crate) async fn drill(
         return Ok(answer("would_drill", would, guards, Some(&flag), &drill, invocation));
     }
     if request.mode != Mode::Switch {
-        let conclusion = ended(&drill, DrillOutcome::Succeeded, would.clone(), invocation);
-        drilling::tell(shell, &conclusion).await?;
-        let drill = Drill {
-            outcome: DrillOutcome::Succeeded,
-            ..drill
+        let (outcome, word) = if ready {
+            (DrillOutcome::Succeeded, "succeeded")
+        } else {
+            (DrillOutcome::Failed, "failed")
         };
-        return Ok(answer("succeeded", would, guards, Some(&flag), &drill, invocation));
+        let conclusion = ended(&drill, outcome, would.clone(), invocation);
+        drilling::tell(shell, &conclusion).await?;
+        let drill = Drill { outcome, ..drill };
+        return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
     }
     start(shell, &flag, drill, guards, invocation).await
+}
+
+fn objections(guards: &[Guard]) -> String {
+    let objections: Vec<String> = guards
+        .iter()
+        .filter(|guard| !guard.passed)
+        .map(|guard| format!("{}: {}", guard.name, guard.detail))
+        .collect();
+    objections.join("; ")
 }
 
 /// A precondition is not met: told, and nothing touched.
@@ -113,12 +144,7 @@ async fn blocked(
     guards: Vec<Guard>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let objections: Vec<String> = guards
-        .iter()
-        .filter(|guard| !guard.passed)
-        .map(|guard| format!("{}: {}", guard.name, guard.detail))
-        .collect();
-    let reason = objections.join("; ");
+    let reason = objections(&guards);
     if !request.dry_run {
         let active = flag.and_then(|flag| flag.value.colour());
         let conclusion = Conclusion {
@@ -208,8 +234,7 @@ async fn start(
         }
         Outcome::Conflict(conflict) => {
             let now = clock::now();
-            let other_drill = conflict.winner.as_ref().is_some_and(|winner| winner.drill.is_some());
-            let outcome = if other_drill {
+            let outcome = if drill.lost_to_another(conflict.winner.as_ref()) {
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
                 let conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 drilling::tell(shell, &conclusion).await?;

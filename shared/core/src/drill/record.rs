@@ -154,7 +154,8 @@ impl Drill {
     /// only the one that made the record is under way.
     #[must_use]
     pub fn as_recorded(self, record: &TransitionRecord) -> Self {
-        let tag = record.drill.as_ref();
+        // A stale start may point at another drill's way back, whose record is tagged, too.
+        let tag = record.drill.as_ref().filter(|_| record.kind == Kind::Drill);
         let text = |name: &str| tag.and_then(|tag| tag.get(name)?.as_str()).map(str::to_owned);
         let Some(id) = text("id").filter(|id| *id != self.id) else {
             return self;
@@ -170,6 +171,15 @@ impl Drill {
             requested_by: record.actor.requested_by.clone(),
             ..self
         }
+    }
+
+    /// Whether the claim that this drill lost is another drill's way out: then the two share a trace, which is that one's now.
+    #[must_use]
+    pub fn lost_to_another(&self, winner: Option<&TransitionRecord>) -> bool {
+        winner.is_some_and(|winner| {
+            let id = winner.drill.as_ref().and_then(|tag| tag.get("id")?.as_str());
+            winner.kind == Kind::Drill && id != Some(self.id.as_str())
+        })
     }
 
     /// What the record of its way back says of it.
