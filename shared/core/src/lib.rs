@@ -16,6 +16,7 @@ pub mod metric;
 pub mod ownership;
 pub mod parameters;
 pub mod policy;
+pub mod replay;
 pub mod request;
 pub mod settings;
 pub mod switch;
