@@ -156,7 +156,7 @@ impl Shell {
 
     /// Over given AWS settings, outside Lambda.
     pub fn outside_lambda(shared: &SdkConfig, settings: Settings) -> Self {
-        let clients = Clients::over(shared, &settings);
+        let clients = Clients::outside_lambda(shared, &settings);
         Self::over(&clients, settings)
     }
 
