@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::SharedCredentialsProvider;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -38,7 +41,21 @@ pub(crate) async fn configure(connection: &Connection, region: Option<&str>) -> 
     if let Some(url) = &connection.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = loader.load().await;
+    let mut config = loader.load().await;
+    if let Some(profile) = &connection.profile {
+        // As with the AWS CLI, a profile that is named wins over credentials in the environment.
+        let provider = ProviderConfig::default()
+            .with_http_client(http_client())
+            .with_region(config.region().cloned());
+        let credentials = ProfileFileCredentialsProvider::builder()
+            .configure(&provider)
+            .profile_name(profile)
+            .build();
+        config = config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+    }
     if config.region().is_none_or(|region| region.as_ref().is_empty()) {
         return Err(Failure::Usage(
             "no region: give --region, set AWS_REGION, or choose a profile that has one (--profile, AWS_PROFILE)"

@@ -264,15 +264,14 @@ pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
         } else {
             format!(" ({colour})")
         };
-        shown.push_str(&format!(
-            "\n  {} {}{of}: {}\n",
+        let (severity, name) = (
             paint.text(look_of(severity), severity),
             paint.text(Look::Bold, text(finding, "name")),
-            text(finding, "what")
-        ));
+        );
+        shown.extend(["\n  ", &severity, " ", &name, &of, ": ", text(finding, "what"), "\n"]);
         for (name, field) in [("why", "why"), ("fix", "fix")] {
             if !text(finding, field).is_empty() {
-                shown.push_str(&format!("      {name}  {}\n", text(finding, field)));
+                shown.extend(["      ", name, "  ", text(finding, field), "\n"]);
             }
         }
     }
@@ -282,7 +281,7 @@ pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
             .iter()
             .map(|what| what.as_str().map_or_else(|| what.to_string(), str::to_owned))
             .collect();
-        shown.push_str(&format!("\n  could not be asked: {}\n", asked.join("; ")));
+        shown.extend(["\n  could not be asked: ", &asked.join("; "), "\n"]);
     }
     shown
 }
@@ -328,7 +327,7 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
         ],
     ));
     for warning in list(answer, "warnings").iter().filter_map(Value::as_str) {
-        shown.push_str(&format!("  {} {warning}\n", paint.text(Look::Doubtful, "warning")));
+        shown.extend(["  ", &paint.text(Look::Doubtful, "warning"), " ", warning, "\n"]);
     }
     if matches!(outcome, "refused" | "blocked" | "conflict") || outcome.starts_with("would_") {
         shown.push_str(&guards(paint, answer));

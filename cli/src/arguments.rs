@@ -1,4 +1,5 @@
 //! The command line as typed.
+#![expect(clippy::doc_markdown, reason = "these comments are what --help and the manual show")]
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use bluegreen_core::colour::Colour;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun
     1  the function or AWS failed, or gave no answer
@@ -19,7 +20,7 @@ Exit codes:
     7  not in time: asked for and carried out, but not seen to be so within the limit
   130  interrupted (Ctrl-C)";
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   mwaa-bluegreen status
   mwaa-bluegreen switch --to green --reason 'upgrade of blue'
@@ -46,31 +47,32 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Connection {
-    /// Name of the pair, the stack's `PairName`
+    /// Name of the pair, the stack's PairName; else MWAA_BLUEGREEN_PAIR
     #[arg(
         long,
         global = true,
         value_name = "NAME",
         env = "MWAA_BLUEGREEN_PAIR",
+        hide_env = true,
         default_value = "mwaa-blue-green"
     )]
     pub(crate) pair: String,
     /// The function to ask, if it is not <pair>-switch-handler
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) function: Option<String>,
-    /// AWS region; else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
+    /// AWS region; else AWS_REGION, AWS_DEFAULT_REGION, or the profile's
     #[arg(long, global = true)]
     pub(crate) region: Option<String>,
-    /// AWS profile; else `AWS_PROFILE`
+    /// AWS profile; else AWS_PROFILE
     #[arg(long, global = true)]
     pub(crate) profile: Option<String>,
-    /// Endpoint for every AWS service; else `AWS_ENDPOINT_URL` or `AWS_ENDPOINT_URL_<SERVICE>`
+    /// Endpoint for every AWS service; else AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_<SERVICE>
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) endpoint_url: Option<String>,
-    /// text for people, json for scripts (exactly the function's answer); with `chart`, the picture's file, *.svg
+    /// text for people, json for scripts (exactly the function's answer); with chart, the picture's file, *.svg
     #[arg(long, global = true, value_name = "text|json", default_value = "text", value_parser = output)]
     pub(crate) output: Output,
-    /// Colours; auto: on a terminal, unless `NO_COLOR` is set
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
     /// Seconds to wait for an answer
@@ -79,7 +81,7 @@ pub(crate) struct Connection {
     /// No Lambda: do the function's work here, with your own credentials
     #[arg(long, global = true)]
     pub(crate) direct: bool,
-    /// With --direct: the function's settings, `KEY=VALUE` lines [default: ~/.config/mwaa-bluegreen/<pair>.env]
+    /// With --direct: the function's settings, KEY=VALUE lines [default: ~/.config/mwaa-bluegreen/<pair>.env]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) settings: Option<PathBuf>,
     /// With --direct: the blue MWAA environment
@@ -142,7 +144,7 @@ pub(crate) enum Command {
     Watch(Watch),
     /// What other thresholds would have made of recorded ticks
     ///
-    /// Reads the watcher's log as `aws logs tail` or `aws logs filter-log-events` give it, recorded at LogLevel=debug.
+    /// Reads the watcher's log as aws logs tail or aws logs filter-log-events give it, recorded at LogLevel=debug.
     /// Each tick is judged by itself: what would have followed a decision that was not taken, nobody has recorded.
     Replay(Replay),
     /// Draw the pair's timeline from its metrics
@@ -167,7 +169,7 @@ pub(crate) struct Consent {
     /// Say what would happen, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Who asks, for the record [default: the operating system's user name, from `SUDO_USER`, `USER` or `LOGNAME`]
+    /// Who asks, for the record [default: the operating system's user name, from SUDO_USER, USER or LOGNAME]
     #[arg(long, value_name = "WHO")]
     pub(crate) requested_by: Option<String>,
 }
@@ -252,7 +254,7 @@ pub(crate) struct Drill {
     /// What to do
     #[arg(long, default_value = "switch")]
     pub(crate) mode: DrillMode,
-    /// How long the drilled colour works [default: the stack's `DrillHoldMinutes`]
+    /// How long the drilled colour works [default: the stack's DrillHoldMinutes]
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
     pub(crate) hold_minutes: Option<u32>,
     /// Why, for the record
@@ -324,19 +326,19 @@ pub(crate) struct Replay {
     /// Logs; - is the standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// `FailureWindowSeconds`
+    /// FailureWindowSeconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=3600))]
     pub(crate) failure_window: Option<u64>,
-    /// `MaintenanceGraceSeconds`
+    /// MaintenanceGraceSeconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(60..=86400))]
     pub(crate) maintenance_grace: Option<u64>,
-    /// `CooldownSeconds`
+    /// CooldownSeconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86400))]
     pub(crate) cooldown: Option<u64>,
-    /// `FailoverBudgetPerDay`
+    /// FailoverBudgetPerDay
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) failover_budget: Option<u32>,
-    /// `FailoverMode`
+    /// FailoverMode
     #[arg(long, value_name = "MODE")]
     pub(crate) failover_mode: Option<FailoverMode>,
     /// Show only the ticks on which the two differ
@@ -378,7 +380,7 @@ fn colour(given: &str) -> Result<Colour, String> {
     Colour::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
 }
 
-/// Reads the arguments. The habit `--to green` without a command means `switch`.
+/// Reads the arguments. The habit --to green without a command means switch.
 pub(crate) fn read(given: Vec<OsString>) -> Result<Cli, clap::Error> {
     let as_given = Cli::try_parse_from(&given);
     let Err(error) = as_given else { return as_given };

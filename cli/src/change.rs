@@ -8,7 +8,7 @@ use bluegreen_aws::configuration::variable;
 use bluegreen_core::colour::Colour;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{self, at, code_of, instant, number, text};
+use crate::answer::{self, at, code_of, drill_line, instant, number, text};
 use crate::arguments::{Consent, Drill, DrillMode, Expect, Hold, Initialize, Release, Rollback, Switch, Verify};
 use crate::confirm::{Question, must_ask};
 use crate::failure::{Failure, exit};
@@ -120,10 +120,11 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
 }
 
 /// The outcome of a drill, once status tells one.
-async fn wait_for_drill(session: &Session, id: &str, begun: &Value) -> Result<u8, Failure> {
-    let limit = instant(begun, "drill.return_at")
-        .map(|back| bluegreen_core::time::elapsed(clock::now(), back))
-        .unwrap_or(Duration::from_secs(24 * 60 * 60))
+async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u8, Failure> {
+    let limit = instant(answer, "drill.return_at")
+        .map_or(Duration::from_secs(24 * 60 * 60), |back| {
+            bluegreen_core::time::elapsed(clock::now(), back)
+        })
         .saturating_add(DRILL_PATIENCE);
     let began = Instant::now();
     while began.elapsed() < limit {
@@ -135,7 +136,7 @@ async fn wait_for_drill(session: &Session, id: &str, begun: &Value) -> Result<u8
                 continue;
             }
         };
-        session.progress(&format!("drill {}", answer::drill_line(&status, clock::now())));
+        session.progress(&format!("drill {}", drill_line(&status, clock::now())));
         let outcome = text(&status, "drill.outcome");
         if text(&status, "drill.id") != id {
             session.end_progress();
@@ -145,7 +146,7 @@ async fn wait_for_drill(session: &Session, id: &str, begun: &Value) -> Result<u8
         }
         if outcome != "pending" && !outcome.is_empty() {
             session.end_progress();
-            screen::note(&format!("drill {}\n", answer::drill_line(&status, clock::now())));
+            screen::note(&format!("drill {}\n", drill_line(&status, clock::now())));
             return Ok(code_of(outcome));
         }
     }

@@ -1,7 +1,7 @@
 //! Fetches the pair's metrics for the picture.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::arguments::{Chart, Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
 use crate::picture::{self, Mark, Span, Timeline, spans};
-use crate::{account, road, screen, settings};
+use crate::{account, screen, settings};
 
 /// Guards that can block a failover, as the metric's dimension names them.
 const GUARDS: [&str; 9] = [
@@ -117,7 +117,7 @@ pub(crate) async fn chart(connection: &Connection, options: &Chart) -> Result<u8
     told(file, &timeline)
 }
 
-fn told(file: &PathBuf, timeline: &Timeline) -> Result<u8, Failure> {
+fn told(file: &Path, timeline: &Timeline) -> Result<u8, Failure> {
     screen::out(&format!(
         "{}: {}, {}, {}\n",
         file.display(),
@@ -181,7 +181,7 @@ async fn pair(connection: &Connection) -> Result<(SdkConfig, Pair), Failure> {
     }
     let config = account::configure(connection, None).await?;
     let here = config.region().map(ToString::to_string).unwrap_or_default();
-    let values = settings::of_function(&config, &road::function_of(connection), &here).await?;
+    let values = settings::of_function(connection, &config, &here).await?;
     let value = |name: &str| values.get(name).cloned().filter(|value| !value.is_empty());
     let of = |colour: Colour, what: &str| value(&format!("{}_{what}", colour.as_str().to_ascii_uppercase()));
     let interval = value("METRICS_INTERVAL_MINUTES")
@@ -290,6 +290,7 @@ async fn fetch(
                 region,
                 permission: "cloudwatch:GetMetricData",
                 changes: false,
+                profile: connection.profile.as_deref(),
             };
             from_sdk(&error, asked)
         })?;

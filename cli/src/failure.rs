@@ -78,6 +78,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) permission: &'a str,
     /// Whether it may have changed something.
     pub(crate) changes: bool,
+    /// The profile that was named.
+    pub(crate) profile: Option<&'a str>,
 }
 
 /// A person's words for an SDK error.
@@ -91,6 +93,7 @@ where
         region,
         permission,
         changes,
+        profile,
     } = asked;
     let uncertain = if changes {
         "; it may have been carried out all the same: ask `mwaa-bluegreen status`. It was not sent again"
@@ -106,11 +109,7 @@ where
             };
             let advice = service_advice(code, asked);
             let status = service.raw().status().as_u16();
-            let uncertain = if status >= 500 && advice.is_empty() {
-                uncertain
-            } else {
-                ""
-            };
+            let uncertain = if status >= 500 { uncertain } else { "" };
             format!("failed {doing} {of} in {region}: {said}{advice}{uncertain}")
         }
         SdkError::TimeoutError(_) => {
@@ -120,8 +119,9 @@ where
             let chain = chain(other);
             let lower = chain.to_ascii_lowercase();
             if lower.contains("credential") || lower.contains("profile") || lower.contains("sso") {
+                let of_profile = profile.map(|name| format!(" of profile {name:?}")).unwrap_or_default();
                 format!(
-                    "no credentials for AWS: {chain}; log in (`aws sso login`), set AWS_PROFILE or --profile, or \
+                    "no credentials{of_profile} for AWS: {chain}; log in (`aws sso login`), set AWS_PROFILE or --profile, or \
                      AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; it takes {permission} on {of}"
                 )
             } else if lower.contains("timed out") || lower.contains("timeout") {

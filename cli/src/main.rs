@@ -100,7 +100,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         }
         Command::Replay(options) => replay::replay(connection, &options),
         Command::Chart(options) => chart::chart(connection, &options).await,
-        Command::Settings(options) => settings::command(connection, &road::function_of(connection), options.save).await,
+        Command::Settings(options) => settings::command(connection, options.save).await,
         command => {
             let session = Session::open(connection).await?;
             with_session(&session, command).await
@@ -127,38 +127,53 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
 
 /// The manual page: the program, then every command with its options.
 fn manual() -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::File(format!("the manual page cannot be written: {error}"));
-    let mut text = Vec::new();
     let mut command = Cli::command();
     command.build();
-    clap_mangen::Man::new(command.clone())
-        .render(&mut text)
-        .map_err(failed)?;
-    for subcommand in command
-        .get_subcommands()
-        .filter(|subcommand| subcommand.get_name() != "help")
-    {
-        let own: Vec<String> = subcommand
-            .get_arguments()
-            .filter(|argument| !argument.is_global_set() && argument.get_id() != "help")
-            .map(|argument| {
-                let name = argument
-                    .get_long()
-                    .map_or_else(|| argument.get_id().to_string(), |long| format!("\\-\\-{long}"));
-                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-                format!(
-                    ".TP\n\\fB{name}\\fR\n{}\n",
-                    help.replace('\\', "\\\\").replace('-', "\\-")
-                )
-            })
-            .collect();
-        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-        let section = format!(
-            ".SH \"MWAA\\-BLUEGREEN {}\"\n{about}\n{}",
-            subcommand.get_name().to_uppercase(),
-            own.concat()
-        );
-        text.extend(section.into_bytes());
+    let page = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    page.render_title(&mut text)
+        .and_then(|()| page.render_name_section(&mut text))
+        .and_then(|()| page.render_description_section(&mut text))
+        .and_then(|()| page.render_options_section(&mut text))
+        .map_err(|error| Failure::File(format!("the manual page cannot be written: {error}")))?;
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    text.push_str(".SH COMMANDS\n");
+    for subcommand in command.get_subcommands() {
+        let about = subcommand.get_long_about().or(subcommand.get_about());
+        let about = about.map(ToString::to_string).unwrap_or_default();
+        text.extend([".SS ", subcommand.get_name(), "\n", &roff(&about), "\n"]);
+        for argument in subcommand.get_arguments().filter(|argument| !argument.is_global_set()) {
+            let name = match argument.get_long() {
+                Some("help") => continue,
+                Some(long) => format!("--{long}"),
+                None => argument.get_id().to_string(),
+            };
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            text.extend([".TP\n\\fB", &roff(&name), "\\fR\n", &roff(&help), "\n"]);
+        }
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    for (title, body) in [
+        ("EXIT STATUS", arguments::EXIT_CODES),
+        ("EXAMPLES", arguments::EXAMPLES),
+    ] {
+        let body = body.split_once('\n').map_or(body, |(_, lines)| lines);
+        text.extend([".SH \"", title, "\"\n.nf\n", &roff(body), "\n.fi\n"]);
+    }
+    Ok(text)
+}
+
+/// As troff takes it: no line may begin with its control characters, and a dash is a dash.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('-', "\\-");
+    let lines: Vec<String> = escaped
+        .lines()
+        .map(|line| {
+            if line.starts_with(['.', '\'']) {
+                format!("\\&{line}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    lines.join("\n")
 }

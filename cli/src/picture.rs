@@ -115,11 +115,11 @@ impl Canvas<'_> {
         self.area.draw(&Polygon::new(points, colour.filled()))
     }
 
-    fn text(&self, text: &str, x: f64, y: f64, size: i32, colour: RGBColor, side: HPos) -> Drawn {
+    fn text(&self, text: &str, x: f64, y: f64, size: i32, colour: RGBColor, anchor: HPos) -> Drawn {
         let style = (FONT, size)
             .into_font()
             .color(&colour)
-            .pos(Pos::new(side, VPos::Center));
+            .pos(Pos::new(anchor, VPos::Center));
         self.area.draw(&Text::new(text.to_owned(), (pixel(x), pixel(y)), style))
     }
 
@@ -419,17 +419,20 @@ pub(crate) fn spans<T: PartialEq + Clone>(points: &[(f64, T)], lasts: f64, end: 
 mod tests {
     use super::*;
 
+    fn span<T>(from: u32, to: u32, what: T) -> Span<T> {
+        Span {
+            from: f64::from(from) * 60.0,
+            to: f64::from(to) * 60.0,
+            what,
+        }
+    }
+
     fn timeline() -> Timeline {
         let beats = |silent: std::ops::Range<u32>| {
             (0..60)
                 .filter(|minute| !silent.contains(minute))
                 .map(|minute| (f64::from(minute) * 60.0, 12.0))
                 .collect::<Vec<_>>()
-        };
-        let span = |from: u32, to: u32, what| Span {
-            from: f64::from(from) * 60.0,
-            to: f64::from(to) * 60.0,
-            what,
         };
         Timeline {
             title: "orders".into(),

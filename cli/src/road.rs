@@ -22,6 +22,7 @@ pub(crate) struct Road {
     function: String,
     region: String,
     timeout: u64,
+    profile: Option<String>,
 }
 
 enum Kind {
@@ -81,6 +82,7 @@ impl Road {
             function: function_of(connection),
             region,
             timeout: connection.timeout,
+            profile: connection.profile.clone(),
         })
     }
 
@@ -144,6 +146,7 @@ impl Road {
                     region: &self.region,
                     permission: "lambda:InvokeFunction",
                     changes,
+                    profile: self.profile.as_deref(),
                 };
                 from_sdk(&error, asked)
             })?;

@@ -73,7 +73,7 @@ impl Session {
         let mut options = String::new();
         let mut add = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
-                options.push_str(&format!(" {name} {value}"));
+                options.extend([" ", name, " ", value]);
             }
         };
         add("--pair", (self.pair != "mwaa-blue-green").then_some(self.pair.as_str()));

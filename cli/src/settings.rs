@@ -10,7 +10,7 @@ use bluegreen_core::settings::{self, Settings};
 
 use crate::arguments::{Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
-use crate::{account, screen};
+use crate::{account, road, screen};
 
 /// The template's defaults for the pair of the default name.
 const DEFAULT_PAIR: &str = "mwaa-blue-green";
@@ -161,10 +161,11 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 /// The function's environment variables, by Lambda's word.
 pub(crate) async fn of_function(
+    connection: &Connection,
     config: &SdkConfig,
-    function: &str,
     region: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
+    let function = &road::function_of(connection);
     let answer = aws_sdk_lambda::Client::new(config)
         .get_function_configuration()
         .function_name(function)
@@ -177,6 +178,7 @@ pub(crate) async fn of_function(
                 region,
                 permission: "lambda:GetFunctionConfiguration",
                 changes: false,
+                profile: connection.profile.as_deref(),
             };
             from_sdk(&error, asked)
         })?;
@@ -202,7 +204,7 @@ pub(crate) async fn of_function(
 }
 
 /// `settings`, and `settings --save`.
-pub(crate) async fn command(connection: &Connection, function: &str, save: bool) -> Result<u8, Failure> {
+pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, Failure> {
     if connection.direct && save {
         return Err(Failure::Usage(
             "--save reads the function's configuration, so it does not go with --direct".to_owned(),
@@ -213,7 +215,7 @@ pub(crate) async fn command(connection: &Connection, function: &str, save: bool)
         if save {
             let config = account::configure(connection, None).await?;
             let region = config.region().map(ToString::to_string).unwrap_or_default();
-            of_function(&config, function, &region).await?
+            of_function(connection, &config, &region).await?
         } else {
             let there = path.as_ref().filter(|path| path.exists()).ok_or_else(|| {
             Failure::Usage(format!(
@@ -232,7 +234,7 @@ pub(crate) async fn command(connection: &Connection, function: &str, save: bool)
     )?;
     if save {
         let path = path.ok_or_else(|| Failure::Usage("no home directory: name a file with --settings".to_owned()))?;
-        write(&path, &values, function)?;
+        write(&path, &values, &road::function_of(connection))?;
         screen::note(&format!("saved to {}; --direct uses them\n", path.display()));
     }
     let text = if connection.output == Output::Json {

@@ -30,11 +30,11 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                 } else if live {
                     drawn = redraw(drawn, &view(session, &answered.value, settled, now))?;
                 } else {
-                    let line = line(&answered.value, now);
+                    let plain = line(&answered.value, now);
                     // Plain lines are for logs: said again only when something is new.
-                    if line != last_line {
-                        screen::out(&format!("{} {line}\n", screen::moment(now)))?;
-                        last_line = line;
+                    if plain != last_line {
+                        screen::out(&format!("{} {plain}\n", screen::moment(now)))?;
+                        last_line = plain;
                     }
                 }
                 if settled && options.until_settled {

@@ -194,7 +194,7 @@ mod tests {
                 Answer::Unknown(Cause::not_asked())
             } else {
                 Answer::Known(HeartbeatEvidence {
-                    last_seen: Some(before(noon(), Duration::from_secs(age + 60))),
+                    last_seen: Some(before(noon(), Duration::from_secs(age.saturating_add(60)))),
                 })
             },
             alarms: Answer::Known(Vec::new()),
