@@ -47,6 +47,9 @@ const LEFT: f64 = 170.0;
 const RIGHT: f64 = 1250.0;
 const FONT: &str = "sans-serif";
 
+/// The SVG backend writes a font this much smaller than it is asked for.
+const POINTS: f64 = 1.24;
+
 const INK: RGBColor = RGBColor(35, 40, 48);
 const FAINT: RGBColor = RGBColor(120, 128, 138);
 const GRID: RGBColor = RGBColor(226, 230, 235);
@@ -116,7 +119,7 @@ impl Canvas<'_> {
     }
 
     fn text(&self, text: &str, x: f64, y: f64, size: i32, colour: RGBColor, anchor: HPos) -> Drawn {
-        let style = (FONT, size)
+        let style = (FONT, f64::from(size) * POINTS)
             .into_font()
             .color(&colour)
             .pos(Pos::new(anchor, VPos::Center));
@@ -131,7 +134,7 @@ impl Canvas<'_> {
 
 /// About as wide as a text is drawn.
 fn width_of(text: &str) -> f64 {
-    text.chars().map(|_| 7.0).sum()
+    text.chars().map(|_| 8.0).sum()
 }
 
 /// Draws it.
@@ -300,7 +303,7 @@ fn heartbeats(canvas: &Canvas<'_>, timeline: &Timeline, top: f64, bottom: f64) -
                 let place = if colour == Colour::Blue { -14.0 } else { 14.0 };
                 canvas.text(
                     colour.as_str(),
-                    x + 6.0,
+                    (x + 6.0).min(RIGHT - 40.0),
                     (y + place).clamp(top, bottom - 8.0),
                     14,
                     of(colour),

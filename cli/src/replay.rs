@@ -120,19 +120,12 @@ fn changed(policy: &Policy, options: &Replay) -> Policy {
     policy
 }
 
-fn word(action: Action) -> String {
-    match json!(action) {
-        Value::String(word) => word,
-        other => other.to_string(),
-    }
-}
-
 fn in_words(decision: &RecordedDecision) -> String {
     let guards: Vec<String> = decision.blocked_by.iter().map(ToString::to_string).collect();
     if guards.is_empty() {
-        word(decision.action)
+        decision.action.as_str().to_owned()
     } else {
-        format!("{} by {}", word(decision.action), guards.join(", "))
+        format!("{} by {}", decision.action.as_str(), guards.join(", "))
     }
 }
 
