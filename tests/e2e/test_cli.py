@@ -170,7 +170,7 @@ def test_control_c_at_the_prompt_changes_nothing(cli: Cli):
 
 def test_where_nobody_can_be_asked_nothing_changes(cli: Cli):
     for command in (["switch", "--to", "green"], ["rollback"], ["hold", "--minutes", "5", "--reason", "x"], ["release"],
-                    ["initialize"]):
+                    ["initialize"], ["drill"]):
         ended = cli(*command, stdin="green\ny\n", code=NOT_CONFIRMED)
         assert "--yes" in ended.error and "--dry-run" in ended.error and ended.out == "", command
     assert cli.pair.stands_at() == ("blue", 1) and cli.pair.parameter("hold") is None
@@ -263,6 +263,42 @@ def test_initialize_makes_the_flag_once(deploy: Deploy, tmp_path: Path):
     ended = cli.on_a_terminal("initialize", "--to", "green", answers=(("Type green to create the flag", "green\n"),))
     assert ended.code == DONE and pair.stands_at() == ("green", 1)
     assert cli("initialize", "--yes").out.startswith("unchanged")
+
+
+# -- drills ----------------------------------------------------------------------------------------------------------------
+
+def test_a_drill_is_shown_asked_for_and_followed(cli: Cli):
+    pair = cli.pair
+    ended = cli.on_a_terminal("drill", "--hold-minutes", "1", "--reason", "weekly",
+                              answers=(("Type green to switch to green: ", "green\n"),))
+    assert ended.code == DONE and pair.stands_at() == ("green", 2), ended.out
+    for part in ("by the watcher; a real failure in between wins", "after 1 minutes", "mwaa-bluegreen watch --until-settled"):
+        assert part in ended.out, part
+    assert re.search(r"drill +switch pending, blue -> green, began .*, returns ", cli("status").out)
+    watch = cli.start("watch", "--interval", "1", "--until-settled")
+    assert "drill switch pending, returns" in watch.stdout.readline()
+    pair.aws.age_parameter(pair.flag_name, 61)
+    assert pair.tick()["decision"] == "drill-return"
+    rest, _ = watch.communicate(timeout=60)
+    assert watch.returncode == DONE and "active blue version 3" in rest.splitlines()[-1]
+    assert re.search(r"drill +switch succeeded", cli("status").out)
+
+
+def test_a_drill_can_be_waited_for(cli: Cli):
+    pair = cli.pair
+    drill = cli.start("drill", "--hold-minutes", "1", "--yes", "--wait")
+    until("the drill has switched", lambda: pair.stands_at() == ("green", 2))
+    pair.aws.age_parameter(pair.flag_name, 61)
+    assert pair.tick()["decision"] == "drill-return"
+    out, error = drill.communicate(timeout=60)
+    assert drill.returncode == DONE and out.startswith("pending: green is active") and "drill switch succeeded" in error
+
+
+def test_a_drill_that_may_not_start_says_why(cli: Cli):
+    assert cli("drill", "--mode", "dry").out.startswith("succeeded"), "a dry one changes nothing, so nobody is asked"
+    cli.pair.hold()
+    ended = cli("drill", "--yes", code=REFUSED)
+    assert re.search(r"objects +hold", ended.out) and cli.pair.stands_at() == ("blue", 1)
 
 
 # -- errors --------------------------------------------------------------------------------------------------------------
