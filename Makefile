@@ -41,7 +41,10 @@ release: tools ## build the three release binaries for this machine's architectu
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release --locked
 
 debug:
-	@cargo build --locked
+	@cargo build --locked --workspace --exclude empty-runtime
+
+cli: ## build the command line, target/release/mwaa-bluegreen
+	@cargo build --locked --release --package mwaa-bluegreen
 
 demo: release ## watch a failover on the embedded local AWS (KEEP=1 leaves it running)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
@@ -77,4 +80,4 @@ bench: release ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release debug gates demo test test-rust test-local test-template test-end-to-end bench clean
+.PHONY: help tools release debug cli gates demo test test-rust test-local test-template test-end-to-end bench clean

@@ -18,6 +18,7 @@ use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::metric::Metric;
+use bluegreen_core::replay::RecordedTick;
 use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed, whole_milliseconds};
 use bluegreen_core::transition::{Kind, Trigger};
@@ -42,6 +43,7 @@ const LISTENER_TIME: Duration = Duration::from_secs(30);
 pub(crate) struct Look {
     pub(crate) observed: Result<Observed, Cause>,
     pub(crate) flag: FlagState,
+    control: ControlState,
     pub(crate) verdicts: Both<Assessment>,
     pub(crate) decision: Decision,
     pub(crate) history: Option<Vec<HistoryEntry>>,
@@ -126,7 +128,8 @@ async fn look(shell: &Shell, depth: Depth, missing_since: &mut Option<Timestamp>
     }
     let mut look = Look {
         observed,
-        flag: control.flag,
+        flag: control.flag.clone(),
+        control: control.clone(),
         verdicts,
         decision,
         history,
@@ -163,6 +166,12 @@ impl Look {
             FlagState::Present(observation) => Some(observation),
             FlagState::Missing | FlagState::Unreadable(_) => None,
         }
+    }
+
+    /// All that the decision was made of.
+    fn recorded(&self, shell: &Shell) -> RecordedTick {
+        let policy = &shell.settings.policy;
+        RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at)
     }
 
     fn active(&self) -> Option<Colour> {
@@ -323,7 +332,7 @@ fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invoc
         request_id = %invocation.request_id,
         "decision"
     );
-    tracing::debug!(evidence = %json!(look.evidence), request_id = %invocation.request_id, "evidence");
+    tracing::debug!(tick = %look.recorded(shell), request_id = %invocation.request_id, "evidence");
 }
 
 fn metrics(look: &Look, outcome: Option<&Outcome>, fault: bool, now: Timestamp) -> Vec<Metric> {

@@ -16,7 +16,7 @@ use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::{after, to_milliseconds, to_second};
-use bluegreen_core::transition::{Kind, Trigger};
+use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -194,10 +194,7 @@ async fn start(
         to: drill.to,
         reason: format!("{}; returns after {} minutes", drill.reason, drill.hold_minutes),
         actor: invocation.actor(drill.requested_by.clone()),
-        trigger: Trigger {
-            kind: "invoke".to_owned(),
-            id: Some(invocation.request_id.clone()),
-        },
+        trigger: invocation.trigger(),
         evidence: json!({}),
         last_known_healthy: None,
         previous_effective_from: None,

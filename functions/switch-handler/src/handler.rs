@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{check, drill, hold, initialize, report, switch};
 
 /// Answers one request.
-pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     match request::read(&event, invocation.started)? {
         Request::Switch(request) => switch::switch(shell, request, invocation).await,
         Request::Rollback(request) => switch::rollback(shell, request, invocation).await,

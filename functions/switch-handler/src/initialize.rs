@@ -7,7 +7,7 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName};
 use bluegreen_core::request::InitializeRequest;
 use bluegreen_core::switch::{Intent, Outcome};
-use bluegreen_core::transition::{Kind, Trigger};
+use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
 use crate::switch::Answer;
@@ -62,10 +62,7 @@ async fn create(
         to,
         reason: reason.clone(),
         actor: invocation.actor(request.requested_by.clone()),
-        trigger: Trigger {
-            kind: "invoke".to_owned(),
-            id: Some(invocation.request_id.clone()),
-        },
+        trigger: invocation.trigger(),
         evidence: json!({}),
         last_known_healthy: None,
         previous_effective_from: None,

@@ -39,13 +39,13 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         ),
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
+    let versions = history.as_ref().ok().map(|history| versions(history));
     let control = ControlState {
         flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
         hold: hold.clone(),
-        recent: history
-            .as_ref()
-            .ok()
-            .map(|history| RecentFailovers::count(&versions(history), observed.acknowledged, now)),
+        recent: versions
+            .as_deref()
+            .map(|versions| RecentFailovers::count(versions, observed.acknowledged, now)),
         last_active: None,
         missing_since: None,
     };
@@ -70,6 +70,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "version": observed.flag.as_ref().map(|flag| flag.version),
         "modified": observed.flag.as_ref().map(|flag| flag.modified),
         "transition": null,
+        "last_transition": versions.as_deref().and_then(newest),
         "guards": guards,
         "decision": decision.action.as_str(),
         "reason": reason,
@@ -132,6 +133,11 @@ pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation
         "entries": entries,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
+}
+
+fn newest(versions: &[Version]) -> Option<Value> {
+    let (last, before) = versions.split_last()?;
+    Some(entry(last, before.last()))
 }
 
 fn entry(version: &Version, before: Option<&Version>) -> Value {

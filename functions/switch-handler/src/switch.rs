@@ -14,7 +14,7 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::whole_milliseconds;
-use bluegreen_core::transition::{Kind, Trigger};
+use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
@@ -178,10 +178,7 @@ async fn guard_and_carry_out(
         to: wanted.to,
         reason: wanted.reason,
         actor: invocation.actor(wanted.requested_by),
-        trigger: Trigger {
-            kind: "invoke".to_owned(),
-            id: Some(invocation.request_id.clone()),
-        },
+        trigger: invocation.trigger(),
         evidence: json!({
             "observed_at": now,
             "forced": wanted.force,

@@ -37,6 +37,16 @@ pub enum FunctionError {
 }
 
 impl FunctionError {
+    /// Its `errorType`.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "InvalidRequest",
+            Self::ConfigurationInvalid(_) => "ConfigurationInvalid",
+            Self::StoreUnavailable { .. } => "StoreUnavailable",
+            Self::AuditUndelivered { .. } => "AuditUndelivered",
+        }
+    }
+
     /// Parameter Store failed at reading; nothing was changed.
     pub fn unreadable(doing: &'static str, cause: Cause) -> Self {
         Self::StoreUnavailable {
@@ -76,14 +86,8 @@ impl From<Failed> for FunctionError {
 
 impl From<FunctionError> for Diagnostic {
     fn from(error: FunctionError) -> Self {
-        let error_type = match &error {
-            FunctionError::InvalidRequest(_) => "InvalidRequest",
-            FunctionError::ConfigurationInvalid(_) => "ConfigurationInvalid",
-            FunctionError::StoreUnavailable { .. } => "StoreUnavailable",
-            FunctionError::AuditUndelivered { .. } => "AuditUndelivered",
-        };
         Self {
-            error_type: error_type.to_owned(),
+            error_type: error.error_type().to_owned(),
             error_message: error.to_string(),
         }
     }

@@ -80,6 +80,16 @@ impl Clients {
         Self::over(&shared, settings)
     }
 
+    /// Builds them over a person's AWS settings, with the time-outs and retries that the functions have.
+    pub fn outside_lambda(shared: &SdkConfig, settings: &Settings) -> Self {
+        let shared = shared
+            .to_builder()
+            .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)))
+            .retry_config(retries(3))
+            .build();
+        Self::over(&shared, settings)
+    }
+
     /// Builds them over given AWS settings.
     pub fn over(shared: &SdkConfig, settings: &Settings) -> Self {
         let here = ColourClients::build(shared, None);

@@ -9,6 +9,6 @@ pub fn from_environment() -> Result<Settings, SettingsFaults> {
 
 /// One environment variable; not set and not Unicode are the same.
 #[expect(clippy::disallowed_methods, reason = "everything else is told its settings")]
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use bluegreen_core::settings::{LogLevel, Settings};
-use bluegreen_core::transition::Actor;
+use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -51,6 +51,8 @@ pub struct Invocation {
     pub started: Timestamp,
     /// When Lambda ends it.
     pub deadline: Timestamp,
+    /// How it came about, as the record tells it: `invoke`, or `command-line` for a person's own process.
+    pub road: &'static str,
 }
 
 impl Invocation {
@@ -60,6 +62,14 @@ impl Invocation {
             function: self.function.to_owned(),
             request_id: self.request_id.clone(),
             requested_by,
+        }
+    }
+
+    /// What set it off, for the record.
+    pub fn trigger(&self) -> Trigger {
+        Trigger {
+            kind: self.road.to_owned(),
+            id: Some(self.request_id.clone()),
         }
     }
 
@@ -131,6 +141,7 @@ where
                 .ok()
                 .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
                 .unwrap_or(started),
+            road: "invoke",
         };
         let payload = serde_json::from_str(event.payload.get())
             .map_err(|error| FunctionError::InvalidRequest(format!("the request cannot be read: {error}")))?;
@@ -145,13 +156,23 @@ impl Shell {
     /// Builds the clients.
     pub fn build(settings: Settings) -> Self {
         let clients = Clients::build(&settings);
+        Self::over(&clients, settings)
+    }
+
+    /// Over given AWS settings, outside Lambda.
+    pub fn outside_lambda(shared: &SdkConfig, settings: Settings) -> Self {
+        let clients = Clients::outside_lambda(shared, &settings);
+        Self::over(&clients, settings)
+    }
+
+    fn over(clients: &Clients, settings: Settings) -> Self {
         Self {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
-            health: HealthProbe::new(&clients, &settings),
-            readiness: ReadinessProbe::new(&clients, &settings),
+            health: HealthProbe::new(clients, &settings),
+            readiness: ReadinessProbe::new(clients, &settings),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
-            sdk: clients.shared,
+            sdk: clients.shared.clone(),
             settings,
         }
     }

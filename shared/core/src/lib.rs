@@ -18,6 +18,7 @@ pub mod ownership;
 pub mod parameters;
 pub mod policy;
 pub mod readiness;
+pub mod replay;
 pub mod request;
 pub mod settings;
 pub mod switch;

@@ -45,6 +45,7 @@ pub enum OnFlagFault {
 
 /// Thresholds and standing choices.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Whether the watcher may act.
     pub mode: Mode,

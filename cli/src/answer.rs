@@ -1,0 +1,438 @@
+//! Answers of the function, told to people.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::failure::exit;
+use crate::screen::{Cell, Look, Paint, count, fields, look_of, moment, moment_and_age, table};
+
+/// The exit code of an outcome.
+pub(crate) fn code_of(outcome: &str) -> u8 {
+    match outcome {
+        "refused" | "blocked" => exit::REFUSED,
+        "conflict" => exit::CONFLICT,
+        "not_ready" | "partial" | "failed" | "interrupted" => exit::NOT_READY,
+        "switched" | "unchanged" | "held" | "released" | "initialized" | "status" | "history" | "ready"
+        | "succeeded" | "pending" => exit::DONE,
+        would if would.starts_with("would_") => exit::DONE,
+        // A later function's word for something good must not look like it.
+        _ => exit::FAILED,
+    }
+}
+
+/// A text in an answer, by its path; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A number, or nothing, as text.
+pub(crate) fn number(value: &Value, path: &str) -> String {
+    match at(value, path) {
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A value by its path, such as `drill.outcome`.
+pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.')
+        .try_fold(value, |value, field| value.get(field))
+        .filter(|value| !value.is_null())
+}
+
+/// An instant in an answer.
+pub(crate) fn instant(value: &Value, path: &str) -> Option<Timestamp> {
+    text(value, path).parse().ok()
+}
+
+fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+    at(value, path)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// Whether a guard objects.
+pub(crate) fn has_objections(answer: &Value) -> bool {
+    list(answer, "guards")
+        .iter()
+        .any(|guard| guard.get("passed").and_then(Value::as_bool) == Some(false))
+}
+
+/// The guards table.
+pub(crate) fn guards(paint: Paint, answer: &Value) -> String {
+    let rows: Vec<Vec<Cell>> = list(answer, "guards")
+        .iter()
+        .map(|guard| {
+            let passed = guard.get("passed").and_then(Value::as_bool) == Some(true);
+            vec![
+                Cell::word(if passed { "passed" } else { "objects" }),
+                Cell::plain(text(guard, "name")),
+                Cell::plain(text(guard, "detail")),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(paint, &["", "GUARD", "WHY"], &rows)
+    }
+}
+
+/// The screen of `status`, and of every look of `watch`.
+pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -> String {
+    let active = text(answer, "active");
+    let headline = paint.text(Look::Bold, &format!("{pair}: {}", text(answer, "reason")));
+    let rows: Vec<Vec<Cell>> = ["blue", "green"]
+        .iter()
+        .map(|colour| {
+            let role = match active {
+                "" => "?",
+                active if active == *colour => "active",
+                _ => "standby",
+            };
+            let reasons: Vec<&str> = list(answer, &format!("verdicts.{colour}.reasons"))
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            vec![
+                Cell::word(*colour),
+                Cell::new(if role == "active" { Look::Bold } else { Look::Plain }, role),
+                Cell::word(text(answer, &format!("verdicts.{colour}.verdict"))),
+                Cell::plain(text(answer, &format!("environments.{colour}"))),
+                Cell::plain(reasons.join("; ")),
+            ]
+        })
+        .collect();
+    let mut shown = format!("{headline}\n\n");
+    shown.push_str(&table(paint, &["COLOUR", "ROLE", "IS", "ENVIRONMENT", "WHY"], &rows));
+    shown.push('\n');
+    let failover = match (has_objections(answer), list(answer, "guards").is_empty()) {
+        (_, true) => String::new(),
+        (true, _) => "would be stopped, if it were needed:".to_owned(),
+        (false, _) => "would pass, if it were needed".to_owned(),
+    };
+    shown.push_str(&fields(
+        paint,
+        &[
+            ("version", version_line(answer, now)),
+            ("last", last_line(answer)),
+            ("in force", in_force(answer, now)),
+            ("mode", text(answer, "mode").to_owned()),
+            (
+                "hold",
+                at(answer, "hold").and_then(Value::as_str).unwrap_or("none").to_owned(),
+            ),
+            ("drill", drill_line(answer, now)),
+            ("readiness", readiness_line(answer, now)),
+            ("failover", failover),
+        ],
+    ));
+    if has_objections(answer) {
+        shown.push_str(&guards(paint, answer));
+    }
+    shown
+}
+
+fn version_line(answer: &Value, now: Timestamp) -> String {
+    let version = number(answer, "version");
+    let Some(modified) = instant(answer, "modified") else {
+        return version;
+    };
+    let not_audited = at(answer, "audited").is_some() && number(answer, "audited") != version;
+    let note = if not_audited {
+        ", its audit event is not out yet"
+    } else {
+        ""
+    };
+    format!("{version}, written {}{note}", moment_and_age(modified, now))
+}
+
+fn last_line(answer: &Value) -> String {
+    let last = |field: &str| text(answer, &format!("last_transition.{field}")).to_owned();
+    if last("kind").is_empty() {
+        return String::new();
+    }
+    let from = if last("from").is_empty() {
+        String::new()
+    } else {
+        format!(" {} ->", last("from"))
+    };
+    format!(
+        "{}{from} {}: {}",
+        last("kind"),
+        last("to"),
+        sentence(&last("description"))
+    )
+}
+
+/// A Description without its tail for machines.
+pub(crate) fn sentence(description: &str) -> &str {
+    description
+        .rsplit_once(" [effective_from=")
+        .map_or(description, |(sentence, _)| sentence)
+}
+
+fn in_force(answer: &Value, now: Timestamp) -> String {
+    match instant(answer, "last_transition.effective_from") {
+        None => String::new(),
+        Some(at) if at > now => format!("from {}", moment_and_age(at, now)),
+        Some(at) => format!("since {}", moment_and_age(at, now)),
+    }
+}
+
+/// One line on the drill under way, or the last one.
+pub(crate) fn drill_line(answer: &Value, now: Timestamp) -> String {
+    let drill = |field: &str| text(answer, &format!("drill.{field}"));
+    if at(answer, "drill").is_none() {
+        return "none so far".to_owned();
+    }
+    let mut line = format!("{} {}", drill("mode"), drill("outcome"));
+    if !drill("from").is_empty() && !drill("to").is_empty() {
+        line = format!("{line}, {} -> {}", drill("from"), drill("to"));
+    }
+    if let Some(started) = instant(answer, "drill.started_at") {
+        line = format!("{line}, began {}", moment_and_age(started, now));
+    }
+    if drill("outcome") == "pending"
+        && let Some(back) = instant(answer, "drill.return_at")
+    {
+        line = format!("{line}, returns {}", moment_and_age(back, now));
+    }
+    line
+}
+
+fn readiness_line(answer: &Value, now: Timestamp) -> String {
+    if at(answer, "readiness").is_none() {
+        return String::new();
+    }
+    let mut line = format!(
+        "{} of 100, {}",
+        number(answer, "readiness.score"),
+        text(answer, "readiness.level")
+    );
+    let red: Vec<&str> = list(answer, "readiness.red").iter().filter_map(Value::as_str).collect();
+    if !red.is_empty() {
+        line = format!("{line} ({})", red.join(", "));
+    }
+    if let Some(at) = instant(answer, "readiness.at") {
+        line = format!("{line}, checked {}", moment_and_age(at, now));
+    }
+    line
+}
+
+/// The table of `history`.
+pub(crate) fn history(paint: Paint, pair: &str, answer: &Value) -> String {
+    let rows: Vec<Vec<Cell>> = list(answer, "entries")
+        .iter()
+        .map(|entry| {
+            let written = instant(entry, "written_at");
+            let effective = instant(entry, "effective_from");
+            vec![
+                Cell::plain(number(entry, "version")),
+                Cell::plain(written.map(moment).unwrap_or_default()),
+                Cell::word(text(entry, "from")),
+                Cell::word(text(entry, "to")),
+                Cell::plain(text(entry, "kind")),
+                Cell::plain(effective.map(moment).unwrap_or_default()),
+                Cell::plain(match sentence(text(entry, "description")) {
+                    "" => format!("by {}", text(entry, "by")),
+                    sentence => sentence.to_owned(),
+                }),
+            ]
+        })
+        .collect();
+    let headline = paint.text(Look::Bold, &format!("{pair}: {}", text(answer, "reason")));
+    let header = ["VERSION", "WRITTEN", "FROM", "TO", "KIND", "IN FORCE FROM", "WHY"];
+    format!("{headline}\n\n{}", table(paint, &header, &rows))
+}
+
+/// The screen of `check`.
+pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
+    let outcome = text(answer, "outcome");
+    let headline = format!(
+        "{pair}: {}, {} of 100",
+        paint.text(look_of(outcome), &outcome.replace('_', " ")),
+        number(answer, "readiness.score")
+    );
+    let mut shown = format!("{headline}\n  {}\n", text(answer, "reason"));
+    for finding in list(answer, "readiness.findings") {
+        let severity = text(finding, "severity");
+        let colour = text(finding, "colour");
+        let of = if colour.is_empty() {
+            String::new()
+        } else {
+            format!(" ({colour})")
+        };
+        let (severity, name) = (
+            paint.text(look_of(severity), severity),
+            paint.text(Look::Bold, text(finding, "name")),
+        );
+        shown.extend(["\n  ", &severity, " ", &name, &of, ": ", text(finding, "what"), "\n"]);
+        for (name, field) in [("why", "why"), ("fix", "fix")] {
+            if !text(finding, field).is_empty() {
+                shown.extend(["      ", name, "  ", text(finding, field), "\n"]);
+            }
+        }
+    }
+    let not_asked = list(answer, "readiness.not_asked");
+    if !not_asked.is_empty() {
+        let asked: Vec<String> = not_asked
+            .iter()
+            .map(|what| what.as_str().map_or_else(|| what.to_string(), str::to_owned))
+            .collect();
+        shown.extend(["\n  could not be asked: ", &asked.join("; "), "\n"]);
+    }
+    shown
+}
+
+/// The screen of what was changed, or not.
+pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
+    let outcome = text(answer, "outcome");
+    let active = text(answer, "active");
+    let mut headline = paint.text(look_of(outcome), &outcome.replace('_', " "));
+    if !active.is_empty() {
+        headline = format!(
+            "{headline}: {} is active, version {}",
+            paint.text(look_of(active), active),
+            number(answer, "version")
+        );
+    }
+    if !text(answer, "previous").is_empty() {
+        headline = format!("{headline} (it was {})", text(answer, "previous"));
+    }
+    let winner = at(answer, "winner").map(ToString::to_string).unwrap_or_default();
+    let mut shown = format!("{headline}\n");
+    shown.push_str(&fields(
+        paint,
+        &[
+            ("why", text(answer, "reason").to_owned()),
+            (
+                "in force",
+                instant(answer, "effective_from")
+                    .map(|at| format!("from {}", moment_and_age(at, now)))
+                    .unwrap_or_default(),
+            ),
+            ("hold until", text(answer, "hold.until").to_owned()),
+            (
+                "drill",
+                if at(answer, "drill").is_some() {
+                    drill_line(answer, now)
+                } else {
+                    String::new()
+                },
+            ),
+            ("transition", text(answer, "transition").to_owned()),
+            ("winner", winner),
+        ],
+    ));
+    for warning in list(answer, "warnings").iter().filter_map(Value::as_str) {
+        shown.extend(["  ", &paint.text(Look::Doubtful, "warning"), " ", warning, "\n"]);
+    }
+    if matches!(outcome, "refused" | "blocked" | "conflict") || outcome.starts_with("would_") {
+        shown.push_str(&guards(paint, answer));
+    }
+    shown
+}
+
+/// How many warnings came with it, for the last line.
+pub(crate) fn warnings(answer: &Value) -> String {
+    match list(answer, "warnings").len() {
+        0 => String::new(),
+        number => format!("; {} above", count(number, "warning")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::arguments::When;
+
+    fn plain() -> Paint {
+        Paint::new(When::Never, false, &std::io::stdout())
+    }
+
+    fn noon() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn every_outcome_has_its_exit_code() {
+        for (outcome, code) in [
+            ("switched", 0),
+            ("unchanged", 0),
+            ("would_switch", 0),
+            ("would_drill", 0),
+            ("ready", 0),
+            ("pending", 0),
+            ("refused", 3),
+            ("blocked", 3),
+            ("conflict", 4),
+            ("not_ready", 5),
+            ("partial", 5),
+            ("failed", 5),
+            ("interrupted", 5),
+            ("something new", 1),
+        ] {
+            assert_eq!(code_of(outcome), code, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn the_status_screen_says_who_is_active_and_what_objects() {
+        let answer = json!({
+            "outcome": "status", "active": "blue", "version": 12, "modified": "2026-11-23T09:00:00Z", "audited": 11,
+            "reason": "blue is active and healthy; green stands by and is unknown",
+            "verdicts": {"blue": {"verdict": "healthy", "reasons": ["fine"]}, "green": {"verdict": "unknown", "reasons": ["throttled"]}},
+            "environments": {"blue": "airflow-blue", "green": "airflow-green"},
+            "last_transition": {"kind": "switch", "from": "green", "to": "blue", "effective_from": "2026-11-23T12:00:09Z",
+                "description": "switch: upgrade; by switch-handler for ana [effective_from=2026-11-23T12:00:09Z record=v12-1]"},
+            "guards": [{"name": "standby-unknown", "passed": false, "detail": "green is unknown: throttled"}],
+            "mode": "automatic", "hold": null,
+            "drill": {"id": "d1", "mode": "switch", "from": "blue", "to": "green", "outcome": "pending",
+                "started_at": "2026-11-23T11:50:00Z", "return_at": "2026-11-23T12:05:00Z"},
+            "readiness": {"score": 40, "level": "red", "red": ["airflow-version"], "at": "2026-11-23T11:59:00Z"},
+        });
+        let shown = status(plain(), "orders", &answer, noon());
+        for part in [
+            "orders: blue is active and healthy",
+            "blue    active   healthy  airflow-blue   fine",
+            "version    12, written 2026-11-23 09:00:00Z (3 h ago), its audit event is not out yet",
+            "last       switch green -> blue: switch: upgrade; by switch-handler for ana\n",
+            "in force   from 2026-11-23 12:00:09Z (in 9 s)",
+            "switch pending, blue -> green, began 2026-11-23 11:50:00Z (10 min ago), returns 2026-11-23 12:05:00Z (in 5 min)",
+            "40 of 100, red (airflow-version), checked 2026-11-23 11:59:00Z (60 s ago)",
+            "objects  standby-unknown  green is unknown: throttled",
+        ] {
+            assert!(shown.contains(part), "{part:?} in\n{shown}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_anything_is_shown_all_the_same() {
+        for value in [json!({}), json!({"outcome": 1, "guards": "x", "drill": []})] {
+            assert!(!status(plain(), "p", &value, noon()).is_empty());
+            assert!(!change(plain(), &value, noon()).is_empty());
+            assert!(!history(plain(), "p", &value).is_empty());
+            assert!(!check(plain(), "p", &value).is_empty());
+        }
+    }
+
+    #[test]
+    fn findings_say_what_why_and_how_to_fix() {
+        let answer = json!({"outcome": "not_ready", "reason": "1 red", "readiness": {"score": 40, "findings": [
+            {"name": "airflow-version", "severity": "red", "colour": "green", "what": "2.9 against 2.10", "why": "DAGs differ",
+             "fix": "upgrade green"}], "not_asked": ["DAGs of blue: throttled"]}});
+        let shown = check(plain(), "orders", &answer);
+        for part in [
+            "orders: not ready, 40 of 100",
+            "red airflow-version (green): 2.9 against 2.10",
+            "fix  upgrade green",
+            "throttled",
+        ] {
+            assert!(shown.contains(part), "{part:?} in\n{shown}");
+        }
+    }
+}

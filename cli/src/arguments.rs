@@ -1,0 +1,475 @@
+//! The command line as typed.
+#![expect(clippy::doc_markdown, reason = "these comments are what --help and the manual show")]
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use bluegreen_core::colour::Colour;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun
+    1  the function or AWS failed, or gave no answer
+    2  wrong usage, wrong settings, or a request the function calls invalid
+    3  refused: a guard objects, or --expect-… does not hold
+    4  conflict: somebody else made, or is making, this transition
+    5  check: not ready, or partial; drill: failed or interrupted
+    6  not confirmed: answered otherwise, or nobody to ask and no --yes
+    7  not in time: asked for and carried out, but not seen to be so within the limit
+  130  interrupted (Ctrl-C)";
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  mwaa-bluegreen status
+  mwaa-bluegreen switch --to green --reason 'upgrade of blue'
+  mwaa-bluegreen rollback
+  mwaa-bluegreen hold --minutes 120 --reason 'network maintenance'
+  mwaa-bluegreen --to green --region us-east-2          the same as switch --to green
+  mwaa-bluegreen switch --to green --direct             when Lambda is the outage";
+
+/// Switches an Amazon MWAA pair between blue and green, and says what stands.
+///
+/// It asks the pair's function <pair>-switch-handler; with --direct it does the same work itself. Credentials, region and
+/// profile are found as the AWS CLI finds them.
+#[derive(Debug, Parser)]
+#[command(name = "mwaa-bluegreen", version, after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which pair, by which road, and how to show it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub(crate) struct Connection {
+    /// Name of the pair, the stack's PairName; else MWAA_BLUEGREEN_PAIR
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "MWAA_BLUEGREEN_PAIR",
+        hide_env = true,
+        default_value = "mwaa-blue-green"
+    )]
+    pub(crate) pair: String,
+    /// The function to ask, if it is not <pair>-switch-handler
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// AWS region; else AWS_REGION, AWS_DEFAULT_REGION, or the profile's
+    #[arg(long, global = true)]
+    pub(crate) region: Option<String>,
+    /// AWS profile; else AWS_PROFILE
+    #[arg(long, global = true)]
+    pub(crate) profile: Option<String>,
+    /// Endpoint for every AWS service; else AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_<SERVICE>
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) endpoint_url: Option<String>,
+    /// text for people, json for scripts (exactly the function's answer); with chart, the picture's file, *.svg
+    #[arg(long, global = true, value_name = "text|json", default_value = "text", value_parser = output)]
+    pub(crate) output: Output,
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: When,
+    /// Seconds to wait for an answer
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=900))]
+    pub(crate) timeout: u64,
+    /// No Lambda: do the function's work here, with your own credentials
+    #[arg(long, global = true)]
+    pub(crate) direct: bool,
+    /// With --direct: the function's settings, KEY=VALUE lines [default: ~/.config/mwaa-bluegreen/<pair>.env]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) settings: Option<PathBuf>,
+    /// With --direct: the blue MWAA environment
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) blue_environment: Option<String>,
+    /// With --direct: the green MWAA environment
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) green_environment: Option<String>,
+    /// With --direct: the flag's parameter
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) flag_parameter: Option<String>,
+}
+
+/// How answers are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Output {
+    Text,
+    Json,
+    Picture(PathBuf),
+}
+
+fn output(given: &str) -> Result<Output, String> {
+    match given {
+        "text" => Ok(Output::Text),
+        "json" => Ok(Output::Json),
+        file if file.to_ascii_lowercase().ends_with(".svg") => Ok(Output::Picture(PathBuf::from(file))),
+        _ => Err("allowed is text or json, and with chart a file whose name ends in .svg".to_owned()),
+    }
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Who is active, how both sides are, what holds, what a failover would meet
+    Status,
+    /// Make a colour the active one
+    Switch(Switch),
+    /// Go back to the colour before the present one
+    Rollback(Rollback),
+    /// The flag's newest versions
+    History(History),
+    /// Could the standby take over now, and would it behave the same
+    Check,
+    /// Practice a failover: switch, hold, return
+    Drill(Drill),
+    /// No automatic failover until its end
+    Hold(Hold),
+    /// End the hold, and acknowledge the automatic failovers so far
+    Release(Release),
+    /// Create the flag; never changes one that exists
+    Initialize(Initialize),
+    /// Follow a switch or a drill while it goes on
+    Watch(Watch),
+    /// What other thresholds would have made of recorded ticks
+    ///
+    /// Reads the watcher's log as aws logs tail or aws logs filter-log-events give it, recorded at LogLevel=debug.
+    /// Each tick is judged by itself: what would have followed a decision that was not taken, nobody has recorded.
+    Replay(Replay),
+    /// Draw the pair's timeline from its metrics
+    Chart(Chart),
+    /// Show the settings for --direct, or save them while all is well
+    Settings(Settings),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Of everything that writes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Consent {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Say what would happen, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Who asks, for the record [default: the operating system's user name, from SUDO_USER, USER or LOGNAME]
+    #[arg(long, value_name = "WHO")]
+    pub(crate) requested_by: Option<String>,
+}
+
+/// The state a request is made for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Expect {
+    /// Refuse if another colour is active; --force does not skip it
+    #[arg(long, value_name = "COLOUR", value_parser = colour)]
+    pub(crate) expect_active: Option<Colour>,
+    /// Refuse if the flag has another version; --force does not skip it
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) expect_version: Option<u64>,
+}
+
+/// How long to look for what was asked.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Verify {
+    /// Return after the answer, without waiting until the new version is seen and in force
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// How many seconds to wait for that
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, conflicts_with = "no_wait")]
+    pub(crate) within: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Switch {
+    /// The colour that is to be active: blue or green
+    #[arg(long, value_name = "COLOUR", value_parser = colour)]
+    pub(crate) to: Colour,
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Skip the guards, never the claim
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) expect: Expect,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    #[command(flatten)]
+    pub(crate) verify: Verify,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rollback {
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Skip the guards, never the claim
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) expect: Expect,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    #[command(flatten)]
+    pub(crate) verify: Verify,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct History {
+    /// How many versions
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) limit: u64,
+}
+
+/// What a drill does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillMode {
+    /// Switch, hold, return
+    Switch,
+    /// Ask whether the standby is ready; writes no flag
+    Probe,
+    /// Decide and report; writes no flag
+    Dry,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Drill {
+    /// What to do
+    #[arg(long, default_value = "switch")]
+    pub(crate) mode: DrillMode,
+    /// How long the drilled colour works [default: the stack's DrillHoldMinutes]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) hold_minutes: Option<u32>,
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Wait for the outcome
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Hold {
+    /// Its end, in minutes from now: at most 10080, seven days
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        required_unless_present = "until",
+        conflicts_with = "until"
+    )]
+    pub(crate) minutes: Option<u64>,
+    /// Its end, an instant such as 2026-11-23T14:00:00Z
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) until: Option<String>,
+    /// Why: whoever is woken will read it
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Release {
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Initialize {
+    /// The first active colour [default: blue]
+    #[arg(long, value_name = "COLOUR", value_parser = colour)]
+    pub(crate) to: Option<Colour>,
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Create the flag although the pair has a past
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Watch {
+    /// Seconds between looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) interval: u64,
+    /// End when nothing goes on any more: newest version in force and audited, active healthy, no drill
+    #[arg(long)]
+    pub(crate) until_settled: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Replay {
+    /// Logs; - is the standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// FailureWindowSeconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=3600))]
+    pub(crate) failure_window: Option<u64>,
+    /// MaintenanceGraceSeconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(60..=86400))]
+    pub(crate) maintenance_grace: Option<u64>,
+    /// CooldownSeconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86400))]
+    pub(crate) cooldown: Option<u64>,
+    /// FailoverBudgetPerDay
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) failover_budget: Option<u32>,
+    /// FailoverMode
+    #[arg(long, value_name = "MODE")]
+    pub(crate) failover_mode: Option<FailoverMode>,
+    /// Show only the ticks on which the two differ
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) differences: bool,
+}
+
+/// Whether the watcher may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailoverMode {
+    Automatic,
+    Observe,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Chart {
+    /// The last so long, such as 30m, 2h or 7d
+    #[arg(long, value_name = "TIME", default_value = "2h", conflicts_with_all = ["from", "to"])]
+    pub(crate) last: String,
+    /// Beginning, an instant such as 2026-11-23T10:00:00Z
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) from: Option<String>,
+    /// End [default: now]
+    #[arg(long, value_name = "INSTANT", requires = "from")]
+    pub(crate) to: Option<String>,
+    /// Length of one datapoint in seconds [default: 60 up to a day, 300 up to two weeks, else 3600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=86400))]
+    pub(crate) period: Option<i32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Settings {
+    /// Read them from the function's configuration, and write the file that --direct reads
+    #[arg(long)]
+    pub(crate) save: bool,
+}
+
+fn colour(given: &str) -> Result<Colour, String> {
+    Colour::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
+}
+
+/// Reads the arguments. The habit --to green without a command means switch.
+pub(crate) fn read(given: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let as_given = Cli::try_parse_from(&given);
+    let Err(error) = as_given else { return as_given };
+    let has_to = given.iter().any(|word| is_to(word));
+    let has_command = given.iter().skip(1).any(|word| is_command(word));
+    if !has_to || has_command {
+        return Err(error);
+    }
+    let mut with_switch = given;
+    with_switch.insert(1.min(with_switch.len()), "switch".into());
+    Cli::try_parse_from(with_switch)
+}
+
+fn is_to(word: &OsStr) -> bool {
+    word.to_str()
+        .is_some_and(|word| word == "--to" || word.starts_with("--to="))
+}
+
+fn is_command(word: &OsStr) -> bool {
+    use clap::CommandFactory;
+    word.to_str()
+        .is_some_and(|word| Cli::command().find_subcommand(word).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        read(
+            std::iter::once("mwaa-bluegreen")
+                .chain(line.split_whitespace())
+                .map(Into::into)
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_old_scripts_habit_is_a_switch() {
+        for line in [
+            "--to green --region us-east-2",
+            "--region us-east-2 --to=green",
+            "switch --to green --region us-east-2",
+            "--region us-east-2 switch --to green",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.connection.region.as_deref(), Some("us-east-2"), "{line}");
+            let Command::Switch(switch) = cli.command else {
+                panic!("{line}")
+            };
+            assert_eq!((switch.to, switch.consent.yes), (Colour::Green, false), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_that_do_not_belong_to_a_command_are_refused() {
+        for line in [
+            "status --force",
+            "hold --to green --minutes 5 --reason x",
+            "switch",
+            "switch --to Green",
+            "--to purple",
+            "history --limit 0",
+            "hold --minutes 5",
+            "hold --minutes 5 --until 2026-11-23T14:00:00Z --reason x",
+            "--output yaml status",
+            "chart --last 2h --from 2026-11-23T14:00:00Z",
+            "nonsense",
+            "",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn output_is_text_json_or_a_picture() {
+        for (line, wanted) in [
+            ("status", Output::Text),
+            ("status --output json", Output::Json),
+            ("--output json status", Output::Json),
+            ("chart --output timeline.svg", Output::Picture("timeline.svg".into())),
+        ] {
+            assert_eq!(parse(line).unwrap().connection.output, wanted, "{line}");
+        }
+    }
+}

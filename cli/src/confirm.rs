@@ -1,0 +1,121 @@
+//! Whether a person agrees.
+
+use bluegreen_core::colour::Colour;
+
+use crate::failure::Failure;
+
+/// What has to be typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// The flag will change. At 3 a.m. `y` is typed before the screen is read; the colour's name is not.
+    Colour {
+        to: Colour,
+        /// Guards object, and will be skipped.
+        over_objections: bool,
+    },
+    /// The same where the colour is not known beforehand.
+    Word { word: &'static str, to_do: String },
+    /// Something that is undone as easily as it is done.
+    YesOrNo { to_do: String },
+}
+
+impl Question {
+    pub(crate) fn prompt(&self) -> String {
+        match self {
+            Self::YesOrNo { to_do } => format!("{to_do}? [y/N] "),
+            Self::Colour { to, .. } => format!("Type {} to switch to {to}: ", self.wanted()),
+            Self::Word { to_do, .. } => format!("Type {} to {to_do}: ", self.wanted()),
+        }
+    }
+
+    fn wanted(&self) -> String {
+        match self {
+            Self::Colour {
+                to,
+                over_objections: true,
+            } => format!("force {to}"),
+            Self::Colour { to, .. } => to.to_string(),
+            Self::Word { word, .. } => (*word).to_owned(),
+            Self::YesOrNo { .. } => "y".to_owned(),
+        }
+    }
+
+    /// Whether what was typed agrees; the end of the input does not.
+    pub(crate) fn agrees(&self, typed: &str) -> bool {
+        let typed = typed.trim();
+        match self {
+            Self::YesOrNo { .. } => matches!(typed.to_ascii_lowercase().as_str(), "y" | "yes"),
+            _ => typed.split_whitespace().collect::<Vec<_>>().join(" ") == self.wanted(),
+        }
+    }
+}
+
+/// Whether to ask at all: not with `--yes`; and where nobody can answer, nothing may happen.
+pub(crate) fn must_ask(yes: bool, somebody_there: bool) -> Result<bool, Failure> {
+    match (yes, somebody_there) {
+        (true, _) => Ok(false),
+        (false, true) => Ok(true),
+        (false, false) => Err(Failure::NotConfirmed(
+            "nobody can be asked, because the standard input or the standard error is not a terminal; nothing was changed: \
+             look at it with --dry-run, then give --yes"
+                .to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_words_asked_for_agree() {
+        let plain = Question::Colour {
+            to: Colour::Green,
+            over_objections: false,
+        };
+        let forced = Question::Colour {
+            to: Colour::Green,
+            over_objections: true,
+        };
+        let restore = Question::Word {
+            word: "rollback",
+            to_do: "go back".into(),
+        };
+        let hold = Question::YesOrNo {
+            to_do: "Place the hold".into(),
+        };
+        for (question, agree, refuse) in [
+            (
+                &plain,
+                &["green", " green\n"][..],
+                &["", "y", "yes", "blue", "GREEN", "greenn", "force green"][..],
+            ),
+            (
+                &forced,
+                &["force green", "force  green "],
+                &["", "green", "force", "force blue"],
+            ),
+            (&restore, &["rollback"], &["", "y", "blue"]),
+            (&hold, &["y", "Y", "yes\n"], &["", "n", "no", "ja", "green"]),
+        ] {
+            for typed in agree {
+                assert!(question.agrees(typed), "{typed:?} to {:?}", question.prompt());
+            }
+            for typed in refuse {
+                assert!(!question.agrees(typed), "{typed:?} to {:?}", question.prompt());
+            }
+        }
+        assert_eq!(plain.prompt(), "Type green to switch to green: ");
+        assert_eq!(forced.prompt(), "Type force green to switch to green: ");
+    }
+
+    #[test]
+    fn where_nobody_can_answer_nothing_happens() {
+        assert!(must_ask(false, true).unwrap());
+        assert!(!must_ask(true, false).unwrap() && !must_ask(true, true).unwrap());
+        assert_eq!(
+            must_ask(false, false).unwrap_err().code(),
+            crate::failure::exit::NOT_CONFIRMED
+        );
+    }
+}

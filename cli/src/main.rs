@@ -1,0 +1,179 @@
+//! The command line of the blue-green controller.
+
+mod account;
+mod answer;
+mod arguments;
+mod change;
+mod chart;
+mod confirm;
+mod failure;
+mod picture;
+mod replay;
+mod road;
+mod screen;
+mod session;
+mod settings;
+mod watch;
+
+use std::io::stderr;
+use std::process::ExitCode;
+
+use arguments::{Cli, Command, Output};
+use clap::CommandFactory;
+use failure::{Failure, exit};
+use serde_json::json;
+use session::Session;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+
+fn main() -> ExitCode {
+    let cli = match arguments::read(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _nobody_listens = error.print();
+            // Help and version are answers, not mistakes.
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+        }
+    };
+    warn_on_stderr();
+    let is_json = cli.connection.output == Output::Json;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            screen::note(&format!("mwaa-bluegreen: {error}\n"));
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = run(cli) => result,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        }
+    });
+    // A prompt that nobody answers any more must not keep the process.
+    runtime.shutdown_background();
+    ExitCode::from(result.unwrap_or_else(|failure| tell(&failure, is_json)))
+}
+
+fn tell(failure: &Failure, is_json: bool) -> u8 {
+    match failure {
+        Failure::OutputClosed => {}
+        Failure::Interrupted => screen::note(
+            "\ninterrupted; what was sent before is carried out all the same: ask `mwaa-bluegreen status`\n",
+        ),
+        Failure::Function { answer, .. } if is_json => {
+            let _the_error_is_told_below = screen::out(&format!("{}\n", answer.trim_end()));
+            screen::note(&format!("mwaa-bluegreen: {failure}\n"));
+        }
+        _ => screen::note(&format!("mwaa-bluegreen: {failure}\n")),
+    }
+    failure.code()
+}
+
+/// What --direct's own work warns of; the SDK's words come with its errors.
+fn warn_on_stderr() {
+    let ours = Targets::new()
+        .with_targets(["bluegreen_aws", "switch_handler"].map(|target| (target, LevelFilter::WARN)))
+        .with_default(LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(stderr);
+    let _already_started =
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));
+}
+
+async fn run(cli: Cli) -> Result<u8, Failure> {
+    let connection = &cli.connection;
+    match cli.command {
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mwaa-bluegreen", &mut text);
+            screen::out(&String::from_utf8_lossy(&text))?;
+            Ok(exit::DONE)
+        }
+        Command::Man => {
+            screen::out(&manual()?)?;
+            Ok(exit::DONE)
+        }
+        Command::Replay(options) => replay::replay(connection, &options),
+        Command::Chart(options) => chart::chart(connection, &options).await,
+        Command::Settings(options) => settings::command(connection, options.save).await,
+        command => {
+            let session = Session::open(connection).await?;
+            with_session(&session, command).await
+        }
+    }
+}
+
+async fn with_session(session: &Session, command: Command) -> Result<u8, Failure> {
+    let request = match command {
+        Command::Switch(options) => return change::switch(session, options).await,
+        Command::Rollback(options) => return change::rollback(session, options).await,
+        Command::Drill(options) => return change::drill(session, options).await,
+        Command::Hold(options) => return change::hold(session, options).await,
+        Command::Release(options) => return change::release(session, options).await,
+        Command::Initialize(options) => return change::initialize(session, options).await,
+        Command::Watch(options) => return watch::watch(session, &options).await,
+        Command::History(options) => json!({"action": "history", "limit": options.limit}),
+        Command::Check => json!({"action": "check"}),
+        // The rest has been answered without a pair.
+        _ => json!({"action": "status"}),
+    };
+    session.finish(&session.road.ask(&request).await?)
+}
+
+/// The manual page: the program, then every command with its options.
+fn manual() -> Result<String, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let page = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    page.render_title(&mut text)
+        .and_then(|()| page.render_name_section(&mut text))
+        .and_then(|()| page.render_description_section(&mut text))
+        .and_then(|()| page.render_options_section(&mut text))
+        .map_err(|error| Failure::File(format!("the manual page cannot be written: {error}")))?;
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    text.push_str(".SH COMMANDS\n");
+    for subcommand in command.get_subcommands() {
+        let about = subcommand.get_long_about().or(subcommand.get_about());
+        let about = about.map(ToString::to_string).unwrap_or_default();
+        text.extend([".SS ", subcommand.get_name(), "\n", &roff(&about), "\n"]);
+        for argument in subcommand.get_arguments().filter(|argument| !argument.is_global_set()) {
+            let name = match argument.get_long() {
+                Some("help") => continue,
+                Some(long) => format!("--{long}"),
+                None => argument.get_id().to_string(),
+            };
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            text.extend([".TP\n\\fB", &roff(&name), "\\fR\n", &roff(&help), "\n"]);
+        }
+    }
+    for (title, body) in [
+        ("EXIT STATUS", arguments::EXIT_CODES),
+        ("EXAMPLES", arguments::EXAMPLES),
+    ] {
+        let body = body.split_once('\n').map_or(body, |(_, lines)| lines);
+        text.extend([".SH \"", title, "\"\n.nf\n", &roff(body), "\n.fi\n"]);
+    }
+    Ok(text)
+}
+
+/// As troff takes it: no line may begin with its control characters, and a dash is a dash.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('-', "\\-");
+    let lines: Vec<String> = escaped
+        .lines()
+        .map(|line| {
+            if line.starts_with(['.', '\'']) {
+                format!("\\&{line}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    lines.join("\n")
+}

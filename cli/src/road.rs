@@ -1,0 +1,218 @@
+//! The two roads to an answer: the function, or the same code here.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_lambda::primitives::Blob;
+use bluegreen_aws::clock;
+use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_core::time::after;
+use serde_json::Value;
+
+use crate::arguments::Connection;
+use crate::failure::{Asked, Failure, from_sdk};
+use crate::{account, settings};
+
+/// The name that records and Descriptions of `--direct` give.
+const OWN_NAME: &str = "mwaa-bluegreen";
+
+/// Where requests go.
+pub(crate) struct Road {
+    kind: Kind,
+    function: String,
+    region: String,
+    timeout: u64,
+    profile: Option<String>,
+}
+
+enum Kind {
+    Function(aws_sdk_lambda::Client),
+    Direct { shell: Box<Shell>, source: String },
+}
+
+/// What came back, and the text it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) text: String,
+    pub(crate) value: Value,
+}
+
+/// The function that a pair's requests go to.
+pub(crate) fn function_of(connection: &Connection) -> String {
+    connection
+        .function
+        .clone()
+        .unwrap_or_else(|| format!("{}-switch-handler", connection.pair))
+}
+
+impl Road {
+    pub(crate) async fn open(connection: &Connection) -> Result<Self, Failure> {
+        if !connection.direct {
+            let only = [
+                ("--settings", connection.settings.is_some()),
+                ("--blue-environment", connection.blue_environment.is_some()),
+                ("--green-environment", connection.green_environment.is_some()),
+                ("--flag-parameter", connection.flag_parameter.is_some()),
+            ];
+            if let Some((name, _)) = only.iter().find(|(_, given)| *given) {
+                return Err(Failure::Usage(format!(
+                    "{name} is for --direct; the function has its own settings"
+                )));
+            }
+        } else if connection.function.is_some() {
+            return Err(Failure::Usage("--function and --direct exclude each other".to_owned()));
+        }
+        let found = if connection.direct {
+            Some(settings::local(connection)?)
+        } else {
+            None
+        };
+        let region = found.as_ref().and_then(|found| found.region.as_deref());
+        let config = account::configure(connection, region).await?;
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let kind = match found {
+            Some(found) => Kind::Direct {
+                shell: Box::new(Shell::outside_lambda(&config, found.settings)),
+                source: found.source,
+            },
+            None => Kind::Function(aws_sdk_lambda::Client::new(&config)),
+        };
+        Ok(Self {
+            kind,
+            function: function_of(connection),
+            region,
+            timeout: connection.timeout,
+            profile: connection.profile.clone(),
+        })
+    }
+
+    /// Which pair's function or parameter, for a person who is about to change it.
+    pub(crate) fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Function(_) => format!("function {} in {}", self.function, self.region),
+            Kind::Direct { shell, source } => format!(
+                "directly at parameter {} in {} (settings: {source})",
+                shell.settings.names.flag(),
+                self.region
+            ),
+        }
+    }
+
+    /// Asks for what changes nothing; AWS's passing failures are retried.
+    pub(crate) async fn ask(&self, request: &Value) -> Result<Answered, Failure> {
+        self.send(request, false).await
+    }
+
+    /// Asks for a change, once. The SDK's own retry could carry it out twice: the claim makes the second harmless, but its
+    /// answer would be that of a conflict.
+    pub(crate) async fn change(&self, request: &Value) -> Result<Answered, Failure> {
+        self.send(request, true).await
+    }
+
+    async fn send(&self, request: &Value, changes: bool) -> Result<Answered, Failure> {
+        match &self.kind {
+            Kind::Function(client) => self.invoke(client, request, changes).await,
+            Kind::Direct { shell, .. } => self.carry_out(shell, request).await,
+        }
+    }
+
+    async fn invoke(
+        &self,
+        client: &aws_sdk_lambda::Client,
+        request: &Value,
+        changes: bool,
+    ) -> Result<Answered, Failure> {
+        let retries = if changes {
+            RetryConfig::disabled()
+        } else {
+            RetryConfig::standard().with_max_attempts(3)
+        };
+        let answer = client
+            .invoke()
+            .function_name(&self.function)
+            .payload(Blob::new(request.to_string()))
+            .customize()
+            .config_override(
+                aws_sdk_lambda::config::Config::builder()
+                    .retry_config(retries)
+                    .timeout_config(account::timeouts(self.timeout)),
+            )
+            .send()
+            .await
+            .map_err(|error| {
+                let asked = Asked {
+                    doing: "asking",
+                    of: &format!("function {}", self.function),
+                    region: &self.region,
+                    permission: "lambda:InvokeFunction",
+                    changes,
+                    profile: self.profile.as_deref(),
+                };
+                from_sdk(&error, asked)
+            })?;
+        let text = answer
+            .payload()
+            .map(|payload| String::from_utf8_lossy(payload.as_ref()).into_owned())
+            .unwrap_or_default();
+        if answer.function_error().is_some() {
+            return Err(self.function_error(text, changes));
+        }
+        read(text)
+    }
+
+    fn function_error(&self, answer: String, changes: bool) -> Failure {
+        let value: Value = serde_json::from_str(&answer).unwrap_or_default();
+        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let error_type = field("errorType").unwrap_or_else(|| "an error without a type".to_owned());
+        let mut message = field("errorMessage").unwrap_or_else(|| format!("function {} failed", self.function));
+        // Lambda's own words for a function that died.
+        if error_type.starts_with("Runtime.") || error_type.starts_with("Sandbox.") {
+            message = format!("function {} ended before it answered: {message}", self.function);
+            if changes {
+                message.push_str("; what was asked may have been carried out: ask `mwaa-bluegreen status`");
+            }
+        }
+        Failure::Function {
+            error_type,
+            message,
+            answer,
+        }
+    }
+
+    async fn carry_out(&self, shell: &Shell, request: &Value) -> Result<Answered, Failure> {
+        let started = clock::now();
+        let invocation = Invocation {
+            function: OWN_NAME,
+            // A claim is told from others' by its id, so it must not be anybody else's.
+            request_id: format!("cli-{}-{:032x}", started.as_millisecond(), fastrand::u128(..)),
+            started,
+            deadline: after(started, Duration::from_secs(self.timeout)),
+            road: "command-line",
+        };
+        match switch_handler::handle(shell, request.clone(), &invocation).await {
+            Ok(value) => Ok(Answered {
+                text: value.to_string(),
+                value,
+            }),
+            Err(error) => {
+                let (error_type, message) = (error.error_type().to_owned(), error.to_string());
+                let answer = serde_json::json!({"errorType": error_type, "errorMessage": message}).to_string();
+                Err(Failure::Function {
+                    error_type,
+                    message,
+                    answer,
+                })
+            }
+        }
+    }
+}
+
+fn read(text: String) -> Result<Answered, Failure> {
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if value.get("outcome").is_some_and(Value::is_string) => Ok(Answered { text, value }),
+        _ => Err(Failure::Aws(format!(
+            "the function answered something else than a switch-handler does: {}; is --function right?",
+            bluegreen_core::flag::shortened(&text, 200)
+        ))),
+    }
+}

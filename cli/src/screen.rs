@@ -1,0 +1,260 @@
+//! Text for people: colours, tables, times.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::time::Duration;
+
+use bluegreen_core::time::{elapsed, to_second};
+use jiff::Timestamp;
+
+use crate::arguments::When;
+use crate::failure::Failure;
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+/// What a piece of text means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    Plain,
+    Bold,
+    Faint,
+    Good,
+    Bad,
+    Doubtful,
+    Blue,
+    Green,
+}
+
+impl Paint {
+    /// By `--color`, `NO_COLOR`, and what the stream is.
+    pub(crate) fn new(when: When, no_color: bool, stream: &impl IsTerminal) -> Self {
+        Self {
+            on: match when {
+                When::Always => true,
+                When::Never => false,
+                When::Auto => !no_color && stream.is_terminal(),
+            },
+        }
+    }
+
+    pub(crate) fn text(self, look: Look, text: &str) -> String {
+        let code = match look {
+            Look::Plain => return text.to_owned(),
+            Look::Bold => "1",
+            Look::Faint => "2",
+            Look::Good => "32",
+            Look::Bad => "1;31",
+            Look::Doubtful => "33",
+            Look::Blue => "1;34",
+            Look::Green => "1;32",
+        };
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// How a word of an answer looks.
+pub(crate) fn look_of(word: &str) -> Look {
+    match word {
+        "blue" => Look::Blue,
+        "green" => Look::Green,
+        "healthy" | "passed" | "ready" | "succeeded" => Look::Good,
+        "unhealthy" | "objects" | "not_ready" | "failed" | "refused" | "blocked" | "conflict" | "red" => Look::Bad,
+        "suspect" | "maintenance" | "unknown" | "partial" | "interrupted" | "pending" | "amber" => Look::Doubtful,
+        _ => Look::Plain,
+    }
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell(Look, String);
+
+impl Cell {
+    pub(crate) fn new(look: Look, text: impl Into<String>) -> Self {
+        Self(look, text.into())
+    }
+
+    /// Looks as the word it is.
+    pub(crate) fn word(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self(look_of(&text), text)
+    }
+
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self(Look::Plain, text.into())
+    }
+}
+
+/// An aligned table, indented by two; the last column runs free.
+pub(crate) fn table(paint: Paint, header: &[&str], rows: &[Vec<Cell>]) -> String {
+    let width = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = header.iter().map(|text| width(text)).collect();
+    for row in rows {
+        for (column, cell) in widths.iter_mut().zip(row) {
+            *column = (*column).max(width(&cell.1));
+        }
+    }
+    let head: Vec<Cell> = header.iter().map(|text| Cell::new(Look::Faint, *text)).collect();
+    let mut out = String::new();
+    for row in (!header.iter().all(|text| text.is_empty()))
+        .then_some(&head)
+        .into_iter()
+        .chain(rows)
+    {
+        out.push_str("  ");
+        let last = row.len().saturating_sub(1);
+        for (index, (cell, column)) in row.iter().zip(&widths).enumerate() {
+            out.push_str(&paint.text(cell.0, &cell.1));
+            if index < last {
+                let gap = column.saturating_sub(width(&cell.1)).saturating_add(2);
+                out.extend(std::iter::repeat_n(' ', gap));
+            }
+        }
+        let kept = out.trim_end_matches(' ').len();
+        out.truncate(kept);
+        out.push('\n');
+    }
+    out
+}
+
+/// `name  value` lines.
+pub(crate) fn fields(paint: Paint, fields: &[(&str, String)]) -> String {
+    let rows: Vec<Vec<Cell>> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| vec![Cell::new(Look::Faint, *name), Cell::plain(value)])
+        .collect();
+    table(paint, &["", ""], &rows)
+}
+
+/// `2026-11-23 11:14:41Z`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    to_second(at).replacen('T', " ", 1)
+}
+
+/// `2026-11-23 11:14:41Z (3 h ago)`, or `(in 9 s)`.
+pub(crate) fn moment_and_age(at: Timestamp, now: Timestamp) -> String {
+    let distance = if at > now {
+        format!(
+            "in {}",
+            span(elapsed(now, at).saturating_add(Duration::from_millis(500)))
+        )
+    } else {
+        format!("{} ago", span(elapsed(at, now)))
+    };
+    format!("{} ({distance})", moment(at))
+}
+
+/// `9 s`, `4 min`, `3 h`, `12 d`.
+pub(crate) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (divisor, unit) = match seconds {
+        0..=119 => (1, "s"),
+        120..=7199 => (60, "min"),
+        7200..=172_799 => (3600, "h"),
+        _ => (86400, "d"),
+    };
+    format!("{} {unit}", seconds.checked_div(divisor).unwrap_or_default())
+}
+
+/// `1 version`, `2 versions`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let mut text = format!("{number} {one}");
+    if number != 1 {
+        text.push('s');
+    }
+    text
+}
+
+/// Writes to the standard output.
+pub(crate) fn out(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::File(format!("the output cannot be written: {error}")),
+        })
+}
+
+/// Writes to the standard error; nobody can be told if that fails.
+pub(crate) fn note(text: &str) {
+    let _nobody_listens = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// At most `width` characters of every line, so that a line is one line on the terminal. Colours count nothing.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    let mut cut = String::with_capacity(text.len());
+    for line in text.lines() {
+        let (mut seen, mut in_escape, mut dropped) = (0_usize, false, false);
+        for c in line.chars() {
+            if c == '\x1b' {
+                in_escape = true;
+            }
+            if in_escape {
+                cut.push(c);
+                in_escape = c != 'm';
+            } else if seen < width {
+                cut.push(c);
+                seen = seen.saturating_add(1);
+            } else {
+                dropped = true;
+            }
+        }
+        if dropped && line.contains('\x1b') {
+            cut.push_str("\x1b[0m");
+        }
+        let _a_string_takes_all = writeln!(cut);
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Paint = Paint { on: false };
+
+    #[test]
+    fn columns_are_aligned_whatever_the_colours() {
+        let rows = vec![
+            vec![Cell::word("blue"), Cell::word("healthy"), Cell::plain("a")],
+            vec![Cell::word("green"), Cell::word("unknown"), Cell::plain("")],
+        ];
+        assert_eq!(
+            table(PLAIN, &["COLOUR", "IS", "WHY"], &rows),
+            "  COLOUR  IS       WHY\n  blue    healthy  a\n  green   unknown\n"
+        );
+        let coloured = table(Paint { on: true }, &["COLOUR", "IS", "WHY"], &rows);
+        assert!(
+            coloured.contains("\x1b[1;34mblue\x1b[0m    \x1b[32mhealthy\x1b[0m  a"),
+            "{coloured:?}"
+        );
+    }
+
+    #[test]
+    fn times_are_told_as_people_tell_them() {
+        let at: Timestamp = "2026-11-23T11:14:41.811Z".parse().unwrap();
+        let after = |seconds| bluegreen_core::time::after(at, Duration::from_secs(seconds));
+        assert_eq!(moment_and_age(at, after(3 * 3600)), "2026-11-23 11:14:42Z (3 h ago)");
+        assert_eq!(moment_and_age(after(9), at), "2026-11-23 11:14:51Z (in 9 s)");
+        assert_eq!(span(Duration::from_secs(119)), "119 s");
+        assert_eq!(span(Duration::from_secs(121)), "2 min");
+    }
+
+    #[test]
+    fn a_cut_line_keeps_its_colours() {
+        assert_eq!(
+            cut("abcdef\n\x1b[1mabc\x1b[0mdef", 4),
+            "abcd\n\x1b[1mabc\x1b[0md\x1b[0m\n"
+        );
+    }
+}

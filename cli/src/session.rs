@@ -1,0 +1,102 @@
+//! What every command works with.
+
+use std::io::{IsTerminal, stderr, stdout};
+
+use bluegreen_aws::clock;
+use bluegreen_aws::configuration::variable;
+
+use crate::answer::{self, code_of, text};
+use crate::arguments::{Connection, Output};
+use crate::failure::Failure;
+use crate::road::{Answered, Road};
+use crate::screen::{self, Paint};
+
+/// One run.
+pub(crate) struct Session {
+    pub(crate) road: Road,
+    pub(crate) pair: String,
+    pub(crate) json: bool,
+    pub(crate) paint: Paint,
+    pub(crate) note_paint: Paint,
+    connection: Connection,
+}
+
+/// Colours for the standard output.
+pub(crate) fn paint(connection: &Connection) -> Paint {
+    Paint::new(connection.color, no_color(), &stdout())
+}
+
+fn no_color() -> bool {
+    variable("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+impl Session {
+    pub(crate) async fn open(connection: &Connection) -> Result<Self, Failure> {
+        if let Output::Picture(file) = &connection.output {
+            return Err(Failure::Usage(format!(
+                "--output {} is for chart; allowed is text or json",
+                file.display()
+            )));
+        }
+        Ok(Self {
+            road: Road::open(connection).await?,
+            pair: connection.pair.clone(),
+            json: connection.output == Output::Json,
+            paint: paint(connection),
+            note_paint: Paint::new(connection.color, no_color(), &stderr()),
+            connection: connection.clone(),
+        })
+    }
+
+    /// Shows the answer: as it came, or for people.
+    pub(crate) fn show(&self, answered: &Answered) -> Result<(), Failure> {
+        if self.json {
+            return screen::out(&format!("{}\n", answered.text));
+        }
+        let (value, now) = (&answered.value, clock::now());
+        screen::out(&match text(value, "outcome") {
+            "status" => answer::status(self.paint, &self.pair, value, now),
+            "history" => answer::history(self.paint, &self.pair, value),
+            "ready" | "not_ready" | "partial" => answer::check(self.paint, &self.pair, value),
+            _ => answer::change(self.paint, value, now),
+        })
+    }
+
+    /// Shows it, and the exit code it means.
+    pub(crate) fn finish(&self, answered: &Answered) -> Result<u8, Failure> {
+        self.show(answered)?;
+        Ok(code_of(text(&answered.value, "outcome")))
+    }
+
+    /// The options that name the same pair again.
+    pub(crate) fn same_pair(&self) -> String {
+        let mut options = String::new();
+        let mut add = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                options.extend([" ", name, " ", value]);
+            }
+        };
+        add("--pair", (self.pair != "mwaa-blue-green").then_some(self.pair.as_str()));
+        add("--function", self.connection.function.as_deref());
+        add("--region", self.connection.region.as_deref());
+        add("--profile", self.connection.profile.as_deref());
+        if self.connection.direct {
+            options.push_str(" --direct");
+        }
+        options
+    }
+
+    /// One line that the next one replaces; on a terminal only.
+    pub(crate) fn progress(&self, line: &str) {
+        if stderr().is_terminal() && !self.json {
+            screen::note(&format!("\r\x1b[K  {line}"));
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn end_progress(&self) {
+        if stderr().is_terminal() && !self.json {
+            screen::note("\r\x1b[K");
+        }
+    }
+}

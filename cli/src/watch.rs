@@ -1,0 +1,143 @@
+//! A live view of status.
+
+use std::io::{IsTerminal, stdout};
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::answer::{self, at, instant, number, text};
+use crate::arguments::Watch;
+use crate::failure::{Failure, exit};
+use crate::screen::{self, Look};
+use crate::session::Session;
+
+/// Failures in a row, after which it gives up: not a hiccup any more.
+const MOST_FAILURES: u32 = 10;
+
+pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Failure> {
+    let live = stdout().is_terminal() && !session.json;
+    let (mut drawn, mut failures, mut last_line) = (0_usize, 0_u32, String::new());
+    loop {
+        match session.road.ask(&json!({"action": "status"})).await {
+            Ok(answered) => {
+                failures = 0;
+                let now = clock::now();
+                let settled = is_settled(&answered.value, now);
+                if session.json {
+                    screen::out(&format!("{}\n", answered.text))?;
+                } else if live {
+                    drawn = redraw(drawn, &view(session, &answered.value, settled, now))?;
+                } else {
+                    let plain = line(&answered.value, now);
+                    // Plain lines are for logs: said again only when something is new.
+                    if plain != last_line {
+                        screen::out(&format!("{} {plain}\n", screen::moment(now)))?;
+                        last_line = plain;
+                    }
+                }
+                if settled && options.until_settled {
+                    return Ok(exit::DONE);
+                }
+            }
+            // What was asked wrongly will be so again.
+            Err(failure @ (Failure::Usage(_) | Failure::OutputClosed)) => return Err(failure),
+            Err(failure) => {
+                failures = failures.saturating_add(1);
+                if failures >= MOST_FAILURES || drawn == 0 && last_line.is_empty() && failures > 1 {
+                    return Err(failure);
+                }
+                screen::note(&format!("{failure}\n"));
+                drawn = 0;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(options.interval)).await;
+    }
+}
+
+fn view(session: &Session, status: &Value, settled: bool, now: Timestamp) -> String {
+    let mut shown = answer::status(session.paint, &session.pair, status, now);
+    let state = if settled { "settled" } else { "something goes on" };
+    shown.push_str(&session.paint.text(
+        Look::Faint,
+        &format!("\n  {} {state}; Ctrl-C ends\n", screen::moment(now)),
+    ));
+    shown
+}
+
+/// Draws over what was drawn before; answers how many lines there are now.
+fn redraw(drawn: usize, view: &str) -> Result<usize, Failure> {
+    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+    let view = screen::cut(view, width);
+    let up = if drawn == 0 {
+        String::new()
+    } else {
+        format!("\x1b[{drawn}A\r\x1b[J")
+    };
+    screen::out(&format!("{up}{view}"))?;
+    Ok(view.lines().count())
+}
+
+fn line(status: &Value, now: Timestamp) -> String {
+    let active = text(status, "active");
+    let mut parts = vec![format!("active {active} version {}", number(status, "version"))];
+    for colour in ["blue", "green"] {
+        parts.push(format!(
+            "{colour} {}",
+            text(status, &format!("verdicts.{colour}.verdict"))
+        ));
+    }
+    parts.push(format!("decision {}", text(status, "decision")));
+    if let Some(hold) = at(status, "hold").and_then(Value::as_str) {
+        parts.push(hold.to_owned());
+    }
+    if let Some(from) = instant(status, "last_transition.effective_from").filter(|from| *from > now) {
+        parts.push(format!("in force from {}", screen::moment(from)));
+    }
+    if text(status, "drill.outcome") == "pending" {
+        let back = instant(status, "drill.return_at").map(|back| format!(", returns {}", screen::moment(back)));
+        parts.push(format!(
+            "drill {} pending{}",
+            text(status, "drill.mode"),
+            back.unwrap_or_default()
+        ));
+    }
+    parts.join(", ")
+}
+
+/// Nothing goes on any more: the newest version is in force and audited, its colour is healthy, and no drill is under way.
+fn is_settled(status: &Value, now: Timestamp) -> bool {
+    let active = text(status, "active");
+    text(status, &format!("verdicts.{active}.verdict")) == "healthy"
+        && text(status, "decision") == "none"
+        && text(status, "drill.outcome") != "pending"
+        && at(status, "audited") == at(status, "version")
+        && instant(status, "last_transition.effective_from").is_none_or(|from| from <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_settled_when_nothing_goes_on() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let settled = json!({"active": "blue", "version": 3, "audited": 3, "decision": "none",
+            "verdicts": {"blue": {"verdict": "healthy"}, "green": {"verdict": "unhealthy"}},
+            "last_transition": {"effective_from": "2026-11-23T11:59:59Z"}, "drill": {"outcome": "succeeded"}});
+        assert!(is_settled(&settled, now));
+        for (field, value) in [
+            ("audited", json!(2)),
+            ("decision", json!("blocked")),
+            ("active", json!("green")),
+            ("active", json!(null)),
+            ("last_transition", json!({"effective_from": "2026-11-23T12:00:01Z"})),
+            ("drill", json!({"outcome": "pending"})),
+        ] {
+            let mut other = settled.clone();
+            other[field] = value;
+            assert!(!is_settled(&other, now), "{other}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the switch handler does, for its function and for the command line's `--direct`.
+
+mod check;
+mod drill;
+mod handler;
+mod hold;
+mod initialize;
+mod report;
+mod switch;
+
+pub use handler::handle;

@@ -1,0 +1,292 @@
+//! Recorded ticks, and what another policy would have made of them.
+//!
+//! At `LOG_LEVEL=debug` the watcher logs one [`RecordedTick`] a look: all that its decision was made of. So a threshold can
+//! be tried on last month before it is changed.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::colour::Both;
+use crate::decision::{Action, ControlState, Decision, GuardName, RecentFailovers, decide, wants_recent_failovers};
+use crate::health::{Assessment, Evidence, assess};
+use crate::policy::Policy;
+
+/// The log line's message, and its field that holds the tick.
+const MESSAGE: &str = "evidence";
+const FIELD: &str = "tick";
+
+/// One look of the watcher: what it saw, by what rules, and what it decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedTick {
+    /// When it decided.
+    pub at: Timestamp,
+    /// The thresholds then. A threshold younger than the record has its default.
+    pub policy: Policy,
+    /// Everything about the pair that is not health.
+    pub control: ControlState,
+    /// What was seen of both environments.
+    pub evidence: Both<Evidence>,
+    /// What was decided.
+    pub decision: RecordedDecision,
+}
+
+/// A decision without its guards' sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedDecision {
+    /// What to do.
+    pub action: Action,
+    /// The guards that objected.
+    pub blocked_by: Vec<GuardName>,
+    /// One sentence.
+    pub reason: String,
+}
+
+impl From<&Decision> for RecordedDecision {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            action: decision.action,
+            blocked_by: decision.blocked_by(),
+            reason: decision.reason.clone(),
+        }
+    }
+}
+
+/// What another policy makes of a recorded tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The verdicts it comes to.
+    pub verdicts: Both<Assessment>,
+    /// What it would have decided.
+    pub decision: RecordedDecision,
+    /// The watcher had not asked for recent failovers; taken as none.
+    pub assumed_none_recent: bool,
+}
+
+/// What a line of a log turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A recorded tick.
+    Tick(Box<RecordedTick>),
+    /// Something else: another line of ours, or Lambda's own.
+    Other,
+    /// It should be a tick, and cannot be read.
+    Unreadable(String),
+}
+
+impl RecordedTick {
+    /// Of one look.
+    #[must_use]
+    pub fn of(
+        policy: &Policy,
+        control: &ControlState,
+        evidence: &Both<Evidence>,
+        decision: &Decision,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            at,
+            policy: policy.clone(),
+            control: control.clone(),
+            evidence: evidence.clone(),
+            decision: decision.into(),
+        }
+    }
+
+    /// Reads one line: the bare record, or the watcher's log line with whatever a tool has put before or after it.
+    #[must_use]
+    pub fn read(line: &str) -> Line {
+        let Some(start) = line.find('{') else {
+            return Line::Other;
+        };
+        let text = line.get(start..).unwrap_or_default();
+        let Some(Ok(Value::Object(fields))) = serde_json::Deserializer::from_str(text).into_iter::<Value>().next()
+        else {
+            return Line::Other;
+        };
+        let tick = if fields.contains_key("at") && fields.contains_key("evidence") {
+            serde_json::from_value(Value::Object(fields))
+        } else if fields.get("message").and_then(Value::as_str) == Some(MESSAGE) {
+            match fields.get(FIELD).and_then(Value::as_str) {
+                Some(tick) => serde_json::from_str(tick),
+                None => return Line::Unreadable(format!("the line has no field {FIELD:?}: an older watcher wrote it")),
+            }
+        } else {
+            return Line::Other;
+        };
+        tick.map_or_else(
+            |error| Line::Unreadable(error.to_string()),
+            |tick| Line::Tick(Box::new(tick)),
+        )
+    }
+
+    /// Judges what was seen then by `policy`. Each tick by itself: what would have followed a decision that was not taken
+    /// nobody has recorded.
+    #[must_use]
+    pub fn replay(&self, policy: &Policy) -> Replayed {
+        let verdicts = self.evidence.map(|_, evidence| assess(policy, evidence, self.at));
+        let mut control = self.control.clone();
+        let mut decision = decide(policy, &control, &verdicts, self.at);
+        let assumed_none_recent = wants_recent_failovers(&control, &decision);
+        if assumed_none_recent {
+            control.recent = Some(RecentFailovers { unacknowledged: 0 });
+            decision = decide(policy, &control, &verdicts, self.at);
+        }
+        Replayed {
+            verdicts,
+            decision: (&decision).into(),
+            assumed_none_recent,
+        }
+    }
+}
+
+impl Replayed {
+    /// Whether it comes to what was recorded: the same action, stopped by the same guards.
+    #[must_use]
+    pub fn agrees_with(&self, tick: &RecordedTick) -> bool {
+        // The way back from a drill is not for thresholds to decide, only whether something else comes before it.
+        if tick.decision.action == Action::DrillReturn {
+            return self.decision.action == Action::None;
+        }
+        self.decision.action == tick.decision.action && self.decision.blocked_by == tick.decision.blocked_by
+    }
+}
+
+/// As one line of JSON.
+impl fmt::Display for RecordedTick {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::colour::Colour;
+    use crate::decision::FlagState;
+    use crate::flag::{FlagObservation, FlagValue, FlagVersion};
+    use crate::health::{AirflowHealth, Answer, Cause, Environment, EnvironmentAnswer, HeartbeatEvidence};
+    use crate::hold::HoldState;
+    use crate::time::before;
+
+    fn noon() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    /// Blue is active, and its scheduler is silent for so many seconds; green is well.
+    fn tick(silent_for: u64) -> RecordedTick {
+        let seen = |scheduler: &str, age: u64| Evidence {
+            environment: EnvironmentAnswer::Found(Environment {
+                status: "AVAILABLE".into(),
+                airflow_version: None,
+                last_update_source: None,
+            }),
+            airflow: Answer::Known(AirflowHealth {
+                scheduler: Some(scheduler.into()),
+                metadatabase: Some("healthy".into()),
+                latest_scheduler_heartbeat: Some(before(noon(), Duration::from_secs(age))),
+            }),
+            heartbeat: if scheduler == "healthy" {
+                Answer::Unknown(Cause::not_asked())
+            } else {
+                Answer::Known(HeartbeatEvidence {
+                    last_seen: Some(before(noon(), Duration::from_secs(age.saturating_add(60)))),
+                })
+            },
+            alarms: Answer::Known(Vec::new()),
+        };
+        let control = ControlState {
+            flag: FlagState::Present(FlagObservation {
+                value: FlagValue::Valid(Colour::Blue),
+                version: FlagVersion(7),
+                modified: before(noon(), Duration::from_secs(86_400)),
+            }),
+            hold: HoldState::None,
+            recent: None,
+            last_active: None,
+            missing_since: None,
+        };
+        let evidence = Both {
+            blue: seen("unhealthy", silent_for),
+            green: seen("healthy", 2),
+        };
+        let policy = Policy::default();
+        let verdicts = evidence.map(|_, evidence| assess(&policy, evidence, noon()));
+        let decision = decide(&policy, &control, &verdicts, noon());
+        RecordedTick::of(&policy, &control, &evidence, &decision, noon())
+    }
+
+    fn with_window(seconds: u64) -> Policy {
+        Policy {
+            failure_window: Duration::from_secs(seconds),
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn the_policy_of_then_decides_as_it_did_then() {
+        let tick = tick(60);
+        let again = tick.replay(&tick.policy);
+        assert!(again.agrees_with(&tick));
+        assert_eq!(again.decision, tick.decision);
+    }
+
+    #[test]
+    fn a_shorter_window_would_have_failed_over() {
+        let tick = tick(60);
+        assert_eq!(tick.decision.action, Action::None);
+        let shorter = tick.replay(&with_window(30));
+        assert_eq!(shorter.decision.action, Action::Failover, "{shorter:?}");
+        assert!(shorter.assumed_none_recent && !shorter.agrees_with(&tick));
+    }
+
+    #[test]
+    fn a_tick_is_read_back_from_whatever_shows_the_log() {
+        let tick = tick(60);
+        let bare = tick.to_string();
+        let logged =
+            serde_json::json!({"level": "DEBUG", "message": "evidence", "tick": bare, "request_id": "1"}).to_string();
+        for line in [
+            bare.clone(),
+            logged.clone(),
+            format!("2026-11-23T12:00:00.000000+00:00 2026/11/23/[$LATEST]abc {logged}"),
+            format!("EVENTS\t387\t1795432470389\t{logged}\t1795432470390"),
+        ] {
+            assert_eq!(RecordedTick::read(&line), Line::Tick(Box::new(tick.clone())), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_told_from_broken_ones() {
+        for line in [
+            "",
+            "REPORT RequestId: 1 Duration: 4 ms",
+            "START {not json",
+            r#"{"message":"decision","pair":"orders"}"#,
+            "[1,2]",
+        ] {
+            assert_eq!(RecordedTick::read(line), Line::Other, "{line}");
+        }
+        for line in [
+            r#"{"message":"evidence","evidence":"{}"}"#,
+            r#"{"message":"evidence","tick":"{"}"#,
+            r#"{"at":"yesterday","evidence":{}}"#,
+        ] {
+            assert!(matches!(RecordedTick::read(line), Line::Unreadable(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_that_was_not_recorded_has_its_default() {
+        let mut fields: Value = serde_json::from_str(&tick(60).to_string()).unwrap();
+        fields["policy"].as_object_mut().unwrap().remove("on_flag_fault");
+        let Line::Tick(tick) = RecordedTick::read(&fields.to_string()) else {
+            panic!("an older record is a record");
+        };
+        assert_eq!(tick.policy, Policy::default());
+    }
+}
