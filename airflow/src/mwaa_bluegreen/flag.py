@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from mwaa_bluegreen.errors import BlueGreenError, FlagInvalid, FlagMissing, StoreUnavailable
-from mwaa_bluegreen.ownership import COLOURS, MAX_LEAD, SECOND, HistoryEntry, Version, as_datetime, in_force, nanoseconds
+from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
+from mwaa_bluegreen.ownership import COLOURS, MAX_LEAD, HistoryEntry, Version, in_force, nanoseconds
+
+Answer = TypeVar("Answer")
 
 CACHE_SECONDS = 3.0
 """How long one answer of Parameter Store serves a process. Must stay well below the lead of a planned switch (10 s)."""
@@ -101,10 +103,8 @@ class Flag:
                 if self._monotonic() - read_at < CACHE_SECONDS and at <= current.asked_at:
                     return current
             asked_at, read_at = self._now(), self._monotonic()
-            parameter = self._ask("get_parameter", Name=self._parameter)["Parameter"]
-            current = _Current(
-                parameter["Value"], parameter["Version"], nanoseconds(parameter["LastModifiedDate"]), asked_at
-            )
+            entry = self._ask("get_parameter", lambda answer: _entry(answer["Parameter"]), Name=self._parameter)
+            current = _Current(entry.value, entry.version, entry.modified, asked_at)
             self._cached = (read_at, current)
             return current
 
@@ -128,25 +128,27 @@ class Flag:
         entries: list[HistoryEntry] = []
         more: dict[str, str] = {}
         for _ in range(MAX_PAGES):
-            page = self._ask("get_parameter_history", Name=self._parameter, MaxResults=50, **more)
-            entries += [
-                HistoryEntry(item["Version"], item["Value"], nanoseconds(item["LastModifiedDate"]), item.get("Description"))
-                for item in page["Parameters"]
-            ]
-            if not page.get("NextToken"):
+            page, token = self._ask(
+                "get_parameter_history",
+                lambda answer: ([_entry(item) for item in answer["Parameters"]], answer.get("NextToken")),
+                Name=self._parameter,
+                MaxResults=50,
+                **more,
+            )
+            entries += page
+            if not token:
                 return entries
-            more = {"NextToken": page["NextToken"]}
+            more = {"NextToken": token}
         raise StoreUnavailable(f"the history of {self._parameter} has more than {MAX_PAGES} pages; SSM keeps 100 versions")
 
-    def _ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    def _ask(self, operation: str, read: Callable[[dict[str, Any]], Answer], **arguments: Any) -> Answer:
         from botocore.exceptions import BotoCoreError, ClientError
 
         call = "".join(word.title() for word in operation.split("_"))
         try:
             if self._client is None:
                 self._client = _client(self._region)
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-            return answer
+            return read(getattr(self._client, operation)(**arguments))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code == "ParameterNotFound":
@@ -161,10 +163,12 @@ class Flag:
             raise StoreUnavailable(f"{call} of {self._parameter} failed: {error}{what_to_do}") from error
         except BotoCoreError as error:
             raise StoreUnavailable(f"{call} of {self._parameter} failed: {error}") from error
-        except BlueGreenError:
-            raise
-        except Exception as error:  # a damaged answer makes botocore raise almost anything
+        except Exception as error:  # a damaged answer can raise almost anything, here or in botocore
             raise StoreUnavailable(f"{call} of {self._parameter} gave no usable answer: {error!r}") from error
+
+
+def _entry(item: dict[str, Any]) -> HistoryEntry:
+    return HistoryEntry(item["Version"], item["Value"], nanoseconds(item["LastModifiedDate"]), item.get("Description"))
 
 
 def _client(region: str | None) -> Any:
@@ -184,6 +188,3 @@ def _client(region: str | None) -> Any:
 def flag(parameter: str, region: str | None = None) -> Flag:
     """The process's one reader of this flag, with its cache."""
     return Flag(parameter, region)
-
-
-__all__ = ["CACHE_SECONDS", "SECOND", "Flag", "Owner", "as_datetime", "flag"]
