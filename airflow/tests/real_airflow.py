@@ -136,7 +136,7 @@ class RealAirflow:
 
     # -- processes -----------------------------------------------------------------------------------------------
 
-    def start(self, scheduler: bool = True) -> RealAirflow:
+    def start(self, scheduler: bool = True, triggerer: bool = False) -> RealAirflow:
         """From nothing to a web server that answers, and a scheduler. Raises RealAirflowError with the log's end."""
         try:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -146,6 +146,8 @@ class RealAirflow:
                 self.command("users", "create", "--username", "admin", "--password", "admin", "--role", "Admin",
                              "--firstname", "a", "--lastname", "a", "--email", "a@example.org")  # fmt: skip
             self.command("dags", "reserialize")
+            if triggerer:
+                self._launch("triggerer", "triggerer", "--skip-serve-logs")
             self._launch("web", "api-server" if self.is_3 else "webserver")
             if scheduler:
                 self.start_scheduler()
@@ -163,6 +165,17 @@ class RealAirflow:
 
     def start_scheduler(self) -> None:
         self._launch("scheduler", "scheduler", "--skip-serve-logs")
+
+    def restart_scheduler(self, **options: str | None) -> None:
+        """With other settings; None takes one away."""
+        self.stop_scheduler()
+        for name, value in options.items():
+            self.environment.pop(name, None)
+            if value is not None:
+                self.environment[name] = value
+        self.start_scheduler()
+        time.sleep(2)  # the health endpoint still shows the old scheduler's heartbeat
+        self.wait(self._answers, "the scheduler is healthy", 60)
 
     def stop_scheduler(self) -> None:
         """End it in good order: running tasks are ended too."""

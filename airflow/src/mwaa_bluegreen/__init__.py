@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mwaa_bluegreen import settings as _settings
 from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid, FlagInvalid, FlagMissing, StoreUnavailable
-from mwaa_bluegreen.flag import Flag, Owner, flag
+from mwaa_bluegreen.flag import Flag, Owner, shared_flag
 
 
 def owner(instant: datetime) -> Owner:
@@ -18,10 +18,10 @@ def owner(instant: datetime) -> Owner:
     Raises ConfigurationInvalid, FlagMissing, FlagInvalid or StoreUnavailable; never assumes a colour.
     """
     settings = _settings.read()
-    return flag(settings.parameter, settings.region).owner(instant)
+    return shared_flag(settings.parameter, settings.region).owner(instant)
 
 
 __all__ = [
-    "BlueGreenError", "ConfigurationInvalid", "Flag", "FlagInvalid", "FlagMissing", "Owner", "StoreUnavailable", "flag",
+    "BlueGreenError", "ConfigurationInvalid", "Flag", "FlagInvalid", "FlagMissing", "Owner", "StoreUnavailable",
     "owner",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mwaa_bluegreen import settings as configuration
-from mwaa_bluegreen.flag import Owner, flag
+from mwaa_bluegreen.flag import Owner, shared_flag
 from mwaa_bluegreen.ownership import as_datetime, nanoseconds
 from mwaa_bluegreen.run import instant_of
 
@@ -36,7 +36,7 @@ def decide(dag_run: Any, settings: configuration.Settings | None = None, now: da
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)
     instant, which = instant_of(dag_run)
-    owner = flag(settings.parameter, settings.region).owner(instant)
+    owner = shared_flag(settings.parameter, settings.region).owner(instant)
     until = instant + timedelta(seconds=settings.settle_seconds)
     again_at = None
     if owner.colour == settings.colour:

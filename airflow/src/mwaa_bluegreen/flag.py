@@ -185,6 +185,6 @@ def _client(region: str | None) -> Any:
 
 
 @lru_cache(maxsize=8)
-def flag(parameter: str, region: str | None = None) -> Flag:
+def shared_flag(parameter: str, region: str | None = None) -> Flag:
     """The process's one reader of this flag, with its cache."""
     return Flag(parameter, region)

@@ -13,7 +13,7 @@ import mwaa_bluegreen
 from mwaa_bluegreen import settings
 from mwaa_bluegreen.decision import decide
 from mwaa_bluegreen.errors import ConfigurationInvalid
-from mwaa_bluegreen.flag import flag
+from mwaa_bluegreen.flag import shared_flag
 from mwaa_bluegreen.run import instant_of
 from mwaa_bluegreen.settings import Settings
 
@@ -23,7 +23,7 @@ START = NOON + timedelta(minutes=5)
 
 @pytest.fixture(autouse=True)
 def no_reader_of_another_test() -> None:
-    flag.cache_clear()
+    shared_flag.cache_clear()
 
 
 def run(kind: str, **more: Any) -> SimpleNamespace:
