@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -29,6 +31,9 @@ TASK_ID = "bluegreen_guard"
 ACTION, TOKEN, INSTANT = "bluegreen_action", "bluegreen_token", "bluegreen_instant"
 # What Airflow itself asks before it queues a direct successor of a task that skips.
 _SKIPPED_KEY = "skipmixin_key"
+
+_UNDECIDED = frozenset({"None", "scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule", "deferred"})
+_PAUSE, _PATIENCE = 3, 60  # seconds
 
 _MANUAL = """Decides whether this environment executes the run (blue-green). Its log says why in one line.
 A run that belongs to the other environment is skipped as a whole."""
@@ -121,11 +126,20 @@ def _expanded_at_parse_time(task: Any) -> int:
 def obey_guard(context: Any) -> None:
     """Runs before a task that skipping alone does not hold back: mapped, or with a trigger rule that ignores skips.
 
-    Holds it back too if it is cleared later, and if the guard has failed (an `all_done` task would run).
+    Holds it back too if it is cleared later, and if the guard has failed (an `all_done` task would run). Raises
+    AirflowSkipException on the standby, AirflowFailException if the guard has ended without a decision.
     """
     task_instance = context["ti"]
-    # -1 is the map index of the guard; without it a mapped task would ask for its own.
-    action = task_instance.xcom_pull(task_ids=TASK_ID, key=ACTION, map_indexes=-1)
+    action = _pulled(task_instance)
+    # Trigger rule `always` starts together with the guard, or while the guard waits. Airflow honours the time of a
+    # reschedule for sensors alone, so most of the waiting is done here.
+    give_way_at = time.monotonic() + _PATIENCE
+    while action is None and _guard_state(context) in _UNDECIDED:
+        if time.monotonic() > give_way_at:
+            raise AirflowRescheduleException(datetime.now(timezone.utc) + timedelta(seconds=_PAUSE))
+        time.sleep(_PAUSE)
+        action = _pulled(task_instance)
+    action = action or _pulled(task_instance)  # it may have decided between our two questions
     if action == EXECUTE:
         return
     if action is None:
@@ -134,6 +148,24 @@ def obey_guard(context: Any) -> None:
             f"must not; see the log of {TASK_ID}, and clear it when the reason is gone"
         )
     raise AirflowSkipException("bluegreen: the run belongs to the other environment")
+
+
+def _pulled(task_instance: Any) -> Any:
+    # -1 is the map index of the guard; without it a mapped task would ask for its own.
+    return task_instance.xcom_pull(task_ids=TASK_ID, key=ACTION, map_indexes=-1)
+
+
+def _guard_state(context: Any) -> str:
+    task_instance = context["ti"]
+    if AIRFLOW_3:
+        runs = task_instance.get_task_states(
+            dag_id=task_instance.dag_id, task_ids=[TASK_ID], run_ids=[task_instance.run_id]
+        )
+        state = runs.get(task_instance.run_id, {}).get(TASK_ID)
+    else:
+        guard = context["dag_run"].get_task_instance(TASK_ID)
+        state = guard.state if guard else "removed"
+    return str(getattr(state, "value", state))
 
 
 def both(first: Callable[[Any], Any] | None, second: Callable[[Any], Any]) -> Callable[[Any], None]:

@@ -142,8 +142,10 @@ with case("empty_dag"):
 with case("defaults", default_args={"depends_on_past": True, "trigger_rule": "all_done", "pool": "nowhere", "retries": 0}):
     work("only", pool="default_pool")
 
-with case("yesterday", schedule="0 0 * * *"):
-    work("only")
+for name in ("yesterday", "yesterday_too"):
+    with case(name, schedule="0 0 * * *") as daily:
+        work("only")
+    globals()[name] = daily
 
 with case("crowd"):
     crowd_first = EmptyOperator(task_id="crowd_first")

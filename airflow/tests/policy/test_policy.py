@@ -136,7 +136,7 @@ def test_a_hook_of_the_user_still_runs_before_ours(bag: Any) -> None:
         task_id = "a"
 
         def xcom_pull(self, **_: Any) -> str:
-            return "skip"
+            return "skip"  # what the guard has said
 
     context: dict[str, Any] = {"calls": [], "ti": Instance()}
     with pytest.raises(Exception, match="the run belongs to the other environment"):
