@@ -32,14 +32,14 @@ def day(text: str) -> str:
 
 def case(name: str, history: list[dict[str, Any]], *asks: tuple[str, str, int]) -> dict[str, Any]:
     return {"name": name, "history": history,
-            "asks": [{"at": day(at), "value": value, "version": version} for at, value, version in asks]}  # fmt: skip
+            "asks": [{"at": day(at), "value": value, "version": version} for at, value, version in asks]}
 
 
 def by_hand() -> list[dict[str, Any]]:
     first = entry(1, "blue", "09:00:00")
     cases = [
         {"name": "an empty history has no owner", "history": [],
-         "asks": [{"at": day("10:00:00"), "value": None, "version": None}]},  # fmt: skip
+         "asks": [{"at": day("10:00:00"), "value": None, "version": None}]},
         case("before the first version that is known, the first one counts", [first],
              ("08:00:00", "blue", 1), ("09:00:00", "blue", 1), ("10:00:00", "blue", 1)),
         case("a version by hand counts from its LastModifiedDate", [first, entry(2, "green", "10:00:00", "by hand")],
@@ -89,7 +89,7 @@ def by_hand() -> list[dict[str, Any]]:
         case("the first record= ends the instant",
              [first, entry(2, "green", "10:00:00", f"[effective_from={day('10:00:10')} record=a record=b]")],
              ("09:59:59", "blue", 1), ("10:00:00", "green", 2)),
-    ]  # fmt: skip
+    ]
     cases[-1]["asks"] = [{"at": day("10:00:00"), "value": "green", "version": 2}]
     # Of these the tail is damaged, and the version counts from its LastModifiedDate.
     at = day("10:00:10")
@@ -106,18 +106,18 @@ def by_hand() -> list[dict[str, Any]]:
         "[effective_from=2026-11-23T10:00:10.1234567890Z record=v2]", "[effective_from=1795428010 record=v2]",
         f"[effective_from= {at} record=v2]", "[effective_from=9999-12-31T23:59:59Z record=v2]",
         "[effective_from=２０２６-11-23T10:00:10Z record=v2]",
-    ]:  # fmt: skip
+    ]:
         cases.append(case(f"damaged tail {damaged!r}", [first, entry(2, "green", "10:00:00", damaged)],
-                          ("09:59:59", "blue", 1), ("10:00:00", "green", 2)))  # fmt: skip
+                          ("09:59:59", "blue", 1), ("10:00:00", "green", 2)))
     # And these are whole: they count from 10:00:10.
     for whole in [
         tail(at), tail("2026-11-23T10:00:10.000Z"), tail("2026-11-23T10:00:10.000000000Z"), tail("2026-11-23T11:00:10+01:00"),
         tail("2026-11-23T04:30:10-05:30"), tail("2026-11-23T10:00:10+00:00"), tail("2026-11-23t10:00:10z"),
         tail("2026-11-23 10:00:10Z"), tail(at, sentence="x" * 900), tail(at, "v\u001f2"), tail(at, "é]["), tail(at, "[x]"),
         tail(at, sentence=""), tail(at, sentence="[effective_from=x record=y] "), tail("2026-11-23T10:00:10,0Z"),
-    ]:  # fmt: skip
+    ]:
         cases.append(case(f"whole tail {whole[-70:]!r}", [first, entry(2, "green", "10:00:00", whole)],
-                          ("10:00:09.999999999", "blue", 1), ("10:00:10", "green", 2)))  # fmt: skip
+                          ("10:00:09.999999999", "blue", 1), ("10:00:10", "green", 2)))
     return cases
 
 

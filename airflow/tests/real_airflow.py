@@ -11,6 +11,7 @@ caller (an exception, Ctrl-C, SIGKILL) ends the processes too.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import json
 import os
@@ -65,10 +66,8 @@ def descendants(pid: int) -> list[int]:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 class RealAirflow:

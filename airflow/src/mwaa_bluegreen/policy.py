@@ -29,7 +29,8 @@ _RETRIES = {
 }
 
 
-@hookimpl(trylast=True)  # after other policies, which may add tasks
+# After other policies, which may add tasks.
+@hookimpl(trylast=True)  # type: ignore[misc]
 def dag_policy(dag: Any) -> None:
     """Put the guard before the roots of every DAG that is to be guarded. Raises ConfigurationInvalid for a wrong mode."""
     mode = settings.mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -34,11 +35,10 @@ def instant_of(dag_run: Any) -> tuple[datetime, str]:
 
 
 def _parsed(text: Any) -> datetime:
-    try:
-        # Python 3.10 does not read a Z.
+    instant: datetime | None = None
+    # Python 3.10 does not read a Z.
+    with contextlib.suppress(ValueError):
         instant = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        instant = None  # type: ignore[assignment]
     if instant is None or instant.tzinfo is None:
         raise ConfigurationInvalid(
             f"{CONF_KEY} in the run's conf is {text!r}; give an instant with a time zone, such as 2026-11-23T10:00:00+00:00"
