@@ -148,7 +148,7 @@ def test_a_backfill_belongs_to_the_owner_of_its_start_not_of_its_interval(blue: 
         for run in runs:
             assert blue.finished(dag, run) == "success"
             if blue.is_3:
-                assert "start of a backfill run" in guard_line(blue, "yesterday", run)
+                assert "start of a backfill run" in guard_line(blue, dag, run)
         assert len(blue.executed(dag)) - before == executed
 
 
