@@ -122,6 +122,8 @@ class RealAirflow:
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.port),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
+            # Airflow 2 refuses LocalExecutor on SQLite; for a handful of tasks at a time it works.
+            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
             **({"AIRFLOW__CUSTOM__ENVIRONMENT_COLOR": colour} if colour else {}),
             **(options or {}),
         }
