@@ -10,6 +10,9 @@ TOOLS_LINT := .tools/lint
 TOOLS_CARGO := .tools/cargo
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+AIRFLOW ?= 3.0.6
+AIRFLOW_ENVIRONMENTS ?= .tools/airflow
+UV := 0.13.9
 FUNCTIONS := health-watcher switch-handler change-listener
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
@@ -49,10 +52,13 @@ cli: ## build the command line, target/release/mwaa-bluegreen
 demo: release ## watch a failover on the embedded local AWS (KEEP=1 leaves it running)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: test-rust test-local test-template test-end-to-end ## all tests, fast ones first
+test: test-rust test-model test-local test-template test-end-to-end ## all tests, fast ones first
 
 test-rust: ## unit, table, property, replay and wire tests
-	@cargo test --locked --workspace --quiet
+	@cargo test --locked --workspace --exclude bluegreen-model --quiet
+
+test-model: ## the protocols in a small world, explored whole by a model checker
+	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1
 
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
@@ -63,6 +69,23 @@ test-template: tools ## the template and the events; what the demo prints
 
 test-end-to-end: tools debug ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
+
+$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv:
+	@$(PYTHON) -m venv $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)
+	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/python -m pip install --quiet uv==$(UV)
+
+$(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/.installed: airflow/tests/requirements-airflow-$(AIRFLOW).txt $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv
+	@echo "== installing Airflow $(AIRFLOW) into $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)"
+	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv venv --quiet --clear --python $(PYTHON) $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)
+	@VIRTUAL_ENV=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --requirement $<
+	@VIRTUAL_ENV=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --editable airflow
+	@touch $@
+
+test-airflow: tools $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/.installed ## the Airflow package on real Airflow (AIRFLOW=3.0.6 or 2.10.5)
+	@$(BIN)/python -m pytest -q airflow/tests/unit
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	  $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/bin/python -m pytest -q -p no:warnings airflow/tests/policy
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW))/bin/python $(BIN)/python -m pytest -q -s airflow/tests/real
 
 gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
@@ -80,4 +103,4 @@ bench: release ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release debug cli gates demo test test-rust test-local test-template test-end-to-end bench clean
+.PHONY: help tools release debug cli gates demo test test-airflow test-rust test-model test-local test-template test-end-to-end bench clean

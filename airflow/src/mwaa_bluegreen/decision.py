@@ -1,0 +1,57 @@
+"""The decision about one run: execute, wait or skip, and the one line that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from mwaa_bluegreen import settings as configuration
+from mwaa_bluegreen.flag import Owner, shared_flag
+from mwaa_bluegreen.ownership import as_datetime, nanoseconds
+from mwaa_bluegreen.run import instant_of
+
+EXECUTE, WAIT, SKIP = "execute", "wait", "skip"
+WAIT_STEP = timedelta(seconds=15)
+"""How often a waiting standby run asks again."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What this environment does with one run."""
+
+    action: str
+    """`execute`, `wait` or `skip`."""
+    colour: str
+    owner: Owner
+    instant: datetime
+    again_at: datetime | None
+    """When to ask again; only with `wait`."""
+    line: str
+    """For the log: colour, owner, flag version, instant and why."""
+
+
+def decide(dag_run: Any, settings: configuration.Settings | None = None, now: datetime | None = None) -> Decision:
+    """Ask who owns the run. Raises BlueGreenError if nobody can say; then the run must not execute."""
+    settings = settings or configuration.read()
+    now = now or datetime.now(timezone.utc)
+    instant, which = instant_of(dag_run)
+    owner = shared_flag(settings.parameter, settings.region).owner(instant)
+    until = instant + timedelta(seconds=settings.settle_seconds)
+    again_at = None
+    if owner.colour == settings.colour:
+        action, why = EXECUTE, "this environment owns the run"
+    elif now < until:
+        action, again_at = WAIT, min(now + WAIT_STEP, until)
+        why = f"standby; waits until {_text(until)} in case the run passes to it"
+    else:
+        action, why = SKIP, "standby; the other environment owns the run"
+    line = (
+        f"bluegreen: {action} colour={settings.colour} owner={owner.colour} version={owner.version} "
+        f"instant={_text(instant)} ({which}): {why}"
+    )
+    return Decision(action, settings.colour, owner, instant, again_at, line)
+
+
+def _text(instant: datetime) -> str:
+    return as_datetime(nanoseconds(instant)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

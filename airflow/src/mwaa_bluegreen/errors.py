@@ -1,0 +1,23 @@
+"""What can go wrong. Nothing here is ever answered by assuming a colour."""
+
+from __future__ import annotations
+
+
+class BlueGreenError(Exception):
+    """Nobody can say who owns the run; it must not execute."""
+
+
+class ConfigurationInvalid(BlueGreenError):
+    """A setting of this environment is missing or wrong. Trying again does not help."""
+
+
+class FlagMissing(BlueGreenError):
+    """The flag does not exist."""
+
+
+class FlagInvalid(BlueGreenError):
+    """The version of the flag that is in force holds no colour."""
+
+
+class StoreUnavailable(BlueGreenError):
+    """Parameter Store refused, did not answer in time, or contradicted itself."""

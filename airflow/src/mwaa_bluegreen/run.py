@@ -1,0 +1,46 @@
+"""Which instant of a DAG run decides who owns it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mwaa_bluegreen.errors import ConfigurationInvalid
+
+CONF_KEY = "bluegreen_instant"
+"""Key of a manual run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
+
+
+def instant_of(dag_run: Any) -> tuple[datetime, str]:
+    """The instant of a DAG run, and in words which one it is.
+
+    A scheduled run: its tick, which both environments know alike and which never moves. Any other run exists in one
+    environment only: its start. (Not `run_after`: that of a backfill, and of a manual run with a logical date, may
+    lie years back.) Raises ConfigurationInvalid if the run says nothing usable.
+    """
+    kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    if kind == "scheduled":
+        for attribute in ("run_after", "data_interval_end"):  # Airflow 3, Airflow 2
+            instant = getattr(dag_run, attribute, None)
+            if instant is not None:
+                return instant, f"{attribute} of a scheduled run"
+    handed_on = (dag_run.conf or {}).get(CONF_KEY) if isinstance(dag_run.conf or {}, Mapping) else None
+    if kind == "manual" and handed_on is not None:
+        return _parsed(handed_on), f"{CONF_KEY} of the run's conf"
+    if dag_run.start_date is None:
+        raise ConfigurationInvalid(f"the {kind} run {dag_run.run_id} has neither a tick nor a start; run it by a scheduler")
+    return dag_run.start_date, f"start of a {kind} run"
+
+
+def _parsed(text: Any) -> datetime:
+    instant: datetime | None = None
+    # Python 3.10 does not read a Z.
+    with contextlib.suppress(ValueError):
+        instant = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    if instant is None or instant.tzinfo is None:
+        raise ConfigurationInvalid(
+            f"{CONF_KEY} in the run's conf is {text!r}; give an instant with a time zone, such as 2026-11-23T10:00:00+00:00"
+        )
+    return instant

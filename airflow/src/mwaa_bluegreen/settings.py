@@ -1,0 +1,87 @@
+"""Settings, from Airflow configuration options of the section `custom` (on MWAA: `custom.environment_color` and so on).
+
+They are read as environment variables, `AIRFLOW__CUSTOM__…`, which is how MWAA hands them to every process; a local
+Airflow may have them in airflow.cfg.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mwaa_bluegreen.errors import ConfigurationInvalid
+from mwaa_bluegreen.ownership import COLOURS
+
+DEFAULT_PARAMETER = "/mwaa/blue-green/active-environment"
+MODES = ("all", "tagged", "observe", "off")
+MAX_SETTLE_SECONDS = 86_400
+_PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+
+Lookup = Callable[[str], "str | None"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one environment knows of itself."""
+
+    colour: str
+    """`blue` or `green`."""
+    parameter: str = DEFAULT_PARAMETER
+    """Name of the flag."""
+    region: str | None = None
+    """AWS region of the flag; None is the environment's own."""
+    settle_seconds: int = 0
+    """How long a standby run waits before it is skipped, counted from the run's instant."""
+
+
+def from_airflow(option: str) -> str | None:
+    """An option of the section `custom`: the environment variable first, then airflow.cfg."""
+    value = os.environ.get(f"AIRFLOW__CUSTOM__{option.upper()}")
+    if value is None:
+        try:
+            from airflow.configuration import conf
+        except ImportError:
+            return None
+        value = conf.get("custom", option, fallback=None)
+    return value
+
+
+def mode(lookup: Lookup = from_airflow) -> str:
+    """Which DAGs are guarded. `MWAA_BLUEGREEN_GUARD` first, then the option. Raises ConfigurationInvalid."""
+    given = os.environ.get("MWAA_BLUEGREEN_GUARD") or lookup("bluegreen_guard") or "all"
+    if given not in MODES:
+        raise ConfigurationInvalid(
+            f"custom.bluegreen_guard (or MWAA_BLUEGREEN_GUARD) is {given!r}; allowed are {', '.join(MODES)}"
+        )
+    return given
+
+
+def read(lookup: Lookup = from_airflow) -> Settings:
+    """The settings. Raises ConfigurationInvalid with all faults at once."""
+    faults = []
+    colour = lookup("environment_color") or ""
+    if colour not in COLOURS:
+        faults.append(
+            f"custom.environment_color is {colour!r}; set it to blue in one environment and to green in the other "
+            "(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR)"
+            if colour
+            else "custom.environment_color is not set; set it to blue in one environment and to green in the other "
+            "(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR)"
+        )
+    parameter = lookup("bluegreen_flag_parameter")
+    parameter = DEFAULT_PARAMETER if parameter is None else parameter
+    if not _PARAMETER.fullmatch(parameter):
+        faults.append(
+            f"custom.bluegreen_flag_parameter is {parameter!r}; give the name of an SSM parameter, "
+            f"such as {DEFAULT_PARAMETER}"
+        )
+    settle = lookup("bluegreen_settle_seconds") or "0"
+    if not re.fullmatch("[0-9]{1,6}", settle) or int(settle) > MAX_SETTLE_SECONDS:
+        faults.append(
+            f"custom.bluegreen_settle_seconds is {settle!r}; allowed are whole seconds from 0 to {MAX_SETTLE_SECONDS}"
+        )
+    if faults:
+        raise ConfigurationInvalid("; ".join(faults))
+    return Settings(colour, parameter, lookup("bluegreen_flag_region") or None, int(settle))

@@ -1,0 +1,184 @@
+"""DAGs for the tests: one for each shape that a guard could get wrong. Every task writes down that it ran."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
+    from airflow.sdk import DAG, get_current_context, setup, task, task_group, teardown
+except ImportError:
+    from airflow.decorators import setup, task, task_group, teardown
+    from airflow.models.dag import DAG
+    from airflow.operators.empty import EmptyOperator
+    from airflow.operators.python import get_current_context
+    from airflow.sensors.date_time import DateTimeSensorAsync
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def ran(note: str = "") -> None:
+    """One line in the environment's record: dag, run, task, map index, note."""
+    context = get_current_context()
+    instance = context["ti"]
+    with open(os.environ["BLUEGREEN_TEST_RECORD"], "a") as record:
+        record.write(f"{instance.dag_id}|{context['run_id']}|{instance.task_id}|{instance.map_index}|{note}\n")
+
+
+def work(name: str, **arguments):
+    return task(ran, task_id=name, **arguments)()
+
+
+def case(name: str, **arguments) -> DAG:
+    return DAG(name, start_date=START, catchup=False, schedule=arguments.pop("schedule", None), **arguments)
+
+
+with case("plain"):
+    work("extract") >> EmptyOperator(task_id="empty") >> work("load")
+
+with case("rules"):
+    first = work("first")
+    first >> work("cleanup", trigger_rule="all_done") >> work("after_cleanup")
+    first >> work("always", trigger_rule="always")
+    first >> EmptyOperator(task_id="empty_all_done", trigger_rule="all_done")
+    [first, work("second")] >> work("none_failed", trigger_rule="none_failed")
+
+with case("teardowns"):
+
+    @setup
+    def create():
+        ran()
+
+    @teardown
+    def destroy():
+        ran()
+
+    created = create()
+    created >> work("use") >> destroy().as_teardown(setups=created)
+
+with case("branches"):
+
+    @task.branch
+    def choose():
+        ran()
+        return "left"
+
+    choose() >> [work("left"), work("right")] >> work("join", trigger_rule="none_failed_min_one_success")
+
+with case("mapped"):
+
+    @task
+    def numbers():
+        ran()
+        return [1, 2]
+
+    @task
+    def each(number):
+        ran(str(number))
+
+    @task
+    def root_each(number):
+        ran(str(number))
+
+    @task(trigger_rule="all_done")
+    def gather():
+        ran()
+
+    @task_group
+    def one(number):
+        each.override(task_id="in_group")(number)
+
+    # A literal is expanded when the run is made, an XCom only after its task.
+    [each.expand(number=numbers()), root_each.expand(number=[1, 2, 3]), one.expand(number=[5, 6])] >> gather()
+
+with case("groups"):
+
+    @task_group
+    def outer():
+        @task_group
+        def inner():
+            work("deep") >> work("deeper")
+
+        inner()
+
+    outer() >> work("last", trigger_rule="all_done")
+
+with case("deferred"):
+    target = "{{ (dag_run.start_date + macros.timedelta(seconds=8)).isoformat() }}"
+    DateTimeSensorAsync(task_id="sleep", target_time=target, trigger_rule="all_done") >> work("after")
+
+with case("unguarded", tags=["bluegreen:unguarded"]):
+    work("only")
+
+with case("tagged", tags=["bluegreen:guarded"]):
+    work("only")
+
+with case("tokens"):
+
+    @task
+    def write():
+        from mwaa_bluegreen.dag import fencing_token
+
+        ran(str(fencing_token(get_current_context())))
+
+    write()
+
+with case("slow"):
+
+    @task
+    def step_1():
+        import time
+
+        ran()
+        time.sleep(8)
+
+    step_1() >> work("step_2") >> work("step_3", trigger_rule="all_done")
+
+with case("empty_dag"):
+    pass
+
+with case("defaults", default_args={"depends_on_past": True, "trigger_rule": "all_done", "pool": "nowhere", "retries": 0}):
+    work("only", pool="default_pool")
+
+for name in ("yesterday", "yesterday_too"):
+    with case(name, schedule="0 0 * * *") as daily:
+        work("only")
+    globals()[name] = daily
+
+with case("crowd"):
+    crowd_first = EmptyOperator(task_id="crowd_first")
+    for number in range(999):
+        crowd_first >> EmptyOperator(task_id=f"crowd_{number}", trigger_rule="all_done" if number % 2 else "all_success")
+
+for number in range(3):
+    with case(f"dynamic_{number}") as dynamic:
+        work("only")
+    globals()[f"dynamic_{number}"] = dynamic
+
+# Ticks for the tests with two environments: croniter's sixth field is seconds.
+TICK = int(os.environ.get("BLUEGREEN_TEST_TICK_SECONDS", "0"))
+if TICK:
+    # Both environments catch up from the same tick, so that a scheduler that was stopped makes every run it missed.
+    ticks = {
+        "schedule": f"* * * * * */{TICK}",
+        "start_date": datetime.fromisoformat(os.environ["BLUEGREEN_TEST_TICK_START"]),
+        "catchup": True,
+        "max_active_runs": 16,
+    }
+    with DAG("ticking", **ticks):
+        work("only")
+
+    with DAG("classic_ticking", tags=["bluegreen:unguarded"], **ticks):
+
+        @task.short_circuit
+        def is_active():
+            import boto3
+
+            from mwaa_bluegreen.settings import read
+
+            flag = boto3.client("ssm").get_parameter(Name=read().parameter)["Parameter"]["Value"]
+            return flag == read().colour
+
+        is_active() >> work("only")

@@ -1,0 +1,158 @@
+"""The cluster policy, as a DagBag applies it. Runs in an environment that has Airflow."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("airflow.policies")
+CASES = Path(__file__).resolve().parents[1] / "case_dags"
+EXAMPLES = Path(__file__).resolve().parents[2] / "dags"
+
+
+@pytest.fixture
+def bag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    def fill(source: str | Path, mode: str | None = None) -> Any:
+        from airflow.models.dagbag import DagBag
+
+        monkeypatch.delenv("MWAA_BLUEGREEN_GUARD", raising=False)
+        if mode is not None:
+            monkeypatch.setenv("MWAA_BLUEGREEN_GUARD", mode)
+        if isinstance(source, str):
+            head = "from datetime import datetime, timedelta\ntry:\n    from airflow.sdk import DAG, task, task_group\n"
+            head += "    from airflow.providers.standard.operators.empty import EmptyOperator as Empty\n"
+            head += "except ImportError:\n    from airflow import DAG\n    from airflow.decorators import task, task_group\n"
+            head += "    from airflow.operators.empty import EmptyOperator as Empty\n"
+            head += "WHEN = datetime(2026, 1, 1)\n"
+            (tmp_path / "dag_file.py").write_text(head + textwrap.dedent(source))
+            source = tmp_path
+        return DagBag(str(source), include_examples=False)
+
+    return fill
+
+
+def guard_of(bag: Any, dag: str) -> Any:
+    return bag.dags[dag].task_dict.get("bluegreen_guard")
+
+
+def test_every_case_is_guarded_before_all_its_roots(bag: Any) -> None:
+    filled = bag(CASES)
+    assert filled.import_errors == {}
+    for name, dag in filled.dags.items():
+        guard = guard_of(filled, name)
+        if name in ("unguarded", "empty_dag", "classic_ticking"):
+            assert guard is None, name
+        else:
+            assert [task for task in dag.tasks if not task.upstream_task_ids] == [guard], name
+
+
+@pytest.mark.parametrize(
+    ("mode", "guarded"),
+    [("all", {"plain", "tagged"}), (None, {"plain", "tagged"}), ("tagged", {"tagged"}), ("observe", {"plain", "tagged"}), ("off", set())],
+)
+def test_the_mode_says_which_dags_are_guarded(bag: Any, mode: str | None, guarded: set[str]) -> None:
+    filled = bag(CASES, mode)
+    assert {name for name in ("plain", "tagged", "unguarded") if guard_of(filled, name)} == guarded
+    if guarded:
+        assert guard_of(filled, "tagged").observe is (mode == "observe")
+
+
+def test_a_wrong_mode_is_an_import_error_that_says_what_is_allowed(bag: Any) -> None:
+    errors = bag(CASES, "on").import_errors
+    assert "allowed are all, tagged, observe, off" in "".join(errors.values())
+
+
+def test_a_name_that_is_taken_is_an_import_error_that_says_what_to_do(bag: Any) -> None:
+    for source in [
+        "with DAG('d', start_date=WHEN, schedule=None):\n    Empty(task_id='bluegreen_guard')",
+        "@task_group\ndef bluegreen_guard():\n    Empty(task_id='e')\nwith DAG('d', start_date=WHEN, schedule=None):\n    bluegreen_guard()",
+    ]:
+        assert "rename it, or tag the DAG bluegreen:unguarded" in "".join(bag(source).import_errors.values())
+
+
+def test_a_dag_that_guards_itself_is_left_as_it_is(bag: Any) -> None:
+    filled = bag(
+        """
+        from mwaa_bluegreen.dag import guarded
+        try:
+            from airflow.sdk import dag
+        except ImportError:
+            from airflow.decorators import dag
+
+        @guarded
+        @dag(start_date=WHEN, schedule=None)
+        def explicit():
+            Empty(task_id="a") >> Empty(task_id="b")
+
+        explicit()
+        """,
+        "tagged",
+    )
+    assert filled.import_errors == {}
+    assert guard_of(filled, "explicit").downstream_task_ids == {"a"}
+
+
+def test_the_guard_takes_over_who_is_told_and_nothing_that_delays_it(bag: Any) -> None:
+    filled = bag(
+        """
+        def told(context): pass
+        with DAG("d", start_date=WHEN, schedule=None, default_args={
+            "owner": "ana", "email": ["a@example.org"], "on_failure_callback": told, "depends_on_past": True,
+            "trigger_rule": "all_done", "pool": "narrow", "retries": 0, "execution_timeout": timedelta(seconds=1),
+            "wait_for_downstream": True, "on_success_callback": told, "max_active_tis_per_dag": 1,
+        }):
+            Empty(task_id="a")
+        """
+    )
+    assert filled.import_errors == {}
+    guard = guard_of(filled, "d")
+    assert (guard.owner, guard.email, bool(guard.on_failure_callback)) == ("ana", ["a@example.org"], True)
+    assert (guard.depends_on_past, guard.wait_for_downstream, guard.pool) == (False, False, "default_pool")
+    assert str(getattr(guard.trigger_rule, "value", guard.trigger_rule)) == "all_success"
+    assert (guard.execution_timeout, bool(guard.on_success_callback), guard.max_active_tis_per_dag) == (None, False, None)
+    assert guard.retries == 12
+
+
+def test_tasks_with_their_own_start_and_no_start_of_the_dag(bag: Any) -> None:
+    filled = bag("with DAG('d', schedule=None):\n    Empty(task_id='a', start_date=WHEN)")
+    assert filled.import_errors == {}
+    assert guard_of(filled, "d").start_date is not None
+
+
+def test_a_hook_of_the_user_still_runs_before_ours(bag: Any) -> None:
+    filled = bag(
+        """
+        calls = []
+        with DAG("d", start_date=WHEN, schedule=None):
+            Empty(task_id="a", trigger_rule="all_done", pre_execute=lambda context: context["calls"].append("user"))
+        """
+    )
+
+    class Instance:
+        task_id = "a"
+
+        def xcom_pull(self, **_: Any) -> str:
+            return "skip"  # what the guard has said
+
+    context: dict[str, Any] = {"calls": [], "ti": Instance()}
+    with pytest.raises(Exception, match="the run belongs to the other environment"):
+        filled.dags["d"].get_task("a")._pre_execute_hook(context)
+    assert context["calls"] == ["user"]
+
+
+def test_every_guarded_dag_survives_serialization(bag: Any) -> None:
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    filled = bag(CASES)
+    for dag in filled.dags.values():
+        SerializedDAG.from_dict(SerializedDAG.to_dict(dag))
+
+
+def test_the_examples_load(bag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mode in ("all", "tagged", "off"):
+        assert bag(EXAMPLES, mode).import_errors == {}
+    assert os.listdir(EXAMPLES)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import boto3
+import pytest
+from local_aws.process import LocalAws
+from real_airflow import RealAirflow
+
+ROOT = Path(__file__).resolve().parents[3]
+CASES = ROOT / "airflow/tests/case_dags"
+NAME = "/mwaa/blue-green/active-environment"
+
+
+@pytest.fixture(scope="session")
+def airflow_python() -> Path:
+    python = os.environ.get("AIRFLOW_PYTHON")
+    if not python or not Path(python).exists():
+        pytest.fail(f"AIRFLOW_PYTHON is {python!r}; give the Python of an Airflow installation: make test-airflow does")
+    return Path(python)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as local:
+        yield local
+
+
+class TheFlag:
+    """Writes the flag as the controller does: with a tail."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws, self.ssm, self._records = aws, boto3.client("ssm", **aws.client_settings()), 0
+
+    def write(self, colour: str, seconds_from_now: float | None = None) -> tuple[int, datetime]:
+        """Answers the version and the instant from which it counts. Without seconds: by hand, from now."""
+        effective = datetime.now(timezone.utc) + timedelta(seconds=seconds_from_now or 0)
+        self._records += 1
+        description = "by hand"
+        if seconds_from_now is not None:
+            description = f"switch: test [effective_from={effective:%Y-%m-%dT%H:%M:%S.%fZ} record=test-{id(self)}-{self._records}]"
+        version = self.ssm.put_parameter(Name=NAME, Value=colour, Type="String", Overwrite=True, Description=description)["Version"]
+        return version, effective
+
+    def delete(self) -> None:
+        self.ssm.delete_parameters(Names=[NAME])
+
+
+@pytest.fixture(scope="session")
+def the_flag(aws: LocalAws) -> TheFlag:
+    return TheFlag(aws)
+
+
+@pytest.fixture(scope="session")
+def blue(aws: LocalAws, the_flag: TheFlag, airflow_python: Path) -> Iterator[RealAirflow]:
+    """One environment for all tests of this session that need no second one."""
+    the_flag.write("green")
+    environment = RealAirflow("blue", airflow_python, CASES, aws.environment())
+    started = time.monotonic()
+    environment.start(triggerer=True)
+    print(f"Airflow {environment.version} answers after {time.monotonic() - started:.0f} s")
+    yield environment
+    environment.stop()

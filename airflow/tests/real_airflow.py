@@ -1,0 +1,331 @@
+"""A real, minimal Airflow environment on this machine: web server and scheduler, SQLite, LocalExecutor, 127.0.0.1 only.
+
+    with RealAirflow("blue", python=".../bin/python", dags=..., environment=aws.environment()) as blue:
+        run = blue.trigger("plain")
+        blue.wait(lambda: blue.run("plain", run)["state"] == "success")
+
+Needs only the standard library; `python` is that of an installation with Airflow and this package. Whatever ends the
+caller (an exception, Ctrl-C, SIGKILL) ends the processes too.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class RealAirflowError(RuntimeError):
+    """The environment did not start, or did not do in time what was waited for."""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below `pid`, as they are now; task processes have sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdigit():
+            try:
+                parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(directory.name))
+    found, left = [], [pid]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+class RealAirflow:
+    """One environment. `options` are Airflow settings, `{"AIRFLOW__CORE__PARALLELISM": "2"}`; they win."""
+
+    def __init__(
+        self,
+        colour: str | None,
+        python: str | Path,
+        dags: Path,
+        environment: dict[str, str],
+        options: dict[str, str] | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self.colour, self.python = colour, Path(python).absolute()
+        self._own_home = home is None
+        self.home = home or Path(tempfile.mkdtemp(prefix=f"airflow-{colour}-"))
+        self.record = self.home / "record"
+        self.port = free_port()
+        self.version = self._ask_version(environment)
+        self.is_3 = not self.version.startswith("2.")
+        url = f"http://127.0.0.1:{self.port}"
+        self.url = url
+        self.api = f"{url}/api/v2" if self.is_3 else f"{url}/api/v1"
+        self.environment = {
+            **{name: value for name, value in environment.items() if not name.startswith(("AIRFLOW", "MWAA_BLUEGREEN"))},
+            "PATH": f"{self.python.parent}:{environment.get('PATH', os.defpath)}",
+            "HOME": str(self.home),
+            "NO_PROXY": "*",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "BLUEGREEN_TEST_RECORD": str(self.record),
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__SECRET_KEY": f"not-secret-{colour}",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": f"not-secret-but-long-enough-for-a-signature-{colour}",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__INTERNAL_API_SECRET_KEY": "not-secret",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
+            "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
+            "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__WEBSERVER__SECRET_KEY": f"not-secret-{colour}",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.port),
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+            # Airflow 2 refuses LocalExecutor on SQLite; for a handful of tasks at a time it works.
+            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+            **({"AIRFLOW__CUSTOM__ENVIRONMENT_COLOR": colour} if colour else {}),
+            **(options or {}),
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> RealAirflow:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- processes -----------------------------------------------------------------------------------------------
+
+    def start(self, scheduler: bool = True, triggerer: bool = False) -> RealAirflow:
+        """From nothing to a web server that answers, and a scheduler. Raises RealAirflowError with the log's end."""
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            self.record.touch()
+            self.command("db", "migrate")
+            if not self.is_3:
+                self.command("users", "create", "--username", "admin", "--password", "admin", "--role", "Admin",
+                             "--firstname", "a", "--lastname", "a", "--email", "a@example.org")  # fmt: skip
+            self.command("dags", "reserialize")
+            if triggerer:
+                self._launch("triggerer", "triggerer", "--skip-serve-logs")
+            self._launch("web", "api-server" if self.is_3 else "webserver")
+            if scheduler:
+                self.start_scheduler()
+            self.wait(self._answers, "the web server answers", 120)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        for name in list(self._processes):
+            self._end(name, signal.SIGTERM)
+        if self._own_home:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def start_scheduler(self) -> None:
+        self._launch("scheduler", "scheduler", "--skip-serve-logs")
+
+    def restart_scheduler(self, **options: str | None) -> None:
+        """With other settings; None takes one away."""
+        self.stop_scheduler()
+        for name, value in options.items():
+            self.environment.pop(name, None)
+            if value is not None:
+                self.environment[name] = value
+        self.start_scheduler()
+        time.sleep(2)  # the health endpoint still shows the old scheduler's heartbeat
+        self.wait(self._answers, "the scheduler is healthy", 60)
+
+    def stop_scheduler(self) -> None:
+        """End it in good order: running tasks are ended too."""
+        self._end("scheduler", signal.SIGTERM)
+
+    def kill_scheduler(self) -> None:
+        """As when its machine dies: the scheduler and the tasks it runs, without a word."""
+        self._end("scheduler", signal.SIGKILL)
+
+    def freeze_scheduler(self) -> None:
+        """Stop the scheduler's own process (SIGSTOP); tasks that run go on."""
+        os.kill(self._processes["scheduler"].pid, signal.SIGSTOP)
+
+    def continue_scheduler(self) -> None:
+        os.kill(self._processes["scheduler"].pid, signal.SIGCONT)
+
+    def command(self, *arguments: str, timeout: float = 180) -> str:
+        """`airflow …`, to its end. Raises RealAirflowError if it fails."""
+        done = subprocess.run(
+            [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=self.home, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RealAirflowError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-4000:]}")
+        return done.stdout
+
+    def _launch(self, name: str, *arguments: str) -> None:
+        log = (self.home / f"{name}.log").open("ab")
+        with log:
+            self._processes[name] = subprocess.Popen(
+                [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=self.home,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
+
+    def _end(self, name: str, number: int) -> None:
+        process = self._processes.pop(name, None)
+        if process is None:
+            return
+        below = descendants(process.pid)
+        if number == signal.SIGKILL:
+            # Its children first would let it see them die and write that down.
+            _signal(process.pid, signal.SIGSTOP)
+        for pid in [process.pid, *below] if number == signal.SIGKILL else [process.pid]:
+            _signal(pid, number)
+        _signal(process.pid, signal.SIGCONT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pid in below:
+            _signal(pid, signal.SIGKILL)
+
+    def _ask_version(self, environment: dict[str, str]) -> str:
+        code = "import importlib.metadata as m; print(m.version('apache-airflow'))"
+        done = subprocess.run([str(self.python), "-c", code], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RealAirflowError(f"{self.python} has no Airflow: {done.stderr.strip()[-500:]}")
+        return done.stdout.strip()
+
+    # -- the REST API --------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if not self.is_3:
+            headers["Authorization"] = "Basic " + base64.b64encode(b"admin:admin").decode()
+        request = urllib.request.Request(f"{self.api}/{path}", method=method, headers=headers,
+                                         data=None if body is None else json.dumps(body).encode())  # fmt: skip
+        try:
+            with _opener.open(request, timeout=30) as response:
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise RealAirflowError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
+
+    def _answers(self) -> bool:
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise RealAirflowError(f"the {name} of {self.colour} has ended:\n{self.log(name)}")
+        try:
+            health = self.request("GET", "monitor/health" if self.is_3 else "health")
+        except (OSError, RealAirflowError):
+            return False
+        return health["metadatabase"]["status"] == "healthy" and (
+            "scheduler" not in self._processes or health["scheduler"]["status"] == "healthy"
+        )
+
+    def log(self, name: str) -> str:
+        path = self.home / f"{name}.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else "(no log)"
+
+    def trigger(self, dag: str, **more: Any) -> str:
+        """Start a manual run; answers its run id."""
+        body = {"logical_date": None, **more} if self.is_3 else {
+            {"logical_date": "execution_date"}.get(k, k): v for k, v in more.items()}
+        return str(self.request("POST", f"dags/{dag}/dagRuns", body)["dag_run_id"])
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """All runs of a DAG, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.request("GET", f"dags/{dag}/dagRuns?limit=100&offset={len(found)}")["dag_runs"]
+            found += page
+            if not page:
+                return found
+
+    def run(self, dag: str, run: str) -> dict[str, Any]:
+        return dict(self.request("GET", f"dags/{dag}/dagRuns/{urllib.parse.quote(run, safe='')}"))
+
+    def tasks(self, dag: str, run: str) -> dict[str, str]:
+        """States by task id; `task[index]` for mapped ones."""
+        run, found = urllib.parse.quote(run, safe=""), []
+        while True:
+            page = self.request("GET", f"dags/{dag}/dagRuns/{run}/taskInstances?limit=100&offset={len(found)}")["task_instances"]
+            found += page
+            if not page:
+                break
+        return {i["task_id"] + (f"[{i['map_index']}]" if i["map_index"] >= 0 else ""): i["state"] for i in found}
+
+    def clear(self, dag: str, run: str, tasks: list[str], **more: Any) -> None:
+        body = {"dry_run": False, "dag_run_id": run, "task_ids": tasks, "only_failed": False, "reset_dag_runs": True, **more}
+        self.request("POST", f"dags/{dag}/clearTaskInstances", body)
+
+    def xcom(self, dag: str, run: str, task: str, key: str) -> Any:
+        run = urllib.parse.quote(run, safe="")
+        return self.request("GET", f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}")["value"]
+
+    def task_log(self, dag: str, run: str, task: str) -> str:
+        directory = self.home / "logs" / f"dag_id={dag}" / f"run_id={run}" / f"task_id={task}"
+        return "\n".join(path.read_text(errors="replace") for path in sorted(directory.glob("**/*.log")))
+
+    def executed(self, dag: str | None = None, run: str | None = None) -> list[tuple[str, ...]]:
+        """What ran: (dag, run, task, map index, note), in order."""
+        lines = [tuple(line.split("|")) for line in self.record.read_text().splitlines()]
+        return [line for line in lines if dag in (None, line[0]) and run in (None, line[1])]
+
+    def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout: float = 60) -> Any:
+        """The condition's first true answer. Raises RealAirflowError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = condition()
+            if answer:
+                return answer
+            if time.monotonic() > deadline:
+                raise RealAirflowError(f"{self.colour}: not within {timeout} s: {what}\n{self.log('scheduler')}")
+            time.sleep(0.3)
+
+    def finished(self, dag: str, run: str, timeout: float = 90) -> str:
+        """The run's final state."""
+        ends = ("success", "failed")
+        self.wait(lambda: self.run(dag, run)["state"] in ends, f"{dag} {run} ends: {self.tasks(dag, run)}", timeout)
+        return str(self.run(dag, run)["state"])

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "airflow/src"), str(ROOT / "airflow/tests"), str(ROOT / "local")]
+
+from local_aws.process import LocalAws  # noqa: E402
+
+from mwaa_bluegreen.flag import Flag, _client  # noqa: E402
+
+NAME = "/mwaa/blue-green/active-environment"
+
+
+@pytest.fixture(scope="session")
+def local_aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+class Store:
+    """Parameter Store with the flag, and a reader of it that is made as the product makes it."""
+
+    def __init__(self, aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws = aws
+        for name, value in aws.environment().items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+        self.ssm = boto3.client("ssm", **aws.client_settings())
+        self.slept: list[float] = []
+        self.seconds = 0.0
+        self.flag = Flag(NAME, client=_client(None), monotonic=lambda: self.seconds, sleep=self.slept.append)
+
+    def put(self, value: str, description: str | None = None) -> datetime:
+        """Writes the flag; answers its LastModifiedDate."""
+        more = {} if description is None else {"Description": description}
+        self.ssm.put_parameter(Name=NAME, Value=value, Type="String", Overwrite=True, **more)
+        return self.ssm.get_parameter(Name=NAME)["Parameter"]["LastModifiedDate"].astimezone(timezone.utc)
+
+    def calls(self, ask: Any) -> list[str]:
+        """The SSM operations that `ask` makes."""
+        before = self.aws.calls_so_far()
+        try:
+            ask()
+        finally:
+            made = [call["operation"] for call in self.aws.calls(before) if call["service"] == "ssm"]
+        return made
+
+
+@pytest.fixture
+def store(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    store = Store(local_aws, monkeypatch)
+    yield store
+    local_aws.clear_faults()
+    for name in store.ssm.get_parameters_by_path(Path="/mwaa/blue-green")["Parameters"]:
+        store.ssm.delete_parameter(Name=name["Name"])

@@ -1,0 +1,170 @@
+"""Reading the flag from the local AWS's Parameter Store: calls, cache, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from conftest import NAME, Store
+
+from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
+from mwaa_bluegreen.flag import CACHE_SECONDS, Flag, Owner, _client
+
+GET, HISTORY = "GetParameter", "GetParameterHistory"
+
+
+def tail(instant: datetime, record: str) -> str:
+    return f"switch: test [effective_from={instant.astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')} record={record}]"
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+def test_one_get_parameter_answers_later_than_a_minute_after_the_write(store: Store) -> None:
+    written = store.put("green")
+    assert store.calls(lambda: store.flag.owner(written + seconds(60.001))) == [GET]
+    assert store.flag.owner(written + seconds(3600)) == Owner("green", 1)
+
+
+def test_next_to_a_switch_the_history_is_asked(store: Store) -> None:
+    store.put("blue", "made by hand")
+    now = datetime.now(timezone.utc)
+    written = store.put("green", tail(now + seconds(10), "v2-1"))
+    for at, owner in [(9.9, Owner("blue", 1)), (10.1, Owner("green", 2)), (59, Owner("green", 2))]:
+        assert store.flag.owner(now + seconds(at)) == owner
+    fresh = Flag(NAME, client=_client(None))
+    assert store.calls(lambda: fresh.owner(written + seconds(60))) == [GET, HISTORY]
+
+
+def test_a_back_dated_failover_owns_the_runs_that_the_dead_side_missed(store: Store) -> None:
+    store.put("blue")
+    time.sleep(1.2)
+    dead_since = datetime.now(timezone.utc) - seconds(1)
+    store.put("green", tail(dead_since, "v2-1"))
+    assert store.flag.owner(dead_since - seconds(0.1)).colour == "blue"
+    assert store.flag.owner(dead_since + seconds(0.1)).colour == "green"
+
+
+def test_a_hundred_versions_are_two_pages_and_older_instants_belong_to_the_oldest_known(store: Store) -> None:
+    for number in range(120):
+        store.put("blue" if number % 2 else "green", f"number {number}")
+    now = datetime.now(timezone.utc)
+    assert store.calls(lambda: store.flag.owner(now)) == [GET, HISTORY, HISTORY]
+    assert store.flag.owner(now) == Owner("blue", 120)
+    assert store.flag.owner(now - timedelta(days=365)) == Owner("green", 21)
+
+
+def test_the_cache_serves_for_a_few_seconds_and_only_instants_before_the_answer(store: Store) -> None:
+    store.put("green")
+    past = datetime.now(timezone.utc) - timedelta(days=1)
+    future = datetime.now(timezone.utc) + timedelta(days=1)
+    assert store.calls(lambda: store.flag.owner(past))[0] == GET
+    assert GET not in store.calls(lambda: store.flag.owner(past))
+    # A write may lie between the answer and an instant after it.
+    assert store.calls(lambda: store.flag.owner(future)) == [GET]
+    assert GET not in store.calls(lambda: store.flag.owner(past))
+    store.seconds += CACHE_SECONDS + 0.1
+    assert GET in store.calls(lambda: store.flag.owner(past))
+
+
+def test_the_cache_is_well_below_the_lead_of_a_planned_switch() -> None:
+    assert CACHE_SECONDS <= 5
+
+
+def test_a_missing_flag_says_what_to_do(store: Store) -> None:
+    with pytest.raises(FlagMissing, match=r"does not exist in us-east-1\. Set custom\.bluegreen_flag_parameter.*initialize"):
+        store.flag.owner(datetime.now(timezone.utc))
+
+
+def test_a_flag_that_is_deleted_after_a_reading_is_missing(store: Store) -> None:
+    store.put("blue")
+    store.flag.owner(datetime.now(timezone.utc))
+    store.ssm.delete_parameter(Name=NAME)
+    store.seconds += CACHE_SECONDS + 1
+    with pytest.raises(FlagMissing):
+        store.flag.owner(datetime.now(timezone.utc))
+
+
+def test_a_flag_made_again_between_the_two_calls_is_not_mixed_with_its_predecessor(store: Store) -> None:
+    written = store.put("blue")
+    store.flag.owner(written + seconds(3600))
+    store.ssm.delete_parameter(Name=NAME)
+    time.sleep(0.01)
+    store.put("green")
+    with pytest.raises(StoreUnavailable, match="deleted and made again; this is tried again"):
+        store.flag.owner(written)  # the cache still has version 1 of the old one
+    assert len(store.slept) == 3
+    store.seconds += CACHE_SECONDS + 1
+    assert store.flag.owner(written) == Owner("green", 1)
+
+
+@pytest.mark.parametrize("value", ["Blue", "blue ", "red", "1"])
+def test_a_value_that_is_no_colour_executes_nothing(store: Store, value: str) -> None:
+    written = store.put("blue")
+    time.sleep(0.01)
+    garbage = store.put(value)
+    with pytest.raises(FlagInvalid, match=f"version 2 holds '{value}'; allowed are blue and green"):
+        store.flag.owner(garbage + seconds(61))
+    with pytest.raises(FlagInvalid):
+        store.flag.owner(garbage)
+    assert store.flag.owner(written) == Owner("blue", 1)  # runs before it keep their owner
+
+
+@pytest.mark.parametrize("operation", [GET, HISTORY])
+def test_throttling_is_outlasted_within_bounds(store: Store, operation: str) -> None:
+    written = store.put("green")
+    store.aws.add_fault("throttle", "ssm", operation, times=2)
+    assert store.flag.owner(written) == Owner("green", 1)
+
+
+@pytest.mark.parametrize("operation", [GET, HISTORY])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("throttle", "ThrottlingException"),
+        ("access-denied", "AccessDenied.*allow the environment's execution role ssm:{}"),
+        ("server-error", "failed"),
+        ("malformed", "gave no usable answer"),
+        ("lost-response", "failed"),
+    ],
+)
+def test_trouble_that_lasts_is_an_error_and_never_a_colour(store: Store, operation: str, fault: str, message: str) -> None:
+    written = store.put("green")
+    store.aws.add_fault(fault, "ssm", operation)
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable, match=message.replace("{}", operation)):
+        store.flag.owner(written)
+    assert time.monotonic() - started < 30
+
+
+def test_silence_ends_in_bounded_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mwaa_bluegreen.flag.READ_TIMEOUT", 0.3)
+    store.put("green")
+    store.aws.add_fault("timeout", "ssm", GET, latency_ms=2000)
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="Read timeout"):
+        Flag(NAME, client=_client(None)).owner(datetime.now(timezone.utc))
+    assert time.monotonic() - started < 20
+
+
+def test_a_history_behind_the_parameter_is_asked_again(store: Store) -> None:
+    store.put("blue")
+    time.sleep(1.5)
+    written = store.put("green")
+    fault = store.aws.add_fault("stale", "ssm", HISTORY, stale_seconds=1)
+    reader = Flag(NAME, client=_client(None), sleep=lambda _: store.aws.clear_faults(fault))
+    calls = store.calls(lambda: reader.owner(written))
+    assert calls == [GET, HISTORY, HISTORY]
+    assert reader.owner(written) == Owner("green", 2)
+
+
+def test_clocks_of_two_environments_do_not_matter(store: Store) -> None:
+    # Which colour owns an instant is told by SSM's dates alone: a reader's wrong clock changes nothing but the cache.
+    store.put("blue")
+    now = datetime.now(timezone.utc)
+    store.put("green", tail(now + seconds(10), "v2-1"))
+    for skew in [-3600, 0, 3600]:
+        reader = Flag(NAME, client=_client(None), now=lambda skew=skew: time.time_ns() + skew * 1_000_000_000)
+        assert [reader.owner(now + seconds(s)).colour for s in (9, 11)] == ["blue", "green"]

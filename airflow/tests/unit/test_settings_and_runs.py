@@ -1,0 +1,141 @@
+"""Settings, the instant of a run, and the decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import NAME, Store
+
+import mwaa_bluegreen
+from mwaa_bluegreen import settings
+from mwaa_bluegreen.decision import decide
+from mwaa_bluegreen.errors import ConfigurationInvalid
+from mwaa_bluegreen.flag import shared_flag
+from mwaa_bluegreen.run import instant_of
+from mwaa_bluegreen.settings import Settings
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+START = NOON + timedelta(minutes=5)
+
+
+@pytest.fixture(autouse=True)
+def no_reader_of_another_test() -> None:
+    shared_flag.cache_clear()
+
+
+def run(kind: str, **more: Any) -> SimpleNamespace:
+    return SimpleNamespace(**{"run_type": kind, "run_id": "r", "conf": {}, "start_date": START, **more})
+
+
+def test_settings_have_defaults_for_all_but_the_colour() -> None:
+    assert settings.read({"environment_color": "blue"}.get) == Settings("blue", NAME, None, 0)
+
+
+def test_all_faults_of_the_settings_are_told_at_once() -> None:
+    given = {"environment_color": "red", "bluegreen_flag_parameter": "a b", "bluegreen_settle_seconds": "-1"}
+    with pytest.raises(ConfigurationInvalid) as error:
+        settings.read(given.get)
+    for part in ["is 'red'; set it to blue in one environment", "'a b'; give the name", "'-1'; allowed are whole seconds"]:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["Blue", " blue", "BLUE", "blue,green"])
+def test_a_colour_is_neither_trimmed_nor_folded(value: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="custom.environment_color is"):
+        settings.read({"environment_color": value}.get)
+
+
+def test_an_unset_colour_says_what_to_set() -> None:
+    with pytest.raises(ConfigurationInvalid, match="environment_color is not set; set it .*AIRFLOW__CUSTOM__ENVIRONMENT_COLOR"):
+        settings.read({}.get)
+
+
+@pytest.mark.parametrize("value", ["86401", "1.5", "9999999", "ten"])
+def test_a_wrong_settle_time_is_refused(value: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="bluegreen_settle_seconds"):
+        settings.read({"environment_color": "blue", "bluegreen_settle_seconds": value}.get)
+
+
+def test_the_mode_is_all_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MWAA_BLUEGREEN_GUARD", raising=False)
+    assert settings.mode({}.get) == "all"
+    assert settings.mode({"bluegreen_guard": "tagged"}.get) == "tagged"
+    monkeypatch.setenv("MWAA_BLUEGREEN_GUARD", "observe")
+    assert settings.mode({"bluegreen_guard": "tagged"}.get) == "observe"
+    monkeypatch.setenv("MWAA_BLUEGREEN_GUARD", "on")
+    with pytest.raises(ConfigurationInvalid, match="is 'on'; allowed are all, tagged, observe, off"):
+        settings.mode({}.get)
+
+
+@pytest.mark.parametrize(
+    ("given", "instant"),
+    [
+        (run("scheduled", run_after=NOON, data_interval_end=START), NOON),
+        (run("scheduled", data_interval_end=NOON), NOON),
+        (run("scheduled", data_interval_end=None), START),
+        (run("manual", run_after=NOON - timedelta(days=400), data_interval_end=NOON), START),
+        (run("backfill", run_after=NOON - timedelta(days=400)), START),
+        (run("asset_triggered", run_after=NOON), START),
+        (run("dataset_triggered", data_interval_end=NOON), START),
+        (run("manual", conf={"bluegreen_instant": "2026-11-23T13:00:00+01:00"}), NOON),
+        (run("manual", conf={"bluegreen_instant": "2026-11-23T12:00:00Z"}), NOON),
+        (run("scheduled", run_after=NOON, conf={"bluegreen_instant": "2026-11-23T09:00:00Z"}), NOON),
+        (run("manual", conf=None), START),
+    ],
+)
+def test_the_instant_of_a_run(given: SimpleNamespace, instant: datetime) -> None:
+    assert instant_of(given)[0] == instant
+
+
+@pytest.mark.parametrize("text", ["noon", "2026-11-23T12:00:00", 5, ""])
+def test_an_instant_handed_on_that_cannot_be_read_is_refused(text: Any) -> None:
+    with pytest.raises(ConfigurationInvalid, match="give an instant with a time zone"):
+        instant_of(run("manual", conf={"bluegreen_instant": text}))
+
+
+def test_a_run_without_any_instant_is_refused() -> None:
+    with pytest.raises(ConfigurationInvalid, match="neither a tick nor a start"):
+        instant_of(run("manual", start_date=None))
+
+
+def test_the_decision_says_colour_owner_version_instant_and_why(store: Store) -> None:
+    store.put("green")
+    tick = datetime.now(timezone.utc) + timedelta(hours=1)
+    scheduled = run("scheduled", run_after=tick)
+    text = tick.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    for colour, line in [
+        ("green", f"bluegreen: execute colour=green owner=green version=1 instant={text} (run_after of a scheduled run): this"),
+        ("blue", f"bluegreen: skip colour=blue owner=green version=1 instant={text} (run_after of a scheduled run): standby"),
+    ]:
+        assert decide(scheduled, Settings(colour), now=tick).line.startswith(line)
+
+
+def test_a_standby_waits_until_the_settle_time_is_over_and_not_for_old_runs(store: Store) -> None:
+    store.put("green")
+    tick = datetime.now(timezone.utc) + timedelta(hours=1)
+    patient = Settings("blue", settle_seconds=40)
+    decisions = [decide(run("scheduled", run_after=tick), patient, now=tick + timedelta(seconds=s)) for s in (1, 30, 39, 40, 3600)]
+    assert [decision.action for decision in decisions] == ["wait", "wait", "wait", "skip", "skip"]
+    waits = [(decision.again_at - tick).total_seconds() for decision in decisions[:3] if decision.again_at]
+    assert waits == [16, 40, 40]
+
+
+def test_the_owner_does_not_wait(store: Store) -> None:
+    store.put("blue")
+    tick = datetime.now(timezone.utc) + timedelta(hours=1)
+    assert decide(run("scheduled", run_after=tick), Settings("blue", settle_seconds=40), now=tick).action == "execute"
+
+
+def test_owner_of_the_package_reads_this_environments_settings(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("green")
+    later = datetime.now(timezone.utc) + timedelta(hours=1)
+    with pytest.raises(ConfigurationInvalid):
+        mwaa_bluegreen.owner(later)
+    monkeypatch.setenv("AIRFLOW__CUSTOM__ENVIRONMENT_COLOR", "blue")
+    assert mwaa_bluegreen.owner(later).colour == "green"
+    monkeypatch.setenv("AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER", "/elsewhere/flag")
+    with pytest.raises(mwaa_bluegreen.FlagMissing, match="/elsewhere/flag"):
+        mwaa_bluegreen.owner(later)
