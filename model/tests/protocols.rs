@@ -114,7 +114,6 @@ fn a_drill_with_lost_answers_stale_readings_and_a_hand_at_the_flag() {
                 stale_readings: 1,
                 hand_edits: 1,
                 long_whiles: 1,
-                events: 1,
                 ..Budget::default()
             },
             reaches: &["drill-return", "drill succeeded", "drill interrupted"],
