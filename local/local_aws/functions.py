@@ -25,6 +25,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, sns, sts
+from ministack.services.cloudformation import provisioners
 
 from local_aws import delivery, scope, seams, timeline
 
@@ -303,7 +304,20 @@ def stop_all() -> None:
     lambda_runtime.reset()
 
 
+def _delete(original: Any) -> Any:
+    """A stack that goes takes its functions' processes with it."""
+
+    def delete(physical_id: str, props: dict[str, Any]) -> Any:
+        answer = original(physical_id, props)
+        lambda_svc.invalidate_worker(physical_id)
+        return answer
+
+    return delete
+
+
 def install() -> None:
+    handlers = seams.original(provisioners, "_RESOURCE_HANDLERS")["AWS::Lambda::Function"]
+    handlers["delete"] = _delete(handlers["delete"])
     seams.replace(lambda_svc, "_provided_worker_env", _worker_env)
     seams.original(sts, "register_session")
     seams.replace(lambda_svc, "execution_credentials", _role_credentials)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import arn_of, eventually, events_seen, invoke
+from conftest import arn_of, eventually, events_seen, function_zip, invoke
 
 
 def metric_sum(client, function, name):
@@ -107,3 +107,18 @@ def test_a_throttled_event_waits_and_loses_no_retry(client, function):
     eventually(lambda: len(events_seen(client, function)) == 2)
     assert metric_sum(client, function, "Throttles") >= 1
     assert metric_sum(client, function, "Errors") == 0
+
+
+def test_a_stack_that_goes_takes_its_processes_with_it(client, unique):
+    client("s3").create_bucket(Bucket=unique)
+    client("s3").put_object(Bucket=unique, Key="function.zip", Body=function_zip())
+    resource = {"Type": "AWS::Lambda::Function", "Properties": {
+        "FunctionName": unique, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": "arn:aws:iam::000000000000:role/x",
+        "Code": {"S3Bucket": unique, "S3Key": "function.zip"}}}
+    stacks = client("cloudformation")
+    stacks.create_stack(StackName=unique, TemplateBody=json.dumps({"Resources": {"Function": resource}}))
+    eventually(lambda: stacks.describe_stacks(StackName=unique)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    process = invoke(client, unique, {"do": "pid"})
+    assert os.path.exists(f"/proc/{process}")
+    stacks.delete_stack(StackName=unique)
+    eventually(lambda: not os.path.exists(f"/proc/{process}"))
