@@ -181,26 +181,6 @@ def test_an_environment_that_mwaa_calls_unavailable_wakes_the_watcher(deploy: De
     is_told_everywhere(pair, "environment-status")
 
 
-def test_people_are_told_by_the_topic(deploy: Deploy):
-    pair = deploy()
-    queue = pair.client("sqs").create_queue(QueueName="on-call")["QueueUrl"]
-    arn = pair.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = f"arn:aws:sns:us-east-1:000000000000:{pair.name}-notifications"
-    pair.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
-    pair.fail("blue")
-    pair.tick()
-    pair.wait_for_audit(version=2)
-    texts: list[str] = []
-
-    def told() -> list[str]:
-        for message in pair.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
-            texts.append(message["Body"])
-        return [text for text in texts if "blue is unhealthy" in text]
-
-    text = until("a message about the failover", told)[0]
-    assert f"MWAA pair {pair.name}: Environment Transition" in text and f"/aws/events/{pair.name}-audit" in text
-
-
 # -- from here on the test itself makes the watcher look -----------------------------------------------------------------
 
 def test_environment_deleted_after_it_was_seen_alive(pair: Pair):
