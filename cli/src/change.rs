@@ -81,6 +81,11 @@ pub(crate) async fn initialize(session: &Session, options: Initialize) -> Result
 }
 
 pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failure> {
+    if session.connection.direct {
+        return Err(Failure::Usage(
+            "a drill returns by the health-watcher, which is a Lambda function: --direct begins none".to_owned(),
+        ));
+    }
     let mut request = request("drill", options.reason, &options.consent);
     let mode = match options.mode {
         DrillMode::Switch => "switch",
@@ -271,7 +276,7 @@ async fn agreed(
     // What was looked at is what is changed: another write since then refuses this one.
     let flag_changes = matches!(
         request.get("action").and_then(Value::as_str),
-        Some("switch" | "rollback")
+        Some("switch" | "rollback" | "drill")
     );
     if flag_changes && let Some(expect) = as_seen(&dry_run.value) {
         request.insert("expect".to_owned(), expect);

@@ -18,7 +18,7 @@ pub(crate) struct Session {
     pub(crate) json: bool,
     pub(crate) paint: Paint,
     pub(crate) note_paint: Paint,
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 /// Colours for the standard output.

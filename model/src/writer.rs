@@ -53,6 +53,8 @@ pub(crate) enum At {
     Observing,
     /// About to read the history, for a drill under way.
     Following { seen: Box<Seen>, drill: Box<Drill> },
+    /// About to see whether a claim stands, before a drill.
+    Checking { seen: Box<Seen>, drill: Box<Drill> },
     /// About to note the drill.
     Noting { seen: Box<Seen>, drill: Box<Drill> },
     /// In the switch protocol.
@@ -160,7 +162,7 @@ impl Writer {
     #[must_use]
     pub fn reads(&self) -> bool {
         match &self.at {
-            At::Observing | At::Following { .. } | At::Reading { .. } => true,
+            At::Observing | At::Checking { .. } | At::Following { .. } | At::Reading { .. } => true,
             At::Switching { step, .. } => matches!(step, Step::ReadBack { .. } | Step::ReadHistory),
             _ => false,
         }
@@ -199,6 +201,12 @@ impl Writer {
         self.at = match at {
             At::Observing => self.observe(world, stale),
             At::Following { seen, drill } => self.follow(world, *seen, *drill, stale),
+            // A claim that stands is no drill's to finish: it is blocked, without a trace.
+            At::Checking { drill, .. } if !stale && world.store.records.contains_key(&drill.record()) => {
+                world.tell(&blocked(&drill, "a claim stands", world.store.now));
+                At::Ended
+            }
+            At::Checking { seen, drill } => At::Noting { seen, drill },
             At::Noting { seen, drill } => {
                 world.store.drill = Some(json!(drill).to_string());
                 if lost {
@@ -254,7 +262,9 @@ impl Writer {
             }
             At::Closing { drill, conclusion } => {
                 let standing = world.store.drill.as_deref().and_then(Drill::from_stored);
-                if standing.is_some_and(|standing| standing.record() != drill.record()) {
+                if standing.is_some_and(|standing| {
+                    standing.record() != drill.record() && standing.started_at > drill.started_at
+                }) {
                     return;
                 }
                 let closed = Drill {
@@ -323,7 +333,7 @@ impl Writer {
                     finished_at: None,
                     proven_at: None,
                 };
-                At::Noting {
+                At::Checking {
                     seen: Box::new(seen),
                     drill: Box::new(drill),
                 }
@@ -483,20 +493,20 @@ impl Writer {
     }
 }
 
+fn blocked(drill: &Drill, reason: &str, now: Timestamp) -> Conclusion {
+    let outcome = Some(DrillOutcome::Blocked);
+    conclude(drill, &Stage::NotSwitched, outcome, reason, None, None, now)
+}
+
 /// A drill that was not the first to claim.
 fn lost_drill(world: &mut World, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
     // Another drill's trace: this one touched nothing, and says so.
-    if drill.lost_to_another(winner) {
-        let blocked = conclude(
-            drill,
-            &Stage::NotSwitched,
-            Some(DrillOutcome::Blocked),
-            reason,
-            None,
-            None,
-            world.store.now,
-        );
-        world.tell(&blocked);
+    if drill.lost_to_another(winner, world.store.now) {
+        world.tell(&blocked(drill, reason, world.store.now));
+        return At::Ended;
+    }
+    // Nobody can tell yet who won: the tick follows the trace.
+    if winner.is_none() {
         return At::Ended;
     }
     let overtaken = Stage::Overtaken {

@@ -157,11 +157,14 @@ def test_a_drill_is_blocked_in_a_window(pair: Pair):
     blocked(pair, "blocked-window")
 
 
-def test_an_unknown_window_is_refused_with_what_is_allowed(pair: Pair):
-    pair.configure("switch-handler", DRILL_BLOCKED_WINDOWS="weekends")
-    error = pair.ask_in_vain(action="drill")
-    assert error["errorType"] == "ConfigurationInvalid"
-    assert "weekends" in error["errorMessage"] and "MON:08:00-FRI:18:00" in error["errorMessage"]
+def test_an_unknown_window_stops_drills_and_nothing_else(pair: Pair):
+    for function in ("switch-handler", "health-watcher"):
+        pair.configure(function, DRILL_BLOCKED_WINDOWS="weekends")
+    blocked(pair, "blocked-window")
+    reason = outcomes(pair)[-1]["reason"]
+    assert "weekends" in reason and "MON:08:00-FRI:18:00" in reason, "it says what is allowed"
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
 
 
 def test_a_drill_is_blocked_while_the_watcher_only_observes_but_can_be_tried(deploy: Deploy):
@@ -416,9 +419,16 @@ def test_an_overdue_drill_is_told_once(pair: Pair):
         pair.tick()
     told = only(pair.wait_for_audit("Drill Overdue"))
     assert told["days"] == 7 and "7 days" in told["reason"]
+    pair.fail("blue")
+    pair.fail("green")
+    pair.tick()
+    pair.heal("blue")
+    pair.heal("green")
+    pair.tick()
     pair.ask(to="green")
     pair.tick()
-    assert pair.parameter("announced") is None, "a switch is a proof, too"
+    time.sleep(1)
+    assert len(pair.audit("Drill Overdue")) == 1, "neither what came in between nor a switch, which is a proof, tells it again"
 
 
 # -- the standby's readiness -------------------------------------------------------------------------------------------
@@ -453,8 +463,8 @@ def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, mat
         assert again["outcome"] == "pending"
         return
     # The claim that was left would be told as the dead drill's: a person's switch takes it out of the way.
-    assert again["outcome"] == "conflict" and "any switch by a person" in again["reason"], again
-    assert pair.ask(to="green", force=True)["outcome"] == "switched"
-    settle(pair)
+    assert again["outcome"] == "blocked" and not guard(again, "claim")["passed"], again
+    assert "any switch by a person" in again["reason"] and stored(pair)["id"] == early["id"], "no trace of it"
+    assert pair.ask(to="green")["outcome"] == "switched"
     assert len({event["id"] for event in outcomes(pair) if event["outcome"] != "blocked"}) == 1
     assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"

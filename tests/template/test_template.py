@@ -490,15 +490,16 @@ UNBOUNDED = {
 
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
 ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
+DRILL_OVERDUE = "drill-overdue"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, RECORDS}
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
         "ssm:GetParameters": READ,
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS},
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },

@@ -3,14 +3,16 @@
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::{clock, drilling, switching};
+use bluegreen_core::audit::{self, Subject};
 use bluegreen_core::decision::{Action, Decision, FlagState};
 use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, Stage, stage};
 use bluegreen_core::flag::{Version, versions};
 use bluegreen_core::health::Verdict;
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::{Kind, Trigger};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::handler::Look;
@@ -151,10 +153,10 @@ pub(crate) async fn conclude(
             .await
             .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
         reached = stage(&under_way.drill, &versions(&history));
-        if matches!(reached, Stage::Returned { .. }) {
+        if let (Stage::Returned { .. }, DrillStep::Return { outcome, reason }) = (&reached, &step) {
             step = DrillStep::Finish {
-                outcome: None,
-                reason: String::new(),
+                outcome: Some(*outcome),
+                reason: reason.clone(),
             };
         }
     }
@@ -170,5 +172,32 @@ pub(crate) async fn conclude(
         to_milliseconds(clock::now()),
     )
     .await?;
-    Ok(Some(json!(conclusion)))
+    Ok(Some(
+        conclusion.map_or_else(|| under_way.to_json(), |conclusion| json!(conclusion)),
+    ))
+}
+
+/// Tells once that nothing has proved the standby for too long. Said before remembered: a crash in between says it twice.
+pub(crate) async fn tell_overdue(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
+    let (Ok(observed), Some(flag)) = (&look.observed, look.present()) else {
+        return Ok(());
+    };
+    let drills = &shell.settings.drill;
+    let Some(last) = drill::overdue(drills, observed.drill.as_deref(), flag, now).map(to_milliseconds) else {
+        return Ok(());
+    };
+    if observed.drill_overdue == Some(last) {
+        return Ok(());
+    }
+    let subject = Subject {
+        pair: &shell.settings.pair,
+        flag: shell.settings.names.flag(),
+    };
+    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
+        doing: "telling that a drill is overdue",
+        cause: failure.cause,
+    };
+    let event = audit::drill_overdue(subject, last, drills.overdue_days, now);
+    shell.bus.send(&[event]).await.map_err(undelivered)?;
+    shell.store.put_drill_overdue(last).await.map_err(undelivered)
 }

@@ -7,13 +7,12 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching};
-use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, is_pressing, notice};
+use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, notice};
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{
     Action, ControlState, Decision, FlagState, GuardName, RecentFailovers, decide, wants_recent_failovers,
 };
-use bluegreen_core::drill::overdue;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
@@ -185,7 +184,7 @@ impl Look {
             && self
                 .observed
                 .as_ref()
-                .is_ok_and(|observed| !is_pressing(observed.announced.as_deref()))
+                .is_ok_and(|observed| observed.announced.is_none())
             && self.drill.as_ref().is_none_or(UnderWay::waits)
     }
 }
@@ -235,7 +234,9 @@ async fn close(
     };
     let mut metrics = metrics(&look, outcome.as_ref(), fault.is_some(), now);
     let standing = observed.and_then(|observed| observed.readiness.as_deref());
-    metrics.extend(readiness::metric(shell, standing, now));
+    if let Some(active) = look.active() {
+        metrics.extend(readiness::metric(shell, standing, active, now));
+    }
     let publish = async {
         if depth == Depth::Thorough {
             shell.metrics.publish(&metrics).await
@@ -256,12 +257,15 @@ async fn close(
         }
     };
     let conclude = drill::conclude(shell, &look, outcome.as_ref());
-    let (published, announced, caught_up, drill) = tokio::join!(publish, announce, catch_up, conclude);
+    let overdue = drill::tell_overdue(shell, &look, now);
+    let (published, announced, caught_up, drill, overdue) =
+        tokio::join!(publish, announce, catch_up, conclude, overdue);
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
     announced?;
     caught_up?;
+    overdue?;
     let drill = drill?;
     if let FlagState::Unreadable(cause) = look.flag {
         return Err(FunctionError::unreadable("reading the flag", cause));
@@ -401,14 +405,11 @@ async fn announce(
         |flag| format!("v{}-{}", flag.version, flag.modified.as_millisecond()),
     );
     let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
-    let overdue = look
-        .present()
-        .and_then(|flag| overdue(&shell.settings.drill, observed.drill.as_deref(), flag, now));
     let about = match look.active() {
         _ if fault.is_some() => Some(Announced::FlagFault),
         Some(_) if wanted => Some(Announced::FailoverBlocked),
         Some(active) if look.verdicts.of(active).verdict == Verdict::Unknown => Some(Announced::ActiveUnknown),
-        _ => overdue.map(|_| Announced::DrillOverdue),
+        _ => None,
     };
     // A suspicion neither adds to what was said nor takes it back: a signal that flaps must not page at every turn.
     if about.is_none()
@@ -421,11 +422,7 @@ async fn announce(
     let topic = about.map(|subject| Topic {
         subject,
         flag: flag.clone(),
-        guards: if subject == Announced::DrillOverdue {
-            Vec::new()
-        } else {
-            look.decision.blocked_by()
-        },
+        guards: look.decision.blocked_by(),
     });
     let undelivered = |doing| {
         move |failure: Failure| FunctionError::AuditUndelivered {
@@ -471,10 +468,6 @@ async fn announce(
                     &evidence,
                     now,
                 ),
-                Announced::DrillOverdue => {
-                    let days = shell.settings.drill.overdue_days;
-                    audit::drill_overdue(subject, overdue.unwrap_or(now), days, now)
-                }
                 Announced::ActiveUnknown => {
                     audit::active_unknown(subject, &flag, announcement.since, &look.decision, &evidence, now)
                 }

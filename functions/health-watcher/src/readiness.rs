@@ -31,8 +31,11 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
-pub(crate) fn metric(shell: &Shell, stored: Option<&str>, now: Timestamp) -> Option<Metric> {
-    let standing = stored.and_then(Standing::read)?;
+pub(crate) fn metric(shell: &Shell, stored: Option<&str>, active: Colour, now: Timestamp) -> Option<Metric> {
+    // After a transition it would be the score of the colour that works now.
+    let standing = stored
+        .and_then(Standing::read)
+        .filter(|standing| standing.standby == Some(active.other()))?;
     let is_kept = shell.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
     is_kept.then(|| Metric::readiness_score(standing.score, now))
 }
@@ -48,11 +51,16 @@ pub(crate) async fn keep(
 ) -> Result<(), FunctionError> {
     let before = stored.and_then(Standing::read);
     let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
+    // After a transition the other colour stands by, and nothing is known of it.
+    let other = before
+        .as_ref()
+        .is_some_and(|before| before.standby != Some(active.other()));
     let interval = shell.settings.readiness_interval_minutes;
     let left = elapsed(clock::now(), invocation.deadline);
     let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
     if trigger.kind != "schedule"
-        || !(is_due(interval, invocation.started) || unsaid)
+        || interval == 0
+        || !(is_due(interval, invocation.started) || unsaid || other)
         // A failover is near, or just over: the standby has better to do than to list its DAGs.
         || verdicts.of(active).verdict != Verdict::Healthy
         || time < LEAST_TIME
@@ -71,7 +79,7 @@ pub(crate) async fn keep(
         request_id = %invocation.request_id,
         "readiness"
     );
-    let turn = Turn::after(before.as_ref(), &check, now);
+    let turn = Turn::after(before.as_ref(), &check, active.other(), now);
     // Published whatever comes of the rest: an alarm on the metric is the second way to be told.
     let metric = Metric::readiness_score(turn.standing.score, now);
     let (published, told) = tokio::join!(

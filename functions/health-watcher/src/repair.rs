@@ -45,6 +45,16 @@ pub(crate) async fn learn(
         );
         control.missing_since = Some(*missing_since.get_or_insert(remembered.unwrap_or(now)));
     }
+    if !is_missing {
+        // What stands before the garbage is newer than what was audited: an event may be late.
+        match shell.store.history().await {
+            Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.colour()),
+            Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),
+        }
+        if control.last_active.is_some() {
+            return;
+        }
+    }
     match shell.store.last_active().await {
         Ok(colour) => control.last_active = colour,
         Err(failure) => tracing::warn!(error = %failure.cause, "the last audited colour could not be read"),

@@ -62,6 +62,7 @@ pub(crate) async fn drill(
         &verdicts,
         now,
     );
+    guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));
     let met = guards.iter().all(|guard| guard.passed);
     if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
         let check = judge(&shell.settings, active, &verdicts, snapshot, history, now);
@@ -122,6 +123,25 @@ pub(crate) async fn drill(
         drilling::tell(shell, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
         return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
+    }
+    // Before the trace: a claim that stands, living or dead, is no drill's to finish, and must not be taken for this one's.
+    let standing = shell
+        .store
+        .records(&[drill.record()])
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading who holds the claim", failure.cause))?;
+    if let Some(record) = standing.get(&drill.record()) {
+        let detail = format!(
+            "a claim out of version {} stands ({} to {}, request {}, {}); a drill leaves it alone; any switch by a person, or a \
+             failover, finishes it",
+            flag.version,
+            record.kind,
+            record.to,
+            record.actor.request_id,
+            to_second(record.decided_at)
+        );
+        guards.push(Guard::new(GuardName::Claim, false, detail));
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     }
     start(shell, &flag, drill, guards, invocation).await
 }
@@ -187,7 +207,7 @@ async fn start(
         .map_err(|failure| FunctionError::StoreUnavailable {
             doing: "noting the drill",
             cause: failure.cause,
-            advice: "; the flag is unchanged; asking again is safe",
+            advice: "; the flag is unchanged; if status shows the drill as pending, it is given up by itself in about a minute",
         })?;
     let intent = Intent {
         kind: Kind::Drill,
@@ -231,22 +251,26 @@ async fn start(
         }
         Outcome::Conflict(conflict) => {
             let now = clock::now();
-            let outcome = if drill.lost_to_another(conflict.winner.as_ref()) {
+            let active = conflict.flag.as_ref().and_then(|flag| flag.value.colour());
+            let outcome = if drill.lost_to_another(conflict.winner.as_ref(), now) {
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
-                let conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
+                let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
+                conclusion.active = active;
                 drilling::tell(shell, &conclusion).await?;
                 DrillOutcome::Blocked
+            } else if conflict.winner.is_none() {
+                // Nobody can tell yet who won: the tick follows the trace.
+                DrillOutcome::Pending
             } else {
-                let by = conflict.reason.clone();
                 let overtaken = Stage::Overtaken {
                     switched_at: None,
-                    active: conflict.flag.as_ref().and_then(|flag| flag.value.colour()),
-                    by,
+                    active,
+                    by: conflict.reason.clone(),
                 };
                 let outcome = Some(DrillOutcome::Interrupted);
                 drilling::finish(shell, &drill, &overtaken, outcome, &conflict.reason, now)
                     .await?
-                    .outcome
+                    .map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome)
             };
             let standing = conflict.flag.as_ref().or(Some(flag));
             let drill = Drill { outcome, ..drill };
@@ -254,7 +278,11 @@ async fn start(
             log(shell, &answer, invocation);
             Ok(answer)
         }
-        Outcome::Failed(failed) => Err(failed.into()),
+        Outcome::Failed(failed) => Err(FunctionError::StoreUnavailable {
+            doing: failed.doing,
+            cause: failed.cause,
+            advice: "; the drill is noted, and the watcher's ticks find out how far it came and tell it; ask for status",
+        }),
     }
 }
 

@@ -6,11 +6,13 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{HistoryEntry, Origin, Version, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::readiness::Standing;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
@@ -62,7 +64,10 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
     let readiness: Option<Value> = observed
         .readiness
         .as_deref()
-        .and_then(|stored| serde_json::from_str(stored).ok());
+        .and_then(Standing::read)
+        // Of the colour that works now it says nothing about the one that stands by.
+        .filter(|standing| standing.standby == active.map(Colour::other))
+        .map(|standing| json!(standing));
     Ok(json!({
         "outcome": "status",
         "active": active,

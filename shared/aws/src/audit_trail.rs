@@ -100,12 +100,12 @@ pub async fn catch_up(
         cause: failure.cause,
     };
     // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
-    if let Some(active) = newest.entry.value.colour() {
-        shell
-            .store
-            .put_last_active(active, newest.entry.version)
-            .await
-            .map_err(unnoted)?;
+    let last = due
+        .iter()
+        .rev()
+        .find_map(|version| Some((version.entry.value.colour()?, version.entry.version)));
+    if let Some((active, version)) = last {
+        shell.store.put_last_active(active, version).await.map_err(unnoted)?;
     }
     shell.store.put_audited(newest.entry.version).await.map_err(unnoted)?;
     let pruned = prune(shell, &versions, now).await;

@@ -10,9 +10,10 @@ use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
 use crate::answer::FunctionError;
+use crate::clock;
 use crate::function::Shell;
 
-/// Records how a drill ended, tells it, and closes it. Each step may be repeated after a crash: the outcome is create-only,
+/// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after a crash: the outcome is create-only,
 /// the event's id is the drill's.
 pub async fn finish(
     shell: &Shell,
@@ -21,7 +22,7 @@ pub async fn finish(
     outcome: Option<DrillOutcome>,
     reason: &str,
     now: Timestamp,
-) -> Result<Conclusion, FunctionError> {
+) -> Result<Option<Conclusion>, FunctionError> {
     let way_out = drill.record();
     let mut names = vec![way_out.clone()];
     let way_back = match stage {
@@ -35,6 +36,23 @@ pub async fn finish(
         .await
         .map_err(|failure| unfinished("reading the drill's records", failure))?;
     let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
+    // A record that was just created may not be readable yet, and what is recorded of the drill is recorded for good.
+    if let Stage::Returned {
+        record, returned_at, ..
+    } = stage
+        && outcome.is_none()
+        && of_drill(record).is_none()
+        && elapsed(*returned_at, now) < CLAIM_TIMEOUT
+    {
+        return Ok(None);
+    }
+    // Another drill shares the trace and is under way: it is not over, and not ours to close.
+    if drill.lost_to_another(of_drill(&way_out), now) {
+        let blocked = "another drill was faster";
+        let conclusion = conclude(drill, stage, Some(DrillOutcome::Blocked), blocked, None, None, now);
+        tell(shell, &conclusion).await?;
+        return Ok(Some(conclusion));
+    }
     let decided = conclude(
         drill,
         stage,
@@ -61,26 +79,27 @@ pub async fn finish(
                 .and_then(|stored| Conclusion::from_stored(&stored.value))
                 .unwrap_or(decided);
             if !is_abandoned {
-                return Ok(conclusion);
+                return Ok(Some(conclusion));
             }
             conclusion
         }
         Reply::Failed(failure) => return Err(unfinished("recording the drill's outcome", failure)),
         other => {
             tracing::error!(?other, "an unexpected answer to a create-only put");
-            return Ok(decided);
+            return Ok(Some(decided));
         }
     };
     tell(shell, &conclusion).await?;
     close(shell, drill, &conclusion).await?;
-    Ok(conclusion)
+    Ok(Some(conclusion))
 }
 
 /// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
 async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
     let closing = |failure| unfinished("closing the drill", failure);
     let standing = shell.store.drill().await.map_err(closing)?;
-    if standing.is_some_and(|standing| standing.record() != drill.record()) {
+    // One that began later: the reading of an earlier one would only be stale.
+    if standing.is_some_and(|standing| standing.record() != drill.record() && standing.started_at > drill.started_at) {
         return Ok(());
     }
     let finished_at = conclusion.timings.finished_at;
@@ -116,12 +135,13 @@ pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), Function
         .send(&[audit::drill_finished(subject, conclusion)])
         .await
         .map_err(|failure| unfinished("telling how the drill ended", failure))?;
-    let metric = Metric::drill_outcome(conclusion.outcome, conclusion.timings.finished_at);
-    shell
-        .metrics
-        .publish(std::slice::from_ref(&metric))
-        .await
-        .map_err(|failure| unfinished("publishing how the drill ended", failure))
+    // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
+    // failure is only logged.
+    let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
+    if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
+        tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
+    }
+    Ok(())
 }
 
 fn unfinished(doing: &'static str, failure: Failure) -> FunctionError {

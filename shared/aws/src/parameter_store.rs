@@ -55,6 +55,8 @@ pub struct Observed {
     pub drill: Option<String>,
     /// The last check of the standby's readiness.
     pub readiness: Option<String>,
+    /// The last proof whose age a person was told of.
+    pub drill_overdue: Option<Timestamp>,
 }
 
 impl ParameterStore {
@@ -78,6 +80,7 @@ impl ParameterStore {
             self.names.announced(),
             self.names.drill(),
             self.names.readiness(),
+            self.names.drill_overdue(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
@@ -108,6 +111,9 @@ impl ParameterStore {
             readiness: found
                 .remove(&self.names.readiness())
                 .and_then(|parameter| parameter.value),
+            drill_overdue: found
+                .remove(&self.names.drill_overdue())
+                .and_then(|parameter| parameter.value()?.parse().ok()),
         })
     }
 
@@ -330,6 +336,11 @@ impl ParameterStore {
             }
         }
         Ok(false)
+    }
+
+    /// Remembers that a person was told how old the last proof is.
+    pub async fn put_drill_overdue(&self, last: Timestamp) -> Result<(), Failure> {
+        self.put(self.names.drill_overdue(), last.to_string()).await
     }
 
     /// Remembers the drill under way, or how the last one ended.

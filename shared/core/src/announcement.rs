@@ -32,15 +32,13 @@ pub enum Subject {
     FlagFault,
     /// Nothing can be said of the active environment.
     ActiveUnknown,
-    /// For too long nothing has proved that the standby can do the work.
-    DrillOverdue,
 }
 
 impl Subject {
     /// How long it must last before it is said.
     fn patience(self) -> Duration {
         match self {
-            Self::FailoverBlocked | Self::FlagFault | Self::DrillOverdue => Duration::ZERO,
+            Self::FailoverBlocked | Self::FlagFault => Duration::ZERO,
             Self::ActiveUnknown => BLIND_TIME,
         }
     }
@@ -76,14 +74,6 @@ pub enum Notice {
 pub fn remembered_since(remembered: Option<&str>, subject: Subject, flag: &str) -> Option<Timestamp> {
     let before = serde_json::from_str::<Announcement>(remembered?).ok()?;
     (before.topic.subject == subject && before.topic.flag == flag).then_some(before.since)
-}
-
-/// Whether what was remembered asks for a closer look at every tick: a fault that lasts must be taken back when it ends.
-#[must_use]
-pub fn is_pressing(remembered: Option<&str>) -> bool {
-    remembered.is_some_and(|text| {
-        serde_json::from_str::<Announcement>(text).map_or(true, |before| before.topic.subject != Subject::DrillOverdue)
-    })
 }
 
 /// Compares what is so now with what was remembered. A memory that cannot be read counts as none: twice beats never.

@@ -113,6 +113,8 @@ pub enum GuardName {
     ActiveUnhealthy,
     /// The check of the standby's readiness found nothing red.
     Readiness,
+    /// No claim stands out of the present version.
+    Claim,
 }
 
 impl GuardName {
@@ -133,6 +135,7 @@ impl GuardName {
             Self::BlockedWindow => "blocked-window",
             Self::ActiveUnhealthy => "active-unhealthy",
             Self::Readiness => "readiness",
+            Self::Claim => "claim",
         }
     }
 }

@@ -27,8 +27,8 @@ pub use window::{BadWindow, BlockedWindows};
 pub struct DrillPolicy {
     /// How long the drilled colour works, unless the request says otherwise.
     pub hold_minutes: u32,
-    /// When none may start.
-    pub blocked_windows: BlockedWindows,
+    /// When none may start. What cannot be read stops drills, and nothing else.
+    pub blocked_windows: Result<BlockedWindows, BadWindow>,
     /// After how many days without one, or any other transition, a person is told; 0 means never.
     pub overdue_days: u32,
 }
@@ -49,14 +49,21 @@ pub fn guards(
     let mut guards = vec![flag_guard(observation)];
     guards.push(drill_guard(Drill::under_way(stored_drill).as_ref(), "wait for its end"));
     guards.push(hold_guard(hold, true));
-    guards.push(match drills.blocked_windows.blocking(now) {
-        Some(window) => Guard::new(
-            GuardName::BlockedWindow,
-            false,
-            format!("{} lies in the blocked window {window} (UTC)", to_second(now)),
-        ),
-        None => Guard::new(GuardName::BlockedWindow, true, "in no blocked window"),
-    });
+    guards.push(
+        match drills.blocked_windows.as_ref().map(|windows| windows.blocking(now)) {
+            Err(fault) => Guard::new(
+                GuardName::BlockedWindow,
+                false,
+                format!("DRILL_BLOCKED_WINDOWS {fault}"),
+            ),
+            Ok(Some(window)) => Guard::new(
+                GuardName::BlockedWindow,
+                false,
+                format!("{} lies in the blocked window {window} (UTC)", to_second(now)),
+            ),
+            Ok(None) => Guard::new(GuardName::BlockedWindow, true, "in no blocked window"),
+        },
+    );
     guards.push(cooldown_guard(policy, observation, now));
     if mode == Mode::Switch {
         guards.extend(mode_guard(policy));

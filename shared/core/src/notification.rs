@@ -178,8 +178,14 @@ fn transition_advice(letter: &mut Letter<'_>, kind: &str, from: &str, to: &str, 
             } else {
                 letter.bullet("Nothing, if you knew of it. Runs that are under way finish where they began.");
             }
-            letter.heading("TO UNDO IT");
-            letter.step("Back to the colour before:", &Ask::Rollback);
+            if from == to {
+                letter.bullet("The colour is the same as before, so there is nothing to undo.");
+            } else if target.is_some() && Colour::parse(from).is_some() {
+                letter.heading("TO UNDO IT");
+                letter.step("Back to the colour before:", &Ask::Rollback);
+            } else {
+                wrong_colour(letter);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::flag::FlagObservation;
 
 /// Last parts of names that are taken.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "hold",
     "audited",
     "acknowledged",
@@ -11,6 +11,7 @@ const OURS: [&str; 8] = [
     "drill",
     "last-active",
     "readiness",
+    "drill-overdue",
     "transitions",
 ];
 
@@ -93,6 +94,11 @@ impl ParameterNames {
     /// The last audited colour: what a broken flag is restored to.
     pub fn last_active(&self) -> String {
         format!("{}/last-active", self.root)
+    }
+
+    /// The last proof whose age a person was told of.
+    pub fn drill_overdue(&self) -> String {
+        format!("{}/drill-overdue", self.root)
     }
 
     /// The last check of the standby's readiness.

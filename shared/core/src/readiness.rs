@@ -147,14 +147,14 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     report.close()
 }
 
-/// When the standby's colour was last active: a switch, a failover or a drill is the only proof that it can be.
+/// Until when the standby's colour was last active: a switch, a failover or a drill is the only proof that it can be.
 #[must_use]
 pub fn last_proof(versions: &[Version], standby: Colour) -> Option<Timestamp> {
-    versions
+    let last = versions
         .iter()
-        .filter(|version| version.entry.value.colour() == Some(standby))
-        .map(|version| version.entry.modified)
-        .max()
+        .rposition(|version| version.entry.value.colour() == Some(standby))?;
+    let ended = last.checked_add(1).and_then(|next| versions.get(next));
+    ended.or(versions.get(last)).map(|version| version.entry.modified)
 }
 
 /// The score.
@@ -252,7 +252,8 @@ pub(crate) fn questions_behind(name: &str) -> &'static [Question] {
         "dags-missing" | "dags-paused" => &[Question::Dags],
         "import-errors" => &[Question::ImportErrors],
         "flag-label" => &[Question::FlagHistory],
-        "permission-denied" | "flag" => &[],
+        "permission-denied" => &[Question::Environment, Question::Dags, Question::ImportErrors],
+        "flag" => &[],
         _ => &[Question::Environment],
     }
 }

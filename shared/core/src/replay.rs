@@ -147,8 +147,12 @@ impl Replayed {
     #[must_use]
     pub fn agrees_with(&self, tick: &RecordedTick) -> bool {
         // The way back from a drill is not for thresholds to decide, only whether something else comes before it.
+        // A return because the drilled colour failed comes to the same as the failover that it stands for.
         if tick.decision.action == Action::DrillReturn {
-            return self.decision.action == Action::None;
+            return matches!(
+                self.decision.action,
+                Action::None | Action::Failover | Action::Blocked | Action::ObserveOnly
+            );
         }
         self.decision.action == tick.decision.action && self.decision.blocked_by == tick.decision.blocked_by
     }

@@ -176,6 +176,8 @@ pub struct DrillRequest {
     pub requested_by: Option<String>,
     /// Say what would happen, write nothing, tell nobody.
     pub dry_run: bool,
+    /// What must stand for the request to be carried out.
+    pub expect: Option<Expect>,
 }
 
 /// A request that cannot be carried out as it stands.
@@ -243,9 +245,13 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
             }))
         }
         Some("drill") => {
-            reader.only("drill", &["mode", "hold_minutes", "reason", "requested_by", "dry_run"]);
+            reader.only(
+                "drill",
+                &["mode", "hold_minutes", "reason", "requested_by", "dry_run", "expect"],
+            );
             Some(Request::Drill(DrillRequest {
                 mode: reader.mode(),
+                expect: reader.expect(),
                 hold_minutes: reader.drill_minutes(),
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),

@@ -24,6 +24,10 @@ use crate::transition::{Actor, Kind, TransitionRecord, Trigger};
 /// Tries of one request before giving up; with the waits below at most some four seconds of waiting.
 const MAX_ATTEMPTS: u32 = 4;
 
+/// A writer that has been at it for so long must not write any more: shortly its claim counts as abandoned. A Lambda function
+/// ends by itself before that; a process on somebody's laptop may have slept.
+const WRITE_LIMIT: Duration = Duration::from_secs(60);
+
 /// First wait between tries; doubled each time, and shortened by the jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -230,6 +234,7 @@ pub struct Switching {
     to: Colour,
     claim: Claim,
     state: State,
+    decided_at: Timestamp,
     attempts: u32,
     waits: u32,
     /// What the last write returned, when it is not the version expected.
@@ -268,6 +273,7 @@ impl Switching {
             value,
             claim: Claim::Own,
             state: State::Claiming,
+            decided_at: now,
             attempts: 0,
             waits: 0,
             returned: None,
@@ -377,6 +383,16 @@ impl Switching {
     }
 
     fn write(&mut self, now: Timestamp) -> Step {
+        if elapsed(self.decided_at, now) > WRITE_LIMIT {
+            let cause = Cause::new(
+                CauseKind::TimedOut,
+                format!(
+                    "{} have passed since the decision",
+                    in_seconds(elapsed(self.decided_at, now))
+                ),
+            );
+            return self.failed(cause, "writing the flag in time", self.attempts > 0);
+        }
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Writing;
         // A planned transition that is written late takes effect later: no reader may have acted on the old colour

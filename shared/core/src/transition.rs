@@ -155,7 +155,7 @@ impl TransitionRecord {
         if let (Some(healthy), Some(evidence)) = (last_known_healthy, smaller.evidence.as_object_mut()) {
             evidence.insert("last_known_healthy".to_owned(), healthy);
         }
-        smaller.reason = shortened(&self.reason, 400);
+        smaller.reason = shortened(&self.reason, 300);
         smaller.actor.requested_by = self.actor.requested_by.as_deref().map(|by| shortened(by, 100));
         smaller.trigger.id = self.trigger.id.as_deref().map(|id| shortened(id, 100));
         json!(smaller).to_string()

@@ -19,7 +19,7 @@ use bluegreen_core::flag::{Tail, Version, description, versions};
 use bluegreen_core::health::CauseKind;
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode as WatcherMode, OnFlagFault, Policy};
-use bluegreen_core::switch::{Intent, Outcome, Switching, effective_from};
+use bluegreen_core::switch::{Intent, Outcome, Step, Switching, effective_from};
 use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::{Kind, TransitionRecord};
 use jiff::Timestamp;
@@ -401,12 +401,91 @@ fn what_cannot_be_read_is_no_drill_and_what_is_read_is_what_was_stored() {
     }
 }
 
+#[test]
+fn a_return_that_nobody_can_read_back_yet_is_told_by_whoever_made_it() {
+    let (drill, store) = drilling(MINUTE);
+    let stage = Stage::Returned {
+        switched_at: ago(60),
+        returned_at: noon(),
+        record: "v14-1".into(),
+        active: Some(Colour::Blue),
+    };
+    let outcome = Some(DrillOutcome::Succeeded);
+    let conclusion = conclude(&drill, &stage, outcome, "as ordered", None, None, store.now);
+    assert_eq!(
+        (conclusion.outcome, conclusion.reason.as_str()),
+        (DrillOutcome::Succeeded, "as ordered")
+    );
+}
+
+#[test]
+fn a_drill_lost_to_a_dead_ones_claim_is_its_own() {
+    let (first, store) = drilling(MINUTE);
+    let record = TransitionRecord::from_stored(&store.claims[&first.record()].value).unwrap();
+    let second = Drill {
+        id: "drill-2".into(),
+        ..first.clone()
+    };
+    assert!(second.lost_to_another(Some(&record), ago(MINUTE)));
+    assert!(!second.lost_to_another(Some(&record), after(noon(), CLAIM_TIMEOUT)));
+    assert!(!first.lost_to_another(Some(&record), ago(MINUTE)));
+    let back = TransitionRecord {
+        kind: Kind::DrillReturn,
+        ..record
+    };
+    assert!(
+        !second.lost_to_another(Some(&back), ago(MINUTE)),
+        "the way back is nobody's way out"
+    );
+    assert!(!second.lost_to_another(None, noon()));
+}
+
+#[test]
+fn whatever_the_reason_a_drills_records_fit_a_standard_parameter() {
+    let (drill, mut store) = drilling(10 * MINUTE);
+    let long = "\u{1f4a5}".repeat(5000);
+    let back = Intent {
+        reason: long.clone(),
+        drill: Some(drill.return_tag(DrillOutcome::Failed, &long)),
+        evidence: json!({"noise": long}),
+        ..intent("tick", Kind::DrillReturn, Colour::Blue)
+    };
+    switch(&mut store, back);
+    assert!(store.claims.values().all(|claim| claim.value.len() <= 4096));
+    let stage = stage_of(&drill, &store);
+    let conclusion = conclude(&drill, &stage, Some(DrillOutcome::Failed), &long, None, None, noon());
+    assert!(conclusion.to_stored().len() <= 4096);
+}
+
+#[test]
+fn a_writer_that_has_slept_writes_no_more() {
+    let mut store = store();
+    let observed = store.flag().unwrap();
+    let mut sleeper = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("laptop", Kind::Switch, Colour::Green),
+        store.now,
+    );
+    let claim = sleeper.start();
+    let claimed = store.answer(&claim, support::Fault::None).unwrap();
+    store.pass(seconds(3600));
+    let Step::Done(outcome) = sleeper.next(claimed, store.now, 0.5) else {
+        panic!("it writes")
+    };
+    let Outcome::Failed(failed) = *outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(failed.claimed && !failed.uncertain, "{failed:?}");
+    assert_eq!(store.flag(), Some(observed));
+}
+
 // ---- preconditions
 
 fn policy_of(windows: &str) -> DrillPolicy {
     DrillPolicy {
         hold_minutes: 15,
-        blocked_windows: BlockedWindows::read(windows).unwrap(),
+        blocked_windows: BlockedWindows::read(windows),
         overdue_days: 0,
     }
 }

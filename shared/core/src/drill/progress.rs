@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::record::{Conclusion, Drill, DrillOutcome, Timings};
+use super::record::{Conclusion, Drill, DrillOutcome, LONGEST_REASON, Timings};
 use crate::colour::{Both, Colour};
-use crate::flag::{Origin, Version};
+use crate::flag::{Origin, Version, shortened};
 use crate::health::{Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
 use crate::time::{after, elapsed, to_second, whole_milliseconds};
 use crate::transition::{Kind, TransitionRecord};
 
-/// How long a return may be late before the drill is given up: a person decides then, not a machine hours later.
+/// How long the colour to return to may be unfit before the drill is given up: a person decides then.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// How far it has come.
@@ -148,7 +148,7 @@ pub enum DrillStep {
     },
     /// It is over: record this outcome.
     Finish {
-        /// The outcome; none where the return's record tells it.
+        /// The outcome; none where only the return's record can tell it.
         outcome: Option<DrillOutcome>,
         /// Why.
         reason: String,
@@ -171,7 +171,7 @@ pub fn decide(
         outcome: Some(outcome),
         reason,
     };
-    let return_at = match stage {
+    let (switched_at, return_at) = match stage {
         Stage::NotSwitched => {
             // Nobody else finishes this claim as a drill: whoever writes next has reasons of its own.
             return if elapsed(drill.started_at, now) < CLAIM_TIMEOUT {
@@ -192,7 +192,7 @@ pub fn decide(
             };
         }
         Stage::Overtaken { by, .. } => return finish(DrillOutcome::Interrupted, by.clone()),
-        Stage::Drilling { return_at, .. } => *return_at,
+        Stage::Drilling { switched_at, return_at } => (*switched_at, *return_at),
     };
     let (from, to) = (drill.from, drill.to);
     let advice = format!("{to} stays active; go back with a rollback once {from} is fit");
@@ -230,7 +230,11 @@ pub fn decide(
         ),
         (Verdict::Healthy, Verdict::Healthy) => DrillStep::Return {
             outcome: DrillOutcome::Succeeded,
-            reason: format!("{to} worked as ordered, for {} min", drill.hold_minutes),
+            reason: format!(
+                "{to} worked for {} min ({} were ordered)",
+                elapsed(switched_at, now).as_secs() / 60,
+                drill.hold_minutes
+            ),
         },
         (Verdict::Healthy, Verdict::Maintenance) => DrillStep::Return {
             outcome: DrillOutcome::Interrupted,
@@ -294,15 +298,15 @@ pub fn conclude(
         schema: Drill::SCHEMA,
         id: drill.id.clone(),
         mode: drill.mode,
-        // Without a readable record nobody can tell that it went well.
-        outcome: outcome.or(told_outcome).unwrap_or(DrillOutcome::Failed),
+        // Without a record to say so, nobody can tell that it went well.
+        outcome: told_outcome.or(outcome).unwrap_or(DrillOutcome::Failed),
         from: Some(drill.from),
         to: Some(drill.to),
         active,
         reason: match (told_reason, reason) {
             (Some(told), _) => told,
             (None, "") => "the record of the return cannot be read".to_owned(),
-            (None, reason) => reason.to_owned(),
+            (None, reason) => shortened(reason, LONGEST_REASON),
         },
         requested_by: drill.requested_by.clone(),
         timings: Timings {

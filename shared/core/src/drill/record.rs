@@ -7,9 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
-use crate::flag::{FlagObservation, FlagValue, FlagVersion};
+use crate::flag::{FlagObservation, FlagValue, FlagVersion, shortened};
 use crate::parameters::record_name;
+use crate::policy::CLAIM_TIMEOUT;
+use crate::time::elapsed;
 use crate::transition::{Kind, TransitionRecord};
+
+/// Longest reason kept of a drill, in characters: with all else it must fit a standard parameter, whatever its letters.
+pub(super) const LONGEST_REASON: usize = 200;
 
 /// How far a drill goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -173,19 +178,22 @@ impl Drill {
         }
     }
 
-    /// Whether the claim that this drill lost is another drill's way out: then the two share a trace, which is that one's now.
+    /// Whether the claim that this drill lost is the way out of another drill that lives: then the two share a trace, which is
+    /// that one's now.
     #[must_use]
-    pub fn lost_to_another(&self, winner: Option<&TransitionRecord>) -> bool {
+    pub fn lost_to_another(&self, winner: Option<&TransitionRecord>, now: Timestamp) -> bool {
         winner.is_some_and(|winner| {
             let id = winner.drill.as_ref().and_then(|tag| tag.get("id")?.as_str());
-            winner.kind == Kind::Drill && id != Some(self.id.as_str())
+            winner.kind == Kind::Drill
+                && id != Some(self.id.as_str())
+                && elapsed(winner.decided_at, now) < CLAIM_TIMEOUT
         })
     }
 
     /// What the record of its way back says of it.
     #[must_use]
     pub fn return_tag(&self, outcome: DrillOutcome, reason: &str) -> Value {
-        json!({"id": self.id, "outcome": outcome, "reason": reason})
+        json!({"id": self.id, "outcome": outcome, "reason": shortened(reason, LONGEST_REASON)})
     }
 }
 

@@ -205,9 +205,12 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
         .map(String::as_str)
         .partition(|file| elsewhere.is_some_and(|files| files.contains(*file)));
     let more = if broken.more { ", and there are more" } else { "" };
+    // Half a list of the active's never makes the other half the standby's alone.
+    let half_known = matches!(errors.of(subject.active), Answer::Known(active) if active.more);
     if !only.is_empty() {
         let what = format!("{standby} cannot import {}{more}", some_of(only.iter().copied()));
-        report.add(broken_files(Severity::Red, standby, what));
+        let severity = if half_known { Severity::Amber } else { Severity::Red };
+        report.add(broken_files(severity, standby, what));
     }
     if !both.is_empty() {
         let what = format!("neither environment can import {}{more}", some_of(both.iter().copied()));

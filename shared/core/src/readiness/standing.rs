@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Level, Readiness, Severity, questions_behind};
 use crate::audit::{self, AuditEvent};
+use crate::colour::Colour;
 use crate::time::to_milliseconds;
 
 /// The `readiness` parameter.
@@ -18,6 +19,9 @@ pub struct Standing {
     pub score: u32,
     /// The level.
     pub level: Level,
+    /// The colour that stood by.
+    #[serde(default)]
+    pub standby: Option<Colour>,
     /// When it was checked.
     pub at: Timestamp,
     /// Names of the red findings.
@@ -75,9 +79,11 @@ impl Turn {
     ///
     /// A check that could not ask everything takes no red finding back that rests on an unanswered question: a throttle
     /// must not sound the all-clear.
-    pub fn after(before: Option<&Standing>, check: &Readiness, now: Timestamp) -> Self {
+    pub fn after(before: Option<&Standing>, check: &Readiness, standby: Colour, now: Timestamp) -> Self {
+        // What was red of the other colour is nothing to this one; that it was told is.
+        let of_this = before.filter(|before| before.standby == Some(standby));
         let mut red: Vec<String> = check.names(Severity::Red).into_iter().map(str::to_owned).collect();
-        for name in before.iter().flat_map(|before| &before.red) {
+        for name in of_this.iter().flat_map(|before| &before.red) {
             let behind = questions_behind(name);
             let open = check.not_asked.iter().any(|open| behind.contains(&open.question));
             if open && !red.contains(name) {
@@ -92,6 +98,7 @@ impl Turn {
                 check.score.min(49)
             },
             level,
+            standby: Some(standby),
             at: to_milliseconds(now),
             red,
             partial: check.partial,

@@ -576,7 +576,7 @@ fn red_comes_first_and_caps_the_score() {
 }
 
 #[test]
-fn the_last_proof_is_the_last_time_the_standby_was_made_active() {
+fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
     let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
     let entries: Vec<HistoryEntry> = ["blue", "green", "blue", "purple"]
         .iter()
@@ -589,7 +589,7 @@ fn the_last_proof_is_the_last_time_the_standby_was_made_active() {
             description: None,
         })
         .collect();
-    assert_eq!(last_proof(&versions(&entries), Colour::Green), Some(at(2)));
+    assert_eq!(last_proof(&versions(&entries), Colour::Green), Some(at(3)));
     assert_eq!(last_proof(&versions(&entries[..1]), Colour::Green), None);
 }
 
@@ -623,13 +623,13 @@ fn stored(standing: &Standing) -> Standing {
 
 #[test]
 fn a_turn_to_red_and_back_is_told_once_each() {
-    let green = Turn::after(None, &check(&twins()), now());
+    let green = Turn::after(None, &check(&twins()), Colour::Green, now());
     assert_eq!(
         changed_event(subject(), &green.standing, None),
         None,
         "ready from the start is no news"
     );
-    let red = Turn::after(Some(&stored(&green.standing)), &red_check(), now());
+    let red = Turn::after(Some(&stored(&green.standing)), &red_check(), Colour::Green, now());
     let event = changed_event(subject(), &red.standing, Some(&red_check())).unwrap();
     assert_eq!(event.detail_type, "Readiness Changed");
     assert_eq!(
@@ -641,9 +641,9 @@ fn a_turn_to_red_and_back_is_told_once_each() {
         (&json!("red"), &json!("green"))
     );
     assert_eq!(event.detail["findings"][0]["name"], json!("dags-missing"));
-    let still = Turn::after(Some(&stored(&red.standing.said())), &red_check(), now());
+    let still = Turn::after(Some(&stored(&red.standing.said())), &red_check(), Colour::Green, now());
     assert_eq!(changed_event(subject(), &still.standing, Some(&red_check())), None);
-    let over = Turn::after(Some(&still.standing), &check(&twins()), now());
+    let over = Turn::after(Some(&still.standing), &check(&twins()), Colour::Green, now());
     let event = changed_event(subject(), &over.standing, Some(&check(&twins()))).unwrap();
     assert_eq!(
         (&event.detail["level"], &event.detail["previous"]),
@@ -653,7 +653,7 @@ fn a_turn_to_red_and_back_is_told_once_each() {
 
 #[test]
 fn red_from_the_start_is_told() {
-    let turn = Turn::after(None, &red_check(), now());
+    let turn = Turn::after(None, &red_check(), Colour::Green, now());
     let event = changed_event(subject(), &turn.standing, Some(&red_check())).unwrap();
     assert_eq!(event.detail["previous"], json!(null));
     assert_eq!(Standing::read("garbage"), None);
@@ -661,14 +661,14 @@ fn red_from_the_start_is_told() {
 
 #[test]
 fn what_was_not_said_is_said_under_the_same_id() {
-    let first = Turn::after(None, &red_check(), now());
+    let first = Turn::after(None, &red_check(), Colour::Green, now());
     let later = now() + jiff::SignedDuration::from_mins(1);
-    let again = Turn::after(Some(&stored(&first.standing)), &red_check(), later);
+    let again = Turn::after(Some(&stored(&first.standing)), &red_check(), Colour::Green, later);
     let id = |turn: &Turn| changed_event(subject(), &turn.standing, None).unwrap().detail["id"].clone();
     assert_eq!(id(&first), id(&again));
     assert_eq!(again.overtaken, None);
     // It turned back before it was said: both turns are told, in their order.
-    let over = Turn::after(Some(&stored(&first.standing)), &check(&twins()), later);
+    let over = Turn::after(Some(&stored(&first.standing)), &check(&twins()), Colour::Green, later);
     let overtaken = changed_event(subject(), over.overtaken.as_ref().unwrap(), None).unwrap();
     assert_eq!(overtaken.detail["id"], id(&first));
     assert_eq!(overtaken.detail["findings"][0]["name"], json!("dags-missing"));
@@ -677,8 +677,8 @@ fn what_was_not_said_is_said_under_the_same_id() {
 
 #[test]
 fn a_question_without_an_answer_takes_no_red_back() {
-    let red = Turn::after(None, &red_check(), now()).standing.said();
-    let kept = Turn::after(Some(&red), &partial_check(), now()).standing;
+    let red = Turn::after(None, &red_check(), Colour::Green, now()).standing.said();
+    let kept = Turn::after(Some(&red), &partial_check(), Colour::Green, now()).standing;
     assert_eq!(
         (kept.level, kept.score, kept.red.as_slice()),
         (Level::Red, 49, ["dags-missing".to_owned()].as_slice())
@@ -687,7 +687,7 @@ fn a_question_without_an_answer_takes_no_red_back() {
     // Another question's silence says nothing about the DAGs.
     let mut pair = twins();
     pair.snapshot.allowed_pattern = Answer::Unknown(throttled());
-    let cleared = Turn::after(Some(&red), &check(&pair), now()).standing;
+    let cleared = Turn::after(Some(&red), &check(&pair), Colour::Green, now()).standing;
     assert_eq!((cleared.level, cleared.red.len()), (Level::Amber, 0));
     assert!(cleared.unsaid.is_some());
 }
