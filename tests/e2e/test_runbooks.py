@@ -116,8 +116,8 @@ def commands(block: str) -> list[Command]:
 def names_of(file: str, pair: Pair, **more: str) -> str:
     """The block at the top, with this pair's names in the places where a reader fills in theirs."""
     mine = {"PAIR": pair.name, "ROOT": pair.root, "REGION": pair.aws.environment()["AWS_REGION"], "STACK": pair.name,
-            "BLUE": pair.environments["blue"], "GREEN": pair.environments["green"], **more}
-    return re.sub(r"^([A-Z_]+)=.*$", lambda line: f"{line[1]}={mine[line[1]]}", NAMES[file], flags=re.M)
+            "BLUE": pair.environments["blue"], "GREEN": pair.environments["green"], "NEW": f"{pair.name}-green-2", **more}
+    return re.sub(r"^([A-Z_]+)=.*$", lambda line: f"{line[1]}={mine[line[1]]}" if line[1] in mine else line[0], NAMES[file], flags=re.M)
 
 
 def environment(pair: Pair, home: Path) -> dict[str, str]:
@@ -177,7 +177,8 @@ def says(command: Command, printed: str, code: int, pair: Pair) -> bool:
         return printed.strip() == ""
     for line in printed.splitlines():
         line = " ".join(line.split()).removeprefix(f"{pair.name}: ")
-        if re.match(re.escape(wanted) + r"(?!\w)", line):
+        # A whole word: "ready" is not "readyish".
+        if re.match(re.escape(wanted) + (r"(?!\w)" if wanted[-1].isalnum() else ""), line):
             return True
     return False
 
@@ -186,12 +187,12 @@ class Book:
     """One section of a runbook, on one road: every call runs the next block."""
 
     def __init__(self, section: Section, road: int, home: Path) -> None:
-        self.section, self.home, self.at = section, home, 0
+        self.section, self.home, self.at, self.broken = section, home, 0, False
         self.todo = [step[min(road, len(step) - 1)] for step in section.steps]
 
     def __call__(self, pair: Pair, **names: str) -> str:
         assert self.at < len(self.todo), f"{self.section.file}, {self.section.heading}: there is no further block"
-        block, self.at = commands(self.todo[self.at]), self.at + 1
+        block, self.at, self.broken = commands(self.todo[self.at]), self.at + 1, True
         script = names_of(self.section.file, pair, **names)
         for number, command in enumerate(block):
             script += f"\nprintf '\\n@@begin {number}@@\\n'\n{command.text}\nprintf '\\n@@end {number} %d@@\\n' $?"
@@ -202,6 +203,7 @@ class Book:
             if command.answer is not None:
                 assert says(command, ended[1], int(ended[2]), pair), \
                     f"{self.section.file}, {self.section.heading}:\n{command.text}\nended with {ended[2]} and said:\n{ended[1]}"
+        self.broken = False
         return seen
 
     def rest(self, pair: Pair, **names: str) -> None:
@@ -224,7 +226,7 @@ def runs(file: str, heading: str) -> Callable[[Callable[..., None]], Callable[..
 def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
     made = Book(*request.param, tmp_path)
     yield made
-    if not hasattr(request.node, "failed"):
+    if not made.broken:
         assert made.at == len(made.todo), f"{len(made.todo) - made.at} block(s) of the section were not run"
 
 
@@ -250,3 +252,546 @@ def age_claims(pair: Pair) -> None:
 
 def kinds(pair: Pair) -> list[str]:
     return [entry["kind"] for entry in pair.ask(action="history", limit=100)["entries"]][::-1]
+
+
+# -- docs/README.md --------------------------------------------------------------------------------------------------
+
+@runs(INDEX, "Look")
+def test_the_index_begins_with_a_look(deploy: Deploy, book: Book):
+    book.rest(settled(deploy))
+
+
+@runs(INDEX, "Stop it at once")
+def test_stop_it_at_once(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    pair.fail("blue")
+    book(pair)
+    assert pair.tick()["blocked_by"] == ["hold"] and pair.flag().value == "blue"
+    book(pair)
+    assert pair.tick()["decision"] == "failover"
+
+
+@runs(INDEX, "Before you need it")
+def test_the_settings_are_saved_beforehand(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    book.rest(pair)
+    saved = (book.home / ".config" / "mwaa-bluegreen" / f"{pair.name}.env").read_text()
+    assert f"FLAG_PARAMETER={pair.flag_name}" in saved
+
+
+# -- maintenance.md --------------------------------------------------------------------------------------------------
+
+@runs("maintenance.md", "Work on the standby")
+def test_work_on_the_standby(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    book(pair)
+    pair.environment("green", dags={})
+    pair.fail("blue")
+    assert pair.tick()["blocked_by"] == ["hold"], "nobody fails over into a building site"
+    pair.heal("blue")
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 1) and pair.ask(action="status")["hold"] is None
+
+
+@runs("maintenance.md", "Work on the active")
+def test_work_on_the_active(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    book(pair)
+    assert pair.stands_at() == ("blue", 1), "a look changes nothing"
+    book(pair)
+    pair.environment("blue", status="UPDATING")
+    assert pair.tick()["decision"] == "none"
+    pair.environment("blue", status="AVAILABLE")
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2) and pair.ask(action="status")["hold"] is None
+
+
+@runs("maintenance.md", "Go back")
+def test_back_after_maintenance_in_spite_of_cooldown_and_hold(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    assert pair.ask(to="green")["outcome"] == "switched"
+    pair.hold()
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3) and kinds(pair)[-1] == "rollback"
+
+
+# -- airflow-upgrade.md ----------------------------------------------------------------------------------------------
+
+OLD, NEW = "2.10.5", "3.0.6"
+
+
+def before_the_upgrade(deploy: Deploy, **versions: str) -> Pair:
+    return settled(deploy, environments={colour: {"airflow_version": versions.get(colour, OLD)} for colour in ("blue", "green")})
+
+
+def red(pair: Pair) -> list[str]:
+    return [finding["name"] for finding in pair.ask(action="check")["readiness"]["findings"] if finding["severity"] == "red"]
+
+
+@runs("airflow-upgrade.md", "Upgrade the standby")
+def test_the_upgraded_standby_differs_in_its_version_alone(deploy: Deploy, book: Book):
+    pair = before_the_upgrade(deploy)
+    book(pair)
+    pair.environment("green", airflow_version=NEW)
+    book.rest(pair)
+    assert red(pair) == ["airflow-version"]
+    assert pair.stands_at() == ("blue", 1)
+    pair.release()
+    blocked = pair.ask(action="drill")
+    assert blocked["outcome"] == "blocked"
+    assert [guard["name"] for guard in blocked["guards"] if not guard["passed"]] == ["readiness"]
+
+
+@runs("airflow-upgrade.md", "Switch to the new version")
+def test_the_switch_to_the_new_version(deploy: Deploy, book: Book):
+    pair = before_the_upgrade(deploy, green=NEW)
+    pair.hold()
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2)
+
+
+@runs("airflow-upgrade.md", "Go back to the old version")
+def test_back_to_the_old_version(deploy: Deploy, book: Book):
+    pair = before_the_upgrade(deploy, green=NEW)
+    pair.hold()
+    pair.ask(to="green")
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3)
+
+
+@runs("airflow-upgrade.md", "Upgrade the other one")
+def test_the_other_one_is_upgraded_and_the_hold_ends(deploy: Deploy, book: Book):
+    pair = before_the_upgrade(deploy, green=NEW, blue=NEW)
+    pair.ask(to="green")
+    rest(pair)
+    pair.hold()
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2) and pair.ask(action="status")["hold"] is None
+
+
+# -- emergency-failover.md -------------------------------------------------------------------------------------------
+
+def dead_active(deploy: Deploy, **wanted: Any) -> Pair:
+    pair = settled(deploy, **wanted)
+    pair.fail("blue")
+    return pair
+
+
+def objecting(pair: Pair) -> list[str]:
+    return [guard["name"] for guard in pair.ask(action="status")["guards"] if not guard["passed"]]
+
+
+@runs("emergency-failover.md", "Look")
+def test_a_look_at_a_dead_active(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    assert objecting(pair) == []
+    book.rest(pair)
+
+
+@runs("emergency-failover.md", "Nothing objects")
+@pytest.mark.parametrize("why", ["the watcher does not run", "it only observes", "unknown"])
+def test_a_dead_active_that_nobody_replaces(deploy: Deploy, book: Book, why: str):
+    pair = dead_active(deploy, **({"FailoverMode": "observe"} if why == "it only observes" else {}))
+    if why == "it only observes":
+        assert objecting(pair) == ["mode-observe"] and pair.tick()["decision"] == "observe-only"
+    if why == "unknown":
+        pair.aws.add_fault("server-error", "mwaa", match=pair.environments["blue"])
+        assert pair.ask(action="status")["verdicts"]["blue"]["verdict"] == "unknown"
+    book(pair)
+    assert pair.stands_at() == ("green", 2) and kinds(pair)[-1] == "switch"
+    book.rest(pair)
+
+
+@runs("emergency-failover.md", "A hold stops it")
+def test_a_person_switches_under_a_hold(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    pair.hold()
+    assert objecting(pair) == pair.tick()["blocked_by"] == ["hold"]
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2) and pair.ask(action="status")["hold"]
+
+
+@runs("emergency-failover.md", "The cooldown stops it")
+def test_a_person_switches_in_the_cooldown(deploy: Deploy, book: Book):
+    pair = settled(deploy, active="green")
+    pair.ask(to="blue")
+    pair.fail("blue")
+    assert objecting(pair) == pair.tick()["blocked_by"] == ["cooldown"]
+    book.rest(pair)
+    assert pair.flag().value == "green"
+
+
+@runs("emergency-failover.md", "The budget is used up")
+def test_a_person_acknowledges_the_failovers_of_today(deploy: Deploy, book: Book):
+    pair = settled(deploy, CooldownSeconds="0")
+    for dead, well in (("blue", "green"), ("green", "blue"), ("blue", "green")):
+        pair.heal(well)
+        pair.fail(dead)
+        assert pair.tick()["active"] == well
+    pair.heal("blue")
+    pair.fail("green")
+    assert objecting(pair) == pair.tick()["blocked_by"] == ["failover-budget"]
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 5) and kinds(pair)[-1] == "failover"
+
+
+@runs("emergency-failover.md", "Lambda does not answer")
+def test_a_switch_without_lambda(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    beforehand = Book(SECTIONS[INDEX, "Before you need it"], 0, book.home)
+    beforehand.rest(pair)
+    pair.aws.add_fault("server-error", "lambda", "*")
+    book.rest(pair)
+    pair.aws.clear_faults()
+    assert pair.stands_at() == ("green", 2)
+    assert only(pair.wait_for_audit(version=2))["kind"] == ("switch" if len(book.todo[0].splitlines()[0].split("direct")) > 1 else "external")
+
+
+@runs("emergency-failover.md", "Go back")
+def test_back_after_an_emergency(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    assert pair.tick()["decision"] == "failover"
+    pair.heal("blue")
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3)
+
+
+# -- failed-failover.md ----------------------------------------------------------------------------------------------
+
+@runs("failed-failover.md", "A failover or a switch that failed")
+def test_what_the_flag_says_without_lambda(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    pair.aws.add_fault("server-error", "lambda", "*")
+    book.rest(pair)
+
+
+@runs("failed-failover.md", "A writer died half way")
+def test_the_claim_of_a_dead_writer_is_finished(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    pair.fault_at_flag("kill-caller")
+    pair.ask_in_vain(to="green", reason="the first try")
+    book(pair)
+    assert pair.stands_at() == ("blue", 1)
+    age_claims(pair)
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2)
+    assert only(pair.wait_for_audit(version=2))["dead_writer"]["reason"] == "the first try"
+
+
+@runs("failed-failover.md", "The oldest version carries a label")
+def test_a_label_is_taken_off(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    pair.lose_change_events()
+    for _ in range(99):
+        pair.write_by_hand("blue")
+    pair.client("ssm").label_parameter_version(Name=pair.flag_name, ParameterVersion=1, Labels=["golden"])
+    rest(pair)
+    book(pair)
+    assert pair.stands_at() == ("blue", 100)
+    book(pair)
+    age_claims(pair)
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 101)
+
+
+@runs("failed-failover.md", "The standby is not there")
+def test_a_standby_that_is_not_there_is_made_anew(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    pair.aws.delete_environment(pair.environments["green"])
+    assert pair.tick()["decision"] == "blocked"
+    book(pair)
+    assert pair.stands_at() == ("blue", 1)
+    pair.aws.put_environment(pair.environments["green"])
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2)
+
+
+@runs("failed-failover.md", "It should not have failed over")
+def test_a_failover_that_nobody_needed_is_taken_back(deploy: Deploy, book: Book):
+    pair = dead_active(deploy)
+    assert pair.tick()["decision"] == "failover"
+    pair.heal("blue")
+    book(pair)
+    assert pair.stands_at() == ("blue", 3)
+    pair.fail("blue")
+    rest(pair)
+    assert pair.tick()["blocked_by"] == ["hold"], "it does not do it again"
+    pair.heal("blue")
+    book.rest(pair)
+
+
+# -- both-colours-sick.md --------------------------------------------------------------------------------------------
+
+def both_sick(deploy: Deploy) -> Pair:
+    pair = dead_active(deploy)
+    pair.fail("green")
+    assert pair.tick()["blocked_by"] == ["standby-unhealthy"]
+    return pair
+
+
+@runs("both-colours-sick.md", "Look")
+def test_a_look_at_two_sick_ones(deploy: Deploy, book: Book):
+    pair = both_sick(deploy)
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 1)
+
+
+@runs("both-colours-sick.md", "Repair one")
+def test_the_first_one_that_is_repaired_is_used(deploy: Deploy, book: Book):
+    pair = both_sick(deploy)
+    pair.heal("green")
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 2)
+
+
+@runs("both-colours-sick.md", "You know better")
+def test_somebody_knows_better(deploy: Deploy, book: Book):
+    pair = both_sick(deploy)
+    book(pair)
+    assert pair.stands_at() == ("green", 2)
+    book(pair)
+    pair.heal("blue")
+    rest(pair)
+    assert pair.tick()["blocked_by"] == ["hold"] and pair.flag().value == "green", "the hold keeps it there"
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3) and pair.tick()["decision"] == "none"
+
+
+# -- broken-flag.md --------------------------------------------------------------------------------------------------
+
+@runs("broken-flag.md", "The flag is broken")
+def test_which_colour_was_active_is_remembered(deploy: Deploy, book: Book):
+    pair = settled(deploy, active="green")
+    pair.delete_flag()
+    book.rest(pair)
+
+
+@runs("broken-flag.md", "It holds no colour")
+def test_a_garbled_flag_is_put_right(deploy: Deploy, book: Book):
+    pair = settled(deploy, active="green")
+    pair.write_by_hand("purple", AllowedPattern=".*")
+    assert pair.tick()["blocked_by"] == ["flag-invalid"]
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 4) and pair.tick()["decision"] == "none"
+
+
+@runs("broken-flag.md", "It is gone")
+def test_a_deleted_flag_is_made_again(deploy: Deploy, book: Book):
+    pair = settled(deploy, active="green")
+    pair.delete_flag()
+    assert pair.tick()["blocked_by"] == ["flag-invalid"]
+    assert pair.ask(action="initialize", to="green")["outcome"] == "refused"
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 1) and pair.tick()["decision"] == "none"
+
+
+@runs("broken-flag.md", "Somebody wrote it by hand")
+def test_a_hand_edit_is_taken_back(deploy: Deploy, book: Book):
+    pair = settled(deploy, active="green")
+    pair.write_by_hand("blue")
+    pair.wait_until_audited(3)
+    assert kinds(pair)[-1] == "external"
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 4)
+
+
+# -- regional-problem.md ---------------------------------------------------------------------------------------------
+
+OTHER = "eu-west-1"
+
+
+def two_regions(deploy: Deploy, **wanted: Any) -> Pair:
+    return settled(deploy, GreenRegion=OTHER, environments={"green": {"region": OTHER}}, **wanted)
+
+
+def lose(pair: Pair, colour: str) -> None:
+    """Nothing in its region answers."""
+    for service in ("mwaa", "monitoring"):
+        pair.aws.add_fault("server-error", service, match=pair.environments[colour])
+
+
+@runs("regional-problem.md", "A regional problem, and the way back")
+def test_the_other_region_is_asked(deploy: Deploy, book: Book):
+    book.rest(two_regions(deploy))
+
+
+@runs("regional-problem.md", "The region of the standby is lost")
+def test_the_region_of_the_standby_is_lost(deploy: Deploy, book: Book):
+    pair = two_regions(deploy)
+    lose(pair, "green")
+    book.rest(pair)
+    assert pair.tick()["decision"] == "none" and pair.stands_at() == ("blue", 1)
+
+
+@runs("regional-problem.md", "The region of the active is lost")
+def test_the_region_of_the_active_is_lost(deploy: Deploy, book: Book):
+    pair = two_regions(deploy, active="green")
+    lose(pair, "green")
+    assert pair.tick()["decision"] == "none", "unknown is not unhealthy"
+    book(pair)
+    assert pair.stands_at() == ("blue", 3)
+    pair.aws.clear_faults()
+    book.rest(pair)
+    assert pair.stands_at() == ("green", 4) and pair.ask(action="status")["hold"] is None
+
+
+def other_flag(pair: Pair) -> str | None:
+    found = pair.client("ssm", region_name=OTHER).get_parameters(Names=[pair.flag_name])["Parameters"]
+    return found[0]["Value"] if found else None
+
+
+@runs("regional-problem.md", "The region of the flag is lost")
+def test_the_flag_is_made_in_the_other_region(deploy: Deploy, book: Book):
+    pair = two_regions(deploy)
+    pair.aws.add_fault("server-error", "lambda", "*")
+    book.rest(pair)
+    assert (pair.stands_at(), other_flag(pair)) == (("blue", 1), "green"), "the one that is lost says blue"
+    pair.client("ssm", region_name=OTHER).delete_parameter(Name=pair.flag_name)
+
+
+@runs("regional-problem.md", "The region of the flag is back")
+def test_back_to_one_flag(deploy: Deploy, book: Book):
+    pair = two_regions(deploy)
+    pair.client("ssm", region_name=OTHER).put_parameter(Name=pair.flag_name, Value="green", Type="String")
+    book.rest(pair)
+    assert (pair.stands_at(), other_flag(pair)) == (("green", 2), None)
+    assert pair.ask(action="status")["hold"] is None and pair.tick()["decision"] == "none"
+
+
+# -- rotating-out-a-colour.md ----------------------------------------------------------------------------------------
+
+def successor(pair: Pair) -> str:
+    name = f"{pair.name}-green-2"
+    pair.aws.put_environment(name)
+    return name
+
+
+@pytest.fixture
+def made_environments(deploy: Deploy, aws: Any) -> Iterator[None]:
+    before = {known["name"] for known in aws.environments()}
+    yield
+    for known in aws.environments():
+        if known["name"] not in before and known["name"].endswith("-green-2"):
+            aws.delete_environment(known["name"])
+
+
+@runs("rotating-out-a-colour.md", "Hold, and make the new one")
+def test_a_new_environment_stands_beside_the_old_one(deploy: Deploy, book: Book, made_environments: None):
+    pair = settled(deploy)
+    book(pair)
+    book.rest(pair, NEW=successor(pair))
+    assert pair.ask(action="status")["hold"]
+
+
+def names_in_use(pair: Pair) -> str:
+    return pair.ask(action="status")["environments"]["green"]
+
+
+@runs("rotating-out-a-colour.md", "Give its name to the stack")
+def test_the_stack_takes_the_new_name_and_keeps_everything_else(deploy: Deploy, book: Book, made_environments: None):
+    pair = settled(deploy, active="blue", LogLevel="debug")
+    new, before = successor(pair), pair.stands_at()
+    book.rest(pair, NEW=new)
+    assert names_in_use(pair) == new and pair.stands_at() == before
+    given = pair.client("cloudformation").describe_stacks(StackName=pair.name)["Stacks"][0]["Parameters"]
+    kept = {entry["ParameterKey"]: entry["ParameterValue"] for entry in given}
+    assert (kept["LogLevel"], kept["CooldownSeconds"], kept["GreenEnvironmentName"]) == ("debug", "300", new)
+
+
+@runs("rotating-out-a-colour.md", "Check, release, drill")
+def test_the_new_one_is_checked_and_drilled(deploy: Deploy, book: Book):
+    pair = settled(deploy)
+    pair.hold()
+    assert pair.ask(action="drill")["outcome"] == "blocked", "not under a hold"
+    book(pair)
+    assert pair.stands_at() == ("green", 2)
+    pair.aws.age_parameter(pair.flag_name, 15 * 60 + 1)
+    assert pair.tick()["decision"] == "drill-return"
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3)
+
+
+@runs("rotating-out-a-colour.md", "Go back")
+def test_the_old_name_comes_back(deploy: Deploy, book: Book, made_environments: None):
+    pair = settled(deploy)
+    forward = Book(SECTIONS["rotating-out-a-colour.md", "Give its name to the stack"], 0, book.home)
+    forward.rest(pair, NEW=successor(pair))
+    book.rest(pair)
+    assert names_in_use(pair) == pair.environments["green"] and pair.ask(action="status")["hold"] is None
+
+
+# -- nothing passes silently -------------------------------------------------------------------------------------------
+
+def test_every_section_with_commands_is_run():
+    assert set(SECTIONS) == RUN
+
+
+def test_every_command_says_what_it_answers():
+    silent = [(key, command.text) for key, section in SECTIONS.items() for step in section.steps for block in step
+              for command in commands(block) if command.answer is None and not ASSIGNMENT.match(command.text)]
+    assert silent == []
+
+
+def test_the_names_are_the_same_in_all_runbooks():
+    assert set(NAMES) == set(files()), "each begins with them"
+    index = NAMES[INDEX].splitlines()
+    for file, block in NAMES.items():
+        more = [line for line in block.splitlines() if line not in index]
+        assert [line for line in block.splitlines() if line in index] == index, file
+        assert all(re.fullmatch(r"(OTHER|NEW|STACK)=\S+", line) for line in more), file
+
+
+def test_no_placeholder_is_left_in_a_command():
+    for (file, heading), section in SECTIONS.items():
+        for block in (block for step in section.steps for block in step):
+            assert not re.search(r"<[a-z-]+>|mwaa-blue-green|airflow-(blue|green)|us-east-1", block), (file, heading, block)
+
+
+def test_what_is_not_run_is_only_what_a_real_account_can_do_and_said_to_be_so():
+    for file in files():
+        text = (DOCS / file).read_text()
+        for heading, mark, block in blocks(file):
+            assert mark in ("bash", "bash or", "console"), (file, heading, mark)
+            if mark == "console":
+                for line in block.splitlines():
+                    assert re.match(r"aws mwaa |sam deploy$", line), (file, line)
+                before = text[:text.index(f"```console\n{block}")].rsplit("```", 1)[-1]
+                assert "ot run here" in before, f"{file}, {heading}: it does not say that this was not run"
+
+
+def test_every_link_leads_somewhere():
+    def anchor(heading: str) -> str:
+        return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+    anchors = {file: {anchor(line.lstrip("# ")) for line in (DOCS / file).read_text().splitlines() if line.startswith("#")} for file in files()}
+    for file in files():
+        for target in re.findall(r"\]\(([^)]+)\)", (DOCS / file).read_text()):
+            name, _, part = target.partition("#")
+            assert (name or file) in anchors and (not part or part in anchors[name or file]), f"{file}: {target}"
+
+
+def test_the_index_and_the_readme_name_every_runbook():
+    for place in (DOCS / INDEX, PROJECT / "README.md"):
+        missing = [file for file in files() if file != INDEX and file not in place.read_text()]
+        assert missing == [], place
+
+
+# -- the test itself -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("command", "printed", "code", "good"), [
+    ("mwaa-bluegreen switch --to green    # switched", "switched: green is active\n", 0, True),
+    ("mwaa-bluegreen switch --to green    # switched", "refused: blue is active\n", 3, False),
+    ("mwaa-bluegreen switch --to green    # switched", "switched: green is active\n", 7, False),
+    ("mwaa-bluegreen switch --to green    # refused", "refused: blue is active\n", 0, False),
+    ("mwaa-bluegreen switch --to green    # switched", "", 0, False),
+    ("mwaa-bluegreen check    # ready", "p: not ready, 49 of 100\n", 5, False),
+    ("mwaa-bluegreen check    # ready", "p: ready, 100 of 100\n", 0, True),
+    ("ask switch-handler '{}'    # switched", '{"outcome":"would_switch"}{"StatusCode":200}', 0, False),
+    ("ask switch-handler '{}'    # would switch", '{"outcome":"would_switch"}{"StatusCode":200}', 0, True),
+    ("aws ssm get-parameter    # green", "greenish\n", 0, False),
+    ("aws ssm delete-parameter    # nothing", "something\n", 0, False),
+])
+def test_an_answer_that_was_not_promised_fails(command: str, printed: str, code: int, good: bool):
+    class Named:
+        name = "p"
+    assert says(commands(command)[0], printed, code, Named()) is good
