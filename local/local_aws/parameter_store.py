@@ -18,7 +18,7 @@ import re
 import time
 from typing import Any
 
-from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region, json_response
 from ministack.services import ssm
 
 from local_aws import delivery, scope, seams, timeline
@@ -167,6 +167,31 @@ def _label(original: Any) -> Any:
     return label
 
 
+def _unlabel(data: dict[str, Any]) -> Answer:
+    """ministack has no UnlabelParameterVersion."""
+    name, version, labels = data.get("Name"), data.get("ParameterVersion"), data.get("Labels", [])
+    history = ssm._parameter_history.get(name)
+    if not history:
+        return _refuse("ParameterNotFound", f"Parameter {name} not found.")
+    entry = next((entry for entry in history if entry["Version"] == version), None)
+    if entry is None:
+        return _refuse("ParameterVersionNotFound", f"Systems Manager could not find version {version} of {name}.")
+    there = entry.get("Labels", [])
+    removed = [label for label in labels if label in there]
+    entry["Labels"] = [label for label in there if label not in removed]
+    ssm._parameter_history.remember(name)
+    return json_response({"RemovedLabels": removed, "InvalidLabels": [label for label in labels if label not in removed]})
+
+
+def _more_operations(original: Any) -> Any:
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Answer:
+        if headers.get("x-amz-target", "").endswith(".UnlabelParameterVersion"):
+            return _unlabel(json.loads(body))
+        return await original(method, path, headers, body, query_params)
+
+    return handle_request
+
+
 def _page_limit(maximum: int) -> Any:
     def wrap(original: Any) -> Any:
         def read(data: dict[str, Any]) -> Answer:
@@ -226,6 +251,7 @@ def install() -> None:
     seams.replace(ssm, "_delete_parameter", _delete(lambda data: [data.get("Name")]))
     seams.replace(ssm, "_delete_parameters", _delete(lambda data: data.get("Names") or []))
     seams.replace(ssm, "_label_parameter_version", _label)
+    seams.replace(ssm, "handle_request", _more_operations)
     seams.replace(ssm, "_get_parameter_history", _page_limit(50))
     seams.replace(ssm, "_get_parameters_by_path", _page_limit(10))
     seams.replace(ssm, "_get_parameters", _get_several)

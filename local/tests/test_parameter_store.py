@@ -125,6 +125,16 @@ def test_limits_of_reads(client, unique):
     assert refused(lambda: client("ssm").get_parameter_history(Name=f"/{unique}", MaxResults=51)) == "ValidationException"
 
 
+def test_a_label_that_is_taken_off_lets_the_next_version_in(client, unique):
+    put(client, f"/{unique}")
+    for _ in range(99):
+        put(client, f"/{unique}", Overwrite=True)
+    client("ssm").label_parameter_version(Name=f"/{unique}", ParameterVersion=1, Labels=["keep"])
+    answer = client("ssm").unlabel_parameter_version(Name=f"/{unique}", ParameterVersion=1, Labels=["keep", "other"])
+    assert (answer["RemovedLabels"], answer["InvalidLabels"]) == (["keep"], ["other"])
+    assert put(client, f"/{unique}", Overwrite=True)["Version"] == 101
+
+
 def test_eleven_labels_are_one_too_many(client, unique):
     put(client, f"/{unique}")
     client("ssm").label_parameter_version(Name=f"/{unique}", Labels=[f"l{n}" for n in range(10)])
