@@ -110,6 +110,10 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
     let failover = match (has_objections(answer), list(answer, "guards").is_empty()) {
         (_, true) => String::new(),
         (true, _) => "would be stopped, if it were needed:".to_owned(),
+        // No guard of status says so, and "would pass" would be believed.
+        (false, _) if text(answer, "mode") == "observe" => {
+            "would only be reported, if it were needed: the mode is observe".to_owned()
+        }
         (false, _) => "would pass, if it were needed".to_owned(),
     };
     shown.push_str(&fields(
@@ -408,6 +412,15 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part:?} in\n{shown}");
         }
+    }
+
+    #[test]
+    fn a_failover_that_would_only_be_reported_is_not_said_to_pass() {
+        let answer =
+            |mode: &str| json!({"mode": mode, "guards": [{"name": "hold", "passed": true, "detail": "no hold"}]});
+        assert!(status(plain(), "p", &answer("automatic"), noon()).contains("would pass"));
+        let observed = status(plain(), "p", &answer("observe"), noon());
+        assert!(observed.contains("would only be reported") && !observed.contains("would pass"));
     }
 
     #[test]
