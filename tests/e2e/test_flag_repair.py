@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,9 +65,20 @@ def test_by_default_a_broken_flag_is_only_told(pair: Pair):
 def test_without_a_last_audited_colour_nobody_guesses(mended: Pair):
     mended.lose_change_events()
     mended.client("ssm").delete_parameter(Name=f"{mended.root}/last-active")
-    garble(mended)
+    mended.delete_flag()
     tick = mended.tick()
     assert tick["decision"] == "blocked" and "not known" in tick["reason"]
+
+
+def test_what_stood_before_the_garbage_is_put_back_audited_or_not(mended: Pair):
+    """A person's rollback and the garbage after it come in one batch of events, or in none."""
+    mended.lose_change_events()
+    assert mended.ask(action="rollback")["active"] == "blue"
+    garble(mended)
+    garble(mended)
+    assert json.loads(mended.parameter("last-active"))["active"] == "green"
+    assert mended.tick()["decision"] == "restore"
+    assert mended.stands_at() == ("blue", 6)
 
 
 @pytest.mark.long(45)
@@ -113,7 +125,7 @@ def test_ten_ticks_at_once_repair_once(mended: Pair):
 
 
 @pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after"])
-@pytest.mark.parametrize(("operation", "match"), [("GetParameters", "/last-active"), ("PutParameter", "/transitions/"),
+@pytest.mark.parametrize(("operation", "match"), [("GetParameterHistory", "/active-environment"), ("PutParameter", "/transitions/"),
                                                   ("PutParameter", "/active-environment")])
 def test_a_repair_killed_half_way_is_finished_by_a_later_tick(mended: Pair, kind: str, operation: str, match: str):
     garble(mended)

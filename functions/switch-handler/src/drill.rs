@@ -7,6 +7,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_aws::{clock, drilling, switching};
+use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards};
 use bluegreen_core::flag::FlagObservation;
@@ -75,29 +76,15 @@ pub(crate) async fn drill(
     let Some(from) = flag.value.colour().filter(|_| may_begin) else {
         return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     };
-    let drill = Drill {
-        schema: Drill::SCHEMA,
-        id: invocation.request_id.clone(),
-        mode: request.mode,
+    let drill = planned(
+        &request,
+        &flag,
         from,
-        to: from.other(),
-        version: flag.version,
-        modified: flag.modified,
-        started_at: to_milliseconds(now),
         hold_minutes,
-        reason: request
-            .reason
-            .clone()
-            .unwrap_or_else(|| format!("drill of {} on demand", from.other())),
-        requested_by: request.requested_by.clone(),
-        outcome: DrillOutcome::Pending,
-        finished_at: None,
-        proven_at: observed
-            .drill
-            .as_deref()
-            .and_then(Drill::from_stored)
-            .and_then(|last| last.proven_at),
-    };
+        observed.drill.as_deref(),
+        now,
+        invocation,
+    );
     let would = match request.mode {
         Mode::Probe if !ready => objections(&guards),
         Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
@@ -146,6 +133,37 @@ pub(crate) async fn drill(
     start(shell, &flag, drill, guards, invocation).await
 }
 
+/// The drill that is asked for, not begun.
+fn planned(
+    request: &DrillRequest,
+    flag: &FlagObservation,
+    from: Colour,
+    hold_minutes: u32,
+    last: Option<&str>,
+    now: Timestamp,
+    invocation: &Invocation,
+) -> Drill {
+    Drill {
+        schema: Drill::SCHEMA,
+        id: invocation.request_id.clone(),
+        mode: request.mode,
+        from,
+        to: from.other(),
+        version: flag.version,
+        modified: flag.modified,
+        started_at: to_milliseconds(now),
+        hold_minutes,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("drill of {} on demand", from.other())),
+        requested_by: request.requested_by.clone(),
+        outcome: DrillOutcome::Pending,
+        finished_at: None,
+        proven_at: last.and_then(Drill::from_stored).and_then(|last| last.proven_at),
+    }
+}
+
 fn objections(guards: &[Guard]) -> String {
     let objections: Vec<String> = guards
         .iter()
@@ -173,7 +191,7 @@ async fn blocked(
             mode: request.mode,
             outcome: DrillOutcome::Blocked,
             from: active,
-            to: active.map(bluegreen_core::colour::Colour::other),
+            to: active.map(Colour::other),
             active,
             reason: reason.clone(),
             requested_by: request.requested_by.clone(),

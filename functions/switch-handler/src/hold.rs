@@ -54,8 +54,8 @@ pub(crate) async fn release(
             format!("ended: {before}; automatic failovers so far are acknowledged"),
         ),
         (None, true) => (
-            "unchanged",
-            "there is no hold; a release would acknowledge automatic failovers".to_owned(),
+            "would_release",
+            "there is no hold to end; automatic failovers so far would be acknowledged".to_owned(),
         ),
         (None, false) => (
             "unchanged",
