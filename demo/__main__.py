@@ -51,7 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the local AWS running at the end, until Ctrl-C")
     # For those who work on the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
-    parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "release" / "mwaa-bluegreen", help=argparse.SUPPRESS)
+    parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "release" / "mwaa-bluegreen",
+                        help=argparse.SUPPRESS)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if wrong := [each for each in options.set if "=" not in each]:
