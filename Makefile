@@ -51,7 +51,7 @@ debug:
 cli: ## build the command line, target/release/mwaa-bluegreen
 	@cargo build --locked --release --package mwaa-bluegreen
 
-demo: release ## watch a failover on the embedded local AWS (KEEP=1 leaves it running)
+demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: test-rust test-model test-local test-template test-end-to-end ## all tests, fast ones first

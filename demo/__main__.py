@@ -1,4 +1,4 @@
-"""`python -m demo`: watch a failover on the embedded local AWS. Exit 0 only if every step was seen."""
+"""`python -m demo`: watch a failover, a hold and a drill on the embedded local AWS. Exit 0 only if every step was seen."""
 
 from __future__ import annotations
 

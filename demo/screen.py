@@ -62,7 +62,7 @@ class Screen:
     def event(self, seconds: float, who: str, text: str, more: Sequence[str] = (), style: str = "bold") -> None:
         """One line of the timeline, and what has to be said about it below it."""
         first, *rest = wrapped(text, WIDTH - TEXT_COLUMN)
-        stamp = f"{seconds:+8.1f} s  "
+        stamp = f"{round(seconds, 1) + 0.0:+8.1f} s  "  # + 0.0: never -0.0
         self.line(f"{self.styled(stamp, 'dim')}{self.styled(who.ljust(TEXT_COLUMN - WHO_COLUMN), style)}{self._words(first)}")
         for line in [*rest, *(line for each in more for line in wrapped(each, WIDTH - TEXT_COLUMN))]:
             self.line(" " * TEXT_COLUMN + self._words(line))
