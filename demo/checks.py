@@ -23,6 +23,7 @@ SLACK_SECONDS = 3
 class Facts:
     """What the story remembers for its end."""
 
+    began: float = 0.0  # a moment before the flag's first version
     fault_at: float = 0.0
     held_fault_at: float = 0.0
     last_heartbeat: float = 0.0
@@ -115,7 +116,7 @@ def _alarm(pair: Pair, facts: Facts) -> tuple[bool, str]:
     woken = [d for d in pair.decisions(facts.fault_at) if d["trigger"] == "alarm"]
     if not rang or not woken:
         return False, f"{facts.alarm}: rang {len(rang)} times, {len(woken)} probes by the alarm"
-    return True, f"{seconds(rang[0] - facts.fault_at)} after the fault: {facts.alarm}"
+    return True, f"{seconds(min(rang) - facts.fault_at)} after the fault: {facts.alarm}"
 
 
 def _verdicts(pair: Pair, facts: Facts) -> tuple[bool, str]:
@@ -215,7 +216,7 @@ def _who(pair: Pair, facts: Facts) -> tuple[bool, str]:
     passed = (failover["who"]["function"] == "health-watcher" and "unhealthy" in failover["reason"]
               and failover["record"] == facts.claim and switch["who"]["requested_by"] == "ana"
               and switch["reason"] == "blue repaired" and practice["who"]["requested_by"] == "ana"
-              and practice["reason"] == "weekly practice")
+              and practice["reason"].startswith("weekly practice"))
     return passed, "; ".join([f"v2 {failover['who']['function']}", *(
         f"v{detail['version']} {detail['who']['requested_by']}: {detail['reason']}" for detail in (switch, practice))])
 

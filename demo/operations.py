@@ -33,8 +33,9 @@ def hold(story: Story, blue: str) -> None:
     """Hold, kill blue's scheduler: nothing may move. Repair, release."""
     screen, pair, facts = story.screen, story.pair, story.facts
     screen.heading("4  A hold: work on the network, and nobody may switch meanwhile")
-    with screen.working("waiting until the heartbeat alarm of blue is OK again"):
-        story.until_alarms_ok(30)
+    screen.say("Both sides are well again, says a tick:")
+    story.healthy_tick()
+    screen.line()
     screen.say(f"From here on by the command line; it finds the pair by MWAA_BLUEGREEN_PAIR={pair.name}:")
     command(story, f"mwaa-bluegreen hold --minutes {HOLD_MINUTES} --reason 'work on the network' --requested-by ana --yes",
             "placing the hold")
@@ -146,7 +147,7 @@ def outcome_of(story: Story, follower: Follower) -> None:
         ("metric", f"DrillOutcome {{Outcome=succeeded}} {values[-1][1]:.0f}")])
 
 
-def look_back(story: Story, began: float) -> None:
+def look_back(story: Story) -> None:
     """Is the standby ready, and what does the whole look like?"""
     screen = story.screen
     screen.heading("6  Is the standby ready for the next time? And a picture of it all")
@@ -154,7 +155,7 @@ def look_back(story: Story, began: float) -> None:
     screen.line()
     (ROOT / PICTURE).parent.mkdir(exist_ok=True)
     (ROOT / PICTURE).unlink(missing_ok=True)
-    start = datetime.fromtimestamp(began, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    start = datetime.fromtimestamp(story.facts.began, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     command(story, f"mwaa-bluegreen chart --from {start} --period {PERIOD_SECONDS} --output {PICTURE}",
             "drawing what the metrics say")
     screen.say("It stays there; open it in a browser.", style="dim")
