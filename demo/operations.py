@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HOLD_MINUTES, DRILL_MINUTES = 10, 1  # the shortest there is
 PICTURE = Path(".demo/timeline.svg")
-PERIOD_SECONDS = 5  # of the picture: the local schedulers publish a heartbeat so often
+PERIOD_SECONDS = 1  # of the picture: everything here takes seconds. CloudWatch itself keeps these metrics by the minute
 
 
 def command(story: Story, text: str, doing: str) -> str:

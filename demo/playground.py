@@ -41,7 +41,7 @@ def stay(story: Story, screen: Screen, run: Path) -> None:
     show("a drill of a minute, and how it goes on (the watcher's next tick returns)", "mwaa-bluegreen drill --hold-minutes 1",
          "mwaa-bluegreen watch --until-settled")
     show("could the standby take over? what did it all look like?", "mwaa-bluegreen check",
-         f"mwaa-bluegreen chart --last 30m --period 5 --output {PICTURE}")
+         f"mwaa-bluegreen chart --last 30m --period 1 --output {PICTURE}")
     show("the same without the command line", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]),
          one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
     control = f"{aws.endpoint}/_local/mwaa/environments"

@@ -54,7 +54,11 @@ fn every_vector_has_the_owner_it_names() {
             .collect();
         for ask in case.asks {
             let found = owner(&history, ask.at).map(|owner| (owner.value, owner.version));
-            let expected = ask.value.as_deref().map(FlagValue::read).zip(ask.version.map(FlagVersion));
+            let expected = ask
+                .value
+                .as_deref()
+                .map(FlagValue::read)
+                .zip(ask.version.map(FlagVersion));
             if found != expected {
                 wrong.push(format!("{}: at {}: {found:?}, not {expected:?}", case.name, ask.at));
             }
