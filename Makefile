@@ -13,7 +13,6 @@ CARGO_MACHETE := 0.9.2
 AIRFLOW ?= 3.0.6
 AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 UV := 0.13.9
-FUNCTIONS := health-watcher switch-handler change-listener
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -40,7 +39,10 @@ $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
 	@cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
 	@touch $@
 
-release: tools ## build the three release binaries for this machine's architecture, as Lambda needs them
+release: functions cli ## build the three functions as Lambda needs them, for this machine's architecture, and the command line
+
+# Two cargo commands: features are unified over what is built together, and the command line wants more of them.
+functions: tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release --locked
 
 debug:
@@ -49,7 +51,7 @@ debug:
 cli: ## build the command line, target/release/mwaa-bluegreen
 	@cargo build --locked --release --package mwaa-bluegreen
 
-demo: release ## watch a failover on the embedded local AWS (KEEP=1 leaves it running)
+demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: test-rust test-model test-local test-template test-end-to-end ## all tests, fast ones first
@@ -103,4 +105,4 @@ bench: release ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release debug cli gates demo test test-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli gates demo test test-airflow test-rust test-model test-local test-template test-end-to-end bench clean

@@ -74,6 +74,8 @@ def measure() -> dict[str, Any]:
         results["cold_start"] = cold_start.measure(contenders, ROUNDS, INVOKED_ROUNDS, INVOCATIONS)
         step("counting calls")
         results["calls"] = calls.count(stack)
+        step(f"checking two environments of {calls.DAGS} DAGs")
+        results["check"] = calls.check_many(stack)
         step("timing waits")
         results["waits"] = calls.time_waits(stack, WAIT_SAMPLES)
         step(f"killing blue's scheduler and waiting for the failover, some {calls.FAILURE_WINDOW_SECONDS} s")

@@ -28,6 +28,8 @@ LATENCY_MS = 100
 SERVICES = ("ssm", "airflow", "monitoring", "events")
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 TRANSITIONS = "/mwaa/blue-green/transitions"
+FLAG = "/mwaa/blue-green/active-environment"
+DAGS, DRILL_SECONDS = 1000, 60
 SCHEDULED = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
@@ -68,6 +70,10 @@ class BenchStack:
     def variables(self) -> dict[str, dict[str, str]]:
         describe = self.client("lambda").get_function_configuration
         return {name: describe(FunctionName=f"{PAIR}-{name}")["Environment"]["Variables"] for name in FUNCTIONS}
+
+    def configure(self, function: str, **variables: str) -> None:
+        self.client("lambda").update_function_configuration(
+            FunctionName=f"{PAIR}-{function}", Environment={"Variables": {**self.variables()[function], **variables}})
 
     def invoke(self, function: str, payload: Any) -> dict[str, Any]:
         answer = self.client("lambda").invoke(FunctionName=f"{PAIR}-{function}", Payload=json.dumps(payload))
@@ -136,6 +142,13 @@ def count(stack: BenchStack) -> dict[str, Any]:
     since = stack.aws.calls_so_far()
     stack.calm_tick()
     cases["healthy tick, calm"] = stack.calls("health-watcher", since)
+    # First of all a check of readiness: its score is from then on one of the metrics that are always on.
+    interval = stack.variables()["health-watcher"]["READINESS_INTERVAL_MINUTES"]
+    stack.configure("health-watcher", READINESS_INTERVAL_MINUTES="1")
+    since = stack.aws.calls_so_far()
+    stack.calm_tick()
+    cases["healthy tick, with the hourly readiness check"] = stack.calls("health-watcher", since)
+    stack.configure("health-watcher", READINESS_INTERVAL_MINUTES=interval)
     timeline_before = stack.aws.timeline_so_far()
     cases["healthy tick, publishing"] = stack.calls_of("health-watcher", {})
     series = sum(entry["what"] == "metric" for entry in stack.aws.timeline(timeline_before))
@@ -147,7 +160,55 @@ def count(stack: BenchStack) -> dict[str, Any]:
     cases["manual switch"] = switches
     stack.answer_late(0)
     stack.listened_to(lambda: stack.invoke("switch-handler", {"to": "blue"}))
+    stack.answer_late(LATENCY_MS)
+    cases |= count_drill(stack)
+    stack.answer_late(0)
     return {"cases": {name: summary(calls) for name, calls in cases.items()}, "always_on_metrics": series}
+
+
+def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
+    """A drill on paper, then a real one: its start, a tick in its middle, its return."""
+    cases = {"drill, dry": stack.calls_of("switch-handler", {"action": "drill", "mode": "dry"})}
+    drill = {"action": "drill", "mode": "switch", "hold_minutes": DRILL_SECONDS // 60}
+    started: list[Call] = []
+    stack.listened_to(lambda: started.extend(stack.calls_of("switch-handler", drill)))
+    cases["drill, start (mode switch)"] = started
+    since = stack.aws.calls_so_far()
+    stack.calm_tick()
+    cases["calm tick while a drill is under way"] = stack.calls("health-watcher", since)
+    stack.aws.age_parameter(FLAG, DRILL_SECONDS + 1)
+    returned: list[Call] = []
+
+    def due() -> None:
+        since = stack.aws.calls_so_far()
+        if (answer := stack.calm_tick())["decision"] != "drill-return":
+            raise BenchError(f"the drill's time is over, but the watcher decided {answer['decision']}: {answer['reason']}")
+        returned.extend(stack.calls("health-watcher", since))
+
+    stack.listened_to(due)
+    cases["drill, return and outcome"] = returned
+    return cases
+
+
+def check_many(stack: BenchStack) -> dict[str, Any]:
+    """A check of two environments with many DAGs each."""
+    for colour in ("blue", "green"):
+        stack.aws.put_environment(f"{PAIR}-{colour}", dags=DAGS)
+    stack.answer_late(LATENCY_MS)
+    since = stack.aws.calls_so_far()
+    answer = stack.invoke("switch-handler", {"action": "check"})
+    calls = stack.calls("switch-handler", since)
+    stack.answer_late(0)
+    listed = answer["readiness"]["dags"]["listed"]
+    if answer["readiness"]["partial"] or {each["known"] for each in listed.values()} != {DAGS}:
+        raise BenchError(f"the check of {DAGS} DAGs is not whole: {answer['readiness']['not_asked']}, {listed}")
+    for colour in ("blue", "green"):
+        stack.aws.put_environment(f"{PAIR}-{colour}", dags=0)
+    asked = sorted(call["at"] for call in calls if call["operation"] == "InvokeRestApi")
+    return {"dags": DAGS, "seconds": answer["elapsed_ms"] / 1000, "calls": len(calls), "airflow_requests": len(asked),
+            "requests_a_second": (len(asked) - 1) / max(asked[-1] - asked[0], 1),
+            "busiest_second": max(sum(at <= other < at + 1 for other in asked) for at in asked),
+            "billable": billable(calls), "latency_ms": LATENCY_MS, "outcome": answer["outcome"]}
 
 
 def count_exceptions(stack: BenchStack) -> dict[str, Any]:
@@ -157,10 +218,7 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
     stack.answer_late(LATENCY_MS)
     standby_down = stack.calls_of("health-watcher", {})
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="running")
-    named = {f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")}
-    variables = {**stack.variables()["health-watcher"], **named}
-    stack.client("lambda").update_function_configuration(FunctionName=f"{PAIR}-health-watcher",
-                                                         Environment={"Variables": variables})
+    stack.configure("health-watcher", **{f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")})
     named_alarms = stack.calls_of("health-watcher", {})
     stack.answer_late(0)
     return {"tick, publishing, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}

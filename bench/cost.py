@@ -25,6 +25,7 @@ SUSPECT_HOURS = 1.0
 LAMBDA_LINES_BYTES = 71 + 55 + 170  # START, END and REPORT, that Lambda itself writes
 LOG_EVENT_BYTES = 26  # that CloudWatch Logs adds to each line
 AUDIT_EVENT_BYTES = 4096
+CHECK_SECONDS = 2  # of two environments with some hundreds of DAGs each
 FULL_PROCESSOR_MB = 1769  # memory for which Lambda gives one whole processor
 
 
@@ -34,6 +35,7 @@ class Template:
     memory_mb: int
     metrics_interval_minutes: int
     probe_interval_seconds: int
+    readiness_interval_minutes: int
 
     @staticmethod
     def read(path: Path) -> Template:
@@ -49,6 +51,7 @@ class Template:
             memory_mb=template["Globals"]["Function"]["MemorySize"],
             metrics_interval_minutes=template["Parameters"]["MetricsIntervalMinutes"]["Default"],
             probe_interval_seconds=template["Parameters"]["ProbeIntervalSeconds"]["Default"],
+            readiness_interval_minutes=template["Parameters"]["ReadinessIntervalMinutes"]["Default"],
         )
 
 
@@ -66,18 +69,22 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
     prices = {name: price["usd"] for name, price in json.loads(PRICES.read_text())["prices"].items()}
     asked: dict[str, int] = cases[tick]["billable"]
     listener: dict[str, int] = cases["listener event (flag written)"]["billable"]
+    checked: dict[str, int] = cases["healthy tick, with the hourly readiness check"]["billable"]
+    checks = MINUTES / template.readiness_interval_minutes
     suspect_ticks = SUSPECT_HOURS * 60
     probes = SUSPECT_HOURS * 3600 / template.probe_interval_seconds
     publishing = MINUTES / template.metrics_interval_minutes + suspect_ticks
     # A switch or an extra tick, and the listener that audits it and tells people.
     invocations = MINUTES + 3 * TRANSITIONS_A_MONTH
 
-    put_metrics = publishing * asked["PutMetricData"] + TRANSITIONS_A_MONTH * listener["PutMetricData"]
+    put_metrics = (publishing * asked["PutMetricData"] + checks * checked.get("PutMetricData", 0)
+                   + TRANSITIONS_A_MONTH * listener["PutMetricData"])
     # What is billed is asked on the ticks that publish, and by every probe of a suspect active.
     get_metrics = publishing * asked.get("GetMetricData", 0) + probes * cases["suspect probe"]["billable"]["GetMetricData"]
-    describe_alarms = (publishing + probes) * asked.get("DescribeAlarms", 0)
+    get_metrics += checks * checked.get("GetMetricData", 0)
+    describe_alarms = (publishing + probes) * asked.get("DescribeAlarms", 0) + checks * checked.get("DescribeAlarms", 0)
     seconds = (MINUTES * (READS_MS + processor_ms * FULL_PROCESSOR_MB / template.memory_mb) + publishing * WRITES_MS
-               + TRANSITIONS_A_MONTH * 2 * 5 * WRITES_MS) / 1000 + SUSPECT_HOURS * 3600
+               + TRANSITIONS_A_MONTH * 2 * 5 * WRITES_MS) / 1000 + SUSPECT_HOURS * 3600 + checks * CHECK_SECONDS
     gb_seconds = seconds * template.memory_mb / 1024
     log_gb = (MINUTES * (log_bytes + LAMBDA_LINES_BYTES + 4 * LOG_EVENT_BYTES) + probes * (log_bytes + LOG_EVENT_BYTES)
               + TRANSITIONS_A_MONTH * AUDIT_EVENT_BYTES) / 1e9
@@ -120,7 +127,8 @@ def compute(template: Template, calls: dict[str, Any], cold_start: dict[str, Any
         "measured": {"processor_ms_a_tick": processor_ms, "log_bytes_a_tick": log_bytes},
         "assumed": {
             "reads_ms": READS_MS, "writes_ms": WRITES_MS, "transitions_a_month": TRANSITIONS_A_MONTH,
-            "suspect_hours": SUSPECT_HOURS, "lambda_lines_bytes": LAMBDA_LINES_BYTES, "hours_a_month": HOURS,
+            "suspect_hours": SUSPECT_HOURS, "check_seconds": CHECK_SECONDS,
+            "lambda_lines_bytes": LAMBDA_LINES_BYTES, "hours_a_month": HOURS,
             "processor_share": f"{template.memory_mb}/{FULL_PROCESSOR_MB}",
         },
     }

@@ -1,1 +1,1 @@
-"""`make demo`: a failover from beginning to end on the embedded local AWS."""
+"""`make demo`: a failover, a hold and a drill from beginning to end on the embedded local AWS."""

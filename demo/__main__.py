@@ -1,4 +1,4 @@
-"""`python -m demo`: watch a failover on the embedded local AWS. Exit 0 only if every step was seen."""
+"""`python -m demo`: watch a failover, a hold and a drill on the embedded local AWS. Exit 0 only if every step was seen."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the local AWS running at the end, until Ctrl-C")
     # For those who work on the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
+    parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "release" / "mwaa-bluegreen",
+                        help=argparse.SUPPRESS)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if wrong := [each for each in options.set if "=" not in each]:
@@ -90,6 +92,9 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
     if missing := missing_binaries(options.binaries):
         screen.line(f"No binary of {', '.join(missing)} in {options.binaries}: build them with `make release`.")
         return 1
+    if not options.command_line.is_file():
+        screen.line(f"No command line, {options.command_line}: build it with `make release`.")
+        return 1
     from local_aws.process import LocalAws
 
     from demo.story import Story
@@ -97,12 +102,13 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
     run = FILES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     aws = LocalAws(log=run / "local-aws.log")
-    story = Story(aws, screen, run / "deployment", options.binaries, dict(each.split("=", 1) for each in options.set))
+    story = Story(aws, screen, run / "deployment", options.binaries, options.command_line.resolve(),
+                  dict(each.split("=", 1) for each in options.set))
     keep_files = options.keep
     try:
         started = time.monotonic()
-        screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, and the standby takes over", "bold"))
-        screen.line("The functions, the template and the AWS CLI are real; only AWS itself is a local one, on 127.0.0.1.")
+        screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, the standby takes over; then a hold and a drill", "bold"))
+        screen.line("The functions, the command line, the template and the AWS CLI are real; only AWS is a local one, on 127.0.0.1.")
         reason = seen_through(story, run)
         if reason:
             keep_files = True

@@ -6,11 +6,13 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Callable
 
 from local_aws.process import LocalAws
 
-from demo.pair import FUNCTIONS, Pair, instant
+from demo.mailbox import Mailbox
+from demo.pair import FUNCTIONS, Pair
 from demo.screen import milliseconds, seconds
 
 # What a busy machine may add to the promise "failure window plus one probe".
@@ -21,7 +23,9 @@ SLACK_SECONDS = 3
 class Facts:
     """What the story remembers for its end."""
 
+    began: float = 0.0  # a moment before the flag's first version
     fault_at: float = 0.0
+    held_fault_at: float = 0.0
     last_heartbeat: float = 0.0
     flag_at: float = 0.0
     alarm: str = ""
@@ -32,6 +36,8 @@ class Facts:
     calls_to: int = 0
     answer: dict[str, Any] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=dict)
+    drill: dict[str, Any] = field(default_factory=dict)
+    check: str = ""
 
 
 @dataclass
@@ -46,7 +52,8 @@ def hour(timestamp: str) -> str:
     return timestamp[11:19]
 
 
-def verify(pair: Pair, aws: LocalAws, facts: Facts, window: float, probe_interval: float) -> list[Result]:
+def verify(pair: Pair, aws: LocalAws, mailbox: Mailbox, picture: Path, facts: Facts, window: float,
+           probe_interval: float) -> list[Result]:
     results: list[Result] = []
 
     def check(what: str, look: Callable[[], tuple[bool, str]]) -> None:
@@ -56,17 +63,24 @@ def verify(pair: Pair, aws: LocalAws, facts: Facts, window: float, probe_interva
             passed, seen = False, f"{type(error).__name__}: {error}"
         results.append(Result(what, passed, seen))
 
-    check("the flag says blue again, version 3", lambda: _flag(pair))
-    check("its history tells the three changes", lambda: _history(pair))
+    check("the flag says blue again, version 5", lambda: _flag(pair))
+    check("its history tells the five changes", lambda: _history(pair))
     check("the claim is the record of the failover", lambda: _record(pair, facts))
     check("the heartbeat alarm rang, the watcher woke", lambda: _alarm(pair, facts))
     check("blue was suspect first, then unhealthy", lambda: _verdicts(pair, facts))
     check("failover: after the window, within one probe", lambda: _timing(facts, window, probe_interval))
     check("nobody else touched anything meanwhile", lambda: _untouched(pair, aws, facts))
+    check("under the hold a dead blue stayed active", lambda: _held(pair, facts))
+    check("the hold, its block and its end were told once", lambda: _hold_told(pair))
+    check("the drill switched, held a minute, returned", lambda: _drill(pair, facts))
+    check("its outcome was told once, and is a metric", lambda: _outcome(pair, facts))
     check("the audit log has each transition once", lambda: _audit(pair))
     check("who and why are in the audit log", lambda: _who(pair, facts))
-    check("metrics tell of both transitions", lambda: _metrics(pair, facts))
-    check("metrics say that blue is active", lambda: _active(pair, facts))
+    check("people got a mail of each thing they must know", lambda: _mails(mailbox))
+    check("metrics tell of all four transitions", lambda: _metrics(pair, facts))
+    check("metrics say that blue is active", lambda: _active(pair))
+    check("the standby is ready", lambda: _ready(facts))
+    check("the picture shows failover, hold and drill", lambda: _picture(picture))
     check("the stack's schedule makes ticks, too", lambda: _schedule(pair))
     check("no function failed, nothing undelivered", lambda: _no_failures(pair, aws))
     return results
@@ -74,7 +88,7 @@ def verify(pair: Pair, aws: LocalAws, facts: Facts, window: float, probe_interva
 
 def _flag(pair: Pair) -> tuple[bool, str]:
     flag = pair.flag()
-    return (flag["Value"], flag["Version"]) == ("blue", 3), f"ssm get-parameter: {flag['Value']}, version {flag['Version']}"
+    return (flag["Value"], flag["Version"]) == ("blue", 5), f"ssm get-parameter: {flag['Value']}, version {flag['Version']}"
 
 
 def _history(pair: Pair) -> tuple[bool, str]:
@@ -82,7 +96,9 @@ def _history(pair: Pair) -> tuple[bool, str]:
                  version["LastModifiedUser"].rsplit("/", 1)[-1]) for version in pair.flag_history()]
     expected = [(1, "blue", "initialize", pair.function("switch-handler")),
                 (2, "green", "failover", pair.function("health-watcher")),
-                (3, "blue", "switch", pair.function("switch-handler"))]
+                (3, "blue", "switch", pair.function("switch-handler")),
+                (4, "green", "drill", pair.function("switch-handler")),
+                (5, "blue", "drill-return", pair.function("health-watcher"))]
     return versions == expected, "; ".join(f"{number} {value}, {kind}" for number, value, kind, _ in versions)
 
 
@@ -100,7 +116,7 @@ def _alarm(pair: Pair, facts: Facts) -> tuple[bool, str]:
     woken = [d for d in pair.decisions(facts.fault_at) if d["trigger"] == "alarm"]
     if not rang or not woken:
         return False, f"{facts.alarm}: rang {len(rang)} times, {len(woken)} probes by the alarm"
-    return True, f"{seconds(rang[0] - facts.fault_at)} after the fault: {facts.alarm}"
+    return True, f"{seconds(min(rang) - facts.fault_at)} after the fault: {facts.alarm}"
 
 
 def _verdicts(pair: Pair, facts: Facts) -> tuple[bool, str]:
@@ -126,25 +142,83 @@ def _untouched(pair: Pair, aws: LocalAws, facts: Facts) -> tuple[bool, str]:
     return not writes, acts or "only the functions wrote; this demo only read"
 
 
+def _held(pair: Pair, facts: Facts) -> tuple[bool, str]:
+    probes = [d for d in pair.decisions(facts.held_fault_at) if d["at"] > facts.held_fault_at and d["version"] == 3]
+    blocked = [d for d in probes if d["decision"] == "blocked"]
+    passed = len(blocked) >= 2 and all((d["blue"], d["guard"]) == ("unhealthy", "hold") for d in blocked)
+    times = sum(value for _, value in pair.metric("FailoverBlocked", facts.held_fault_at, time.time() + 1, Guard="hold"))
+    return passed and times >= 1, f"{len(blocked)} looks: blue unhealthy, blocked by hold; metric FailoverBlocked"
+
+
+def _told(pair: Pair, detail_type: str) -> list[dict[str, Any]]:
+    """Details of the events of a type; a repeat of one is not another."""
+    found = {event["detail"]["id"]: event["detail"] for event in pair.audit_events() if event["detail-type"] == detail_type}
+    return list(found.values())
+
+
+def _hold_told(pair: Pair) -> tuple[bool, str]:
+    changes = [detail["state"] for detail in _told(pair, "Hold Changed")]
+    blocked = [",".join(detail["blocked_by"]) for detail in _told(pair, "Failover Blocked")]
+    return ((changes, blocked) == (["held", "ended"], ["hold"]),
+            f"Hold Changed: {', '.join(changes)}; Failover Blocked by {', '.join(blocked)}")
+
+
+def _drill(pair: Pair, facts: Facts) -> tuple[bool, str]:
+    out, back = (version["LastModifiedDate"].timestamp() for version in pair.flag_history()[3:5])
+    stored = pair.drill()
+    passed = back - out >= 60 and (stored["outcome"], stored["mode"]) == ("succeeded", "switch") \
+        and facts.drill["timings"]["held_s"] >= 60
+    return passed, f"green for {seconds(back - out)} by Parameter Store's clock; {stored['outcome']}"
+
+
+def _outcome(pair: Pair, facts: Facts) -> tuple[bool, str]:
+    told = _told(pair, "Drill Finished")
+    count = sum(value for _, value in pair.metric("DrillOutcome", facts.fault_at, time.time() + 1, Outcome="succeeded"))
+    outcomes = ", ".join(detail["outcome"] for detail in told)
+    return (outcomes, count) == ("succeeded", 1), f"Drill Finished: {outcomes}; DrillOutcome succeeded {count:.0f}"
+
+
+def _mails(mailbox: Mailbox) -> tuple[bool, str]:
+    prefix = f"[{mailbox.pair.name}] "
+    subjects = [mail.subject.removeprefix(prefix) for mail in mailbox.mails()]
+    wanted = ("FAILOVER blue -> green", "SWITCH green -> blue", "HOLD until", "FAILOVER BLOCKED by hold", "HOLD ended")
+    missing = [part for part in wanted if not any(part in subject for subject in subjects)]
+    return not missing, f"missing: {', '.join(missing)}" if missing else "; ".join(dict.fromkeys(subjects))
+
+
+def _ready(facts: Facts) -> tuple[bool, str]:
+    first = facts.check.strip().splitlines()[0] if facts.check.strip() else "no answer"
+    return ": ready" in first, f"mwaa-bluegreen check: {first.strip()}"
+
+
+def _picture(picture: Path) -> tuple[bool, str]:
+    svg = picture.read_text()
+    wanted = ("failover, ", "switch", "drill", "drill-return", "hold", "succeeded", "blue", "green")
+    missing = [word for word in wanted if f">{word}" not in svg.replace("\n", "")]
+    return not missing, f"missing: {', '.join(missing)}" if missing else f"{picture.name}, {len(svg) / 1000:.0f} kB"
+
+
 def _transitions(pair: Pair) -> list[dict[str, Any]]:
     return [event["detail"] for event in pair.audit_events() if event["detail-type"] == "Environment Transition"]
 
 
 def _audit(pair: Pair) -> tuple[bool, str]:
     found = [(detail["id"].rsplit(":", 1)[-1], detail["kind"]) for detail in _transitions(pair)]
-    expected = [("v1", "initialize"), ("v2", "failover"), ("v3", "switch")]
+    expected = [("v1", "initialize"), ("v2", "failover"), ("v3", "switch"), ("v4", "drill"), ("v5", "drill-return")]
     audited = pair.audited()
-    return (sorted(found) == expected and audited == "3",
+    return (sorted(found) == expected and audited == "5",
             ", ".join(f"{version} {kind}" for version, kind in found))
 
 
 def _who(pair: Pair, facts: Facts) -> tuple[bool, str]:
     details = {detail["version"]: detail for detail in _transitions(pair)}
-    failover, switch = details[2], details[3]
+    failover, switch, practice = details[2], details[3], details[4]
     passed = (failover["who"]["function"] == "health-watcher" and "unhealthy" in failover["reason"]
               and failover["record"] == facts.claim and switch["who"]["requested_by"] == "ana"
-              and switch["reason"] == "blue repaired")
-    return passed, f"v2 {failover['who']['function']}; v3 {switch['who']['requested_by']}: {switch['reason']}"
+              and switch["reason"] == "blue repaired" and practice["who"]["requested_by"] == "ana"
+              and practice["reason"].startswith("weekly practice"))
+    return passed, "; ".join([f"v2 {failover['who']['function']}", *(
+        f"v{detail['version']} {detail['who']['requested_by']}: {detail['reason']}" for detail in (switch, practice))])
 
 
 def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
@@ -152,30 +226,26 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
     deadline = time.monotonic() + 10
     while True:
         counts = {kind: sum(value for _, value in pair.metric("Transitions", *span, Kind=kind))
-                  for kind in ("failover", "switch")}
+                  for kind in ("failover", "switch", "drill", "drill-return")}
         durations = [value for _, value in pair.metric("SwitchDuration", *span)]
         recovery = pair.metric("RecoveryTime", *span)
         exact = facts.flag_at - facts.last_heartbeat
-        passed = counts == {"failover": 1, "switch": 1} and len(durations) == 2 and len(recovery) == 1 and \
+        passed = set(counts.values()) == {1} and len(durations) == len(counts) and len(recovery) == 1 and \
             abs(recovery[0][1] - exact) < 0.5
         if passed or time.monotonic() > deadline:
             break
         time.sleep(0.5)
     shown = ", ".join(f"{kind} {count:.0f}" for kind, count in counts.items())
-    return passed, f"Transitions {shown}; RecoveryTime and 2 SwitchDuration" if passed else (
+    return passed, f"Transitions {shown}; RecoveryTime, {len(durations)} SwitchDuration" if passed else (
         f"Transitions {shown}; SwitchDuration {durations}, RecoveryTime {recovery}")
 
 
-def _active(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    last = {}
+def _active(pair: Pair) -> tuple[bool, str]:
+    last, written = {}, pair.flag()["LastModifiedDate"].timestamp()
     for colour in ("blue", "green"):
-        values = pair.metric("ActiveEnvironment", instant(_written(facts)), time.time() + 1, Colour=colour)
+        values = pair.metric("ActiveEnvironment", written, time.time() + 1, Colour=colour)
         last[colour] = values[-1][1] if values else math.nan
     return last == {"blue": 1, "green": 0}, ", ".join(f"ActiveEnvironment {colour} {value:g}" for colour, value in last.items())
-
-
-def _written(facts: Facts) -> str:
-    return facts.history["entries"][0]["written_at"]
 
 
 def _schedule(pair: Pair) -> tuple[bool, str]:

@@ -52,6 +52,7 @@ class Follower:
         self._audited = {event["id"] for event in pair.audit_events()}
         self._decided_at: dict[str, float] = {}
         self._ill: dict[str, bool] = {}
+        self.also: list[Callable[[], list[Happening]]] = []
 
     def until(self, kind: str, step: str, timeout: float, where: Callable[[Happening], bool] = lambda _: True,
               doing: Callable[[float], str] = lambda _: "") -> Happening:
@@ -70,7 +71,8 @@ class Follower:
 
     def poll(self) -> None:
         self._count_probes()  # before the verdicts, which set it back
-        found = [*self._timeline(), *self._airflow(), *self._verdicts(), *self._audit()]
+        found = [*self._timeline(), *self._airflow(), *self._verdicts(), *self._audit(),
+                 *(happening for source in self.also for happening in source())]
         self._waiting = sorted([*self._waiting, *found], key=lambda happening: happening.at)
         settled = time.time() - SETTLE_SECONDS
         while self._waiting and self._waiting[0].at <= settled:
@@ -102,7 +104,7 @@ class Follower:
                 return Happening(at, "alarm", "alarm", f"{detail['alarm']}: {detail['previous']} -> {detail['state']}{why}",
                                  data=detail)
             case "invoke" if detail["function"] == self.pair.function("health-watcher"):
-                by = {"alarm": "the heartbeat alarm", "schedule": "the schedule, as every minute"}
+                by = {"alarm": "the heartbeat alarm", "schedule": "the schedule, as every minute", "invoke": "the command above"}
                 woken = by.get(detail["trigger"], detail["trigger"])
                 return Happening(at, "woken", "watcher", f"woken by {woken}", data=detail)
             case "invoke" if detail["trigger"] == "event:Environment Transition":
@@ -113,6 +115,8 @@ class Follower:
             case "event" if detail["detail_type"] == "Parameter Store Change" and detail["rules"]:
                 return Happening(at, "event", "event", f"{detail['detail_type']}, matched by rule {', '.join(detail['rules'])}",
                                  data=detail)
+            case "parameter" if "-outcome-" in detail["name"]:
+                return Happening(at, "outcome", "outcome", f"of the drill recorded, once: {detail['name'].rsplit('/', 1)[1]}", data=detail)
             case "parameter" if detail["name"].startswith(f"{self.pair.root}/transitions/"):
                 record = detail["name"].rsplit("/", 1)[1]
                 self._decided_at[record] = instant(json.loads(detail["value"])["decided_at"])
@@ -160,9 +164,10 @@ class Follower:
             # The first probe says all that was seen; after it only the clock moves.
             text = verdicts if entry["probe"] == 1 else f"{verdicts}: {reason.split('; ')[-1]}"
             more = reason.split("; ") if entry["probe"] == 1 else []
+        elif decision == "blocked":
+            text, more = f"{verdicts}: would fail over, blocked by {entry['guard']}", reason.split("; ")
         else:
-            by = f" ({entry['guard']})" if entry.get("guard") else ""
-            text, more = f"{verdicts}: {decision}{by}", reason.split("; ")
+            text, more = f"{verdicts}: {decision}", reason.split("; ")
         if entry.get("conflict"):
             more.append(entry["conflict"])
         # It is logged after the deed; it was reached before the claim.
@@ -176,13 +181,9 @@ class Follower:
                 continue
             self._audited.add(event["id"])
             detail = event["detail"]
-            who = detail.get("who") or {}
-            by = who.get("function") or "an unknown hand"
-            asked = f", asked by {who['requested_by']}" if who.get("requested_by") else ""
-            text = (f"{event['detail-type']}: {detail.get('kind')} {detail.get('from')} -> {detail.get('to')}, "
-                    f"version {detail.get('version')}, by {by}{asked}")
-            why = f"why: {short_times(str(detail.get('reason')))}"
-            found.append(Happening(time.time(), "audit", "audit", text, (why,), detail))
+            text = f"{event['detail-type']}: {told_by(event['detail-type'], detail)}"
+            why = (f"why: {short_times(str(detail['reason']))}",) if detail.get("reason") else ()
+            found.append(Happening(time.time(), "audit", "audit", text, why, {**detail, "type": event["detail-type"]}))
         return found
 
     def _count_probes(self) -> None:
@@ -191,3 +192,21 @@ class Follower:
             self.calls_read = calls[-1]["n"] + 1
         self.probes_under_way += sum(call["operation"] == "GetMetricData"
                                      and call["caller"] == self.pair.function("health-watcher") for call in calls)
+
+
+def told_by(detail_type: str, detail: dict[str, Any]) -> str:
+    """What an audit event says, in a few words."""
+    change = f"{detail.get('from')} -> {detail.get('to')}"
+    match detail_type:
+        case "Environment Transition":
+            who = detail.get("who") or {}
+            by = who.get("function") or "an unknown hand"
+            asked = f", asked by {who['requested_by']}" if who.get("requested_by") else ""
+            return f"{detail.get('kind')} {change}, version {detail.get('version')}, by {by}{asked}"
+        case "Drill Finished":
+            return f"{detail.get('outcome')}, mode {detail.get('mode')}, {change}"
+        case "Failover Blocked":
+            return f"by {', '.join(detail.get('blocked_by', []))}"
+        case "Hold Changed":
+            return str(detail.get("state"))
+    return "see its details"

@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from local_aws.process import LocalAws
 
+ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
 COMMAND_SECONDS = 60
 NAMESPACE = "MWAA/BlueGreen"
@@ -31,7 +34,7 @@ def instant(text: str) -> float:
 
 def run(command: str, environment: dict[str, str]) -> str:
     """Run a shell command in a process group of its own, so that Ctrl-C can end all of it."""
-    process = subprocess.Popen(["/bin/sh", "-c", command], env=environment, stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(["/bin/sh", "-c", command], env=environment, cwd=ROOT, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         out, errors = process.communicate(timeout=COMMAND_SECONDS)
@@ -44,6 +47,35 @@ def run(command: str, environment: dict[str, str]) -> str:
     if process.returncode:
         raise CommandFailed(f"{command}\n{out}{errors}".strip())
     return out
+
+
+class Following:
+    """A command that goes on beside the story; its lines as they come. It ends with the `with` block."""
+
+    def __init__(self, command: str, environment: dict[str, str]) -> None:
+        self.lines: list[tuple[float, str]] = []
+        self._command, self._environment = command, environment
+
+    def __enter__(self) -> Following:
+        self._process = subprocess.Popen(["/bin/sh", "-c", f"exec {self._command} 2>&1"], env=self._environment, cwd=ROOT,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append((time.time(), line.rstrip("\n")))
+
+    def ended(self) -> int | None:
+        """Its exit code, once it has ended and all it said is in `lines`."""
+        return None if self._reader.is_alive() else self._process.wait()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 def json_answers(text: str) -> list[Any]:
@@ -59,10 +91,11 @@ def json_answers(text: str) -> list[Any]:
 
 
 class Pair:
-    def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str]) -> None:
+    def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str], program: Path) -> None:
+        """`program`: the command line, target/release/mwaa-bluegreen."""
         import boto3  # here, because it takes a third of a second
 
-        self.aws, self.name, self.outputs = aws, name, outputs
+        self.aws, self.name, self.outputs, self.program = aws, name, outputs, program
         self.flag_name = outputs["FlagParameter"]
         self.root = self.flag_name.rsplit("/", 1)[0]
         session = boto3.session.Session()
@@ -71,9 +104,9 @@ class Pair:
         self.logs = session.client("logs", **settings)
         self.cloudwatch = session.client("cloudwatch", **settings)
         self.sqs = session.client("sqs", **settings)
-        tools = Path(sys.executable).parent
-        self.environment = {**aws.environment(), "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
-                            "PYTHONWARNINGS": "ignore"}
+        self.sns = session.client("sns", **settings)
+        path = os.pathsep.join([str(program.parent), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        self.environment = {**aws.environment(), "PATH": path, "PYTHONWARNINGS": "ignore", "MWAA_BLUEGREEN_PAIR": name}
 
     def function(self, name: str) -> str:
         return f"{self.name}-{name}"
@@ -91,6 +124,10 @@ class Pair:
             raise CommandFailed(f"{command}\n{answer.get('errorType')}: {answer.get('errorMessage')}")
         return answer
 
+    def command_line(self, command: str) -> str:
+        """Give a `mwaa-bluegreen` command; returns what it says, its messages included."""
+        return run(f"{command} 2>&1", self.environment)
+
     def switch_command(self, request: dict[str, str]) -> str:
         """The stack's own SwitchToBlueCommand or SwitchToGreenCommand, with another request."""
         output = self.outputs[f"SwitchTo{request['to'].capitalize()}Command"]
@@ -107,6 +144,10 @@ class Pair:
 
     def record(self, name: str) -> dict[str, Any]:
         return json.loads(self.ssm.get_parameter(Name=f"{self.root}/transitions/{name}")["Parameter"]["Value"])
+
+    def drill(self) -> dict[str, Any]:
+        """The drill under way, or the last one, as the functions remember it."""
+        return json.loads(self.ssm.get_parameter(Name=f"{self.root}/drill")["Parameter"]["Value"])
 
     def audited(self) -> str:
         return self.ssm.get_parameter(Name=f"{self.root}/audited")["Parameter"]["Value"]

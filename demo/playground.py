@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from demo.operations import PICTURE
 from demo.screen import Screen, broken_command
 from demo.story import BLUE, GREEN, Story
 
@@ -14,7 +15,7 @@ from demo.story import BLUE, GREEN, Story
 def stay(story: Story, screen: Screen, run: Path) -> None:
     """Print the commands, and wait for Ctrl-C."""
     aws, pair = story.aws, story.pair
-    tools = Path(sys.executable).parent
+    tools = f"{pair.program.parent}:{Path(sys.executable).parent}"
     screen.heading("It is yours to play with, until Ctrl-C. In another terminal:")
     settings = {name: value for name, value in aws.environment().items()
                 if name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
@@ -30,10 +31,19 @@ def stay(story: Story, screen: Screen, run: Path) -> None:
     def one(command: str) -> str:
         return "\n".join(broken_command(command, 96))
 
-    show("once: the AWS CLI, and the local AWS as its endpoint", f"export PATH={shlex.quote(str(tools))}:$PATH",
-         "unset AWS_PROFILE AWS_SESSION_TOKEN", *(f"export {name}={value}" for name, value in settings.items()))
-    show("who is active, how are they, what happened?", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]))
-    show("switch", one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
+    show("once: the command line, the AWS CLI, and the local AWS as their endpoint", f"export PATH={shlex.quote(tools)}:$PATH",
+         "unset AWS_PROFILE AWS_SESSION_TOKEN", *(f"export {name}={value}" for name, value in settings.items()),
+         f"export MWAA_BLUEGREEN_PAIR={pair.name}")
+    show("who is active, how are they, what happened?", "mwaa-bluegreen status", "mwaa-bluegreen history")
+    show("switch, and back (it asks you first)", "mwaa-bluegreen switch --to green --reason 'trying it out'",
+         "mwaa-bluegreen rollback")
+    show("a hold, and its end", "mwaa-bluegreen hold --minutes 30 --reason 'trying it out'", "mwaa-bluegreen release")
+    show("a drill of a minute, and how it goes on (the watcher's next tick returns)", "mwaa-bluegreen drill --hold-minutes 1",
+         "mwaa-bluegreen watch --until-settled")
+    show("could the standby take over? what did it all look like?", "mwaa-bluegreen check",
+         f"mwaa-bluegreen chart --last 30m --period 1 --output {PICTURE}")
+    show("the same without the command line", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]),
+         one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
     control = f"{aws.endpoint}/_local/mwaa/environments"
     for title, name, scheduler in ((f"stop a scheduler ({BLUE} or {GREEN}), and watch", BLUE, "stopped"),
                                    ("start it again", BLUE, "running")):

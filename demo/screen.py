@@ -62,10 +62,18 @@ class Screen:
     def event(self, seconds: float, who: str, text: str, more: Sequence[str] = (), style: str = "bold") -> None:
         """One line of the timeline, and what has to be said about it below it."""
         first, *rest = wrapped(text, WIDTH - TEXT_COLUMN)
-        stamp = f"{seconds:+8.1f} s  "
+        stamp = f"{round(seconds, 1) + 0.0:+8.1f} s  "  # + 0.0: never -0.0
         self.line(f"{self.styled(stamp, 'dim')}{self.styled(who.ljust(TEXT_COLUMN - WHO_COLUMN), style)}{self._words(first)}")
         for line in [*rest, *(line for each in more for line in wrapped(each, WIDTH - TEXT_COLUMN))]:
             self.line(" " * TEXT_COLUMN + self._words(line))
+
+    def printed(self, text: str, indent: int = 4) -> None:
+        """What a program printed, as it printed it; of what is too wide, the last column goes on below."""
+        for line in text.rstrip("\n").splitlines():
+            last = max([found.end() for found in re.finditer(r"(?<=\S)  +(?=\S)", line) if found.end() < 60], default=0)
+            last = last or len(line) - len(line.lstrip())
+            for number, part in enumerate(wrapped(line[last:], WIDTH - indent - last)):
+                self.line((" " * indent + (line[:last] if number == 0 else " " * last) + self._words(part)).rstrip())
 
     def fields(self, pairs: Sequence[tuple[str, str]], indent: int = 4, column: int = 0) -> None:
         column = column or max(len(name) for name, _ in pairs) + 2
@@ -160,7 +168,7 @@ def broken_command(text: str, width: int) -> list[str]:
 
 def short_times(text: str) -> str:
     """Times of day instead of whole timestamps: the demo begins and ends within minutes."""
-    return re.sub(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(\.\d)?\d*Z", r"\1\2", text)
+    return re.sub(r"\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d)(\.\d)?\d*Z", r"\1\2", text)
 
 
 def seconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The story that the demo tells, in four parts. Each step is waited for, and shown when it is seen."""
+"""The story that the demo tells, in seven parts. Each step is waited for, and shown when it is seen."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from local_aws.process import LocalAws
 from local_aws.stack import Stack
 
-from demo import checks
+from demo import checks, operations
 from demo.happenings import Follower, Happening, NotSeen
+from demo.mailbox import SUBSCRIBER, Mailbox
 from demo.pair import Pair
 from demo.screen import Screen, milliseconds, seconds, short_times
 
@@ -21,22 +22,31 @@ BLUE, GREEN = "airflow-blue", "airflow-green"
 ROOT = Path(__file__).resolve().parent.parent
 
 # Short, so that the demo is. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
-PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "30", "HeartbeatAlarmPeriodSeconds": "10",
-              "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5"}
+PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "20", "HeartbeatAlarmPeriodSeconds": "10",
+              "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5", "SwitchLeadSeconds": "3",
+              "MetricsIntervalMinutes": "1"}
 PROBE_INTERVAL_SECONDS = 5  # the template's default
 SCHEDULE_SECONDS = 60
 # Airflow calls its scheduler unhealthy when its last heartbeat is older. Less than the alarm's period, so that the
 # watcher, woken by the alarm, finds an Airflow that says so.
 HEALTH_THRESHOLD_SECONDS = 8
+# Two environments as alike as a pair should be: `check` would find what differs.
+TWIN = {"dags": 12, "source_bucket_arn": "arn:aws:s3:::orders-dags", "requirements_s3_path": "requirements.txt",
+        "requirements_s3_object_version": "7"}
+MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
 
 
 class Story:
-    def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, parameters: dict[str, str]) -> None:
-        self.aws, self.screen, self.binaries = aws, screen, binaries
+    def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, program: Path,
+                 parameters: dict[str, str]) -> None:
+        self.aws, self.screen, self.binaries, self.program = aws, screen, binaries, program
         self.parameters = {**PARAMETERS, **parameters}
         self.stack = Stack(aws, STACK_NAME, work)
         self.window = float(self.parameters["FailureWindowSeconds"])
+        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
+        self.patience = self.window + SCHEDULE_SECONDS + 15
         self.pair: Pair  # there once deployed
+        self.mailbox: Mailbox
         self.facts = checks.Facts()
 
     def tell(self) -> None:
@@ -44,6 +54,9 @@ class Story:
         self.set_up()
         self.fail_over()
         self.switch_back()
+        operations.hold(self, BLUE)
+        operations.drill(self)
+        operations.look_back(self)
         self.verify()
 
     # -- 1 -------------------------------------------------------------------------------------------------------
@@ -54,21 +67,26 @@ class Story:
         started = time.monotonic()
         with screen.working("starting the local AWS"):
             self.aws.start()
-        for name in (BLUE, GREEN):
-            self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS)
+        for colour, name in (("blue", BLUE), ("green", GREEN)):
+            self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS, **TWIN,
+                                     weekly_maintenance_window_start=MAINTENANCE_WINDOWS[name],
+                                     configuration_options={"custom.environment_color": colour})
         self.fact("local AWS", f"{self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
         self.fact("MWAA", f"{BLUE} and {GREEN}, schedulers running")
         started = time.monotonic()
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
             architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
-            self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs())
+            self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs(), self.program)
+            self.mailbox = Mailbox(self.pair)
         self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries, deployed in "
                   f"{seconds(time.monotonic() - started)}")
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
         self.fact("parameters", f"{given} (short, for the demo)")
+        self.fact("mailbox", f"the queue {SUBSCRIBER}, subscribed to the stack's topic in place of an e-mail address")
         screen.line()
         screen.say("Say once which environment is active:")
+        self.facts.began = time.time() - 2
         answer = self.invoke(self.pair.outputs["InitializeCommand"], "initialising the flag")
         if answer["outcome"] != "initialized":
             raise NotSeen(f"the flag initialised: the answer was {answer['outcome']}: {answer['reason']}")
@@ -122,9 +140,7 @@ class Story:
             "alarm", "the heartbeat alarm rings", 30, lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
             lambda since: f"{seconds(since)}: the heartbeat alarm waits for 10 s of silence").data["alarm"]
         follower.until("woken", "the watcher is woken", SCHEDULE_SECONDS + 5)
-        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
-        patience = self.window + SCHEDULE_SECONDS + 15
-        flag = follower.until("flag", "the flag written: failover to green", patience, doing=self.probing)
+        flag = follower.until("flag", "the flag written: failover to green", self.patience, doing=self.probing)
         facts.flag_at = flag.at
         facts.claim = follower.until("claim", "the claim created", 5).data["record"]
         verdict = follower.until("verdict", "the verdict logged by the watcher", 10,
@@ -244,18 +260,19 @@ class Story:
         with self.screen.working(doing):
             return self.pair.invoke(command)
 
-    # -- 4 -------------------------------------------------------------------------------------------------------
+    # -- 4 to 6: operations.py; and 7 -----------------------------------------------------------------------------------
 
     def verify(self) -> None:
         screen, follower = self.screen, self.follower
-        screen.heading("4  Check all of it against what AWS answers now")
+        screen.heading("7  Check all of it against what AWS answers now")
         if not any(d["trigger"] == "schedule" for d in self.pair.decisions()):
             follower.until("verdict", "a tick by the stack's schedule", SCHEDULE_SECONDS + 15,
                            lambda h: h.data["trigger"] == "schedule", lambda since:
                            f"{seconds(since)}: the schedule's first tick comes a minute after the deployment")
             screen.line()
         with screen.working("reading parameters, logs, metrics and queues"):
-            results = checks.verify(self.pair, self.aws, self.facts, self.window, PROBE_INTERVAL_SECONDS)
+            results = checks.verify(self.pair, self.aws, self.mailbox, ROOT / operations.PICTURE, self.facts, self.window,
+                                    PROBE_INTERVAL_SECONDS)
         for result in results:
             screen.check(result.passed, result.what, result.seen)
         missing = [result.what for result in results if not result.passed]

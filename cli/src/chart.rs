@@ -326,16 +326,12 @@ fn timeline(
     let (from, to, step) = (seconds(from), seconds(to), f64::from(period));
     let of = |source: Source| series.get(&source).cloned().unwrap_or_default();
     let lasts = pair.lasts.max(step);
-    let mut active: Vec<(f64, Colour)> = Colour::BOTH
-        .iter()
-        .flat_map(|colour| {
-            of(Source::with("ActiveEnvironment", "Colour", colour.as_str()))
-                .into_iter()
-                .filter(|(_, value)| *value > 0.5)
-                .map(|(at, _)| (at, *colour))
-        })
+    let changes: Vec<(f64, f64)> = Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Initialize)
+        .flat_map(|kind| of(Source::with("Transitions", "Kind", kind.as_str())))
         .collect();
-    active.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let active = active(&of(Source::with("ActiveEnvironment", "Colour", "blue")), &changes);
     let healthy = Both::from_fn(|colour| {
         let points: Vec<(f64, bool)> = of(Source::with("EnvironmentHealthy", "Colour", colour.as_str()))
             .into_iter()
@@ -365,6 +361,18 @@ fn timeline(
         }
     }
     transitions.sort_by(|one, other| one.at.total_cmp(&other.at));
+    // A block ends with its cause: the active is healthy again, or another one is active.
+    let over: Vec<f64> = active
+        .iter()
+        .zip(active.iter().skip(1))
+        .filter(|(one, next)| one.1 != next.1)
+        .map(|(_, next)| next.0)
+        .chain(Colour::BOTH.into_iter().flat_map(|colour| {
+            let well = healthy.of(colour).iter().filter(|span| span.what).map(|span| span.from);
+            well.filter(|at| active_at(&active, *at) == Some(colour))
+                .collect::<Vec<_>>()
+        }))
+        .collect();
     let mut blocked: Vec<Span<String>> = Vec::new();
     for guard in GUARDS {
         let points: Vec<(f64, String)> = of(Source::with("FailoverBlocked", "Guard", guard))
@@ -373,6 +381,14 @@ fn timeline(
             .collect();
         // While a failover is wanted every tick publishes, once a minute.
         blocked.extend(spans(&points, step.max(90.0), to));
+    }
+    for span in &mut blocked {
+        let end = over
+            .iter()
+            .copied()
+            .filter(|at| *at > span.from)
+            .fold(span.to, f64::min);
+        span.to = end;
     }
     blocked.sort_by(|one, other| one.from.total_cmp(&other.from));
     let mut drills: Vec<Mark> = DRILL_OUTCOMES
@@ -411,9 +427,71 @@ fn timeline(
     }
 }
 
+/// Which colour is active from when on, by blue's metric. Where a datapoint is made of both a 1 and a 0, the flag has changed
+/// within it, and an odd number of changes has ended with the other colour.
+fn active(blue: &[(f64, f64)], changes: &[(f64, f64)]) -> Vec<(f64, Colour)> {
+    let mut active: Vec<(f64, Colour)> = Vec::new();
+    for (at, value) in blue {
+        let changed: f64 = changes
+            .iter()
+            .filter(|(other, _)| (other - at).abs() < 0.5)
+            .map(|(_, number)| number)
+            .sum();
+        let colour = match active.last() {
+            Some((_, before)) if *value > 0.01 && *value < 0.99 => {
+                if changed > 0.5 && changed.rem_euclid(2.0) < 0.5 {
+                    *before
+                } else {
+                    before.other()
+                }
+            }
+            _ if *value > 0.5 => Colour::Blue,
+            _ => Colour::Green,
+        };
+        active.push((*at, colour));
+    }
+    active
+}
+
+fn active_at(active: &[(f64, Colour)], at: f64) -> Option<Colour> {
+    active
+        .iter()
+        .rev()
+        .find(|(from, _)| *from <= at)
+        .map(|(_, colour)| *colour)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_datapoint_of_both_colours_is_a_change() {
+        use Colour::{Blue, Green};
+        let colours = |blue: &[f64], changes: &[(f64, f64)]| -> Vec<Colour> {
+            let times = [0.0, 60.0, 120.0, 180.0];
+            let points: Vec<(f64, f64)> = times.into_iter().zip(blue.iter().copied()).collect();
+            active(&points, changes).into_iter().map(|(_, colour)| colour).collect()
+        };
+        assert_eq!(colours(&[1.0, 0.5, 0.0], &[(60.0, 1.0)]), [Blue, Green, Green]);
+        assert_eq!(
+            colours(&[1.0, 0.5], &[(60.0, 1.0)]),
+            [Blue, Green],
+            "nothing was published since"
+        );
+        assert_eq!(
+            colours(&[1.0, 0.6, 1.0], &[(60.0, 2.0)]),
+            [Blue, Blue, Blue],
+            "there and back"
+        );
+        assert_eq!(colours(&[0.0, 0.5, 1.0], &[(60.0, 1.0)]), [Green, Blue, Blue]);
+        assert_eq!(
+            colours(&[1.0, 0.3], &[]),
+            [Blue, Green],
+            "its count has not arrived yet"
+        );
+        assert_eq!(colours(&[0.7, 0.0], &[(0.0, 1.0)]), [Blue, Green]);
+    }
 
     #[test]
     fn lengths_are_read_as_people_write_them() {
@@ -491,9 +569,10 @@ mod tests {
             drawn.blocked,
             [Span {
                 from: 480.0,
-                to: 630.0,
+                to: 600.0,
                 what: "cooldown".to_owned()
-            }]
+            }],
+            "over when green took over"
         );
         assert_eq!(drawn.drills.len(), 1);
     }

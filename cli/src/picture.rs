@@ -126,6 +126,14 @@ impl Canvas<'_> {
         self.area.draw(&Text::new(text.to_owned(), (pixel(x), pixel(y)), style))
     }
 
+    /// A text that the lines of the transitions do not cross.
+    fn label(&self, text: &str, x: f64, y: f64, anchor: HPos) -> Drawn {
+        let width = width_of(text) * 0.95;
+        let left = if matches!(anchor, HPos::Right) { x - width } else { x };
+        self.rectangle(left - 2.0, y - 8.0, left + width, y + 8.0, WHITE)?;
+        self.text(text, x, y, 14, INK, anchor)
+    }
+
     /// The lane's name, left of it.
     fn name(&self, text: &str, y: f64, colour: RGBColor) -> Drawn {
         self.text(text, LEFT - 12.0, y, 15, colour, HPos::Right)
@@ -191,11 +199,11 @@ fn paint(canvas: &Canvas<'_>, timeline: &Timeline, height: f64) -> Drawn {
             canvas.dashes(canvas.x(mark.at), 74.0, bottom, INK)?;
         }
     }
-    marks(canvas, &timeline.transitions, 364.0)?;
+    marks(canvas, &timeline.transitions, 358.0)?;
     canvas.name("failover blocked", 431.0, INK)?;
     blocked(canvas, &timeline.blocked, 420.0)?;
     canvas.name("drills", 490.0, INK)?;
-    marks(canvas, &timeline.drills, 478.0)?;
+    marks(canvas, &timeline.drills, 471.0)?;
     if !timeline.readiness.is_empty() {
         readiness(canvas, &timeline.readiness, 530.0, 610.0)?;
     }
@@ -287,7 +295,7 @@ fn heartbeats(canvas: &Canvas<'_>, timeline: &Timeline, top: f64, bottom: f64) -
         );
     }
     // One a little above the other: two hearts that beat alike must both be seen.
-    for (colour, lift) in [(Colour::Blue, 2.0), (Colour::Green, 0.0)] {
+    for (colour, lift) in [(Colour::Blue, 4.0), (Colour::Green, 0.0)] {
         let points = timeline.heartbeats.of(colour);
         for (index, run) in runs(points).iter().enumerate() {
             let line: Vec<(f64, f64)> = run
@@ -334,15 +342,15 @@ fn runs(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// Marks in two rows, so that neighbours' labels do not lie on each other.
+/// Marks in three rows, so that neighbours' labels do not lie on each other.
 fn marks(canvas: &Canvas<'_>, marks: &[Mark], top: f64) -> Drawn {
-    let mut taken = [f64::MIN, f64::MIN];
+    let mut taken = [f64::MIN; 3];
     for mark in marks.iter().filter(|mark| canvas.shows(mark.at)) {
         let (x, width) = (canvas.x(mark.at), width_of(&mark.label) + 14.0);
         let to_the_left = x + width > RIGHT;
         let begins = if to_the_left { x - width } else { x - 8.0 };
         let row = taken.iter().position(|taken| *taken < begins);
-        let y = top + if row == Some(1) { 26.0 } else { 0.0 };
+        let y = top + [0.0, 20.0, 40.0].get(row.unwrap_or(0)).copied().unwrap_or(0.0);
         canvas.diamond(x, y, if mark.good { INK } else { ILL })?;
         let Some(taken) = row.and_then(|row| taken.get_mut(row)) else {
             continue;
@@ -353,7 +361,7 @@ fn marks(canvas: &Canvas<'_>, marks: &[Mark], top: f64) -> Drawn {
         } else {
             (x + 11.0, HPos::Left)
         };
-        canvas.text(&mark.label, x, y, 14, INK, side)?;
+        canvas.label(&mark.label, x, y, side)?;
     }
     Ok(())
 }
@@ -380,7 +388,7 @@ fn blocked(canvas: &Canvas<'_>, spans: &[Span<String>], top: f64) -> Drawn {
         } else {
             (right + 6.0, HPos::Left)
         };
-        canvas.text(&span.what, x, y + 11.0, 14, INK, side)?;
+        canvas.label(&span.what, x, y + 11.0, side)?;
     }
     Ok(())
 }

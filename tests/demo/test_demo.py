@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "local")]
 
-from demo.pair import CommandFailed, instant, json_answers, run  # noqa: E402
+from demo import checks  # noqa: E402
+from demo.happenings import told_by  # noqa: E402
+from demo.mailbox import Mail  # noqa: E402
+from demo.pair import CommandFailed, Following, instant, json_answers, run  # noqa: E402
 from demo.screen import WIDTH, Screen, broken_command, short_times  # noqa: E402
 
 
@@ -81,8 +86,74 @@ def test_timestamps_have_up_to_nine_decimals(text: str, seconds: float) -> None:
 
 def test_times_are_shortened_within_a_sentence() -> None:
     assert short_times("seen at 2026-11-23T11:30:00Z, then 2026-11-23T11:30:06.594159Z.") == "seen at 11:30:00, then 11:30:06.5."
+    assert short_times("returns 2026-11-23 11:31:00Z (in 60 s)") == "returns 11:31:00 (in 60 s)", "as the command line writes it"
 
 
 def test_a_command_that_fails_says_what_it_printed() -> None:
     with pytest.raises(CommandFailed, match="no such thing"):
         run("echo no such thing >&2; exit 3", {})
+
+
+def test_what_a_program_printed_keeps_its_columns_and_the_last_one_wraps() -> None:
+    out = io.StringIO()
+    Screen(out).printed("pending: green is active\n  why         because " + "of this " * 20 + "\n")
+    lines = shown(out)
+    assert lines[:2] == ["    pending: green is active", "      why         because " + "of this " * 9 + "of"]
+    assert lines[2].startswith(" " * 18 + "this of") and max(map(len, lines)) <= WIDTH
+
+
+def test_a_command_beside_the_story_is_read_as_it_goes_and_ends_with_it() -> None:
+    with Following("sh -c 'echo one; echo two >&2; sleep 60'", dict(os.environ)) as following:
+        deadline = time.monotonic() + 20
+        while len(following.lines) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert [line for _, line in following.lines] == ["one", "two"] and following.ended() is None
+        process = following._process
+    assert process.returncode is not None, "nothing is left running"
+
+
+def test_a_command_beside_the_story_may_end_by_itself() -> None:
+    with Following("sh -c 'echo done; exit 3'", dict(os.environ)) as following:
+        deadline = time.monotonic() + 20
+        while (code := following.ended()) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (code, [line for _, line in following.lines]) == (3, ["done"])
+
+
+@pytest.mark.parametrize("detail_type, detail, told", [
+    ("Environment Transition", {"kind": "drill", "from": "blue", "to": "green", "version": 4,
+                                "who": {"function": "switch-handler", "requested_by": "ana"}},
+     "drill blue -> green, version 4, by switch-handler, asked by ana"),
+    ("Environment Transition", {"kind": "external", "from": "blue", "to": "green", "version": 5, "who": {"function": None}},
+     "external blue -> green, version 5, by an unknown hand"),
+    ("Drill Finished", {"outcome": "succeeded", "mode": "switch", "from": "blue", "to": "green"},
+     "succeeded, mode switch, blue -> green"),
+    ("Failover Blocked", {"blocked_by": ["hold", "cooldown"]}, "by hold, cooldown"),
+    ("Hold Changed", {"state": "held"}, "held"),
+    ("Something New", {}, "see its details"),
+])
+def test_every_audit_event_is_told_in_a_few_words(detail_type: str, detail: dict, told: str) -> None:
+    assert told_by(detail_type, detail) == told
+
+
+def test_of_a_mail_the_first_section_is_shown() -> None:
+    text = (ROOT / "shared/core/tests/notifications/transition-failover.txt").read_text()
+    subject, _, body = text.partition("\n\n")
+    lines = Mail(subject, body).beginning()
+    assert lines[:2] == ["WHAT HAPPENED", "  blue was unhealthy and green was healthy, so green took over by itself."]
+    assert "WHY" not in lines and not any(line.startswith("- ") for line in lines)
+
+
+@pytest.mark.parametrize("missing", [None, "failover, ", "hold", "succeeded"])
+def test_a_picture_without_a_part_of_the_story_does_not_pass(tmp_path: Path, missing: str | None) -> None:
+    words = ["failover, 21 s", "switch", "drill", "drill-return", "hold", "succeeded", "blue", "green"]
+    picture = tmp_path / "timeline.svg"
+    picture.write_text("".join(f"<text x='1'>\n{word}\n</text>" for word in words if not missing or not word.startswith(missing)))
+    passed, seen = checks._picture(picture)
+    assert passed == (missing is None) and (missing is None or missing in seen)
+
+
+def test_a_standby_that_is_not_ready_does_not_pass() -> None:
+    assert checks._ready(checks.Facts(check="orders: ready, 100 of 100\n"))[0]
+    assert not checks._ready(checks.Facts(check="orders: not ready, 40 of 100\n"))[0]
+    assert not checks._ready(checks.Facts(check=""))[0]

@@ -1,0 +1,53 @@
+"""A mailbox: a queue that is subscribed to the stack's topic, as a person's e-mail address would be."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from demo.happenings import NotSeen
+from demo.pair import Pair
+
+SUBSCRIBER = "on-call"
+
+
+@dataclass(frozen=True)
+class Mail:
+    subject: str
+    text: str
+
+    def beginning(self) -> list[str]:
+        """Its first section: what happened."""
+        return self.text.split("\n\n")[0].splitlines()
+
+
+class Mailbox:
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self._mails: list[Mail] = []
+        self._queue = pair.sqs.create_queue(QueueName=SUBSCRIBER)["QueueUrl"]
+        arn = pair.sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pair.sns.subscribe(TopicArn=pair.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+
+    def mails(self) -> list[Mail]:
+        """All so far, but what the stack's own alarms say: CloudWatch words that."""
+        while messages := self.pair.sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                body = json.loads(message["Body"])
+                if (body.get("Subject") or "").startswith(f"[{self.pair.name}]"):
+                    self._mails.append(Mail(body["Subject"], body["Message"]))
+                self.pair.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return self._mails
+
+    def wait_for(self, part: str, seconds: float = 15) -> Mail:
+        """The first one whose subject has this part."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for mail in self.mails():
+                if part in mail.subject:
+                    return mail
+            if time.monotonic() > deadline:
+                subjects = ", ".join(mail.subject for mail in self._mails) or "none"
+                raise NotSeen(f"a mail about {part}: not within {seconds:.0f} s; there are: {subjects}")
+            time.sleep(0.5)
