@@ -361,18 +361,7 @@ fn timeline(
         }
     }
     transitions.sort_by(|one, other| one.at.total_cmp(&other.at));
-    // A block ends with its cause: the active is healthy again, or another one is active.
-    let over: Vec<f64> = active
-        .iter()
-        .zip(active.iter().skip(1))
-        .filter(|(one, next)| one.1 != next.1)
-        .map(|(_, next)| next.0)
-        .chain(Colour::BOTH.into_iter().flat_map(|colour| {
-            let well = healthy.of(colour).iter().filter(|span| span.what).map(|span| span.from);
-            well.filter(|at| active_at(&active, *at) == Some(colour))
-                .collect::<Vec<_>>()
-        }))
-        .collect();
+    let over = over(&active, &healthy);
     let mut blocked: Vec<Span<String>> = Vec::new();
     for guard in GUARDS {
         let points: Vec<(f64, String)> = of(Source::with("FailoverBlocked", "Guard", guard))
@@ -429,17 +418,17 @@ fn timeline(
 
 /// Which colour is active from when on, by blue's metric. Where a datapoint is made of both a 1 and a 0, the flag has changed
 /// within it, and an odd number of changes has ended with the other colour.
-fn active(blue: &[(f64, f64)], changes: &[(f64, f64)]) -> Vec<(f64, Colour)> {
+fn active(blue: &[(f64, f64)], transitions: &[(f64, f64)]) -> Vec<(f64, Colour)> {
     let mut active: Vec<(f64, Colour)> = Vec::new();
     for (at, value) in blue {
-        let changed: f64 = changes
+        let number: f64 = transitions
             .iter()
             .filter(|(other, _)| (other - at).abs() < 0.5)
-            .map(|(_, number)| number)
+            .map(|(_, counted)| counted)
             .sum();
         let colour = match active.last() {
             Some((_, before)) if *value > 0.01 && *value < 0.99 => {
-                if changed > 0.5 && changed.rem_euclid(2.0) < 0.5 {
+                if number > 0.5 && number.rem_euclid(2.0) < 0.5 {
                     *before
                 } else {
                     before.other()
@@ -451,6 +440,21 @@ fn active(blue: &[(f64, f64)], changes: &[(f64, f64)]) -> Vec<(f64, Colour)> {
         active.push((*at, colour));
     }
     active
+}
+
+/// When a block ends with its cause: the active is healthy again, or another one is active.
+fn over(active: &[(f64, Colour)], healthy: &Both<Vec<Span<bool>>>) -> Vec<f64> {
+    active
+        .iter()
+        .zip(active.iter().skip(1))
+        .filter(|(one, next)| one.1 != next.1)
+        .map(|(_, next)| next.0)
+        .chain(Colour::BOTH.into_iter().flat_map(|colour| {
+            let well = healthy.of(colour).iter().filter(|span| span.what).map(|span| span.from);
+            well.filter(|at| active_at(active, *at) == Some(colour))
+                .collect::<Vec<_>>()
+        }))
+        .collect()
 }
 
 fn active_at(active: &[(f64, Colour)], at: f64) -> Option<Colour> {
