@@ -230,7 +230,7 @@ async fn start(
     let intent = Intent {
         kind: Kind::Drill,
         to: drill.to,
-        reason: format!("{}; returns after {} minutes", drill.reason, drill.hold_minutes),
+        reason: format!("{}; returns after {} min", drill.reason, drill.hold_minutes),
         actor: invocation.actor(drill.requested_by.clone()),
         trigger: invocation.trigger(),
         evidence: json!({}),
