@@ -15,7 +15,9 @@ pub mod metrics;
 pub mod notifications;
 pub mod parameter_store;
 pub mod readiness_probe;
+
 pub mod switching;
 pub mod telemetry;
 
+mod airflow_api;
 mod loopback;

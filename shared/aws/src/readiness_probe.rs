@@ -22,7 +22,7 @@ use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use self::airflow_lists::{AirflowLists, Pace};
+use crate::airflow_api::{AirflowApi, Pace, out_of_time};
 use crate::clients::{Clients, ColourClients};
 use crate::error::classify;
 use crate::parameter_store::ParameterStore;
@@ -109,7 +109,7 @@ impl ReadinessProbe {
     async fn colour(&self, colour: Colour, pace: &Pace, until: Instant) -> OfColour {
         let settings = self.settings.of(colour);
         let heartbeat = self.heartbeat_alarms.of(colour);
-        let lists = AirflowLists {
+        let api = AirflowApi {
             mwaa: &self.clients.of(colour).mwaa,
             environment: &settings.name,
             pace,
@@ -120,7 +120,7 @@ impl ReadinessProbe {
         let (environment, (import_errors, dags), alarms) = tokio::join!(
             within(until, self.environment(colour)),
             // The one small page first: many DAGs must not leave it no time.
-            async { (lists.import_errors().await, lists.dags().await) },
+            async { (airflow_lists::import_errors(&api).await, airflow_lists::dags(&api).await) },
             within(until, self.alarms(colour, &names)),
         );
         let setting = |found: &BTreeMap<String, AlarmSetting>, name: &String| {
@@ -242,10 +242,6 @@ async fn within<T>(until: Instant, question: impl Future<Output = Result<T, Caus
         Ok(Err(cause)) => Answer::Unknown(cause),
         Err(_) => Answer::Unknown(out_of_time()),
     }
-}
-
-fn out_of_time() -> Cause {
-    Cause::new(CauseKind::TimedOut, "no answer within the check's time")
 }
 
 fn kept(versions: &[(HistoryEntry, Vec<String>)]) -> KeptVersions {

@@ -10,6 +10,7 @@ pub mod colour;
 pub mod decision;
 pub mod drill;
 pub mod flag;
+pub mod handover;
 pub mod health;
 pub mod hold;
 pub mod metric;

@@ -1,0 +1,532 @@
+//! The run hand-over report: which DAG runs next to a transition were executed, by whom, and which by nobody.
+//!
+//! A run's state does not tell: the guard ends a standby's run as `success`, with all its tasks skipped. What tells is
+//! whether a task beside the guard did anything. Where that cannot be known nothing is claimed: the run is `unjudged`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::colour::{Both, Colour};
+use crate::flag::{FlagVersion, HistoryEntry, Origin, versions};
+use crate::health::Cause;
+use crate::ownership::owner;
+use crate::time::{after, before, elapsed};
+use crate::transition::Kind;
+
+/// Id of the guard's task.
+pub const GUARD_TASK: &str = "bluegreen_guard";
+
+/// Runs named in each list of a report; the counts are always whole.
+pub const NAMED: usize = 50;
+
+/// How late a scheduler may be with a run that is due before the run counts as lost.
+pub const CREATION_GRACE: Duration = Duration::from_secs(10 * 60);
+
+/// A run that begins later than this after the window has ended is not looked for.
+pub const LATEST_START: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// First instant of the runs that are judged.
+    pub from: Timestamp,
+    /// Last one.
+    pub to: Timestamp,
+    /// The transition in the middle; none if the pair has not had one.
+    #[serde(skip)]
+    pub transition: Option<HandedOver>,
+}
+
+/// The transition that runs were handed over by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HandedOver {
+    /// The flag's version.
+    pub version: FlagVersion,
+    /// Its kind.
+    pub kind: Kind,
+    /// The old colour.
+    pub from: Colour,
+    /// The new one.
+    pub to: Colour,
+    /// When it took effect.
+    pub effective_from: Timestamp,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// Name of its record, if it is ours.
+    pub transition: Option<String>,
+}
+
+/// The last change from one colour to the other.
+#[must_use]
+pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
+    let versions = versions(history);
+    let mut found = None;
+    let mut colour = None;
+    for version in &versions {
+        let Some(now) = version.entry.value.colour() else { continue };
+        if let Some(before) = colour.replace(now).filter(|before| *before != now) {
+            found = Some(HandedOver {
+                version: version.entry.version,
+                kind: version.kind(),
+                from: before,
+                to: now,
+                effective_from: version.effective_from,
+                written_at: version.entry.modified,
+                transition: match &version.origin {
+                    Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.clone()),
+                    Origin::External => None,
+                },
+            });
+        }
+    }
+    found
+}
+
+impl Period {
+    /// `minutes` around the last transition, up to now; the last `minutes` if there has been none.
+    #[must_use]
+    pub fn around(history: &[HistoryEntry], minutes: u32, now: Timestamp) -> Self {
+        let whole = Duration::from_secs(u64::from(minutes).saturating_mul(60));
+        let half = whole.checked_div(2).unwrap_or(whole);
+        let transition = last_hand_over(history);
+        match &transition {
+            Some(handed_over) => Self {
+                from: before(handed_over.effective_from, half),
+                to: after(handed_over.effective_from, half).min(now),
+                transition,
+            },
+            None => Self {
+                from: before(now, whole),
+                to: now,
+                transition,
+            },
+        }
+    }
+
+    /// The last start that can belong to a run of the period.
+    #[must_use]
+    pub fn latest_start(&self, now: Timestamp) -> Timestamp {
+        after(self.to, LATEST_START).min(now)
+    }
+}
+
+/// A DAG run as Airflow lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// `dag_id`.
+    pub dag_id: String,
+    /// `dag_run_id`.
+    pub run_id: String,
+    /// `run_type`.
+    pub run_type: String,
+    /// `state`.
+    pub state: String,
+    /// `logical_date`.
+    pub logical_date: Option<Timestamp>,
+    /// The tick: `run_after` (Airflow 3) or `data_interval_end` (Airflow 2).
+    pub tick: Option<Timestamp>,
+    /// `start_date`.
+    pub started: Option<Timestamp>,
+    /// `bluegreen_instant` in its conf.
+    pub handed_on: Option<Timestamp>,
+}
+
+impl Run {
+    fn is_scheduled(&self) -> bool {
+        self.run_type == "scheduled"
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(self.state.as_str(), "success" | "failed")
+    }
+
+    /// The instant that decides who owns it: the guard's rule.
+    #[must_use]
+    pub fn instant(&self) -> Option<Timestamp> {
+        let tick = self.tick.filter(|_| self.is_scheduled());
+        let handed_on = self.handed_on.filter(|_| self.run_type == "manual");
+        tick.or(handed_on).or(self.started)
+    }
+}
+
+/// A task instance that is not skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// `dag_id`.
+    pub dag_id: String,
+    /// `dag_run_id`.
+    pub run_id: String,
+    /// `task_id`.
+    pub task_id: String,
+    /// `state`.
+    pub state: String,
+    /// `end_date`.
+    pub ended: Option<Timestamp>,
+}
+
+/// What one environment's Airflow told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Runs that started in the period, and all that are queued or running.
+    pub runs: Vec<Run>,
+    /// Why some of them are not here.
+    pub runs_gap: Option<Cause>,
+    /// Task instances that started since the period began and are not skipped.
+    pub tasks: Vec<Task>,
+    /// Why some of them are not here.
+    pub tasks_gap: Option<Cause>,
+}
+
+/// A question that was not answered in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unasked {
+    /// `dag-runs` or `task-instances`.
+    pub question: &'static str,
+    /// Of which environment.
+    pub colour: Colour,
+    /// Why.
+    pub cause: String,
+}
+
+/// What became of a run in one environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It did something, or does.
+    Executed,
+    /// It has ended, and did nothing: the guard skipped it.
+    Skipped,
+    /// It has ended, and did nothing: the guard failed, or it was ended before the guard.
+    NotExecuted,
+    /// It has not ended, and has done nothing yet.
+    Waiting,
+    /// There is no such run.
+    Absent,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// One run in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Its DAG.
+    pub dag_id: String,
+    /// Its id.
+    pub run_id: String,
+    /// `scheduled`, `manual`, …
+    pub run_type: String,
+    /// The instant that decides who owns it.
+    pub instant: Option<Timestamp>,
+    /// The colour that owns it.
+    pub owner: Option<Colour>,
+    /// What blue did.
+    pub blue: Fate,
+    /// What green did.
+    pub green: Fate,
+    /// No guard in its DAG: what executed it is judged by the run's state alone.
+    pub unguarded: bool,
+}
+
+/// Runs, capped, with their whole number beside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Judged: those whose instant lies in the period.
+    pub runs: usize,
+    /// Executed by one colour only.
+    pub executed_once: usize,
+    /// Under way on the old colour.
+    pub in_flight: usize,
+    /// The new colour's, not executed yet.
+    pub pending: usize,
+    /// Executed by both.
+    pub doubled: usize,
+    /// Of these, without a guard.
+    pub doubled_unguarded: usize,
+    /// Executed by nobody.
+    pub lost: usize,
+    /// About which too little is known.
+    pub unjudged: usize,
+}
+
+/// The report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Handover {
+    /// The period.
+    pub window: Period,
+    /// The transition in it.
+    pub transition: Option<HandedOver>,
+    /// Whether something could not be asked.
+    pub partial: bool,
+    /// What.
+    pub not_asked: Vec<Unasked>,
+    /// Under way on the old colour.
+    pub in_flight: Vec<Line>,
+    /// The new colour's, not executed yet.
+    pub pending: Vec<Line>,
+    /// Executed by both.
+    pub doubled: Vec<Line>,
+    /// Executed by nobody.
+    pub lost: Vec<Line>,
+    /// How many.
+    pub counts: Counts,
+}
+
+/// What the tasks of one run tell.
+#[derive(Debug, Default)]
+struct Work<'a> {
+    guard: Option<&'a Task>,
+    /// A task beside the guard succeeded.
+    succeeded: bool,
+    /// A task beside the guard failed or is at work. Says nothing before the guard has let the run go on: tasks that do
+    /// not wait for it begin, ask for its decision, and fail if there will be none.
+    began: bool,
+}
+
+/// One environment, made ready for questions.
+struct Side<'a> {
+    told: &'a Told,
+    colour: Colour,
+    work: BTreeMap<(&'a str, &'a str), Work<'a>>,
+}
+
+/// What makes two environments' runs the same run. Only the scheduler makes one in both.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    Scheduled(&'a str, Option<Timestamp>, &'a str),
+    Own(Colour, &'a str, &'a str),
+}
+
+/// Compares the two lists.
+#[must_use]
+pub fn compare(period: &Period, active: Colour, told: &Both<Told>, history: &[HistoryEntry], now: Timestamp) -> Handover {
+    let (old, new) = period
+        .transition
+        .as_ref()
+        .map_or((active.other(), active), |transition| (transition.from, transition.to));
+    let sides = told.map(|colour, _| Side::of(colour, told.of(colour)));
+    let guarded: BTreeSet<&str> = Colour::BOTH
+        .into_iter()
+        .flat_map(|colour| &sides.of(colour).work)
+        .filter(|(_, work)| work.guard.is_some())
+        .map(|((dag_id, _), _)| *dag_id)
+        .collect();
+    let judge = Judge { guarded, history };
+    let mut same: BTreeMap<Key<'_>, Both<Option<&Run>>> = BTreeMap::new();
+    for colour in Colour::BOTH {
+        for run in &told.of(colour).runs {
+            let runs = same.entry(Key::of(colour, run)).or_insert(Both { blue: None, green: None });
+            *runs.of_mut(colour) = Some(run);
+        }
+    }
+    let mut report = Lists::default();
+    for (key, runs) in &same {
+        let Some(run) = runs.blue.or(runs.green) else { continue };
+        let in_both = matches!(key, Key::Scheduled(..));
+        let fates = runs.map(|colour, run| match run {
+            Some(run) => judge.fate(sides.of(colour), run),
+            // Only the scheduler makes the same run in both.
+            None if in_both && told.of(colour).runs_gap.is_some() => Fate::Unknown,
+            None => Fate::Absent,
+        });
+        let instant = run.instant();
+        let owner = instant.and_then(|instant| owner(history, instant)?.value.colour());
+        let line = Line {
+            dag_id: run.dag_id.clone(),
+            run_id: run.run_id.clone(),
+            run_type: run.run_type.clone(),
+            instant,
+            owner,
+            blue: fates.blue,
+            green: fates.green,
+            unguarded: !judge.guarded.contains(run.dag_id.as_str()),
+        };
+        let on_old = *runs.of(old);
+        let is_under_way = on_old.is_some_and(|run| !run.is_finished());
+        if is_under_way && (owner.is_none_or(|owner| owner == old) || *fates.of(old) == Fate::Executed) {
+            report.in_flight.push(line.clone());
+        }
+        if instant.is_some_and(|instant| instant >= period.from && instant <= period.to) {
+            report.judge(line, fates, new, now);
+        }
+    }
+    report.into_handover(period, told)
+}
+
+impl<'a> Key<'a> {
+    fn of(colour: Colour, run: &'a Run) -> Self {
+        if !run.is_scheduled() {
+            return Self::Own(colour, &run.dag_id, &run.run_id);
+        }
+        // The two generations of Airflow name the same run differently; its logical date is the same.
+        match run.logical_date {
+            Some(date) => Self::Scheduled(&run.dag_id, Some(date), ""),
+            None => Self::Scheduled(&run.dag_id, None, &run.run_id),
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    fn of(colour: Colour, told: &'a Told) -> Self {
+        let mut work: BTreeMap<(&str, &str), Work<'_>> = BTreeMap::new();
+        for task in &told.tasks {
+            let of_run = work.entry((&task.dag_id, &task.run_id)).or_default();
+            if task.task_id == GUARD_TASK {
+                of_run.guard = Some(task);
+            } else if task.state == "success" {
+                of_run.succeeded = true;
+            } else {
+                of_run.began = true;
+            }
+        }
+        Self { told, colour, work }
+    }
+}
+
+struct Judge<'a> {
+    /// DAGs in which a guard has been seen, on either side.
+    guarded: BTreeSet<&'a str>,
+    history: &'a [HistoryEntry],
+}
+
+impl Judge<'_> {
+    fn fate(&self, side: &Side<'_>, run: &Run) -> Fate {
+        let none = Work::default();
+        let work = side.work.get(&(run.dag_id.as_str(), run.run_id.as_str())).unwrap_or(&none);
+        let guard = work.guard.map(|guard| guard.state.as_str());
+        let has_guard = self.guarded.contains(run.dag_id.as_str());
+        let is_past_guard = guard.map_or(!has_guard, |guard| guard == "success");
+        if work.succeeded || (work.began && is_past_guard) {
+            return Fate::Executed;
+        }
+        if side.told.tasks_gap.is_some() {
+            return Fate::Unknown;
+        }
+        match guard {
+            _ if !run.is_finished() => Fate::Waiting,
+            // All of it was skipped: by the guard, or by the DAG's own branches after the guard had let it go on.
+            Some("success") if self.was_let_go(side, run, work.guard) => Fate::Executed,
+            Some("success") => Fate::Skipped,
+            Some(_) => Fate::NotExecuted,
+            None if has_guard => Fate::NotExecuted,
+            None => Fate::Executed,
+        }
+    }
+
+    /// Whether the guard let the run go on, by what the flag's history said when it decided.
+    fn was_let_go(&self, side: &Side<'_>, run: &Run, guard: Option<&Task>) -> bool {
+        let (Some(instant), Some(decided)) = (run.instant(), guard.and_then(|guard| guard.ended)) else {
+            return false;
+        };
+        let known: Vec<HistoryEntry> = self
+            .history
+            .iter()
+            .filter(|entry| entry.modified <= decided)
+            .cloned()
+            .collect();
+        owner(&known, instant).and_then(|owner| owner.value.colour()) == Some(side.colour)
+    }
+}
+
+#[derive(Default)]
+struct Lists {
+    in_flight: Vec<Line>,
+    pending: Vec<Line>,
+    doubled: Vec<Line>,
+    lost: Vec<Line>,
+    counts: Counts,
+}
+
+impl Lists {
+    fn judge(&mut self, line: Line, fates: Both<Fate>, new: Colour, now: Timestamp) {
+        let count = |number: &mut usize| *number = number.saturating_add(1);
+        count(&mut self.counts.runs);
+        let executed = [fates.blue, fates.green].iter().filter(|fate| **fate == Fate::Executed).count();
+        let unknown = fates.blue == Fate::Unknown || fates.green == Fate::Unknown;
+        let of_owner = line.owner.map(|owner| *fates.of(owner));
+        let is_new = line.owner == Some(new);
+        let is_late = line.instant.is_none_or(|instant| elapsed(instant, now) >= CREATION_GRACE);
+        let may_still_come = match of_owner {
+            Some(Fate::Waiting) => true,
+            Some(Fate::Absent) => line.run_type == "scheduled" && !is_late,
+            _ => false,
+        };
+        match executed {
+            2 => self.doubled.push(line),
+            0 if may_still_come && is_new => self.pending.push(line),
+            // The old colour's own: among those in flight.
+            0 if may_still_come => {}
+            _ if unknown => count(&mut self.counts.unjudged),
+            1 => count(&mut self.counts.executed_once),
+            // The guard has yet to say so.
+            _ if fates.blue == Fate::Waiting || fates.green == Fate::Waiting => {}
+            _ => self.lost.push(line),
+        }
+    }
+
+    fn into_handover(mut self, period: &Period, told: &Both<Told>) -> Handover {
+        // Those without a guard are meant to be seen last: nobody claimed that they would be executed once.
+        self.doubled.sort_by_key(|line| line.unguarded);
+        let mut not_asked = Vec::new();
+        for colour in Colour::BOTH {
+            let told = told.of(colour);
+            let gaps = [("dag-runs", &told.runs_gap), ("task-instances", &told.tasks_gap)];
+            not_asked.extend(gaps.into_iter().filter_map(|(question, gap)| {
+                Some(Unasked {
+                    question,
+                    colour,
+                    cause: gap.as_ref()?.to_string(),
+                })
+            }));
+        }
+        let counts = Counts {
+            in_flight: self.in_flight.len(),
+            pending: self.pending.len(),
+            doubled: self.doubled.len(),
+            doubled_unguarded: self.doubled.iter().filter(|line| line.unguarded).count(),
+            lost: self.lost.len(),
+            ..self.counts
+        };
+        for list in [&mut self.in_flight, &mut self.pending, &mut self.doubled, &mut self.lost] {
+            list.truncate(NAMED);
+        }
+        Handover {
+            window: period.clone(),
+            transition: period.transition.clone(),
+            partial: !not_asked.is_empty(),
+            not_asked,
+            in_flight: self.in_flight,
+            pending: self.pending,
+            doubled: self.doubled,
+            lost: self.lost,
+            counts,
+        }
+    }
+}
+
+impl Handover {
+    /// One sentence for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counts = &self.counts;
+        let what = match &self.transition {
+            Some(transition) => format!("{} from {} to {}", transition.kind, transition.from, transition.to),
+            None => "no transition".to_owned(),
+        };
+        let partial = if self.partial {
+            format!("; partial: {} run(s) could not be judged", counts.unjudged)
+        } else {
+            String::new()
+        };
+        format!(
+            "{what}: of {} run(s), {} executed by nobody, {} by both ({} of them without a guard), {} waiting on the new \
+             colour; {} under way on the old{partial}",
+            counts.runs, counts.lost, counts.doubled, counts.doubled_unguarded, counts.pending, counts.in_flight
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
