@@ -80,6 +80,7 @@ class Settings:
     configuration_options: dict[str, str] = field(default_factory=dict)
     dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false}}
     import_errors: list[str] = field(default_factory=list)  # file names
+    runs: list[dict[str, Any]] = field(default_factory=list)  # DAG runs, see local/README.md
     page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's own
 
     def check(self) -> None:
@@ -347,12 +348,65 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
                        "stack_trace": f"Traceback (most recent call last):\n  File \"{file}\", line 1\nImportError"}
                       for number, file in enumerate(settings.import_errors, 1)]
             return _rest_answer({"import_errors": _page(settings, errors, query), "total_entries": len(errors)})
+        case "GET", ["dags", "~", "dagRuns"]:
+            return _dag_runs(settings, query)
+        case "POST", ["dags", "~", "dagRuns", "~", "taskInstances", "list"]:
+            return _task_instances(settings, body or {})
         case "PATCH", ["dags", dag_id] if dag_id in environment.dags:
             environment.dags[dag_id]["paused"] = bool((body or {}).get("is_paused"))
             return _rest_answer(_dag(settings, dag_id, environment.dags[dag_id]))
         case "PATCH", ["dags"]:
             return _patch_many(environment, query, bool((body or {}).get("is_paused")))
     return None
+
+
+def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
+    known = {"limit", "offset", "order_by", "state", "start_date_gte", "start_date_lte"}
+    if set(query) - known:
+        raise ValueError(f"not imitated: {sorted(set(query) - known)}")
+    fitting = [run for run in settings.runs if query.get("state") in (None, run["state"])
+               and _between(run.get("start_date"), query.get("start_date_gte"), query.get("start_date_lte"))]
+    listed = [_dag_run(settings, run) for run in _page(settings, fitting, query)]
+    return _rest_answer({"dag_runs": listed, "total_entries": len(fitting)})
+
+
+def _dag_run(settings: Settings, run: dict[str, Any]) -> dict[str, Any]:
+    shown = {"dag_run_id": run["run_id"], "dag_id": run["dag_id"], "logical_date": run.get("logical_date", run["instant"]),
+             "start_date": run.get("start_date"), "end_date": run.get("end_date"), "data_interval_start": run["instant"],
+             "data_interval_end": run["instant"], "last_scheduling_decision": run.get("start_date"),
+             "run_type": run.get("run_type", "scheduled"), "state": run["state"], "conf": run.get("conf", {}), "note": None}
+    if _is_airflow_3(settings):
+        return {**shown, "run_after": run["instant"], "queued_at": None, "triggered_by": "timetable", "dag_versions": [],
+                "bundle_version": None}
+    return {**shown, "external_trigger": False}
+
+
+def _task_instances(settings: Settings, asked: dict[str, Any]) -> Answer:
+    """The batch form. Both generations refuse fields that they do not know."""
+    known = {"dag_ids", "dag_run_ids", "task_ids", "state", "start_date_gte", "start_date_lte", "page_limit", "page_offset"}
+    unknown = set(asked) - known - ({"order_by"} if _is_airflow_3(settings) else set())
+    if unknown:
+        return _rest_error(422 if _is_airflow_3(settings) else 400, {"detail": f"unknown field: {sorted(unknown)}"})
+    instances = [(run, task_id, {"state": task} if isinstance(task, str) else task)
+                 for run in settings.runs for task_id, task in run.get("tasks", {}).items()]
+    fitting = [(run, task_id, task) for run, task_id, task in instances
+               if asked.get("state") is None or task["state"] in asked["state"]
+               if _between(task.get("start_date", run.get("start_date")), asked.get("start_date_gte"), asked.get("start_date_lte"))]
+    page = _page(settings, fitting, {"limit": asked.get("page_limit", 100), "offset": asked.get("page_offset", 0)})
+    listed = [{"task_id": task_id, "dag_id": run["dag_id"], "dag_run_id": run["run_id"], "map_index": -1, "state": task["state"],
+               "start_date": task.get("start_date", run.get("start_date")), "end_date": task.get("end_date", run.get("start_date")),
+               "duration": 1.0, "try_number": 1, "pool": "default_pool", "operator": "PythonOperator"}
+              for run, task_id, task in page]
+    return _rest_answer({"task_instances": listed, "total_entries": len(fitting)})
+
+
+def _between(date: str | None, first: str | None, last: str | None) -> bool:
+    if first is None and last is None:
+        return True
+    if date is None:
+        return False
+    at = datetime.fromisoformat(date)
+    return (first is None or at >= datetime.fromisoformat(first)) and (last is None or at <= datetime.fromisoformat(last))
 
 
 def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -> Answer:

@@ -44,6 +44,7 @@ ENVIRONMENT = {
     "DRILL_BLOCKED_WINDOWS": "",
     "DRILL_OVERDUE_DAYS": "0",
     "READINESS_INTERVAL_MINUTES": "60",
+    "HANDOVER_REPORT_SECONDS": "300",
     "PROBE_INTERVAL_SECONDS": "5",
     "PROBE_UNTIL_SECONDS": "56",
     "METRICS_INTERVAL_MINUTES": "5",
@@ -490,16 +491,16 @@ UNBOUNDED = {
 
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
 ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
-DRILL_OVERDUE = "drill-overdue"
+DRILL_OVERDUE, HANDOVER = "drill-overdue", "handover"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, RECORDS}
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
         "ssm:GetParameters": READ,
         "ssm:GetParameterHistory": {FLAG},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE},
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
     },

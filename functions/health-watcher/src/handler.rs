@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::drill::{self, UnderWay};
 use crate::event::trigger;
-use crate::{readiness, repair};
+use crate::{handover, readiness, repair};
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -276,6 +276,9 @@ async fn close(
     // After a transition the two have changed places: the next turn looks at them as they stand then.
     if let (Some(active), None) = (look.active(), &outcome) {
         readiness::keep(shell, active, &look.verdicts, standing, &trigger, invocation).await?;
+    }
+    if outcome.is_none() {
+        handover::report(shell, &look, invocation).await?;
     }
     let mut answer = answer(&look, outcome.as_ref(), invocation, &trigger, probes);
     if let Some(fields) = answer.as_object_mut() {

@@ -3,6 +3,7 @@
 mod drill;
 mod event;
 mod handler;
+mod handover;
 mod readiness;
 mod repair;
 

@@ -5,7 +5,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::request::{self, Request};
 use serde_json::Value;
 
-use crate::{check, drill, hold, initialize, report, switch};
+use crate::{check, drill, handover, hold, initialize, report, switch};
 
 /// Answers one request.
 pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
@@ -17,6 +17,7 @@ pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Res
         Request::Drill(request) => drill::drill(shell, request, invocation).await,
         Request::Status => report::status(shell, invocation).await,
         Request::Check => check::check(shell, invocation).await,
+        Request::Handover { window_minutes } => handover::handover(shell, window_minutes, invocation).await,
         Request::History { limit } => report::history(shell, limit, invocation).await,
         Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,
     }

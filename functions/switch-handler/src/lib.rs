@@ -3,6 +3,7 @@
 mod check;
 mod drill;
 mod handler;
+mod handover;
 mod hold;
 mod initialize;
 mod report;

@@ -97,7 +97,10 @@ impl Question {
         Self {
             method: RestApiMethod::Get,
             path: path.to_owned(),
-            query: query.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect(),
+            query: query
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), text(value)))
+                .collect(),
             body: None,
         }
     }

@@ -19,6 +19,7 @@ use crate::health_probe::HealthProbe;
 use crate::metrics::Metrics;
 use crate::parameter_store::ParameterStore;
 use crate::readiness_probe::ReadinessProbe;
+use crate::run_probe::RunProbe;
 use crate::{clock, telemetry};
 
 /// Everything a handler works with, built once at start.
@@ -32,6 +33,8 @@ pub struct Shell {
     pub health: HealthProbe,
     /// What a readiness check asks.
     pub readiness: ReadinessProbe,
+    /// What a hand-over report asks.
+    pub runs: RunProbe,
     /// Our metrics.
     pub metrics: Metrics,
     /// The audit bus.
@@ -170,6 +173,7 @@ impl Shell {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
             health: HealthProbe::new(clients, &settings),
             readiness: ReadinessProbe::new(clients, &settings),
+            runs: RunProbe::new(clients, &settings),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
             sdk: clients.shared.clone(),

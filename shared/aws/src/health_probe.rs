@@ -360,6 +360,6 @@ fn read_health(document: &Document) -> Option<AirflowHealth> {
 }
 
 /// Airflow writes `2026-11-23T10:12:44.120000+00:00`; without an offset it means UTC.
-fn read_instant(text: &str) -> Option<Timestamp> {
+pub(crate) fn read_instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
 }

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod notifications;
 pub mod parameter_store;
 pub mod readiness_probe;
+pub mod run_probe;
 
 pub mod switching;
 pub mod telemetry;

@@ -57,6 +57,8 @@ pub struct Observed {
     pub readiness: Option<String>,
     /// The last proof whose age a person was told of.
     pub drill_overdue: Option<Timestamp>,
+    /// The transition whose hand-over was reported last.
+    pub handover: Option<String>,
 }
 
 impl ParameterStore {
@@ -81,6 +83,7 @@ impl ParameterStore {
             self.names.drill(),
             self.names.readiness(),
             self.names.drill_overdue(),
+            self.names.handover(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
@@ -114,6 +117,9 @@ impl ParameterStore {
             drill_overdue: found
                 .remove(&self.names.drill_overdue())
                 .and_then(|parameter| parameter.value()?.parse().ok()),
+            handover: found
+                .remove(&self.names.handover())
+                .and_then(|parameter| parameter.value),
         })
     }
 
@@ -407,6 +413,11 @@ impl ParameterStore {
     /// Remembers the last check of the standby's readiness.
     pub async fn put_readiness(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.readiness(), text).await
+    }
+
+    /// Remembers the transition whose hand-over was reported.
+    pub async fn put_handover(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.handover(), text).await
     }
 
     /// Remembers what has been announced.

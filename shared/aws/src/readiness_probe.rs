@@ -120,7 +120,12 @@ impl ReadinessProbe {
         let (environment, (import_errors, dags), alarms) = tokio::join!(
             within(until, self.environment(colour)),
             // The one small page first: many DAGs must not leave it no time.
-            async { (airflow_lists::import_errors(&api).await, airflow_lists::dags(&api).await) },
+            async {
+                (
+                    airflow_lists::import_errors(&api).await,
+                    airflow_lists::dags(&api).await,
+                )
+            },
             within(until, self.alarms(colour, &names)),
         );
         let setting = |found: &BTreeMap<String, AlarmSetting>, name: &String| {

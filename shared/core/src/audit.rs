@@ -11,6 +11,7 @@ use crate::colour::Colour;
 use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
+use crate::handover::Handover;
 use crate::hold::{Hold, HoldState};
 use crate::metric::{Metric, MetricUnit};
 use crate::time::{elapsed, to_second, whole_milliseconds};
@@ -29,7 +30,7 @@ const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed`, `Flag Fault`, `Drill Finished`,
-    /// `Drill Overdue` or `Readiness Changed`.
+    /// `Drill Overdue`, `Readiness Changed` or `Run Handover`.
     pub detail_type: &'static str,
     /// When it happened.
     pub at: Timestamp,
@@ -387,6 +388,23 @@ pub fn readiness_changed(subject: Subject<'_>, since: Timestamp, what: &Value) -
         detail_type: "Readiness Changed",
         at: since,
         detail,
+    }
+}
+
+/// Which runs next to a transition were executed, by whom, and which by nobody.
+#[must_use]
+pub fn run_handover(subject: Subject<'_>, transition: &str, report: &Handover, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Run Handover",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("handover:{transition}")),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "reason": report.summary(),
+            "handover": report,
+        }),
     }
 }
 

@@ -59,6 +59,14 @@ pub struct HandedOver {
     pub transition: Option<String>,
 }
 
+impl HandedOver {
+    /// Names it, also when the flag was deleted and made again.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("v{}-{}", self.version, self.written_at.as_millisecond())
+    }
+}
+
 /// The last change from one colour to the other.
 #[must_use]
 pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
@@ -66,7 +74,9 @@ pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
     let mut found = None;
     let mut colour = None;
     for version in &versions {
-        let Some(now) = version.entry.value.colour() else { continue };
+        let Some(now) = version.entry.value.colour() else {
+            continue;
+        };
         if let Some(before) = colour.replace(now).filter(|before| *before != now) {
             found = Some(HandedOver {
                 version: version.entry.version,
@@ -301,7 +311,13 @@ enum Key<'a> {
 
 /// Compares the two lists.
 #[must_use]
-pub fn compare(period: &Period, active: Colour, told: &Both<Told>, history: &[HistoryEntry], now: Timestamp) -> Handover {
+pub fn compare(
+    period: &Period,
+    active: Colour,
+    told: &Both<Told>,
+    history: &[HistoryEntry],
+    now: Timestamp,
+) -> Handover {
     let (old, new) = period
         .transition
         .as_ref()
@@ -317,7 +333,10 @@ pub fn compare(period: &Period, active: Colour, told: &Both<Told>, history: &[Hi
     let mut same: BTreeMap<Key<'_>, Both<Option<&Run>>> = BTreeMap::new();
     for colour in Colour::BOTH {
         for run in &told.of(colour).runs {
-            let runs = same.entry(Key::of(colour, run)).or_insert(Both { blue: None, green: None });
+            let runs = same.entry(Key::of(colour, run)).or_insert(Both {
+                blue: None,
+                green: None,
+            });
             *runs.of_mut(colour) = Some(run);
         }
     }
@@ -394,7 +413,10 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn fate(&self, side: &Side<'_>, run: &Run) -> Fate {
         let none = Work::default();
-        let work = side.work.get(&(run.dag_id.as_str(), run.run_id.as_str())).unwrap_or(&none);
+        let work = side
+            .work
+            .get(&(run.dag_id.as_str(), run.run_id.as_str()))
+            .unwrap_or(&none);
         let guard = work.guard.map(|guard| guard.state.as_str());
         let has_guard = self.guarded.contains(run.dag_id.as_str());
         let is_past_guard = guard.map_or(!has_guard, |guard| guard == "success");
@@ -443,11 +465,16 @@ impl Lists {
     fn judge(&mut self, line: Line, fates: Both<Fate>, new: Colour, now: Timestamp) {
         let count = |number: &mut usize| *number = number.saturating_add(1);
         count(&mut self.counts.runs);
-        let executed = [fates.blue, fates.green].iter().filter(|fate| **fate == Fate::Executed).count();
+        let executed = [fates.blue, fates.green]
+            .iter()
+            .filter(|fate| **fate == Fate::Executed)
+            .count();
         let unknown = fates.blue == Fate::Unknown || fates.green == Fate::Unknown;
         let of_owner = line.owner.map(|owner| *fates.of(owner));
         let is_new = line.owner == Some(new);
-        let is_late = line.instant.is_none_or(|instant| elapsed(instant, now) >= CREATION_GRACE);
+        let is_late = line
+            .instant
+            .is_none_or(|instant| elapsed(instant, now) >= CREATION_GRACE);
         let may_still_come = match of_owner {
             Some(Fate::Waiting) => true,
             Some(Fate::Absent) => line.run_type == "scheduled" && !is_late,
@@ -489,7 +516,12 @@ impl Lists {
             lost: self.lost.len(),
             ..self.counts
         };
-        for list in [&mut self.in_flight, &mut self.pending, &mut self.doubled, &mut self.lost] {
+        for list in [
+            &mut self.in_flight,
+            &mut self.pending,
+            &mut self.doubled,
+            &mut self.lost,
+        ] {
             list.truncate(NAMED);
         }
         Handover {

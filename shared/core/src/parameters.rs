@@ -3,7 +3,7 @@
 use crate::flag::FlagObservation;
 
 /// Last parts of names that are taken.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "hold",
     "audited",
     "acknowledged",
@@ -12,6 +12,7 @@ const OURS: [&str; 9] = [
     "last-active",
     "readiness",
     "drill-overdue",
+    "handover",
     "transitions",
 ];
 
@@ -104,6 +105,11 @@ impl ParameterNames {
     /// The last check of the standby's readiness.
     pub fn readiness(&self) -> String {
         format!("{}/readiness", self.root)
+    }
+
+    /// The transition whose hand-over was reported last.
+    pub fn handover(&self) -> String {
+        format!("{}/handover", self.root)
     }
 
     /// The path that holds all transition records.

@@ -23,10 +23,16 @@ const MAX_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Longest drill, in minutes.
 const MAX_DRILL_MINUTES: u32 = 24 * 60;
 
+/// Widest window of a hand-over report, in minutes.
+const MAX_WINDOW_MINUTES: u32 = 24 * 60;
+
+/// Minutes around the last transition that a hand-over report is about unless told otherwise.
+pub const DEFAULT_WINDOW_MINUTES: u32 = 120;
+
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-const ACTIONS: [&str; 9] = [
+const ACTIONS: [&str; 10] = [
     "switch",
     "status",
     "history",
@@ -35,6 +41,7 @@ const ACTIONS: [&str; 9] = [
     "hold",
     "release",
     "check",
+    "handover",
     "initialize",
 ];
 
@@ -47,6 +54,11 @@ pub enum Request {
     Status,
     /// Say whether the standby could take over.
     Check,
+    /// Say which runs were executed, by whom.
+    Handover {
+        /// How much time around the last transition.
+        window_minutes: u32,
+    },
     /// List the flag's newest versions.
     History {
         /// How many.
@@ -210,6 +222,12 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         Some("check") => {
             reader.only("check", &[]);
             Some(Request::Check)
+        }
+        Some("handover") => {
+            reader.only("handover", &["window_minutes"]);
+            Some(Request::Handover {
+                window_minutes: reader.window_minutes(),
+            })
         }
         Some("history") => {
             reader.only("history", &["limit"]);
@@ -414,6 +432,24 @@ impl Reader<'_> {
             );
         }
         minutes
+    }
+
+    fn window_minutes(&mut self) -> u32 {
+        let Some(value) = self.fields.get("window_minutes") else {
+            return DEFAULT_WINDOW_MINUTES;
+        };
+        let minutes = value
+            .as_u64()
+            .and_then(|minutes| u32::try_from(minutes).ok())
+            .filter(|minutes| (1..=MAX_WINDOW_MINUTES).contains(minutes));
+        if minutes.is_none() {
+            self.fault(
+                "window_minutes",
+                value,
+                "a whole number from 1 to 1440 (a day): the time around the last transition",
+            );
+        }
+        minutes.unwrap_or(DEFAULT_WINDOW_MINUTES)
     }
 
     fn colour(&mut self, field: &str) -> Option<Colour> {

@@ -40,6 +40,8 @@ pub struct Settings {
     pub drill: DrillPolicy,
     /// How often a scheduled tick checks the standby's readiness; 0 means never.
     pub readiness_interval_minutes: u32,
+    /// How long after a transition the watcher reports which runs were executed; zero means never.
+    pub handover_report_after: Duration,
     /// The pair's event bus.
     pub audit_bus: String,
     /// ARN of the topic that people subscribe to; none means that nobody is told.
@@ -91,6 +93,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
     let drill = reader.drill();
     let readiness_interval_minutes = reader.number("READINESS_INTERVAL_MINUTES", 60, 0, 1440);
+    let handover_report_after = reader.seconds("HANDOVER_REPORT_SECONDS", 300, 0, 3600);
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
     let log_level = reader.choice(
@@ -123,6 +126,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             metrics_interval_minutes,
             drill,
             readiness_interval_minutes,
+            handover_report_after,
             audit_bus,
             notification_topic,
             log_level,

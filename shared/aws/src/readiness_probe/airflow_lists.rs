@@ -14,8 +14,9 @@ const IMPORT_ERRORS: u64 = 50;
 pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> {
     let question = Question::get("/importErrors", &[]);
     match api.first(&question, IMPORT_ERRORS).await {
-        Ok(document) => read_import_errors(&document)
-            .map_or_else(|| Answer::Unknown(other_shape("/importErrors")), Answer::Known),
+        Ok(document) => {
+            read_import_errors(&document).map_or_else(|| Answer::Unknown(other_shape("/importErrors")), Answer::Known)
+        }
         Err(cause) => Answer::Unknown(cause),
     }
 }
@@ -27,7 +28,9 @@ pub(super) async fn dags(api: &AirflowApi<'_>) -> DagList {
         what: "DAGs",
         read: read_dag,
     };
-    let listed = api.list(&Question::get("/dags", &[("order_by", "dag_id")]), &shape).await;
+    let listed = api
+        .list(&Question::get("/dags", &[("order_by", "dag_id")]), &shape)
+        .await;
     DagList {
         dags: listed.entries,
         total: listed.total,

@@ -12,8 +12,7 @@ fn version(number: u64, value: &str, written: &str, counts_from: Option<&str>) -
         version: FlagVersion(number),
         modified: at(written),
         author: None,
-        description: counts_from
-            .map(|from| format!("failover: dead [effective_from={} record=v{number}-1]", at(from))),
+        description: counts_from.map(|from| format!("failover: dead [effective_from={} record=v{number}-1]", at(from))),
     }
 }
 
@@ -118,7 +117,12 @@ fn a_run_is_judged_by_what_its_tasks_did() {
         // The guard could not decide, and whatever does not wait for it failed.
         ("10:10:00", SKIPPED, "failed guard=failed clean_up=failed", "lost"),
         ("10:10:00", SKIPPED, "failed guard=success load=failed", "once"),
-        ("10:10:00", SKIPPED, "running guard=up_for_reschedule always=running", "pending"),
+        (
+            "10:10:00",
+            SKIPPED,
+            "running guard=up_for_reschedule always=running",
+            "pending",
+        ),
         ("10:10:00", SKIPPED, "running guard=success load=running", "once"),
         ("10:10:00", SKIPPED, "queued", "pending"),
         ("10:10:00", "running guard=running", "running guard=running", "pending"),
@@ -127,9 +131,19 @@ fn a_run_is_judged_by_what_its_tasks_did() {
         ("10:25:00", SKIPPED, "", "pending"),
         ("09:50:00", "", SKIPPED, "lost"),
         // A run in progress stays where it is.
-        ("09:50:00", "running guard=success load=running", SKIPPED, "in-flight once"),
+        (
+            "09:50:00",
+            "running guard=success load=running",
+            SKIPPED,
+            "in-flight once",
+        ),
         ("09:50:00", "queued", SKIPPED, "in-flight"),
-        ("10:10:00", "running guard=success load=running", EXECUTED, "in-flight doubled"),
+        (
+            "10:10:00",
+            "running guard=success load=running",
+            EXECUTED,
+            "in-flight doubled",
+        ),
         ("10:10:00", "running guard=running", EXECUTED, "once"),
         // Outside the window: only what is under way is told.
         ("08:00:00", EXECUTED, EXECUTED, ""),
@@ -137,7 +151,11 @@ fn a_run_is_judged_by_what_its_tasks_did() {
     ];
     for (tick, blue, green, expected) in cases {
         let report = judged(tick, blue, green);
-        assert_eq!(word(&report), expected, "{tick}: blue {blue}; green {green}: {report:#?}");
+        assert_eq!(
+            word(&report),
+            expected,
+            "{tick}: blue {blue}; green {green}: {report:#?}"
+        );
         assert!(!report.partial);
     }
 }
@@ -164,11 +182,7 @@ fn without_a_guard_the_state_alone_tells_and_it_is_said() {
 #[test]
 fn nothing_is_claimed_about_what_is_not_known() {
     let dead = || Some(Cause::new(CauseKind::TimedOut, "dead"));
-    let cases = [
-        (EXECUTED, "unjudged"),
-        (SKIPPED, "unjudged"),
-        ("queued", "pending"),
-    ];
+    let cases = [(EXECUTED, "unjudged"), (SKIPPED, "unjudged"), ("queued", "pending")];
     for (green, expected) in cases {
         let told = Both {
             blue: Told {
@@ -212,7 +226,12 @@ fn a_run_of_one_environment_alone_is_not_missed_in_the_other() {
         ..task("orders", "10:10:00", id, "success", ended)
     };
     let cases = [
-        (Colour::Green, vec![guard("guard", "10:10:05"), guard("load", "10:11:00")], None, "once"),
+        (
+            Colour::Green,
+            vec![guard("guard", "10:10:05"), guard("load", "10:11:00")],
+            None,
+            "once",
+        ),
         // Started by hand on the standby: the guard skips it, and no other environment has it.
         (Colour::Blue, vec![guard("guard", "10:10:05")], None, "lost"),
         (
@@ -261,16 +280,21 @@ fn lists_are_capped_and_counts_are_whole() {
             let side = told.of_mut(colour);
             side.runs.push(run(&dag_id, "10:10:00", "success"));
             if with_guard {
-                side.tasks.push(task(&dag_id, "10:10:00", "guard", "success", "10:10:05"));
+                side.tasks
+                    .push(task(&dag_id, "10:10:00", "guard", "success", "10:10:05"));
             }
-            side.tasks.push(task(&dag_id, "10:10:00", "load", "success", "10:10:06"));
+            side.tasks
+                .push(task(&dag_id, "10:10:00", "load", "success", "10:10:06"));
         }
     }
     let period = Period::around(&history(), 120, at(NOW));
     let report = compare(&period, Colour::Green, &told, &history(), at(NOW));
     assert_eq!((report.counts.doubled, report.counts.doubled_unguarded), (120, 60));
     assert_eq!(report.doubled.len(), NAMED);
-    assert!(report.doubled.iter().all(|line| !line.unguarded), "the guarded ones first");
+    assert!(
+        report.doubled.iter().all(|line| !line.unguarded),
+        "the guarded ones first"
+    );
     let size = serde_json::to_string(&report).unwrap().len();
     assert!(size < 60_000, "{size}: an event has 256 KB");
 }

@@ -1,0 +1,171 @@
+//! Asks both Airflows which DAG runs there were in a period and which of their tasks did something. Parts that could not be
+//! asked are told as gaps.
+//!
+//! Four lists an environment, whatever the number of DAGs: the runs that started in the period, those that run since
+//! before it, those that are queued, and the task instances of the period that are not skipped. Airflow 2 can filter runs
+//! by start and by logical date only, and a logical date may lie an interval of any length before the tick: hence starts.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_mwaa::types::RestApiMethod;
+use aws_smithy_types::Document;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::handover::{Period, Run, Task, Told};
+use bluegreen_core::settings::{EnvironmentSettings, Settings};
+use bluegreen_core::time::{after, before, to_second};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::airflow_api::{AirflowApi, Pace, Question, Shape, text};
+use crate::clients::{Clients, ColourClients};
+use crate::health_probe::read_instant;
+
+/// States in which a task instance has done something, or does. Skipped ones are left out: a standby has nothing else.
+const AT_WORK: [&str; 7] = [
+    "success",
+    "failed",
+    "running",
+    "restarting",
+    "up_for_retry",
+    "up_for_reschedule",
+    "deferred",
+];
+
+/// The questions about runs.
+#[derive(Debug)]
+pub struct RunProbe {
+    clients: Both<ColourClients>,
+    settings: Both<EnvironmentSettings>,
+}
+
+impl RunProbe {
+    /// Over the clients, for the environments of the settings.
+    pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        Self {
+            clients: clients.colours.clone(),
+            settings: settings.environments.clone(),
+        }
+    }
+
+    /// Asks both.
+    pub async fn ask(&self, period: &Period, now: Timestamp, limit: Duration) -> Both<Told> {
+        let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
+        let pace = Pace::new();
+        let of = |colour: Colour| {
+            let api = AirflowApi {
+                mwaa: &self.clients.of(colour).mwaa,
+                environment: &self.settings.of(colour).name,
+                pace: &pace,
+                until,
+            };
+            async move { told(&api, period, now).await }
+        };
+        let (blue, green) = tokio::join!(of(Colour::Blue), of(Colour::Green));
+        Both { blue, green }
+    }
+}
+
+async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
+    // To the second, so a second wider: what is too much is not judged.
+    let second = Duration::from_secs(1);
+    let (from, to) = (
+        to_second(before(period.from, second)),
+        to_second(after(period.latest_start(now), second)),
+    );
+    // By id, or pages may overlap.
+    let runs = |query: &[(&str, &str)]| Question::get("/dags/~/dagRuns", &[query, &[("order_by", "id")]].concat());
+    let questions = [
+        runs(&[("start_date_gte", &from), ("start_date_lte", &to)]),
+        runs(&[("state", "running"), ("start_date_lte", &from)]),
+        runs(&[("state", "queued")]),
+    ];
+    let shape = Shape {
+        field: "dag_runs",
+        what: "DAG runs",
+        read: read_run,
+    };
+    let mut told = Told::default();
+    let mut is_airflow_3 = false;
+    for question in &questions {
+        let listed = api.list(question, &shape).await;
+        is_airflow_3 |= listed.entries.values().any(|(_, is_airflow_3)| *is_airflow_3);
+        told.runs.extend(listed.entries.into_values().map(|(run, _)| run));
+        if let Some(gap) = listed.gap {
+            // An environment that does not answer is not asked again and again: the tick has other things to do.
+            told.tasks_gap = Some(gap.clone());
+            told.runs_gap = Some(gap);
+            return told;
+        }
+    }
+    if told.runs.is_empty() {
+        return told;
+    }
+    let mut body = HashMap::from([
+        ("start_date_gte".to_owned(), text(&from)),
+        ("start_date_lte".to_owned(), text(&to)),
+        ("state".to_owned(), Document::Array(AT_WORK.map(text).to_vec())),
+    ]);
+    if is_airflow_3 {
+        // Airflow 2 refuses the field. Should its pages overlap, the count tells.
+        body.insert("order_by".to_owned(), text("id"));
+    }
+    let question = Question {
+        method: RestApiMethod::Post,
+        path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
+        query: HashMap::new(),
+        body: Some(body),
+    };
+    let shape = Shape {
+        field: "task_instances",
+        what: "task instances",
+        read: read_task,
+    };
+    let listed = api.list(&question, &shape).await;
+    told.tasks.extend(listed.entries.into_values());
+    told.tasks_gap = listed.gap;
+    told
+}
+
+/// The run, and whether it is Airflow 3 that tells it.
+fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
+    let run = document.as_object()?;
+    let words = |name: &str| run.get(name).and_then(Document::as_string).map(str::to_owned);
+    let instant = |name: &str| run.get(name).and_then(Document::as_string).and_then(read_instant);
+    let (dag_id, run_id) = (words("dag_id")?, words("dag_run_id")?);
+    let run_after = instant("run_after");
+    let conf = run.get("conf").and_then(Document::as_object);
+    let read = Run {
+        run_type: words("run_type").unwrap_or_default(),
+        state: words("state")?,
+        logical_date: instant("logical_date"),
+        tick: run_after.or_else(|| instant("data_interval_end")),
+        started: instant("start_date"),
+        handed_on: conf
+            .and_then(|conf| conf.get("bluegreen_instant")?.as_string())
+            .and_then(read_instant),
+        dag_id,
+        run_id,
+    };
+    let key = format!("{}\n{}", read.dag_id, read.run_id);
+    Some((key, (read, run_after.is_some())))
+}
+
+fn read_task(document: &Document) -> Option<(String, Task)> {
+    let task = document.as_object()?;
+    let words = |name: &str| task.get(name).and_then(Document::as_string).map(str::to_owned);
+    let read = Task {
+        dag_id: words("dag_id")?,
+        run_id: words("dag_run_id")?,
+        task_id: words("task_id")?,
+        state: words("state").unwrap_or_default(),
+        ended: words("end_date").as_deref().and_then(read_instant),
+    };
+    // A mapped task has many.
+    let index = task
+        .get("map_index")
+        .map(|index| format!("{index:?}"))
+        .unwrap_or_default();
+    let key = format!("{}\n{}\n{}\n{index}", read.dag_id, read.run_id, read.task_id);
+    Some((key, read))
+}

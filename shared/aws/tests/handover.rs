@@ -1,0 +1,210 @@
+//! The run probe against real HTTP, in both generations of Airflow's API: what is asked, how answers are read, and what
+//! becomes of a list that breaks off.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::Credentials;
+use bluegreen_aws::clients::Clients;
+use bluegreen_aws::run_probe::RunProbe;
+use bluegreen_core::handover::{Period, Told};
+use bluegreen_core::health::CauseKind;
+use bluegreen_core::settings;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+const NOW: &str = "2026-11-23T11:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// What blue's Airflow tells; every request it was asked, path first.
+async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static) -> (Told, Vec<Value>) {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/restapi/orders-blue"))
+        .respond_with(move |request: &Request| answer(&serde_json::from_slice(&request.body).unwrap()))
+        .mount(&server)
+        .await;
+    let settings = settings::read(|name| {
+        let value = match name {
+            "PAIR_NAME" => "orders",
+            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
+            "GREEN_ENVIRONMENT_NAME" => "orders-green",
+            "AUDIT_BUS_NAME" => "orders-audit",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap();
+    let shared: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(server.uri())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await;
+    let period = Period {
+        from: at("2026-11-23T10:00:00Z"),
+        to: at("2026-11-23T10:30:00Z"),
+        transition: None,
+    };
+    let probe = RunProbe::new(&Clients::over(&shared, &settings), &settings);
+    let told = probe.ask(&period, at(NOW), Duration::from_secs(10)).await.blue;
+    let asked = server.received_requests().await.unwrap();
+    let asked = asked
+        .iter()
+        .filter(|request| request.url.path() == "/restapi/orders-blue")
+        .map(|request| serde_json::from_slice(&request.body).unwrap());
+    (told, asked.collect())
+}
+
+fn rest_api(body: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"RestApiStatusCode": 200, "RestApiResponse": body}))
+}
+
+fn refused() -> ResponseTemplate {
+    ResponseTemplate::new(429)
+        .insert_header("x-amzn-ErrorType", "ThrottlingException")
+        .set_body_json(json!({"message": "slow down"}))
+}
+
+fn runs(listed: &[Value]) -> ResponseTemplate {
+    rest_api(&json!({"dag_runs": listed, "total_entries": listed.len()}))
+}
+
+/// As 3.0.6 shows a run.
+fn of_airflow_3() -> Value {
+    json!({"dag_id": "orders", "dag_run_id": "scheduled__1", "state": "success", "run_type": "scheduled",
+           "logical_date": "2026-11-23T10:10:00Z", "run_after": "2026-11-23T10:10:00Z", "start_date": "2026-11-23T10:10:01.5Z",
+           "data_interval_end": "2026-11-23T10:11:00Z", "conf": {}, "note": null, "dag_versions": []})
+}
+
+/// As 2.10.5 shows a run that somebody started.
+fn of_airflow_2() -> Value {
+    json!({"dag_id": "orders", "dag_run_id": "manual__1", "state": "queued", "run_type": "manual", "note": null,
+           "logical_date": "2026-11-23T10:10:00+00:00", "data_interval_end": "2026-11-23T10:11:00+00:00", "start_date": null,
+           "conf": {"bluegreen_instant": "2026-11-23T10:12:00+00:00"}, "external_trigger": true})
+}
+
+fn tasks() -> ResponseTemplate {
+    let task = |id: &str, index: i32| {
+        json!({"dag_id": "orders", "dag_run_id": "scheduled__1", "task_id": id, "map_index": index, "state": "success",
+               "end_date": "2026-11-23T10:10:02.000000+00:00"})
+    };
+    let listed = [task("bluegreen_guard", -1), task("load", 0), task("load", 1)];
+    rest_api(&json!({"task_instances": listed, "total_entries": 3}))
+}
+
+fn is_list_of_tasks(call: &Value) -> bool {
+    call["Path"] == "/dags/~/dagRuns/~/taskInstances/list"
+}
+
+#[tokio::test]
+async fn four_questions_whatever_the_number_of_dags() {
+    let (told, asked) = told(|call| {
+        if is_list_of_tasks(call) {
+            return tasks();
+        }
+        match call["QueryParameters"]["state"].as_str() {
+            None => runs(&[of_airflow_3()]),
+            Some(_) => runs(&[]),
+        }
+    })
+    .await;
+    assert_eq!((told.runs.len(), told.tasks.len()), (1, 3));
+    assert_eq!((&told.runs_gap, &told.tasks_gap), (&None, &None));
+    let run = &told.runs[0];
+    assert_eq!(run.tick, Some(at("2026-11-23T10:10:00Z")), "Airflow 3: run_after");
+    assert_eq!(run.started, Some(at("2026-11-23T10:10:01.5Z")));
+    assert_eq!(asked.len(), 4);
+    for call in &asked {
+        assert!(call["Path"].as_str().unwrap().len() <= 64);
+    }
+    let queries: Vec<&Value> = asked.iter().map(|call| &call["QueryParameters"]).collect();
+    assert_eq!(queries[0]["start_date_gte"], "2026-11-23T09:59:59Z");
+    assert_eq!(
+        queries[0]["start_date_lte"], "2026-11-23T11:00:01Z",
+        "not later than now"
+    );
+    assert_eq!(
+        (&queries[1]["state"], &queries[2]["state"]),
+        (&json!("running"), &json!("queued"))
+    );
+    let body = &asked[3]["Body"];
+    assert_eq!(
+        (&asked[3]["Method"], &body["page_limit"]),
+        (&json!("POST"), &json!(100))
+    );
+    assert_eq!(body["order_by"], "id", "pages without an order may overlap");
+    assert!(!body["state"].as_array().unwrap().contains(&json!("skipped")));
+}
+
+#[tokio::test]
+async fn airflow_2_is_asked_and_read_in_its_way() {
+    let (told, asked) = told(|call| {
+        if is_list_of_tasks(call) {
+            return rest_api(&json!({"task_instances": [], "total_entries": 0}));
+        }
+        runs(&[of_airflow_2()])
+    })
+    .await;
+    // The same run in three lists is one run.
+    let mut instants: Vec<_> = told.runs.iter().map(bluegreen_core::handover::Run::instant).collect();
+    instants.dedup();
+    assert_eq!(instants, [Some(at("2026-11-23T10:12:00Z"))], "handed on in its conf");
+    assert_eq!(told.runs[0].tick, Some(at("2026-11-23T10:11:00Z")), "data_interval_end");
+    assert!(
+        asked[3]["Body"].get("order_by").is_none(),
+        "Airflow 2 refuses the field"
+    );
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_is_a_gap_and_the_rest_is_not_asked() {
+    let (told, asked) = told(|call| {
+        if call["QueryParameters"]["state"] == "running" {
+            let refusal = ResponseTemplate::new(400).insert_header("x-amzn-ErrorType", "RestApiClientException");
+            return refusal.set_body_json(json!({"RestApiStatusCode": 403, "RestApiResponse": {"detail": "no"}}));
+        }
+        runs(&[of_airflow_3()])
+    })
+    .await;
+    assert_eq!((told.runs.len(), asked.len()), (1, 2));
+    assert_eq!(told.runs_gap.unwrap().kind, CauseKind::AccessDenied);
+    assert_eq!(told.tasks_gap.unwrap().kind, CauseKind::AccessDenied);
+}
+
+#[tokio::test]
+async fn throttled_at_the_tasks_the_runs_are_still_known() {
+    let (told, _) = told(|call| {
+        if is_list_of_tasks(call) {
+            return refused();
+        }
+        match call["QueryParameters"]["state"].as_str() {
+            None => runs(&[of_airflow_3()]),
+            Some(_) => runs(&[]),
+        }
+    })
+    .await;
+    assert_eq!((told.runs.len(), told.runs_gap), (1, None));
+    assert_eq!(told.tasks_gap.unwrap().kind, CauseKind::Throttled);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_a_gap() {
+    for body in [
+        json!("<html>Please wait</html>"),
+        json!({"dag_runs": [{"dag_id": "orders"}], "total_entries": 1}),
+        json!({"dag_runs": [], "total_entries": "none"}),
+    ] {
+        let answer = body.clone();
+        let (told, asked) = told(move |_| rest_api(&answer)).await;
+        assert_eq!(told.runs_gap.unwrap().kind, CauseKind::Unparsable, "{body}");
+        assert_eq!((told.runs.len(), asked.len()), (0, 1), "{body}");
+    }
+}

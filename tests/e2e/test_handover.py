@@ -1,0 +1,190 @@
+"""Which runs were executed, by whom, and which by nobody: `handover`, and the watcher's report after a transition."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from conftest import EVENTS, Deploy
+from pair import Pair, only
+
+GUARD = "bluegreen_guard"
+LONG = "d" * 240
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def run(dag_id: str, at: datetime, executed: bool, decided: float = 0.5, **more: Any) -> dict[str, Any]:
+    """A finished scheduled run of a guarded DAG: executed, or skipped by its guard so many seconds after its tick."""
+    begun = iso(at + timedelta(seconds=decided))
+    guard = {"state": "success", "start_date": begun, "end_date": begun}
+    load = {"state": "success" if executed else "skipped", "start_date": begun, "end_date": begun}
+    return {"dag_id": dag_id, "run_id": f"scheduled__{iso(at)}", "state": "success", "instant": iso(at), "start_date": begun,
+            "tasks": {GUARD: guard, "load": load}, **more}
+
+
+def lists(answer: dict[str, Any]) -> dict[str, list[str]]:
+    found = {name: sorted(line["dag_id"] for line in answer["handover"][name])
+             for name in ("in_flight", "pending", "doubled", "lost")}
+    return {name: dags for name, dags in found.items() if dags}
+
+
+@pytest.fixture
+def switched(deploy: Deploy) -> Pair:
+    """Green is active since just now."""
+    pair = deploy(SwitchLeadSeconds="0")
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    time.sleep(1)  # until the guards of the runs next to it have decided, and the watcher may report
+    return pair
+
+
+def scripted(pair: Pair, version: str = "3.0.6") -> None:
+    """One run of every sort, around the moment at which green took over."""
+    flag = pair.flag()
+    before, after = flag.effective_from - timedelta(minutes=20), flag.effective_from + timedelta(milliseconds=1)
+    running = {"state": "running", "tasks": {GUARD: "success", "load": "running"}}
+    waiting = {"state": "running", "tasks": {GUARD: "up_for_reschedule", "load": "scheduled"}}
+    bare = {"tasks": {"branch": "success"}}
+    pair.environment("blue", airflow_version=version, runs=[
+        run("before", before, True), run("after", after, False), run("twice", before, True), run("nobody", before, False, -1800),
+        run("under_way", before, True, **running), run("waits", after, False), run("branches", before, True, **bare), run(LONG, before, True)])
+    pair.environment("green", airflow_version=version, runs=[
+        run("before", before, False), run("after", after, True), run("twice", before, True), run("nobody", before, False),
+        run("under_way", before, False), run("waits", after, True, **waiting), run("branches", before, True, **bare), run(LONG, before, True)])
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
+def test_every_sort_of_run_is_found(switched: Pair, version: str):
+    scripted(switched, version)
+    answer = switched.answer_of("switch-handler", json.loads((EVENTS / "request-handover.json").read_text()))
+    assert answer["outcome"] == "handover" and not answer["handover"]["partial"], answer
+    assert lists(answer) == {"in_flight": ["under_way"], "pending": ["waits"], "doubled": ["branches", LONG, "twice"],
+                             "lost": ["nobody"]}, answer
+    assert [line["unguarded"] for line in answer["handover"]["doubled"]] == [False, False, True]
+    line = only(answer["handover"]["lost"])
+    assert (line["owner"], line["blue"], line["green"], line["run_type"]) == ("blue", "skipped", "skipped", "scheduled")
+    transition = answer["handover"]["transition"]
+    assert (transition["version"], transition["kind"], transition["from"], transition["to"]) == (2, "switch", "blue", "green")
+    assert answer["transition"] == switched.flag().record
+    assert answer["handover"]["counts"] == {"runs": 8, "executed_once": 3, "in_flight": 1, "pending": 1, "doubled": 3,
+                                            "doubled_unguarded": 1, "lost": 1, "unjudged": 0}
+    narrow = switched.ask(action="handover", window_minutes=1)
+    assert narrow["handover"]["counts"]["runs"] == 2, "what happened 20 minutes before is outside"
+
+
+def test_a_pair_that_never_switched_and_one_without_a_flag(deploy: Deploy):
+    pair = deploy(initialize=False)
+    assert pair.ask(action="handover")["outcome"] == "refused"
+    pair.ask(action="initialize")
+    answer = pair.ask(action="handover")
+    assert answer["handover"]["transition"] is None and answer["handover"]["counts"]["runs"] == 0, answer
+
+
+@pytest.mark.parametrize("wrong", [{"window_minutes": 0}, {"window_minutes": 1441}, {"window_minutes": "60"}, {"limit": 5}])
+def test_what_is_not_allowed_is_refused_by_name(pair: Pair, wrong: dict[str, Any]):
+    error = pair.ask_in_vain(action="handover", **wrong)
+    assert error["errorType"] == "InvalidRequest" and next(iter(wrong)) in error["errorMessage"]
+
+
+def test_many_runs_are_read_in_pages_under_the_rate(switched: Pair):
+    """5,000 DAGs, and 1,000 runs of each environment in the window."""
+    before = switched.flag().effective_from - timedelta(minutes=20)
+    names = [f"dag_{number:05}" for number in range(1000)]
+    switched.environment("blue", dags=5000, runs=[run(name, before, True) for name in names])
+    switched.environment("green", dags=5000, runs=[run(name, before, name.endswith("77")) for name in names])
+    since = switched.aws.calls_so_far()
+    answer = switched.ask(action="handover")
+    print(f"1,000 runs each: {answer['elapsed_ms']} ms")
+    counts = answer["handover"]["counts"]
+    assert (counts["runs"], counts["doubled"], counts["executed_once"]) == (1000, 10, 990), answer["handover"]
+    assert not answer["handover"]["partial"]
+    times = sorted(call["at"] for call in switched.calls("switch-handler", since) if call["operation"] == "InvokeRestApi")
+    assert len(times) / max(times[-1] - times[0], 1) < 9.5
+
+
+def test_throttled_half_way_nothing_is_claimed(switched: Pair):
+    before = switched.flag().effective_from - timedelta(minutes=20)
+    runs = [run(f"dag_{number:05}", before, True) for number in range(500)]
+    switched.environment("blue", runs=runs)
+    switched.environment("green", runs=[run(one["dag_id"], before, False) for one in runs])
+    switched.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=switched.environments["green"], after=3)
+    answer = switched.ask(action="handover")
+    handover = answer["handover"]
+    assert (handover["partial"], lists(answer), handover["counts"]["unjudged"]) == (True, {}, 500), handover["counts"]
+    assert {(gap["question"], gap["colour"]) for gap in handover["not_asked"]} == {("dag-runs", "green"), ("task-instances", "green")}
+    assert "throttled" in handover["not_asked"][0]["cause"] and "partial" in answer["reason"]
+
+
+def test_a_dead_old_environment_leaves_what_the_new_one_knows(switched: Pair):
+    scripted(switched)
+    switched.environment("blue", rest_api="down")
+    answer = switched.ask(action="handover")
+    assert answer["handover"]["partial"] and lists(answer) == {"pending": ["waits"]}, answer["handover"]
+
+
+# -- the watcher ---------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def watched(switched: Pair) -> Pair:
+    switched.look_once_a_tick()
+    switched.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
+    scripted(switched)
+    return switched
+
+
+def test_the_watcher_tells_once(watched: Pair):
+    watched.tick()
+    event = only(watched.wait_for_audit("Run Handover"))
+    flag = watched.flag()
+    assert event["id"] == f"{watched.name}:{watched.flag_name}:handover:v2-{flag.milliseconds}"
+    assert event["handover"]["counts"]["lost"] == 1 and "1 executed by nobody" in event["reason"]
+    watched.tick()
+    watched.tick()
+    assert len(watched.audit("Run Handover")) == 1
+    assert json.loads(watched.parameter("handover")) == {"transition": f"v2-{flag.milliseconds}"}
+    watched.ask(to="blue", force=True)
+    watched.wait_until_audited(3)
+    time.sleep(1)
+    watched.tick()
+    assert [event["handover"]["transition"]["version"] for event in watched.wait_for_audit("Run Handover", 2)] == [2, 3]
+
+
+def test_it_waits_for_the_time_set_and_a_first_flag_hands_nothing_over(deploy: Deploy):
+    pair = deploy()
+    pair.look_once_a_tick()
+    pair.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
+    time.sleep(1)
+    pair.tick()
+    assert "handover:v1" not in str(pair.audit("Run Handover")) and "v1-" in pair.parameter("handover")
+    pair.configure("health-watcher", HANDOVER_REPORT_SECONDS="3600")
+    pair.ask(to="green")
+    pair.tick()
+    pair.configure("health-watcher", HANDOVER_REPORT_SECONDS="0")
+    pair.tick()
+    assert pair.audit("Run Handover") == []
+
+
+@pytest.mark.parametrize("fault", ["kill-caller", "kill-caller-after"])
+@pytest.mark.parametrize("service, operation", [("events", "PutEvents"), ("ssm", "PutParameter")])
+def test_a_crash_tells_it_again_under_one_id(watched: Pair, fault: str, service: str, operation: str):
+    match = f"{watched.root}/handover" if service == "ssm" else None
+    watched.aws.add_fault(fault, service, operation, match=match, times=1)
+    assert watched.invoke("health-watcher", {})[1], "it was killed"
+    watched.tick()
+    events = watched.wait_for_audit("Run Handover")
+    assert len({event["id"] for event in events}) == 1
+    assert watched.parameter("handover")
+
+
+def test_a_dead_environment_does_not_fail_the_tick(watched: Pair):
+    watched.environment("blue", rest_api="down")
+    answer = watched.tick()
+    assert answer["active"] == "green"
+    event = only(watched.wait_for_audit("Run Handover"))
+    assert event["handover"]["partial"] and event["handover"]["counts"]["pending"] == 1
