@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README, re.M | re.S)
 ASK = next(block for block in BLOCKS if block.startswith("ask()"))
 ASKED = [line for block in BLOCKS for line in block.splitlines() if line.startswith("ask ")]
 OUTCOMES = ["status", "would_switch", "switched", "switched", "switched", "switched", "held", "released", "succeeded", "ready",
-            "history", None]
+            "handover", "history", None]
 
 
 def run(pair: Pair, command: str) -> subprocess.CompletedProcess[str]:
