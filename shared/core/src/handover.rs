@@ -13,7 +13,7 @@ use crate::colour::{Both, Colour};
 use crate::flag::{FlagVersion, HistoryEntry, Origin, versions};
 use crate::health::Cause;
 use crate::ownership::owner;
-use crate::time::{after, before, elapsed};
+use crate::time::{after, before, elapsed, to_milliseconds};
 use crate::transition::Kind;
 
 /// Id of the guard's task.
@@ -102,6 +102,7 @@ impl Period {
         let whole = Duration::from_secs(u64::from(minutes).saturating_mul(60));
         let half = whole.checked_div(2).unwrap_or(whole);
         let transition = last_hand_over(history);
+        let now = to_milliseconds(now);
         match &transition {
             Some(handed_over) => Self {
                 from: before(handed_over.effective_from, half),
