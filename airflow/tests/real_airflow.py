@@ -113,6 +113,8 @@ class RealAirflow:
             "AIRFLOW__CORE__INTERNAL_API_SECRET_KEY": "not-secret",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
+            # Not the package's minutes: a test that wants them says so.
+            "AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": "0",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
