@@ -27,8 +27,8 @@ def main() -> None:
         "Runs next to 1,000 simulated switches (seeded; every read of Parameter Store up to 3 s late, a quarter of the runs "
         "looked at up to two minutes late; lost: executed by nobody within the hour)",
         ("switch", "DAGs that", "runs", "lost", "doubled", "SSM calls a run"),
-        [(r.kind, "compare the flag" if r.pattern == "classic" else "are guarded", r.runs, r.lost, r.doubled, f"{r.calls_a_run:.1f}")
-         for r in simulate()],
+        [(r.kind, "compare the flag" if r.pattern == "classic" else "are guarded", r.runs, r.lost, r.doubled,
+          f"{r.calls_a_run:.1f}") for r in simulate()],
     )  # fmt: skip
     table(
         "What one look of a guard costs (local AWS, medians)",

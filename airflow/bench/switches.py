@@ -95,7 +95,7 @@ def ours(store: Store, colour: str, tick: float, at: float) -> bool:
     while True:
         # Every look is a process of its own: nothing is remembered.
         reader = Flag("/simulated", client=store, sleep=sleep, now=lambda: int((EPOCH.timestamp() + store.at) * 1e9))
-        with mock.patch.object(decision, "shared_flag", lambda *_: reader):
+        with mock.patch.object(decision, "shared_flag", return_value=reader):
             answer = decision.decide(run, Settings(colour), EPOCH + timedelta(seconds=store.at))
         if answer.again_at is None:
             return answer.action == decision.EXECUTE
@@ -119,7 +119,9 @@ def planned(chance: random.Random, pattern: Pattern, calls: Counter[str]) -> lis
     store.write(active, -100_000.0, -100_000.0)
     written = 3_600 + chance.uniform(-20, 20)
     store.write(OTHER[active], written, written + LEAD)
-    counts = [sum(pattern(store, colour, tick, tick + lateness(chance)) for colour in COLOURS) for tick in (3_540.0, 3_600.0, 3_660.0)]
+    counts = []
+    for tick in (3_540.0, 3_600.0, 3_660.0):
+        counts.append(sum(pattern(store, colour, tick, tick + lateness(chance)) for colour in COLOURS))
     calls.update(store.calls)
     return [Run(count, count) for count in counts]
 

@@ -104,11 +104,13 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
         assert min(by.values()) > 0, f"{dag}: one environment has executed nothing: {by}"
     assert len(times[GUARDED]) >= 2 * SWITCHES
     assert set(times[GUARDED].values()) == {1}, {tick: n for tick, n in times[GUARDED].items() if n != 1}
-    # The control group: all green, and wrong.
-    assert 0 in times[CLASSIC].values(), "the classic pattern lost nothing: this test proves nothing"
+    # The control group: all green, and wrong. A run that a busy machine fails is no proof.
+    green = {clock(t) for t, state in real.states("blue", CLASSIC).items() if state == real.states("green", CLASSIC).get(t) == "success"}
+    assert any(times[CLASSIC][tick] == 0 for tick in green & times[CLASSIC].keys()), "the classic pattern lost nothing: this test proves nothing"
     assert max(times[CLASSIC].values()) == 2, "the classic pattern doubled nothing: this test proves nothing"
     for colour in OTHER:
-        assert set(real.states(colour, GUARDED).values()) | set(real.states(colour, CLASSIC).values()) <= {"success", "running", "queued"}
+        states = {clock(tick): state for tick, state in real.states(colour, GUARDED).items()}
+        assert set(states.values()) <= {"success", "running", "queued"}, f"{colour}: {states}"
 
     takes_effect = [version.effective_from.timestamp() for version in stack.versions()[1:]]
     assert slow
@@ -158,8 +160,9 @@ def test_the_watcher_sees_a_killed_scheduler_and_the_other_colour_executes_what_
 
     real[dead].start_scheduler()
     until = time.time() // every * every
-    real[dead].wait(lambda: real.states(dead, GUARDED).get(until) in ("success", "failed"), f"{dead} is back", 120)
+    for colour in OTHER:
+        real[dead].wait(lambda colour=colour: real.has_ended(colour, until, (GUARDED,)), f"{dead} is back", 120)
     real[dead].wait(lambda: all(real.states(dead, GUARDED).get(t) == "success" for t in missed), f"{dead} has made up its runs", 60)
-    found = {tick: [e.colour for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick < until}
+    found = {tick: [e.colour for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick <= until}
     assert {tick: who for tick, who in found.items() if len(who) != 1} == {}
     assert {tuple(found[tick]) for tick in missed} == {(alive,)}
