@@ -65,7 +65,7 @@ class AirflowStory(Story):
             self.real.start()
         for colour, settings in self.real.forwarded().items():
             self.aws.put_environment(NAMES[colour], **settings)
-            self.fact(NAMES[colour], f"Airflow {settings['airflow_version']}, {settings['forward_to']}, scheduler is process "
+            self.fact(colour, f"{NAMES[colour]}: Airflow {settings['airflow_version']}, {settings['forward_to']}, scheduler is process "
                       f"{self.real[colour].scheduler_pid}")
         self.fact("ready in", seconds(time.monotonic() - started))
         self.fact("DAGs", f"two that tick every {self.real.tick} s in both environments: `{GUARDED}`, which the package guards, and "
@@ -139,7 +139,8 @@ class AirflowStory(Story):
             scheduler = self.real["blue"].health()["scheduler"]
         except (OSError, RealAirflowError):
             return "blue's web server does not answer"
-        return f"blue's Airflow calls its scheduler {scheduler['status']}, last heartbeat {scheduler['latest_scheduler_heartbeat'][11:19]}"
+        beat = (scheduler["latest_scheduler_heartbeat"] or "never")[:19][-8:]
+        return f"blue's Airflow calls its scheduler {scheduler['status']}, last heartbeat {beat}"
 
     # -- 4 -------------------------------------------------------------------------------------------------------
 
