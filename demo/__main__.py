@@ -114,7 +114,7 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
     keep_files = options.keep
     try:
         started = time.monotonic()
-        screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, the standby takes over; then a hold and a drill", "bold"))
+        screen.line(screen.styled(f"MWAA Blue-Green: {story.title}", "bold"))
         screen.line("The functions, the command line, the template and the AWS CLI are real; only AWS is a local one, on 127.0.0.1.")
         reason = seen_through(story, run)
         if reason:

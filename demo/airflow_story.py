@@ -29,6 +29,7 @@ TICKS_BEFORE = 2
 
 
 class AirflowStory(Story):
+    title = "a real Airflow scheduler is killed, and the standby executes the runs that it missed"
     real: RealPair
 
     def __init__(self, python: Path, home: Path, *arguments: Any) -> None:
