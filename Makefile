@@ -11,7 +11,18 @@ TOOLS_CARGO := .tools/cargo
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
 AIRFLOW ?= 3.0.6
+# `make demo AIRFLOW=1` is the version that the tests have by default.
+ifeq ($(AIRFLOW),1)
+AIRFLOW_VERSION := 3.0.6
+else
+AIRFLOW_VERSION := $(AIRFLOW)
+endif
+# The demo shows real Airflows only if AIRFLOW is given.
+ifneq ($(filter command line environment,$(origin AIRFLOW)),)
+AIRFLOW_DEMO := yes
+endif
 AIRFLOW_ENVIRONMENTS ?= .tools/airflow
+AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
@@ -51,10 +62,13 @@ debug:
 cli: ## build the command line, target/release/mwaa-bluegreen
 	@cargo build --locked --release --package mwaa-bluegreen
 
-demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+ifdef AIRFLOW_DEMO
+demo: $(AIRFLOW_PYTHON)
+endif
+demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: test-rust test-model test-local test-template test-end-to-end ## all tests, fast ones first
+test: test-rust test-model test-local test-template test-airflow test-end-to-end ## all tests, fast ones first
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -76,18 +90,28 @@ $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv:
 	@$(PYTHON) -m venv $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)
 	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/python -m pip install --quiet uv==$(UV)
 
-$(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/.installed: airflow/tests/requirements-airflow-$(AIRFLOW).txt $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv
-	@echo "== installing Airflow $(AIRFLOW) into $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)"
-	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv venv --quiet --clear --python $(PYTHON) $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)
-	@VIRTUAL_ENV=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --requirement $<
-	@VIRTUAL_ENV=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --editable airflow
+# The first line of a requirements file says how it was resolved.
+$(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed: airflow/tests/requirements-airflow-$(AIRFLOW_VERSION).txt $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv
+	@echo "== installing Airflow $(AIRFLOW_VERSION) into $(@D)"
+	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv venv --quiet --clear --python $(PYTHON) $(@D)
+	@VIRTUAL_ENV=$(abspath $(@D)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --requirement $<
+	@VIRTUAL_ENV=$(abspath $(@D)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --editable airflow
 	@touch $@
 
-test-airflow: tools $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/.installed ## the Airflow package on real Airflow (AIRFLOW=3.0.6 or 2.10.5)
-	@$(BIN)/python -m pytest -q airflow/tests/unit
+$(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed
+
+# In `make test`: what needs one Airflow or none, and the deployed functions with two real environments.
+test-airflow: tools debug $(AIRFLOW_PYTHON) ## the Airflow package, and the deployed functions with two real Airflows (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
+	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
-	  $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW)/bin/python -m pytest -q -p no:warnings airflow/tests/policy
-	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW))/bin/python $(BIN)/python -m pytest -q -s airflow/tests/real
+	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_deployed_pair.py
+
+test-airflow-cases: tools $(AIRFLOW_PYTHON) ## what the guard does with every shape of DAG and every fault, in one real Airflow (minutes)
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_one_environment.py
+
+bench-airflow: tools ## runs lost and doubled next to simulated switches; what the guard costs
+	@cd airflow && ../$(BIN)/python -m bench
 
 gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
@@ -105,4 +129,4 @@ bench: release ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli gates demo test test-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-cases bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean

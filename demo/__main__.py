@@ -49,6 +49,7 @@ def stop(number: int, _frame: FrameType | None) -> NoReturn:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.split(": ", 1)[1])
     parser.add_argument("--keep", action="store_true", help="leave the local AWS running at the end, until Ctrl-C")
+    parser.add_argument("--airflow", type=Path, metavar="PYTHON", help="with two real Airflow environments of this installation")
     # For those who work on the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
     parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "release" / "mwaa-bluegreen",
@@ -102,12 +103,18 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
     run = FILES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
     aws = LocalAws(log=run / "local-aws.log")
-    story = Story(aws, screen, run / "deployment", options.binaries, options.command_line.resolve(),
-                  dict(each.split("=", 1) for each in options.set))
+    given = (aws, screen, run / "deployment", options.binaries, options.command_line.resolve(),
+             dict(each.split("=", 1) for each in options.set))
+    if options.airflow:
+        from demo.airflow_story import AirflowStory
+
+        story: Story = AirflowStory(options.airflow.absolute(), run, *given)
+    else:
+        story = Story(*given)
     keep_files = options.keep
     try:
         started = time.monotonic()
-        screen.line(screen.styled("MWAA Blue-Green: an Airflow scheduler dies, the standby takes over; then a hold and a drill", "bold"))
+        screen.line(screen.styled(f"MWAA Blue-Green: {story.title}", "bold"))
         screen.line("The functions, the command line, the template and the AWS CLI are real; only AWS is a local one, on 127.0.0.1.")
         reason = seen_through(story, run)
         if reason:
@@ -122,6 +129,7 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
             stay(story, screen, run)
         return 0
     finally:
+        story.stop()
         aws.stop()
         if keep_files:
             shutil.rmtree(run / "deployment", ignore_errors=True)

@@ -37,6 +37,8 @@ MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
 
 
 class Story:
+    title = "an Airflow scheduler dies, the standby takes over; then a hold and a drill"
+
     def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, program: Path,
                  parameters: dict[str, str]) -> None:
         self.aws, self.screen, self.binaries, self.program = aws, screen, binaries, program
@@ -48,6 +50,9 @@ class Story:
         self.pair: Pair  # there once deployed
         self.mailbox: Mailbox
         self.facts = checks.Facts()
+
+    def stop(self) -> None:
+        """End what the story has started itself: nothing."""
 
     def tell(self) -> None:
         """Tell all of it. Raises NotSeen where it stops, and if a check does not pass."""

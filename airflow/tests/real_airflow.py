@@ -113,6 +113,8 @@ class RealAirflow:
             "AIRFLOW__CORE__INTERNAL_API_SECRET_KEY": "not-secret",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
+            # Not the package's minutes: a test that wants them says so.
+            "AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": "0",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
@@ -137,30 +139,53 @@ class RealAirflow:
 
     # -- processes -----------------------------------------------------------------------------------------------
 
-    def start(self, scheduler: bool = True, triggerer: bool = False) -> RealAirflow:
+    def start(self, triggerer: bool = False) -> RealAirflow:
         """From nothing to a web server that answers, and a scheduler. Raises RealAirflowError with the log's end."""
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            self.record.touch()
-            self.command("db", "migrate")
-            if not self.is_3:
-                self.command("users", "create", "--username", "admin", "--password", "admin", "--role", "Admin",
-                             "--firstname", "a", "--lastname", "a", "--email", "a@example.org")  # fmt: skip
-            self.command("dags", "reserialize")
-            if triggerer:
-                self._launch("triggerer", "triggerer", "--skip-serve-logs")
-            self._launch("web", "api-server" if self.is_3 else "webserver")
-            if scheduler:
-                self.start_scheduler()
-            self.wait(self._answers, "the web server answers", 120)
+            self.prepare()
+            self.launch(triggerer)
+            self.wait(self.healthy, "the web server answers", 120)
         except BaseException:
             self.stop()
             raise
         return self
 
+    def prepare(self) -> None:
+        """The database, with the DAGs in it."""
+        self.make_database()
+        self.command("dags", "reserialize")
+
+    def make_database(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.record.touch()
+        self.command("db", "migrate")
+        if not self.is_3:
+            self.command("users", "create", "--username", "admin", "--password", "admin", "--role", "Admin",
+                         "--firstname", "a", "--lastname", "a", "--email", "a@example.org")  # fmt: skip
+
+    def prepare_like(self, other: RealAirflow) -> None:
+        """A copy of the other's database, which must not have been launched yet: half a minute less."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.record.touch()
+        shutil.copy(other.home / "airflow.db", self.home / "airflow.db")
+
+    def launch(self, triggerer: bool = False) -> None:
+        if triggerer:
+            self._launch("triggerer", "triggerer", "--skip-serve-logs")
+        self._launch("web", "api-server" if self.is_3 else "webserver")
+        self.start_scheduler()
+
     def stop(self) -> None:
+        """End everything in good order."""
+        self._end_all(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self._end_all(signal.SIGKILL)
+
+    def _end_all(self, number: int) -> None:
         for name in list(self._processes):
-            self._end(name, signal.SIGTERM)
+            self._end(name, number)
         if self._own_home:
             shutil.rmtree(self.home, ignore_errors=True)
 
@@ -176,7 +201,7 @@ class RealAirflow:
                 self.environment[name] = value
         self.start_scheduler()
         time.sleep(2)  # the health endpoint still shows the old scheduler's heartbeat
-        self.wait(self._answers, "the scheduler is healthy", 60)
+        self.wait(self.healthy, "the scheduler is healthy", 60)
 
     def stop_scheduler(self) -> None:
         """End it in good order: running tasks are ended too."""
@@ -252,12 +277,21 @@ class RealAirflow:
         except urllib.error.HTTPError as error:
             raise RealAirflowError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
 
-    def _answers(self) -> bool:
+    def health(self) -> Any:
+        """What Airflow says of itself."""
+        return self.request("GET", "monitor/health" if self.is_3 else "health")
+
+    @property
+    def scheduler_pid(self) -> int:
+        return self._processes["scheduler"].pid
+
+    def healthy(self) -> bool:
+        """The web server answers, and calls the scheduler healthy. Raises RealAirflowError if a process has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise RealAirflowError(f"the {name} of {self.colour} has ended:\n{self.log(name)}")
         try:
-            health = self.request("GET", "monitor/health" if self.is_3 else "health")
+            health = self.health()
         except (OSError, RealAirflowError):
             return False
         return health["metadatabase"]["status"] == "healthy" and (

@@ -17,6 +17,9 @@ from mwaa_bluegreen.ownership import COLOURS
 DEFAULT_PARAMETER = "/mwaa/blue-green/active-environment"
 MODES = ("all", "tagged", "observe", "off")
 MAX_SETTLE_SECONDS = 86_400
+DEFAULT_SETTLE_SECONDS = 420
+"""How late an automatic failover may be written and still find the runs it is back-dated to: the controller's longest
+failure window (300 s, where only CloudWatch's heartbeat speaks), a minute for a late metric, and a minute to its tick."""
 _PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
 Lookup = Callable[[str], "str | None"]
@@ -32,7 +35,7 @@ class Settings:
     """Name of the flag."""
     region: str | None = None
     """AWS region of the flag; None is the environment's own."""
-    settle_seconds: int = 0
+    settle_seconds: int = DEFAULT_SETTLE_SECONDS
     """How long a standby run waits before it is skipped, counted from the run's instant."""
 
 
@@ -77,7 +80,7 @@ def read(lookup: Lookup = from_airflow) -> Settings:
             f"custom.bluegreen_flag_parameter is {parameter!r}; give the name of an SSM parameter, "
             f"such as {DEFAULT_PARAMETER}"
         )
-    settle = lookup("bluegreen_settle_seconds") or "0"
+    settle = lookup("bluegreen_settle_seconds") or str(DEFAULT_SETTLE_SECONDS)
     if not re.fullmatch("[0-9]{1,6}", settle) or int(settle) > MAX_SETTLE_SECONDS:
         faults.append(
             f"custom.bluegreen_settle_seconds is {settle!r}; allowed are whole seconds from 0 to {MAX_SETTLE_SECONDS}"

@@ -156,29 +156,3 @@ for number in range(3):
     with case(f"dynamic_{number}") as dynamic:
         work("only")
     globals()[f"dynamic_{number}"] = dynamic
-
-# Ticks for the tests with two environments: croniter's sixth field is seconds.
-TICK = int(os.environ.get("BLUEGREEN_TEST_TICK_SECONDS", "0"))
-if TICK:
-    # Both environments catch up from the same tick, so that a scheduler that was stopped makes every run it missed.
-    ticks = {
-        "schedule": f"* * * * * */{TICK}",
-        "start_date": datetime.fromisoformat(os.environ["BLUEGREEN_TEST_TICK_START"]),
-        "catchup": True,
-        "max_active_runs": 16,
-    }
-    with DAG("ticking", **ticks):
-        work("only")
-
-    with DAG("classic_ticking", tags=["bluegreen:unguarded"], **ticks):
-
-        @task.short_circuit
-        def is_active():
-            import boto3
-
-            from mwaa_bluegreen.settings import read
-
-            flag = boto3.client("ssm").get_parameter(Name=read().parameter)["Parameter"]["Value"]
-            return flag == read().colour
-
-        is_active() >> work("only")

@@ -260,6 +260,6 @@ def test_a_standby_run_waits_without_a_worker_and_a_late_failover_still_executes
         assert count(blue, "plain", run) == {}
         assert 33 < time.monotonic() - started < 75
     finally:
-        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS=None)
+        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS="0")
 
 

@@ -151,9 +151,9 @@ def test_silence_ends_in_bounded_time(store: Store, monkeypatch: pytest.MonkeyPa
 
 def test_a_history_behind_the_parameter_is_asked_again(store: Store) -> None:
     store.put("blue")
-    time.sleep(1.5)
+    time.sleep(6)
     written = store.put("green")
-    fault = store.aws.add_fault("stale", "ssm", HISTORY, stale_seconds=1)
+    fault = store.aws.add_fault("stale", "ssm", HISTORY, stale_seconds=5)
     reader = Flag(NAME, client=_client(None), sleep=lambda _: store.aws.clear_faults(fault))
     calls = store.calls(lambda: reader.owner(written))
     assert calls == [GET, HISTORY, HISTORY]

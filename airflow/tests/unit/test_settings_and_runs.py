@@ -31,7 +31,7 @@ def run(kind: str, **more: Any) -> SimpleNamespace:
 
 
 def test_settings_have_defaults_for_all_but_the_colour() -> None:
-    assert settings.read({"environment_color": "blue"}.get) == Settings("blue", NAME, None, 0)
+    assert settings.read({"environment_color": "blue"}.get) == Settings("blue", NAME, None, 420)
 
 
 def test_all_faults_of_the_settings_are_told_at_once() -> None:
@@ -110,7 +110,7 @@ def test_the_decision_says_colour_owner_version_instant_and_why(store: Store) ->
         ("green", f"bluegreen: execute colour=green owner=green version=1 instant={text} (run_after of a scheduled run): this"),
         ("blue", f"bluegreen: skip colour=blue owner=green version=1 instant={text} (run_after of a scheduled run): standby"),
     ]:
-        assert decide(scheduled, Settings(colour), now=tick).line.startswith(line)
+        assert decide(scheduled, Settings(colour, settle_seconds=0), now=tick).line.startswith(line)
 
 
 def test_a_standby_waits_until_the_settle_time_is_over_and_not_for_old_runs(store: Store) -> None:
@@ -120,7 +120,28 @@ def test_a_standby_waits_until_the_settle_time_is_over_and_not_for_old_runs(stor
     decisions = [decide(run("scheduled", run_after=tick), patient, now=tick + timedelta(seconds=s)) for s in (1, 30, 39, 40, 3600)]
     assert [decision.action for decision in decisions] == ["wait", "wait", "wait", "skip", "skip"]
     waits = [(decision.again_at - tick).total_seconds() for decision in decisions[:3] if decision.again_at]
-    assert waits == [16, 40, 40]
+    assert waits == pytest.approx([1 + 40 / 7, 30 + 40 / 7, 40])
+
+
+def test_by_default_a_standby_waits_for_the_slowest_automatic_failover_and_asks_eight_times(store: Store) -> None:
+    store.put("green")
+    tick = now = datetime.now(timezone.utc) + timedelta(hours=1)
+    asked = []
+    while (decision := decide(run("scheduled", run_after=tick), Settings("blue"), now=now)).action == "wait":
+        assert decision.again_at
+        asked.append((now - tick).total_seconds())
+        now = decision.again_at
+    assert asked == [0, 60, 120, 180, 240, 300, 360]
+    assert (now - tick).total_seconds() == 420
+    assert decision.action == "skip"
+
+
+def test_a_standby_does_not_wait_until_airflow_calls_the_run_too_long(store: Store) -> None:
+    store.put("green")
+    tick = datetime.now(timezone.utc) + timedelta(hours=1)
+    scheduled, limit = run("scheduled", run_after=tick), timedelta(minutes=4)
+    actions = [decide(scheduled, Settings("blue"), tick + timedelta(seconds=s), limit).action for s in (119, 120)]
+    assert actions == ["wait", "skip"]
 
 
 def test_the_owner_does_not_wait(store: Store) -> None:

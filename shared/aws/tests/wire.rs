@@ -276,7 +276,8 @@ async fn an_environment_that_does_not_exist_is_not_found() {
 
 #[tokio::test]
 async fn nobody_listening_is_unknown() {
-    let server = MockServer::start().await;
+    // Not one of the pool, which would go on listening, for another test.
+    let server = MockServer::builder().start().await;
     let clients = clients(&server).await;
     drop(server);
     let probe = HealthProbe::new(&clients, &settings());

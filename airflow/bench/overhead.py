@@ -1,0 +1,102 @@
+"""What the guard's question costs a run: calls and milliseconds on the local AWS, and Parameter Store's calls by schedule."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from math import ceil
+from pathlib import Path
+
+import boto3
+from local_aws.process import LocalAws
+
+from mwaa_bluegreen.decision import LONGEST_STEP, SHORTEST_STEP, STEPS
+from mwaa_bluegreen.settings import DEFAULT_PARAMETER, DEFAULT_SETTLE_SECONDS
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+QUOTA = 40
+"""Parameter Store's default throughput: calls a second, shared by the account and region."""
+
+# A task process of its own, as Airflow starts one for every guard.
+PROGRAM = """
+import json, sys, time
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from mwaa_bluegreen import decision, settings
+instant = datetime.fromisoformat(sys.argv[1])
+run = SimpleNamespace(run_type="scheduled", run_id="r", conf={}, run_after=instant, start_date=None)
+took = []
+for _ in range(int(sys.argv[2])):
+    began = time.perf_counter()
+    decision.decide(run, settings.Settings("blue"), now=instant)
+    took.append((time.perf_counter() - began) * 1000)
+print(json.dumps(took))
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    what: str
+    calls: list[str]
+    first_ms: float
+    """With boto3's import and the making of its client, which the task's own code may need anyway."""
+    again_ms: float
+    """The same question a moment later, in the same process."""
+
+
+def measure(rounds: int = 9) -> list[Cost]:
+    with LocalAws() as aws:
+        ssm = boto3.client("ssm", **aws.client_settings())
+        ssm.put_parameter(Name=DEFAULT_PARAMETER, Value="blue", Type="String")
+        found = []
+        for what in ("later than a minute after a switch", "next to a switch"):
+            if what.startswith("next"):
+                ssm.put_parameter(Name=DEFAULT_PARAMETER, Value="green", Type="String", Overwrite=True)
+            else:
+                aws.age_parameter(DEFAULT_PARAMETER, 3_600)
+
+            def ask(times: int) -> list[float]:
+                instant = datetime.now(timezone.utc).isoformat()
+                done = subprocess.run(
+                    [sys.executable, "-c", PROGRAM, instant, str(times)], capture_output=True, text=True, check=True,
+                    env={**aws.environment(), "PYTHONPATH": str(SOURCE)},
+                )  # fmt: skip
+                return list(json.loads(done.stdout))
+
+            before = aws.calls_so_far()
+            ask(1)
+            calls = [call["operation"] for call in aws.calls(before) if call["service"] == "ssm"]
+            samples = [ask(2) for _ in range(rounds)]
+            first, again = (statistics.median(sample[n] for sample in samples) for n in (0, 1))
+            found.append(Cost(what, calls, first, again))
+        return found
+
+
+@dataclass(frozen=True)
+class Hour:
+    schedule: str
+    settle: int
+    calls: int
+    """By both environments."""
+
+    @property
+    def a_second(self) -> float:
+        return self.calls / 3600
+
+
+def looks(settle: int) -> int:
+    """How often the standby asks about one run before it skips it."""
+    step = min(max(settle / STEPS, SHORTEST_STEP.total_seconds()), LONGEST_STEP.total_seconds())
+    return 1 + ceil(settle / step)
+
+
+def by_schedule(dags: int = 1_000) -> list[Hour]:
+    runs = {"daily": 1 / 24, "hourly": 1, "every 15 minutes": 4, "every 5 minutes": 12}
+    return [
+        Hour(schedule, settle, round(dags * often * (1 + looks(settle))))
+        for settle in (DEFAULT_SETTLE_SECONDS, 0) for schedule, often in runs.items()
+    ]  # fmt: skip

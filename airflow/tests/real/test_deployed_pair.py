@@ -1,0 +1,168 @@
+"""The deployed functions, two real Airflow environments and the package in one picture.
+
+The local AWS's MWAA hands every InvokeRestApi on to the real environments. The classic pattern runs beside the guarded
+DAG as the control group: it must lose and double runs, or the first test could not fail.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from real_pair import CLASSIC, GUARDED, SLOW, RealPair
+
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+SWITCHES = 4  # each way, with the active and with the standby standing still
+OTHER = {"blue": "green", "green": "blue"}
+
+
+def end_to_end() -> ModuleType:
+    """The deployment of the end-to-end tests. Theirs is a conftest, too, so its name is taken."""
+    spec = importlib.util.spec_from_file_location("end_to_end", ROOT / "tests/e2e/conftest.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass
+class Deployed:
+    stack: Any  # tests/e2e/pair.py's Pair
+    airflow: RealPair
+
+
+@pytest.fixture(scope="module")
+def deployed(airflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    began = time.monotonic()
+    setup = end_to_end()
+    folder = tmp_path_factory.mktemp("built")
+    template = setup.built_template(setup.TEMPLATE, setup.BINARIES, folder)
+    with setup.LocalAws(log=folder / "local.log") as aws:
+        clients = setup.Clients(aws)
+        real = RealPair(airflow_python, aws.environment(), "/e2e/pair-1/active-environment")
+        try:
+            real.start()
+            stack = setup.create_pair(
+                aws, clients, setup.upload(aws, template), environments=real.forwarded(), SwitchLeadSeconds="5"
+            )
+            assert stack.flag_name == real["blue"].environment["AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER"]
+            print(f"\nAirflow {real['blue'].version}: two environments and the stack stand after {time.monotonic() - began:.0f} s; "
+                  f"a tick every {real.tick} s")  # fmt: skip
+            yield Deployed(stack, real)
+        finally:
+            real.stop()
+
+
+def clock(instant: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(instant))
+
+
+def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cut(deployed: Deployed) -> None:
+    stack, real = deployed.stack, deployed.airflow
+    first, every = real.first_tick, real.tick
+    for colour in OTHER:
+        real[colour].wait(lambda colour=colour: real.has_ended(colour, first), "the first tick", 180)
+    slow = {}
+    for number in range(SWITCHES):
+        active = stack.stands_at()[0]
+        # The active stands still across a tick (the classic pattern loses it), then the standby (it doubles it).
+        frozen = active if number < SWITCHES / 2 else OTHER[active]
+        awake = OTHER[frozen]
+        tick = real.next_tick()
+        time.sleep(tick - 3 - time.time())
+        if frozen != active:
+            slow[active] = real[active].trigger(SLOW)
+        real[frozen].freeze_scheduler()
+        real[awake].wait(lambda awake=awake, tick=tick: real.has_ended(awake, tick), f"{awake} has decided the tick", 120)
+        # The guard would object to a standby that stands still.
+        answer = stack.ask(to=OTHER[active], reason="test", force=frozen != active)
+        assert answer["outcome"] == "switched", answer
+        time.sleep(1)
+        real[frozen].continue_scheduler()
+        real.sleep_until_after_tick(2)
+
+    until = time.time() // every * every
+    for dag in (GUARDED, CLASSIC):
+        real["blue"].wait(lambda dag=dag: real.settled(dag, until), f"both environments have ended all runs of {dag}", 120)
+    times = {}
+    for dag in (GUARDED, CLASSIC):
+        found = {tick: who for tick, who in real.executions(dag).items() if tick <= until}
+        times[dag] = {clock(tick): len(who) for tick, who in found.items()}
+        by = {colour: sum(e.colour == colour for who in found.values() for e in who) for colour in OTHER}
+        print(f"{dag}: {SWITCHES} switches, {len(found)} ticks, executed on blue {by['blue']}, on green {by['green']}; "
+              f"lost {sum(not who for who in found.values())}, doubled {sum(len(who) > 1 for who in found.values())}")  # fmt: skip
+        assert min(by.values()) > 0, f"{dag}: one environment has executed nothing: {by}"
+    assert len(times[GUARDED]) >= 2 * SWITCHES
+    assert set(times[GUARDED].values()) == {1}, {tick: n for tick, n in times[GUARDED].items() if n != 1}
+    # The control group: all green, and wrong. A run that a busy machine fails is no proof.
+    green = {clock(t) for t, state in real.states("blue", CLASSIC).items() if state == real.states("green", CLASSIC).get(t) == "success"}
+    assert any(times[CLASSIC][tick] == 0 for tick in green & times[CLASSIC].keys()), "the classic pattern lost nothing: this test proves nothing"
+    assert max(times[CLASSIC].values()) == 2, "the classic pattern doubled nothing: this test proves nothing"
+    for colour in OTHER:
+        states = {clock(tick): state for tick, state in real.states(colour, GUARDED).items()}
+        assert set(states.values()) <= {"success", "running", "queued"}, f"{colour}: {states}"
+
+    takes_effect = [version.effective_from.timestamp() for version in stack.versions()[1:]]
+    assert slow
+    for colour, run in slow.items():
+        assert real[colour].finished(SLOW, run) == "success"
+        steps = {line[2]: float(line[4]) for line in real[colour].executed(SLOW, run)}
+        assert sorted(steps) == ["step_1", "step_2", "step_3"]
+        assert len(real[colour].executed(SLOW, run)) == 3
+        assert any(steps["step_1"] < instant < steps["step_2"] for instant in takes_effect), "no switch fell into the run"
+        assert real[OTHER[colour]].executed(SLOW) == [] or OTHER[colour] in slow
+
+
+def test_the_watcher_sees_a_killed_scheduler_and_the_other_colour_executes_what_it_missed(deployed: Deployed) -> None:
+    stack, real = deployed.stack, deployed.airflow
+    dead = stack.stands_at()[0]
+    alive = OTHER[dead]
+    real[alive].restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS="90")
+    stack.client("events").enable_rule(Name=f"{stack.name}-every-minute")
+    stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{colour}-heartbeat-lost" for colour in OTHER])
+    began, every = real.next_tick(), real.tick
+    while True:
+        # Nothing may be under way when it dies: that stays where it is.
+        tick = real.next_tick()
+        real[dead].wait(lambda tick=tick: real.has_ended(dead, tick - every), "the tick before", 120)
+        if time.time() < tick - 2:
+            break
+    time.sleep(tick - 2 - time.time())
+    version = stack.stands_at()[1]
+    real[dead].kill_scheduler()
+    killed = time.time()
+
+    real[alive].wait(lambda: stack.stands_at() == (alive, version + 1), "the watcher flips by itself", 150)
+    flag = stack.versions()[-1]
+    written, effective = flag.modified.timestamp(), flag.effective_from.timestamp()
+    assert flag.description.startswith("failover: "), flag.description
+    assert killed - 15 < effective <= killed + 1, "back-dated to the last heartbeat"
+    missed = [tick for tick in range(int(began), int(written), every) if tick > effective]
+    assert missed
+
+    def taken_over() -> dict[float, float] | None:
+        found = real.executions(GUARDED)
+        return {t: found[t][0].at for t in missed} if all(found.get(t) for t in missed) else None
+
+    executed = real[alive].wait(taken_over, f"{alive} executes {[clock(t) for t in missed]}", 120)
+    print(f"\nscheduler killed; flag written after {written - killed:.1f} s; {len(missed)} missed runs executed on {alive} "
+          f"{min(executed.values()) - written:.1f} to {max(executed.values()) - written:.1f} s after that")  # fmt: skip
+
+    real[dead].start_scheduler()
+    until = time.time() // every * every
+    for colour in OTHER:
+        real[dead].wait(lambda colour=colour: real.has_ended(colour, until, (GUARDED,)), f"{dead} is back", 120)
+    real[dead].wait(lambda: all(real.states(dead, GUARDED).get(t) == "success" for t in missed), f"{dead} has made up its runs", 60)
+    found = {tick: [e.colour for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick <= until}
+    assert {tick: who for tick, who in found.items() if len(who) != 1} == {}
+    assert {tuple(found[tick]) for tick in missed} == {(alive,)}

@@ -1,0 +1,129 @@
+"""Two real Airflow environments, blue and green, with DAGs that tick; who executed which tick.
+
+Used by the tests, the demo and the benchmark. Needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from real_airflow import RealAirflow
+
+DAGS = Path(__file__).resolve().parent / "ticking_dags"
+COLOURS = ("blue", "green")
+GUARDED, CLASSIC, SLOW = "ticking", "classic_ticking", "slow"
+ENDED = ("success", "failed")
+TICKS = (15, 20, 30, 60)
+"""Seconds between two ticks, of which start() takes the shortest that the machine keeps up with."""
+COMMANDS_A_TICK = 1.7
+"""A tick is eight task processes in the two environments together; each costs about a fifth of `airflow db migrate`."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of a tick's task."""
+
+    colour: str
+    at: float
+    """Seconds since 1970."""
+
+
+def tick_of(run: dict[str, Any]) -> float:
+    """The instant of a scheduled run, seconds since 1970."""
+    return datetime.fromisoformat((run.get("run_after") or run["data_interval_end"]).replace("Z", "+00:00")).timestamp()
+
+
+class RealPair:
+    """`environment` is that of a program that may use the (local) AWS; `parameter` is the flag's name."""
+
+    tick: int
+    first_tick: float
+
+    def __init__(
+        self,
+        python: str | Path,
+        environment: dict[str, str],
+        parameter: str,
+        home: Path | None = None,
+        options: dict[str, str] | None = None,
+        ticks: tuple[int, ...] = TICKS,
+    ) -> None:
+        self._ticks = ticks
+        options = {"AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER": parameter, **(options or {})}
+        self.colours = {
+            colour: RealAirflow(colour, python, DAGS, environment, options, home / colour if home else None) for colour in COLOURS
+        }
+
+    def __getitem__(self, colour: str) -> RealAirflow:
+        return self.colours[colour]
+
+    def start(self) -> None:
+        """Both together. Raises RealAirflowError; stop() is the caller's."""
+        blue, green = self.colours.values()
+        began = time.monotonic()
+        blue.make_database()
+        took = time.monotonic() - began
+        self.tick = next((tick for tick in self._ticks if tick > COMMANDS_A_TICK * took), self._ticks[-1])
+        # By now both have usually started. If not, both make up for the ticks they missed.
+        self.first_tick = (time.time() + 4 * took) // self.tick * self.tick + self.tick
+        for environment in self.colours.values():
+            environment.environment |= {
+                "BLUEGREEN_TEST_TICK_SECONDS": str(self.tick),
+                "BLUEGREEN_TEST_TICK_START": datetime.fromtimestamp(self.first_tick - self.tick, timezone.utc).isoformat(),
+            }
+        blue.command("dags", "reserialize")
+        green.prepare_like(blue)
+        for environment in self.colours.values():
+            environment.launch()
+        for environment in self.colours.values():
+            environment.wait(environment.healthy, "the web server answers", 150)
+
+    def stop(self) -> None:
+        for environment in self.colours.values():
+            environment.kill()
+
+    def forwarded(self) -> dict[str, dict[str, Any]]:
+        """Settings of the local AWS's two MWAA environments, by colour: these here answer for them."""
+        return {
+            colour: {"forward_to": real.url, "airflow_version": real.version, "forward_auth": None if real.is_3 else "admin:admin"}
+            for colour, real in self.colours.items()
+        }
+
+    def next_tick(self) -> float:
+        """The next tick that is more than four seconds away."""
+        return ((time.time() + 4) // self.tick + 1) * self.tick
+
+    def sleep_until_after_tick(self, seconds: float) -> None:
+        """Until so many seconds after the next tick."""
+        now = time.time()
+        time.sleep((now // self.tick + 1) * self.tick + seconds - now)
+
+    def states(self, colour: str, dag: str) -> dict[float, str]:
+        """The states of a DAG's runs in one environment by tick."""
+        return {tick_of(run): run["state"] for run in self[colour].runs(dag)}
+
+    def has_ended(self, colour: str, tick: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> bool:
+        return all(self.states(colour, dag).get(tick) in ENDED for dag in dags)
+
+    def executions(self, dag: str) -> dict[float, list[Execution]]:
+        """Every tick that either environment knows, oldest first, and who executed it."""
+        found: dict[float, list[Execution]] = {}
+        for colour, environment in self.colours.items():
+            ticks = {run["dag_run_id"]: tick_of(run) for run in environment.runs(dag)}
+            for tick in ticks.values():
+                found.setdefault(tick, [])
+            for _, run, task, _, at in environment.executed(dag):
+                if task == "only" and run in ticks:
+                    found[ticks[run]].append(Execution(colour, float(at)))
+        return dict(sorted(found.items()))
+
+    def settled(self, dag: str, until: float) -> bool:
+        """Both environments have made and ended every run up to `until`."""
+        wanted = set(range(int(self.first_tick), int(until) + 1, self.tick))
+        return all(
+            wanted <= {int(tick) for tick, state in self.states(colour, dag).items() if state in ENDED} for colour in COLOURS
+        )

@@ -1,0 +1,57 @@
+"""DAGs for two environments next to a switch: one guarded, one with the usual pattern, one that takes long."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+
+try:
+    from airflow.sdk import DAG, get_current_context, task
+except ImportError:
+    from airflow.decorators import task
+    from airflow.models.dag import DAG
+    from airflow.operators.python import get_current_context
+
+TICK = int(os.environ["BLUEGREEN_TEST_TICK_SECONDS"])
+# Both environments catch up from the same tick, so that a scheduler that was stopped makes every run it missed.
+TICKS = {
+    "schedule": f"* * * * * */{TICK}",  # croniter's sixth field is seconds
+    "start_date": datetime.fromisoformat(os.environ["BLUEGREEN_TEST_TICK_START"]),
+    "catchup": True,
+    "max_active_runs": 16,
+}
+
+
+def ran() -> None:
+    """One line in the environment's record: dag, run, task, map index, when."""
+    context = get_current_context()
+    instance = context["ti"]
+    with open(os.environ["BLUEGREEN_TEST_RECORD"], "a") as record:
+        record.write(f"{instance.dag_id}|{context['run_id']}|{instance.task_id}|{instance.map_index}|{time.time():.3f}\n")
+
+
+with DAG("ticking", **TICKS):
+    task(ran, task_id="only")()
+
+with DAG("classic_ticking", tags=["bluegreen:unguarded"], **TICKS):
+
+    @task.short_circuit
+    def is_active():
+        import boto3
+
+        from mwaa_bluegreen.settings import read
+
+        flag = boto3.client("ssm").get_parameter(Name=read().parameter)["Parameter"]["Value"]
+        return flag == read().colour
+
+    is_active() >> task(ran, task_id="only")()
+
+with DAG("slow", schedule=None, start_date=TICKS["start_date"].replace(year=2026, month=1)):
+
+    @task
+    def step_1():
+        ran()
+        time.sleep(TICK + 5)
+
+    step_1() >> task(ran, task_id="step_2")() >> task(ran, task_id="step_3", trigger_rule="all_done")()
