@@ -68,7 +68,7 @@ endif
 demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: test-rust test-model test-local test-template test-airflow test-end-to-end ## all tests, fast ones first
+test: test-rust test-model test-local test-template test-airflow-unit test-end-to-end ## all tests, fast ones first
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -100,9 +100,10 @@ $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed: airflow/tests/requirement
 
 $(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed
 
-# In `make test`: what needs one Airflow or none, and the deployed functions with two real environments.
-test-airflow: tools debug $(AIRFLOW_PYTHON) ## the Airflow package, and the deployed functions with two real Airflows (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
+test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
+
+test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with it: the deployed functions and two real Airflows (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_deployed_pair.py
@@ -129,4 +130,4 @@ bench: release ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-cases bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit test-airflow-cases bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
