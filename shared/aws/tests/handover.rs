@@ -2,15 +2,14 @@
 //! becomes of a list that breaks off.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod local;
+
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::run_probe::RunProbe;
 use bluegreen_core::handover::{Period, Told};
 use bluegreen_core::health::CauseKind;
-use bluegreen_core::settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -30,24 +29,8 @@ async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'stati
         .respond_with(move |request: &Request| answer(&serde_json::from_slice(&request.body).unwrap()))
         .mount(&server)
         .await;
-    let settings = settings::read(|name| {
-        let value = match name {
-            "PAIR_NAME" => "orders",
-            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
-            "GREEN_ENVIRONMENT_NAME" => "orders-green",
-            "AUDIT_BUS_NAME" => "orders-audit",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    })
-    .unwrap();
-    let shared: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(server.uri())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .load()
-        .await;
+    let settings = local::settings(&[]);
+    let shared = local::aws(&server).load().await;
     let period = Period {
         from: at("2026-11-23T10:00:00Z"),
         to: at("2026-11-23T10:30:00Z"),

@@ -1,11 +1,12 @@
 //! SNS over real HTTP: what is sent, and what its answers mean.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod local;
+
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::notifications::Notifications;
 use bluegreen_core::health::CauseKind;
 use bluegreen_core::notification::{Notification, Place, compose};
@@ -19,11 +20,7 @@ const PUBLISHED: &str = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2
      </PublishResult></PublishResponse>";
 
 async fn aws(server: &MockServer) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(server.uri())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+    local::aws(server)
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(2)

@@ -8,46 +8,24 @@
     missing_docs
 )]
 
+mod local;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_aws::readiness_probe::ReadinessProbe;
 use bluegreen_core::health::{Answer, CauseKind};
 use bluegreen_core::readiness::{DagList, Snapshot};
-use bluegreen_core::settings::{self, Settings};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-fn settings() -> Settings {
-    settings::read(|name| {
-        let value = match name {
-            "PAIR_NAME" => "orders",
-            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
-            "GREEN_ENVIRONMENT_NAME" => "orders-green",
-            "GREEN_REGION" => "eu-west-1",
-            "AUDIT_BUS_NAME" => "orders-audit",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    })
-    .unwrap()
-}
-
 async fn snapshot(server: &MockServer, limit: Duration) -> Snapshot {
-    let shared: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(server.uri())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .load()
-        .await;
-    let settings = settings();
+    let shared = local::aws(server).load().await;
+    let settings = local::settings(&[("GREEN_REGION", "eu-west-1")]);
     let clients = Clients::over(&shared, &settings);
     let store = ParameterStore::new(clients.ssm.clone(), settings.names.clone());
     ReadinessProbe::new(&clients, &settings).snapshot(&store, limit).await.0

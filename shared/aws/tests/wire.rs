@@ -8,13 +8,14 @@
     missing_docs
 )]
 
+mod local;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
 use bluegreen_aws::health_probe::{Depth, HealthProbe};
@@ -23,7 +24,7 @@ use bluegreen_core::audit::AuditEvent;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
 use bluegreen_core::health::{Answer, CauseKind, EnvironmentAnswer, Evidence};
-use bluegreen_core::settings::{self, Settings};
+use bluegreen_core::settings::Settings;
 use bluegreen_core::switch::Reply;
 use ciborium::Value as Cbor;
 use jiff::Timestamp;
@@ -34,26 +35,11 @@ use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn settings() -> Settings {
-    settings::read(|name| {
-        let value = match name {
-            "PAIR_NAME" => "orders",
-            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
-            "GREEN_ENVIRONMENT_NAME" => "orders-green",
-            "AUDIT_BUS_NAME" => "orders-audit",
-            "BLUE_ALARM_NAMES" => "orders-late,orders-wrong",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    })
-    .unwrap()
+    local::settings(&[("BLUE_ALARM_NAMES", "orders-late,orders-wrong")])
 }
 
 async fn aws(server: &MockServer) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(server.uri())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+    local::aws(server)
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(2)
