@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.switches import simulate  # noqa: E402
+from bench.switches import simulate
 
 
 def test_next_to_planned_switches_nothing_is_lost_or_doubled_and_the_classic_pattern_does_both() -> None:
