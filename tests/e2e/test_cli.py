@@ -371,7 +371,8 @@ def test_wrong_usage_is_told_before_anything_is_asked(cli: Cli):
     for arguments in ([], ["--to", "purple"], ["switch"], ["status", "--force"], ["--output", "yaml", "status"],
                       ["status", "--flag-parameter", "/a/b"], ["status", "--output", "x.svg"]):
         assert cli(*arguments, code=USAGE).error, arguments
-    assert cli.pair.aws.calls(before) == []
+    # Functions of an earlier test may still be at work.
+    assert [call for call in cli.pair.aws.calls(before) if "assumed-role" not in str(call["caller"])] == []
 
 
 # -- without Lambda --------------------------------------------------------------------------------------------------------
