@@ -51,7 +51,7 @@ def test_a_failing_function_is_retried_on_the_asynchronous_path(client, function
     client("events").put_events(Entries=[{"Source": function, "DetailType": "x", "Detail": json.dumps({"do": "fail"})}])
     record = json.loads(client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=8)["Messages"][0]["Body"])
     assert record["requestPayload"]["source"] == function
-    assert len(events_seen(client, function)) == 2
+    eventually(lambda: len(events_seen(client, function)) == 2)
 
 
 def test_a_function_that_does_not_let_eventbridge_in_is_not_invoked_and_the_event_goes_to_the_targets_queue(
