@@ -1,4 +1,4 @@
-"""ON_FLAG_FAULT=restore: a broken flag is put back to the last audited colour."""
+"""ON_FLAG_FAULT=restore: a broken flag is put back to the colour it held before."""
 
 from __future__ import annotations
 

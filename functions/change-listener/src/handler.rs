@@ -89,10 +89,7 @@ async fn tell_people(shell: &Shell, event: &Value, invocation: &Invocation) -> R
     let message = Notifications::new(&shell.sdk, topic)
         .publish(&notification)
         .await
-        .map_err(|failure| FunctionError::AuditUndelivered {
-            doing: "telling people of an event",
-            cause: failure.cause,
-        })?;
+        .map_err(FunctionError::undelivered("telling people of an event"))?;
     tracing::info!(
         pair = shell.settings.pair,
         decision = "told",
@@ -121,10 +118,7 @@ async fn flag_missing(shell: &Shell, observed: &Observed, now: Timestamp) -> Res
     if !has_past {
         return Ok(());
     }
-    let subject = audit::Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
+    let subject = shell.subject();
     let what = "the flag was deleted: this pair has transition records";
     let event = audit::flag_fault(subject, &audit::missing_flag(observed.audited), what, now);
     let faults = [Metric::flag_fault(now)];
@@ -132,10 +126,8 @@ async fn flag_missing(shell: &Shell, observed: &Observed, now: Timestamp) -> Res
         shell.bus.send(std::slice::from_ref(&event)),
         shell.metrics.publish(&faults)
     );
-    sent.and(published).map_err(|failure| FunctionError::AuditUndelivered {
-        doing: "reporting that the flag is gone",
-        cause: failure.cause,
-    })
+    sent.and(published)
+        .map_err(FunctionError::undelivered("reporting that the flag is gone"))
 }
 
 async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
@@ -151,17 +143,11 @@ async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Ti
             event.get("id").and_then(Value::as_str).unwrap_or("unknown")
         )
     });
-    let subject = audit::Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
+    let subject = shell.subject();
     let event = audit::hold_changed(subject, observed.hold.as_deref(), &change, author.as_deref(), now);
     shell
         .bus
         .send(&[event])
         .await
-        .map_err(|failure| FunctionError::AuditUndelivered {
-            doing: "reporting a changed hold",
-            cause: failure.cause,
-        })
+        .map_err(FunctionError::undelivered("reporting a changed hold"))
 }

@@ -3,13 +3,13 @@
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::{clock, drilling, switching};
-use bluegreen_core::audit::{self, Subject};
+use bluegreen_core::audit;
 use bluegreen_core::decision::{Action, Decision, FlagState};
 use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, Stage, stage};
 use bluegreen_core::flag::{Version, versions};
 use bluegreen_core::health::Verdict;
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
@@ -189,15 +189,9 @@ pub(crate) async fn tell_overdue(shell: &Shell, look: &Look, now: Timestamp) -> 
     if observed.drill_overdue == Some(last) {
         return Ok(());
     }
-    let subject = Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
-    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
-        doing: "telling that a drill is overdue",
-        cause: failure.cause,
-    };
+    let subject = shell.subject();
+    let undelivered = FunctionError::undelivered("telling that a drill is overdue");
     let event = audit::drill_overdue(subject, last, drills.overdue_days, now);
-    shell.bus.send(&[event]).await.map_err(undelivered)?;
+    shell.bus.send(&[event]).await.map_err(&undelivered)?;
     shell.store.put_drill_overdue(last).await.map_err(undelivered)
 }

@@ -18,7 +18,7 @@ use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::replay::RecordedTick;
-use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed, whole_milliseconds};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
@@ -399,14 +399,10 @@ async fn announce(
     fault: Option<&str>,
     now: Timestamp,
 ) -> Result<(), FunctionError> {
-    let subject = audit::Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
-    let flag = look.present().map_or_else(
-        || audit::missing_flag(observed.audited),
-        |flag| format!("v{}-{}", flag.version, flag.modified.as_millisecond()),
-    );
+    let subject = shell.subject();
+    let flag = look
+        .present()
+        .map_or_else(|| audit::missing_flag(observed.audited), FlagObservation::label);
     let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
     let about = match look.active() {
         _ if fault.is_some() => Some(Announced::FlagFault),
@@ -427,26 +423,20 @@ async fn announce(
         flag: flag.clone(),
         guards: look.decision.blocked_by(),
     });
-    let undelivered = |doing| {
-        move |failure: Failure| FunctionError::AuditUndelivered {
-            doing,
-            cause: failure.cause,
-        }
-    };
     match notice(observed.announced.as_deref(), topic, now) {
         Notice::Quiet => Ok(()),
         Notice::Forget => shell
             .store
             .forget_announced()
             .await
-            .map_err(undelivered("forgetting what was announced")),
+            .map_err(FunctionError::undelivered("forgetting what was announced")),
         Notice::Remember(announcement) => {
             let text = json!(announcement).to_string();
             shell
                 .store
                 .put_announced(text)
                 .await
-                .map_err(undelivered("remembering what may have to be announced"))
+                .map_err(FunctionError::undelivered("remembering what may have to be announced"))
         }
         Notice::Say(announcement) => {
             // Remembered before it is said, so that a repeat after a crash carries the same id.
@@ -457,7 +447,7 @@ async fn announce(
             .to_string();
             if observed.announced.as_deref() != Some(unsaid.as_str()) {
                 let remembered = shell.store.put_announced(unsaid).await;
-                remembered.map_err(undelivered("remembering what is to be announced"))?;
+                remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
             let evidence = json!({"verdicts": look.verdicts});
             let event = match announcement.topic.subject {
@@ -480,13 +470,13 @@ async fn announce(
                 .bus
                 .send(&[event])
                 .await
-                .map_err(undelivered("announcing what a person should know"))?;
+                .map_err(FunctionError::undelivered("announcing what a person should know"))?;
             let text = json!(announcement).to_string();
             shell
                 .store
                 .put_announced(text)
                 .await
-                .map_err(undelivered("remembering what was announced"))
+                .map_err(FunctionError::undelivered("remembering what was announced"))
         }
     }
 }

@@ -11,7 +11,6 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::audit;
 use bluegreen_core::handover::{Period, compare, last_hand_over};
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
-use bluegreen_core::switch::Failure;
 use bluegreen_core::time::{elapsed, to_milliseconds};
 use serde_json::{Value, json};
 
@@ -46,7 +45,7 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
     let time = elapsed(now, invocation.deadline)
         .saturating_sub(CLOSING_TIME)
         .min(ASKING_TIME);
-    let standing = format!("v{}-{}", flag.version, flag.modified.as_millisecond());
+    let standing = flag.label();
     if due_after.is_zero()
         || age < due_after
         || age >= STALE
@@ -65,21 +64,12 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
         return Ok(());
     }
     let transition = last_hand_over(&history).filter(|transition| transition.version == flag.version);
-    let undelivered = |doing| {
-        move |failure: Failure| FunctionError::AuditUndelivered {
-            doing,
-            cause: failure.cause,
-        }
-    };
     // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
     if let Some(transition) = transition {
         let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);
         let told = shell.runs.ask(&period, now, time).await;
         let report = compare(&period, active, &told, &history, now);
-        let subject = audit::Subject {
-            pair: &shell.settings.pair,
-            flag: shell.settings.names.flag(),
-        };
+        let subject = shell.subject();
         tracing::info!(
             pair = shell.settings.pair,
             active = active.as_str(),
@@ -95,13 +85,13 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
             .bus
             .send(&[event])
             .await
-            .map_err(undelivered("telling which runs were handed over"))?;
+            .map_err(FunctionError::undelivered("telling which runs were handed over"))?;
     }
     shell
         .store
         .put_handover(json!({"transition": standing}).to_string())
         .await
-        .map_err(undelivered("remembering that the hand-over was told"))
+        .map_err(FunctionError::undelivered("remembering that the hand-over was told"))
 }
 
 fn reported(stored: Option<&str>) -> Option<String> {

@@ -11,7 +11,6 @@ use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::health::{Assessment, Verdict};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
-use bluegreen_core::switch::Failure;
 use bluegreen_core::time::elapsed;
 use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;
@@ -106,10 +105,7 @@ fn is_due(interval: u32, now: Timestamp) -> bool {
 /// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
 /// has stopped looking, for one free request an hour.
 async fn tell(shell: &Shell, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
-    let subject = audit::Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
+    let subject = shell.subject();
     let overtaken = turn
         .overtaken
         .as_ref()
@@ -126,18 +122,12 @@ async fn tell(shell: &Shell, turn: &Turn, check: &Readiness) -> Result<(), Funct
 }
 
 async fn send(shell: &Shell, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
-    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
-        doing: "telling that the standby's readiness has changed",
-        cause: failure.cause,
-    };
+    let undelivered = FunctionError::undelivered("telling that the standby's readiness has changed");
     shell.bus.send(events).await.map_err(undelivered)
 }
 
 async fn put(shell: &Shell, standing: &Standing) -> Result<(), FunctionError> {
-    let undelivered = |failure: Failure| FunctionError::AuditUndelivered {
-        doing: "remembering the standby's readiness",
-        cause: failure.cause,
-    };
+    let undelivered = FunctionError::undelivered("remembering the standby's readiness");
     shell
         .store
         .put_readiness(json!(standing).to_string())

@@ -1,4 +1,5 @@
-//! Repair of a broken flag, where `ON_FLAG_FAULT` says so: the last audited colour is put back.
+//! Repair of a broken flag, where `ON_FLAG_FAULT` says so: over garbage the colour that stood before it, for a deleted
+//! flag the last audited one.
 
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
@@ -44,8 +45,7 @@ pub(crate) async fn learn(
             &audit::missing_flag(observed.audited),
         );
         control.missing_since = Some(*missing_since.get_or_insert(remembered.unwrap_or(now)));
-    }
-    if !is_missing {
+    } else {
         // What stands before the garbage is newer than what was audited: an event may be late.
         match shell.store.history().await {
             Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.colour()),

@@ -16,12 +16,12 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
-use bluegreen_core::time::{after, to_milliseconds, to_second};
+use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::switch::Answer;
+use crate::switch::{Answer, objections, tell_written};
 
 /// As long as the slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
@@ -91,10 +91,7 @@ pub(crate) async fn drill(
         Mode::Switch => format!(
             "{} would be drilled for {hold_minutes} minutes, until about {}, and then {from} be active again",
             drill.to,
-            to_second(after(
-                now,
-                Duration::from_secs(u64::from(hold_minutes).saturating_mul(60))
-            ))
+            to_second(after(now, minutes(hold_minutes)))
         ),
     };
     if request.dry_run {
@@ -162,15 +159,6 @@ fn planned(
         finished_at: None,
         proven_at: last.and_then(Drill::from_stored).and_then(|last| last.proven_at),
     }
-}
-
-fn objections(guards: &[Guard]) -> String {
-    let objections: Vec<String> = guards
-        .iter()
-        .filter(|guard| !guard.passed)
-        .map(|guard| format!("{}: {}", guard.name, guard.detail))
-        .collect();
-    objections.join("; ")
 }
 
 /// A precondition is not met: told, and nothing touched.
@@ -241,10 +229,7 @@ async fn start(
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     match switching::run(&shell.store, &mut switching).await {
         Outcome::Switched(switched) => {
-            let return_at = after(
-                clock::now(),
-                Duration::from_secs(u64::from(drill.hold_minutes).saturating_mul(60)),
-            );
+            let return_at = after(clock::now(), minutes(drill.hold_minutes));
             let reason = format!(
                 "{} is drilled; {} is active again from about {}, or at once if {} fails",
                 drill.to,
@@ -253,16 +238,9 @@ async fn start(
                 drill.to
             );
             let mut answer = answer("pending", reason, guards, Some(flag), &drill, invocation);
-            if let Some(fields) = answer.as_object_mut() {
-                fields.insert("active".to_owned(), json!(switched.to));
-                fields.insert("previous".to_owned(), json!(flag.value.colour()));
-                fields.insert("version".to_owned(), json!(switched.version));
-                fields.insert("transition".to_owned(), json!(switched.record));
-                fields.insert("effective_from".to_owned(), json!(switched.effective_from));
-                fields.insert("warnings".to_owned(), json!(switched.warnings));
-                if let Some(drill) = fields.get_mut("drill").and_then(Value::as_object_mut) {
-                    drill.insert("return_at".to_owned(), json!(return_at));
-                }
+            tell_written(&mut answer, flag, &switched, &switched.warnings);
+            if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
+                drill.insert("return_at".to_owned(), json!(return_at));
             }
             log(shell, &answer, invocation);
             Ok(answer)

@@ -12,7 +12,7 @@ use bluegreen_core::flag::{FlagObservation, versions};
 use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
-use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::switch::{Intent, Outcome, Switched, Switching};
 use bluegreen_core::time::whole_milliseconds;
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
@@ -156,13 +156,12 @@ async fn guard_and_carry_out(
         &target,
         now,
     ));
-    let objections: Vec<String> = guards
+    let heeded = guards
         .iter()
-        .filter(|guard| !guard.passed && (!wanted.force || guard.name == GuardName::Expect))
-        .map(|guard| format!("{}: {}", guard.name, guard.detail))
-        .collect();
+        .filter(|guard| !wanted.force || guard.name == GuardName::Expect);
+    let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(Answer::new("refused", objections.join("; "), guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
     }
     if wanted.dry_run {
         return Ok(Answer::new("would_switch", wanted.reason, guards).to_json(Some(flag), invocation));
@@ -215,14 +214,7 @@ async fn carry_out(
             // A dead writer's claim out of a flag without a colour may have wanted the other colour.
             let outcome = if switched.to == to { "switched" } else { "conflict" };
             let mut answer = Answer::new(outcome, reason, guards).to_json(Some(flag), invocation);
-            if let Some(fields) = answer.as_object_mut() {
-                fields.insert("active".to_owned(), json!(switched.to));
-                fields.insert("previous".to_owned(), json!(flag.value.colour()));
-                fields.insert("version".to_owned(), json!(switched.version));
-                fields.insert("transition".to_owned(), json!(switched.record));
-                fields.insert("effective_from".to_owned(), json!(switched.effective_from));
-                fields.insert("warnings".to_owned(), json!(warnings));
-            }
+            tell_written(&mut answer, flag, &switched, &warnings);
             answer
         }
         Outcome::Conflict(conflict) => {
@@ -248,6 +240,28 @@ async fn carry_out(
         "switch"
     );
     Ok(answer)
+}
+
+/// Adds what a written flag changes in an answer.
+pub(crate) fn tell_written(answer: &mut Value, before: &FlagObservation, switched: &Switched, warnings: &[String]) {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("active".to_owned(), json!(switched.to));
+        fields.insert("previous".to_owned(), json!(before.value.colour()));
+        fields.insert("version".to_owned(), json!(switched.version));
+        fields.insert("transition".to_owned(), json!(switched.record));
+        fields.insert("effective_from".to_owned(), json!(switched.effective_from));
+        fields.insert("warnings".to_owned(), json!(warnings));
+    }
+}
+
+/// What the guards that do not pass say, in one line.
+pub(crate) fn objections<'a>(guards: impl IntoIterator<Item = &'a Guard>) -> String {
+    let objections: Vec<String> = guards
+        .into_iter()
+        .filter(|guard| !guard.passed)
+        .map(|guard| format!("{}: {}", guard.name, guard.detail))
+        .collect();
+    objections.join("; ")
 }
 
 /// The fields that every answer to a switch has.

@@ -3,7 +3,7 @@
 use bluegreen_core::health::Cause;
 use bluegreen_core::request::RequestError;
 use bluegreen_core::settings::SettingsFaults;
-use bluegreen_core::switch::Failed;
+use bluegreen_core::switch::{Failed, Failure};
 use lambda_runtime::Diagnostic;
 
 /// Function errors. The variants' names are the `errorType`s.
@@ -53,6 +53,16 @@ impl FunctionError {
             doing,
             cause,
             advice: "; nothing was changed; asking again is safe",
+        }
+    }
+}
+
+impl FunctionError {
+    /// An event, metric or memory did not get out; for `map_err`.
+    pub fn undelivered(doing: &'static str) -> impl Fn(Failure) -> Self {
+        move |failure| Self::AuditUndelivered {
+            doing,
+            cause: failure.cause,
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use bluegreen_core::audit::{self, Audited, Subject};
+use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::outcome_of;
-use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, versions};
+use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, label, versions};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
@@ -42,10 +42,7 @@ pub async fn catch_up(
         .records(&audit::records_of(due))
         .await
         .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
-    let subject = Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
+    let subject = shell.subject();
     let mut events = Vec::new();
     let mut metrics = Vec::new();
     for version in due {
@@ -78,34 +75,25 @@ pub async fn catch_up(
         .bus
         .send(&events)
         .await
-        .map_err(|failure| FunctionError::AuditUndelivered {
-            doing: "sending audit events",
-            cause: failure.cause,
-        })?;
+        .map_err(FunctionError::undelivered("sending audit events"))?;
     // CloudWatch takes nothing older than two weeks, and refuses the whole request for one such datum.
     metrics.retain(|metric: &Metric| elapsed(metric.at, now) < OLDEST_METRIC);
     match shell.metrics.publish(&metrics).await {
         Ok(()) => {}
         Err(failure) if failure.passing => {
-            return Err(FunctionError::AuditUndelivered {
-                doing: "publishing metrics",
-                cause: failure.cause,
-            });
+            return Err(FunctionError::undelivered("publishing metrics")(failure));
         }
         // Trying again would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    let unnoted = |failure: bluegreen_core::switch::Failure| FunctionError::AuditUndelivered {
-        doing: "noting what was audited",
-        cause: failure.cause,
-    };
+    let unnoted = FunctionError::undelivered("noting what was audited");
     // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
     let last = due
         .iter()
         .rev()
         .find_map(|version| Some((version.entry.value.colour()?, version.entry.version)));
     if let Some((active, version)) = last {
-        shell.store.put_last_active(active, version).await.map_err(unnoted)?;
+        shell.store.put_last_active(active, version).await.map_err(&unnoted)?;
     }
     shell.store.put_audited(newest.entry.version).await.map_err(unnoted)?;
     let pruned = prune(shell, &versions, now).await;
@@ -117,7 +105,7 @@ pub async fn catch_up(
 
 /// Names the flag version a fault is about.
 pub fn flag_label(version: &Version) -> String {
-    format!("v{}-{}", version.entry.version, version.entry.modified.as_millisecond())
+    label(version.entry.version, version.entry.modified)
 }
 
 fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version> {

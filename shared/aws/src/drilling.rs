@@ -1,10 +1,10 @@
 //! Ends drills: exactly one outcome is recorded, whatever dies in between.
 
-use bluegreen_core::audit::{self, Subject};
+use bluegreen_core::audit;
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Stage, conclude};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
-use bluegreen_core::switch::{Failure, Reply};
+use bluegreen_core::switch::Reply;
 use bluegreen_core::time::elapsed;
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
@@ -13,8 +13,8 @@ use crate::answer::FunctionError;
 use crate::clock;
 use crate::function::Shell;
 
-/// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after a crash: the outcome is create-only,
-/// the event's id is the drill's.
+/// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after
+/// a crash: the outcome is create-only, the event's id is the drill's.
 pub async fn finish(
     shell: &Shell,
     drill: &Drill,
@@ -34,7 +34,7 @@ pub async fn finish(
         .store
         .records(&names)
         .await
-        .map_err(|failure| unfinished("reading the drill's records", failure))?;
+        .map_err(FunctionError::undelivered("reading the drill's records"))?;
     let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
     // A record that was just created may not be readable yet, and what is recorded of the drill is recorded for good.
     if let Stage::Returned {
@@ -70,7 +70,7 @@ pub async fn finish(
                 .store
                 .record(&outcome_record)
                 .await
-                .map_err(|failure| unfinished("reading the drill's outcome", failure))?;
+                .map_err(FunctionError::undelivered("reading the drill's outcome"))?;
             // What was decided first is what happened. Whoever decided it also tells it, unless it must be dead by now.
             let is_abandoned = stored
                 .as_ref()
@@ -83,7 +83,7 @@ pub async fn finish(
             }
             conclusion
         }
-        Reply::Failed(failure) => return Err(unfinished("recording the drill's outcome", failure)),
+        Reply::Failed(failure) => return Err(FunctionError::undelivered("recording the drill's outcome")(failure)),
         other => {
             tracing::error!(?other, "an unexpected answer to a create-only put");
             return Ok(Some(decided));
@@ -96,8 +96,8 @@ pub async fn finish(
 
 /// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
 async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
-    let closing = |failure| unfinished("closing the drill", failure);
-    let standing = shell.store.drill().await.map_err(closing)?;
+    let closing = FunctionError::undelivered("closing the drill");
+    let standing = shell.store.drill().await.map_err(&closing)?;
     // One that began later: the reading of an earlier one would only be stale.
     if standing.is_some_and(|standing| standing.record() != drill.record() && standing.started_at > drill.started_at) {
         return Ok(());
@@ -118,10 +118,7 @@ async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<
 
 /// Sends the event, then the metric.
 pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
-    let subject = Subject {
-        pair: &shell.settings.pair,
-        flag: shell.settings.names.flag(),
-    };
+    let subject = shell.subject();
     tracing::info!(
         pair = shell.settings.pair,
         drill = conclusion.id,
@@ -134,7 +131,7 @@ pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), Function
         .bus
         .send(&[audit::drill_finished(subject, conclusion)])
         .await
-        .map_err(|failure| unfinished("telling how the drill ended", failure))?;
+        .map_err(FunctionError::undelivered("telling how the drill ended"))?;
     // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
     // failure is only logged.
     let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
@@ -142,11 +139,4 @@ pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), Function
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
     }
     Ok(())
-}
-
-fn unfinished(doing: &'static str, failure: Failure) -> FunctionError {
-    FunctionError::AuditUndelivered {
-        doing,
-        cause: failure.cause,
-    }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use bluegreen_core::audit::Subject;
 use bluegreen_core::settings::{LogLevel, Settings};
 use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
@@ -156,6 +157,14 @@ where
 }
 
 impl Shell {
+    /// What the pair's events are about.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            pair: &self.settings.pair,
+            flag: self.settings.names.flag(),
+        }
+    }
+
     /// Builds the clients.
     pub fn build(settings: Settings) -> Self {
         let clients = Clients::build(&settings);

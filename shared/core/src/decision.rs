@@ -42,7 +42,7 @@ pub struct ControlState {
     /// Recent automatic failovers; none if not asked or unreadable. Only a failover needs it.
     #[serde(default)]
     pub recent: Option<RecentFailovers>,
-    /// The last audited colour; asked only when the flag is broken and may be repaired.
+    /// What a broken flag would be put back to; asked only when there is one that may be repaired.
     #[serde(default)]
     pub last_active: Option<Colour>,
     /// Since when the flag has been seen missing.
@@ -182,7 +182,7 @@ pub enum Action {
     ObserveOnly,
     /// Write the colour back that was active before a drill.
     DrillReturn,
-    /// Put the last audited colour back into a flag that holds none.
+    /// Put this colour back into a flag that holds none.
     Restore(Colour),
 }
 
@@ -311,7 +311,7 @@ fn repair(
         return decision(Action::Blocked, reason.to_owned(), vec![guard], false);
     }
     let Some(colour) = control.last_active else {
-        let reason = format!("{reason}; it cannot be put back either: the last audited colour is not known");
+        let reason = format!("{reason}; it cannot be put back either: the colour before is not known");
         return decision(Action::Blocked, reason, vec![guard], false);
     };
     let mut guards = vec![guard];
@@ -324,7 +324,7 @@ fn repair(
         let reason = format!("{reason}; it is put back to {colour} from {}", to_second(earliest));
         return decision(Action::Blocked, reason, guards, true);
     }
-    let reason = format!("{reason}; {colour} was the last audited colour");
+    let reason = format!("{reason}; {colour} was the colour before");
     decision(Action::Restore(colour), reason, guards, false)
 }
 

@@ -89,7 +89,19 @@ pub struct FlagObservation {
     pub modified: Timestamp,
 }
 
+/// Names one version of one incarnation of the flag: versions restart after a delete.
+#[must_use]
+pub fn label(version: FlagVersion, modified: Timestamp) -> String {
+    format!("v{version}-{}", modified.as_millisecond())
+}
+
 impl FlagObservation {
+    /// Names this version, see [`label`].
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(self.version, self.modified)
+    }
+
     /// Whether `self` and `other` are the same version of the same incarnation of the flag.
     #[must_use]
     pub fn same_version_as(&self, other: &Self) -> bool {

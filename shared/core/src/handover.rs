@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::colour::{Both, Colour};
-use crate::flag::{FlagVersion, HistoryEntry, Origin, versions};
+use crate::flag::{FlagVersion, HistoryEntry, Origin, label, versions};
 use crate::health::Cause;
 use crate::ownership::owner;
-use crate::time::{after, before, elapsed, to_milliseconds};
+use crate::time::{self, after, before, elapsed, to_milliseconds};
 use crate::transition::Kind;
 
 /// Id of the guard's task.
@@ -63,7 +63,7 @@ impl HandedOver {
     /// Names it, also when the flag was deleted and made again.
     #[must_use]
     pub fn label(&self) -> String {
-        format!("v{}-{}", self.version, self.written_at.as_millisecond())
+        label(self.version, self.written_at)
     }
 }
 
@@ -99,7 +99,7 @@ impl Period {
     /// `minutes` around the last transition, up to now; the last `minutes` if there has been none.
     #[must_use]
     pub fn around(history: &[HistoryEntry], minutes: u32, now: Timestamp) -> Self {
-        let whole = Duration::from_secs(u64::from(minutes).saturating_mul(60));
+        let whole = time::minutes(minutes);
         let half = whole.checked_div(2).unwrap_or(whole);
         let transition = last_hand_over(history);
         let now = to_milliseconds(now);

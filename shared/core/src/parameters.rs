@@ -1,6 +1,6 @@
 //! Names of the parameters under the root.
 
-use crate::flag::FlagObservation;
+use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
 const OURS: [&str; 10] = [
@@ -92,7 +92,7 @@ impl ParameterNames {
         format!("{}/drill", self.root)
     }
 
-    /// The last audited colour: what a broken flag is restored to.
+    /// The last audited colour: what a deleted flag is restored to.
     pub fn last_active(&self) -> String {
         format!("{}/last-active", self.root)
     }
@@ -128,7 +128,7 @@ impl ParameterNames {
 /// The pair of next version and modification time stays unique even when the flag was deleted and made again.
 #[must_use]
 pub fn record_name(observed: &FlagObservation) -> String {
-    format!("v{}-{}", observed.version.next(), observed.modified.as_millisecond())
+    label(observed.version.next(), observed.modified)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub enum Takeover {
 pub enum OnFlagFault {
     /// Tell a person, touch nothing.
     Alert,
-    /// And put the last audited colour back.
+    /// And put the colour before back.
     Restore,
 }
 

@@ -28,6 +28,12 @@ pub fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
+/// So many minutes.
+#[must_use]
+pub fn minutes(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count).saturating_mul(60))
+}
+
 /// The instant cut to whole milliseconds, the resolution Parameter Store and our records keep.
 #[must_use]
 pub fn to_milliseconds(instant: Timestamp) -> Timestamp {

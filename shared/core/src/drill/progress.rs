@@ -10,7 +10,7 @@ use crate::flag::{Origin, Version, shortened};
 use crate::health::{Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
-use crate::time::{after, elapsed, to_second, whole_milliseconds};
+use crate::time::{after, elapsed, minutes, to_second, whole_milliseconds};
 use crate::transition::{Kind, TransitionRecord};
 
 /// How long the colour to return to may be unfit before the drill is given up: a person decides then.
@@ -116,10 +116,6 @@ fn not_switched(drill: &Drill, versions: &[Version]) -> Stage {
 
 fn newest_colour(versions: &[Version]) -> Option<Colour> {
     versions.last()?.entry.value.colour()
-}
-
-fn minutes(count: u32) -> Duration {
-    Duration::from_secs(u64::from(count).saturating_mul(60))
 }
 
 fn described(version: &Version) -> String {
