@@ -111,8 +111,8 @@ test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with it: the depl
 test-airflow-cases: tools $(AIRFLOW_PYTHON) ## what the guard does with every shape of DAG and every fault, in one real Airflow (minutes)
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_one_environment.py
 
-bench-airflow: tools ## runs lost and doubled next to simulated switches; what the guard costs
-	@cd airflow && ../$(BIN)/python -m bench
+bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
+	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
 gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
