@@ -91,6 +91,8 @@ def test_at_first_the_standby_is_paused_and_the_active_left_alone(deploy: Deploy
     assert unpaused(pair, "green") == set() and unpaused(pair, "blue") == {"orders", "invoices", "stock"}
     event = only(pair.wait_for_audit("DAG Management"))
     assert (event["state"], event["outcome"], event["active"]) == ("settled", "succeeded", "blue")
+    status = pair.ask(action="status")["dag_management"]
+    assert (status["state"], status["active"], status["remembered"]) == ("settled", "blue", 3), status
     calm = pair.tick()["dag_management"]
     assert (calm["state"], calm["paused"], calm["unpaused"]) == ("settled", 0, 0)
     assert len(pair.audit("DAG Management")) == 1

@@ -203,6 +203,19 @@ impl Progress {
         }
     }
 
+    /// As the last turn left it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let was_told = |state| self.told.contains(&state);
+        match self.phase {
+            Phase::Activating if was_told(State::NotActivated) => State::NotActivated,
+            Phase::Activating => State::Activating,
+            Phase::Fencing if was_told(State::NotFenced) => State::NotFenced,
+            Phase::Fencing => State::Draining,
+            Phase::Settled => State::Settled,
+        }
+    }
+
     /// Whether the active's list is to be read again, to remember what runs.
     ///
     /// Never while its DAGs are being unpaused: half the work would be taken for a person's wish.
