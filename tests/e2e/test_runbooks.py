@@ -146,7 +146,7 @@ def on_a_terminal(script: str, variables: dict[str, str], patience: float = 240)
             if prompt := PROMPT.search(ESCAPES.sub("", seen[answered:])):
                 answered = len(seen)
                 os.write(ours, f"{prompt[1] or 'y'}\n".encode())
-        process.wait(10)
+        process.wait(60)
     finally:
         process.poll() is None and os.killpg(process.pid, 9)
         os.close(ours)
