@@ -17,7 +17,7 @@ from local_aws.process import LocalAws
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 180
 NAMESPACE = "MWAA/BlueGreen"
 
 
