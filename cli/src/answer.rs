@@ -40,12 +40,18 @@ pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         .filter(|value| !value.is_null())
 }
 
+/// A count in an answer; zero if there is none.
+pub(crate) fn whole(value: &Value, path: &str) -> u64 {
+    at(value, path).and_then(Value::as_u64).unwrap_or_default()
+}
+
 /// An instant in an answer.
 pub(crate) fn instant(value: &Value, path: &str) -> Option<Timestamp> {
     text(value, path).parse().ok()
 }
 
-fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+/// A list in an answer; empty if there is none.
+pub(crate) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     at(value, path)
         .and_then(Value::as_array)
         .map(Vec::as_slice)
