@@ -45,19 +45,22 @@ $(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
 	@$(TOOLS_LINT)/bin/python -m pip install --quiet --requirement tests/template/requirements-lint.txt
 	@touch $@
 
+# They work for a second or two here, so that they are built quickly is worth more than that they are fast.
 $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
 	@echo "== installing cargo-deny and cargo-machete into $(TOOLS_CARGO) (minutes, once)"
-	@cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
+	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
 	@touch $@
 
-release: functions cli ## build the three functions as Lambda needs them, for this machine's architecture, and the command line
+release: functions cli ## build all that users get: the three functions and the command line
 
-# Two cargo commands: features are unified over what is built together, and the command line wants more of them.
-functions: tools
+# Not together with the command line: features are unified over what is built together, and it wants more of them.
+functions: tools ## build the three functions as Lambda needs them, for this machine's architecture
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cargo lambda build --release --locked
 
+# What the tests run. Of their own compilation nearly all is used here again.
 debug:
-	@cargo build --locked --workspace --exclude empty-runtime
+	@cargo build --locked --workspace --exclude empty-runtime --exclude bluegreen-model
 
 cli: ## build the command line, target/release/mwaa-bluegreen
 	@cargo build --locked --release --package mwaa-bluegreen
@@ -65,10 +68,11 @@ cli: ## build the command line, target/release/mwaa-bluegreen
 ifdef AIRFLOW_DEMO
 demo: $(AIRFLOW_PYTHON)
 endif
-demo: release ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
+# The functions as on Lambda. The command line is that of the tests: its release build takes minutes, and shows nothing else.
+demo: functions debug ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: test-rust test-model test-local test-template test-airflow-unit test-end-to-end ## all tests, fast ones first
+test: test-rust test-model test-local test-template test-airflow test-end-to-end ## all tests, fast ones first
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -103,18 +107,16 @@ $(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed
 test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 
-test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with it: the deployed functions and two real Airflows (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
+# All three files mostly wait, so they do it beside each other.
+test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
-	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_deployed_pair.py
-
-test-airflow-cases: tools $(AIRFLOW_PYTHON) ## what the guard does with every shape of DAG and every fault, in one real Airflow (minutes)
-	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -s airflow/tests/real/test_one_environment.py
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 3 --dist loadfile airflow/tests/real
 
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
-gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
+gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	@echo "== typos"; $(BIN)/typos
@@ -124,10 +126,10 @@ gates: tools release $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_
 	@echo "== cargo deny (licences, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
 
-bench: release ## cold start, memory, calls, sizes and cost, side by side
+bench: functions ## cold start, memory, calls, sizes and cost, side by side
 	@$(BIN)/python -m bench
 
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit test-airflow-cases bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean

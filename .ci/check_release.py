@@ -33,7 +33,7 @@ def main() -> int:
     for function in FUNCTIONS:
         path = Path("target/lambda", function, "bootstrap")
         if not path.exists():
-            print(f"{path} is not there; build it with `make release`")
+            print(f"{path} is not there; build it with `make functions`")
             return 1
         binary = path.read_bytes()
         size, glibc = zipped(binary), newest_glibc(binary)

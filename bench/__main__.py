@@ -92,7 +92,7 @@ def main() -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     missing = [name for name in FUNCTIONS if not (BINARIES / name / "bootstrap").is_file()]
     if missing:
-        print(f"no release binary of {', '.join(missing)}: run `make release`", file=sys.stderr)
+        print(f"no release binary of {', '.join(missing)}: run `make functions`", file=sys.stderr)
         return 1
     results = measure()
     made = report.tables(results)

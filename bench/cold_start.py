@@ -230,7 +230,7 @@ def count_instructions(api: RuntimeApi, all_contenders: list[Contender]) -> dict
 
 
 def build_empty_runtime() -> None:
-    """`make release` leaves it out: it is not part of the product. Nothing to do when it is up to date."""
+    """`make functions` leaves it out: it is not part of the product. Nothing to do when it is up to date."""
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["cargo", "lambda", "build", "--release", "--locked", "--package", "empty-runtime"]
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "PATH": tools}, capture_output=True, text=True, check=False)

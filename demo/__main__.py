@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--airflow", type=Path, metavar="PYTHON", help="with two real Airflow environments of this installation")
     # For those who work on the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
-    parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "release" / "mwaa-bluegreen",
+    parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "debug" / "mwaa-bluegreen",
                         help=argparse.SUPPRESS)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -91,10 +91,10 @@ def main() -> int:
 
 def play(options: argparse.Namespace, screen: Screen) -> int:
     if missing := missing_binaries(options.binaries):
-        screen.line(f"No binary of {', '.join(missing)} in {options.binaries}: build them with `make release`.")
+        screen.line(f"No binary of {', '.join(missing)} in {options.binaries}: build them with `make functions`.")
         return 1
     if not options.command_line.is_file():
-        screen.line(f"No command line, {options.command_line}: build it with `make release`.")
+        screen.line(f"No command line, {options.command_line}: build it with `make debug`.")
         return 1
     from local_aws.process import LocalAws
 

@@ -18,6 +18,8 @@ from demo.pair import Pair, instant
 from demo.screen import Screen, seconds, short_times
 
 POLL_SECONDS = 0.25
+# Nothing is given up sooner: the machine may be slow.
+PATIENCE_SECONDS = 60
 # Lines wait this long, so that those of one moment, which come from several sources, are shown in order.
 SETTLE_SECONDS = 0.7
 
@@ -57,6 +59,7 @@ class Follower:
     def until(self, kind: str, step: str, timeout: float, where: Callable[[Happening], bool] = lambda _: True,
               doing: Callable[[float], str] = lambda _: "") -> Happening:
         """Show what happens until this has happened."""
+        timeout = max(timeout, PATIENCE_SECONDS)
         deadline = time.monotonic() + timeout
         while True:
             self.poll()

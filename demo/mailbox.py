@@ -40,7 +40,7 @@ class Mailbox:
                 self.pair.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return self._mails
 
-    def wait_for(self, part: str, seconds: float = 15) -> Mail:
+    def wait_for(self, part: str, seconds: float = 60) -> Mail:
         """The first one whose subject has this part."""
         deadline = time.monotonic() + seconds
         while True:

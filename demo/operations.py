@@ -118,10 +118,10 @@ def drill(story: Story) -> None:
         follower.until("audit", "the event Drill Finished", 20, lambda h: h.data["type"] == "Drill Finished")
         finished = next(h.data for h in follower.seen if h.data.get("type") == "Drill Finished")
         story.facts.drill = finished
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while following.ended() is None:
             if time.monotonic() > deadline:
-                raise NotSeen(f"{watch} ended when all was settled: not within 30 s")
+                raise NotSeen(f"{watch} ended when all was settled: not within 60 s")
             follower.poll()
             screen.progress("watch ends when the return counts, a moment after it was written")
             time.sleep(0.25)
@@ -135,7 +135,7 @@ def outcome_of(story: Story, follower: Follower) -> None:
     """The drill's outcome, as the audit event and the metric tell it."""
     finished = story.facts.drill
     timings = finished["timings"]
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not (values := story.pair.metric("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
         if time.monotonic() > deadline:
             raise NotSeen("the metric DrillOutcome {Outcome=succeeded} read back from CloudWatch")

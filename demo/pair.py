@@ -17,7 +17,7 @@ from local_aws.process import LocalAws
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 180
 NAMESPACE = "MWAA/BlueGreen"
 
 
@@ -92,7 +92,7 @@ def json_answers(text: str) -> list[Any]:
 
 class Pair:
     def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str], program: Path) -> None:
-        """`program`: the command line, target/release/mwaa-bluegreen."""
+        """`program`: the command line, target/debug/mwaa-bluegreen."""
         import boto3  # here, because it takes a third of a second
 
         self.aws, self.name, self.outputs, self.program = aws, name, outputs, program

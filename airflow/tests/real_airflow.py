@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +34,29 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
+PATIENCE = 300
+"""Seconds that anything may take on a slow machine. What is waited for comes much sooner; only what never comes takes so long."""
+COMMAND_PATIENCE = 600
+ANSWER_PATIENCE = 120
+PORTS = range(20_000, 32_000)
+"""Below those that the system gives to outgoing connections, which could take a port before its server has started."""
+
 
 class RealAirflowError(RuntimeError):
     """The environment did not start, or did not do in time what was waited for."""
 
 
+class ServerFault(RealAirflowError):
+    """The web server answered with a fault of its own, such as a database that is locked for too long."""
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """By chance: others may look for one at the same time."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def _die_with_parent() -> None:
@@ -144,7 +160,7 @@ class RealAirflow:
         try:
             self.prepare()
             self.launch(triggerer)
-            self.wait(self.healthy, "the web server answers", 120)
+            self.wait(self.healthy, "the web server answers and the scheduler is healthy")
         except BaseException:
             self.stop()
             raise
@@ -199,9 +215,10 @@ class RealAirflow:
             self.environment.pop(name, None)
             if value is not None:
                 self.environment[name] = value
+        stopped = datetime.now(timezone.utc)
         self.start_scheduler()
-        time.sleep(2)  # the health endpoint still shows the old scheduler's heartbeat
-        self.wait(self.healthy, "the scheduler is healthy", 60)
+        # The old scheduler's heartbeat counts as healthy for a while.
+        self.wait(lambda: self.healthy() and self.last_heartbeat() > stopped, "the new scheduler's heartbeat")
 
     def stop_scheduler(self) -> None:
         """End it in good order: running tasks are ended too."""
@@ -218,7 +235,7 @@ class RealAirflow:
     def continue_scheduler(self) -> None:
         os.kill(self._processes["scheduler"].pid, signal.SIGCONT)
 
-    def command(self, *arguments: str, timeout: float = 180) -> str:
+    def command(self, *arguments: str, timeout: float = COMMAND_PATIENCE) -> str:
         """`airflow …`, to its end. Raises RealAirflowError if it fails."""
         done = subprocess.run(
             [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=self.home, text=True,
@@ -272,14 +289,20 @@ class RealAirflow:
         request = urllib.request.Request(f"{self.api}/{path}", method=method, headers=headers,
                                          data=None if body is None else json.dumps(body).encode())  # fmt: skip
         try:
-            with _opener.open(request, timeout=30) as response:
+            with _opener.open(request, timeout=ANSWER_PATIENCE) as response:
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
-            raise RealAirflowError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
+            kind = ServerFault if error.code >= 500 else RealAirflowError
+            raise kind(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
 
     def health(self) -> Any:
         """What Airflow says of itself."""
         return self.request("GET", "monitor/health" if self.is_3 else "health")
+
+    def last_heartbeat(self) -> datetime:
+        """The scheduler's, as Airflow tells it; the beginning of time if it has had none."""
+        told = self.health()["scheduler"]["latest_scheduler_heartbeat"]
+        return datetime.fromisoformat(told.replace("Z", "+00:00")) if told else datetime.min.replace(tzinfo=timezone.utc)
 
     @property
     def scheduler_pid(self) -> int:
@@ -347,19 +370,25 @@ class RealAirflow:
         lines = [tuple(line.split("|")) for line in self.record.read_text().splitlines()]
         return [line for line in lines if dag in (None, line[0]) and run in (None, line[1])]
 
-    def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout: float = 60) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout: float = PATIENCE) -> Any:
         """The condition's first true answer. Raises RealAirflowError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while True:
-            answer = condition()
-            if answer:
-                return answer
+            trouble = ""
+            try:
+                if answer := condition():
+                    return answer
+            except (OSError, ServerFault) as fault:  # it is asked again
+                trouble = f"; {fault}"
             if time.monotonic() > deadline:
-                raise RealAirflowError(f"{self.colour}: not within {timeout} s: {what}\n{self.log('scheduler')}")
+                raise RealAirflowError(f"{self.colour}: not within {timeout} s: {what}{trouble}\n{self.log('scheduler')}")
             time.sleep(0.3)
 
-    def finished(self, dag: str, run: str, timeout: float = 90) -> str:
+    def finished(self, dag: str, run: str) -> str:
         """The run's final state."""
-        ends = ("success", "failed")
-        self.wait(lambda: self.run(dag, run)["state"] in ends, f"{dag} {run} ends: {self.tasks(dag, run)}", timeout)
-        return str(self.run(dag, run)["state"])
+
+        def final() -> str | None:
+            state = str(self.run(dag, run)["state"])
+            return state if state in ("success", "failed") else None
+
+        return str(self.wait(final, f"{dag} {run} ends"))

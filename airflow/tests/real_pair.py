@@ -81,7 +81,7 @@ class RealPair:
         for environment in self.colours.values():
             environment.launch()
         for environment in self.colours.values():
-            environment.wait(environment.healthy, "the web server answers", 150)
+            environment.wait(environment.healthy, "the web server answers and the scheduler is healthy")
 
     def stop(self) -> None:
         for environment in self.colours.values():

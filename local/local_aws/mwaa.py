@@ -338,9 +338,11 @@ async def _invoke_rest_api(environment: Environment, call: dict[str, Any]) -> An
 
 def _lists(environment: Environment, method: str, path: str, query: dict[str, Any], body: Any) -> Answer | None:
     settings = environment.settings
-    match method, path.strip("/").split("/"):
+    match method, [unquote(part) for part in path.strip("/").split("/")]:
         case "GET", ["dags"]:
-            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items() if not dag["stale"]]
+            asked = query.get("paused")
+            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items()
+                      if not dag["stale"] and asked in (None, "true" if dag["paused"] else "false")]
             return _rest_answer({"dags": _page(settings, listed, query), "total_entries": len(listed)})
         case "GET", ["importErrors"]:
             errors = [{"import_error_id": number, "timestamp": _iso(environment.created_at), "filename": file,
@@ -411,17 +413,25 @@ def _between(date: str | None, first: str | None, last: str | None) -> bool:
 
 def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -> Answer:
     settings, pattern = environment.settings, query.get("dag_id_pattern")
-    if pattern is None and not _is_airflow_3(settings):
-        return _rest_error(400, {"detail": "Missing query parameter 'dag_id_pattern'", "status": 400, "title": "Bad Request",
-                                 "type": "about:blank"})
-    part = "" if pattern in ("~", "%") else pattern
-    fitting = [dag_id for dag_id, dag in environment.dags.items() if pattern is not None and not dag["stale"]
-               and part.strip("%").lower() in dag_id.lower()]
+    known = {"limit", "offset", "tags", "update_mask", "dag_id_pattern"}
+    if not _is_airflow_3(settings) and (pattern is None or set(query) - known):
+        why = "Missing query parameter 'dag_id_pattern'" if pattern is None else f"Extra query parameter(s) {', '.join(set(query) - known)}"
+        return _rest_error(400, {"detail": why, "status": 400, "title": "Bad Request", "type": "about:blank"})
+    asked = query.get("paused")
+    fitting = [dag_id for dag_id, dag in environment.dags.items()
+               if pattern is not None and not dag["stale"] and _is_like(pattern, dag_id)
+               and asked in (None, "true" if dag["paused"] else "false")]
     page = _page(settings, fitting, query)
     for dag_id in fitting if _patches_all(settings) else page:
         environment.dags[dag_id]["paused"] = paused
     return _rest_answer({"dags": [_dag(settings, dag_id, environment.dags[dag_id]) for dag_id in page],
                          "total_entries": len(fitting)})
+
+
+def _is_like(pattern: str, dag_id: str) -> bool:
+    """SQL's ILIKE '%pattern%', in which `_` is any character and `%` any number of them."""
+    words = "".join({"_": ".", "%": ".*"}.get(sign, re.escape(sign)) for sign in ("%" if pattern == "~" else pattern))
+    return re.search(words, dag_id, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _patches_all(settings: Settings) -> bool:

@@ -53,7 +53,7 @@ class LocalAws:
             raise LocalAwsError("the local AWS is not running")
         return self._process.pid
 
-    def start(self, timeout: float = 30) -> LocalAws:
+    def start(self, timeout: float = 60) -> LocalAws:
         with tempfile.TemporaryDirectory(prefix="local-aws-start-") as directory:
             ready, errors = Path(directory, "ready.json"), Path(directory, "errors")
             command = [sys.executable, "-m", "local_aws", "--port", str(self._port), "--ready-file", str(ready)]
@@ -151,7 +151,7 @@ class LocalAws:
         return self.control("POST", "alarms/evaluate")["alarms"]
 
     def wait_for(self, what: str, where: Callable[[dict[str, Any]], bool] = lambda detail: True, since: int = 0,
-                 timeout: float = 15) -> dict[str, Any]:
+                 timeout: float = 60) -> dict[str, Any]:
         """Wait for a timeline entry of this kind whose detail is right."""
         deadline = time.monotonic() + timeout
         while True:

@@ -28,6 +28,12 @@ from local_aws.process import LocalAws  # noqa: E402
 ROLE = "arn:aws:iam::000000000000:role/tester"
 Client = Callable[[str], Any]
 
+# How long anything may take on a slow machine. What a test waits for comes sooner; a test that fails takes so long.
+PATIENCE = 30.0
+# Queues are asked for so long at most (SQS allows no more), and the clients wait for longer than that.
+QUEUE_SECONDS = 20
+CLIENT_SECONDS = 60
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Deploying comes first, because the deployed schedule is looked at last: its first tick takes a minute."""
@@ -46,7 +52,7 @@ def local_aws() -> Iterator[LocalAws]:
 
 def clients_of(aws: LocalAws) -> Client:
     made: dict[str, Any] = {}
-    config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=20, connect_timeout=5)
+    config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=CLIENT_SECONDS, connect_timeout=5)
 
     def client(service: str) -> Any:
         if service not in made:
@@ -86,7 +92,7 @@ def function_zip() -> bytes:
 def function(client: Client, unique: str) -> Iterator[str]:
     """The name of a fresh function."""
     client("lambda").create_function(FunctionName=unique, Runtime="provided.al2023", Handler="bootstrap", Role=ROLE,
-                                     Timeout=3, Code={"ZipFile": function_zip()})
+                                     Timeout=30, Code={"ZipFile": function_zip()})
     yield unique
     client("lambda").delete_function(FunctionName=unique)
 
@@ -123,13 +129,33 @@ def events_seen(client: Client, function: str) -> list[Any]:
     return [json.loads(m["message"])["got"] for m in messages if m["message"].startswith('{"got"')]
 
 
-def eventually(check: Callable[[], Any], timeout: float = 10) -> Any:
+def eventually(check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
     """The first true answer of `check`."""
     deadline = time.monotonic() + timeout
     while not (found := check()):
         assert time.monotonic() < deadline, f"{check} stayed {found!r} for {timeout} s"
         time.sleep(0.05)
     return found
+
+
+def received(client: Client, queue: str, **more: Any) -> dict[str, Any]:
+    """The next message in a queue, as soon as there is one."""
+    answer = client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=QUEUE_SECONDS, **more)
+    assert "Messages" in answer, f"no message in {queue} within {QUEUE_SECONDS} s"
+    return answer["Messages"][0]
+
+
+def ended(local_aws: LocalAws, function: str, since: int = 0) -> dict[str, Any]:
+    """A function's invocation, once it has ended: its log may be there before."""
+    return local_aws.wait_for("invoke", lambda d: d["function"] == function and d["status"] != "running", since)["detail"]
+
+
+def alive(pid: int) -> bool:
+    """A zombie waits for its parent to look, and runs no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def aws_cli(aws: LocalAws, *arguments: str, cwd: Path | None = None) -> str:

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 
-from conftest import allow, arn_of, connect, eventually, events_seen
+from conftest import PATIENCE, allow, arn_of, connect, ended, eventually, events_seen, received
 
 ACCOUNT = "000000000000"
 
@@ -33,7 +33,7 @@ def test_a_rule_on_an_event_of_a_service_invokes_the_function_with_the_event(cli
     assert event["account"] == ACCOUNT and event["region"] == "us-east-1" and event["version"] == "0"
     assert {"id", "time"} <= event.keys()
     assert local_aws.wait_for("event", lambda d: d["rules"] == [function], since)["detail"]["id"] == event["id"]
-    invoked = local_aws.wait_for("invoke", lambda d: d["function"] == function, since)["detail"]
+    invoked = ended(local_aws, function, since)
     assert invoked["trigger"] == "event:Parameter Store Change" and invoked["status"] == "ok"
     assert len(events_seen(client, function)) == 1
 
@@ -49,7 +49,7 @@ def test_a_failing_function_is_retried_on_the_asynchronous_path(client, function
         "OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{function}"}})
     connect(client, function, {"source": [function]}, function)
     client("events").put_events(Entries=[{"Source": function, "DetailType": "x", "Detail": json.dumps({"do": "fail"})}])
-    record = json.loads(client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=8)["Messages"][0]["Body"])
+    record = json.loads(received(client, queue)["Body"])
     assert record["requestPayload"]["source"] == function
     eventually(lambda: len(events_seen(client, function)) == 2)
 
@@ -62,7 +62,7 @@ def test_a_function_that_does_not_let_eventbridge_in_is_not_invoked_and_the_even
         "Id": "1", "Arn": arn_of(function), "DeadLetterConfig": {"Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{function}"}}])
     allow(client, function, "events.amazonaws.com", rule_arn + "-another")
     client("events").put_events(Entries=[{"Source": function, "DetailType": "x", "Detail": "{}"}])
-    message = client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5, MessageAttributeNames=["All"])["Messages"][0]
+    message = received(client, queue, MessageAttributeNames=["All"])
     assert json.loads(message["Body"])["source"] == function
     assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "AccessDeniedException"
     assert message["MessageAttributes"]["RULE_ARN"]["StringValue"] == rule_arn
@@ -102,7 +102,7 @@ def test_a_schedule_of_eventbridge_scheduler_invokes_with_its_input(client, func
         Name=function, ScheduleExpression=f"at({at})", FlexibleTimeWindow={"Mode": "OFF"},
         Target={"Arn": arn_of(function), "RoleArn": "arn:aws:iam::000000000000:role/x", "Input": '{"action": "drill"}'})
     assert eventually(lambda: events_seen(client, function)) == [{"action": "drill"}]
-    assert time.time() - started < 4
+    assert time.time() - started < PATIENCE, "at its time, and not a whole minute later"
     assert local_aws.wait_for("invoke", lambda d: d["function"] == function)["detail"]["trigger"] == "scheduler"
 
 

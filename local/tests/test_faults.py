@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from conftest import invoke
+from conftest import CLIENT_SECONDS, alive, eventually, invoke
 from local_aws.process import LocalAwsError
 
 
@@ -103,7 +102,7 @@ def test_latency(local_aws, client):
     local_aws.add_fault("latency", "ssm", latency_ms=300)
     started = time.monotonic()
     CALLS["ssm"](client)
-    assert 0.3 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.3
 
 
 def test_a_time_out_does_no_work_and_never_answers(local_aws, client, unique):
@@ -111,7 +110,7 @@ def test_a_time_out_does_no_work_and_never_answers(local_aws, client, unique):
     started = time.monotonic()
     with pytest.raises(BotoCoreError):
         put(client, f"/{unique}")
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < CLIENT_SECONDS / 2, "the connection ends, not the client's patience"
     assert put(client, f"/{unique}")["Version"] == 1
 
 
@@ -141,8 +140,7 @@ def test_the_process_that_calls_is_killed(local_aws, client, function, kind, don
     error = write(client, function, f"/{function}")["error"]
     assert error["errorType"] == "Runtime.ExitError" and "signal: killed" in error["errorMessage"]
     assert local_aws.wait_for("fault", lambda d: d["kind"] == kind)["detail"]["killed"] == pid
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    eventually(lambda: not alive(pid))
     if done:
         assert value_of(client, f"/{function}") == "blue"
     else:

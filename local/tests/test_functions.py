@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import arn_of, eventually, events_seen, function_zip, invoke
+from conftest import PATIENCE, alive, arn_of, eventually, events_seen, function_zip, invoke, received
 
 
 def metric_sum(client, function, name):
@@ -45,14 +45,13 @@ def test_a_process_that_dies_is_answered_as_lambda_does_and_the_next_is_fresh(cl
 
 
 def test_a_time_out_ends_the_process(client, function):
-    client("lambda").update_function_configuration(FunctionName=function, Timeout=1)
+    client("lambda").update_function_configuration(FunctionName=function, Timeout=3)
     pid = invoke(client, function, {"do": "pid"})
     started = time.monotonic()
-    error = invoke(client, function, {"do": "sleep", "seconds": 30})["error"]
-    assert error["errorType"] == "Sandbox.Timedout" and "timed out after 1.00 seconds" in error["errorMessage"]
-    assert time.monotonic() - started < 3
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    error = invoke(client, function, {"do": "sleep", "seconds": 2 * PATIENCE})["error"]
+    assert error["errorType"] == "Sandbox.Timedout" and "timed out after 3.00 seconds" in error["errorMessage"]
+    assert time.monotonic() - started < PATIENCE
+    eventually(lambda: not alive(pid))
 
 
 def test_a_function_error_keeps_the_process_and_its_type(client, function):
@@ -72,7 +71,7 @@ def test_every_invocation_is_measured_and_in_the_timeline(client, function, loca
     entries = [e["detail"] for e in local_aws.timeline(since) if e["what"] == "invoke"]
     assert [(e["function"], e["trigger"], e["status"]) for e in entries] == [
         (function, "invoke", "ok"), (function, "invoke", "error:ValueError")]
-    assert all(0 < e["duration_ms"] < 3000 for e in entries)
+    assert all(0 < e["duration_ms"] < PATIENCE * 1000 for e in entries)
 
 
 def test_an_asynchronous_invocation_is_tried_three_times_and_then_goes_to_its_destination(client, function):
@@ -80,7 +79,7 @@ def test_an_asynchronous_invocation_is_tried_three_times_and_then_goes_to_its_de
     client("lambda").put_function_event_invoke_config(FunctionName=function, DestinationConfig={
         "OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:000000000000:{function}"}})
     client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"do": "fail"}))
-    record = json.loads(client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"][0]["Body"])
+    record = json.loads(received(client, queue)["Body"])
     assert record["requestPayload"] == {"do": "fail"}
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["functionArn"].startswith(arn_of(function))
@@ -95,7 +94,7 @@ def test_without_retries_the_event_goes_to_the_dead_letter_queue_at_once(client,
         FunctionName=function, DeadLetterConfig={"TargetArn": f"arn:aws:sqs:us-east-1:000000000000:{function}"})
     client("lambda").put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
     client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"do": "fail"}))
-    assert json.loads(client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"][0]["Body"]) == {"do": "fail"}
+    assert json.loads(received(client, queue)["Body"]) == {"do": "fail"}
     eventually(lambda: len(events_seen(client, function)) == 1)
 
 
@@ -104,7 +103,7 @@ def test_a_throttled_event_waits_and_loses_no_retry(client, function):
     client("lambda").put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
     for number in (1, 2):
         client("lambda").invoke(FunctionName=function, InvocationType="Event",
-                                Payload=json.dumps({"do": "sleep", "seconds": 0.7, "number": number}))
+                                Payload=json.dumps({"do": "sleep", "seconds": 1.5, "number": number}))
     eventually(lambda: len(events_seen(client, function)) == 2)
     assert metric_sum(client, function, "Throttles") >= 1
     assert metric_sum(client, function, "Errors") == 0
@@ -120,6 +119,6 @@ def test_a_stack_that_goes_takes_its_processes_with_it(client, unique):
     stacks.create_stack(StackName=unique, TemplateBody=json.dumps({"Resources": {"Function": resource}}))
     eventually(lambda: stacks.describe_stacks(StackName=unique)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
     process = invoke(client, unique, {"do": "pid"})
-    assert os.path.exists(f"/proc/{process}")
+    assert alive(process)
     stacks.delete_stack(StackName=unique)
-    eventually(lambda: not os.path.exists(f"/proc/{process}"))
+    eventually(lambda: not alive(process))

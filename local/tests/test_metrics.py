@@ -9,9 +9,9 @@ import cbor2
 import pytest
 
 
-def put(client, name, value, age=0.0, **dimensions):
+def put(client, name, value, at=None, **dimensions):
     client("cloudwatch").put_metric_data(Namespace=name, MetricData=[{
-        "MetricName": "M", "Value": value, "Timestamp": time.time() - age,
+        "MetricName": "M", "Value": value, "Timestamp": at or time.time(),
         "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()]}])
 
 
@@ -25,17 +25,18 @@ def read(client, name, dimensions=None, **more):
 @pytest.mark.parametrize("more, values", [({}, [1, 2, 3]), ({"ScanBy": "TimestampDescending"}, [1, 2, 3]),
                                           ({"ScanBy": "TimestampAscending"}, [3, 2, 1])])
 def test_the_newest_value_comes_first_unless_asked_otherwise(client, unique, more, values):
+    now = time.time()  # once: else two of them could fall into one minute
     for index, value in enumerate((1, 2, 3)):
-        put(client, unique, value, age=60 * index)
+        put(client, unique, value, at=now - 60 * index)
     found = read(client, unique, **more)
     assert found["Values"] == values
     assert found["Timestamps"] == sorted(found["Timestamps"], reverse=values[0] == 1)
 
 
 def test_so_it_does_in_the_protocol_of_the_rust_sdk(local_aws, client, unique):
-    for index, value in enumerate((1, 2)):
-        put(client, unique, value, age=60 * index)
     now = time.time()
+    for index, value in enumerate((1, 2)):
+        put(client, unique, value, at=now - 60 * index)
     query = {"StartTime": cbor2.CBORTag(1, now - 600), "EndTime": cbor2.CBORTag(1, now + 60), "MetricDataQueries": [
         {"Id": "m", "MetricStat": {"Metric": {"Namespace": unique, "MetricName": "M"}, "Period": 60, "Stat": "Sum"}}]}
     request = urllib.request.Request(

@@ -79,16 +79,17 @@ def test_health_is_at_the_path_of_the_airflow_version(local_aws, client, unique,
 def test_a_running_scheduler_beats(local_aws, client, unique):
     local_aws.put_environment(unique)
     beat = datetime.fromisoformat(health(client, unique)["scheduler"]["latest_scheduler_heartbeat"])
-    assert 0 <= (datetime.now(timezone.utc) - beat).total_seconds() < 6
+    assert 0 <= (datetime.now(timezone.utc) - beat).total_seconds() < 20
 
 
 def test_a_stopped_scheduler_freezes_and_turns_unhealthy_when_its_beat_is_old(local_aws, client, unique):
-    local_aws.put_environment(unique, health_threshold_seconds=1)
+    local_aws.put_environment(unique)
     since = local_aws.timeline_so_far()
     local_aws.put_environment(unique, scheduler="stopped")
     stopped = health(client, unique)["scheduler"]
     assert stopped["status"] == "healthy"
-    time.sleep(1.2)
+    local_aws.put_environment(unique, health_threshold_seconds=1)
+    eventually(lambda: health(client, unique)["scheduler"]["status"] != "healthy")
     later = health(client, unique)["scheduler"]
     assert later == {"status": "unhealthy", "latest_scheduler_heartbeat": stopped["latest_scheduler_heartbeat"]}
     assert local_aws.wait_for("heartbeat-lost", lambda d: d["environment"] == unique, since)
@@ -111,17 +112,18 @@ def test_the_heartbeat_metric_has_both_dimensions_and_stops_with_the_scheduler(l
     assert datapoints(client, unique, function="Executor") == []
     assert datapoints(client, unique, function=None) == []
     local_aws.put_environment(unique, scheduler="stopped")
+    time.sleep(1)  # one may be on its way
+    before = datapoints(client, unique)
     time.sleep(1.2)
-    before = len(datapoints(client, unique, seconds=1))
-    assert before == 0
+    assert datapoints(client, unique) == before
 
 
 def test_the_heartbeat_metric_can_be_late_or_absent(local_aws, client, unique):
+    made = time.monotonic()
     local_aws.put_environment(unique, metric_interval_seconds=0.5, metric_delay_seconds=1.5)
     local_aws.put_environment(f"{unique}-silent", metric_interval_seconds=0.5, heartbeat_metric=False)
-    time.sleep(1)
-    assert datapoints(client, unique) == []
     eventually(lambda: datapoints(client, unique))
+    assert time.monotonic() - made >= 1.5
     assert datapoints(client, f"{unique}-silent") == []
 
 
@@ -146,7 +148,7 @@ def test_a_web_server_that_is_down_slow_or_odd(local_aws, client, unique):
     started = time.monotonic()
     error = refused(lambda: health(client, unique))
     assert (error["Error"]["Code"], error["RestApiStatusCode"]) == ("RestApiServerException", 504)
-    assert 0.7 <= time.monotonic() - started < 3
+    assert 0.7 <= time.monotonic() - started < 9, "its own time-out, not the ten seconds that are the default"
     local_aws.put_environment(unique, rest_api="malformed")
     assert health(client, unique) == "<html>Please wait</html>"
 
@@ -206,7 +208,8 @@ def test_calls_are_forwarded_to_a_real_airflow(local_aws, client, unique, airflo
                                                 ("/broken", "RestApiServerException", 500),
                                                 ("/slow", "RestApiServerException", 504)])
 def test_errors_of_a_real_airflow_are_mapped(local_aws, client, unique, airflow, path, code, status):
-    local_aws.put_environment(unique, forward_to=airflow, rest_api_timeout_seconds=0.5, heartbeat_metric=False)
+    patience = {"rest_api_timeout_seconds": 0.5} if path == "/slow" else {}
+    local_aws.put_environment(unique, forward_to=airflow, heartbeat_metric=False, **patience)
     error = refused(lambda: health(client, unique, path))
     assert (error["Error"]["Code"], error["RestApiStatusCode"]) == (code, status)
 
@@ -262,6 +265,28 @@ def test_dags_are_paused_one_by_one_and_together(local_aws, client, unique, vers
     rest(client, unique, "/dags", "PATCH", {"is_paused": True}, dag_id_pattern="~", limit=2)
     assert paused() == patched
     assert refused(lambda: rest(client, unique, "/dags/none", "PATCH", {"is_paused": True}))["RestApiStatusCode"] == 404
+
+
+@pytest.mark.parametrize("version", ["2.10.5", "3.0.6", "3.3.2"])
+def test_dags_are_listed_and_set_by_pattern_and_state(local_aws, client, unique, version):
+    ids = ["a_1", "aX1b", "b", "A_1"]
+    local_aws.put_environment(unique, airflow_version=version, dags={dag_id: {"paused": dag_id == "b"} for dag_id in ids})
+
+    def listed(**query):
+        return {dag["dag_id"] for dag in rest(client, unique, "/dags", **query)["dags"]}
+
+    assert listed(paused="true") == {"b"} and listed(paused="false") == {"a_1", "aX1b", "A_1"}
+    rest(client, unique, "/dags", "PATCH", {"is_paused": True}, dag_id_pattern="a_1", limit=100)
+    assert listed(paused="false") == set(), "as in SQL, the underscore is any character, and case does not count"
+    rest(client, unique, "/dags", "PATCH", {"is_paused": False}, dag_id_pattern="x1", limit=100)
+    assert listed(paused="false") == {"aX1b"}
+    query = {"dag_id_pattern": "~", "limit": 100, "paused": "true"}
+    if version == "2.10.5":
+        error = refused(lambda: rest(client, unique, "/dags", "PATCH", {"is_paused": False}, **query))
+        assert error["RestApiStatusCode"] == 400, "Airflow 2 refuses parameters that it does not know"
+    else:
+        assert rest(client, unique, "/dags", "PATCH", {"is_paused": False}, **query)["total_entries"] == 3
+        assert listed(paused="true") == set()
 
 
 def test_what_get_environment_says_can_be_set(local_aws, client, unique):

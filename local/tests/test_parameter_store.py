@@ -9,6 +9,9 @@ from botocore.exceptions import ClientError
 
 from conftest import invoke
 
+# How old a stale reading is: a test must do its work in less.
+STALE = 4
+
 
 def put(client, name, value="blue", **more):
     return client("ssm").put_parameter(Name=name, Value=value, **{"Type": "String", **more})
@@ -150,10 +153,10 @@ def test_a_deleted_parameter_starts_again_at_version_one(client, unique):
 
 def test_a_stale_read_sees_the_past_and_a_write_does_not(local_aws, client, unique):
     put(client, f"/{unique}/flag", "blue")
-    time.sleep(0.6)
+    time.sleep(STALE + 0.5)
     put(client, f"/{unique}/flag", "green", Overwrite=True)
     put(client, f"/{unique}/new")
-    fault = local_aws.add_fault("stale", "ssm", stale_seconds=0.3)
+    fault = local_aws.add_fault("stale", "ssm", stale_seconds=STALE)
     ssm = client("ssm")
     assert ssm.get_parameter(Name=f"/{unique}/flag")["Parameter"]["Value"] == "blue"
     assert ssm.get_parameters(Names=[f"/{unique}/flag", f"/{unique}/new"])["InvalidParameters"] == [f"/{unique}/new"]
@@ -167,9 +170,9 @@ def test_a_stale_read_sees_the_past_and_a_write_does_not(local_aws, client, uniq
 
 def test_a_deleted_parameter_is_still_there_for_a_stale_read(local_aws, client, unique):
     put(client, f"/{unique}", "blue")
-    time.sleep(0.4)
+    time.sleep(STALE + 0.5)
     client("ssm").delete_parameter(Name=f"/{unique}")
-    local_aws.add_fault("stale", "ssm", stale_seconds=0.2)
+    local_aws.add_fault("stale", "ssm", stale_seconds=STALE)
     assert client("ssm").get_parameter(Name=f"/{unique}")["Parameter"]["Value"] == "blue"
 
 

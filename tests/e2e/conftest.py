@@ -124,9 +124,12 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
             AlarmNames=[f"{name}-{colour}-{WAKERS['alarm']}" for colour in ("blue", "green")])
     pair = Pair(aws, clients, name, all_parameters["ParameterRoot"], names)
     if initialize:
+        since = aws.timeline_so_far()
         assert pair.ask(action="initialize")["outcome"] == "initialized"
-        # A listener that still works on the first version would report the second one, too.
+        # A listener that still works on the first version would report the second one, too, or meet a fault that is not for it.
         pair.wait_until_audited(1)
+        for trigger in ("event:Parameter Store Change", "event:Environment Transition"):
+            pair.statuses("change-listener", since, 1, trigger)
     return pair
 
 

@@ -14,7 +14,7 @@ from botocore.config import Config
 from local_aws.process import LocalAws
 
 # How long anything that is done in the background may take on a busy machine.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 TAIL = re.compile(r" \[effective_from=(\S+) record=(\S+)\]$")
 
@@ -243,6 +243,14 @@ class Pair:
         lines = [json.loads(text) for text in texts if text.startswith("{")]
         return [line for line in lines if message in (None, line["message"])
                 and all(line.get(field) == value for field, value in fields.items())]
+
+    def wait_for_log(self, function: str, message: str | None = None, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """As `log`, once there are so many lines: a line may follow the invocation that wrote it."""
+        def enough() -> list[dict[str, Any]]:
+            found = self.log(function, message, **fields)
+            return found if len(found) >= count else []
+
+        return until(f"{count} line(s) {message!r} with {fields} in the log of {function}", enough)
 
     def invocations(self, function: str, since: int = 0, trigger: str | None = None) -> list[dict[str, Any]]:
         return [entry["detail"] for entry in self.aws.timeline(since)

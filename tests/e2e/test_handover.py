@@ -126,7 +126,8 @@ def test_many_runs_are_read_in_pages_under_the_rate(switched: Pair):
     assert (counts["runs"], counts["doubled"], counts["executed_once"]) == (1000, 10, 990), answer["handover"]
     assert not answer["handover"]["partial"] and counts["late"] == 0, "green's 5,000 DAGs are listed, too"
     times = sorted(call["at"] for call in switched.calls("switch-handler", since) if call["operation"] == "InvokeRestApi")
-    assert len(times) / max(times[-1] - times[0], 1) < 9.5
+    # Eight, and more if a busy machine is late with the first ones; without a limit it would be dozens.
+    assert len(times) / max(times[-1] - times[0], 1) < 12
 
 
 def test_throttled_half_way_nothing_is_claimed(switched: Pair):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import Deploy
-from pair import Pair, guard, only
+from pair import PATIENCE, Pair, guard, only
 
 
 def test_a_colour_is_enough_to_switch(pair: Pair):
@@ -17,7 +17,7 @@ def test_a_colour_is_enough_to_switch(pair: Pair):
     flag = pair.flag()
     assert (flag.value, flag.number, flag.record) == ("green", 2, answer["transition"])
     assert flag.description.startswith("switch: release 7; by switch-handler for ana [effective_from=")
-    assert timedelta(seconds=9) < flag.effective_from - flag.modified < timedelta(seconds=11), "a planned switch has a lead"
+    assert timedelta(seconds=5) < flag.effective_from - flag.modified < timedelta(seconds=11), "a planned switch has a lead"
     assert answer["transition"] == f"v2-{before.milliseconds}"
     record = pair.records()[answer["transition"]]
     assert (record["kind"], record["from"], record["to"], record["version"]) == ("switch", "blue", "green", 2)
@@ -29,7 +29,7 @@ def test_a_colour_is_enough_to_switch(pair: Pair):
     assert event["who"]["last_modified_user"].endswith(f"/{pair.name}-switch-handler")
     pair.wait_until_audited(2)
     assert pair.metric("Transitions", Kind="switch") == [1.0]
-    assert pair.metric("SwitchDuration")[-1] < 5000
+    assert 0 < pair.metric("SwitchDuration")[-1] < PATIENCE * 1000
     assert pair.metric("RecoveryTime") == [], "nothing was recovered from"
 
 

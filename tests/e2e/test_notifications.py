@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import Deploy
-from pair import Pair, only, until
+from pair import PATIENCE, Pair, only, until
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def test_a_switch_is_told_with_who_asked_and_why(pair: Pair, reader: Subscriber)
 
 def test_a_blocked_failover_says_what_lifts_the_block_and_that_works(pair: Pair, reader: Subscriber):
     pair.hold("network maintenance")
-    held = only(m for m in until("the hold is told", reader.messages) if "HOLD until" in m.subject)
+    held = only(until("the hold is told", lambda: [m for m in reader.messages() if "HOLD until" in m.subject]))
     assert "network maintenance" in held.text and "nothing fails over by itself" in held.text
     pair.fail("blue")
     assert pair.tick()["blocked_by"] == ["hold"]
@@ -189,7 +189,7 @@ def test_a_message_whose_answer_is_lost_is_repeated_recognisably(pair: Pair, rea
 def test_a_dead_topic_leaves_a_dead_letter_that_rings(pair: Pair, reader: Subscriber):
     pair.aws.add_fault("access-denied", "sns", "Publish")
     send(pair, "Drill Overdue", days=30, reason="long ago")
-    pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=30)
+    pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=PATIENCE)
     until("the alarm on dead letters", lambda: pair.alarm_state("dead-letters") == "ALARM")
     outputs = pair.client("cloudformation").describe_stacks(StackName=pair.name)["Stacks"][0]["Outputs"]
     queue = only(o["OutputValue"] for o in outputs if o["OutputKey"] == "DeadLetterQueueUrl")
@@ -205,7 +205,7 @@ def test_without_a_topic_the_listener_says_so_and_works_on(pair: Pair):
     pair.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": variables})
     answer = pair.answer_of("change-listener", {"source": "mwaa.bluegreen", "detail-type": "Flag Fault", "detail": {}})
     assert answer["told"] is False
-    assert pair.log("change-listener", "nobody is told: NOTIFICATION_TOPIC_ARN is not set")
+    assert pair.wait_for_log("change-listener", "nobody is told: NOTIFICATION_TOPIC_ARN is not set")
 
 
 def test_the_schedule_asks_the_switch_handler_for_a_drill(deploy: Deploy):
@@ -225,8 +225,8 @@ def test_the_schedule_fires(deploy: Deploy):
     pair = deploy(DrillSchedule="cron(* * * * ? *)", DrillMode="dry")
     since = pair.aws.timeline_so_far()
     pair.aws.wait_for("invoke", lambda d: (d["function"], d["trigger"], d["status"]) == (f"{pair.name}-switch-handler", "scheduler", "ok"),
-                      since, timeout=75)
-    told = only(pair.wait_for_audit("Drill Finished"))
+                      since, timeout=60 + PATIENCE)
+    told = pair.wait_for_audit("Drill Finished")[0]
     assert (told["mode"], told["outcome"], told["requested_by"]) == ("dry", "succeeded", "schedule")
 
 

@@ -146,7 +146,7 @@ def test_a_check_has_no_other_fields(twins: Pair):
 # -- many DAGs ---------------------------------------------------------------------------------------------------------
 
 def requests_a_second(pair: Pair, function: str, since: int) -> float:
-    """Requests to Airflow on the whole; a busy machine bunches some of them."""
+    """Requests to Airflow on the whole: eight, more if a busy machine is late with the first ones, dozens without a limit."""
     times = sorted(call["at"] for call in pair.calls(function, since) if call["operation"] == "InvokeRestApi")
     return len(times) / max(times[-1] - times[0], 1)
 
@@ -167,7 +167,7 @@ def test_many_dags_are_listed_in_pages_under_the_rate(twins: Pair, version: str,
     assert listed["listed"]["blue"] == {"known": count, "total": count, "paused": 0, "complete": True}
     assert (listed["missing"], listed["paused"]["first"]) == ({"count": 1, "first": ["dag_00777"]}, ["dag_00778"])
     assert found(answer) == {"dags-missing": "red", "dags-paused": "red"} and not answer["readiness"]["partial"]
-    assert requests_a_second(twins, "switch-handler", since) < 9.5
+    assert requests_a_second(twins, "switch-handler", since) < 12
 
 
 def test_throttled_half_way_is_partial_and_nothing_is_missing(twins: Pair):

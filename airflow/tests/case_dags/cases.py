@@ -106,7 +106,7 @@ with case("groups"):
     outer() >> work("last", trigger_rule="all_done")
 
 with case("deferred"):
-    target = "{{ (dag_run.start_date + macros.timedelta(seconds=8)).isoformat() }}"
+    target = "{{ (dag_run.start_date + macros.timedelta(seconds=dag_run.conf['seconds'])).isoformat() }}"
     DateTimeSensorAsync(task_id="sleep", target_time=target, trigger_rule="all_done") >> work("after")
 
 with case("unguarded", tags=["bluegreen:unguarded"]):

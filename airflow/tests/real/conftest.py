@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 from local_aws.process import LocalAws
-from real_airflow import RealAirflow
+from real_airflow import PATIENCE, RealAirflow
 
 ROOT = Path(__file__).resolve().parents[3]
 CASES = ROOT / "airflow/tests/case_dags"
@@ -56,8 +56,21 @@ def the_flag(aws: LocalAws) -> TheFlag:
 
 
 @pytest.fixture(scope="session")
-def blue(aws: LocalAws, the_flag: TheFlag, airflow_python: Path) -> Iterator[RealAirflow]:
+def pair_stands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is there once the deployed pair has measured how fast this machine is, or has failed. Workers share it."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "pair-stands"
+
+
+@pytest.fixture(scope="session")
+def blue(
+    aws: LocalAws, the_flag: TheFlag, airflow_python: Path, pair_stands: Path, request: pytest.FixtureRequest
+) -> Iterator[RealAirflow]:
     """One environment for all tests of this session that need no second one."""
+    if "PYTEST_XDIST_WORKER" in os.environ and any("deployed" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        deadline = time.monotonic() + PATIENCE
+        while not pair_stands.exists() and time.monotonic() < deadline:
+            time.sleep(0.5)
     the_flag.write("green")
     environment = RealAirflow("blue", airflow_python, CASES, aws.environment())
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""DAGs for two environments next to a switch: one guarded, one with the usual pattern, one that takes long."""
+"""DAGs for two environments next to a switch: one guarded, one with the usual pattern, one that goes on until it is told."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ with DAG("slow", schedule=None, start_date=TICKS["start_date"].replace(year=2026
     @task
     def step_1():
         ran()
-        time.sleep(TICK + 5)
+        while not os.path.exists(os.environ["BLUEGREEN_TEST_RECORD"] + ".go-on"):
+            time.sleep(0.2)
 
     step_1() >> task(ran, task_id="step_2")() >> task(ran, task_id="step_3", trigger_rule="all_done")()

@@ -172,7 +172,7 @@ fn read_next_run(document: &Document) -> Option<(String, Option<NextRun>)> {
 }
 
 /// The run, and whether it is Airflow 3 that tells it.
-fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
+pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
     let run = document.as_object()?;
     let words = |name: &str| run.get(name).and_then(Document::as_string).map(str::to_owned);
     let instant = |name: &str| run.get(name).and_then(Document::as_string).and_then(read_instant);
