@@ -96,22 +96,20 @@ def _failover(stack: Any, real: RealPair, found: Measured) -> None:
     alive = OTHER[dead]
     while True:
         tick = real.next_tick()
-        real[dead].wait(lambda: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before", 120)
+        real[dead].wait(lambda: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before")
         if time.time() < tick - 2:
             break
     time.sleep(tick - 2 - time.time())
     real[dead].kill_scheduler()
     killed = time.time()
-    real[alive].wait(lambda: stack.stands_at() == (alive, version + 1), "the watcher flips by itself", 180)
+    real[alive].wait(lambda: stack.stands_at() == (alive, version + 1), "the watcher flips by itself")
     flag = stack.versions()[-1]
     written = flag.modified.timestamp()
     _, at = _first_run(real, alive, flag.effective_from.timestamp())
     found.killed_to_flag.failover.append(written - killed)
     found.flag_to_run.failover.append(at - written)
     found.killed_to_run.failover.append(at - killed)
-    real[dead].start_scheduler()
-    time.sleep(2)  # the health endpoint still shows the heartbeat from before
-    real[dead].wait(real[dead].healthy, f"{dead} is healthy", 120)
+    real[dead].restart_scheduler()
 
 
 def _first_run(real: RealPair, colour: str, since: float) -> tuple[float, float]:
@@ -121,13 +119,13 @@ def _first_run(real: RealPair, colour: str, since: float) -> tuple[float, float]
         at = [(e.at, tick) for tick, who in real.executions(GUARDED).items() for e in who if e.colour == colour and tick >= since]
         return (min(at)[1], min(at)[0]) if at else None
 
-    tick, at = real[colour].wait(first, f"{colour} executes its first run", 180)
+    tick, at = real[colour].wait(first, f"{colour} executes its first run")
     return tick, at
 
 
 def _count(real: RealPair, found: Measured) -> None:
     until = time.time() // real.tick * real.tick
-    real["blue"].wait(lambda: real.settled(GUARDED, until), "both environments have ended all runs", SETTLE + 120)
+    real["blue"].wait(lambda: real.settled(GUARDED, until), "both environments have ended all runs")
     executions = [who for tick, who in real.executions(GUARDED).items() if tick <= until]
     found.ticks = len(executions)
     found.lost, found.doubled = sum(not who for who in executions), sum(len(who) > 1 for who in executions)
