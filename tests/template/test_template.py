@@ -515,7 +515,7 @@ PARAMETER_STORE = {
         "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER,
                              MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {ANNOUNCED, RECORDS, PARTS},
+        "ssm:DeleteParameter": {ANNOUNCED, RECORDS, MANAGED_DAGS, PARTS},
     },
     "SwitchHandlerRole": {
         "ssm:GetParameters": READ | {PARTS},

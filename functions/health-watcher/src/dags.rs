@@ -26,6 +26,14 @@ pub(crate) async fn keep(
     let Ok(observed) = &look.observed else {
         return Ok(None);
     };
+    // An old list would unpause what people have paused since, on the day DAGs are managed again.
+    if !shell.settings.manages_dags() {
+        if observed.managed_dags.is_some() {
+            let forgotten = shell.store.forget_managed_dags().await;
+            forgotten.map_err(FunctionError::undelivered("forgetting which DAGs were to run"))?;
+        }
+        return Ok(None);
+    }
     let now = clock::now();
     let flag = match outcome {
         Some(Outcome::Switched(switched)) => Standing {

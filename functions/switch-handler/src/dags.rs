@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// How long reading which DAGs run may hold up a switch. What was remembered by a tick serves otherwise.
 const READING_TIME: Duration = Duration::from_secs(8);
 
+/// The same for a forced one, whose active may be dead.
+const FORCED_READING_TIME: Duration = Duration::from_secs(2);
+
 /// What is left of the invocation for the answer.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
@@ -22,6 +25,7 @@ pub(crate) async fn before(
     shell: &Shell,
     stored: Option<&str>,
     flag: &FlagObservation,
+    force: bool,
     invocation: &Invocation,
 ) -> Option<String> {
     let Some(active) = flag.value.colour() else {
@@ -37,7 +41,7 @@ pub(crate) async fn before(
         is_transition: false,
         is_held: false,
         observed_at: Some(invocation.started),
-        time: READING_TIME,
+        time: if force { FORCED_READING_TIME } else { READING_TIME },
     };
     dag_management::read_before(shell, turn).await
 }

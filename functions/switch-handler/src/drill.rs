@@ -229,7 +229,7 @@ async fn start(
         previous_effective_from: None,
         drill: Some(drill.tag()),
     };
-    let managed_dags = dags::before(shell, managed_dags, flag, invocation).await;
+    let managed_dags = dags::before(shell, managed_dags, flag, false, invocation).await;
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     match switching::run(&shell.store, &mut switching).await {
         Outcome::Switched(switched) => {

@@ -72,7 +72,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
     let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
     let managed = stored.filter(|_| shell.settings.manages_dags()).map(|progress| {
         json!({
-            "state": progress.state(),
+            "state": progress.state,
             "active": progress.active,
             "since": progress.since,
             "remembered": progress.unpaused.map(|list| list.count),

@@ -192,27 +192,20 @@ async fn guard_and_carry_out(
         previous_effective_from: None,
         drill: None,
     };
-    carry_out(
-        shell,
-        flag,
-        observed.managed_dags.as_deref(),
-        intent,
-        guards,
-        invocation,
-    )
-    .await
+    let managed_dags = (observed.managed_dags.as_deref(), wanted.force);
+    carry_out(shell, flag, managed_dags, intent, guards, invocation).await
 }
 
 async fn carry_out(
     shell: &Shell,
     flag: &FlagObservation,
-    managed_dags: Option<&str>,
+    (managed_dags, force): (Option<&str>, bool),
     intent: Intent,
     guards: Vec<Guard>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
-    let managed_dags = dags::before(shell, managed_dags, flag, invocation).await;
+    let managed_dags = dags::before(shell, managed_dags, flag, force, invocation).await;
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     let outcome = switching::run(&shell.store, &mut switching).await;
     let answer = match outcome {

@@ -12,8 +12,9 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
-/// Bytes of ids that still fit beside what else the parameter holds.
-const LONGEST_INLINE: usize = 3000;
+/// Bytes of the DAGs to run, and of those owed, that fit into 4 KB beside what else the parameter holds.
+pub(crate) const LONGEST_INLINE: usize = 2500;
+pub(crate) const LONGEST_INLINE_OWED: usize = 700;
 
 /// Bytes of one part.
 const LONGEST_PART: usize = 4000;
@@ -31,14 +32,14 @@ pub(crate) struct Packed {
 }
 
 /// Packs the ids; none if they are too many.
-pub(crate) fn pack(ids: BTreeSet<String>) -> Option<Packed> {
+pub(crate) fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Packed> {
     let count = ids.len();
     // Two quotes and a comma each.
     let length: usize = ids.iter().map(|id| id.len().saturating_add(3)).sum();
-    if length <= LONGEST_INLINE {
+    if length <= longest_inline {
         let remembered = Remembered {
             count,
-            ids: Some(ids),
+            ids: Some(ids.clone()),
             parts: None,
         };
         return Some(Packed {
@@ -46,7 +47,7 @@ pub(crate) fn pack(ids: BTreeSet<String>) -> Option<Packed> {
             parts: Vec::new(),
         });
     }
-    let text = ids.into_iter().collect::<Vec<_>>().join("\n");
+    let text = ids.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes()).ok()?;
     let value = base64::encode(encoder.finish().ok()?);
@@ -97,15 +98,15 @@ mod tests {
 
     #[test]
     fn a_short_list_stands_in_the_parameter_itself() {
-        let packed = pack(ids(20)).unwrap();
+        let packed = pack(&ids(20), LONGEST_INLINE).unwrap();
         assert_eq!(packed.remembered.ids, Some(ids(20)));
         assert!(packed.parts.is_empty() && packed.remembered.parts.is_none());
-        assert_eq!(pack(BTreeSet::new()).unwrap().remembered.count, 0);
+        assert_eq!(pack(&BTreeSet::new(), LONGEST_INLINE).unwrap().remembered.count, 0);
     }
 
     #[test]
     fn a_long_list_comes_back_from_its_parts_and_only_from_those() {
-        let packed = pack(ids(5000)).unwrap();
+        let packed = pack(&ids(5000), LONGEST_INLINE).unwrap();
         let parts = packed.remembered.parts.unwrap();
         assert_eq!(parts.count, packed.parts.len());
         assert!(
@@ -114,7 +115,7 @@ mod tests {
             parts.count
         );
         assert_eq!(unpack(&packed.parts, 5000), Some(ids(5000)));
-        let other = pack(ids(4999)).unwrap();
+        let other = pack(&ids(4999), LONGEST_INLINE).unwrap();
         assert_ne!(other.remembered.parts.unwrap().name, parts.name);
         let mut mixed = packed.parts.clone();
         mixed[1].clone_from(&other.parts[1]);
@@ -128,6 +129,6 @@ mod tests {
         let random: BTreeSet<String> = (0..9000)
             .map(|_| (0..30).map(|_| fastrand::alphanumeric()).collect())
             .collect();
-        assert!(pack(random).is_none());
+        assert!(pack(&random, LONGEST_INLINE).is_none());
     }
 }

@@ -10,13 +10,14 @@ use aws_smithy_types::Document;
 use bluegreen_core::audit;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::dag_management::{
-    Phase, Plan, Progress, READING_TIME, Report, Standing, State, busy, fence, path_of, remember,
+    Fence, Phase, Plan, Progress, READING_TIME, REST, Remembered, Report, Standing, State, VERIFY_AFTER, activation,
+    busy, fence, path_of, remember,
 };
 use bluegreen_core::handover::Run;
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::readiness::DagList;
+use bluegreen_core::readiness::{Dag, DagList};
 use bluegreen_core::time::{after, elapsed, to_second};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 use crate::airflow_api::{AirflowApi, PAGE, Pace, Question, Shape, count, number, other_shape, text};
 use crate::answer::FunctionError;
 use crate::clock;
-use crate::dag_list_storage::{pack, unpack};
+use crate::dag_list_storage::{LONGEST_INLINE, LONGEST_INLINE_OWED, pack, unpack};
 use crate::function::Shell;
 use crate::readiness_probe::airflow_lists;
 use crate::run_probe::read_run;
@@ -74,32 +75,44 @@ pub async fn read_before(shell: &Shell, turn: Turn<'_>) -> Option<String> {
     if !shell.settings.manages_dags() {
         return stored;
     }
-    let mut work = Work::new(shell, &turn);
-    if work.progress.phase == Phase::Activating {
+    let Some(mut work) = Work::new(shell, &turn).filter(|work| work.progress.may_read()) else {
         return stored;
-    }
-    match work.read(&turn).await {
-        Ok(_) => Some(json!(work.progress).to_string()),
-        Err(failure) => {
+    };
+    let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
+    let reading = async {
+        let listing = work.all(turn.flag.active, work.until).await;
+        work.learn(&turn, listing, &unasked).await
+    };
+    // What the store takes longer for is left to the ticks, too: parts are named by content, so half of them do no harm.
+    match tokio::time::timeout(turn.time, reading).await {
+        Ok(Ok(())) => Some(json!(work.progress).to_string()),
+        Ok(Err(failure)) => {
             tracing::warn!(error = %failure, "the DAGs were not listed before the transition; what was remembered counts");
+            stored
+        }
+        Err(_) => {
+            tracing::warn!("no time to list the DAGs before the transition; what was remembered counts");
             stored
         }
     }
 }
 
-/// Goes on as far as the time allows. None if DAGs are not managed.
+/// Goes on as far as the time allows. None if DAGs are not managed, or the flag was read too stale to act on.
 pub async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, FunctionError> {
     if !shell.settings.manages_dags() {
         return Ok(None);
     }
-    let mut work = Work::new(shell, &turn);
+    let Some(mut work) = Work::new(shell, &turn) else {
+        return Ok(None);
+    };
     let (state, detail) = work.go_on(&turn).await?;
+    let state = work.progress.judge(state, shell.settings.drain, clock::now());
     let report = Report {
         state,
         active: turn.flag.active,
         unpaused: work.unpaused,
         paused: work.paused,
-        by_hand: work.by_hand.clone(),
+        by_hand: work.by_hand.iter().cloned().collect(),
         detail,
     };
     if state != State::Settled || work.unpaused > 0 || work.paused > 0 {
@@ -111,6 +124,7 @@ pub async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, Funct
             reason = report.detail,
             unpaused = report.unpaused,
             paused = report.paused,
+            by_hand = ?report.by_hand,
             "dag management"
         );
     }
@@ -118,10 +132,11 @@ pub async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, Funct
     Ok(Some(report))
 }
 
-/// DAG ids of one state, and whose API listed them.
-struct Ids {
-    ids: BTreeSet<String>,
+/// A colour's DAGs, and whose API listed them.
+struct Listing {
+    list: DagList,
     is_airflow_2: bool,
+    complete_at: Timestamp,
 }
 
 struct Work<'a> {
@@ -136,11 +151,14 @@ struct Work<'a> {
     wanted: Option<BTreeSet<String>>,
     unpaused: usize,
     paused: usize,
-    by_hand: Vec<String>,
+    by_hand: BTreeSet<String>,
 }
 
+/// Why a turn ends before its end.
+type Stopped = (State, String);
+
 impl<'a> Work<'a> {
-    fn new(shell: &'a Shell, turn: &Turn<'_>) -> Self {
+    fn new(shell: &'a Shell, turn: &Turn<'_>) -> Option<Self> {
         let stored = turn.stored.and_then(Progress::from_stored);
         if let (Some(text), None) = (turn.stored, &stored) {
             tracing::error!(
@@ -148,31 +166,36 @@ impl<'a> Work<'a> {
                 "what is remembered of the DAGs cannot be read: beginning anew"
             );
         }
-        let now = clock::now();
-        Self {
+        Some(Self {
             shell,
             pace: Pace::new(),
             until: Instant::now().checked_add(turn.time).unwrap_or_else(Instant::now),
-            progress: Progress::follow(stored.clone(), turn.flag, turn.is_transition, now),
+            progress: Progress::follow(stored.clone(), turn.flag, turn.is_transition, clock::now())?,
             stored,
             wanted: None,
             unpaused: 0,
             paused: 0,
-            by_hand: Vec::new(),
-        }
+            by_hand: BTreeSet::new(),
+        })
     }
 
-    async fn go_on(&mut self, turn: &Turn<'_>) -> Result<(State, String), FunctionError> {
+    async fn go_on(&mut self, turn: &Turn<'_>) -> Result<Stopped, FunctionError> {
         let (active, standby) = (turn.flag.active, turn.flag.active.other());
-        // Before anything is changed: whoever comes next must not take what was paused here for a person's wish.
-        self.save().await?;
-        if self.progress.phase == Phase::Activating {
-            if let Err(stopped) = self.activate(active).await? {
+        if self.progress.phase == Phase::Activating || !self.progress.verified {
+            let began = clock::now();
+            // A store that refuses this does not stop the work: whoever comes next sees the other colour there, and repeats it.
+            let saved = self.save().await;
+            let activated = self.activate(active).await?;
+            saved?;
+            if let Err(stopped) = activated {
                 return Ok(stopped);
             }
-            self.progress.phase = Phase::Fencing;
-            self.save().await?;
+            self.progress.verified = elapsed(self.progress.written, began) >= VERIFY_AFTER;
+            if self.progress.phase == Phase::Activating {
+                self.progress.phase = Phase::Fencing;
+            }
         }
+        self.save().await?;
         let minute = clock::now().to_zoned(TimeZone::UTC).minute();
         if turn.observed_at.is_some() && self.progress.wants_reading(minute) {
             let running_on_standby = self.read(turn).await?;
@@ -183,17 +206,17 @@ impl<'a> Work<'a> {
             }
         }
         if self.progress.phase == Phase::Settled {
-            return Ok((State::Settled, settled(active)));
+            return Ok((State::Settled, self.settled(active)));
         }
         if self.progress.unpaused.is_none() {
             let why = format!("{active}'s DAGs have not been listed yet, so {standby}'s are not paused");
             return Ok((State::Draining, why));
         }
-        match self.fence(standby).await {
+        match self.fence(turn, standby).await {
             Ok(None) => {
                 self.progress.phase = Phase::Settled;
                 self.save().await?;
-                Ok((State::Settled, settled(active)))
+                Ok((State::Settled, self.settled(active)))
             }
             Ok(Some(waits)) => Ok((State::Draining, waits)),
             Err(cause) => Ok((
@@ -207,34 +230,39 @@ impl<'a> Work<'a> {
     }
 
     /// Unpauses what was unpaused on the other colour. The inner error says why some of it is still paused.
-    async fn activate(&mut self, active: Colour) -> Result<Result<(), (State, String)>, FunctionError> {
+    async fn activate(&mut self, active: Colour) -> Result<Result<(), Stopped>, FunctionError> {
         let wanted = match self.wanted().await? {
             Some(wanted) => wanted,
-            // Nothing was ever paused here, so what runs on the other is what ought to run.
-            None => match self.read_other(active).await? {
-                Ok(wanted) => wanted,
-                Err(why) => return Ok(Err((State::NotActivated, why))),
+            None if self.progress.phase == Phase::Activating => match self.without_memory(active).await? {
+                Ok(Some(wanted)) => wanted,
+                Ok(None) => return Ok(Ok(())),
+                Err(stopped) => return Ok(Err(stopped)),
             },
+            None => return Ok(Ok(())),
         };
         let mut first = None;
         for _ in 0..ROUNDS {
-            let listed = match self.listed(active, true).await {
-                Ok(listed) => listed,
-                Err(cause) => return Ok(Err((State::NotActivated, not_activated(active, &cause)))),
-            };
-            let (to_unpause, spared): (BTreeSet<&str>, BTreeSet<&str>) = listed
-                .ids
-                .iter()
-                .map(String::as_str)
-                .partition(|id| wanted.contains(*id));
-            let plan = Plan::of(&to_unpause, &spared);
-            let first = *first.get_or_insert(to_unpause.len());
-            self.unpaused = first.saturating_sub(to_unpause.len());
+            let listing = self.all(active, self.until).await;
+            if let Some(cause) = listing.list.gap {
+                return Ok(Err((State::NotActivated, not_activated(active, &cause))));
+            }
+            let left = activation(&listing.list, &wanted);
+            if left.nothing_there {
+                let why = format!(
+                    "{active}'s Airflow lists none of the {} DAGs that are to run; tried again at every tick",
+                    wanted.len()
+                );
+                return Ok(Err((State::NotActivated, why)));
+            }
+            let plan = Plan::of(&left.to_unpause, &left.spared);
+            let first = *first.get_or_insert(left.to_unpause.len());
+            self.unpaused = first.saturating_sub(left.to_unpause.len());
             if plan.is_empty() {
-                self.by_hand = plan.by_hand;
+                self.by_hand = plan.by_hand.into_iter().collect();
+                self.owe(left.owed).await?;
                 return Ok(Ok(()));
             }
-            if let Err(cause) = self.carry_out(active, &plan, false, listed.is_airflow_2).await {
+            if let Err(cause) = self.carry_out(active, &plan, false, listing.is_airflow_2).await {
                 return Ok(Err(if cause.kind == CauseKind::TimedOut {
                     (State::Activating, out_of_time(active, "unpaused"))
                 } else {
@@ -245,21 +273,33 @@ impl<'a> Work<'a> {
         Ok(Err((State::Activating, out_of_time(active, "unpaused"))))
     }
 
-    /// The DAGs to run, of the colour that was left.
-    async fn read_other(&mut self, active: Colour) -> Result<Result<BTreeSet<String>, String>, FunctionError> {
+    /// Which DAGs ran is not known, so nothing was paused by that knowledge either: they run on the other still, or a person
+    /// has set the active's as they should be.
+    async fn without_memory(
+        &mut self,
+        active: Colour,
+    ) -> Result<Result<Option<BTreeSet<String>>, Stopped>, FunctionError> {
         let other = active.other();
-        let list = self.all(other, self.until_for(READING_TIME)).await;
         let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
-        match remember(None, &list, &unasked) {
-            Some(wanted) => {
-                self.remember(wanted.clone()).await?;
-                Ok(Ok(wanted))
-            }
-            None => Ok(Err(format!(
-                "which DAGs ran on {other} was never listed, and {other} does not tell it now{}: unpause {active}'s DAGs by hand",
-                list.gap.map(|cause| format!(" ({cause})")).unwrap_or_default()
-            ))),
+        let (theirs, ours) = tokio::join!(
+            self.all(other, self.until_for(READING_TIME)),
+            self.all(active, self.until_for(READING_TIME))
+        );
+        if let Some(wanted) = remember(None, &BTreeSet::new(), &theirs.list, &unasked) {
+            self.remember(wanted.clone()).await?;
+            return Ok(Ok(Some(wanted)));
         }
+        if ours.list.dags.values().any(|dag| !dag.paused) {
+            return Ok(Ok(None));
+        }
+        let why = theirs.list.gap.map(|cause| format!(" ({cause})")).unwrap_or_default();
+        Ok(Err((
+            State::NotActivated,
+            format!(
+                "not activated: which DAGs ran on {other} was never listed, and {other} does not tell it now{why}: unpause \
+                 {active}'s DAGs by hand"
+            ),
+        )))
     }
 
     /// Reads both lists and remembers which DAGs run. Answers whether the standby has DAGs that are not paused.
@@ -268,58 +308,110 @@ impl<'a> Work<'a> {
             return Ok(false);
         };
         let left = READING_TIME.saturating_sub(elapsed(observed_at, clock::now()));
-        let until = self.until_for(left);
+        // A standby that hangs must not use up the active's time.
+        let standby_left = left.saturating_sub(Duration::from_secs(4));
         let (active, standby) = tokio::join!(
-            self.all(turn.flag.active, until),
-            self.all(turn.flag.active.other(), until)
+            self.all(turn.flag.active, self.until_for(left)),
+            self.all(turn.flag.active.other(), self.until_for(standby_left))
         );
-        if elapsed(observed_at, clock::now()) >= READING_TIME {
-            return Ok(false);
+        self.learn(turn, active, &standby.list).await?;
+        Ok(standby.list.dags.values().any(|dag| !dag.paused))
+    }
+
+    /// Takes the active's list for what people want, but for what is owed, which is unpaused as it appears.
+    async fn learn(&mut self, turn: &Turn<'_>, active: Listing, standby: &DagList) -> Result<(), FunctionError> {
+        let is_late = turn
+            .observed_at
+            .is_none_or(|observed_at| elapsed(observed_at, active.complete_at) >= READING_TIME);
+        let mut list = active.list;
+        if let Some(cause) = &list.gap {
+            tracing::warn!(active = turn.flag.active.as_str(), error = %cause, "the DAGs could not be listed");
+        }
+        if is_late || !list.is_complete() {
+            return Ok(());
         }
         let before = self.wanted().await?;
-        match remember(before.as_ref(), &active, &standby) {
-            Some(wanted) if before.as_ref() != Some(&wanted) => self.remember(wanted).await?,
-            Some(_) => {}
-            None => {
-                if let Some(cause) = &active.gap {
-                    tracing::warn!(active = turn.flag.active.as_str(), error = %cause, "the DAGs could not be listed");
+        let mut owed = match &self.progress.owed {
+            Some(owed) => self.unpacked(owed).await?.unwrap_or_default(),
+            None => BTreeSet::new(),
+        };
+        // Gone from both: deleted.
+        owed.retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
+        let left = activation(&list, &owed);
+        let plan = Plan::of(&left.to_unpause, &left.spared);
+        self.by_hand = plan.by_hand.iter().cloned().collect();
+        if !plan.is_empty() {
+            let appeared: Vec<String> = left.to_unpause.iter().map(|id| (*id).to_owned()).collect();
+            match self
+                .carry_out(turn.flag.active, &plan, false, active.is_airflow_2)
+                .await
+            {
+                Ok(()) => {
+                    for id in appeared.iter().filter(|id| !self.by_hand.contains(*id)) {
+                        if let Some(dag) = list.dags.get_mut(id) {
+                            dag.paused = false;
+                            self.unpaused = self.unpaused.saturating_add(1);
+                        }
+                    }
+                }
+                Err(cause) => {
+                    tracing::warn!(error = %cause, "what has appeared could not be unpaused; the next tick goes on");
                 }
             }
         }
-        Ok(standby.dags.values().any(|dag| !dag.paused))
+        let still_owed = activation(&list, &owed).owed;
+        self.progress.dags = list.dags.len().max(standby.dags.len());
+        if let Some(wanted) = remember(before.as_ref(), &still_owed, &list, standby)
+            && before.as_ref() != Some(&wanted)
+        {
+            self.remember(wanted).await?;
+        }
+        self.owe(still_owed).await
     }
 
     /// Pauses the standby's DAGs, as far as they have drained. Answers what is waited for; none if all are paused.
-    async fn fence(&mut self, standby: Colour) -> Result<Option<String>, Cause> {
-        let until = self.until;
-        self.until = self.until_for(FENCING_TIME);
-        let runs = self.in_flight(standby).await?;
-        // It answers, so it is worth the rest of the time.
-        self.until = until;
+    async fn fence(&mut self, turn: &Turn<'_>, standby: Colour) -> Result<Option<String>, Cause> {
         let drain = self.shell.settings.drain;
         let since = self.progress.since;
-        let decided = fence(busy(&runs, since), since, drain, clock::now());
-        if let Some(wait) = decided.wait {
-            return Ok(Some(wait));
+        let until = self.until;
+        self.until = self.until_for(FENCING_TIME);
+        let decided = fence(since, drain, clock::now());
+        // Also while nothing may be paused yet: whether it answers is worth saying at once.
+        let runs = if decided == Fence::Over {
+            // Runs that come and go cannot always be listed without a gap, and are not waited for any more.
+            let api = self.api(standby, self.until);
+            api.first(&Question::get("/dags", &[]), 1).await?;
+            Vec::new()
+        } else {
+            match self.in_flight(standby).await? {
+                Some(runs) => runs,
+                None => {
+                    return Ok(Some(format!(
+                        "{standby}'s runs come and go faster than they can be listed"
+                    )));
+                }
+            }
+        };
+        if decided == Fence::Rest {
+            return Ok(Some(format!(
+                "nothing is paused within {} s of a transition",
+                REST.as_secs()
+            )));
         }
-        if decided.frozen > 0 {
-            tracing::warn!(
-                standby = standby.as_str(),
-                dags = decided.frozen,
-                "the time to drain is over: runs are frozen"
-            );
-        }
+        let busy = busy(&runs, since);
+        // It answers, so it is worth the rest of the time.
+        self.until = until;
         let mut first = None;
         for _ in 0..ROUNDS {
-            let listed = match self.listed(standby, false).await {
-                Err(cause) if cause.kind == CauseKind::TimedOut => break,
-                listed => listed?,
-            };
-            let (spared, to_pause): (BTreeSet<&str>, BTreeSet<&str>) = listed
-                .ids
-                .iter()
-                .map(String::as_str)
-                .partition(|id| decided.spared.contains(id));
+            let listing = self.all(standby, self.until).await;
+            match listing.list.gap {
+                Some(cause) if cause.kind == CauseKind::TimedOut => break,
+                Some(cause) => return Err(cause),
+                None => {}
+            }
+            let running = listing.list.dags.iter().filter(|(_, dag)| !dag.paused);
+            let (spared, to_pause): (BTreeSet<&str>, BTreeSet<&str>) =
+                running.map(|(id, _)| id.as_str()).partition(|id| busy.contains(id));
             let plan = Plan::of(&to_pause, &spared);
             let first = *first.get_or_insert(to_pause.len());
             self.paused = first.saturating_sub(to_pause.len());
@@ -333,7 +425,13 @@ impl<'a> Work<'a> {
                     )
                 }));
             }
-            match self.carry_out(standby, &plan, true, listed.is_airflow_2).await {
+            // A switch back may have come in between, and what is paused here would be the new active's.
+            if !self.still_stands(turn).await {
+                return Ok(Some(
+                    "the flag may have changed meanwhile; the next tick goes on".to_owned(),
+                ));
+            }
+            match self.carry_out(standby, &plan, true, listing.is_airflow_2).await {
                 Err(cause) if cause.kind == CauseKind::TimedOut => break,
                 done => done?,
             }
@@ -341,49 +439,56 @@ impl<'a> Work<'a> {
         Ok(Some(out_of_time(standby, "paused")))
     }
 
-    async fn carry_out(&self, colour: Colour, plan: &Plan, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
-        let api = self.api(colour, self.until);
-        let by_pattern = stream::iter(&plan.patterns)
-            .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
-            .buffer_unordered(IN_FLIGHT)
-            .try_collect::<Vec<()>>();
-        by_pattern.await?;
-        let single = stream::iter(&plan.single)
-            .map(|id| one(&api, id, is_paused))
-            .buffer_unordered(IN_FLIGHT)
-            .try_collect::<Vec<()>>();
-        single.await.map(drop)
-    }
-
-    async fn all(&self, colour: Colour, until: Instant) -> DagList {
-        airflow_lists::dags(&self.api(colour, until)).await
-    }
-
-    /// Ids of the DAGs that are paused, or are not.
-    async fn listed(&self, colour: Colour, is_paused: bool) -> Result<Ids, Cause> {
-        let question = Question::get(
-            "/dags",
-            &[
-                ("order_by", "dag_id"),
-                ("paused", if is_paused { "true" } else { "false" }),
-            ],
-        );
-        let shape = Shape {
-            field: "dags",
-            what: "DAGs",
-            read: read_id,
-        };
-        let listed = self.api(colour, self.until).list(&question, &shape).await;
-        match listed.gap {
-            Some(cause) => Err(cause),
-            None => Ok(Ids {
-                is_airflow_2: listed.entries.values().any(|is_airflow_2| *is_airflow_2),
-                ids: listed.entries.into_keys().collect(),
-            }),
+    async fn still_stands(&self, turn: &Turn<'_>) -> bool {
+        match self.shell.store.observe().await {
+            Ok(observed) => observed
+                .flag
+                .is_some_and(|flag| flag.version == turn.flag.version && flag.value.colour() == Some(turn.flag.active)),
+            Err(failure) => {
+                tracing::warn!(error = %failure.cause, "the flag could not be read again before pausing");
+                false
+            }
         }
     }
 
-    async fn in_flight(&self, colour: Colour) -> Result<Vec<Run>, Cause> {
+    /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
+    async fn carry_out(&self, colour: Colour, plan: &Plan, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
+        let api = self.api(colour, self.until);
+        let by_pattern: Vec<Result<(), Cause>> = stream::iter(&plan.patterns)
+            .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let single: Vec<Result<(), Cause>> = stream::iter(&plan.single)
+            .map(|id| one(&api, id, is_paused))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        by_pattern.into_iter().chain(single).collect()
+    }
+
+    async fn all(&self, colour: Colour, until: Instant) -> Listing {
+        // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
+        let question = Question::get("/dags", &[("order_by", "dag_id")]);
+        let shape = Shape {
+            field: "dags",
+            what: "DAGs",
+            read: read_dag,
+        };
+        let listed = self.api(colour, until).list(&question, &shape).await;
+        Listing {
+            is_airflow_2: listed.entries.values().any(|(_, is_airflow_2)| *is_airflow_2),
+            list: DagList {
+                dags: listed.entries.into_iter().map(|(id, (dag, _))| (id, dag)).collect(),
+                total: listed.total,
+                gap: listed.gap,
+            },
+            complete_at: clock::now(),
+        }
+    }
+
+    /// The runs that are not at their end; none if they could not be listed whole.
+    async fn in_flight(&self, colour: Colour) -> Result<Option<Vec<Run>>, Cause> {
         let api = self.api(colour, self.until);
         let mut runs = Vec::new();
         for state in ["running", "queued"] {
@@ -395,11 +500,12 @@ impl<'a> Work<'a> {
             };
             let listed = api.list(&question, &shape).await;
             match listed.gap {
+                Some(_) if listed.total.is_some() => return Ok(None),
                 Some(cause) => return Err(cause),
                 None => runs.extend(listed.entries.into_values().map(|(run, _)| run)),
             }
         }
-        Ok(runs)
+        Ok(Some(runs))
     }
 
     fn api(&self, colour: Colour, until: Instant) -> AirflowApi<'_> {
@@ -418,12 +524,15 @@ impl<'a> Work<'a> {
     }
 
     async fn wanted(&mut self) -> Result<Option<BTreeSet<String>>, FunctionError> {
-        if self.wanted.is_some() {
-            return Ok(self.wanted.clone());
+        if self.wanted.is_none()
+            && let Some(remembered) = &self.progress.unpaused
+        {
+            self.wanted = self.unpacked(remembered).await?;
         }
-        let Some(remembered) = &self.progress.unpaused else {
-            return Ok(None);
-        };
+        Ok(self.wanted.clone())
+    }
+
+    async fn unpacked(&self, remembered: &Remembered) -> Result<Option<BTreeSet<String>>, FunctionError> {
         let ids = match (&remembered.ids, &remembered.parts) {
             (Some(ids), _) => Some(ids.clone()),
             (None, Some(parts)) => self
@@ -438,36 +547,49 @@ impl<'a> Work<'a> {
         if ids.is_none() {
             tracing::error!(list = ?remembered.parts, "the remembered DAGs cannot be read");
         }
-        self.wanted.clone_from(&ids);
         Ok(ids)
     }
 
     async fn remember(&mut self, wanted: BTreeSet<String>) -> Result<(), FunctionError> {
-        let undelivered = FunctionError::undelivered("remembering which DAGs are to run");
-        let Some(packed) = pack(wanted.clone()) else {
-            tracing::error!(
-                count = wanted.len(),
-                "too many DAGs to remember; what was remembered before is kept"
-            );
+        let Some(remembered) = self.packed(&wanted, LONGEST_INLINE).await? else {
             return Ok(());
         };
-        // The parts before the parameter that names them: it never names what is not there.
-        if let Some(parts) = &packed.remembered.parts {
-            let put = self.shell.store.put_managed_dags_parts(&parts.name, packed.parts).await;
-            put.map_err(&undelivered)?;
-        }
-        let before = self.progress.unpaused.replace(packed.remembered);
+        self.progress.unpaused = Some(remembered);
         self.wanted = Some(wanted);
-        self.save().await?;
-        let kept = self.progress.unpaused.as_ref().and_then(|list| list.parts.as_ref());
-        if before.and_then(|list| list.parts).is_some() || kept.is_some() {
-            let kept = kept.map_or("", |parts| parts.name.as_str());
-            let old = bluegreen_core::time::before(clock::now(), KEEP_LISTS);
-            if let Err(failure) = self.shell.store.prune_managed_dags_parts(kept, old).await {
-                tracing::warn!(error = %failure.cause, "old lists of DAGs were not removed");
+        self.save().await
+    }
+
+    async fn owe(&mut self, owed: BTreeSet<String>) -> Result<(), FunctionError> {
+        let owed = if owed.is_empty() {
+            None
+        } else {
+            self.packed(&owed, LONGEST_INLINE_OWED).await?
+        };
+        self.progress.owed = owed;
+        self.save().await
+    }
+
+    /// The parts before the parameter that names them: it never names what is not there.
+    async fn packed(&self, ids: &BTreeSet<String>, longest_inline: usize) -> Result<Option<Remembered>, FunctionError> {
+        let Some(packed) = pack(ids, longest_inline) else {
+            tracing::error!(
+                count = ids.len(),
+                "too many DAGs to remember; what was remembered before is kept"
+            );
+            return Ok(None);
+        };
+        if let Some(parts) = &packed.remembered.parts {
+            let known = [&self.progress.unpaused, &self.progress.owed];
+            if !known
+                .into_iter()
+                .flatten()
+                .any(|list| list.parts.as_ref() == Some(parts))
+            {
+                let put = self.shell.store.put_managed_dags_parts(&parts.name, packed.parts).await;
+                put.map_err(FunctionError::undelivered("remembering which DAGs are to run"))?;
             }
         }
-        Ok(())
+        Ok(Some(packed.remembered))
     }
 
     async fn save(&mut self) -> Result<(), FunctionError> {
@@ -482,31 +604,50 @@ impl<'a> Work<'a> {
         put.map_err(FunctionError::undelivered(
             "remembering how far DAG management has come",
         ))?;
-        self.stored = Some(self.progress.clone());
+        let before = self.stored.replace(self.progress.clone());
+        self.prune(before.as_ref()).await;
         Ok(())
     }
 
-    /// Tells what a person should know, once a transition. Told before it is remembered: a crash in between tells it twice,
-    /// under one id.
+    /// Removes lists that nothing names any more. One that was named until now stays until the next change: a slower writer
+    /// may be about to name it again.
+    async fn prune(&self, before: Option<&Progress>) {
+        fn lists(progress: &Progress) -> Vec<&str> {
+            [&progress.unpaused, &progress.owed]
+                .into_iter()
+                .filter_map(|list| Some(list.as_ref()?.parts.as_ref()?.name.as_str()))
+                .collect()
+        }
+        let named = lists(&self.progress);
+        let were_named = before.map(lists).unwrap_or_default();
+        if were_named == named {
+            return;
+        }
+        let kept = [named, were_named].concat();
+        let old = bluegreen_core::time::before(clock::now(), KEEP_LISTS);
+        if let Err(failure) = self.shell.store.prune_managed_dags_parts(&kept, old).await {
+            tracing::warn!(error = %failure.cause, "old lists of DAGs were not removed");
+        }
+    }
+
+    /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
     async fn tell(&mut self, report: &Report) -> Result<(), FunctionError> {
         let now = clock::now();
-        let is_due = match report.state {
-            State::NotActivated | State::NotFenced => elapsed(self.progress.since, now) >= PATIENCE,
-            State::Settled => true,
-            State::Activating | State::Draining => false,
-        };
-        if !is_due || self.progress.told.contains(&report.state) {
-            return Ok(());
+        if let Some(news) = self.progress.conclude(report.state, PATIENCE, now) {
+            let event = audit::dag_management(self.shell.subject(), &self.progress, report, news, now);
+            let sent = self.shell.bus.send(&[event]).await;
+            sent.map_err(FunctionError::undelivered("telling how DAG management stands"))?;
+            self.progress.note_told(news);
         }
-        let recovered = report.state == State::Settled && !self.progress.told.is_empty();
-        let event = audit::dag_management(self.shell.subject(), &self.progress, report, recovered, now);
-        self.shell
-            .bus
-            .send(&[event])
-            .await
-            .map_err(FunctionError::undelivered("telling how DAG management stands"))?;
-        self.progress.told.push(report.state);
         self.save().await
+    }
+
+    fn settled(&self, active: Colour) -> String {
+        let by_hand = match self.by_hand.len() {
+            0 => String::new(),
+            count => format!(", but for {count} that must be set by hand"),
+        };
+        format!("{active}'s DAGs run and {}'s are paused{by_hand}", active.other())
     }
 }
 
@@ -547,13 +688,10 @@ async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Caus
     }
 }
 
-/// The id, and whether it is Airflow 2 that tells it.
-fn read_id(document: &Document) -> Option<(String, bool)> {
-    let dag = document.as_object()?;
-    Some((
-        dag.get("dag_id")?.as_string()?.to_owned(),
-        dag.contains_key("is_active"),
-    ))
+/// The DAG, and whether it is Airflow 2 that tells it.
+fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
+    let (id, dag) = airflow_lists::read_dag(document)?;
+    Some((id, (dag, document.as_object()?.contains_key("is_active"))))
 }
 
 /// How many DAGs one request set, and how many it could have.
@@ -561,10 +699,6 @@ fn read_set(document: &Document) -> Option<(u64, u64)> {
     let fields = document.as_object()?;
     let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
     Some((set, count(fields.get("total_entries")?)?))
-}
-
-fn settled(active: Colour) -> String {
-    format!("{active}'s DAGs run and {}'s are paused", active.other())
 }
 
 fn out_of_time(colour: Colour, what: &str) -> String {

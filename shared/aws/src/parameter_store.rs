@@ -449,9 +449,17 @@ impl ParameterStore {
         Ok(names.iter().map(|name| found.remove(name)?.value).collect())
     }
 
-    /// Removes the parts of lists other than `kept` that were written before `before`.
-    pub async fn prune_managed_dags_parts(&self, kept: &str, before: Timestamp) -> Result<(), Failure> {
-        let kept = format!("{}/{kept}-", self.names.managed_dags());
+    /// Forgets which DAGs are to run.
+    pub async fn forget_managed_dags(&self) -> Result<(), Failure> {
+        self.delete(self.names.managed_dags()).await
+    }
+
+    /// Removes the parts of lists other than those `kept` that were written before `before`.
+    pub async fn prune_managed_dags_parts(&self, kept: &[&str], before: Timestamp) -> Result<(), Failure> {
+        let kept: Vec<String> = kept
+            .iter()
+            .map(|list| format!("{}/{list}-", self.names.managed_dags()))
+            .collect();
         let mut pages = self
             .client
             .get_parameters_by_path()
@@ -464,7 +472,8 @@ impl ParameterStore {
                     .last_modified_date()
                     .and_then(instant)
                     .is_some_and(|modified| modified < before);
-                if let Some(name) = parameter.name().filter(|name| is_old && !name.starts_with(&kept)) {
+                let is_kept = |name: &&str| kept.iter().any(|kept| name.starts_with(kept));
+                if let Some(name) = parameter.name().filter(|name| is_old && !is_kept(name)) {
                     self.delete(name.to_owned()).await?;
                 }
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
-use crate::dag_management::{Progress, Report, State};
+use crate::dag_management::{News, Progress, Report};
 use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
@@ -409,32 +409,39 @@ pub fn run_handover(subject: Subject<'_>, transition: &str, report: &Handover, n
     }
 }
 
-/// How pausing and unpausing DAGs stands after a transition. `recovered`: a person was told before that it could not be done.
+/// How pausing and unpausing DAGs stands after a transition.
 #[must_use]
 pub fn dag_management(
     subject: Subject<'_>,
     progress: &Progress,
     report: &Report,
-    recovered: bool,
+    news: News,
     now: Timestamp,
 ) -> AuditEvent {
-    let since = progress.since.as_millisecond();
+    let (outcome, since) = match news {
+        News::Failing(since) => ("failed", since),
+        News::Recovered(since) => ("recovered", since),
+        News::Settled if report.by_hand.is_empty() => ("succeeded", progress.since),
+        // Nobody else will set these.
+        News::Settled => ("failed", progress.since),
+    };
     AuditEvent {
         detail_type: "DAG Management",
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("v{}-{since}:dags-{}", progress.version, report.state.as_str())),
+            "id": subject.id(&format!(
+                "v{}:dags-{}-{}",
+                progress.version,
+                report.state.as_str(),
+                since.as_millisecond()
+            )),
             "pair": subject.pair,
             "flag": subject.flag,
             "active": progress.active,
             "version": progress.version,
             "state": report.state,
-            "outcome": match report.state {
-                State::Settled if recovered => "recovered",
-                State::Settled => "succeeded",
-                State::NotActivated | State::Activating | State::Draining | State::NotFenced => "failed",
-            },
+            "outcome": outcome,
             "reason": report.detail,
             "dag_management": report,
         }),

@@ -27,6 +27,13 @@ use crate::time::elapsed;
 /// what was paused here for what a person paused.
 pub const REST: Duration = Duration::from_secs(30);
 
+/// A turn that began so long after a transition meets no function any more that knew the flag only as it was before: the
+/// longest lives 75 s. Until then such a one may pause what is to run, so it is looked after, and nothing is learned.
+pub const VERIFY_AFTER: Duration = Duration::from_secs(90);
+
+/// What should take a moment and takes longer is told as a failure.
+const LONG: Duration = Duration::from_secs(180);
+
 /// A list of the active's DAGs counts if it was complete so soon after the flag was observed.
 pub const READING_TIME: Duration = Duration::from_secs(20);
 
@@ -71,6 +78,10 @@ pub enum State {
 }
 
 impl State {
+    fn at_first() -> Self {
+        Self::Activating
+    }
+
     /// As answers and events have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -91,16 +102,44 @@ pub struct Progress {
     pub active: Colour,
     /// The flag version this is about.
     pub version: FlagVersion,
+    /// When that was written, or a moment later.
+    pub written: Timestamp,
     /// How far the work has come.
     pub phase: Phase,
+    /// Whether the active's DAGs were seen to run after everybody who knew the flag only as it was before has ended.
+    #[serde(default)]
+    pub verified: bool,
     /// Since when the standby drains: runs that began earlier may finish.
     pub since: Timestamp,
-    /// What a person has been told of this transition.
+    /// As the last turn left it.
+    #[serde(default = "State::at_first")]
+    pub state: State,
+    /// What cannot be done now, until it can.
     #[serde(default)]
-    pub told: Vec<State>,
+    pub failing: Option<Failing>,
+    /// Whether it was told that all is settled.
+    #[serde(default)]
+    pub told: bool,
+    /// How many DAGs the longer list had.
+    #[serde(default)]
+    pub dags: usize,
     /// The DAGs to run; none if they have never been listed.
     #[serde(default)]
     pub unpaused: Option<Remembered>,
+    /// Those of them that the active has not been seen to run: it did not list them yet, or no request can set them alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Remembered>,
+}
+
+/// Something that cannot be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// [`State::NotActivated`] or [`State::NotFenced`].
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether a person was told.
+    pub told: bool,
 }
 
 /// The remembered DAGs, or where they are.
@@ -161,89 +200,186 @@ impl Progress {
         serde_json::from_str(stored).ok()
     }
 
-    /// What there is to do under the flag as it stands, after `stored`.
+    /// What there is to do under the flag as it stands, after `stored`. None if the flag was read staler than `stored`.
     ///
-    /// Without anything stored this is the pair's first tick with DAG management: what runs on the active is right by
+    /// Without anything stored this is the pair's first turn with DAG management: what runs on the active is right by
     /// definition, and only the standby is to be paused. `is_transition` says that this is no first look but a transition.
     #[must_use]
-    pub fn follow(stored: Option<Self>, flag: Standing, is_transition: bool, now: Timestamp) -> Self {
+    pub fn follow(stored: Option<Self>, flag: Standing, is_transition: bool, now: Timestamp) -> Option<Self> {
+        let anew = |stored: Option<Self>, phase| Self {
+            active: flag.active,
+            version: flag.version,
+            written: flag.modified,
+            phase,
+            verified: false,
+            since: flag.modified,
+            state: State::Activating,
+            failing: None,
+            told: false,
+            dags: stored.as_ref().map_or(0, |stored| stored.dags),
+            owed: stored.as_ref().and_then(|stored| stored.owed.clone()),
+            unpaused: stored.and_then(|stored| stored.unpaused),
+        };
         match stored {
-            Some(stored) if stored.active == flag.active && stored.version == flag.version => stored,
+            Some(stored) if stored.active == flag.active && stored.version == flag.version => Some(stored),
+            // Versions begin anew after a delete, dates do not.
+            Some(stored) if stored.version > flag.version && stored.written > flag.modified => None,
             // Two transitions between two ticks, or a colour written over itself: what runs is right, the standby may not be.
-            Some(stored) if stored.active == flag.active => Self {
-                version: flag.version,
-                phase: match stored.phase {
-                    Phase::Activating => Phase::Activating,
-                    Phase::Fencing | Phase::Settled => Phase::Fencing,
-                },
-                since: flag.modified,
-                told: Vec::new(),
-                ..stored
-            },
-            Some(stored) => Self {
-                active: flag.active,
-                version: flag.version,
-                phase: Phase::Activating,
-                since: flag.modified,
-                told: Vec::new(),
-                unpaused: stored.unpaused,
-            },
-            None => Self {
-                active: flag.active,
-                version: flag.version,
-                phase: if is_transition {
-                    Phase::Activating
-                } else {
-                    Phase::Fencing
-                },
-                since: if is_transition { flag.modified } else { now },
-                told: Vec::new(),
-                unpaused: None,
-            },
-        }
-    }
-
-    /// As the last turn left it.
-    #[must_use]
-    pub fn state(&self) -> State {
-        let was_told = |state| self.told.contains(&state);
-        match self.phase {
-            Phase::Activating if was_told(State::NotActivated) => State::NotActivated,
-            Phase::Activating => State::Activating,
-            Phase::Fencing if was_told(State::NotFenced) => State::NotFenced,
-            Phase::Fencing => State::Draining,
-            Phase::Settled => State::Settled,
+            Some(stored) if stored.active == flag.active && stored.phase != Phase::Activating => {
+                Some(anew(Some(stored), Phase::Fencing))
+            }
+            Some(stored) => Some(anew(Some(stored), Phase::Activating)),
+            None if is_transition => Some(anew(None, Phase::Activating)),
+            None => Some(Self {
+                verified: true,
+                since: now,
+                state: State::Draining,
+                ..anew(None, Phase::Fencing)
+            }),
         }
     }
 
     /// Whether the active's list is to be read again, to remember what runs.
     ///
-    /// Never while its DAGs are being unpaused: half the work would be taken for a person's wish.
+    /// Never before its DAGs were verified to run: half the work would be taken for a person's wish.
     #[must_use]
     pub fn wants_reading(&self, minute: i8) -> bool {
-        self.phase != Phase::Activating
-            && self
-                .unpaused
-                .as_ref()
-                .is_none_or(|remembered| remembered.count <= FEW || minute.checked_rem(5) == Some(0))
+        self.may_read()
+            && (self.unpaused.is_none() || self.owed.is_some() || self.dags <= FEW || minute.checked_rem(5) == Some(0))
+    }
+
+    /// Whether the active's list may be taken for what people want.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.phase != Phase::Activating && self.verified
+    }
+
+    /// What a turn that ended in `state` comes to: what goes on for too long is a failure.
+    #[must_use]
+    pub fn judge(&self, state: State, drain: Duration, now: Timestamp) -> State {
+        match state {
+            State::Activating if elapsed(self.written, now) >= LONG => State::NotActivated,
+            State::Draining if elapsed(self.since, now) >= drain.saturating_add(LONG) => State::NotFenced,
+            state => state,
+        }
+    }
+
+    /// Notes how a turn ended, and answers what a person is to be told.
+    #[must_use]
+    pub fn conclude(&mut self, state: State, patience: Duration, now: Timestamp) -> Option<News> {
+        self.state = state;
+        let was_told = self.failing.is_some_and(|failing| failing.told);
+        match state {
+            State::NotActivated | State::NotFenced => {
+                let same = self.failing.filter(|failing| failing.state == state);
+                let failing = same.unwrap_or(Failing {
+                    state,
+                    since: now,
+                    told: false,
+                });
+                self.failing = Some(failing);
+                (!failing.told && elapsed(failing.since, now) >= patience).then_some(News::Failing(failing.since))
+            }
+            State::Settled if was_told => Some(News::Recovered(self.failing.map_or(now, |failing| failing.since))),
+            State::Settled => {
+                self.failing = None;
+                (!self.told).then_some(News::Settled)
+            }
+            State::Activating | State::Draining => {
+                // What people were told stays until they are told that it is over.
+                self.failing = self.failing.filter(|failing| failing.told);
+                let activated = self
+                    .failing
+                    .filter(|failing| failing.state == State::NotActivated && state == State::Draining);
+                activated.map(|failing| News::Recovered(failing.since))
+            }
+        }
+    }
+
+    /// Notes that it was told.
+    pub fn note_told(&mut self, news: News) {
+        match news {
+            News::Failing(_) => {
+                self.told = false;
+                if let Some(failing) = &mut self.failing {
+                    failing.told = true;
+                }
+            }
+            News::Recovered(_) => {
+                self.failing = None;
+                self.told = self.state == State::Settled;
+            }
+            News::Settled => self.told = true,
+        }
+    }
+}
+
+/// What a person is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It cannot be done, since then.
+    Failing(Timestamp),
+    /// What had failed since then is over.
+    Recovered(Timestamp),
+    /// It is done.
+    Settled,
+}
+
+/// What is left to unpause on the active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation<'a> {
+    /// Paused, and wanted.
+    pub to_unpause: BTreeSet<&'a str>,
+    /// Paused, and to stay so.
+    pub spared: BTreeSet<&'a str>,
+    /// Wanted, and not seen to run.
+    pub owed: BTreeSet<String>,
+    /// Not one of the wanted is there, though some are wanted: its DAGs are not parsed yet.
+    pub nothing_there: bool,
+}
+
+/// Compares the active's list with the DAGs that are to run on it.
+#[must_use]
+pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activation<'a> {
+    let paused = list
+        .dags
+        .iter()
+        .filter(|(_, dag)| dag.paused)
+        .map(|(id, _)| id.as_str());
+    let (to_unpause, spared) = paused.partition(|id| wanted.contains(*id));
+    Activation {
+        to_unpause,
+        spared,
+        owed: wanted
+            .iter()
+            .filter(|id| list.dags.get(*id).is_none_or(|dag| dag.paused))
+            .cloned()
+            .collect(),
+        nothing_there: !wanted.is_empty() && !wanted.iter().any(|id| list.dags.contains_key(id)),
     }
 }
 
 /// The DAGs to run from now on, by what is paused on the active; none if the lists do not tell.
 ///
 /// A DAG that has vanished from the active but not from the standby keeps what it had: a broken import must not be taken
-/// for a person's wish. One that only the standby ever had was never unpaused here, so it is left as it is.
+/// for a person's wish. Neither is one that is `owed`. One that only the standby ever had was never unpaused here, so it is
+/// left as it is.
 #[must_use]
-pub fn remember(before: Option<&BTreeSet<String>>, active: &DagList, standby: &DagList) -> Option<BTreeSet<String>> {
+pub fn remember(
+    before: Option<&BTreeSet<String>>,
+    owed: &BTreeSet<String>,
+    active: &DagList,
+    standby: &DagList,
+) -> Option<BTreeSet<String>> {
     if !active.is_complete() || active.dags.is_empty() {
         return None;
     }
     let running = active.dags.iter().filter(|(_, dag)| !dag.paused).map(|(id, _)| id);
-    let vanished = before
-        .into_iter()
-        .flatten()
-        .filter(|id| !active.dags.contains_key(*id) && (!standby.is_complete() || standby.dags.contains_key(*id)));
-    Some(running.chain(vanished).cloned().collect())
+    let kept = before.into_iter().flatten().filter(|id| {
+        owed.contains(*id)
+            || (!active.dags.contains_key(*id) && (!standby.is_complete() || standby.dags.contains_key(*id)))
+    });
+    Some(running.chain(kept).cloned().collect())
 }
 
 /// The standby's DAGs with a run that began before `since` and has not ended.
@@ -260,37 +396,25 @@ pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
 
 /// What of the standby may be paused now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence<'a> {
-    /// Not yet, and why.
-    pub wait: Option<String>,
-    /// The DAGs that must not be paused yet.
-    pub spared: BTreeSet<&'a str>,
-    /// How many DAGs have a run still going whose time is over, so that pausing freezes it.
-    pub frozen: usize,
+pub enum Fence {
+    /// Nothing yet.
+    Rest,
+    /// DAGs without a run from before the transition.
+    Drain,
+    /// All of them: what still runs freezes.
+    Over,
 }
 
 /// Decides about the standby, whose drain began at `since` and may last `drain`.
 #[must_use]
-pub fn fence(busy: BTreeSet<&str>, since: Timestamp, drain: Duration, now: Timestamp) -> Fence<'_> {
+pub fn fence(since: Timestamp, drain: Duration, now: Timestamp) -> Fence {
     let waited = elapsed(since, now);
     if waited < REST {
-        return Fence {
-            wait: Some(format!("nothing is paused within {} s of a transition", REST.as_secs())),
-            spared: BTreeSet::new(),
-            frozen: 0,
-        };
-    }
-    if waited < drain {
-        return Fence {
-            wait: None,
-            spared: busy,
-            frozen: 0,
-        };
-    }
-    Fence {
-        wait: None,
-        frozen: busy.len(),
-        spared: BTreeSet::new(),
+        Fence::Rest
+    } else if waited < drain {
+        Fence::Drain
+    } else {
+        Fence::Over
     }
 }
 

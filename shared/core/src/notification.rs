@@ -484,10 +484,20 @@ fn dag_management(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
             ),
             format!("{standby} NOT FENCED"),
         ),
-        _ => (
+        "settled" if !detail.list("dag_management/by_hand").is_empty() => (
+            format!("{active}'s DAGs run and {standby}'s are paused, but for some that no request can set alone."),
+            format!("Look at each of them: on {active} it is still paused and ran on {standby} before."),
+            format!("SOME DAGS OF {active} MUST BE SET BY HAND"),
+        ),
+        "settled" => (
             format!("{active}'s DAGs run and {standby}'s are paused, after all."),
             "Nothing.".to_owned(),
             format!("DAGS in order: {active} runs, {standby} paused"),
+        ),
+        _ => (
+            format!("{active}'s DAGs run, after all. {standby}'s are still to be paused."),
+            "Nothing.".to_owned(),
+            format!("DAGS of {active} run"),
         ),
     };
     letter.heading("WHAT HAPPENED");

@@ -57,10 +57,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether the standby's DAGs are paused. While failovers are only observed, no DAG is touched either.
+    /// Whether the standby's DAGs are paused.
     #[must_use]
     pub fn manages_dags(&self) -> bool {
-        self.dag_management == DagManagement::Pause && self.policy.mode == Mode::Automatic
+        self.dag_management == DagManagement::Pause
     }
 }
 

@@ -165,7 +165,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         {"name": "maintenance-windows", "severity": "amber", "colour": null, "what": "both have MON:02:00",
          "fix": "give one of them another window"},
     ]);
-    let rest: [(&str, &'static str, Value); 17] = [
+    let rest: [(&str, &'static str, Value); 19] = [
         (
             "unknown",
             "Environment Unknown",
@@ -250,13 +250,26 @@ fn cases() -> Vec<(String, &'static str, Value)> {
             "DAG Management",
             json!({"id": "orders:/orders/active-environment:v3-1:dags-not-activated", "state": "not-activated", "active": "green",
                    "reason": "not activated: green's DAGs cannot be unpaused now (unavailable: Airflow answered 503 at /dags); tried again at every tick",
-                   "dag_management": {"by_hand": ["a_very_long_id"]}}),
+                   "dag_management": {"state": "not-activated"}}),
         ),
         (
             "dags-not-fenced",
             "DAG Management",
             json!({"id": "orders:/orders/active-environment:v3-1:dags-not-fenced", "state": "not-fenced", "active": "green",
                    "reason": "not fenced: blue cannot be paused now (timed out: no answer within the check's time); tried again at every tick"}),
+        ),
+        (
+            "dags-by-hand",
+            "DAG Management",
+            json!({"id": "orders:/orders/active-environment:v3:dags-settled-1", "state": "settled", "outcome": "failed", "active": "green",
+                   "reason": "green's DAGs run and blue's are paused, but for 1 that must be set by hand",
+                   "dag_management": {"by_hand": ["a_very_long_id"]}}),
+        ),
+        (
+            "dags-run-again",
+            "DAG Management",
+            json!({"id": "orders:/orders/active-environment:v3:dags-draining-1", "state": "draining", "outcome": "recovered",
+                   "active": "green", "reason": "blue finishes runs of orders until 2026-11-23T10:45:00Z at the latest"}),
         ),
         (
             "dags-in-order",

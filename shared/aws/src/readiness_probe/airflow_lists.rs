@@ -22,7 +22,7 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> 
 }
 
 /// All DAGs.
-pub(crate) async fn dags(api: &AirflowApi<'_>) -> DagList {
+pub(super) async fn dags(api: &AirflowApi<'_>) -> DagList {
     let shape = Shape {
         field: "dags",
         what: "DAGs",
@@ -38,7 +38,8 @@ pub(crate) async fn dags(api: &AirflowApi<'_>) -> DagList {
     }
 }
 
-fn read_dag(document: &Document) -> Option<(String, Dag)> {
+/// The DAG and its id.
+pub(crate) fn read_dag(document: &Document) -> Option<(String, Dag)> {
     let dag = document.as_object()?;
     // Airflow 2 has null where it does not know yet; such a DAG has never been unpaused.
     let is = |name: &str| dag.get(name).and_then(Document::as_bool);

@@ -41,97 +41,228 @@ fn flag(active: Colour, version: u64) -> Standing {
     }
 }
 
+fn remembered(ids: &[&str]) -> Remembered {
+    Remembered {
+        count: ids.len(),
+        ids: Some(set(ids)),
+        parts: None,
+    }
+}
+
 fn settled(active: Colour) -> Progress {
     Progress {
         active,
         version: FlagVersion(1),
+        written: at(-500),
         phase: Phase::Settled,
+        verified: true,
         since: at(-500),
-        told: vec![State::Settled],
-        unpaused: Some(Remembered {
-            count: 1,
-            ids: Some(set(&["orders"])),
-            parts: None,
-        }),
+        state: State::Settled,
+        failing: None,
+        told: true,
+        dags: 1,
+        unpaused: Some(remembered(&["orders"])),
+        owed: None,
     }
+}
+
+fn follow(stored: Option<Progress>, active: Colour, version: u64, is_transition: bool) -> Progress {
+    Progress::follow(stored, flag(active, version), is_transition, at(90)).unwrap()
 }
 
 #[test]
 fn a_transition_unpauses_first_with_what_was_remembered_and_tells_anew() {
-    let next = Progress::follow(Some(settled(Colour::Blue)), flag(Colour::Green, 2), true, at(5));
+    let owing = Progress {
+        owed: Some(remembered(&["orders"])),
+        ..settled(Colour::Blue)
+    };
+    let next = follow(Some(owing), Colour::Green, 2, true);
     assert_eq!(
-        (next.phase, next.active, next.since),
-        (Phase::Activating, Colour::Green, at(0))
+        (next.phase, next.active, next.since, next.written),
+        (Phase::Activating, Colour::Green, at(0), at(0))
     );
-    assert_eq!(next.unpaused, settled(Colour::Blue).unpaused);
-    assert!(next.told.is_empty());
+    let orders = || Some(remembered(&["orders"]));
+    assert_eq!((next.unpaused, next.owed), (orders(), orders()));
+    assert!(!next.told && !next.verified);
 }
 
 #[test]
 fn the_same_version_goes_on_where_it_stood() {
     let stands = settled(Colour::Blue);
-    assert_eq!(
-        Progress::follow(Some(stands.clone()), flag(Colour::Blue, 1), false, at(9)),
-        stands
-    );
+    assert_eq!(follow(Some(stands.clone()), Colour::Blue, 1, false), stands);
 }
 
 #[test]
 fn there_and_back_between_two_ticks_only_looks_after_the_standby_again() {
-    let next = Progress::follow(Some(settled(Colour::Blue)), flag(Colour::Blue, 3), false, at(5));
+    let next = follow(Some(settled(Colour::Blue)), Colour::Blue, 3, false);
     assert_eq!(
-        (next.phase, next.version, next.since),
-        (Phase::Fencing, FlagVersion(3), at(0))
+        (next.phase, next.version, next.since, next.verified),
+        (Phase::Fencing, FlagVersion(3), at(0), false)
     );
     let half = Progress {
         phase: Phase::Activating,
         ..settled(Colour::Blue)
     };
+    assert_eq!(follow(Some(half), Colour::Blue, 3, false).phase, Phase::Activating);
+}
+
+#[test]
+fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
+    let newer = Progress {
+        version: FlagVersion(3),
+        written: at(1),
+        ..settled(Colour::Blue)
+    };
     assert_eq!(
-        Progress::follow(Some(half), flag(Colour::Blue, 3), false, at(5)).phase,
-        Phase::Activating
+        Progress::follow(Some(newer.clone()), flag(Colour::Green, 2), false, at(2)),
+        None
     );
+    // Deleted and made again: an older number, but a later date.
+    let before = Progress {
+        written: at(-1),
+        ..newer
+    };
+    assert!(Progress::follow(Some(before), flag(Colour::Green, 1), false, at(2)).is_some());
 }
 
 #[test]
 fn the_first_look_leaves_the_active_alone_and_a_first_transition_does_not() {
-    let first = Progress::follow(None, flag(Colour::Blue, 7), false, at(90));
+    let first = follow(None, Colour::Blue, 7, false);
     assert_eq!(
-        (first.phase, first.since, first.unpaused),
+        (first.phase, first.since, first.unpaused.as_ref()),
         (Phase::Fencing, at(90), None)
     );
-    assert_eq!(
-        Progress::follow(None, flag(Colour::Blue, 7), true, at(90)).phase,
-        Phase::Activating
-    );
+    assert!(first.wants_reading(7));
+    assert_eq!(follow(None, Colour::Blue, 7, true).phase, Phase::Activating);
 }
 
 #[test]
-fn nothing_is_read_while_the_active_is_half_unpaused() {
+fn nothing_is_read_before_the_active_is_verified_to_run() {
     let mut progress = settled(Colour::Blue);
     assert!(progress.wants_reading(7));
+    progress.verified = false;
+    assert!(!progress.wants_reading(0));
+    progress.verified = true;
     progress.phase = Phase::Activating;
     assert!(!progress.wants_reading(0));
     progress.phase = Phase::Fencing;
-    progress.unpaused = Some(Remembered {
-        count: FEW + 1,
-        ids: None,
-        parts: None,
-    });
+    progress.dags = FEW + 1;
     assert!(!progress.wants_reading(7) && progress.wants_reading(10));
-    progress.unpaused = None;
+    progress.owed = Some(remembered(&["orders"]));
+    assert!(progress.wants_reading(7));
+    (progress.owed, progress.unpaused) = (None, None);
     assert!(progress.wants_reading(7));
 }
 
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn conclude(progress: &mut Progress, state: State, second: i64) -> Option<News> {
+    let news = progress.conclude(state, PATIENCE, at(second));
+    if let Some(news) = news {
+        progress.note_told(news);
+    }
+    news
+}
+
 #[test]
-fn what_a_person_paused_on_the_active_is_not_remembered() {
+fn a_failure_is_told_once_after_a_while_and_so_is_its_end() {
+    let mut progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
+    assert_eq!(conclude(&mut progress, State::NotFenced, 0), None);
+    assert_eq!(
+        conclude(&mut progress, State::Draining, 10),
+        None,
+        "a moment's trouble is nobody's news"
+    );
+    assert_eq!(
+        conclude(&mut progress, State::NotFenced, 1000),
+        None,
+        "counted from this trouble, not from the last"
+    );
+    assert_eq!(
+        conclude(&mut progress, State::NotFenced, 1090),
+        Some(News::Failing(at(1000)))
+    );
+    assert_eq!(conclude(&mut progress, State::NotFenced, 2000), None);
+    assert_eq!(conclude(&mut progress, State::Draining, 2100), None);
+    assert_eq!(progress.state, State::Draining);
+    assert_eq!(
+        conclude(&mut progress, State::Settled, 2200),
+        Some(News::Recovered(at(1000)))
+    );
+    assert_eq!(conclude(&mut progress, State::Settled, 2300), None);
+    // What settles again after a person unpaused something is no news, a new failure is.
+    assert_eq!(conclude(&mut progress, State::NotFenced, 3000), None);
+    assert_eq!(
+        conclude(&mut progress, State::NotFenced, 3100),
+        Some(News::Failing(at(3000)))
+    );
+    assert_eq!(
+        conclude(&mut progress, State::Settled, 3200),
+        Some(News::Recovered(at(3000)))
+    );
+}
+
+#[test]
+fn dags_that_run_after_all_are_told_before_the_other_colour_is_paused() {
+    let mut progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
+    assert_eq!(conclude(&mut progress, State::NotActivated, 0), None);
+    assert_eq!(
+        conclude(&mut progress, State::NotActivated, 100),
+        Some(News::Failing(at(0)))
+    );
+    assert_eq!(
+        conclude(&mut progress, State::Draining, 200),
+        Some(News::Recovered(at(0)))
+    );
+    assert_eq!(conclude(&mut progress, State::Settled, 300), Some(News::Settled));
+}
+
+#[test]
+fn what_goes_on_for_too_long_is_a_failure() {
+    let progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
+    let drain = Duration::from_secs(600);
+    for (state, second, comes_to) in [
+        (State::Activating, 179, State::Activating),
+        (State::Activating, 180, State::NotActivated),
+        (State::Draining, 779, State::Draining),
+        (State::Draining, 780, State::NotFenced),
+        (State::Settled, 9999, State::Settled),
+    ] {
+        assert_eq!(
+            progress.judge(state, drain, at(second)),
+            comes_to,
+            "{state:?} after {second} s"
+        );
+    }
+}
+
+#[test]
+fn the_active_gets_what_is_wanted_and_what_it_does_not_list_is_owed() {
+    let list = list(&[("orders", true), ("stock", false), ("retired", true)]);
+    let left = activation(&list, &set(&["orders", "stock", "late"]));
+    assert_eq!(left.to_unpause, BTreeSet::from(["orders"]));
+    assert_eq!(left.spared, BTreeSet::from(["retired"]));
+    assert_eq!(left.owed, set(&["late", "orders"]));
+    assert!(!left.nothing_there);
+    assert!(
+        activation(&list, &set(&["late"])).nothing_there,
+        "its DAGs are not parsed yet"
+    );
+    assert!(!activation(&list, &set(&[])).nothing_there);
+}
+
+fn learn(before: Option<&BTreeSet<String>>, active: &DagList, standby: &DagList) -> Option<BTreeSet<String>> {
+    remember(before, &BTreeSet::new(), active, standby)
+}
+
+#[test]
+fn what_a_person_paused_on_the_active_is_not_remembered_but_what_is_owed_is() {
     let active = list(&[("orders", false), ("old", true)]);
     let standby = list(&[("orders", true), ("old", true), ("new", true)]);
-    assert_eq!(remember(None, &active, &standby), Some(set(&["orders"])));
-    assert_eq!(
-        remember(Some(&set(&["old", "orders"])), &active, &standby),
-        Some(set(&["orders"]))
-    );
+    assert_eq!(learn(None, &active, &standby), Some(set(&["orders"])));
+    let before = set(&["old", "orders"]);
+    assert_eq!(learn(Some(&before), &active, &standby), Some(set(&["orders"])));
+    assert_eq!(remember(Some(&before), &set(&["old"]), &active, &standby), Some(before));
 }
 
 #[test]
@@ -140,23 +271,23 @@ fn a_dag_that_vanished_from_the_active_keeps_what_it_had_while_the_standby_has_i
     let before = set(&["orders", "broken", "deleted"]);
     let standby = list(&[("orders", true), ("broken", true), ("never_there", true)]);
     assert_eq!(
-        remember(Some(&before), &active, &standby),
+        learn(Some(&before), &active, &standby),
         Some(set(&["broken", "orders"]))
     );
     // A standby that does not answer proves no deletion.
     let silent = DagList::unknown(Cause::new(CauseKind::TimedOut, "no answer"));
-    assert_eq!(remember(Some(&before), &active, &silent), Some(before.clone()));
+    assert_eq!(learn(Some(&before), &active, &silent), Some(before.clone()));
 }
 
 #[test]
 fn a_list_that_is_empty_or_half_there_teaches_nothing() {
     let standby = list(&[("orders", true)]);
-    assert_eq!(remember(Some(&set(&["orders"])), &list(&[]), &standby), None);
+    assert_eq!(learn(Some(&set(&["orders"])), &list(&[]), &standby), None);
     let half = DagList {
         gap: Some(Cause::new(CauseKind::Throttled, "slow down")),
         ..list(&[("orders", true)])
     };
-    assert_eq!(remember(Some(&set(&["orders"])), &half, &standby), None);
+    assert_eq!(learn(Some(&set(&["orders"])), &half, &standby), None);
 }
 
 fn run(dag_id: &str, started: Option<i64>, tick: Option<i64>) -> Run {
@@ -187,13 +318,15 @@ fn only_runs_from_before_the_transition_are_waited_for() {
 #[test]
 fn the_standby_rests_then_drains_then_is_paused_whatever_still_runs() {
     let drain = Duration::from_secs(600);
-    let busy = || BTreeSet::from(["long"]);
-    assert!(fence(busy(), at(0), drain, at(29)).wait.is_some());
-    assert!(fence(BTreeSet::new(), at(0), Duration::ZERO, at(29)).wait.is_some());
-    let draining = fence(busy(), at(0), drain, at(30));
-    assert_eq!((draining.wait, draining.spared, draining.frozen), (None, busy(), 0));
-    let over = fence(busy(), at(0), drain, at(600));
-    assert_eq!((over.wait, over.spared, over.frozen), (None, BTreeSet::new(), 1));
+    for (second, expected) in [
+        (29, Fence::Rest),
+        (30, Fence::Drain),
+        (599, Fence::Drain),
+        (600, Fence::Over),
+    ] {
+        assert_eq!(fence(at(0), drain, at(second)), expected, "{second} s");
+    }
+    assert_eq!(fence(at(0), Duration::ZERO, at(29)), Fence::Rest);
 }
 
 fn plan(wanted: &[&str], spared: &[&str]) -> Plan {
