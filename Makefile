@@ -113,8 +113,8 @@ test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 3 --dist loadfile airflow/tests/real
 
-bench-airflow: tools ## runs lost and doubled next to simulated switches; what the guard costs
-	@cd airflow && ../$(BIN)/python -m bench
+bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
+	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
 gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check

@@ -1,14 +1,17 @@
-"""`make bench-airflow`: runs lost and doubled next to simulated switches, and what the guard costs. A report, not a test."""
+"""`make bench-airflow`: runs lost and doubled next to simulated switches, what the guard costs, and how soon the new colour's
+first run comes on two real Airflow environments (AIRFLOW_PYTHON). A report, not a test.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 AIRFLOW = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(AIRFLOW / "src"), str(AIRFLOW.parent / "local")]
+sys.path[:0] = [str(AIRFLOW / part) for part in ("src", "tests", "../local", "../tests/e2e")]
 
-from bench import overhead  # noqa: E402
+from bench import overhead, real  # noqa: E402
 from bench.switches import simulate  # noqa: E402
 
 
@@ -30,15 +33,48 @@ def main() -> None:
         [(r.kind, "compare the flag" if r.pattern == "classic" else "are guarded", r.runs, r.lost, r.doubled,
           f"{r.calls_a_run:.1f}") for r in simulate()],
     )  # fmt: skip
+    costs = overhead.measure()
     table(
         "What one look of a guard costs (local AWS, medians)",
         ("the run's instant", "calls", "first, ms", "again, ms"),
-        [(c.what, ", ".join(c.calls), f"{c.first_ms:.0f}", f"{c.again_ms:.1f}") for c in overhead.measure()],
+        [(c.what, ", ".join(c.calls), f"{c.first_ms:.0f}", f"{c.again_ms:.1f}") for c in costs],
+    )
+    table(
+        "What the guard costs a run (every look is a task process of its own)",
+        ("environment", "looks", "SSM calls", "at most, next to a switch", "ms"),
+        [(r.where, r.looks, r.calls, r.calls_near, f"{r.ms:.0f}") for r in overhead.by_run(costs)],
     )
     table(
         f"Parameter Store's calls by 1,000 DAGs, both environments (default quota: {overhead.QUOTA} a second)",
         ("schedule", "settle, s", "calls an hour", "a second, on average"),
         [(h.schedule, h.settle, f"{h.calls:,}", f"{h.a_second:.1f}") for h in overhead.by_schedule()],
+    )
+    python = os.environ.get("AIRFLOW_PYTHON")
+    if python:
+        first_runs(Path(python))
+    else:
+        print("\nFlip to first run on real Airflow: not measured; give AIRFLOW_PYTHON, as `make bench-airflow` does")
+
+
+def first_runs(python: Path) -> None:
+    found = real.measure(python, lambda what: print(f"... {what}", file=sys.stderr, flush=True))
+    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    table(
+        f"Flip to first run on the new colour, in seconds: two real Airflow {found.version}, a tick every {found.tick} s "
+        f"({os.cpu_count()} cores, load {load})",
+        ("", "planned switch: samples", "min / median / max", "failover: samples", "min / median / max"),
+        [
+            ("scheduler killed to flag written", *found.killed_to_flag.row()),
+            ("flag written to first run executed", *found.flag_to_run.row()),
+            ("that run's tick to its execution", *found.due_to_run.row()),
+            ("scheduler killed to first run executed", *found.killed_to_run.row()),
+        ],
+    )
+    print(
+        f"\nA planned switch counts {found.lead:.0f} s after its write, at the next tick after that. Failover: FailureWindowSeconds="
+        f"{real.WINDOW}, and Airflow calls a scheduler unhealthy after 30 s.\n{found.ticks} ticks, {found.lost} lost, {found.doubled} "
+        f"doubled. A task's median time: the guard {real.median_task(found, True)} s, the DAG's own, which writes a line, "
+        f"{real.median_task(found, False)} s."
     )
 
 

@@ -77,6 +77,28 @@ def measure(rounds: int = 9) -> list[Cost]:
 
 
 @dataclass(frozen=True)
+class Run:
+    where: str
+    looks: int
+    calls: int
+    calls_near: int
+    """Next to a switch."""
+    ms: float
+    """Every look is a task process of its own."""
+
+
+def by_run(costs: list[Cost]) -> list[Run]:
+    """What one run of a guarded DAG costs, by environment."""
+    usual, near = costs
+    places = [
+        ("active", 1),
+        (f"standby, settle {DEFAULT_SETTLE_SECONDS} s", looks(DEFAULT_SETTLE_SECONDS)),
+        ("standby, settle 0", looks(0)),
+    ]
+    return [Run(where, n, n * len(usual.calls), n * len(near.calls), n * usual.first_ms) for where, n in places]
+
+
+@dataclass(frozen=True)
 class Hour:
     schedule: str
     settle: int

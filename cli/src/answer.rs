@@ -40,12 +40,18 @@ pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         .filter(|value| !value.is_null())
 }
 
+/// A count in an answer; zero if there is none.
+pub(crate) fn whole(value: &Value, path: &str) -> u64 {
+    at(value, path).and_then(Value::as_u64).unwrap_or_default()
+}
+
 /// An instant in an answer.
 pub(crate) fn instant(value: &Value, path: &str) -> Option<Timestamp> {
     text(value, path).parse().ok()
 }
 
-fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+/// A list in an answer; empty if there is none.
+pub(crate) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     at(value, path)
         .and_then(Value::as_array)
         .map(Vec::as_slice)
@@ -129,6 +135,7 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
             ),
             ("drill", drill_line(answer, now)),
             ("readiness", readiness_line(answer, now)),
+            ("dags", dags_line(answer, now)),
             ("failover", failover),
         ],
     ));
@@ -223,6 +230,27 @@ fn readiness_line(answer: &Value, now: Timestamp) -> String {
         line = format!("{line}, checked {}", moment_and_age(at, now));
     }
     line
+}
+
+/// Only where DAGs are managed.
+fn dags_line(answer: &Value, now: Timestamp) -> String {
+    let Some(since) = instant(answer, "dag_management.since") else {
+        return String::new();
+    };
+    let (active, standby) = match text(answer, "dag_management.active") {
+        "blue" => ("blue", "green"),
+        _ => ("green", "blue"),
+    };
+    let state = match text(answer, "dag_management.state") {
+        "not-activated" => format!("{active}'s DAGs are NOT unpaused"),
+        "activating" => format!("{active}'s DAGs are being unpaused"),
+        "draining" => format!("{active}'s run, {standby}'s are to be paused"),
+        "not-fenced" => format!("{active}'s run, {standby}'s are NOT paused"),
+        _ => format!("{active}'s run, {standby}'s are paused"),
+    };
+    let remembered =
+        at(answer, "dag_management.remembered").map_or_else(String::new, |count| format!(", {count} remembered"));
+    format!("{state}{remembered}, since {}", moment_and_age(since, now))
 }
 
 /// The table of `history`.
@@ -327,6 +355,7 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
                 },
             ),
             ("transition", text(answer, "transition").to_owned()),
+            ("dags", text(answer, "dag_management.detail").to_owned()),
             ("winner", winner),
         ],
     ));
@@ -398,6 +427,7 @@ mod tests {
             "drill": {"id": "d1", "mode": "switch", "from": "blue", "to": "green", "outcome": "pending",
                 "started_at": "2026-11-23T11:50:00Z", "return_at": "2026-11-23T12:05:00Z"},
             "readiness": {"score": 40, "level": "red", "red": ["airflow-version"], "at": "2026-11-23T11:59:00Z"},
+            "dag_management": {"state": "not-fenced", "active": "blue", "since": "2026-11-23T11:00:00Z", "remembered": 12},
         });
         let shown = status(plain(), "orders", &answer, noon());
         for part in [
@@ -409,6 +439,7 @@ mod tests {
             "switch pending, blue -> green, began 2026-11-23 11:50:00Z (10 min ago), returns 2026-11-23 12:05:00Z (in 5 min)",
             "40 of 100, red (airflow-version), checked 2026-11-23 11:59:00Z (60 s ago)",
             "objects  standby-unknown  green is unknown: throttled",
+            "dags       blue's run, green's are NOT paused, 12 remembered, since 2026-11-23 11:00:00Z (60 min ago)",
         ] {
             assert!(shown.contains(part), "{part:?} in\n{shown}");
         }

@@ -10,12 +10,14 @@ use clap_complete::Shell;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun
+    0  done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun;
+       handover: no run lost, doubled or late
     1  the function or AWS failed, or gave no answer
     2  wrong usage, wrong settings, or a request the function calls invalid
     3  refused: a guard objects, or --expect-… does not hold
     4  conflict: somebody else made, or is making, this transition
-    5  check: not ready, or partial; drill: failed or interrupted
+    5  check: not ready, or partial; drill: failed or interrupted; handover: a run lost, late, or doubled in spite
+       of a guard; or partial
     6  not confirmed: answered otherwise, or nobody to ask and no --yes
     7  not in time: asked for and carried out, but not seen to be so within the limit
   130  interrupted (Ctrl-C)";
@@ -132,6 +134,11 @@ pub(crate) enum Command {
     History(History),
     /// Could the standby take over now, and would it behave the same
     Check,
+    /// Which DAG runs next to the last transition were executed twice, by nobody, or not yet
+    ///
+    /// Compares the runs that both environments list. A run that neither scheduler has made is in no list; of those only
+    /// the next one of each DAG of the active environment is known.
+    Handover(Handover),
     /// Practice a failover: switch, hold, return
     Drill(Drill),
     /// No automatic failover until its end
@@ -236,6 +243,13 @@ pub(crate) struct History {
     /// How many versions
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) limit: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Handover {
+    /// How much time around the transition, half of it on either side [default: 120]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) window_minutes: Option<u32>,
 }
 
 /// What a drill does.
@@ -450,6 +464,9 @@ mod tests {
             "switch --to Green",
             "--to purple",
             "history --limit 0",
+            "handover --window-minutes 0",
+            "handover --window-minutes 1441",
+            "handover --yes",
             "hold --minutes 5",
             "hold --minutes 5 --until 2026-11-23T14:00:00Z --reason x",
             "--output yaml status",

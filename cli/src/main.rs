@@ -7,6 +7,7 @@ mod change;
 mod chart;
 mod confirm;
 mod failure;
+mod handover;
 mod picture;
 mod replay;
 mod road;
@@ -18,10 +19,10 @@ mod watch;
 use std::io::stderr;
 use std::process::ExitCode;
 
-use arguments::{Cli, Command, Output};
+use arguments::{Cli, Command, Handover, Output};
 use clap::CommandFactory;
 use failure::{Failure, exit};
-use serde_json::json;
+use serde_json::{Value, json};
 use session::Session;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -119,10 +120,19 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
         Command::Watch(options) => return watch::watch(session, &options).await,
         Command::History(options) => json!({"action": "history", "limit": options.limit}),
         Command::Check => json!({"action": "check"}),
+        Command::Handover(options) => handover_request(&options),
         // The rest has been answered without a pair.
         _ => json!({"action": "status"}),
     };
     session.finish(&session.road.ask(&request).await?)
+}
+
+/// Without a window the function takes its own.
+fn handover_request(options: &Handover) -> Value {
+    match options.window_minutes {
+        Some(minutes) => json!({"action": "handover", "window_minutes": minutes}),
+        None => json!({"action": "handover"}),
+    }
 }
 
 /// The manual page: the program, then every command with its options.

@@ -66,8 +66,11 @@ pub(crate) fn look_of(word: &str) -> Look {
         "blue" => Look::Blue,
         "green" => Look::Green,
         "healthy" | "passed" | "ready" | "succeeded" => Look::Good,
-        "unhealthy" | "objects" | "not_ready" | "failed" | "refused" | "blocked" | "conflict" | "red" => Look::Bad,
-        "suspect" | "maintenance" | "unknown" | "partial" | "interrupted" | "pending" | "amber" => Look::Doubtful,
+        "unhealthy" | "objects" | "not_ready" | "failed" | "refused" | "blocked" | "conflict" | "red" | "lost"
+        | "doubled" => Look::Bad,
+        "suspect" | "maintenance" | "unknown" | "partial" | "interrupted" | "pending" | "amber" | "late" => {
+            Look::Doubtful
+        }
         _ => Look::Plain,
     }
 }

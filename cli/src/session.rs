@@ -5,9 +5,10 @@ use std::io::{IsTerminal, stderr, stdout};
 use bluegreen_aws::clock;
 use bluegreen_aws::configuration::variable;
 
-use crate::answer::{self, code_of, text};
+use crate::answer::{self, text};
 use crate::arguments::{Connection, Output};
 use crate::failure::Failure;
+use crate::handover;
 use crate::road::{Answered, Road};
 use crate::screen::{self, Paint};
 
@@ -58,6 +59,7 @@ impl Session {
             "status" => answer::status(self.paint, &self.pair, value, now),
             "history" => answer::history(self.paint, &self.pair, value),
             "ready" | "not_ready" | "partial" => answer::check(self.paint, &self.pair, value),
+            "handover" => handover::handover(self.paint, &self.pair, value, now),
             _ => answer::change(self.paint, value, now),
         })
     }
@@ -65,7 +67,10 @@ impl Session {
     /// Shows it, and the exit code it means.
     pub(crate) fn finish(&self, answered: &Answered) -> Result<u8, Failure> {
         self.show(answered)?;
-        Ok(code_of(text(&answered.value, "outcome")))
+        Ok(match text(&answered.value, "outcome") {
+            "handover" => handover::code(&answered.value),
+            outcome => answer::code_of(outcome),
+        })
     }
 
     /// The options that name the same pair again.

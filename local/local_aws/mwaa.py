@@ -78,7 +78,7 @@ class Settings:
     startup_script_s3_path: str | None = None
     startup_script_s3_object_version: str | None = None
     configuration_options: dict[str, str] = field(default_factory=dict)
-    dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false}}
+    dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false, "next_run": null}}
     import_errors: list[str] = field(default_factory=list)  # file names
     runs: list[dict[str, Any]] = field(default_factory=list)  # DAG runs, see local/README.md
     page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's own
@@ -101,7 +101,7 @@ class Environment:
     updated_at: float = field(default_factory=time.time)
     heartbeat: float | None = None  # when the scheduler last wrote its heartbeat
     metric_at: float = 0.0  # when SchedulerHeartbeat was last measured
-    dags: dict[str, dict[str, bool]] = field(default_factory=dict)  # by id, in the order of the list
+    dags: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id, in the order of the list
 
     @property
     def arn(self) -> str:
@@ -223,7 +223,7 @@ def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
         return {"name": name, **asdict(settings)}
 
 
-def _dags(asked: int | dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
+def _dags(asked: int | dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     named = {f"dag_{number:05}": {} for number in range(1, asked + 1)} if isinstance(asked, int) else asked
     plain = {"paused": False, "import_errors": False, "stale": False}
     return {dag_id: {**plain, **named[dag_id]} for dag_id in sorted(named)}
@@ -338,9 +338,11 @@ async def _invoke_rest_api(environment: Environment, call: dict[str, Any]) -> An
 
 def _lists(environment: Environment, method: str, path: str, query: dict[str, Any], body: Any) -> Answer | None:
     settings = environment.settings
-    match method, path.strip("/").split("/"):
+    match method, [unquote(part) for part in path.strip("/").split("/")]:
         case "GET", ["dags"]:
-            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items() if not dag["stale"]]
+            asked = query.get("paused")
+            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items()
+                      if not dag["stale"] and asked in (None, "true" if dag["paused"] else "false")]
             return _rest_answer({"dags": _page(settings, listed, query), "total_entries": len(listed)})
         case "GET", ["importErrors"]:
             errors = [{"import_error_id": number, "timestamp": _iso(environment.created_at), "filename": file,
@@ -411,17 +413,25 @@ def _between(date: str | None, first: str | None, last: str | None) -> bool:
 
 def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -> Answer:
     settings, pattern = environment.settings, query.get("dag_id_pattern")
-    if pattern is None and not _is_airflow_3(settings):
-        return _rest_error(400, {"detail": "Missing query parameter 'dag_id_pattern'", "status": 400, "title": "Bad Request",
-                                 "type": "about:blank"})
-    part = "" if pattern in ("~", "%") else pattern
-    fitting = [dag_id for dag_id, dag in environment.dags.items() if pattern is not None and not dag["stale"]
-               and part.strip("%").lower() in dag_id.lower()]
+    known = {"limit", "offset", "tags", "update_mask", "dag_id_pattern"}
+    if not _is_airflow_3(settings) and (pattern is None or set(query) - known):
+        why = "Missing query parameter 'dag_id_pattern'" if pattern is None else f"Extra query parameter(s) {', '.join(set(query) - known)}"
+        return _rest_error(400, {"detail": why, "status": 400, "title": "Bad Request", "type": "about:blank"})
+    asked = query.get("paused")
+    fitting = [dag_id for dag_id, dag in environment.dags.items()
+               if pattern is not None and not dag["stale"] and _is_like(pattern, dag_id)
+               and asked in (None, "true" if dag["paused"] else "false")]
     page = _page(settings, fitting, query)
     for dag_id in fitting if _patches_all(settings) else page:
         environment.dags[dag_id]["paused"] = paused
     return _rest_answer({"dags": [_dag(settings, dag_id, environment.dags[dag_id]) for dag_id in page],
                          "total_entries": len(fitting)})
+
+
+def _is_like(pattern: str, dag_id: str) -> bool:
+    """SQL's ILIKE '%pattern%', in which `_` is any character and `%` any number of them."""
+    words = "".join({"_": ".", "%": ".*"}.get(sign, re.escape(sign)) for sign in ("%" if pattern == "~" else pattern))
+    return re.search(words, dag_id, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _patches_all(settings: Settings) -> bool:
@@ -436,22 +446,24 @@ def _page(settings: Settings, entries: list[Any], query: dict[str, Any]) -> list
     return entries[offset:offset + (limit if cap is None else min(limit, cap))]
 
 
-def _dag(settings: Settings, dag_id: str, dag: dict[str, bool]) -> dict[str, Any]:
+def _dag(settings: Settings, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]:
+    tomorrow = _iso((time.time() // 86400 + 1) * 86400)
+    next_run = dag.get("next_run", tomorrow)
     file = f"/usr/local/airflow/dags/{dag_id}.py"
     shown = {"dag_id": dag_id, "dag_display_name": dag_id, "is_paused": dag["paused"], "has_import_errors": dag["import_errors"],
-             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [], "max_active_runs": 16,
+             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [], "max_active_runs": dag.get("max_active_runs", 16),
              "max_active_tasks": 16, "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False,
              "timetable_description": "At 00:00", "next_dagrun_data_interval_start": "2026-11-23T00:00:00Z",
              "next_dagrun_data_interval_end": "2026-11-24T00:00:00Z", "last_expired": None}
     if _is_airflow_3(settings):
         return {**shown, "is_stale": dag["stale"], "timetable_summary": "0 0 * * *", "relative_fileloc": f"{dag_id}.py",
                 "last_parsed_time": "2026-11-23T10:00:00Z", "bundle_name": "dags-folder", "bundle_version": None,
-                "next_dagrun_logical_date": "2026-11-23T00:00:00Z", "next_dagrun_run_after": "2026-11-24T00:00:00Z",
+                "next_dagrun_logical_date": "2026-11-23T00:00:00Z", "next_dagrun_run_after": next_run,
                 "file_token": "t" * 80}
     return {**shown, "is_active": not dag["stale"], "is_subdag": False, "root_dag_id": None, "pickle_id": None,
             "default_view": "grid", "schedule_interval": {"__type": "CronExpression", "value": "0 0 * * *"},
             "last_parsed_time": "2026-11-23T10:00:00+00:00", "last_pickled": None, "scheduler_lock": None,
-            "next_dagrun": "2026-11-23T00:00:00+00:00", "next_dagrun_create_after": "2026-11-24T00:00:00+00:00",
+            "next_dagrun": "2026-11-23T00:00:00+00:00", "next_dagrun_create_after": next_run,
             "file_token": "t" * 80}
 
 

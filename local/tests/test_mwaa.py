@@ -267,6 +267,28 @@ def test_dags_are_paused_one_by_one_and_together(local_aws, client, unique, vers
     assert refused(lambda: rest(client, unique, "/dags/none", "PATCH", {"is_paused": True}))["RestApiStatusCode"] == 404
 
 
+@pytest.mark.parametrize("version", ["2.10.5", "3.0.6", "3.3.2"])
+def test_dags_are_listed_and_set_by_pattern_and_state(local_aws, client, unique, version):
+    ids = ["a_1", "aX1b", "b", "A_1"]
+    local_aws.put_environment(unique, airflow_version=version, dags={dag_id: {"paused": dag_id == "b"} for dag_id in ids})
+
+    def listed(**query):
+        return {dag["dag_id"] for dag in rest(client, unique, "/dags", **query)["dags"]}
+
+    assert listed(paused="true") == {"b"} and listed(paused="false") == {"a_1", "aX1b", "A_1"}
+    rest(client, unique, "/dags", "PATCH", {"is_paused": True}, dag_id_pattern="a_1", limit=100)
+    assert listed(paused="false") == set(), "as in SQL, the underscore is any character, and case does not count"
+    rest(client, unique, "/dags", "PATCH", {"is_paused": False}, dag_id_pattern="x1", limit=100)
+    assert listed(paused="false") == {"aX1b"}
+    query = {"dag_id_pattern": "~", "limit": 100, "paused": "true"}
+    if version == "2.10.5":
+        error = refused(lambda: rest(client, unique, "/dags", "PATCH", {"is_paused": False}, **query))
+        assert error["RestApiStatusCode"] == 400, "Airflow 2 refuses parameters that it does not know"
+    else:
+        assert rest(client, unique, "/dags", "PATCH", {"is_paused": False}, **query)["total_entries"] == 3
+        assert listed(paused="true") == set()
+
+
 def test_what_get_environment_says_can_be_set(local_aws, client, unique):
     local_aws.put_environment(unique, environment_class="mw1.large", max_workers=7, requirements_s3_path="r.txt",
                               requirements_s3_object_version="v1", weekly_maintenance_window_start="MON:01:00",

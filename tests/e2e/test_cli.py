@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from conftest import BINARIES, Deploy
 from pair import Pair, guard, only, until
+from test_handover import LONG, run, scripted
 
 PROGRAM = BINARIES / "mwaa-bluegreen"
 
@@ -129,6 +130,51 @@ def test_history_is_a_table_newest_first(cli: Cli):
     assert [row.split()[0] for row in rows] == ["2", "1"]
     assert re.search(r"blue +green +switch .*release 7; by switch-handler for ana$", rows[0])
     assert len(cli("history", "--limit", "1", "--output", "json").json["entries"]) == 1
+
+
+def test_what_became_of_the_runs_is_a_table_with_the_worst_first(deploy: Deploy, tmp_path: Path):
+    pair = deploy(SwitchLeadSeconds="0")
+    cli = Cli(pair, tmp_path)
+    quiet = cli("handover")
+    assert "transition  none so far" in quiet.out and "0 runs, 0 executed once" in quiet.out
+    pair.ask(to="green")
+    time.sleep(1)  # until the guards of the runs next to it have decided
+    scripted(pair)
+    before = pair.flag().effective_from - timedelta(minutes=20)
+    pair.environment("green", dags={"stock": {"next_run": before.isoformat()}})
+    ended = cli("handover", code=NOT_READY)
+    assert re.search(rf"^{pair.name}: switch from blue to green: of 8 run\(s\), 1 executed by nobody", ended.out)
+    rows = re.findall(r"^  (lost|doubled|late|pending|in flight)  +(\S+)  +\d{4}-\S+ \S+Z  (blue|green) +(\S+) +(\S+) +(.*)$", ended.out, re.M)
+    assert [(row[0], row[1]) for row in rows] == [
+        ("lost", "nobody"), ("doubled", LONG), ("doubled", "twice"), ("doubled", "branches"), ("late", "stock"), ("pending", "waits"),
+        ("in flight", "under_way")], ended.out
+    assert len(rows) == 7 and rows[0][2:5] == ("blue", "skipped", "skipped"), ended.out
+    assert "lost: executed by nobody: clear its bluegreen_guard on the owner" in ended.out
+
+    answer = cli("handover", "--output", "json", code=NOT_READY)
+    assert (answer.json["outcome"], answer.json["handover"]["counts"]["lost"]) == ("handover", 1) and answer.error == ""
+    narrow = cli("handover", "--window-minutes", "1", "--output", "json", code=NOT_READY).json["handover"]
+    assert (narrow["counts"]["runs"], narrow["counts"]["late"]) == (2, 1), "what is late now is told whatever the window"
+
+
+def test_the_exit_code_of_handover_tells_what_needs_a_person(deploy: Deploy, tmp_path: Path):
+    pair = deploy(SwitchLeadSeconds="0")
+    cli = Cli(pair, tmp_path)
+    pair.ask(to="green")
+    time.sleep(1)
+    before = pair.flag().effective_from - timedelta(minutes=20)
+    for executed_on_green, guarded, code in [(False, True, DONE), (True, True, NOT_READY), (True, False, DONE)]:
+        for colour, executed in (("blue", True), ("green", executed_on_green)):
+            made = run("orders", before, executed)
+            if not guarded:
+                made["tasks"] = {"load": "success"}
+            pair.environment(colour, runs=[made])
+        cli("handover", code=code)
+    pair.environment("blue", rest_api="down")
+    ended = cli("handover", code=NOT_READY)
+    assert "partial" in ended.out and "could not be asked: dag-runs of blue: " in ended.out
+    without_a_flag = Cli(deploy(initialize=False), tmp_path)
+    assert without_a_flag("handover", code=REFUSED).out.startswith("refused")
 
 
 # -- switching ---------------------------------------------------------------------------------------------------------
@@ -399,6 +445,7 @@ def test_without_lambda_everything_is_done_directly(saved: Cli):
     assert saved("hold", "--minutes", "5", "--reason", "x", "--direct", "--yes", "--output", "json").json["outcome"] == "held"
     assert saved("release", "--direct", "--yes", "--output", "json").json["outcome"] == "released"
     assert len(saved("history", "--direct", "--output", "json").json["entries"]) == 3
+    assert saved("handover", "--direct", "--output", "json").json["transition"] == saved.pair.flag().record
     saved.pair.aws.clear_faults()
     saved.pair.listen()
     event = only(saved.pair.wait_for_audit(version=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ def run(dag_id: str, at: datetime, executed: bool, decided: float = 0.5, **more:
 
 def lists(answer: dict[str, Any]) -> dict[str, list[str]]:
     found = {name: sorted(line["dag_id"] for line in answer["handover"][name])
-             for name in ("in_flight", "pending", "doubled", "lost")}
+             for name in ("in_flight", "pending", "late", "doubled", "lost")}
     return {name: dags for name, dags in found.items() if dags}
 
 
@@ -72,10 +72,31 @@ def test_every_sort_of_run_is_found(switched: Pair, version: str):
     transition = answer["handover"]["transition"]
     assert (transition["version"], transition["kind"], transition["from"], transition["to"]) == (2, "switch", "blue", "green")
     assert answer["transition"] == switched.flag().record
-    assert answer["handover"]["counts"] == {"runs": 8, "executed_once": 3, "in_flight": 1, "pending": 1, "doubled": 3,
+    assert answer["handover"]["counts"] == {"runs": 8, "executed_once": 3, "in_flight": 1, "pending": 1, "late": 0, "doubled": 3,
                                             "doubled_unguarded": 1, "lost": 1, "unjudged": 0}
     narrow = switched.ask(action="handover", window_minutes=1)
     assert narrow["handover"]["counts"]["runs"] == 2, "what happened 20 minutes before is outside"
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
+def test_what_a_scheduler_has_not_made_is_late(switched: Pair, version: str):
+    """A tick that only green has made and skipped, because it is blue's; and what green itself has not made, told by its DAGs."""
+    now = datetime.now(timezone.utc).replace(microsecond=123_000)
+    ago = {minutes: now - timedelta(minutes=minutes) for minutes in (7, 20, 3)}
+    switched.environment("blue", airflow_version=version, dags={"not_asked": {"next_run": iso(ago[20])}})
+    switched.environment(
+        "green", airflow_version=version,
+        runs=[run("backlog", ago[7], False), run("full", ago[20], True, state="running")],
+        dags={"never_made": {"next_run": iso(ago[20])}, "broken": {"next_run": iso(ago[7]), "import_errors": True},
+              "full": {"next_run": iso(ago[20] + timedelta(minutes=1)), "max_active_runs": 1}, "busy": {"next_run": iso(ago[3])},
+              "paused": {"next_run": iso(ago[20]), "paused": True}, "unscheduled": {"next_run": None}, "tomorrow": {}})
+    answer = switched.ask(action="handover")
+    assert lists(answer) == {"late": ["backlog", "broken", "never_made"]}, answer
+    late = {line.pop("dag_id"): line for line in answer["handover"]["late"]}
+    assert late["backlog"] == {"due": iso(ago[7]), "colour": "blue", "owner": "blue", "other": "skipped", "has_import_errors": False}
+    assert late["never_made"] == {"due": iso(ago[20]), "colour": "green", "owner": "blue", "other": "absent", "has_import_errors": False}
+    assert late["broken"]["has_import_errors"]
+    assert answer["handover"]["counts"]["late"] == 3 and "3 due for minutes and not made" in answer["reason"]
 
 
 def test_a_pair_that_never_switched_and_one_without_a_flag(deploy: Deploy):
@@ -103,7 +124,7 @@ def test_many_runs_are_read_in_pages_under_the_rate(switched: Pair):
     print(f"1,000 runs each: {answer['elapsed_ms']} ms")
     counts = answer["handover"]["counts"]
     assert (counts["runs"], counts["doubled"], counts["executed_once"]) == (1000, 10, 990), answer["handover"]
-    assert not answer["handover"]["partial"]
+    assert not answer["handover"]["partial"] and counts["late"] == 0, "green's 5,000 DAGs are listed, too"
     times = sorted(call["at"] for call in switched.calls("switch-handler", since) if call["operation"] == "InvokeRestApi")
     # Eight, and more if a busy machine is late with the first ones; without a limit it would be dozens.
     assert len(times) / max(times[-1] - times[0], 1) < 12
@@ -118,7 +139,7 @@ def test_throttled_half_way_nothing_is_claimed(switched: Pair):
     answer = switched.ask(action="handover")
     handover = answer["handover"]
     assert (handover["partial"], lists(answer), handover["counts"]["unjudged"]) == (True, {}, 500), handover["counts"]
-    assert {(gap["question"], gap["colour"]) for gap in handover["not_asked"]} == {("dag-runs", "green"), ("task-instances", "green")}
+    assert {(gap["question"], gap["colour"]) for gap in handover["not_asked"]} == {(question, "green") for question in ("dag-runs", "task-instances", "dags")}
     assert "throttled" in handover["not_asked"][0]["cause"] and "partial" in answer["reason"]
 
 

@@ -23,6 +23,7 @@ import pytest
 from conftest import BINARIES, PROJECT, Deploy
 from pair import Pair, only, until
 from test_cli import FOREIGN
+from test_dag_management import let_time_pass, settle, unpaused
 
 DOCS = PROJECT / "docs"
 INDEX = "README.md"
@@ -367,6 +368,41 @@ def test_the_other_one_is_upgraded_and_the_hold_ends(deploy: Deploy, book: Book)
     pair.hold()
     book.rest(pair)
     assert pair.stands_at() == ("green", 2) and pair.ask(action="status")["hold"] is None
+
+
+# -- dags-still-paused.md --------------------------------------------------------------------------------------------
+
+def pausing(deploy: Deploy) -> Pair:
+    """Green is fenced."""
+    both = {colour: {"dags": {"orders": {"paused": False}, "retired": {"paused": True}}} for colour in ("blue", "green")}
+    pair = settled(deploy, environments=both, DagManagement="pause", AirflowRole="Op")
+    pair.tick()
+    assert settle(pair)["state"] == "settled"
+    return pair
+
+
+@runs("dags-still-paused.md", "DAGs of the new colour are still paused")
+def test_what_was_not_unpaused_is_unpaused(deploy: Deploy, book: Book):
+    pair = pausing(deploy)
+    refused = pair.aws.add_fault("access-denied", "airflow", "InvokeRestApi", match='"Method":"PATCH"')
+    assert pair.ask(to="green")["dag_management"]["state"] == "not-activated"
+    book(pair)
+    book(pair)
+    assert pair.tick()["dag_management"]["state"] == "not-activated"
+    pair.aws.clear_faults(refused)
+    book(pair)
+    assert unpaused(pair, "green") == {"orders"}
+
+
+@runs("dags-still-paused.md", "DAGs of the old colour are not paused")
+def test_what_was_not_paused_is_paused(deploy: Deploy, book: Book):
+    pair = pausing(deploy)
+    pair.environment("blue", status="UNAVAILABLE", rest_api="down")
+    assert pair.tick()["dag_management"]["state"] == "not-fenced"
+    pair.environment("blue", status="AVAILABLE", rest_api="up")
+    let_time_pass(pair, 31)
+    book.rest(pair)
+    assert unpaused(pair, "blue") == set() and pair.ask(action="status")["dag_management"]["state"] == "settled"
 
 
 # -- emergency-failover.md -------------------------------------------------------------------------------------------

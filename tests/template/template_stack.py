@@ -91,6 +91,7 @@ class Stack:
         return [
             assertion["AssertDescription"]
             for rule in self.template["Rules"].values()
+            if self._truth(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}))
             for assertion in rule["Assertions"]
             if not self._truth(assertion["Assert"])
         ]

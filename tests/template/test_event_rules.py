@@ -39,6 +39,7 @@ AUDIT_EVENTS = [
     "Drill Finished",
     "Drill Overdue",
     "Readiness Changed",
+    "DAG Management",
 ]
 # For whoever reads the audit log: a person has just been told of the transition itself.
 NOT_TOLD = ["Run Handover"]
@@ -114,12 +115,14 @@ def test_every_audit_event_is_logged(rules: dict[str, dict[str, Any]], detail_ty
     assert matches(rules["AuditLogRule"]["EventPattern"], audit_event(detail_type))
 
 
-def test_people_hear_of_everything_but_drills_that_went_well(rules: dict[str, dict[str, Any]]) -> None:
+def test_people_hear_of_everything_but_what_went_well(rules: dict[str, dict[str, Any]]) -> None:
     pattern = rules["NotificationRule"]["EventPattern"]
     assert pattern["detail-type"] == AUDIT_EVENTS
     assert [t for t in AUDIT_EVENTS if matches(pattern, audit_event(t))] == AUDIT_EVENTS
     told = [o for o in ("succeeded", "failed", "blocked", "interrupted") if matches(pattern, audit_event("Drill Finished", outcome=o))]
     assert told == ["failed", "blocked", "interrupted"]
+    told = [o for o in ("succeeded", "failed", "recovered") if matches(pattern, audit_event("DAG Management", outcome=o))]
+    assert told == ["failed", "recovered"]
     assert not matches(pattern, audit_event("Something Of Somebody Else"))
 
 

@@ -45,6 +45,8 @@ ENVIRONMENT = {
     "DRILL_OVERDUE_DAYS": "0",
     "READINESS_INTERVAL_MINUTES": "60",
     "HANDOVER_REPORT_SECONDS": "300",
+    "DAG_MANAGEMENT": "guard",
+    "DRAIN_MINUTES": "30",
     "PROBE_INTERVAL_SECONDS": "5",
     "PROBE_UNTIL_SECONDS": "56",
     "METRICS_INTERVAL_MINUTES": "5",
@@ -171,6 +173,14 @@ def test_blue_and_green_must_differ() -> None:
     ).refused_by_rules()
     assert not Stack(GreenEnvironmentName="airflow-blue", GreenRegion="eu-west-1").refused_by_rules()
     assert not Stack().refused_by_rules()
+
+
+def test_dags_are_paused_only_in_a_role_that_may() -> None:
+    for role in ("Viewer", "Public"):
+        assert "AirflowRole" in Stack(DagManagement="pause", AirflowRole=role).refused_by_rules()[0]
+        assert not Stack(AirflowRole=role).refused_by_rules()
+    for role in ("User", "Op", "Admin"):
+        assert not Stack(DagManagement="pause", AirflowRole=role).refused_by_rules()
 
 
 def test_the_longest_pair_name_fits_every_resource(template: dict[str, Any]) -> None:
@@ -492,24 +502,28 @@ UNBOUNDED = {
 FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
 ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
 DRILL_OVERDUE, HANDOVER = "drill-overdue", "handover"
+MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER, RECORDS}
+LIST_OF_PARTS = ("managed-dags", "managed-dags/")
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER, MANAGED_DAGS, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
-        "ssm:GetParameters": READ,
+        "ssm:GetParameters": READ | {PARTS},
         "ssm:GetParameterHistory": {FLAG},
-        "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER},
+        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
+        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER,
+                             MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {ANNOUNCED, RECORDS},
+        "ssm:DeleteParameter": {ANNOUNCED, RECORDS, PARTS},
     },
     "SwitchHandlerRole": {
-        "ssm:GetParameters": READ,
+        "ssm:GetParameters": READ | {PARTS},
         "ssm:GetParameterHistory": {FLAG},
-        "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, DRILL, RECORDS},
+        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
+        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, DRILL, RECORDS, MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
+        "ssm:DeleteParameter": {PARTS},
     },
     "ChangeListenerRole": {
         "ssm:GetParameters": READ,
@@ -575,7 +589,7 @@ def test_every_statement_is_named_and_bounded(full: Stack) -> None:
                 assert action in UNBOUNDED, f"{owner} may {action} on everything; bound it, or say here why not"
         for resource in as_list(statement["Resource"]):
             if resource != "*" and "*" in resource:
-                assert resource.endswith("/transitions/*"), (owner, resource)
+                assert resource.endswith(("/transitions/*", "/managed-dags/*")), (owner, resource)
 
 
 def test_metrics_go_to_our_namespace_only(full: Stack) -> None:

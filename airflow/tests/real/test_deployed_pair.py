@@ -182,3 +182,44 @@ def test_the_watcher_sees_a_killed_scheduler_and_the_other_colour_executes_what_
     found = {tick: [e.colour for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick <= until}
     assert {tick: who for tick, who in found.items() if len(who) != 1} == {}
     assert {tuple(found[tick]) for tick in missed} == {(alive,)}
+
+
+def test_in_pause_mode_the_old_colour_drains_and_what_was_paused_is_restored(deployed: Deployed) -> None:
+    stack, real = deployed.stack, deployed.airflow
+    stack.client("events").disable_rule(Name=f"{stack.name}-every-minute")
+    for function in ("health-watcher", "switch-handler"):
+        stack.configure(function, DAG_MANAGEMENT="pause", PROBE_UNTIL_SECONDS="0", COOLDOWN_SECONDS="0")
+    old = stack.stands_at()[0]
+    new = OTHER[old]
+
+    def unpaused(colour: str) -> set[str]:
+        return {dag["dag_id"] for dag in real[colour].request("GET", "dags?limit=100")["dags"] if not dag["is_paused"]}
+
+    def settled() -> bool:
+        return stack.tick()["dag_management"]["state"] == "settled"
+
+    go_on = real[old].record.with_name("record.go-on")
+    go_on.unlink(missing_ok=True)
+    real[old].request("PATCH", f"dags/{CLASSIC}", {"is_paused": True})
+    real[new].wait(settled, f"{new}'s DAGs are paused")
+    assert (unpaused(old), unpaused(new)) == ({GUARDED, SLOW}, set())
+
+    run = real[old].trigger(SLOW)
+    real[old].wait(lambda: real[old].executed(SLOW, run), "step_1 runs")
+    answer = stack.ask(to=new, reason="test")
+    assert (answer["outcome"], answer["dag_management"]["unpaused"]) == ("switched", 2), answer
+    assert unpaused(new) == {GUARDED, SLOW}, "what a person paused stays paused"
+    real[old].wait(lambda: stack.tick() and unpaused(old) == {SLOW}, "DAGs at rest are paused")
+    assert stack.tick()["dag_management"]["state"] == "draining"
+    go_on.touch()
+    assert real[old].finished(SLOW, run) == "success"
+    assert sorted(line[2] for line in real[old].executed(SLOW, run)) == ["step_1", "step_2", "step_3"]
+    real[old].wait(settled, f"{old}'s DAGs are paused")
+    assert (unpaused(old), unpaused(new)) == (set(), {GUARDED, SLOW})
+
+    answer = stack.ask(to=old, reason="test")
+    assert (answer["outcome"], answer["dag_management"]["unpaused"]) == ("switched", 2), answer
+    assert unpaused(old) == {GUARDED, SLOW}
+    tick = real.next_tick()
+    real[old].wait(lambda: real.states(old, GUARDED).get(tick) == "success", "a run after that")
+    assert [execution.colour for execution in real.executions(GUARDED)[tick]] == [old]

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::drill::{self, UnderWay};
 use crate::event::trigger;
-use crate::{handover, readiness, repair};
+use crate::{dags, handover, readiness, repair};
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -50,6 +50,8 @@ pub(crate) struct Look {
     pub(crate) drill: Option<UnderWay>,
     pub(crate) evidence: Both<Evidence>,
     pub(crate) at: Timestamp,
+    /// When the questions were put: nothing observed is older.
+    pub(crate) asked: Timestamp,
 }
 
 /// Answers one event.
@@ -135,6 +137,7 @@ async fn look(shell: &Shell, depth: Depth, missing_since: &mut Option<Timestamp>
         drill: None,
         evidence,
         at: now,
+        asked,
     };
     drill::follow(shell, &mut look, &control.hold).await;
     look
@@ -173,7 +176,7 @@ impl Look {
         RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at)
     }
 
-    fn active(&self) -> Option<Colour> {
+    pub(crate) fn active(&self) -> Option<Colour> {
         self.present()?.value.colour()
     }
 
@@ -258,8 +261,9 @@ async fn close(
     };
     let conclude = drill::conclude(shell, &look, outcome.as_ref());
     let overdue = drill::tell_overdue(shell, &look, now);
-    let (published, announced, caught_up, drill, overdue) =
-        tokio::join!(publish, announce, catch_up, conclude, overdue);
+    let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);
+    let (published, announced, caught_up, drill, overdue, dags) =
+        tokio::join!(publish, announce, catch_up, conclude, overdue, dags);
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
@@ -267,6 +271,7 @@ async fn close(
     caught_up?;
     overdue?;
     let drill = drill?;
+    let dags = dags?;
     if let FlagState::Unreadable(cause) = look.flag {
         return Err(FunctionError::unreadable("reading the flag", cause));
     }
@@ -283,6 +288,9 @@ async fn close(
     let mut answer = answer(&look, outcome.as_ref(), invocation, &trigger, probes);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("drill".to_owned(), json!(drill));
+        if let Some(dags) = dags {
+            fields.insert("dag_management".to_owned(), json!(dags));
+        }
     }
     Ok(answer)
 }

@@ -67,7 +67,7 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
     // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
     if let Some(transition) = transition {
         let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);
-        let told = shell.runs.ask(&period, now, time).await;
+        let told = shell.runs.ask(&period, active, now, time).await;
         let report = compare(&period, active, &told, &history, now);
         let subject = shell.subject();
         tracing::info!(

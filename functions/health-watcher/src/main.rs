@@ -1,5 +1,6 @@
 //! The health watcher: looks at both environments every minute, and fails over by itself.
 
+mod dags;
 mod drill;
 mod event;
 mod handler;

@@ -21,6 +21,7 @@ use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::dags;
 use crate::switch::{Answer, objections, tell_written};
 
 /// As long as the slowest source may take.
@@ -127,7 +128,8 @@ pub(crate) async fn drill(
         guards.push(Guard::new(GuardName::Claim, false, detail));
         return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     }
-    start(shell, &flag, drill, guards, invocation).await
+    let managed_dags = observed.managed_dags.as_deref();
+    start(shell, &flag, managed_dags, drill, guards, invocation).await
 }
 
 /// The drill that is asked for, not begun.
@@ -202,6 +204,7 @@ async fn blocked(
 async fn start(
     shell: &Shell,
     flag: &FlagObservation,
+    managed_dags: Option<&str>,
     drill: Drill,
     guards: Vec<Guard>,
     invocation: &Invocation,
@@ -226,6 +229,7 @@ async fn start(
         previous_effective_from: None,
         drill: Some(drill.tag()),
     };
+    let managed_dags = dags::before(shell, managed_dags, flag, invocation).await;
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     match switching::run(&shell.store, &mut switching).await {
         Outcome::Switched(switched) => {
@@ -242,6 +246,7 @@ async fn start(
             if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
                 drill.insert("return_at".to_owned(), json!(return_at));
             }
+            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             log(shell, &answer, invocation);
             Ok(answer)
         }

@@ -38,7 +38,7 @@ pub(crate) async fn handover(
         }));
     };
     let time = elapsed(now, invocation.deadline).saturating_sub(CLOSING_TIME);
-    let told = shell.runs.ask(&period, now, time).await;
+    let told = shell.runs.ask(&period, new, now, time).await;
     let report = compare(&period, new, &told, &history, now);
     let reason = report.summary();
     tracing::info!(

@@ -1,6 +1,7 @@
 //! What the switch handler does, for its function and for the command line's `--direct`.
 
 mod check;
+mod dags;
 mod drill;
 mod handler;
 mod handover;

@@ -7,6 +7,7 @@ use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_core::colour::Colour;
+use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{HistoryEntry, Origin, Version, versions};
@@ -68,6 +69,15 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         // Of the colour that works now it says nothing about the one that stands by.
         .filter(|standing| standing.standby == active.map(Colour::other))
         .map(|standing| json!(standing));
+    let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
+    let managed = stored.filter(|_| shell.settings.manages_dags()).map(|progress| {
+        json!({
+            "state": progress.state(),
+            "active": progress.active,
+            "since": progress.since,
+            "remembered": progress.unpaused.map(|list| list.count),
+        })
+    });
     Ok(json!({
         "outcome": "status",
         "active": active,
@@ -82,6 +92,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "hold": hold.describe(),
         "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
         "readiness": readiness,
+        "dag_management": managed,
         "mode": shell.settings.policy.mode,
         "audited": observed.audited.map(|audited| audited.version),
         "environments": {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{clock, switching};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, switch_guards};
@@ -16,6 +17,8 @@ use bluegreen_core::switch::{Intent, Outcome, Switched, Switching};
 use bluegreen_core::time::whole_milliseconds;
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
+
+use crate::dags;
 
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
@@ -48,7 +51,7 @@ pub(crate) async fn switch(
             .within(request.to, Depth::Thorough, limit, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    let Some(flag) = observed.flag else {
+    let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
     let wanted = Wanted {
@@ -62,8 +65,7 @@ pub(crate) async fn switch(
         force: request.force,
         expect: request.expect,
     };
-    let standing = (observed.hold.as_deref(), observed.drill.as_deref());
-    guard_and_carry_out(shell, &flag, standing, &evidence, wanted, invocation).await
+    guard_and_carry_out(shell, &flag, &observed, &evidence, wanted, invocation).await
 }
 
 /// Makes the colour before the present one the active one again.
@@ -82,7 +84,7 @@ pub(crate) async fn rollback(
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
-    let Some(flag) = observed.flag else {
+    let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
     let before = versions(&history)
@@ -113,8 +115,7 @@ pub(crate) async fn rollback(
         force: request.force,
         expect: request.expect,
     };
-    let standing = (observed.hold.as_deref(), observed.drill.as_deref());
-    guard_and_carry_out(shell, &flag, standing, evidence.of(to), wanted, invocation).await
+    guard_and_carry_out(shell, &flag, &observed, evidence.of(to), wanted, invocation).await
 }
 
 fn evidence_time(force: bool) -> Duration {
@@ -131,7 +132,7 @@ fn no_flag(invocation: &Invocation) -> Value {
 async fn guard_and_carry_out(
     shell: &Shell,
     flag: &FlagObservation,
-    (hold, drill): (Option<&str>, Option<&str>),
+    observed: &Observed,
     evidence: &Evidence,
     wanted: Wanted,
     invocation: &Invocation,
@@ -145,8 +146,11 @@ async fn guard_and_carry_out(
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
     }
-    let hold = HoldState::read(hold, now);
-    let control = SwitchControl { hold: &hold, drill };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let control = SwitchControl {
+        hold: &hold,
+        drill: observed.drill.as_deref(),
+    };
     guards.extend(switch_guards(
         policy,
         wanted.kind,
@@ -188,17 +192,27 @@ async fn guard_and_carry_out(
         previous_effective_from: None,
         drill: None,
     };
-    carry_out(shell, flag, intent, guards, invocation).await
+    carry_out(
+        shell,
+        flag,
+        observed.managed_dags.as_deref(),
+        intent,
+        guards,
+        invocation,
+    )
+    .await
 }
 
 async fn carry_out(
     shell: &Shell,
     flag: &FlagObservation,
+    managed_dags: Option<&str>,
     intent: Intent,
     guards: Vec<Guard>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
+    let managed_dags = dags::before(shell, managed_dags, flag, invocation).await;
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     let outcome = switching::run(&shell.store, &mut switching).await;
     let answer = match outcome {
@@ -215,6 +229,7 @@ async fn carry_out(
             let outcome = if switched.to == to { "switched" } else { "conflict" };
             let mut answer = Answer::new(outcome, reason, guards).to_json(Some(flag), invocation);
             tell_written(&mut answer, flag, &switched, &warnings);
+            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
         }
         Outcome::Conflict(conflict) => {

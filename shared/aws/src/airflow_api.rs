@@ -105,6 +105,16 @@ impl Question {
         }
     }
 
+    /// PATCH of the DAGs that fit the pattern, or, without one, of the path's DAG: pauses or unpauses them.
+    pub(crate) fn pause(path: String, query: HashMap<String, Document>, is_paused: bool) -> Self {
+        Self {
+            method: RestApiMethod::Patch,
+            path,
+            query,
+            body: Some(HashMap::from([("is_paused".to_owned(), Document::Bool(is_paused))])),
+        }
+    }
+
     /// The same for one page. Airflow's lists that are asked by POST have the page in the body.
     fn of_page(&self, range: Range) -> Self {
         let mut question = self.clone();
@@ -324,6 +334,7 @@ pub(crate) fn text(value: &str) -> Document {
     Document::String(value.to_owned())
 }
 
-fn number(value: u64) -> Document {
+/// A count as a document.
+pub(crate) fn number(value: u64) -> Document {
     Document::Number(Number::PosInt(value))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use bluegreen_core::audit::Subject;
+use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::settings::{LogLevel, Settings};
 use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::answer::FunctionError;
-use crate::clients::Clients;
+use crate::clients::{Clients, OnDemand};
 use crate::configuration::{from_environment, variable};
 use crate::event_bus::EventBus;
 use crate::health_probe::HealthProbe;
@@ -36,6 +37,7 @@ pub struct Shell {
     pub readiness: ReadinessProbe,
     /// What a hand-over report asks.
     pub runs: RunProbe,
+    mwaa: Both<OnDemand<aws_sdk_mwaa::Client>>,
     /// Our metrics.
     pub metrics: Metrics,
     /// The audit bus.
@@ -165,6 +167,11 @@ impl Shell {
         }
     }
 
+    /// The client for one environment's Airflow.
+    pub(crate) fn airflow(&self, colour: Colour) -> &OnDemand<aws_sdk_mwaa::Client> {
+        self.mwaa.of(colour)
+    }
+
     /// Builds the clients.
     pub fn build(settings: Settings) -> Self {
         let clients = Clients::build(&settings);
@@ -183,6 +190,7 @@ impl Shell {
             health: HealthProbe::new(clients, &settings),
             readiness: ReadinessProbe::new(clients, &settings),
             runs: RunProbe::new(clients, &settings),
+            mwaa: clients.colours.map(|_, clients| clients.mwaa.clone()),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
             sdk: clients.shared.clone(),

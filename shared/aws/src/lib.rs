@@ -6,6 +6,7 @@ pub mod clients;
 pub mod clock;
 pub mod configuration;
 pub mod creating;
+pub mod dag_management;
 pub mod drilling;
 pub mod error;
 pub mod event_bus;
@@ -21,4 +22,5 @@ pub mod switching;
 pub mod telemetry;
 
 mod airflow_api;
+mod dag_list_storage;
 mod loopback;

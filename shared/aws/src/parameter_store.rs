@@ -59,6 +59,8 @@ pub struct Observed {
     pub drill_overdue: Option<Timestamp>,
     /// The transition whose hand-over was reported last.
     pub handover: Option<String>,
+    /// Which DAGs are to run, and how far pausing and unpausing have come.
+    pub managed_dags: Option<String>,
 }
 
 impl ParameterStore {
@@ -84,6 +86,7 @@ impl ParameterStore {
             self.names.readiness(),
             self.names.drill_overdue(),
             self.names.handover(),
+            self.names.managed_dags(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
@@ -119,6 +122,9 @@ impl ParameterStore {
                 .and_then(|parameter| parameter.value()?.parse().ok()),
             handover: found
                 .remove(&self.names.handover())
+                .and_then(|parameter| parameter.value),
+            managed_dags: found
+                .remove(&self.names.managed_dags())
                 .and_then(|parameter| parameter.value),
         })
     }
@@ -418,6 +424,52 @@ impl ParameterStore {
     /// Remembers the transition whose hand-over was reported.
     pub async fn put_handover(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.handover(), text).await
+    }
+
+    /// Remembers which DAGs are to run, and how far that has come.
+    pub async fn put_managed_dags(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.managed_dags(), text).await
+    }
+
+    /// Writes the parts of a list, one after the other: Parameter Store takes three puts a second unless asked for more.
+    pub async fn put_managed_dags_parts(&self, list: &str, parts: Vec<String>) -> Result<(), Failure> {
+        for (number, part) in parts.into_iter().enumerate() {
+            self.put(self.names.managed_dags_part(list, number), part).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the parts of a list; none if one is missing.
+    pub async fn managed_dags_parts(&self, list: &str, count: usize) -> Result<Option<Vec<String>>, Failure> {
+        let names: Vec<_> = (0..count)
+            .map(|number| self.names.managed_dags_part(list, number))
+            .collect();
+        let calls = names.chunks(NAMES_A_CALL).map(|chunk| self.get(chunk.to_vec()));
+        let mut found: HashMap<String, Parameter> = try_join_all(calls).await?.into_iter().flatten().collect();
+        Ok(names.iter().map(|name| found.remove(name)?.value).collect())
+    }
+
+    /// Removes the parts of lists other than `kept` that were written before `before`.
+    pub async fn prune_managed_dags_parts(&self, kept: &str, before: Timestamp) -> Result<(), Failure> {
+        let kept = format!("{}/{kept}-", self.names.managed_dags());
+        let mut pages = self
+            .client
+            .get_parameters_by_path()
+            .path(self.names.managed_dags())
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            for parameter in page.map_err(|error| classify(&error))?.parameters() {
+                let is_old = parameter
+                    .last_modified_date()
+                    .and_then(instant)
+                    .is_some_and(|modified| modified < before);
+                if let Some(name) = parameter.name().filter(|name| is_old && !name.starts_with(&kept)) {
+                    self.delete(name.to_owned()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Remembers what has been announced.

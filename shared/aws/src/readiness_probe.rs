@@ -4,7 +4,7 @@
 //! Nothing here is billed by the datapoint: MWAA's and Parameter Store's questions are free, DescribeAlarms counts among
 //! CloudWatch's cheap requests.
 
-mod airflow_lists;
+pub(crate) mod airflow_lists;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -229,6 +229,7 @@ pub fn judge(
         snapshot,
         last_proof: last_proof(&versions(history), active.other()),
         overdue_days: settings.drill.overdue_days,
+        manages_dags: settings.manages_dags(),
     };
     assess_readiness(&subject, now)
 }

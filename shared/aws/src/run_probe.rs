@@ -4,6 +4,9 @@
 //! Four lists an environment, whatever the number of DAGs: the runs that started in the period, those that run since
 //! before it, those that are queued, and the task instances of the period that are not skipped. Airflow 2 can filter runs
 //! by start and by logical date only, and a logical date may lie an interval of any length before the tick: hence starts.
+//!
+//! No list of runs has a run that was never made. The active's DAGs tell their next runs, so they are listed, too: last,
+//! because there may be thousands of them, and the rest stands without them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,13 +14,13 @@ use std::time::Duration;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::handover::{Period, Run, Task, Told};
+use bluegreen_core::handover::{NextRun, Period, Run, Task, Told};
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::{after, before, to_second};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::airflow_api::{AirflowApi, Pace, Question, Shape, text};
+use crate::airflow_api::{AirflowApi, Pace, Question, Shape, count, text};
 use crate::clients::{Clients, ColourClients};
 use crate::health_probe::read_instant;
 
@@ -48,8 +51,8 @@ impl RunProbe {
         }
     }
 
-    /// Asks both.
-    pub async fn ask(&self, period: &Period, now: Timestamp, limit: Duration) -> Both<Told> {
+    /// Asks both, and the active one for its DAGs' next runs.
+    pub async fn ask(&self, period: &Period, active: Colour, now: Timestamp, limit: Duration) -> Both<Told> {
         let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         let pace = Pace::new();
         let of = |colour: Colour| {
@@ -59,7 +62,13 @@ impl RunProbe {
                 pace: &pace,
                 until,
             };
-            async move { told(&api, period, now).await }
+            async move {
+                let mut told = told(&api, period, now).await;
+                if colour == active {
+                    add_next_runs(&api, &mut told).await;
+                }
+                told
+            }
         };
         let (blue, green) = tokio::join!(of(Colour::Blue), of(Colour::Green));
         Both { blue, green }
@@ -127,8 +136,43 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
     told
 }
 
+async fn add_next_runs(api: &AirflowApi<'_>, told: &mut Told) {
+    if let Some(gap) = &told.runs_gap {
+        // Whether a DAG has as many runs as it may have would not be known either.
+        told.dags_gap = Some(gap.clone());
+        return;
+    }
+    let shape = Shape {
+        field: "dags",
+        what: "DAGs",
+        read: read_next_run,
+    };
+    let listed = api
+        .list(&Question::get("/dags", &[("order_by", "dag_id")]), &shape)
+        .await;
+    told.next_runs.extend(listed.entries.into_values().flatten());
+    told.dags_gap = listed.gap;
+}
+
+/// None for a DAG that is paused or has no next run: without a schedule, triggered by assets, at its end.
+fn read_next_run(document: &Document) -> Option<(String, Option<NextRun>)> {
+    let dag = document.as_object()?;
+    let dag_id = dag.get("dag_id")?.as_string()?.to_owned();
+    let is = |name: &str| dag.get(name).and_then(Document::as_bool);
+    let due = ["next_dagrun_run_after", "next_dagrun_create_after"]
+        .into_iter()
+        .find_map(|name| read_instant(dag.get(name)?.as_string()?));
+    let next = due.filter(|_| !is("is_paused").unwrap_or(true)).map(|due| NextRun {
+        dag_id: dag_id.clone(),
+        due,
+        max_active_runs: dag.get("max_active_runs").and_then(count),
+        has_import_errors: is("has_import_errors").unwrap_or(false),
+    });
+    Some((dag_id, next))
+}
+
 /// The run, and whether it is Airflow 3 that tells it.
-fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
+pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
     let run = document.as_object()?;
     let words = |name: &str| run.get(name).and_then(Document::as_string).map(str::to_owned);
     let instant = |name: &str| run.get(name).and_then(Document::as_string).and_then(read_instant);

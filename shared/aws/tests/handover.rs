@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::run_probe::RunProbe;
+use bluegreen_core::colour::Colour;
 use bluegreen_core::handover::{Period, Told};
 use bluegreen_core::health::CauseKind;
 use jiff::Timestamp;
@@ -21,8 +22,16 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What blue's Airflow tells; every request it was asked, path first.
+/// What the standby's Airflow tells; every request it was asked.
 async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static) -> (Told, Vec<Value>) {
+    told_while(Colour::Green, answer).await
+}
+
+/// What blue's Airflow tells while `active` is active; every request it was asked.
+async fn told_while(
+    active: Colour,
+    answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static,
+) -> (Told, Vec<Value>) {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/restapi/orders-blue"))
@@ -37,7 +46,7 @@ async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'stati
         transition: None,
     };
     let probe = RunProbe::new(&Clients::over(&shared, &settings), &settings);
-    let told = probe.ask(&period, at(NOW), Duration::from_secs(10)).await.blue;
+    let told = probe.ask(&period, active, at(NOW), Duration::from_secs(10)).await.blue;
     let asked = server.received_requests().await.unwrap();
     let asked = asked
         .iter()
@@ -176,6 +185,78 @@ async fn throttled_at_the_tasks_the_runs_are_still_known() {
     .await;
     assert_eq!((told.runs.len(), told.runs_gap), (1, None));
     assert_eq!(told.tasks_gap.unwrap().kind, CauseKind::Throttled);
+}
+
+/// A DAG as 3.0.6 or 2.10.5 shows it, as far as it is read.
+fn dag(id: &str, due: &str, value: &Value, paused: bool) -> Value {
+    json!({"dag_id": id, "is_paused": paused, "max_active_runs": 16, "has_import_errors": id == "broken", due: value})
+}
+
+#[tokio::test]
+async fn the_actives_dags_tell_their_next_runs_in_both_generations() {
+    for (name, instant) in [
+        ("next_dagrun_run_after", "2026-11-23T10:10:00Z"),
+        ("next_dagrun_create_after", "2026-11-23T10:10:00+00:00"),
+    ] {
+        let (told, asked) = told_while(Colour::Blue, move |call| {
+            let due = json!(instant);
+            match call["Path"].as_str().unwrap() {
+                "/dags" => rest_api(&json!({"total_entries": 4, "dags": [
+                    dag("orders", name, &due, false), dag("paused", name, &due, true), dag("broken", name, &due, false),
+                    dag("assets", name, &Value::Null, false)]})),
+                _ => runs(&[]),
+            }
+        })
+        .await;
+        let known: Vec<_> = told
+            .next_runs
+            .iter()
+            .map(|next| {
+                (
+                    next.dag_id.as_str(),
+                    next.due,
+                    next.max_active_runs,
+                    next.has_import_errors,
+                )
+            })
+            .collect();
+        let due = at("2026-11-23T10:10:00Z");
+        assert_eq!(
+            known,
+            [("broken", due, Some(16), true), ("orders", due, Some(16), false)]
+        );
+        assert_eq!(
+            (told.dags_gap, asked.len()),
+            (None, 4),
+            "three lists of runs, one of DAGs"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_standbys_dags_are_not_asked_nor_those_of_an_environment_that_does_not_answer() {
+    let (told, asked) = told(|_| runs(&[])).await;
+    assert!(asked.iter().all(|call| call["Path"] != "/dags"), "{asked:?}");
+    assert_eq!(told.dags_gap, None);
+    let (told, asked) = told_while(Colour::Blue, |_| refused()).await;
+    assert!(asked.iter().all(|call| call["Path"] != "/dags"), "{asked:?}");
+    assert_eq!(told.dags_gap.unwrap().kind, CauseKind::Throttled);
+}
+
+#[tokio::test]
+async fn without_the_dags_the_runs_stand() {
+    let (told, _) = told_while(Colour::Blue, |call| match call["Path"].as_str().unwrap() {
+        "/dags" => rest_api(&json!({"dags": [{"is_paused": false}], "total_entries": 1})),
+        "/dags/~/dagRuns" if call["QueryParameters"].get("state").is_none() => runs(&[of_airflow_3()]),
+        "/dags/~/dagRuns" => runs(&[]),
+        _ => tasks(),
+    })
+    .await;
+    assert_eq!(
+        (told.runs.len(), told.tasks.len(), told.runs_gap, told.tasks_gap),
+        (1, 3, None, None)
+    );
+    assert_eq!(told.dags_gap.unwrap().kind, CauseKind::Unparsable);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
+use crate::dag_management::{Progress, Report, State};
 use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
@@ -30,7 +31,7 @@ const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed`, `Flag Fault`, `Drill Finished`,
-    /// `Drill Overdue`, `Readiness Changed` or `Run Handover`.
+    /// `Drill Overdue`, `Readiness Changed`, `Run Handover` or `DAG Management`.
     pub detail_type: &'static str,
     /// When it happened.
     pub at: Timestamp,
@@ -404,6 +405,38 @@ pub fn run_handover(subject: Subject<'_>, transition: &str, report: &Handover, n
             "flag": subject.flag,
             "reason": report.summary(),
             "handover": report,
+        }),
+    }
+}
+
+/// How pausing and unpausing DAGs stands after a transition. `recovered`: a person was told before that it could not be done.
+#[must_use]
+pub fn dag_management(
+    subject: Subject<'_>,
+    progress: &Progress,
+    report: &Report,
+    recovered: bool,
+    now: Timestamp,
+) -> AuditEvent {
+    let since = progress.since.as_millisecond();
+    AuditEvent {
+        detail_type: "DAG Management",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("v{}-{since}:dags-{}", progress.version, report.state.as_str())),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "active": progress.active,
+            "version": progress.version,
+            "state": report.state,
+            "outcome": match report.state {
+                State::Settled if recovered => "recovered",
+                State::Settled => "succeeded",
+                State::NotActivated | State::Activating | State::Draining | State::NotFenced => "failed",
+            },
+            "reason": report.detail,
+            "dag_management": report,
         }),
     }
 }

@@ -25,6 +25,9 @@ pub const NAMED: usize = 50;
 /// How late a scheduler may be with a run that is due before the run counts as lost.
 pub const CREATION_GRACE: Duration = Duration::from_secs(10 * 60);
 
+/// How late a scheduler may be with a run that is due before it is told. A healthy one, busy, is late by a minute or two.
+pub const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// A run that begins later than this after the window has ended is not looked for.
 pub const LATEST_START: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -178,6 +181,19 @@ pub struct Task {
     pub ended: Option<Timestamp>,
 }
 
+/// A DAG that is not paused, and its next scheduled run as Airflow lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextRun {
+    /// `dag_id`.
+    pub dag_id: String,
+    /// When the run is to be made: `next_dagrun_run_after` (Airflow 3) or `next_dagrun_create_after` (Airflow 2).
+    pub due: Timestamp,
+    /// `max_active_runs`.
+    pub max_active_runs: Option<u64>,
+    /// `has_import_errors`: the scheduler makes no runs of such a DAG.
+    pub has_import_errors: bool,
+}
+
 /// What one environment's Airflow told.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
@@ -189,12 +205,16 @@ pub struct Told {
     pub tasks: Vec<Task>,
     /// Why some of them are not here.
     pub tasks_gap: Option<Cause>,
+    /// Next runs; of the active environment alone.
+    pub next_runs: Vec<NextRun>,
+    /// Why some of them are not here.
+    pub dags_gap: Option<Cause>,
 }
 
 /// A question that was not answered in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unasked {
-    /// `dag-runs` or `task-instances`.
+    /// `dag-runs`, `task-instances` or `dags`.
     pub question: &'static str,
     /// Of which environment.
     pub colour: Colour,
@@ -241,6 +261,23 @@ pub struct Line {
     pub unguarded: bool,
 }
 
+/// A run that is due and that an environment's scheduler has not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Late {
+    /// Its DAG.
+    pub dag_id: String,
+    /// When it was due.
+    pub due: Timestamp,
+    /// Whose scheduler is late with it.
+    pub colour: Colour,
+    /// The colour that owns it.
+    pub owner: Option<Colour>,
+    /// What the other environment did.
+    pub other: Fate,
+    /// The DAG's file cannot be imported, so the scheduler will not make it. Known of the active environment only.
+    pub has_import_errors: bool,
+}
+
 /// Runs, capped, with their whole number beside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -252,6 +289,8 @@ pub struct Counts {
     pub in_flight: usize,
     /// The new colour's, not executed yet.
     pub pending: usize,
+    /// Due, and not made by the scheduler that should have.
+    pub late: usize,
     /// Executed by both.
     pub doubled: usize,
     /// Of these, without a guard.
@@ -277,6 +316,9 @@ pub struct Handover {
     pub in_flight: Vec<Line>,
     /// The new colour's, not executed yet.
     pub pending: Vec<Line>,
+    /// Due more than [`LATE_AFTER`] ago, and not made by the scheduler that should have: the owner's, where the other
+    /// environment has the run; the active's, where its DAG's next run tells.
+    pub late: Vec<Late>,
     /// Executed by both.
     pub doubled: Vec<Line>,
     /// Executed by nobody.
@@ -372,6 +414,7 @@ pub fn compare(
             report.judge(line, fates, new, now);
         }
     }
+    report.add_late(&judge, &sides, active, now);
     report.into_handover(period, told)
 }
 
@@ -402,6 +445,40 @@ impl<'a> Side<'a> {
             }
         }
         Self { told, colour, work }
+    }
+
+    /// The scheduled runs by DAG and tick.
+    fn made(&self) -> BTreeMap<(&'a str, Timestamp), &'a Run> {
+        let scheduled = self.told.runs.iter().filter(|run| run.is_scheduled());
+        scheduled
+            .filter_map(|run| Some(((run.dag_id.as_str(), run.tick?), run)))
+            .collect()
+    }
+
+    /// The runs of each DAG that count against its `max_active_runs`. One that is in two lists counts once.
+    fn under_way(&self) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for run in &self.told.runs {
+            if !run.is_finished() && run.run_type != "backfill" {
+                found.entry(&run.dag_id).or_default().insert(&run.run_id);
+            }
+        }
+        found
+    }
+}
+
+impl Late {
+    /// A run that its owner's scheduler has not made, and the other's has.
+    fn of(line: &Line, fates: Both<Fate>) -> Option<Self> {
+        let colour = line.owner?;
+        Some(Self {
+            dag_id: line.dag_id.clone(),
+            due: line.instant?,
+            colour,
+            owner: line.owner,
+            other: *fates.of(colour.other()),
+            has_import_errors: false,
+        })
     }
 }
 
@@ -457,6 +534,7 @@ impl Judge<'_> {
 struct Lists {
     in_flight: Vec<Line>,
     pending: Vec<Line>,
+    late: Vec<Late>,
     doubled: Vec<Line>,
     lost: Vec<Line>,
     counts: Counts,
@@ -473,16 +551,14 @@ impl Lists {
         let unknown = fates.blue == Fate::Unknown || fates.green == Fate::Unknown;
         let of_owner = line.owner.map(|owner| *fates.of(owner));
         let is_new = line.owner == Some(new);
-        let is_late = line
-            .instant
-            .is_none_or(|instant| elapsed(instant, now) >= CREATION_GRACE);
-        let may_still_come = match of_owner {
-            Some(Fate::Waiting) => true,
-            Some(Fate::Absent) => line.run_type == "scheduled" && !is_late,
-            _ => false,
-        };
+        let age = line.instant.map(|instant| elapsed(instant, now));
+        let is_unmade = of_owner == Some(Fate::Absent)
+            && line.run_type == "scheduled"
+            && age.is_some_and(|age| age < CREATION_GRACE);
+        let may_still_come = is_unmade || of_owner == Some(Fate::Waiting);
         match executed {
             2 => self.doubled.push(line),
+            0 if is_unmade && age.is_some_and(|age| age >= LATE_AFTER) => self.late.extend(Late::of(&line, fates)),
             0 if may_still_come && is_new => self.pending.push(line),
             // The old colour's own: among those in flight.
             0 if may_still_come => {}
@@ -494,13 +570,60 @@ impl Lists {
         }
     }
 
+    /// The active's runs that are due and that neither list may have: no list of runs shows what was never made.
+    fn add_late(&mut self, judge: &Judge<'_>, sides: &Both<Side<'_>>, active: Colour, now: Timestamp) {
+        let (side, other) = (sides.of(active), sides.of(active.other()));
+        let (made, made_by_other) = (side.made(), other.made());
+        let under_way = side.under_way();
+        // A run that is lost or late already is not told twice.
+        let told: BTreeSet<(String, Timestamp)> = self
+            .lost
+            .iter()
+            .filter_map(|line| Some((line.dag_id.clone(), line.instant?)))
+            .chain(self.late.iter().map(|late| (late.dag_id.clone(), late.due)))
+            .collect();
+        for next in &side.told.next_runs {
+            let key = (next.dag_id.as_str(), next.due);
+            let is_full = next.max_active_runs.is_some_and(|most| {
+                let number = under_way.get(next.dag_id.as_str()).map_or(0, BTreeSet::len);
+                // Airflow before 3.2 tells no next run then; 3.2 and later do.
+                u64::try_from(number).unwrap_or(u64::MAX) >= most
+            });
+            if elapsed(next.due, now) < LATE_AFTER
+                || is_full
+                || made.contains_key(&key)
+                || told.contains(&(next.dag_id.clone(), next.due))
+            {
+                continue;
+            }
+            self.late.push(Late {
+                dag_id: next.dag_id.clone(),
+                due: next.due,
+                colour: active,
+                owner: owner(judge.history, next.due).and_then(|owner| owner.value.colour()),
+                other: match made_by_other.get(&key) {
+                    Some(run) => judge.fate(other, run),
+                    None if other.told.runs_gap.is_some() => Fate::Unknown,
+                    None => Fate::Absent,
+                },
+                has_import_errors: next.has_import_errors,
+            });
+        }
+        // The oldest first; the lists are capped.
+        self.late.sort_by(|a, b| (a.due, &a.dag_id).cmp(&(b.due, &b.dag_id)));
+    }
+
     fn into_handover(mut self, period: &Period, told: &Both<Told>) -> Handover {
         // Those without a guard are meant to be seen last: nobody claimed that they would be executed once.
         self.doubled.sort_by_key(|line| line.unguarded);
         let mut not_asked = Vec::new();
         for colour in Colour::BOTH {
             let told = told.of(colour);
-            let gaps = [("dag-runs", &told.runs_gap), ("task-instances", &told.tasks_gap)];
+            let gaps = [
+                ("dag-runs", &told.runs_gap),
+                ("task-instances", &told.tasks_gap),
+                ("dags", &told.dags_gap),
+            ];
             not_asked.extend(gaps.into_iter().filter_map(|(question, gap)| {
                 Some(Unasked {
                     question,
@@ -512,6 +635,7 @@ impl Lists {
         let counts = Counts {
             in_flight: self.in_flight.len(),
             pending: self.pending.len(),
+            late: self.late.len(),
             doubled: self.doubled.len(),
             doubled_unguarded: self.doubled.iter().filter(|line| line.unguarded).count(),
             lost: self.lost.len(),
@@ -525,6 +649,7 @@ impl Lists {
         ] {
             list.truncate(NAMED);
         }
+        self.late.truncate(NAMED);
         Handover {
             window: period.clone(),
             transition: period.transition.clone(),
@@ -532,6 +657,7 @@ impl Lists {
             not_asked,
             in_flight: self.in_flight,
             pending: self.pending,
+            late: self.late,
             doubled: self.doubled,
             lost: self.lost,
             counts,
@@ -553,9 +679,13 @@ impl Handover {
         } else {
             String::new()
         };
+        let late = match counts.late {
+            0 => String::new(),
+            number => format!("; {number} due for minutes and not made by the scheduler"),
+        };
         format!(
             "{what}: of {} run(s), {} executed by nobody, {} by both ({} of them without a guard), {} waiting on the new \
-             colour; {} under way on the old{partial}",
+             colour; {} under way on the old{late}{partial}",
             counts.runs, counts.lost, counts.doubled, counts.doubled_unguarded, counts.pending, counts.in_flight
         )
     }

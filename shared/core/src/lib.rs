@@ -7,6 +7,7 @@
 pub mod announcement;
 pub mod audit;
 pub mod colour;
+pub mod dag_management;
 pub mod decision;
 pub mod drill;
 pub mod flag;

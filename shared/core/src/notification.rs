@@ -55,6 +55,7 @@ pub fn compose(place: Place<'_>, detail_type: &str, detail: &Value) -> Notificat
         "Drill Finished" => drill_finished(&mut letter, &detail),
         "Drill Overdue" => drill_overdue(&mut letter, &detail),
         "Readiness Changed" => readiness_changed(&mut letter, &detail),
+        "DAG Management" => dag_management(&mut letter, &detail),
         other => anything_else(&mut letter, other, &detail),
     };
     letter.read_more(detail.text("id", LONGEST_DETAIL).as_deref());
@@ -457,6 +458,54 @@ fn drill_overdue(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     letter.heading("TO UNDO IT");
     letter.paragraph("Nothing was changed, so there is nothing to undo.");
     "DRILL OVERDUE".to_owned()
+}
+
+fn dag_management(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+    let state = detail.word("state");
+    let active = detail.word("active");
+    let standby = detail
+        .colour("active")
+        .map_or_else(|| "the other colour".to_owned(), |active| active.other().to_string());
+    let (happened, advice, headline) = match state.as_str() {
+        "not-activated" => (
+            format!(
+                "{active} is active, but its DAGs are still paused: NO RUN IS EXECUTED for them. It is tried again at every tick."
+            ),
+            format!("Unpause {active}'s DAGs in its Airflow UI if you cannot wait. What was unpaused stays so."),
+            format!("DAGS OF {active} STILL PAUSED"),
+        ),
+        "not-fenced" => (
+            format!(
+                "{active} works. {standby} could not be reached to pause its DAGs; that is tried again at every tick."
+            ),
+            format!(
+                "If the guard is installed: nothing, for it skips {standby}'s runs. If not: see that {standby} cannot execute runs, or \
+                 pause its DAGs by hand."
+            ),
+            format!("{standby} NOT FENCED"),
+        ),
+        _ => (
+            format!("{active}'s DAGs run and {standby}'s are paused, after all."),
+            "Nothing.".to_owned(),
+            format!("DAGS in order: {active} runs, {standby} paused"),
+        ),
+    };
+    letter.heading("WHAT HAPPENED");
+    letter.paragraph(&happened);
+    letter.heading("WHY");
+    letter.paragraph(&detail.reason());
+    letter.heading("WHAT TO DO");
+    letter.bullet(&advice);
+    let by_hand = detail.list("dag_management/by_hand");
+    for id in by_hand.iter().take(MOST_DETAILS).filter_map(Value::as_str) {
+        letter.bullet(&format!("Set {id} by hand: its id is too long for MWAA's API."));
+    }
+    letter.step("To see how it stands:", &Ask::Status);
+    letter.heading("TO UNDO IT");
+    letter.paragraph(&format!(
+        "To have no DAGs paused, deploy the stack with DagManagement=guard, and unpause {standby}'s DAGs."
+    ));
+    headline
 }
 
 fn readiness_changed(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {

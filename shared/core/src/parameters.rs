@@ -3,7 +3,7 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "hold",
     "audited",
     "acknowledged",
@@ -13,6 +13,7 @@ const OURS: [&str; 10] = [
     "readiness",
     "drill-overdue",
     "handover",
+    "managed-dags",
     "transitions",
 ];
 
@@ -110,6 +111,16 @@ impl ParameterNames {
     /// The transition whose hand-over was reported last.
     pub fn handover(&self) -> String {
         format!("{}/handover", self.root)
+    }
+
+    /// Which DAGs are to run, and how far pausing and unpausing have come.
+    pub fn managed_dags(&self) -> String {
+        format!("{}/managed-dags", self.root)
+    }
+
+    /// One part of a list of DAGs that does not fit one parameter.
+    pub fn managed_dags_part(&self, list: &str, number: usize) -> String {
+        format!("{}/managed-dags/{list}-{number}", self.root)
     }
 
     /// The path that holds all transition records.

@@ -132,6 +132,8 @@ pub struct Subject<'a> {
     pub last_proof: Option<Timestamp>,
     /// After how many days that is too long ago; 0 for never.
     pub overdue_days: u32,
+    /// Whether the standby's DAGs are to be paused.
+    pub manages_dags: bool,
 }
 
 /// Judges.

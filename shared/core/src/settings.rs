@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::colour::{Both, Colour};
+use crate::dag_management::DagManagement;
 use crate::drill::{BlockedWindows, DrillPolicy};
 use crate::parameters::ParameterNames;
 use crate::policy::{Mode, OnFlagFault, Policy, Takeover};
+use crate::time::minutes;
 
 /// Where one environment is and what else belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +44,24 @@ pub struct Settings {
     pub readiness_interval_minutes: u32,
     /// How long after a transition the watcher reports which runs were executed; zero means never.
     pub handover_report_after: Duration,
+    /// Whether the standby's DAGs are paused.
+    pub dag_management: DagManagement,
+    /// How long the old colour's runs may go on after a transition before its DAGs are paused.
+    pub drain: Duration,
     /// The pair's event bus.
     pub audit_bus: String,
     /// ARN of the topic that people subscribe to; none means that nobody is told.
     pub notification_topic: Option<String>,
     /// Least severe log line written.
     pub log_level: LogLevel,
+}
+
+impl Settings {
+    /// Whether the standby's DAGs are paused. While failovers are only observed, no DAG is touched either.
+    #[must_use]
+    pub fn manages_dags(&self) -> bool {
+        self.dag_management == DagManagement::Pause && self.policy.mode == Mode::Automatic
+    }
 }
 
 /// Log levels.
@@ -94,6 +108,12 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let drill = reader.drill();
     let readiness_interval_minutes = reader.number("READINESS_INTERVAL_MINUTES", 60, 0, 1440);
     let handover_report_after = reader.seconds("HANDOVER_REPORT_SECONDS", 300, 0, 3600);
+    let dag_management = reader.choice(
+        "DAG_MANAGEMENT",
+        DagManagement::Guard,
+        &[("guard", DagManagement::Guard), ("pause", DagManagement::Pause)],
+    );
+    let drain = minutes(reader.number("DRAIN_MINUTES", 30, 0, 1440));
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
     let log_level = reader.choice(
@@ -127,6 +147,8 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             drill,
             readiness_interval_minutes,
             handover_report_after,
+            dag_management,
+            drain,
             audit_bus,
             notification_topic,
             log_level,

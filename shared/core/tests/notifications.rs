@@ -165,7 +165,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         {"name": "maintenance-windows", "severity": "amber", "colour": null, "what": "both have MON:02:00",
          "fix": "give one of them another window"},
     ]);
-    let rest: [(&str, &'static str, Value); 14] = [
+    let rest: [(&str, &'static str, Value); 17] = [
         (
             "unknown",
             "Environment Unknown",
@@ -244,6 +244,25 @@ fn cases() -> Vec<(String, &'static str, Value)> {
             "Readiness Changed",
             json!({"id": "orders:/orders/active-environment:readiness:2", "level": "green", "previous": "red", "score": 100,
                    "findings": [], "reason": "nothing stands in the way of a takeover"}),
+        ),
+        (
+            "dags-not-activated",
+            "DAG Management",
+            json!({"id": "orders:/orders/active-environment:v3-1:dags-not-activated", "state": "not-activated", "active": "green",
+                   "reason": "not activated: green's DAGs cannot be unpaused now (unavailable: Airflow answered 503 at /dags); tried again at every tick",
+                   "dag_management": {"by_hand": ["a_very_long_id"]}}),
+        ),
+        (
+            "dags-not-fenced",
+            "DAG Management",
+            json!({"id": "orders:/orders/active-environment:v3-1:dags-not-fenced", "state": "not-fenced", "active": "green",
+                   "reason": "not fenced: blue cannot be paused now (timed out: no answer within the check's time); tried again at every tick"}),
+        ),
+        (
+            "dags-in-order",
+            "DAG Management",
+            json!({"id": "orders:/orders/active-environment:v3-1:dags-settled", "state": "settled", "recovered": true, "active": "green",
+                   "reason": "green's DAGs run and blue's are paused"}),
         ),
         (
             "kind-of-a-later-version",

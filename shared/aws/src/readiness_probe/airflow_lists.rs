@@ -22,7 +22,7 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> 
 }
 
 /// All DAGs.
-pub(super) async fn dags(api: &AirflowApi<'_>) -> DagList {
+pub(crate) async fn dags(api: &AirflowApi<'_>) -> DagList {
     let shape = Shape {
         field: "dags",
         what: "DAGs",

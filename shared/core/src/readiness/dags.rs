@@ -22,6 +22,8 @@ pub struct DagComparison<'a> {
     pub paused: Ids<'a>,
     /// Paused on the active only.
     pub unpaused: Ids<'a>,
+    /// The standby's that are not paused.
+    pub not_fenced: Ids<'a>,
 }
 
 /// How much of a list is known.
@@ -105,6 +107,13 @@ impl<'a> DagComparison<'a> {
             extra: absent(active, standby),
             paused: differ(|active, standby| !active.paused && standby.paused),
             unpaused: differ(|active, standby| active.paused && !standby.paused),
+            not_fenced: Ids::of(
+                standby
+                    .dags
+                    .iter()
+                    .filter(|(_, dag)| !dag.paused)
+                    .map(|(id, _)| id.as_str()),
+            ),
         }
     }
 }
@@ -138,24 +147,39 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
         "after a takeover their runs would not exist",
         sync(subject),
     );
-    // Red like a missing one: a paused DAG runs as little. In this product the flag, not the pause switch, keeps the
-    // standby's DAGs from working.
-    add(
-        "dags-paused",
-        Severity::Red,
-        &compared.paused,
-        &format!("paused on {standby} and not on {active}"),
-        "after a takeover they would not run, and nobody would be told",
-        pause(subject, standby, false),
-    );
-    add(
-        "dags-unpaused",
-        Severity::Amber,
-        &compared.unpaused,
-        &format!("paused on {active} and not on {standby}"),
-        "somebody paused them for a reason; after a takeover they would run",
-        pause(subject, standby, true),
-    );
+    if !subject.manages_dags {
+        // Red like a missing one: a paused DAG runs as little. Here the flag, not the pause switch, keeps the standby's
+        // DAGs from working.
+        add(
+            "dags-paused",
+            Severity::Red,
+            &compared.paused,
+            &format!("paused on {standby} and not on {active}"),
+            "after a takeover they would not run, and nobody would be told",
+            pause(subject, standby, false),
+        );
+        add(
+            "dags-unpaused",
+            Severity::Amber,
+            &compared.unpaused,
+            &format!("paused on {active} and not on {standby}"),
+            "somebody paused them for a reason; after a takeover they would run",
+            pause(subject, standby, true),
+        );
+    }
+    if subject.manages_dags {
+        add(
+            "dags-not-fenced",
+            Severity::Amber,
+            &compared.not_fenced,
+            &format!("of {standby} not paused"),
+            "without the guard in them they execute runs there, too",
+            format!(
+                "nothing, if {standby} still drains or a hold stands: the watcher pauses them; else read its log, and see that \
+                 the stack's AirflowRole is User, Op or Admin"
+            ),
+        );
+    }
     add(
         "dags-extra",
         Severity::Amber,

@@ -18,6 +18,7 @@ struct Pair {
     snapshot: Snapshot,
     last_proof: Option<Timestamp>,
     overdue_days: u32,
+    manages_dags: bool,
 }
 
 fn evidence(status: &str) -> Evidence {
@@ -146,6 +147,7 @@ fn twins() -> Pair {
         },
         last_proof: Some(now()),
         overdue_days: 30,
+        manages_dags: false,
     }
 }
 
@@ -161,6 +163,7 @@ fn check(pair: &Pair) -> Readiness {
         snapshot: &pair.snapshot,
         last_proof: pair.last_proof,
         overdue_days: pair.overdue_days,
+        manages_dags: pair.manages_dags,
     };
     assess_readiness(&subject, now())
 }

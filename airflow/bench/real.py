@@ -1,0 +1,177 @@
+"""Flip to first run on the new colour, with the deployed functions and two real Airflow environments: measured, not judged.
+
+The local AWS's MWAA hands every InvokeRestApi on to the real environments.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from real_pair import GUARDED, RealPair
+
+ROOT = Path(__file__).resolve().parents[2]
+GUARD = "bluegreen_guard"
+OTHER = {"blue": "green", "green": "blue"}
+SWITCHES, FAILOVERS = 6, 3
+WINDOW = 10
+"""FailureWindowSeconds. Airflow calls a scheduler unhealthy 30 s after its last heartbeat; the longer of the two counts."""
+SETTLE = 90
+
+
+@dataclass
+class Samples:
+    """Seconds."""
+
+    planned: list[float] = field(default_factory=list)
+    failover: list[float] = field(default_factory=list)
+
+    def row(self) -> tuple[str, ...]:
+        cells: list[str] = []
+        for found in (self.planned, self.failover):
+            three = (min(found), statistics.median(found), max(found)) if found else ()
+            cells += [str(len(found) or "-"), " / ".join(f"{seconds:.1f}" for seconds in three) or "-"]
+        return tuple(cells)
+
+
+@dataclass
+class Measured:
+    version: str
+    tick: int
+    lead: float
+    """Seconds between a planned switch's write and its effect."""
+    killed_to_flag: Samples = field(default_factory=Samples)
+    flag_to_run: Samples = field(default_factory=Samples)
+    due_to_run: Samples = field(default_factory=Samples)
+    killed_to_run: Samples = field(default_factory=Samples)
+    ticks: int = 0
+    lost: int = 0
+    doubled: int = 0
+    tasks: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds from start to end of the task instances that executed, by task."""
+
+
+def measure(python: Path, say: Callable[[str], None]) -> Measured:
+    """Some ten minutes. Raises RealAirflowError or AssertionError if something did not happen at all."""
+    with _deployed(python) as (stack, real):
+        found = Measured(real["blue"].version, real.tick, 10.0)
+        for number in range(SWITCHES):
+            say(f"planned switch {number + 1} of {SWITCHES}")
+            _switch(stack, real, found, number)
+        stack.client("events").enable_rule(Name=f"{stack.name}-every-minute")
+        stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{colour}-heartbeat-lost" for colour in OTHER])
+        for number in range(FAILOVERS):
+            say(f"killed scheduler {number + 1} of {FAILOVERS}")
+            _failover(stack, real, found)
+        _count(real, found)
+        return found
+
+
+def _switch(stack: Any, real: RealPair, found: Measured, number: int) -> None:
+    """At another place between two ticks each time."""
+    active = stack.stands_at()[0]
+    new = OTHER[active]
+    real.sleep_until_after_tick(real.tick * (number + 0.5) / SWITCHES)
+    answer = stack.ask(to=new, reason="benchmark")
+    assert answer["outcome"] == "switched", answer
+    flag = stack.versions()[-1]
+    written, effective = flag.modified.timestamp(), flag.effective_from.timestamp()
+    found.lead = effective - written
+    tick, at = _first_run(real, new, effective)
+    found.flag_to_run.planned.append(at - written)
+    found.due_to_run.planned.append(at - tick)
+
+
+def _failover(stack: Any, real: RealPair, found: Measured) -> None:
+    """Killed just before a tick, with nothing under way."""
+    dead, version = stack.stands_at()
+    alive = OTHER[dead]
+    while True:
+        tick = real.next_tick()
+        real[dead].wait(lambda: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before")
+        if time.time() < tick - 2:
+            break
+    time.sleep(tick - 2 - time.time())
+    real[dead].kill_scheduler()
+    killed = time.time()
+    real[alive].wait(lambda: stack.stands_at() == (alive, version + 1), "the watcher flips by itself")
+    flag = stack.versions()[-1]
+    written = flag.modified.timestamp()
+    _, at = _first_run(real, alive, flag.effective_from.timestamp())
+    found.killed_to_flag.failover.append(written - killed)
+    found.flag_to_run.failover.append(at - written)
+    found.killed_to_run.failover.append(at - killed)
+    real[dead].restart_scheduler()
+
+
+def _first_run(real: RealPair, colour: str, since: float) -> tuple[float, float]:
+    """The first execution on the colour of a tick that it owns: the tick, and when its task began."""
+
+    def first() -> tuple[float, float] | None:
+        at = [(e.at, tick) for tick, who in real.executions(GUARDED).items() for e in who if e.colour == colour and tick >= since]
+        return (min(at)[1], min(at)[0]) if at else None
+
+    tick, at = real[colour].wait(first, f"{colour} executes its first run")
+    return tick, at
+
+
+def _count(real: RealPair, found: Measured) -> None:
+    until = time.time() // real.tick * real.tick
+    real["blue"].wait(lambda: real.settled(GUARDED, until), "both environments have ended all runs")
+    executions = [who for tick, who in real.executions(GUARDED).items() if tick <= until]
+    found.ticks = len(executions)
+    found.lost, found.doubled = sum(not who for who in executions), sum(len(who) > 1 for who in executions)
+    for colour in OTHER:
+        executed = {line[1] for line in real[colour].executed(GUARDED)}
+        for run in executed:
+            path = f"dags/{GUARDED}/dagRuns/{run.replace('+', '%2B')}/taskInstances"
+            for instance in real[colour].request("GET", path)["task_instances"]:
+                # A guard that waited has a start and an end that lie a minute apart.
+                if instance["state"] == "success" and instance["duration"] is not None:
+                    found.tasks.setdefault(instance["task_id"], []).append(instance["duration"])
+
+
+def median_task(found: Measured, guard: bool) -> str:
+    """Of the guard, or of the DAG's own task."""
+    seconds = [s for task, all_of_it in found.tasks.items() for s in all_of_it if (task == GUARD) == guard]
+    return f"{statistics.median(seconds):.2f} (of {len(seconds)})" if seconds else "-"
+
+
+@contextmanager
+def _deployed(python: Path) -> Iterator[tuple[Any, RealPair]]:
+    setup = _end_to_end()
+    with tempfile.TemporaryDirectory(prefix="bench-airflow-") as name:
+        folder = Path(name)
+        template = setup.built_template(setup.TEMPLATE, setup.BINARIES, folder)
+        with setup.LocalAws(log=folder / "local.log") as aws:
+            clients = setup.Clients(aws)
+            options = {"AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": str(SETTLE)}
+            real = RealPair(python, aws.environment(), "/e2e/pair-1/active-environment", options=options)
+            try:
+                real.start()
+                stack = setup.create_pair(
+                    aws, clients, setup.upload(aws, template), environments=real.forwarded(),
+                    FailureWindowSeconds=str(WINDOW), FailoverBudgetPerDay="24",
+                )  # fmt: skip
+                assert stack.flag_name == real["blue"].environment["AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER"]
+                yield stack, real
+            finally:
+                real.stop()
+
+
+def _end_to_end() -> ModuleType:
+    """The deployment of the end-to-end tests."""
+    spec = importlib.util.spec_from_file_location("end_to_end", ROOT / "tests/e2e/conftest.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

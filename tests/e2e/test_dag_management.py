@@ -1,0 +1,325 @@
+"""`DagManagement=pause`: after a transition the new colour's DAGs run and the old one's are paused, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from conftest import Deploy
+from pair import Pair, only
+
+VERSIONS = ["3.0.6", "2.10.5", "3.3.2"]
+LONG = "a_dag_whose_id_is_longer_than_the_path_that_invoke_rest_api_takes_in_one_request"
+PATCH = '"Method":"PATCH"'
+
+
+def dags(*, paused: tuple[str, ...] = (), running: tuple[str, ...] = ("orders", "invoices", "stock")) -> dict[str, dict[str, bool]]:
+    return {**{dag_id: {"paused": False} for dag_id in running}, **{dag_id: {"paused": True} for dag_id in paused}}
+
+
+def ask_airflow(pair: Pair, colour: str, method: str, path: str, body: Any = None, **query: str) -> Any:
+    more = {"Body": body} if body is not None else {}
+    return pair.client("mwaa").invoke_rest_api(Name=pair.environments[colour], Method=method, Path=path, QueryParameters=query,
+                                               **more)["RestApiResponse"]
+
+
+def unpaused(pair: Pair, colour: str) -> set[str]:
+    """The DAGs that run on it, as its Airflow lists them."""
+    found: set[str] = set()
+    offset, total = 0, 1
+    while offset < total:
+        page = ask_airflow(pair, colour, "GET", "/dags", limit="100", offset=str(offset))
+        found |= {dag["dag_id"] for dag in page["dags"] if not dag["is_paused"]}
+        offset, total = offset + max(1, len(page["dags"])), page["total_entries"]
+    return found
+
+
+def pause_by_hand(pair: Pair, colour: str, dag_id: str, is_paused: bool = True) -> None:
+    ask_airflow(pair, colour, "PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
+
+
+def progress(pair: Pair) -> dict[str, Any]:
+    return json.loads(pair.parameter("managed-dags") or "{}")
+
+
+def let_time_pass(pair: Pair, seconds: float) -> None:
+    """The drain began so much earlier."""
+    stored = progress(pair)
+    since = datetime.fromisoformat(stored["since"]) - timedelta(seconds=seconds)
+    stored["since"] = since.isoformat().replace("+00:00", "Z")
+    pair.client("ssm").put_parameter(Name=f"{pair.root}/managed-dags", Value=json.dumps(stored), Type="String", Overwrite=True)
+
+
+def run(dag_id: str, minutes_ago: float, state: str = "running") -> dict[str, Any]:
+    began = (datetime.now(timezone.utc) - timedelta(minutes=minutes_ago)).isoformat()
+    return {"dag_id": dag_id, "run_id": f"r-{dag_id}", "state": state, "instant": began, "start_date": began, "tasks": {}}
+
+
+def settle(pair: Pair) -> dict[str, Any]:
+    """The rest after a transition is over, and the watcher looks."""
+    let_time_pass(pair, 31)
+    return pair.tick()["dag_management"]
+
+
+@pytest.fixture
+def paused_pair(deploy: Deploy) -> Deploy:
+    """A pair that pauses, with green fenced: ready for anything."""
+    def made(version: str = "3.0.6", blue: Any = None, green: Any = None, **parameters: str) -> Pair:
+        blue = blue if blue is not None else dags(paused=("retired",))
+        green = green if green is not None else dags(paused=("retired",))
+        settings = {"airflow_version": version}
+        pair = deploy(environments={"blue": {**settings, "dags": blue}, "green": {**settings, "dags": green}},
+                      DagManagement="pause", AirflowRole="Op", ReadinessIntervalMinutes="0", **parameters)
+        pair.look_once_a_tick()
+        assert pair.tick()["dag_management"]["state"] == "draining"
+        assert settle(pair)["state"] == "settled", progress(pair)
+        return pair
+
+    return made
+
+
+def test_at_first_the_standby_is_paused_and_the_active_left_alone(deploy: Deploy):
+    both = {"blue": {"dags": dags(paused=("retired",))}, "green": {"dags": dags(running=("orders", "invoices", "stock", "retired"))}}
+    pair = deploy(environments=both, DagManagement="pause", AirflowRole="Op")
+    first = pair.tick()["dag_management"]
+    assert (first["state"], first["paused"], first["unpaused"]) == ("draining", 0, 0), "not within 30 s"
+    assert progress(pair)["unpaused"]["ids"] == ["invoices", "orders", "stock"]
+    second = settle(pair)
+    assert (second["state"], second["paused"]) == ("settled", 4)
+    assert unpaused(pair, "green") == set() and unpaused(pair, "blue") == {"orders", "invoices", "stock"}
+    event = only(pair.wait_for_audit("DAG Management"))
+    assert (event["state"], event["outcome"], event["active"]) == ("settled", "succeeded", "blue")
+    status = pair.ask(action="status")["dag_management"]
+    assert (status["state"], status["active"], status["remembered"]) == ("settled", "blue", 3), status
+    calm = pair.tick()["dag_management"]
+    assert (calm["state"], calm["paused"], calm["unpaused"]) == ("settled", 0, 0)
+    assert len(pair.audit("DAG Management")) == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_there_and_back_every_dag_is_as_it_was(paused_pair: Deploy, version: str):
+    pair = paused_pair(version)
+    pause_by_hand(pair, "blue", "stock")  # nobody has looked since
+    answer = pair.ask(to="green")
+    assert answer["outcome"] == "switched", answer
+    assert (answer["dag_management"]["state"], answer["dag_management"]["unpaused"]) == ("draining", 2), answer
+    assert unpaused(pair, "green") == {"orders", "invoices"}, "what a person paused stays paused"
+    assert unpaused(pair, "blue") == {"orders", "invoices"}, "it drains first"
+    assert settle(pair)["state"] == "settled"
+    assert unpaused(pair, "green") == {"orders", "invoices"} and unpaused(pair, "blue") == set()
+    back = pair.ask(action="rollback", force=True)
+    assert (back["outcome"], back["dag_management"]["unpaused"]) == ("switched", 2), back
+    assert settle(pair)["state"] == "settled"
+    assert unpaused(pair, "blue") == {"orders", "invoices"} and unpaused(pair, "green") == set()
+    states = [event["state"] for event in pair.audit("DAG Management")]
+    assert states == ["settled"] * 3, "told once for each transition and for the first look"
+
+
+def test_a_flag_written_by_hand_is_followed_by_the_next_tick(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.write_by_hand("green")
+    assert pair.tick()["dag_management"]["unpaused"] == 3
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
+    assert settle(pair)["paused"] == 3 and unpaused(pair, "blue") == set()
+
+
+def test_runs_in_progress_are_not_cut_and_dags_at_rest_do_not_wait_for_them(paused_pair: Deploy):
+    pair = paused_pair(DrainMinutes="10")
+    pair.environment("blue", runs=[run("orders", 5)])
+    pair.ask(to="green")
+    # Begun after the transition: the old colour's own, which nobody waits for.
+    pair.environment("blue", runs=[run("orders", 5), run("stock", -0.1)])
+    first = settle(pair)
+    assert first["state"] == "draining" and "orders" in first["detail"], first
+    assert unpaused(pair, "blue") == {"orders"}
+    pair.environment("blue", runs=[run("orders", 5, "success")])
+    assert pair.tick()["dag_management"]["state"] == "settled" and unpaused(pair, "blue") == set()
+
+
+def test_after_the_time_to_drain_what_still_runs_is_paused_too(paused_pair: Deploy):
+    pair = paused_pair(DrainMinutes="10")
+    pair.environment("blue", runs=[run("orders", 5)])
+    pair.ask(to="green")
+    assert settle(pair)["state"] == "draining"
+    let_time_pass(pair, 600)
+    assert pair.tick()["dag_management"]["state"] == "settled" and unpaused(pair, "blue") == set()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_dead_environment_stops_no_failover_and_is_fenced_when_it_is_back(paused_pair: Deploy, version: str):
+    pair = paused_pair(version)
+    pair.environment("blue", status="UNAVAILABLE", rest_api="down")
+    answer = pair.tick()
+    assert answer["decision"] == "failover", answer
+    assert answer["dag_management"]["state"] == "not-fenced" and "not fenced" in answer["dag_management"]["detail"], answer
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}, "by what was remembered"
+    assert pair.audit("DAG Management", state="not-fenced") == [], "an answer may be a moment late"
+    let_time_pass(pair, 100)
+    assert pair.tick()["dag_management"]["state"] == "not-fenced"
+    assert pair.tick()["dag_management"]["state"] == "not-fenced"
+    assert only(pair.wait_for_audit("DAG Management", state="not-fenced"))["outcome"] == "failed", "told once"
+    pair.environment("blue", status="AVAILABLE", rest_api="up")
+    assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}
+    assert pair.tick()["dag_management"]["state"] == "settled"
+    assert unpaused(pair, "blue") == set() and unpaused(pair, "green") == {"orders", "invoices", "stock"}
+    pair.wait_for_audit("DAG Management", outcome="recovered")
+
+
+def test_nothing_is_paused_before_the_new_colours_dags_run(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.environment("green", rest_api="down")
+    answer = pair.ask(to="green", force=True)
+    assert answer["outcome"] == "switched" and answer["dag_management"]["state"] == "not-activated", answer
+    let_time_pass(pair, 4000)
+    assert pair.tick()["dag_management"]["state"] == "not-activated"
+    assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}, "somebody must do the work"
+    assert only(pair.wait_for_audit("DAG Management", state="not-activated"))["outcome"] == "failed"
+    pair.environment("green", rest_api="up")
+    assert pair.tick()["dag_management"]["unpaused"] == 3
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
+
+
+def test_a_role_that_may_not_pause_is_named(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.aws.add_fault("access-denied", "airflow", "InvokeRestApi", match=PATCH)
+    answer = pair.ask(to="green")
+    assert answer["dag_management"]["state"] == "not-activated", answer
+    assert "AirflowRole" in answer["dag_management"]["detail"]
+
+
+@pytest.mark.long(60)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_five_thousand_dags_throttled_half_way(paused_pair: Deploy, version: str):
+    many = {f"team_{number % 7}_job_{number:05}": {"paused": number % 500 == 0} for number in range(1, 5001)}
+    wanted = {dag_id for dag_id, dag in many.items() if not dag["paused"]}
+    pair = paused_pair(version, blue=many, green=many)
+    assert progress(pair)["unpaused"]["parts"]["count"] > 1 and progress(pair)["unpaused"]["count"] == len(wanted)
+    pair.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=PATCH, after=5, times=4)
+    since = pair.aws.calls_so_far()
+    answer = pair.ask(to="green")
+    assert answer["outcome"] == "switched", answer
+    for _ in range(6):
+        if unpaused(pair, "green") == wanted:
+            break
+        pair.tick()
+    assert unpaused(pair, "green") == wanted, "none is missed and none too many"
+    patches = [call for call in pair.aws.calls(since) if call["operation"] == "InvokeRestApi" and PATCH in str(call).replace("\\", "")]
+    assert len(patches) < 700, f"{len(patches)} requests for {len(wanted)} DAGs"
+    let_time_pass(pair, 31)
+    for _ in range(6):
+        if pair.tick()["dag_management"]["state"] == "settled":
+            break
+    assert unpaused(pair, "blue") == set()
+    left = pair.client("ssm").get_parameters_by_path(Path=f"{pair.root}/managed-dags")["Parameters"]
+    assert len(left) == progress(pair)["unpaused"]["parts"]["count"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_id_too_long_for_a_path_is_set_by_its_pattern_or_named(paused_pair: Deploy, version: str):
+    alone = {"orders": {"paused": False}, LONG: {"paused": False}, "retired": {"paused": True}}
+    pair = paused_pair(version, blue=alone, green=alone)
+    assert "by_hand" not in pair.ask(to="green")["dag_management"]
+    assert unpaused(pair, "green") == {"orders", LONG}
+    settle(pair)
+    # Its pattern would now match one that a person paused.
+    pair.environment("green", dags={**alone, f"{LONG}_2": {"paused": True}})
+    pair.environment("blue", dags={**{dag_id: {"paused": True} for dag_id in alone}, f"{LONG}_2": {"paused": True}})
+    back = pair.ask(to="blue")["dag_management"]
+    assert (back["by_hand"], back["unpaused"]) == ([LONG], 1), back
+    assert unpaused(pair, "blue") == {"orders"}
+
+
+@pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after"])
+@pytest.mark.parametrize("nth", range(8))
+def test_a_function_killed_at_any_write_leaves_nothing_wrong(paused_pair: Deploy, kind: str, nth: int):
+    blue = {"orders": {"paused": False}, "invoices": {"paused": False}, "stock": {"paused": False}, "retired": {"paused": True},
+            "old": {"paused": True}}
+    pair = paused_pair(blue=blue, green=blue)
+    # Every write of a switch and of what follows: the store's and Airflow's.
+    in_airflow, in_store = nth % 2 == 0, nth % 2 == 1
+    fault = pair.aws.add_fault(kind, "airflow", "InvokeRestApi", match=PATCH, after=nth // 2, times=1) if in_airflow else \
+        pair.aws.add_fault(kind, "ssm", "PutParameter", match=f"{pair.root}/managed-dags", after=nth // 2, times=1)
+    pair.invoke("switch-handler", {"to": "green"})
+    if pair.stands_at()[0] != "green":
+        pair.ask(to="green")
+    for _ in range(6):
+        pair.invoke("health-watcher", {})
+        let_time_pass(pair, 31)
+    assert pair.hits(fault) <= 1
+    assert pair.tick()["dag_management"]["state"] == "settled"
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"} and unpaused(pair, "blue") == set()
+    assert progress(pair)["unpaused"]["ids"] == ["invoices", "orders", "stock"]
+
+
+@pytest.mark.parametrize("kind", ["throttle", "server-error", "timeout", "lost-response"])
+def test_a_store_that_fails_after_the_switch_fails_no_switch(paused_pair: Deploy, kind: str):
+    pair = paused_pair()
+    more = {"latency_ms": 9000} if kind == "timeout" else {}
+    pair.aws.add_fault(kind, "ssm", "PutParameter", match=f"{pair.root}/managed-dags", times=3, **more)
+    answer = pair.ask(to="green")
+    assert answer["outcome"] == "switched", answer
+    pair.aws.clear_faults()
+    pair.tick()
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
+
+
+def test_what_somebody_unpauses_on_the_standby_is_paused_again_unless_a_hold_stands(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.hold("trying the new release on green")
+    pause_by_hand(pair, "green", "orders", False)
+    assert pair.tick()["dag_management"]["state"] == "settled" and unpaused(pair, "green") == {"orders"}
+    pair.release()
+    assert pair.tick()["dag_management"]["state"] == "draining"
+    assert settle(pair)["paused"] == 1 and unpaused(pair, "green") == set()
+
+
+def test_a_dag_that_vanished_from_the_active_is_still_unpaused_on_the_other(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.environment("blue", dags={"orders": {"paused": False}})  # a broken import takes two away
+    pair.tick()
+    pair.ask(to="green")
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
+
+
+def test_a_dag_that_only_the_standby_has_stays_paused(paused_pair: Deploy):
+    pair = paused_pair(green=dags(paused=("retired", "not_released")))
+    pair.tick()
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+    assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
+
+
+def test_a_drill_takes_the_dags_along_and_back(paused_pair: Deploy):
+    pair = paused_pair()
+    answer = pair.ask(action="drill", hold_minutes=1)
+    assert answer["outcome"] == "pending" and answer["dag_management"]["unpaused"] == 3, answer
+    settle(pair)
+    pair.aws.age_parameter(pair.flag_name, 90)
+    back = pair.tick()
+    assert back["decision"] == "drill-return" and back["dag_management"]["unpaused"] == 3, back
+    settle(pair)
+    assert unpaused(pair, "blue") == {"orders", "invoices", "stock"} and unpaused(pair, "green") == set()
+
+
+@pytest.mark.parametrize("parameters", [{}, {"DagManagement": "pause", "AirflowRole": "Op", "FailoverMode": "observe"}])
+def test_without_it_or_while_observing_no_dag_is_touched(deploy: Deploy, parameters: dict[str, str]):
+    both = {"blue": {"dags": dags()}, "green": {"dags": dags()}}
+    pair = deploy(environments=both, **parameters)
+    since = pair.aws.calls_so_far()
+    assert "dag_management" not in pair.tick()
+    assert "dag_management" not in pair.ask(to="green")
+    pair.tick()
+    assert unpaused(pair, "blue") == unpaused(pair, "green") == {"orders", "invoices", "stock"}
+    assert pair.parameter("managed-dags") is None
+    assert not [call for call in pair.aws.calls(since) if PATCH in str(call).replace("\\", "")]
+
+
+def test_readiness_takes_a_paused_standby_for_normal_and_an_unpaused_one_for_a_fault(paused_pair: Deploy):
+    pair = paused_pair()
+    names = [finding["name"] for finding in pair.ask(action="check")["readiness"]["findings"]]
+    assert not [name for name in names if name.startswith("dags-")], names
+    pause_by_hand(pair, "green", "orders", False)
+    check = pair.ask(action="check")["readiness"]["findings"]
+    assert "orders" in only(finding["what"] for finding in check if finding["name"] == "dags-not-fenced")
