@@ -48,7 +48,7 @@ $(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
 # They work for a second or two here, so that they are built quickly is worth more than that they are fast.
 $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
 	@echo "== installing cargo-deny and cargo-machete into $(TOOLS_CARGO) (minutes, once)"
-	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	  cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
 	@touch $@
 

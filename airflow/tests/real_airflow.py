@@ -47,7 +47,12 @@ class RealAirflowError(RuntimeError):
 
 
 class ServerFault(RealAirflowError):
-    """The web server answered with a fault of its own, such as a database that is locked for too long."""
+    """The web server answered with a fault of its own, such as a locked database."""
+
+
+LOCKED = "database is locked"
+"""SQLite says so at once to one of two that have read and want to write. Nothing was written then."""
+ATTEMPTS = 10
 
 
 def free_port() -> int:
@@ -295,6 +300,16 @@ class RealAirflow:
             kind = ServerFault if error.code >= 500 else RealAirflowError
             raise kind(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
 
+    def _write(self, path: str, body: Any) -> Any:
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.request("POST", path, body)
+            except ServerFault:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            time.sleep(1)
+        return None
+
     def health(self) -> Any:
         """What Airflow says of itself."""
         return self.request("GET", "monitor/health" if self.is_3 else "health")
@@ -329,7 +344,7 @@ class RealAirflow:
         """Start a manual run; answers its run id."""
         body = {"logical_date": None, **more} if self.is_3 else {
             {"logical_date": "execution_date"}.get(k, k): v for k, v in more.items()}
-        return str(self.request("POST", f"dags/{dag}/dagRuns", body)["dag_run_id"])
+        return str(self._write(f"dags/{dag}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """All runs of a DAG, page by page."""
@@ -355,7 +370,7 @@ class RealAirflow:
 
     def clear(self, dag: str, run: str, tasks: list[str], **more: Any) -> None:
         body = {"dry_run": False, "dag_run_id": run, "task_ids": tasks, "only_failed": False, "reset_dag_runs": True, **more}
-        self.request("POST", f"dags/{dag}/clearTaskInstances", body)
+        self._write(f"dags/{dag}/clearTaskInstances", body)
 
     def xcom(self, dag: str, run: str, task: str, key: str) -> Any:
         run = urllib.parse.quote(run, safe="")

@@ -142,7 +142,7 @@ with case("empty_dag"):
 with case("defaults", default_args={"depends_on_past": True, "trigger_rule": "all_done", "pool": "nowhere", "retries": 0}):
     work("only", pool="default_pool")
 
-for name in ("yesterday", "yesterday_too"):
+for name in ("yesterday", *(f"backfilled_{number}" for number in range(4))):
     with case(name, schedule="0 0 * * *") as daily:
         work("only")
     globals()[name] = daily
