@@ -99,10 +99,14 @@ $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed: airflow/tests/requirement
 	@echo "== installing Airflow $(AIRFLOW_VERSION) into $(@D)"
 	@$(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv venv --quiet --clear --python $(PYTHON) $(@D)
 	@VIRTUAL_ENV=$(abspath $(@D)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --requirement $<
-	@VIRTUAL_ENV=$(abspath $(@D)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --editable airflow
 	@touch $@
 
-$(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed
+# Apart, and again when its metadata changes: the entry points of an editable installation are those of the day it was made.
+$(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed-package: airflow/pyproject.toml $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed
+	@VIRTUAL_ENV=$(abspath $(@D)) $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv pip install --quiet --no-deps --reinstall-package mwaa-bluegreen --editable airflow
+	@touch $@
+
+$(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed-package
 
 test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit

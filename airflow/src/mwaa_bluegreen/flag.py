@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
-from mwaa_bluegreen.ownership import COLOURS, MAX_LEAD, HistoryEntry, Version, in_force, nanoseconds
+from mwaa_bluegreen.ownership import COLOURS, MAX_LEAD, HistoryEntry, Version, as_datetime, in_force, nanoseconds, sentence
 
 Answer = TypeVar("Answer")
 
@@ -35,6 +35,17 @@ class Owner:
     """`blue` or `green`."""
     version: int
     """Version of the flag: the fencing token."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """An owner with what the flag's history tells of its version."""
+
+    owner: Owner
+    since: datetime | None
+    """When the version took effect; None if only the history could not be read."""
+    why: str | None
+    """Its writer's sentence: foreign text."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Flag:
         self._now, self._monotonic, self._sleep = now, monotonic, sleep
         self._lock = threading.Lock()
         self._cached: tuple[float, _Current] | None = None
+        self._remembered: tuple[_Current, list[HistoryEntry]] | None = None
 
     def owner(self, instant: datetime) -> Owner:
         """The owner of an instant (an aware datetime).
@@ -81,6 +93,22 @@ class Flag:
         if found is None:
             raise StoreUnavailable(f"the history of {self._parameter} is empty although it has version {current.version}")
         return self._owner(found)
+
+    def in_force(self, instant: datetime) -> InForce:
+        """As `owner`, with since when and why. One GetParameterHistory more, but only after a new version."""
+        at = nanoseconds(instant)
+        current = self._current(at)
+        try:
+            history = self._known_history(current)
+        except StoreUnavailable:
+            # As far as `owner` needs no history, neither does this.
+            if at <= current.modified + MAX_LEAD:
+                raise
+            return InForce(self._owner(Version(current.version, current.value, current.modified)), None, None)
+        found = in_force(history, at)
+        if found is None:
+            raise StoreUnavailable(f"the history of {self._parameter} is empty although it has version {current.version}")
+        return InForce(self._owner(found), as_datetime(found.effective_from), sentence(history, found.version))
 
     def current(self) -> Owner:
         """The flag's value now, as DAGs compare it that know nothing of ownership. Raises as `owner`."""
@@ -107,6 +135,16 @@ class Flag:
             current = _Current(entry.value, entry.version, entry.modified, asked_at)
             self._cached = (read_at, current)
             return current
+
+    def _known_history(self, current: _Current) -> list[HistoryEntry]:
+        """The history up to this version, which nothing can change any more."""
+        if self._remembered is not None:
+            known, history = self._remembered
+            if (known.version, known.modified) == (current.version, current.modified):
+                return history
+        history = self._history(current)
+        self._remembered = (current, history)
+        return history
 
     def _history(self, current: _Current) -> list[HistoryEntry]:
         newest = 0

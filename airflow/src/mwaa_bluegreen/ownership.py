@@ -104,6 +104,25 @@ def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
     return known[0] if known else None
 
 
+def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:
+    """What its writer said of one version, without the tail; None if that is nothing, or an earlier version's words.
+
+    A write from another road can inherit the Description, as `versions` says.
+    """
+    upto = sorted((entry for entry in history if entry.version <= number), key=lambda entry: entry.version)
+    if not upto or upto[-1].version != number or upto[-1].description is None:
+        return None
+    told = upto[-1].description
+    before = [entry for entry in upto if entry.version < number]
+    tail = read_tail(told)
+    if tail is not None:
+        records = [known[1] for entry in before if (known := read_tail(entry.description)) is not None]
+        if tail[1] in records and before[-1].value != upto[-1].value:
+            return None
+        told = told[: told.rfind(_TAIL_START)]
+    return told.strip() or None
+
+
 def read_tail(description: str | None) -> tuple[int, str] | None:
     """`effective_from` and the record's name from the end of a Description; None if there is no whole tail."""
     start = -1 if description is None else description.rfind(_TAIL_START)

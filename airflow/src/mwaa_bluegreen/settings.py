@@ -16,6 +16,7 @@ from mwaa_bluegreen.ownership import COLOURS
 
 DEFAULT_PARAMETER = "/mwaa/blue-green/active-environment"
 MODES = ("all", "tagged", "observe", "off")
+MARK = ("on", "off")
 MAX_SETTLE_SECONDS = 86_400
 DEFAULT_SETTLE_SECONDS = 420
 """How late an automatic failover may be written and still find the runs it is back-dated to: the controller's longest
@@ -59,6 +60,14 @@ def mode(lookup: Lookup = from_airflow) -> str:
             f"custom.bluegreen_guard (or MWAA_BLUEGREEN_GUARD) is {given!r}; allowed are {', '.join(MODES)}"
         )
     return given
+
+
+def mark(lookup: Lookup = from_airflow) -> bool:
+    """Whether Airflow's UI gets the mark. Raises ConfigurationInvalid."""
+    given = lookup("bluegreen_mark") or "off"
+    if given not in MARK:
+        raise ConfigurationInvalid(f"custom.bluegreen_mark is {given!r}; allowed are {', '.join(MARK)}")
+    return given == "on"
 
 
 def read(lookup: Lookup = from_airflow) -> Settings:

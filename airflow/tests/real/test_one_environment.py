@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.cookiejar
+import re
 import time
+import urllib.parse
+import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from conftest import TheFlag
-from real_airflow import LOCKED, RealAirflow, RealAirflowError
+from real_airflow import ANSWER_PATIENCE, LOCKED, RealAirflow, RealAirflowError
 from runs import GUARD, WORK, count, guard_line
 
 
@@ -177,3 +181,58 @@ def test_garbage_in_the_flag_executes_nothing(blue: RealAirflow, the_flag: TheFl
     assert "holds 'Blue'; allowed are blue and green" in guard_line(blue, "plain", run)
     the_flag.write("blue", seconds_from_now=-600)  # a restore is back-dated
     assert blue.finished("plain", run) == "success"
+
+
+# -- the mark in the UI --------------------------------------------------------------------------------------------------
+
+
+class Browser:
+    def __init__(self, environment: RealAirflow) -> None:
+        self.url = environment.url
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        )
+
+    def open(self, path: str, **form: str) -> tuple[str, str]:
+        """Where it ends, and what is shown."""
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with self.opener.open(f"{self.url}{path}", data, timeout=ANSWER_PATIENCE) as answer:
+            return urllib.parse.urlsplit(answer.url).path, answer.read().decode()
+
+    def log_in(self, user: str) -> None:
+        """Airflow 2; the password is the name."""
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.open("/login/")[1])
+        assert token
+        self.open("/login/", username=user, password=user, csrf_token=token[1])
+
+
+def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow, the_flag: TheFlag) -> None:
+    browser = Browser(blue)
+    if blue.is_3:
+        if not blue.version.startswith("3.0."):
+            (plugin,) = [found for found in blue.request("GET", "plugins")["plugins"] if found["name"] == "bluegreen_mark"]
+            (entry,) = plugin["external_views"]
+            assert (entry["name"], entry["href"], entry["url_route"]) == ("Blue-Green", "/bluegreen/", "bluegreen")
+    else:
+        assert browser.open("/bluegreen/")[0] == "/login/"
+        browser.log_in("admin")
+        assert re.search(r'<a href="/bluegreen/">\s*Blue-Green', browser.open("/home")[1])
+        blue.command("users", "create", "--username", "viewer", "--password", "viewer", "--role", "Viewer",
+                     "--firstname", "a", "--lastname", "a", "--email", "viewer@example.org")  # fmt: skip
+        viewer = Browser(blue)
+        viewer.log_in("viewer")
+        assert "Blue-Green" not in viewer.open("/home")[1]
+        assert "<h1 " in viewer.open("/bluegreen/")[1]
+    for colour, word in [("blue", "ACTIVE"), ("green", "STANDBY")]:
+        version, effective = the_flag.write(colour, 0)
+
+        def shown(version: int = version) -> str:
+            path, html = browser.open("/bluegreen/")
+            assert path == "/bluegreen/"
+            return html if f"<dd>{version}</dd>" in html else ""
+
+        html = blue.wait(shown, "the page knows the new version")
+        assert f">{word}</h1>" in html
+        assert f"Runs that are due now belong to {'it' if colour == 'blue' else colour}." in html
+        assert f"<dd>{effective:%Y-%m-%d %H:%M:%S} UTC</dd>" in html
+        assert ("<dd>switch: test</dd>" in html) is not blue.is_3

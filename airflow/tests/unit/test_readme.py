@@ -21,6 +21,7 @@ def test_the_table_of_options_is_complete_and_has_the_defaults() -> None:
 
     found = settings.read(lookup)
     assert settings.mode(lookup) == table["bluegreen_guard"].strip("`")
+    assert settings.mark(lookup) is (table["bluegreen_mark"] == "`on`")
     assert sorted(asked) == sorted(table)
     assert table["bluegreen_flag_parameter"] == f"`{found.parameter}`"
     assert table["bluegreen_settle_seconds"] == str(found.settle_seconds)
