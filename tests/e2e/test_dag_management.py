@@ -241,6 +241,18 @@ def test_what_a_straggler_pauses_is_unpaused_and_not_learned(paused_pair: Deploy
     assert progress(pair)["unpaused"]["ids"] == ["invoices", "stock"]
 
 
+def test_an_active_that_ran_and_cannot_be_asked_again_does_not_leave_the_other_unpaused(paused_pair: Deploy):
+    pair = paused_pair()
+    pair.ask(to="green")
+    pair.environment("green", rest_api="down")
+    assert settle(pair)["state"] == "settled" and unpaused(pair, "blue") == set()
+    assert not progress(pair)["verified"] and progress(pair)["unpaused"]["ids"] == ["invoices", "orders", "stock"]
+    pair.environment("green", rest_api="up")
+    pause_by_hand(pair, "green", "orders")
+    assert pair.tick()["dag_management"]["unpaused"] == 1, "a straggler may have paused it"
+    assert progress(pair)["verified"]
+
+
 def test_a_dead_environment_that_was_never_listed_stops_nothing(deploy: Deploy):
     both = {"blue": {"dags": dags(), "status": "UNAVAILABLE", "rest_api": "down"}, "green": {"dags": dags(paused=("retired",))}}
     pair = deploy(environments=both, DagManagement="pause", AirflowRole="Op")

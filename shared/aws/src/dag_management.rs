@@ -187,12 +187,16 @@ impl<'a> Work<'a> {
             let saved = self.save().await;
             let activated = self.activate(active).await?;
             saved?;
-            if let Err(stopped) = activated {
-                return Ok(stopped);
-            }
-            self.progress.verified = elapsed(self.progress.written, began) >= VERIFY_AFTER;
-            if self.progress.phase == Phase::Activating {
-                self.progress.phase = Phase::Fencing;
+            match activated {
+                Ok(()) => {
+                    self.progress.verified = elapsed(self.progress.written, began) >= VERIFY_AFTER;
+                    if self.progress.phase == Phase::Activating {
+                        self.progress.phase = Phase::Fencing;
+                    }
+                }
+                Err(stopped) if self.progress.phase == Phase::Activating => return Ok(stopped),
+                // They ran when last seen, so the standby may be paused; nothing is learned until they are seen again.
+                Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
             }
         }
         self.save().await?;
