@@ -3,54 +3,40 @@
 //! Every step may be repeated, and may be cut short anywhere: what is left is asked of Airflow again. The environment that
 //! was left never holds up the one that works.
 
-use std::collections::{BTreeSet, HashMap};
+mod memory;
+mod requests;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_smithy_types::Document;
 use bluegreen_core::audit;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::dag_management::{
-    Fence, Phase, Plan, Progress, READING_TIME, REST, Remembered, Report, Standing, State, VERIFY_AFTER, activation,
-    busy, fence, path_of, remember,
+    Fence, Phase, Plan, Progress, READING_TIME, REST, Report, Standing, State, VERIFY_AFTER, activation, busy, fence,
+    remember,
 };
-use bluegreen_core::handover::Run;
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::readiness::{Dag, DagList};
+use bluegreen_core::readiness::{DagList, some_of};
 use bluegreen_core::time::{after, elapsed, to_second};
-use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::airflow_api::{AirflowApi, PAGE, Pace, Question, Shape, count, number, other_shape, text};
+use self::requests::Listing;
+use crate::airflow_api::{Pace, Question};
 use crate::answer::FunctionError;
 use crate::clock;
-use crate::dag_list_storage::{LONGEST_INLINE, LONGEST_INLINE_OWED, pack, unpack};
 use crate::function::Shell;
-use crate::readiness_probe::airflow_lists;
-use crate::run_probe::read_run;
-
-/// Requests under way at once.
-const IN_FLIGHT: usize = 4;
 
 /// Times that what is left is asked for and set. DAGs may appear in between.
 const ROUNDS: u32 = 4;
-
-/// Requests for one pattern: with a hundred DAGs each, ten times the largest installation known.
-const MOST_PAGES: u32 = 500;
 
 /// How long the environment that was left is waited for in one turn.
 const FENCING_TIME: Duration = Duration::from_secs(12);
 
 /// A person is told of an environment that does not answer once it has not for so long.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Lists that nothing names any more are kept so long, for a slower writer may be about to name one.
-const KEEP_LISTS: Duration = Duration::from_secs(600);
-
-/// DAGs named in an answer.
-const NAMED: usize = 20;
 
 /// One occasion to go on with the work.
 #[derive(Debug, Clone, Copy)]
@@ -130,13 +116,6 @@ pub async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, Funct
     }
     work.tell(&report).await?;
     Ok(Some(report))
-}
-
-/// A colour's DAGs, and whose API listed them.
-struct Listing {
-    list: DagList,
-    is_airflow_2: bool,
-    complete_at: Timestamp,
 }
 
 struct Work<'a> {
@@ -424,7 +403,7 @@ impl<'a> Work<'a> {
                 return Ok((!spared.is_empty()).then(|| {
                     format!(
                         "{standby} finishes runs of {} until {} at the latest",
-                        some_of(&spared),
+                        some_of(spared.iter().copied()),
                         to_second(after(since, drain))
                     )
                 }));
@@ -455,185 +434,6 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
-    async fn carry_out(&self, colour: Colour, plan: &Plan, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
-        let api = self.api(colour, self.until);
-        let by_pattern: Vec<Result<(), Cause>> = stream::iter(&plan.patterns)
-            .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
-            .buffer_unordered(IN_FLIGHT)
-            .collect()
-            .await;
-        let single: Vec<Result<(), Cause>> = stream::iter(&plan.single)
-            .map(|id| one(&api, id, is_paused))
-            .buffer_unordered(IN_FLIGHT)
-            .collect()
-            .await;
-        by_pattern.into_iter().chain(single).collect()
-    }
-
-    async fn all(&self, colour: Colour, until: Instant) -> Listing {
-        // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
-        let question = Question::get("/dags", &[("order_by", "dag_id")]);
-        let shape = Shape {
-            field: "dags",
-            what: "DAGs",
-            read: read_dag,
-        };
-        let listed = self.api(colour, until).list(&question, &shape).await;
-        Listing {
-            is_airflow_2: listed.entries.values().any(|(_, is_airflow_2)| *is_airflow_2),
-            list: DagList {
-                dags: listed.entries.into_iter().map(|(id, (dag, _))| (id, dag)).collect(),
-                total: listed.total,
-                gap: listed.gap,
-            },
-            complete_at: clock::now(),
-        }
-    }
-
-    /// The runs that are not at their end; none if they could not be listed whole.
-    async fn in_flight(&self, colour: Colour) -> Result<Option<Vec<Run>>, Cause> {
-        let api = self.api(colour, self.until);
-        let mut runs = Vec::new();
-        for state in ["running", "queued"] {
-            let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
-            let shape = Shape {
-                field: "dag_runs",
-                what: "DAG runs",
-                read: read_run,
-            };
-            let listed = api.list(&question, &shape).await;
-            match listed.gap {
-                Some(_) if listed.total.is_some() => return Ok(None),
-                Some(cause) => return Err(cause),
-                None => runs.extend(listed.entries.into_values().map(|(run, _)| run)),
-            }
-        }
-        Ok(Some(runs))
-    }
-
-    fn api(&self, colour: Colour, until: Instant) -> AirflowApi<'_> {
-        AirflowApi {
-            mwaa: self.shell.airflow(colour),
-            environment: &self.shell.settings.environments.of(colour).name,
-            pace: &self.pace,
-            until,
-        }
-    }
-
-    fn until_for(&self, time: Duration) -> Instant {
-        Instant::now()
-            .checked_add(time)
-            .map_or(self.until, |then| then.min(self.until))
-    }
-
-    async fn wanted(&mut self) -> Result<Option<BTreeSet<String>>, FunctionError> {
-        if self.wanted.is_none()
-            && let Some(remembered) = &self.progress.unpaused
-        {
-            self.wanted = self.unpacked(remembered).await?;
-        }
-        Ok(self.wanted.clone())
-    }
-
-    async fn unpacked(&self, remembered: &Remembered) -> Result<Option<BTreeSet<String>>, FunctionError> {
-        let ids = match (&remembered.ids, &remembered.parts) {
-            (Some(ids), _) => Some(ids.clone()),
-            (None, Some(parts)) => self
-                .shell
-                .store
-                .managed_dags_parts(&parts.name, parts.count)
-                .await
-                .map_err(|failure| FunctionError::unreadable("reading which DAGs are to run", failure.cause))?
-                .and_then(|parts| unpack(&parts, remembered.count)),
-            (None, None) => None,
-        };
-        if ids.is_none() {
-            tracing::error!(list = ?remembered.parts, "the remembered DAGs cannot be read");
-        }
-        Ok(ids)
-    }
-
-    async fn remember(&mut self, wanted: BTreeSet<String>) -> Result<(), FunctionError> {
-        let Some(remembered) = self.packed(&wanted, LONGEST_INLINE).await? else {
-            return Ok(());
-        };
-        self.progress.unpaused = Some(remembered);
-        self.wanted = Some(wanted);
-        self.save().await
-    }
-
-    async fn owe(&mut self, owed: BTreeSet<String>) -> Result<(), FunctionError> {
-        let owed = if owed.is_empty() {
-            None
-        } else {
-            self.packed(&owed, LONGEST_INLINE_OWED).await?
-        };
-        self.progress.owed = owed;
-        self.save().await
-    }
-
-    /// The parts before the parameter that names them: it never names what is not there.
-    async fn packed(&self, ids: &BTreeSet<String>, longest_inline: usize) -> Result<Option<Remembered>, FunctionError> {
-        let Some(packed) = pack(ids, longest_inline) else {
-            tracing::error!(
-                count = ids.len(),
-                "too many DAGs to remember; what was remembered before is kept"
-            );
-            return Ok(None);
-        };
-        if let Some(parts) = &packed.remembered.parts {
-            let known = [&self.progress.unpaused, &self.progress.owed];
-            if !known
-                .into_iter()
-                .flatten()
-                .any(|list| list.parts.as_ref() == Some(parts))
-            {
-                let put = self.shell.store.put_managed_dags_parts(&parts.name, packed.parts).await;
-                put.map_err(FunctionError::undelivered("remembering which DAGs are to run"))?;
-            }
-        }
-        Ok(Some(packed.remembered))
-    }
-
-    async fn save(&mut self) -> Result<(), FunctionError> {
-        if self.stored.as_ref() == Some(&self.progress) {
-            return Ok(());
-        }
-        let put = self
-            .shell
-            .store
-            .put_managed_dags(json!(self.progress).to_string())
-            .await;
-        put.map_err(FunctionError::undelivered(
-            "remembering how far DAG management has come",
-        ))?;
-        let before = self.stored.replace(self.progress.clone());
-        self.prune(before.as_ref()).await;
-        Ok(())
-    }
-
-    /// Removes lists that nothing names any more. One that was named until now stays until the next change: a slower writer
-    /// may be about to name it again.
-    async fn prune(&self, before: Option<&Progress>) {
-        fn lists(progress: &Progress) -> Vec<&str> {
-            [&progress.unpaused, &progress.owed]
-                .into_iter()
-                .filter_map(|list| Some(list.as_ref()?.parts.as_ref()?.name.as_str()))
-                .collect()
-        }
-        let named = lists(&self.progress);
-        let were_named = before.map(lists).unwrap_or_default();
-        if were_named == named {
-            return;
-        }
-        let kept = [named, were_named].concat();
-        let old = bluegreen_core::time::before(clock::now(), KEEP_LISTS);
-        if let Err(failure) = self.shell.store.prune_managed_dags_parts(&kept, old).await {
-            tracing::warn!(error = %failure.cause, "old lists of DAGs were not removed");
-        }
-    }
-
     /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
     async fn tell(&mut self, report: &Report) -> Result<(), FunctionError> {
         let now = clock::now();
@@ -655,56 +455,6 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Sets every DAG that fits the pattern, page by page: 3.0 and 2 set one page a request, and answer as if that were all.
-async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
-    let mut offset: u64 = 0;
-    for _ in 0..MOST_PAGES {
-        let mut query = HashMap::from([
-            ("dag_id_pattern".to_owned(), text(pattern)),
-            ("limit".to_owned(), number(PAGE)),
-        ]);
-        if is_airflow_2 {
-            // It refuses parameters that it does not know, and orders by id.
-            query.insert("offset".to_owned(), number(offset));
-        } else {
-            // In no order: so always the first page of those that are left.
-            query.insert("paused".to_owned(), text(if is_paused { "false" } else { "true" }));
-        }
-        let document = api.ask(&Question::pause("/dags".to_owned(), query, is_paused)).await?;
-        let (set, total) = read_set(&document).ok_or_else(|| other_shape("/dags"))?;
-        offset = offset.saturating_add(set);
-        let done = if is_airflow_2 { offset } else { set };
-        if set == 0 || done >= total {
-            return Ok(());
-        }
-    }
-    Err(Cause::new(
-        CauseKind::Unparsable,
-        format!("{pattern} still matches DAGs after {MOST_PAGES} requests"),
-    ))
-}
-
-async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Cause> {
-    match api.ask(&Question::pause(path_of(id), HashMap::new(), is_paused)).await {
-        // It has been deleted since it was listed.
-        Err(cause) if cause.kind == CauseKind::NotFound => Ok(()),
-        answer => answer.map(drop),
-    }
-}
-
-/// The DAG, and whether it is Airflow 2 that tells it.
-fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
-    let (id, dag) = airflow_lists::read_dag(document)?;
-    Some((id, (dag, document.as_object()?.contains_key("is_active"))))
-}
-
-/// How many DAGs one request set, and how many it could have.
-fn read_set(document: &Document) -> Option<(u64, u64)> {
-    let fields = document.as_object()?;
-    let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
-    Some((set, count(fields.get("total_entries")?)?))
-}
-
 fn out_of_time(colour: Colour, what: &str) -> String {
     format!("{colour}'s DAGs are being {what}; the next tick goes on")
 }
@@ -722,13 +472,5 @@ fn advice(cause: &Cause) -> &'static str {
             "; pausing DAGs needs the Airflow role User, Op or Admin: the template's AirflowRole"
         }
         _ => "",
-    }
-}
-
-fn some_of(ids: &BTreeSet<&str>) -> String {
-    let named: Vec<&str> = ids.iter().take(NAMED).copied().collect();
-    match ids.len().saturating_sub(named.len()) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
     }
 }

@@ -331,7 +331,8 @@ impl Report {
 }
 
 /// At most five names, and how many more.
-fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;
     let names: Vec<&str> = names.into_iter().collect();
     let shown = names.get(..SHOWN.min(names.len())).unwrap_or_default().join(", ");

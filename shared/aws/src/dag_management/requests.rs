@@ -1,0 +1,163 @@
+//! What is asked of Airflow, in both generations of its API.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_smithy_types::Document;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::dag_management::{Plan, path_of};
+use bluegreen_core::handover::Run;
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::readiness::{Dag, DagList};
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Work;
+use crate::airflow_api::{AirflowApi, PAGE, Question, Shape, count, number, other_shape, text};
+use crate::clock;
+use crate::readiness_probe::airflow_lists;
+use crate::run_probe::read_run;
+
+/// Requests under way at once.
+const IN_FLIGHT: usize = 4;
+
+/// Requests for one pattern: with a hundred DAGs each, ten times the largest installation known.
+const MOST_PAGES: u32 = 500;
+
+/// A colour's DAGs, and whose API listed them.
+pub(super) struct Listing {
+    pub(super) list: DagList,
+    pub(super) is_airflow_2: bool,
+    pub(super) complete_at: Timestamp,
+}
+
+impl Work<'_> {
+    /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
+    pub(super) async fn carry_out(
+        &self,
+        colour: Colour,
+        plan: &Plan,
+        is_paused: bool,
+        is_airflow_2: bool,
+    ) -> Result<(), Cause> {
+        let api = self.api(colour, self.until);
+        let by_pattern: Vec<Result<(), Cause>> = stream::iter(&plan.patterns)
+            .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let single: Vec<Result<(), Cause>> = stream::iter(&plan.single)
+            .map(|id| one(&api, id, is_paused))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        by_pattern.into_iter().chain(single).collect()
+    }
+
+    pub(super) async fn all(&self, colour: Colour, until: Instant) -> Listing {
+        // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
+        let question = Question::get("/dags", &[("order_by", "dag_id")]);
+        let shape = Shape {
+            field: "dags",
+            what: "DAGs",
+            read: read_dag,
+        };
+        let listed = self.api(colour, until).list(&question, &shape).await;
+        Listing {
+            is_airflow_2: listed.entries.values().any(|(_, is_airflow_2)| *is_airflow_2),
+            list: DagList {
+                dags: listed.entries.into_iter().map(|(id, (dag, _))| (id, dag)).collect(),
+                total: listed.total,
+                gap: listed.gap,
+            },
+            complete_at: clock::now(),
+        }
+    }
+
+    /// The runs that are not at their end; none if they could not be listed whole.
+    pub(super) async fn in_flight(&self, colour: Colour) -> Result<Option<Vec<Run>>, Cause> {
+        let api = self.api(colour, self.until);
+        let mut runs = Vec::new();
+        for state in ["running", "queued"] {
+            let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
+            let shape = Shape {
+                field: "dag_runs",
+                what: "DAG runs",
+                read: read_run,
+            };
+            let listed = api.list(&question, &shape).await;
+            match listed.gap {
+                Some(_) if listed.total.is_some() => return Ok(None),
+                Some(cause) => return Err(cause),
+                None => runs.extend(listed.entries.into_values().map(|(run, _)| run)),
+            }
+        }
+        Ok(Some(runs))
+    }
+
+    pub(super) fn api(&self, colour: Colour, until: Instant) -> AirflowApi<'_> {
+        AirflowApi {
+            mwaa: self.shell.airflow(colour),
+            environment: &self.shell.settings.environments.of(colour).name,
+            pace: &self.pace,
+            until,
+        }
+    }
+
+    pub(super) fn until_for(&self, time: Duration) -> Instant {
+        Instant::now()
+            .checked_add(time)
+            .map_or(self.until, |then| then.min(self.until))
+    }
+}
+
+/// Sets every DAG that fits the pattern, page by page: 3.0 and 2 set one page a request, and answer as if that were all.
+async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
+    let mut offset: u64 = 0;
+    for _ in 0..MOST_PAGES {
+        let mut query = HashMap::from([
+            ("dag_id_pattern".to_owned(), text(pattern)),
+            ("limit".to_owned(), number(PAGE)),
+        ]);
+        if is_airflow_2 {
+            // It refuses parameters that it does not know, and orders by id.
+            query.insert("offset".to_owned(), number(offset));
+        } else {
+            // In no order: so always the first page of those that are left.
+            query.insert("paused".to_owned(), text(if is_paused { "false" } else { "true" }));
+        }
+        let document = api.ask(&Question::pause("/dags".to_owned(), query, is_paused)).await?;
+        let (set, total) = read_set(&document).ok_or_else(|| other_shape("/dags"))?;
+        offset = offset.saturating_add(set);
+        let done = if is_airflow_2 { offset } else { set };
+        if set == 0 || done >= total {
+            return Ok(());
+        }
+    }
+    Err(Cause::new(
+        CauseKind::Unparsable,
+        format!("{pattern} still matches DAGs after {MOST_PAGES} requests"),
+    ))
+}
+
+async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Cause> {
+    match api.ask(&Question::pause(path_of(id), HashMap::new(), is_paused)).await {
+        // It has been deleted since it was listed.
+        Err(cause) if cause.kind == CauseKind::NotFound => Ok(()),
+        answer => answer.map(drop),
+    }
+}
+
+/// The DAG, and whether it is Airflow 2 that tells it.
+fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
+    let (id, dag) = airflow_lists::read_dag(document)?;
+    Some((id, (dag, document.as_object()?.contains_key("is_active"))))
+}
+
+/// How many DAGs one request set, and how many it could have.
+fn read_set(document: &Document) -> Option<(u64, u64)> {
+    let fields = document.as_object()?;
+    let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
+    Some((set, count(fields.get("total_entries")?)?))
+}
