@@ -110,16 +110,18 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     until = time.time() // every * every
     for dag in (GUARDED, CLASSIC):
         real["blue"].wait(lambda dag=dag: real.settled(dag, until), f"both environments have ended all runs of {dag}")
-    times = {}
+    times, executions = {}, {}
     for dag in (GUARDED, CLASSIC):
         found = {tick: who for tick, who in real.executions(dag).items() if tick <= until}
         times[dag] = {clock(tick): len(who) for tick, who in found.items()}
+        executions[dag] = {clock(tick): [f"{e.colour} at {clock(e.at)}" for e in who] for tick, who in found.items()}
         by = {colour: sum(e.colour == colour for who in found.values() for e in who) for colour in OTHER}
         print(f"{dag}: {SWITCHES} switches, {len(found)} ticks, executed on blue {by['blue']}, on green {by['green']}; "
               f"lost {sum(not who for who in found.values())}, doubled {sum(len(who) > 1 for who in found.values())}")  # fmt: skip
         assert min(by.values()) > 0, f"{dag}: one environment has executed nothing: {by}"
     assert len(times[GUARDED]) >= 2 * SWITCHES
-    assert set(times[GUARDED].values()) == {1}, {tick: n for tick, n in times[GUARDED].items() if n != 1}
+    switched = [f"version {v.number} {v.value}: {v.effective_from:%H:%M:%S.%f}" for v in stack.versions()]
+    assert set(times[GUARDED].values()) == {1}, f"{ {t: who for t, who in executions[GUARDED].items() if len(who) != 1} }; {switched}"
     # The control group: all green, and wrong. A run that a busy machine fails is no proof.
     green = {clock(t) for t, state in real.states("blue", CLASSIC).items() if state == real.states("green", CLASSIC).get(t) == "success"}
     assert any(times[CLASSIC][tick] == 0 for tick in green & times[CLASSIC].keys()), "the classic pattern lost nothing: this test proves nothing"
