@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use plan::{LONGEST_PATH, Plan, path_of};
+pub use plan::{Plan, path_of};
 
 use crate::colour::Colour;
 use crate::flag::FlagVersion;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// InvokeRestApi takes paths of at most so many characters.
-pub const LONGEST_PATH: usize = 64;
+const LONGEST_PATH: usize = 64;
 
 /// With fewer DAGs than this under one pattern, each is set by itself.
 const LEAST_BULK: usize = 3;
