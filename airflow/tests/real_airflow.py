@@ -68,27 +68,38 @@ def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below `pid`, as they are now; task processes have sessions of their own."""
-    children: dict[int, list[int]] = {}
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdigit():
-            try:
-                parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(directory.name))
-    found, left = [], [pid]
-    while left:
-        below = children.get(left.pop(), [])
-        found += below
-        left += below
+def processes_in(directory: Path) -> set[int]:
+    """Every process whose working directory this is: Airflow's have sessions of their own, lose their parents, and write
+    their titles over their environments, but they stay where they began."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(directory):
+                    found.add(int(process.name))
     return found
 
 
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _kill_all_in(directory: Path) -> None:
+    """At once, so that none sees another die. Raises RealAirflowError if one does not end."""
+    stopped: set[int] = set()
+    while more := processes_in(directory) - stopped:
+        for pid in more:
+            _signal(pid, signal.SIGSTOP)
+        stopped |= more
+    # Again and again: one look misses what is forked by a process that ends during it.
+    deadline = time.monotonic() + PATIENCE
+    while left := processes_in(directory):
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise RealAirflowError(f"the processes {sorted(left)} do not end")
+        time.sleep(0.01)
 
 
 class RealAirflow:
@@ -105,7 +116,7 @@ class RealAirflow:
     ) -> None:
         self.colour, self.python = colour, Path(python).absolute()
         self._own_home = home is None
-        self.home = home or Path(tempfile.mkdtemp(prefix=f"airflow-{colour}-"))
+        self.home = (home or Path(tempfile.mkdtemp(prefix=f"airflow-{colour}-"))).resolve()
         self.record = self.home / "record"
         self.port = free_port()
         self.version = self._ask_version(environment)
@@ -140,6 +151,9 @@ class RealAirflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
+            # Airflow 2 lets each task schedule the next ones too, and locks rows against the scheduler's doing the same.
+            # SQLite has no such locks: a task was scheduled twice, and with bad luck executed twice.
+            "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__WEBSERVER__SECRET_KEY": f"not-secret-{colour}",
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
@@ -252,31 +266,30 @@ class RealAirflow:
 
     def _launch(self, name: str, *arguments: str) -> None:
         log = (self.home / f"{name}.log").open("ab")
+        directory = self._directory(name)
+        directory.mkdir(exist_ok=True)
         with log:
             self._processes[name] = subprocess.Popen(
-                [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=self.home,
+                [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=directory,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 preexec_fn=_die_with_parent,
             )  # fmt: skip
+
+    def _directory(self, name: str) -> Path:
+        """Where the process and all that it starts stay."""
+        return self.home / f"in-{name}"
 
     def _end(self, name: str, number: int) -> None:
         process = self._processes.pop(name, None)
         if process is None:
             return
-        below = descendants(process.pid)
-        if number == signal.SIGKILL:
-            # Its children first would let it see them die and write that down.
-            _signal(process.pid, signal.SIGSTOP)
-        for pid in [process.pid, *below] if number == signal.SIGKILL else [process.pid]:
-            _signal(pid, number)
-        _signal(process.pid, signal.SIGCONT)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pid in below:
-            _signal(pid, signal.SIGKILL)
+        if number != signal.SIGKILL:
+            process.send_signal(number)
+            process.send_signal(signal.SIGCONT)  # it may be frozen
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=20)
+        _kill_all_in(self._directory(name))
+        process.wait()
 
     def _ask_version(self, environment: dict[str, str]) -> str:
         code = "import importlib.metadata as m; print(m.version('apache-airflow'))"

@@ -30,6 +30,8 @@ class Execution:
     colour: str
     at: float
     """Seconds since 1970."""
+    attempt: int
+    """Airflow's try_number. No task here is retried, so 2 means that Airflow itself has scheduled it twice."""
 
 
 def tick_of(run: dict[str, Any]) -> float:
@@ -117,9 +119,9 @@ class RealPair:
             ticks = {run["dag_run_id"]: tick_of(run) for run in environment.runs(dag)}
             for tick in ticks.values():
                 found.setdefault(tick, [])
-            for _, run, task, _, at in environment.executed(dag):
+            for _, run, task, _, at, attempt in environment.executed(dag):
                 if task == "only" and run in ticks:
-                    found[ticks[run]].append(Execution(colour, float(at)))
+                    found[ticks[run]].append(Execution(colour, float(at), int(attempt)))
         return dict(sorted(found.items()))
 
     def settled(self, dag: str, until: float) -> bool:

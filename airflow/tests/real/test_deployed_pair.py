@@ -114,7 +114,7 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     for dag in (GUARDED, CLASSIC):
         found = {tick: who for tick, who in real.executions(dag).items() if tick <= until}
         times[dag] = {clock(tick): len(who) for tick, who in found.items()}
-        executions[dag] = {clock(tick): [f"{e.colour} at {clock(e.at)}" for e in who] for tick, who in found.items()}
+        executions[dag] = {clock(tick): [f"{e.colour} at {clock(e.at)}, try {e.attempt}" for e in who] for tick, who in found.items()}
         by = {colour: sum(e.colour == colour for who in found.values() for e in who) for colour in OTHER}
         print(f"{dag}: {SWITCHES} switches, {len(found)} ticks, executed on blue {by['blue']}, on green {by['green']}; "
               f"lost {sum(not who for who in found.values())}, doubled {sum(len(who) > 1 for who in found.values())}")  # fmt: skip

@@ -24,11 +24,12 @@ TICKS = {
 
 
 def ran() -> None:
-    """One line in the environment's record: dag, run, task, map index, when."""
+    """One line in the environment's record: dag, run, task, map index, when, which try."""
     context = get_current_context()
     instance = context["ti"]
     with open(os.environ["BLUEGREEN_TEST_RECORD"], "a") as record:
-        record.write(f"{instance.dag_id}|{context['run_id']}|{instance.task_id}|{instance.map_index}|{time.time():.3f}\n")
+        what = (instance.dag_id, context["run_id"], instance.task_id, instance.map_index, f"{time.time():.3f}", instance.try_number)
+        record.write("|".join(map(str, what)) + "\n")
 
 
 with DAG("ticking", **TICKS):
