@@ -46,7 +46,8 @@ def decide(
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)
     instant, which = instant_of(dag_run)
-    owner = shared_flag(settings.parameter, settings.region).owner(instant)
+    ownership = shared_flag(settings.parameter, settings.region).ownership(instant)
+    owner = ownership.owner
     settle = timedelta(seconds=settings.settle_seconds)
     if time_limit is not None:
         settle = min(settle, time_limit / 2)
@@ -54,7 +55,7 @@ def decide(
     again_at = None
     if owner.colour == settings.colour:
         action, why = EXECUTE, "this environment owns the run"
-    elif now < until:
+    elif now < until and not ownership.is_final:
         action, again_at = WAIT, min(now + min(max(settle / STEPS, SHORTEST_STEP), LONGEST_STEP), until)
         why = f"standby; waits until {_text(until)} in case the run passes to it"
     else:

@@ -38,6 +38,15 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Ownership:
+    """An owner, and whether that can still change."""
+
+    owner: Owner
+    is_final: bool
+    """A newer version is known, and takes effect after the instant; no version ever takes effect before the one before it."""
+
+
+@dataclass(frozen=True)
 class InForce:
     """An owner with what the flag's history tells of its version."""
 
@@ -83,16 +92,21 @@ class Flag:
 
         Raises FlagMissing, FlagInvalid or StoreUnavailable; ValueError for a datetime without a time zone.
         """
+        return self.ownership(instant).owner
+
+    def ownership(self, instant: datetime) -> Ownership:
+        """As `owner`, with whether that can still change."""
         at = nanoseconds(instant)
         current = self._current(at)
         # GetParameter gives no Description, and none is needed: every version counts at the latest 60 s after it was
         # written, however its writer dated it.
         if at > current.modified + MAX_LEAD:
-            return self._owner(Version(current.version, current.value, current.modified))
-        found = in_force(self._history(current), at)
+            return Ownership(self._owner(Version(current.version, current.value, current.modified)), is_final=False)
+        history = self._history(current)
+        found = in_force(history, at)
         if found is None:
             raise StoreUnavailable(f"the history of {self._parameter} is empty although it has version {current.version}")
-        return self._owner(found)
+        return Ownership(self._owner(found), is_final=any(entry.version > found.version for entry in history))
 
     def in_force(self, instant: datetime) -> InForce:
         """As `owner`, with since when and why. One GetParameterHistory more, but only after a new version."""

@@ -25,6 +25,10 @@ def local_aws() -> Iterator[LocalAws]:
         yield aws
 
 
+def tail(instant: datetime, record: str) -> str:
+    return f"switch: test [effective_from={instant.astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')} record={record}]"
+
+
 class Store:
     """Parameter Store with the flag, and a reader of it that is made as the product makes it."""
 

@@ -6,16 +6,12 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import NAME, Store
+from conftest import NAME, Store, tail
 
 from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
-from mwaa_bluegreen.flag import CACHE_SECONDS, Flag, Owner, _client
+from mwaa_bluegreen.flag import CACHE_SECONDS, Flag, Owner, Ownership, _client
 
 GET, HISTORY = "GetParameter", "GetParameterHistory"
-
-
-def tail(instant: datetime, record: str) -> str:
-    return f"switch: test [effective_from={instant.astimezone(timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')} record={record}]"
 
 
 def seconds(count: float) -> timedelta:
@@ -36,6 +32,23 @@ def test_next_to_a_switch_the_history_is_asked(store: Store) -> None:
         assert store.flag.owner(now + seconds(at)) == owner
     fresh = Flag(NAME, client=_client(None))
     assert store.calls(lambda: fresh.owner(written + seconds(60))) == [GET, HISTORY]
+
+
+def test_an_owner_is_final_once_a_newer_version_takes_effect_after_the_instant(store: Store) -> None:
+    store.put("blue", "made by hand")
+    now = datetime.now(timezone.utc)
+    assert store.flag.ownership(now + seconds(5)) == Ownership(Owner("blue", 1), is_final=False)
+    store.put("green", tail(now + seconds(10), "v2-1"))
+    fresh = Flag(NAME, client=_client(None))
+    for at, ownership in [
+        (5, Ownership(Owner("blue", 1), is_final=True)),
+        (11, Ownership(Owner("green", 2), is_final=False)),
+        (3600, Ownership(Owner("green", 2), is_final=False)),
+    ]:
+        assert fresh.ownership(now + seconds(at)) == ownership
+    # No version takes effect before the one before it: not even a failover that is dated back to before the switch.
+    store.put("blue", tail(now - seconds(30), "v3-1"))
+    assert Flag(NAME, client=_client(None)).ownership(now + seconds(5)) == Ownership(Owner("blue", 1), is_final=True)
 
 
 def test_a_back_dated_failover_owns_the_runs_that_the_dead_side_missed(store: Store) -> None:

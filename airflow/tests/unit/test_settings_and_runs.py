@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import NAME, Store
+from conftest import NAME, Store, tail
 
 import mwaa_bluegreen
 from mwaa_bluegreen import settings
@@ -142,6 +142,15 @@ def test_a_standby_does_not_wait_until_airflow_calls_the_run_too_long(store: Sto
     scheduled, limit = run("scheduled", run_after=tick), timedelta(minutes=4)
     actions = [decide(scheduled, Settings("blue"), tick + timedelta(seconds=s), limit).action for s in (119, 120)]
     assert actions == ["wait", "skip"]
+
+
+def test_a_standby_waits_no_longer_for_what_no_failover_can_give_it(store: Store) -> None:
+    store.put("blue")
+    now = datetime.now(timezone.utc)
+    store.put("green", tail(now + timedelta(seconds=10), "v2-1"))
+    for second, colour, action in [(-1, "green", "skip"), (9.9, "green", "skip"), (10.1, "blue", "wait"), (10.1, "green", "execute")]:
+        tick = now + timedelta(seconds=second)
+        assert decide(run("scheduled", run_after=tick), Settings(colour), now=tick).action == action, (second, colour)
 
 
 def test_the_owner_does_not_wait(store: Store) -> None:
