@@ -149,7 +149,13 @@ impl<'a> Work<'a> {
             shell,
             pace: Pace::new(),
             until: Instant::now().checked_add(turn.time).unwrap_or_else(Instant::now),
-            progress: Progress::follow(stored.clone(), turn.flag, turn.is_transition, clock::now())?,
+            progress: Progress::follow(
+                stored.clone(),
+                turn.flag,
+                turn.is_transition,
+                shell.settings.policy.lead,
+                clock::now(),
+            )?,
             stored,
             wanted: None,
             unpaused: 0,
@@ -377,7 +383,7 @@ impl<'a> Work<'a> {
         };
         if decided == Fence::Rest {
             return Ok(Some(format!(
-                "nothing is paused within {} s of a transition",
+                "nothing is paused until {} s after the transition has taken effect",
                 REST.as_secs()
             )));
         }

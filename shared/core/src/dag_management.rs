@@ -19,11 +19,12 @@ use crate::colour::Colour;
 use crate::flag::FlagVersion;
 use crate::handover::Run;
 use crate::readiness::DagList;
-use crate::time::elapsed;
+use crate::time::{after, elapsed};
 
-/// The old colour is not touched for so long after a transition.
+/// The old colour is not touched for so long after a transition has taken effect.
 ///
-/// A list that was asked for before the transition is complete by then ([`READING_TIME`]), so a reading can never mistake
+/// Its scheduler makes the last runs that are still its own in that time. And a list that was asked for before the
+/// transition is complete by then ([`READING_TIME`]), so a reading can never mistake
 /// what was paused here for what a person paused.
 pub const REST: Duration = Duration::from_secs(30);
 
@@ -109,7 +110,8 @@ pub struct Progress {
     /// Whether the active's DAGs were seen to run after everybody who knew the flag only as it was before has ended.
     #[serde(default)]
     pub verified: bool,
-    /// Since when the standby drains: runs that began earlier may finish.
+    /// Since when the standby drains, once the transition is in force: runs that began earlier, or whose instant is earlier,
+    /// may finish.
     pub since: Timestamp,
     /// As the last turn left it.
     #[serde(default = "State::at_first")]
@@ -204,15 +206,22 @@ impl Progress {
     ///
     /// Without anything stored this is the pair's first turn with DAG management: what runs on the active is right by
     /// definition, and only the standby is to be paused. `is_transition` says that this is no first look but a transition.
+    /// `lead` is the longest time from a version's write until it takes effect.
     #[must_use]
-    pub fn follow(stored: Option<Self>, flag: Standing, is_transition: bool, now: Timestamp) -> Option<Self> {
+    pub fn follow(
+        stored: Option<Self>,
+        flag: Standing,
+        is_transition: bool,
+        lead: Duration,
+        now: Timestamp,
+    ) -> Option<Self> {
         let anew = |stored: Option<Self>, phase| Self {
             active: flag.active,
             version: flag.version,
             written: flag.modified,
             phase,
             verified: false,
-            since: flag.modified,
+            since: after(flag.modified, lead),
             state: State::Activating,
             failing: None,
             told: false,
@@ -382,14 +391,17 @@ pub fn remember(
     Some(running.chain(kept).cloned().collect())
 }
 
-/// The standby's DAGs with a run that began before `since` and has not ended.
+/// The standby's DAGs with a run that has not ended, and began or has its instant before `since`: it may be the standby's own.
 ///
-/// Later ones are not waited for: they are the standby's own waiting or skipping of the new colour's runs, and a DAG that
-/// runs every few minutes would never drain.
+/// A late scheduler begins its own runs after that. Those of later instants are not waited for: they are the standby's waiting
+/// or skipping of the new colour's runs, and a DAG that runs every few minutes would never drain.
 #[must_use]
 pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
     runs.iter()
-        .filter(|run| run.started.or(run.tick).is_none_or(|began| began < since))
+        .filter(|run| {
+            let mut known = run.started.into_iter().chain(run.instant()).peekable();
+            known.peek().is_none() || known.any(|when| when < since)
+        })
         .map(|run| run.dag_id.as_str())
         .collect()
 }

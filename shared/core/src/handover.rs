@@ -423,8 +423,8 @@ impl<'a> Key<'a> {
         if !run.is_scheduled() {
             return Self::Own(colour, &run.dag_id, &run.run_id);
         }
-        // The two generations of Airflow name the same run differently; its logical date is the same.
-        match run.logical_date {
+        // Airflow 2 and 3 name the same run differently, and for the same tick have logical dates an interval apart.
+        match run.tick.or(run.logical_date) {
             Some(date) => Self::Scheduled(&run.dag_id, Some(date), ""),
             None => Self::Scheduled(&run.dag_id, None, &run.run_id),
         }

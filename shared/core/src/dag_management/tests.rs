@@ -33,6 +33,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_428_000 + second).unwrap()
 }
 
+const LEAD: Duration = Duration::from_secs(10);
+
 fn flag(active: Colour, version: u64) -> Standing {
     Standing {
         active,
@@ -67,7 +69,7 @@ fn settled(active: Colour) -> Progress {
 }
 
 fn follow(stored: Option<Progress>, active: Colour, version: u64, is_transition: bool) -> Progress {
-    Progress::follow(stored, flag(active, version), is_transition, at(90)).unwrap()
+    Progress::follow(stored, flag(active, version), is_transition, LEAD, at(90)).unwrap()
 }
 
 #[test]
@@ -79,7 +81,7 @@ fn a_transition_unpauses_first_with_what_was_remembered_and_tells_anew() {
     let next = follow(Some(owing), Colour::Green, 2, true);
     assert_eq!(
         (next.phase, next.active, next.since, next.written),
-        (Phase::Activating, Colour::Green, at(0), at(0))
+        (Phase::Activating, Colour::Green, at(10), at(0))
     );
     let orders = || Some(remembered(&["orders"]));
     assert_eq!((next.unpaused, next.owed), (orders(), orders()));
@@ -97,7 +99,7 @@ fn there_and_back_between_two_ticks_only_looks_after_the_standby_again() {
     let next = follow(Some(settled(Colour::Blue)), Colour::Blue, 3, false);
     assert_eq!(
         (next.phase, next.version, next.since, next.verified),
-        (Phase::Fencing, FlagVersion(3), at(0), false)
+        (Phase::Fencing, FlagVersion(3), at(10), false)
     );
     let half = Progress {
         phase: Phase::Activating,
@@ -114,7 +116,7 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
         ..settled(Colour::Blue)
     };
     assert_eq!(
-        Progress::follow(Some(newer.clone()), flag(Colour::Green, 2), false, at(2)),
+        Progress::follow(Some(newer.clone()), flag(Colour::Green, 2), false, LEAD, at(2)),
         None
     );
     // Deleted and made again: an older number, but a later date.
@@ -122,7 +124,7 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
         written: at(-1),
         ..newer
     };
-    assert!(Progress::follow(Some(before), flag(Colour::Green, 1), false, at(2)).is_some());
+    assert!(Progress::follow(Some(before), flag(Colour::Green, 1), false, LEAD, at(2)).is_some());
 }
 
 #[test]
@@ -224,8 +226,8 @@ fn what_goes_on_for_too_long_is_a_failure() {
     for (state, second, comes_to) in [
         (State::Activating, 179, State::Activating),
         (State::Activating, 180, State::NotActivated),
-        (State::Draining, 779, State::Draining),
-        (State::Draining, 780, State::NotFenced),
+        (State::Draining, 789, State::Draining),
+        (State::Draining, 790, State::NotFenced),
         (State::Settled, 9999, State::Settled),
     ] {
         assert_eq!(
@@ -310,9 +312,15 @@ fn only_runs_from_before_the_transition_are_waited_for() {
         run("waits", Some(30), None),
         run("queued", None, Some(-5)),
         run("queued_later", None, Some(5)),
+        // A late scheduler: begun after the transition, and the standby's own all the same.
+        run("begun_late", Some(6), Some(-1)),
+        run("the_other_colours", Some(6), Some(5)),
         run("undated", None, None),
     ];
-    assert_eq!(busy(&runs, at(0)), BTreeSet::from(["long", "queued", "undated"]));
+    assert_eq!(
+        busy(&runs, at(0)),
+        BTreeSet::from(["begun_late", "long", "queued", "undated"])
+    );
 }
 
 #[test]
