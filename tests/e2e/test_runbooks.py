@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from conftest import BINARIES, PROJECT, Deploy
+from conftest import BINARIES, PROJECT, TEMPLATE, Deploy
 from pair import Pair, only, until
 from test_cli import FOREIGN
 from test_dag_management import let_time_pass, settle, unpaused
@@ -253,6 +253,32 @@ def age_claims(pair: Pair) -> None:
 
 def kinds(pair: Pair) -> list[str]:
     return [entry["kind"] for entry in pair.ask(action="history", limit=100)["entries"]][::-1]
+
+
+# What it takes to change environments and stacks, the page says, is what one makes them with.
+MADE_WITH_OTHER_RIGHTS = {"airflow:CreateEnvironment", "airflow:UpdateEnvironment", "airflow:DeleteEnvironment",
+                          "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:Wait"}
+PREFIXES = {"mwaa": "airflow"}
+ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "logs:Tail": "logs:FilterLogEvents"}
+
+
+def test_the_rights_on_the_page_allow_every_command_of_the_runbooks():
+    (page,) = [text for _, mark, text in blocks(INDEX) if mark == "json"]
+    given = {action for statement in json.loads(page)["Statement"]
+             for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])}
+    needed = set()
+    for file in files():
+        for _, mark, text in blocks(file):
+            if mark.startswith(("bash", "console")):
+                for service, operation in re.findall(r"\baws (\w+) ([a-z]+(?:-[a-z]+)*)", text):
+                    action = f"{PREFIXES.get(service, service)}:{operation.title().replace('-', '')}"
+                    needed.add(ACTIONS.get(action, action))
+    assert needed - given == MADE_WITH_OTHER_RIGHTS & needed
+    # And what the command line does in the switch-handler's place.
+    role = TEMPLATE.read_text().split("\n  SwitchHandlerRole:\n")[1].split("\n  ScheduledDrill:\n")[0]
+    may = set(re.findall(r"\w+:\w+", " ".join(re.findall(r"^ +Action: (.+)$", role, re.M))))
+    assert len(may) > 10
+    assert may - given == {"sts:AssumeRole", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
 
 
 # -- docs/README.md --------------------------------------------------------------------------------------------------
@@ -537,9 +563,11 @@ def test_a_standby_that_is_not_there_is_made_anew(deploy: Deploy, book: Book):
     assert pair.tick()["decision"] == "blocked"
     book(pair)
     assert pair.stands_at() == ("blue", 1)
+    book(pair)
     pair.aws.put_environment(pair.environments["green"])
+    assert pair.tick()["blocked_by"] == ["hold"], "its DAGs are paused: nobody fails over to it before a person has looked"
     book.rest(pair)
-    assert pair.stands_at() == ("green", 2)
+    assert pair.stands_at() == ("green", 2) and pair.ask(action="status")["hold"] is None
 
 
 @runs("failed-failover.md", "It should not have failed over")
@@ -679,9 +707,12 @@ def other_flag(pair: Pair) -> str | None:
 @runs("regional-problem.md", "The region of the flag is lost")
 def test_the_flag_is_made_in_the_other_region(deploy: Deploy, book: Book):
     pair = two_regions(deploy)
+    pair.environment("green", dags={"orders": {"paused": True}})
     pair.aws.add_fault("server-error", "lambda", "*")
     book.rest(pair)
     assert (pair.stands_at(), other_flag(pair)) == (("blue", 1), "green"), "the one that is lost says blue"
+    dags = pair.client("mwaa", region_name=OTHER).invoke_rest_api(Name=pair.environments["green"], Method="GET", Path="/dags")
+    assert [(dag["dag_id"], dag["is_paused"]) for dag in dags["RestApiResponse"]["dags"]] == [("orders", False)]
     pair.client("ssm", region_name=OTHER).delete_parameter(Name=pair.flag_name)
 
 
@@ -689,6 +720,10 @@ def test_the_flag_is_made_in_the_other_region(deploy: Deploy, book: Book):
 def test_back_to_one_flag(deploy: Deploy, book: Book):
     pair = two_regions(deploy)
     pair.client("ssm", region_name=OTHER).put_parameter(Name=pair.flag_name, Value="green", Type="String")
+    Book(SECTIONS[INDEX, "Before you need it"], 0, book.home).rest(pair)
+    no_lambda = pair.aws.add_fault("server-error", "lambda", "*")
+    book(pair)
+    pair.aws.clear_faults(no_lambda)
     book.rest(pair)
     assert (pair.stands_at(), other_flag(pair)) == (("green", 2), None)
     assert pair.ask(action="status")["hold"] is None and pair.tick()["decision"] == "none"
@@ -787,7 +822,7 @@ def test_what_is_not_run_is_only_what_a_real_account_can_do_and_said_to_be_so():
     for file in files():
         text = (DOCS / file).read_text()
         for heading, mark, block in blocks(file):
-            assert mark in ("bash", "bash or", "console"), (file, heading, mark)
+            assert mark in ("bash", "bash or", "console") or (mark, file) == ("json", INDEX), (file, heading, mark)
             if mark == "console":
                 for line in block.splitlines():
                     assert re.match(r"aws mwaa |sam deploy$", line), (file, line)

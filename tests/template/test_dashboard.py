@@ -243,7 +243,7 @@ def test_the_runbook_can_be_pasted_into_a_shell(stack: Stack, body: dict[str, An
     requests = [json.loads(shlex.split(command)[1]) for command in commands]
     assert all(shlex.split(command)[0] == "ask" for command in commands)
     actions = {request.get("action", "switch") for request in requests}
-    assert actions == {"status", "check", "switch", "rollback", "hold", "release", "drill", "history"}
+    assert actions == {"status", "check", "switch", "rollback", "hold", "release", "drill", "history", "handover"}
     assert stack.environment["FLAG_PARAMETER"] in panel["markdown"]
 
 

@@ -727,6 +727,7 @@ def test_outputs_give_the_commands_that_a_user_needs() -> None:
         "DrillCommand",
         "CheckCommand",
         "HistoryCommand",
+        "HandoverCommand",
         "AuditTrailCommand",
         "DeadLettersCommand",
     }
