@@ -15,13 +15,41 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bluegreen_aws::configuration::variable;
 
-use crate::arguments::Connection;
+use crate::arguments::{Connection, ENDPOINT_ALLOWED, is_endpoint};
 use crate::failure::Failure;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// The endpoints of the environment. An option has been looked at before, and wins.
+const ENDPOINTS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_ENDPOINT_URL_SSM",
+    "AWS_ENDPOINT_URL_MWAA",
+    "AWS_ENDPOINT_URL_CLOUDWATCH",
+];
+
+/// The SDK would print its whole request about an endpoint that is none.
+fn look_at_endpoints(connection: &Connection, environment: impl Fn(&str) -> Option<String>) -> Result<(), Failure> {
+    let is_ignored =
+        environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    if connection.endpoint_url.is_some() || is_ignored {
+        return Ok(());
+    }
+    let given = |name: &&str| environment(name).map(|url| ((*name).to_owned(), url));
+    let wrong = ENDPOINTS
+        .iter()
+        .filter_map(given)
+        .find(|(_, url)| !url.is_empty() && !is_endpoint(url));
+    match wrong {
+        Some((name, url)) => Err(Failure::Usage(format!("{name} is {url:?}; {ENDPOINT_ALLOWED}"))),
+        None => Ok(()),
+    }
+}
+
 /// The SDK's settings for this person: `region` wins over everything but `--region`.
 pub(crate) async fn configure(connection: &Connection, region: Option<&str>) -> Result<SdkConfig, Failure> {
+    look_at_endpoints(connection, variable)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
@@ -90,4 +118,30 @@ fn http_client() -> SharedHttpClient {
         }
         builder.build()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::arguments::Cli;
+
+    #[test]
+    fn an_endpoint_of_the_environment_that_is_none_is_named() {
+        let connection = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().connection;
+        let plain = connection("mwaa-bluegreen status");
+        for name in ENDPOINTS {
+            let told = look_at_endpoints(&plain, |asked| (asked == name).then(|| "foo".to_owned())).unwrap_err();
+            assert_eq!(told.to_string(), format!("{name} is \"foo\"; {ENDPOINT_ALLOWED}"));
+        }
+        assert!(
+            look_at_endpoints(&plain, |_| Some("true".to_owned())).is_ok(),
+            "ignored by the SDK, too"
+        );
+        assert!(look_at_endpoints(&plain, |_| Some(String::new())).is_ok());
+        assert!(look_at_endpoints(&plain, |_| Some("http://localhost:4566".to_owned())).is_ok());
+        let named = connection("mwaa-bluegreen status --endpoint-url http://localhost");
+        assert!(look_at_endpoints(&named, |_| Some("foo".to_owned())).is_ok());
+    }
 }

@@ -2,10 +2,12 @@
 #![expect(clippy::doc_markdown, reason = "these comments are what --help and the manual show")]
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use bluegreen_core::colour::Colour;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -69,7 +71,7 @@ pub(crate) struct Connection {
     #[arg(long, global = true)]
     pub(crate) profile: Option<String>,
     /// Endpoint for every AWS service; else AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_<SERVICE>
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, value_parser = endpoint)]
     pub(crate) endpoint_url: Option<String>,
     /// text for people, json for scripts (exactly the function's answer); with chart, the picture's file, *.svg
     #[arg(long, global = true, value_name = "text|json", default_value = "text", value_parser = output)]
@@ -78,7 +80,7 @@ pub(crate) struct Connection {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
     /// Seconds to wait for an answer
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=900))]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 90, allow_negative_numbers = true, value_parser = number::<u64>(1..=900))]
     pub(crate) timeout: u64,
     /// No Lambda: do the function's work here, with your own credentials
     #[arg(long, global = true)]
@@ -188,7 +190,7 @@ pub(crate) struct Expect {
     #[arg(long, value_name = "COLOUR", value_parser = colour)]
     pub(crate) expect_active: Option<Colour>,
     /// Refuse if the flag has another version; --force does not skip it
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::<u64>(1..=u64::MAX))]
     pub(crate) expect_version: Option<u64>,
 }
 
@@ -199,7 +201,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) no_wait: bool,
     /// How many seconds to wait for that
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, conflicts_with = "no_wait")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, conflicts_with = "no_wait", allow_negative_numbers = true, value_parser = number::<u64>(0..=86400))]
     pub(crate) within: u64,
 }
 
@@ -241,14 +243,14 @@ pub(crate) struct Rollback {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct History {
     /// How many versions
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, default_value_t = 20, allow_negative_numbers = true, value_parser = number::<u64>(1..=100))]
     pub(crate) limit: u64,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Handover {
     /// How much time around the transition, half of it on either side [default: 120]
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true, value_parser = number::<u32>(1..=1440))]
     pub(crate) window_minutes: Option<u32>,
 }
 
@@ -269,7 +271,7 @@ pub(crate) struct Drill {
     #[arg(long, default_value = "switch")]
     pub(crate) mode: DrillMode,
     /// How long the drilled colour works [default: the stack's DrillHoldMinutes]
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true, value_parser = number::<u32>(1..=1440))]
     pub(crate) hold_minutes: Option<u32>,
     /// Why, for the record
     #[arg(long)]
@@ -282,14 +284,10 @@ pub(crate) struct Drill {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("end").required(true).args(["minutes", "until"])))]
 pub(crate) struct Hold {
     /// Its end, in minutes from now: at most 10080, seven days
-    #[arg(
-        long,
-        value_name = "MINUTES",
-        required_unless_present = "until",
-        conflicts_with = "until"
-    )]
+    #[arg(long, value_name = "MINUTES", allow_negative_numbers = true, value_parser = number::<u64>(1..=10080))]
     pub(crate) minutes: Option<u64>,
     /// Its end, an instant such as 2026-11-23T14:00:00Z
     #[arg(long, value_name = "INSTANT")]
@@ -328,7 +326,7 @@ pub(crate) struct Initialize {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Watch {
     /// Seconds between looks
-    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, allow_negative_numbers = true, value_parser = number::<u64>(1..=3600))]
     pub(crate) interval: u64,
     /// End when nothing goes on any more: newest version in force and audited, active healthy, no drill
     #[arg(long)]
@@ -341,16 +339,16 @@ pub(crate) struct Replay {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
     /// FailureWindowSeconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=3600))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number::<u64>(10..=3600))]
     pub(crate) failure_window: Option<u64>,
     /// MaintenanceGraceSeconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(60..=86400))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number::<u64>(60..=86400))]
     pub(crate) maintenance_grace: Option<u64>,
     /// CooldownSeconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86400))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number::<u64>(0..=86400))]
     pub(crate) cooldown: Option<u64>,
     /// FailoverBudgetPerDay
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::<u32>(1..=24))]
     pub(crate) failover_budget: Option<u32>,
     /// FailoverMode
     #[arg(long, value_name = "MODE")]
@@ -379,7 +377,7 @@ pub(crate) struct Chart {
     #[arg(long, value_name = "INSTANT", requires = "from")]
     pub(crate) to: Option<String>,
     /// Length of one datapoint in seconds [default: 60 up to a day, 300 up to two weeks, else 3600]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=86400))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = number::<i32>(1..=86400))]
     pub(crate) period: Option<i32>,
 }
 
@@ -394,8 +392,81 @@ fn colour(given: &str) -> Result<Colour, String> {
     Colour::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
 }
 
+/// A whole number in a range.
+fn number<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |given| {
+        let number = given.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            if *most == u64::MAX {
+                format!("allowed is a whole number, at least {least}")
+            } else {
+                format!("allowed is a whole number from {least} to {most}")
+            }
+        })
+    }
+}
+
+fn endpoint(given: &str) -> Result<String, String> {
+    if is_endpoint(given) {
+        Ok(given.to_owned())
+    } else {
+        Err(ENDPOINT_ALLOWED.to_owned())
+    }
+}
+
+pub(crate) const ENDPOINT_ALLOWED: &str =
+    "allowed is a URL that begins with http:// or https:// and names a host, such as https://localhost:4566";
+
+/// Whether the SDK can ask there; what it says otherwise is of no use to a person.
+pub(crate) fn is_endpoint(given: &str) -> bool {
+    let Some((scheme, rest)) = given.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last part of an IPv6 address is no port.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
+    let is_host = if is_bracketed {
+        host.chars()
+            .all(|letter| letter.is_ascii_hexdigit() || "[]:.".contains(letter))
+    } else {
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
+    };
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && is_host
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+        && given.chars().all(|letter| letter.is_ascii_graphic())
+}
+
 /// Reads the arguments. The habit --to green without a command means switch.
 pub(crate) fn read(given: Vec<OsString>) -> Result<Cli, clap::Error> {
+    read_with_habit(given).map_err(|error| if is_failover(&error) { no_failover() } else { error })
+}
+
+/// Whether the word failover is what is wrong.
+fn is_failover(error: &clap::Error) -> bool {
+    [ContextKind::InvalidSubcommand, ContextKind::InvalidArg]
+        .iter()
+        .any(|kind| matches!(error.get(*kind), Some(ContextValue::String(word)) if word == "failover"))
+}
+
+/// A failover is the watcher's. What a person who types it wants is a switch, and not the handover that clap would propose.
+fn no_failover() -> clap::Error {
+    clap::Error::raw(
+        ErrorKind::InvalidSubcommand,
+        "there is no command failover: `mwaa-bluegreen switch --to <colour>` switches at once, `mwaa-bluegreen status` says \
+         which colour is active\n",
+    )
+}
+
+fn read_with_habit(given: Vec<OsString>) -> Result<Cli, clap::Error> {
     let as_given = Cli::try_parse_from(&given);
     let Err(error) = as_given else { return as_given };
     let has_to = given.iter().any(|word| is_to(word));
@@ -469,6 +540,8 @@ mod tests {
             "handover --yes",
             "hold --minutes 5",
             "hold --minutes 5 --until 2026-11-23T14:00:00Z --reason x",
+            "replay log --failover-budget 0",
+            "replay log --failover-budget 25",
             "--output yaml status",
             "chart --last 2h --from 2026-11-23T14:00:00Z",
             "nonsense",
@@ -476,6 +549,95 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_number_that_is_none_or_out_of_range_is_told_with_what_is_allowed() {
+        for (line, allowed) in [
+            ("status --timeout", "a whole number from 1 to 900"),
+            ("switch --to green --expect-version", "a whole number, at least 1"),
+            ("switch --to green --within", "a whole number from 0 to 86400"),
+            ("history --limit", "a whole number from 1 to 100"),
+            ("handover --window-minutes", "a whole number from 1 to 1440"),
+            ("drill --hold-minutes", "a whole number from 1 to 1440"),
+            ("hold --reason x --minutes", "a whole number from 1 to 10080"),
+            ("watch --interval", "a whole number from 1 to 3600"),
+            ("replay log --failure-window", "a whole number from 10 to 3600"),
+            ("replay log --maintenance-grace", "a whole number from 60 to 86400"),
+            ("replay log --cooldown", "a whole number from 0 to 86400"),
+            ("replay log --failover-budget", "a whole number from 1 to 24"),
+            ("chart --period", "a whole number from 1 to 86400"),
+        ] {
+            for given in ["abc", "-5", "1.5", "99999999999999999999"] {
+                let told = parse(&format!("{line} {given}")).unwrap_err().to_string();
+                assert!(told.contains(&format!("invalid value '{given}'")), "{told}");
+                assert!(told.contains(&format!("allowed is {allowed}\n")), "{told}");
+            }
+        }
+        assert!(parse("hold --reason x --minutes 10080").is_ok());
+        assert!(parse("hold --reason x --minutes 10081").is_err());
+        assert!(parse("switch --to green --expect-version 18446744073709551615").is_ok());
+    }
+
+    #[test]
+    fn a_hold_without_an_end_names_both_ways_to_give_one() {
+        let told = parse("hold --reason x").unwrap_err().to_string();
+        assert!(told.contains("--minutes <MINUTES>|--until <INSTANT>"), "{told}");
+        assert!(parse("hold --reason x --until 2026-11-23T14:00:00Z").is_ok());
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url_with_a_host() {
+        for url in [
+            "http://localhost:4566",
+            "https://vpce-1.lambda.us-east-2.vpce.amazonaws.com",
+            "HTTP://127.0.0.1:9/path?x=1",
+            "http://[::1]:4566",
+            "http://[::1]",
+        ] {
+            let line = format!("status --endpoint-url {url}");
+            assert_eq!(parse(&line).unwrap().connection.endpoint_url.as_deref(), Some(url));
+        }
+        for given in [
+            "foo",
+            "localhost:4566",
+            "ftp://localhost",
+            "http://",
+            "http:///path",
+            "http://:80",
+            "http://localhost:99999",
+            "http://localhost:",
+            "http://[]:80",
+            "http://a[b",
+            "https:/localhost",
+        ] {
+            let told = parse(&format!("status --endpoint-url {given}"))
+                .unwrap_err()
+                .to_string();
+            assert!(told.contains(&format!("'{given}'")), "{told}");
+            assert!(told.contains(ENDPOINT_ALLOWED), "{told}");
+        }
+        assert!(!is_endpoint("http://local host") && !is_endpoint("http://localhost/a b"));
+    }
+
+    #[test]
+    fn whoever_asks_for_a_failover_is_shown_the_switch() {
+        for line in [
+            "failover",
+            "failover --to green --yes",
+            "--pair orders failover",
+            "failover --help",
+            "--to green failover",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.use_stderr(), "{line}");
+            let told = error.to_string();
+            assert!(told.contains("there is no command failover"), "{line}: {told}");
+            assert!(told.contains("`mwaa-bluegreen switch --to <colour>`"), "{line}: {told}");
+            assert!(!told.contains("handover"), "{line}: {told}");
+        }
+        let told = parse("--to purple --reason failover").unwrap_err().to_string();
+        assert!(!told.contains("no command"), "{told}");
     }
 
     #[test]

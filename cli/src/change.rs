@@ -82,9 +82,7 @@ pub(crate) async fn initialize(session: &Session, options: Initialize) -> Result
 
 pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failure> {
     if session.connection.direct {
-        return Err(Failure::Usage(
-            "a drill returns by the health-watcher, which is a Lambda function: --direct begins none".to_owned(),
-        ));
+        return Err(Failure::Usage(no_direct_drill(options.mode).to_owned()));
     }
     let mut request = request("drill", options.reason, &options.consent);
     let mode = match options.mode {
@@ -122,6 +120,20 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
     }
     session.show(&answered)?;
     wait_for_drill(session, id, value).await
+}
+
+/// Why not, and what to do instead.
+fn no_direct_drill(mode: DrillMode) -> &'static str {
+    match mode {
+        DrillMode::Switch => {
+            "a drill returns by the health-watcher, which is a Lambda function: --direct begins none; `mwaa-bluegreen switch \
+             --to <colour> --direct` switches, and stays"
+        }
+        DrillMode::Probe | DrillMode::Dry => {
+            "--direct begins no drill, whatever its mode; `mwaa-bluegreen check \
+             --direct` asks whether the standby is ready"
+        }
+    }
 }
 
 /// The outcome of a drill, once status tells one.
@@ -459,6 +471,19 @@ mod tests {
             Some(json!({"version": 12}))
         );
         assert_eq!(as_seen(&json!({"active": null})), None);
+    }
+
+    #[test]
+    fn what_is_done_instead_of_a_direct_drill_is_said() {
+        for (mode, instead) in [
+            (DrillMode::Switch, "`mwaa-bluegreen switch --to <colour> --direct`"),
+            (DrillMode::Probe, "`mwaa-bluegreen check --direct`"),
+            (DrillMode::Dry, "`mwaa-bluegreen check --direct`"),
+        ] {
+            let told = no_direct_drill(mode);
+            assert!(told.contains(instead), "{told}");
+            assert_eq!(told.contains("returns"), mode == DrillMode::Switch, "{told}");
+        }
     }
 
     #[test]

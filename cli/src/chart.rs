@@ -181,7 +181,7 @@ async fn pair(connection: &Connection) -> Result<(SdkConfig, Pair), Failure> {
     }
     let config = account::configure(connection, None).await?;
     let here = config.region().map(ToString::to_string).unwrap_or_default();
-    let values = settings::of_function(connection, &config, &here).await?;
+    let values = settings::of_function(connection, &config, &here, true).await?;
     let value = |name: &str| values.get(name).cloned().filter(|value| !value.is_empty());
     let of = |colour: Colour, what: &str| value(&format!("{}_{what}", colour.as_str().to_ascii_uppercase()));
     let interval = value("METRICS_INTERVAL_MINUTES")
@@ -290,6 +290,8 @@ async fn fetch(
                 region,
                 permission: "cloudwatch:GetMetricData",
                 changes: false,
+                direct_works: false,
+                endpoint: config.endpoint_url(),
                 profile: connection.profile.as_deref(),
             };
             from_sdk(&error, asked)

@@ -29,10 +29,12 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Aws(String),
     /// The function answered with an error.
-    #[error("{message} ({error_type})")]
+    #[error("{message} ({error_type}){advice}")]
     Function {
         error_type: String,
         message: String,
+        /// What stands now and what to do, where the function could not say so itself.
+        advice: String,
         /// Its answer as it came.
         answer: String,
     },
@@ -66,6 +68,10 @@ impl Failure {
     }
 }
 
+/// The road around the outage.
+pub(crate) const WITHOUT_LAMBDA: &str =
+    "; if Lambda is the outage, --direct works without it: ask `mwaa-bluegreen status --direct` first";
+
 /// What was asked of AWS, for the advice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -78,6 +84,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) permission: &'a str,
     /// Whether it may have changed something.
     pub(crate) changes: bool,
+    /// Whether it was asked of Lambda, and --direct does the same.
+    pub(crate) direct_works: bool,
+    /// The endpoint, if it is not AWS's own.
+    pub(crate) endpoint: Option<&'a str>,
     /// The profile that was named.
     pub(crate) profile: Option<&'a str>,
 }
@@ -93,12 +103,19 @@ where
         region,
         permission,
         changes,
+        direct_works,
+        endpoint,
         profile,
     } = asked;
     let uncertain = if changes {
-        "; it may have been carried out all the same: ask `mwaa-bluegreen status`. It was not sent again"
+        "; it may have been carried out all the same, and was not sent again: ask `mwaa-bluegreen status`"
     } else {
         ""
+    };
+    let without_lambda = if direct_works { WITHOUT_LAMBDA } else { "" };
+    let place = match endpoint {
+        Some(url) => format!("{region} at {url}"),
+        None => region.to_owned(),
     };
     let text = match error {
         SdkError::ServiceError(service) => {
@@ -107,13 +124,16 @@ where
                 Some(message) => format!("{code}: {message}"),
                 None => code.to_owned(),
             };
-            let advice = service_advice(code, asked);
             let status = service.raw().status().as_u16();
+            let advice = service_advice(code, asked);
             let uncertain = if status >= 500 { uncertain } else { "" };
-            format!("failed {doing} {of} in {region}: {said}{advice}{uncertain}")
+            // A key that Lambda cannot use has its own advice.
+            let is_outage = status >= 500 || is_throttle(code);
+            let without_lambda = if is_outage && !is_key(code) { without_lambda } else { "" };
+            format!("failed {doing} {of} in {region}: {said}{advice}{uncertain}{without_lambda}")
         }
         SdkError::TimeoutError(_) => {
-            format!("failed {doing} {of} in {region}: no answer in time (--timeout){uncertain}")
+            format!("failed {doing} {of} in {place}: no answer in time (--timeout){uncertain}{without_lambda}")
         }
         other => {
             let chain = chain(other);
@@ -125,11 +145,17 @@ where
                      AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; it takes {permission} on {of}"
                 )
             } else if lower.contains("timed out") || lower.contains("timeout") {
-                format!("failed {doing} {of} in {region}: no answer in time: {chain}{uncertain}")
+                format!("failed {doing} {of} in {place}: no answer in time: {chain}{uncertain}{without_lambda}")
+            } else if let Some(url) = endpoint {
+                // --direct would ask at the same endpoint.
+                format!(
+                    "failed {doing} {of} in {region}: {chain}{uncertain}{}",
+                    at_endpoint(url)
+                )
             } else {
                 format!(
-                    "failed {doing} {of} in {region}: {chain}; is the region right (--region, AWS_REGION), and can this \
-                     machine reach it?{uncertain}"
+                    "failed {doing} {of} in {region}: {chain}; look at the region (--region, AWS_REGION), and whether this \
+                     machine can reach it{uncertain}{without_lambda}"
                 )
             }
         }
@@ -137,9 +163,33 @@ where
     Failure::Aws(text)
 }
 
+/// Nobody answered at an endpoint that somebody named.
+pub(crate) fn at_endpoint(url: &str) -> String {
+    format!(
+        "; the endpoint is {url} (--endpoint-url, AWS_ENDPOINT_URL, or the profile's endpoint_url): look whether it is right, \
+         and whether this machine can reach it"
+    )
+}
+
+fn is_throttle(code: &str) -> bool {
+    matches!(
+        code,
+        "TooManyRequestsException" | "ThrottlingException" | "Throttling" | "RequestLimitExceeded"
+    )
+}
+
+/// Lambda cannot decrypt the function's environment.
+fn is_key(code: &str) -> bool {
+    code.starts_with("KMS")
+}
+
 fn service_advice(code: &str, asked: Asked<'_>) -> String {
     let Asked {
-        of, region, permission, ..
+        of,
+        region,
+        permission,
+        direct_works,
+        ..
     } = asked;
     match code {
         "ResourceNotFoundException" => format!(
@@ -149,7 +199,7 @@ fn service_advice(code: &str, asked: Asked<'_>) -> String {
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
             format!("; whoever asks needs {permission} on {of} (`aws sts get-caller-identity` tells who asks)")
         }
-        "TooManyRequestsException" | "ThrottlingException" | "Throttling" | "RequestLimitExceeded" => {
+        code if is_throttle(code) => {
             "; AWS asks to slow down, nothing was carried out: ask again in a moment".to_owned()
         }
         "ExpiredTokenException"
@@ -160,16 +210,13 @@ fn service_advice(code: &str, asked: Asked<'_>) -> String {
         | "IncompleteSignatureException" => {
             "; the credentials are refused: log in again (`aws sso login`), or choose others with --profile".to_owned()
         }
-        code if code.starts_with("KMS") => {
-            "; Lambda cannot decrypt the function's environment: look at the key's policy and state; until then \
-             --direct works without the function"
-                .to_owned()
-        }
-        "ServiceException" | "InternalFailure" | "ServiceUnavailableException"
-            if asked.permission.starts_with("lambda") =>
-        {
-            "; if Lambda is the outage, --direct works without it; ask `mwaa-bluegreen status --direct` first"
-                .to_owned()
+        code if is_key(code) => {
+            let meanwhile = if direct_works {
+                "; until then --direct works without the function"
+            } else {
+                ""
+            };
+            format!("; Lambda cannot decrypt the function's environment: look at the key's policy and state{meanwhile}")
         }
         _ => String::new(),
     }
@@ -181,10 +228,103 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
+        // The SDK prints its whole request.
+        let text = text.split(" to request `Request").next().unwrap_or_default().to_owned();
         if !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
         next = error.source();
     }
     parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::operation::invoke::InvokeError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn asked(direct_works: bool, endpoint: Option<&str>) -> Asked<'_> {
+        Asked {
+            doing: "asking",
+            of: "function orders-switch-handler",
+            region: "us-east-2",
+            permission: "lambda:InvokeFunction",
+            changes: true,
+            direct_works,
+            endpoint,
+            profile: None,
+        }
+    }
+
+    fn said(status: u16, code: &str) -> SdkError<InvokeError, HttpResponse> {
+        let error = InvokeError::generic(ErrorMetadata::builder().code(code).build());
+        SdkError::service_error(error, HttpResponse::new(status.try_into().unwrap(), SdkBody::empty()))
+    }
+
+    fn refused() -> SdkError<InvokeError, HttpResponse> {
+        SdkError::dispatch_failure(ConnectorError::io("Connection refused".into()))
+    }
+
+    fn outages() -> [SdkError<InvokeError, HttpResponse>; 8] {
+        [
+            SdkError::timeout_error("too slow"),
+            SdkError::dispatch_failure(ConnectorError::timeout("connect timed out".into())),
+            refused(),
+            said(429, "TooManyRequestsException"),
+            said(400, "ThrottlingException"),
+            said(500, "ServiceException"),
+            said(503, "ServiceUnavailableException"),
+            said(502, "EFSIOException"),
+        ]
+    }
+
+    #[test]
+    fn every_outage_of_lambda_names_the_road_around_it_if_there_is_one() {
+        for error in outages() {
+            let told = from_sdk(&error, asked(true, None)).to_string();
+            assert!(told.ends_with(WITHOUT_LAMBDA), "{told}");
+            let told = from_sdk(&error, asked(false, None)).to_string();
+            assert!(!told.contains("--direct"), "{told}");
+        }
+        let told = from_sdk(&said(502, "KMSDisabledException"), asked(true, None)).to_string();
+        assert!(told.contains("--direct works without the function"), "{told}");
+        let told = from_sdk(&said(502, "KMSDisabledException"), asked(false, None)).to_string();
+        assert!(!told.contains("--direct"), "{told}");
+    }
+
+    #[test]
+    fn what_the_asker_must_mend_is_no_outage() {
+        for (status, code) in [
+            (403, "AccessDeniedException"),
+            (404, "ResourceNotFoundException"),
+            (403, "ExpiredTokenException"),
+        ] {
+            let told = from_sdk(&said(status, code), asked(true, None)).to_string();
+            assert!(!told.contains("--direct"), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_sdks_whole_request_is_not_shown() {
+        let dump = "failed to apply endpoint `foo` to request `Request { body: SdkBody { inner: Once } }`";
+        let error = SdkError::dispatch_failure(ConnectorError::other(dump.into(), None));
+        let told = from_sdk::<InvokeError>(&error, asked(true, None)).to_string();
+        assert!(told.contains("endpoint `foo`") && !told.contains("Request {"), "{told}");
+    }
+
+    #[test]
+    fn an_endpoint_that_was_named_is_looked_at_before_the_region() {
+        let told = from_sdk(&refused(), asked(true, Some("http://127.0.0.1:9"))).to_string();
+        assert!(
+            told.contains("the endpoint is http://127.0.0.1:9 (--endpoint-url"),
+            "{told}"
+        );
+        assert!(!told.contains("--region") && !told.contains("--direct"), "{told}");
+        let told = from_sdk(&refused(), asked(true, None)).to_string();
+        assert!(told.contains("--region") && !told.contains("--endpoint-url"), "{told}");
+    }
 }

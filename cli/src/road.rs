@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
+use bluegreen_aws::answer::{ERROR_TYPES, FunctionError};
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_core::health::CauseKind;
 use bluegreen_core::time::after;
 use serde_json::Value;
 
 use crate::arguments::Connection;
-use crate::failure::{Asked, Failure, from_sdk};
+use crate::failure::{Asked, Failure, WITHOUT_LAMBDA, at_endpoint, from_sdk};
 use crate::{account, settings};
 
 /// The name that records and Descriptions of `--direct` give.
@@ -22,6 +24,8 @@ pub(crate) struct Road {
     function: String,
     region: String,
     timeout: u64,
+    /// The endpoint, if it is not AWS's own.
+    endpoint: Option<String>,
     profile: Option<String>,
 }
 
@@ -70,6 +74,7 @@ impl Road {
         let region = found.as_ref().and_then(|found| found.region.as_deref());
         let config = account::configure(connection, region).await?;
         let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let endpoint = config.endpoint_url().map(str::to_owned);
         let kind = match found {
             Some(found) => Kind::Direct {
                 shell: Box::new(Shell::outside_lambda(&config, found.settings)),
@@ -82,6 +87,7 @@ impl Road {
             function: function_of(connection),
             region,
             timeout: connection.timeout,
+            endpoint,
             profile: connection.profile.clone(),
         })
     }
@@ -122,6 +128,8 @@ impl Road {
         request: &Value,
         changes: bool,
     ) -> Result<Answered, Failure> {
+        // A drill is no work for --direct.
+        let direct_works = request.get("action").and_then(Value::as_str) != Some("drill");
         let retries = if changes {
             RetryConfig::disabled()
         } else {
@@ -146,6 +154,8 @@ impl Road {
                     region: &self.region,
                     permission: "lambda:InvokeFunction",
                     changes,
+                    direct_works,
+                    endpoint: self.endpoint.as_deref(),
                     profile: self.profile.as_deref(),
                 };
                 from_sdk(&error, asked)
@@ -155,28 +165,9 @@ impl Road {
             .map(|payload| String::from_utf8_lossy(payload.as_ref()).into_owned())
             .unwrap_or_default();
         if answer.function_error().is_some() {
-            return Err(self.function_error(text, changes));
+            return Err(function_error(&self.function, text, changes, direct_works));
         }
         read(text)
-    }
-
-    fn function_error(&self, answer: String, changes: bool) -> Failure {
-        let value: Value = serde_json::from_str(&answer).unwrap_or_default();
-        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let error_type = field("errorType").unwrap_or_else(|| "an error without a type".to_owned());
-        let mut message = field("errorMessage").unwrap_or_else(|| format!("function {} failed", self.function));
-        // Lambda's own words for a function that died.
-        if error_type.starts_with("Runtime.") || error_type.starts_with("Sandbox.") {
-            message = format!("function {} ended before it answered: {message}", self.function);
-            if changes {
-                message.push_str("; what was asked may have been carried out: ask `mwaa-bluegreen status`");
-            }
-        }
-        Failure::Function {
-            error_type,
-            message,
-            answer,
-        }
     }
 
     async fn carry_out(&self, shell: &Shell, request: &Value) -> Result<Answered, Failure> {
@@ -194,16 +185,56 @@ impl Road {
                 text: value.to_string(),
                 value,
             }),
-            Err(error) => {
-                let (error_type, message) = (error.error_type().to_owned(), error.to_string());
-                let answer = serde_json::json!({"errorType": error_type, "errorMessage": message}).to_string();
-                Err(Failure::Function {
-                    error_type,
-                    message,
-                    answer,
-                })
-            }
+            Err(error) => Err(self.own_error(&error)),
         }
+    }
+
+    /// An error of the work done here.
+    fn own_error(&self, error: &FunctionError) -> Failure {
+        let (error_type, message) = (error.error_type().to_owned(), error.to_string());
+        let is_unreachable = matches!(
+            error,
+            FunctionError::StoreUnavailable { cause, .. } | FunctionError::AuditUndelivered { cause, .. }
+                if matches!(cause.kind, CauseKind::Unavailable | CauseKind::TimedOut)
+        );
+        let endpoint = self.endpoint.as_deref().filter(|_| is_unreachable);
+        Failure::Function {
+            answer: serde_json::json!({"errorType": error_type, "errorMessage": message}).to_string(),
+            error_type,
+            message,
+            advice: endpoint.map(at_endpoint).unwrap_or_default(),
+        }
+    }
+}
+
+/// An error that came instead of an answer: the function's own, or Lambda's words for a function that died.
+fn function_error(function: &str, answer: String, changes: bool, direct_works: bool) -> Failure {
+    let value: Value = serde_json::from_str(&answer).unwrap_or_default();
+    let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let error_type = field("errorType");
+    let mut message = field("errorMessage").unwrap_or_else(|| format!("function {function} failed"));
+    let mut advice = String::new();
+    let own = error_type.as_deref().is_some_and(|name| ERROR_TYPES.contains(&name));
+    if !own {
+        // A time-out comes without a type.
+        if error_type
+            .as_deref()
+            .is_none_or(|name| name.starts_with("Runtime.") || name.starts_with("Sandbox."))
+        {
+            message = format!("function {function} ended before it answered: {message}");
+        }
+        if changes {
+            advice.push_str("; what was asked may have been carried out: ask `mwaa-bluegreen status`");
+        }
+        if direct_works {
+            advice.push_str(WITHOUT_LAMBDA);
+        }
+    }
+    Failure::Function {
+        error_type: error_type.unwrap_or_else(|| "an error without a type".to_owned()),
+        message,
+        advice,
+        answer,
     }
 }
 
@@ -214,5 +245,42 @@ fn read(text: String) -> Result<Answered, Failure> {
             "the function answered something else than a switch-handler does: {}; is --function right?",
             bluegreen_core::flag::shortened(&text, 200)
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_function_that_died_names_the_road_around_it() {
+        for answer in [
+            json!({"errorMessage": "2026-11-23T14:00:00Z 4711 Task timed out after 30.00 seconds"}),
+            json!({"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 30.00 seconds"}),
+            json!({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}),
+        ] {
+            let told = function_error("orders-switch-handler", answer.to_string(), true, true).to_string();
+            assert!(
+                told.starts_with("function orders-switch-handler ended before it answered: "),
+                "{told}"
+            );
+            assert!(
+                told.contains("may have been carried out") && told.ends_with(WITHOUT_LAMBDA),
+                "{told}"
+            );
+            let told = function_error("orders-switch-handler", answer.to_string(), false, false).to_string();
+            assert!(!told.contains("--direct") && !told.contains("carried out"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_the_function_itself_says_is_told_as_it_is() {
+        for error_type in ERROR_TYPES {
+            let answer = json!({"errorType": error_type, "errorMessage": "this and that"}).to_string();
+            let told = function_error("orders-switch-handler", answer, true, true).to_string();
+            assert_eq!(told, format!("this and that ({error_type})"));
+        }
     }
 }

@@ -159,11 +159,12 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(values)
 }
 
-/// The function's environment variables, by Lambda's word.
+/// The function's environment variables, by Lambda's word. `direct_works`: whether the command could do without.
 pub(crate) async fn of_function(
     connection: &Connection,
     config: &SdkConfig,
     region: &str,
+    direct_works: bool,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let function = &road::function_of(connection);
     let answer = aws_sdk_lambda::Client::new(config)
@@ -178,6 +179,8 @@ pub(crate) async fn of_function(
                 region,
                 permission: "lambda:GetFunctionConfiguration",
                 changes: false,
+                direct_works,
+                endpoint: config.endpoint_url(),
                 profile: connection.profile.as_deref(),
             };
             from_sdk(&error, asked)
@@ -215,7 +218,7 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
         if save {
             let config = account::configure(connection, None).await?;
             let region = config.region().map(ToString::to_string).unwrap_or_default();
-            of_function(connection, &config, &region).await?
+            of_function(connection, &config, &region, false).await?
         } else {
             let there = path.as_ref().filter(|path| path.exists()).ok_or_else(|| {
             Failure::Usage(format!(

@@ -28,6 +28,9 @@ DONE, FAILED, USAGE, REFUSED, CONFLICT, NOT_READY, NOT_CONFIRMED, NOT_IN_TIME, I
 FOREIGN = re.compile(r"AWS_|MWAA_BLUEGREEN_|NO_COLOR|XDG_CONFIG_HOME|[A-Z]+_ENVIRONMENT_NAME|FLAG_PARAMETER|PAIR_NAME", re.I)
 
 
+AROUND = "if Lambda is the outage, --direct works without it"
+
+
 @dataclass
 class Ended:
     code: int
@@ -296,8 +299,8 @@ def test_a_hold_is_placed_shown_and_released(cli: Cli):
 
 
 def test_a_hold_that_the_function_calls_invalid_is_wrong_usage(cli: Cli):
-    ended = cli("hold", "--minutes", "20000", "--reason", "x", "--yes", code=USAGE)
-    assert "hold_minutes" in ended.error and "10080" in ended.error and ended.out == ""
+    ended = cli("hold", "--until", "tomorrow", "--reason", "x", "--yes", code=USAGE)
+    assert "tomorrow" in ended.error and "(InvalidRequest)" in ended.error and ended.out == ""
     ended = cli("hold", "--until", "2020-01-01T00:00:00Z", "--reason", "x", "--yes", "--output", "json", code=USAGE)
     assert ended.json["errorType"] == "InvalidRequest", "scripts get the function's own error"
 
@@ -347,6 +350,13 @@ def test_a_drill_that_may_not_start_says_why(cli: Cli):
     assert re.search(r"objects +hold", ended.out) and cli.pair.stands_at() == ("blue", 1)
 
 
+def test_directly_no_drill_begins_and_the_way_without_is_named(saved: Cli):
+    assert "`mwaa-bluegreen switch --to <colour> --direct`" in saved("drill", "--direct", "--yes", code=USAGE).error
+    for mode in ("probe", "dry"):
+        error = saved("drill", "--mode", mode, "--direct", code=USAGE).error
+        assert "`mwaa-bluegreen check --direct` asks whether the standby is ready" in error and "returns" not in error
+
+
 # -- errors --------------------------------------------------------------------------------------------------------------
 
 def test_a_function_that_is_not_there_is_named_with_its_region(cli: Cli):
@@ -387,10 +397,33 @@ def test_a_profile_gives_region_endpoint_and_credentials(cli: Cli):
     ("throttle", "slow down"),
     ("error:KMSAccessDeniedException", "decrypt"),
     ("error:ExpiredTokenException", "log in again"),
+    *((outage, AROUND) for outage in ("throttle", "server-error", "timeout")),
 ])
 def test_an_error_of_lambda_says_what_to_do(cli: Cli, fault: str, said: str):
-    cli.pair.aws.add_fault(fault, "lambda", "Invoke")
-    assert said in cli("status", code=FAILED).error
+    silence, patience = ({"latency_ms": 8000}, ("--timeout", "1")) if fault == "timeout" else ({}, ())
+    cli.pair.aws.add_fault(fault, "lambda", "Invoke", **silence)
+    assert said in cli("status", *patience, code=FAILED).error
+    assert AROUND not in cli("drill", "--dry-run", *patience, code=FAILED).error, "--direct begins no drill"
+
+
+def test_a_function_that_died_names_the_way_without_lambda(cli: Cli):
+    cli.pair.aws.add_fault("kill-caller", "ssm", "*")
+    error = cli("status", code=FAILED).error
+    assert "ended before it answered" in error and AROUND in error and "carried out" not in error
+    error = cli("switch", "--to", "green", "--yes", code=FAILED).error
+    assert "may have been carried out" in error and AROUND in error
+
+
+def test_an_endpoint_where_nobody_answers_is_named(saved: Cli):
+    nobody = "http://127.0.0.1:9"
+    for command in (["status", "--endpoint-url", nobody], ["status", "--direct", "--endpoint-url", nobody]):
+        error = saved(*command, code=FAILED).error
+        assert f"the endpoint is {nobody} (--endpoint-url" in error and "--region" not in error, command
+    assert f"the endpoint is {nobody}" in saved("status", code=FAILED, AWS_ENDPOINT_URL=nobody).error
+    for arguments, variables in ((["--endpoint-url", "foo"], {}), ([], {"AWS_ENDPOINT_URL": "foo"}), (["--direct"], {"AWS_ENDPOINT_URL": "http://"}),
+                                 ([], {"AWS_ENDPOINT_URL_LAMBDA": "ftp://localhost"})):
+        error = saved("status", *arguments, code=USAGE, **variables).error
+        assert "allowed is a URL that begins with http:// or https://" in error and "Request {" not in error, (arguments, variables)
 
 
 def test_a_change_is_sent_once_and_a_question_again(cli: Cli):
@@ -415,7 +448,8 @@ def test_a_function_error_is_told_with_its_type(cli: Cli):
 def test_wrong_usage_is_told_before_anything_is_asked(cli: Cli):
     before = cli.pair.aws.calls_so_far()
     for arguments in ([], ["--to", "purple"], ["switch"], ["status", "--force"], ["--output", "yaml", "status"],
-                      ["status", "--flag-parameter", "/a/b"], ["status", "--output", "x.svg"]):
+                      ["status", "--flag-parameter", "/a/b"], ["status", "--output", "x.svg"], ["failover"], ["failover", "--to", "green"],
+                      ["hold", "--reason", "x"], ["hold", "--minutes", "10081", "--reason", "x"], ["--timeout", "abc", "status"]):
         assert cli(*arguments, code=USAGE).error, arguments
     # Functions of an earlier test may still be at work.
     assert [call for call in cli.pair.aws.calls(before) if "assumed-role" not in str(call["caller"])] == []
@@ -456,7 +490,9 @@ def test_directly_the_guards_and_the_claim_hold_too(saved: Cli):
     saved.pair.fail("green")
     assert "standby-unhealthy" in saved("switch", "--to", "green", "--direct", "--yes", code=REFUSED).out
     saved.pair.aws.add_fault("access-denied", "ssm", "*")
-    assert "access denied" in saved("status", "--direct", code=FAILED).error
+    error = saved("status", "--direct", code=FAILED).error
+    assert "access denied" in error and "with --direct you (`aws sts get-caller-identity`); nothing was changed (Store" in error
+    assert "again" not in error, "asking again would be denied, too"
 
 
 def test_directly_another_pairs_flag_is_never_guessed(cli: Cli):
@@ -570,6 +606,7 @@ def test_it_carries_its_manual_and_completions(cli: Cli):
         assert part in manual.replace("\\-", "-"), part
     for shell in ("bash", "zsh", "fish"):
         assert "rollback" in cli("completions", shell).out
+    assert not re.search(r"^ *failover\b", cli("--help").out, re.M), "there is no such command"
     assert "130" in cli("--help").out and cli("--version").out.startswith("mwaa-bluegreen ")
 
 

@@ -4,7 +4,7 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::health::Cause;
+use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
 use serde_json::{Value, json};
@@ -104,11 +104,12 @@ fn who(requested_by: Option<&str>) -> String {
 }
 
 fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
-    FunctionError::StoreUnavailable {
-        doing,
-        cause,
-        advice: "; asking again is safe",
-    }
+    let advice = match cause.kind {
+        // It would be denied again.
+        CauseKind::AccessDenied => "",
+        _ => "; asking again is safe",
+    };
+    FunctionError::StoreUnavailable { doing, cause, advice }
 }
 
 fn log(shell: &Shell, outcome: &str, reason: &str, invocation: &Invocation) {

@@ -1,10 +1,12 @@
 //! What a function answers when it cannot do what it was asked: a stable `errorType` and a message for a person.
 
-use bluegreen_core::health::Cause;
+use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::request::RequestError;
 use bluegreen_core::settings::SettingsFaults;
 use bluegreen_core::switch::{Failed, Failure};
 use lambda_runtime::Diagnostic;
+
+use crate::error;
 
 /// Function errors. The variants' names are the `errorType`s.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -15,8 +17,8 @@ pub enum FunctionError {
     /// The operator must change the function's environment variables.
     #[error("{0}")]
     ConfigurationInvalid(SettingsFaults),
-    /// Parameter Store failed; asking again is safe.
-    #[error("failed {doing}: {cause}{advice}")]
+    /// Parameter Store failed. Asking again is safe, and helps unless it denied access.
+    #[error("failed {doing}: {cause}{}{advice}", who_must_act(cause))]
     StoreUnavailable {
         /// What was being done, as a fragment after "failed".
         doing: &'static str,
@@ -36,6 +38,14 @@ pub enum FunctionError {
     },
 }
 
+/// Every `errorType`.
+pub const ERROR_TYPES: [&str; 4] = [
+    "InvalidRequest",
+    "ConfigurationInvalid",
+    "StoreUnavailable",
+    "AuditUndelivered",
+];
+
 impl FunctionError {
     /// Its `errorType`.
     pub fn error_type(&self) -> &'static str {
@@ -49,11 +59,29 @@ impl FunctionError {
 
     /// Parameter Store failed at reading; nothing was changed.
     pub fn unreadable(doing: &'static str, cause: Cause) -> Self {
-        Self::StoreUnavailable {
-            doing,
-            cause,
-            advice: "; nothing was changed; asking again is safe",
+        let advice = unchanged(&cause);
+        Self::StoreUnavailable { doing, cause, advice }
+    }
+}
+
+/// Nothing was changed. Where access is denied, asking again would be denied, too.
+fn unchanged(cause: &Cause) -> &'static str {
+    match cause.kind {
+        CauseKind::AccessDenied => "; nothing was changed",
+        _ => "; nothing was changed; asking again is safe",
+    }
+}
+
+/// Where access is denied, a person must act, and this is on whom. The same text comes from a function and from `--direct`.
+fn who_must_act(cause: &Cause) -> &'static str {
+    match cause.kind {
+        CauseKind::AccessDenied if error::is_about_credentials(&cause.message) => {
+            "; the credentials are refused: with --direct log in again (`aws sso login`), or choose others with --profile"
         }
+        CauseKind::AccessDenied => {
+            "; whoever asks needs this permission: the function's role, or with --direct you (`aws sts get-caller-identity`)"
+        }
+        _ => "",
     }
 }
 
@@ -76,7 +104,7 @@ impl From<RequestError> for FunctionError {
 impl From<Failed> for FunctionError {
     fn from(failed: Failed) -> Self {
         let advice = match (failed.claimed, failed.uncertain) {
-            (false, false) => "; nothing was changed; asking again is safe",
+            (false, false) => unchanged(&failed.cause),
             (true, false) => {
                 "; the flag is unchanged, but the transition is claimed: ask again in about a minute, and the claim \
                  is rolled forward"
@@ -99,6 +127,64 @@ impl From<FunctionError> for Diagnostic {
         Self {
             error_type: error.error_type().to_owned(),
             error_message: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: &str =
+        "AccessDeniedException: User: arn:aws:iam::1:user/ana is not authorized to perform: ssm:GetParameters";
+
+    fn failed(kind: CauseKind, claimed: bool) -> String {
+        FunctionError::from(Failed {
+            doing: "writing the flag",
+            cause: Cause::new(kind, DENIED),
+            claimed,
+            uncertain: false,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn where_access_is_denied_it_says_who_needs_the_permission_and_not_to_ask_again() {
+        let unreadable = FunctionError::unreadable("reading the flag", Cause::new(CauseKind::AccessDenied, DENIED));
+        for told in [unreadable.to_string(), failed(CauseKind::AccessDenied, false)] {
+            assert!(told.contains("ssm:GetParameters; whoever asks needs this permission: the function's role"));
+            assert!(told.ends_with("; nothing was changed"), "{told}");
+        }
+        assert!(failed(CauseKind::AccessDenied, true).contains("whoever asks needs this permission"));
+        assert!(
+            failed(CauseKind::Throttled, false)
+                .ends_with("ssm:GetParameters; nothing was changed; asking again is safe")
+        );
+    }
+
+    #[test]
+    fn credentials_that_are_refused_lack_no_permission() {
+        let cause = Cause::new(
+            CauseKind::AccessDenied,
+            "ExpiredTokenException: The security token is expired",
+        );
+        let told = FunctionError::unreadable("reading the flag", cause).to_string();
+        assert!(told.contains("log in again") && !told.contains("permission"), "{told}");
+    }
+
+    #[test]
+    fn every_error_type_is_listed() {
+        let cause = Cause::new(CauseKind::Throttled, "");
+        let errors = [
+            FunctionError::InvalidRequest(String::new()),
+            FunctionError::unreadable("reading", cause.clone()),
+            FunctionError::AuditUndelivered {
+                doing: "telling",
+                cause,
+            },
+        ];
+        for error in errors {
+            assert!(ERROR_TYPES.contains(&error.error_type()), "{error}");
         }
     }
 }

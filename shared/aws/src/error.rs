@@ -27,10 +27,10 @@ const THROTTLES: [&str; 9] = [
 const NOT_FOUND: [&str; 3] = ["ParameterNotFound", "ResourceNotFoundException", "ResourceNotFound"];
 
 /// Codes that mean "you may not", beside every status 401 and 403.
-const DENIED: [&str; 6] = [
-    "AccessDenied",
-    "AccessDeniedException",
-    "UnauthorizedOperation",
+const DENIED: [&str; 3] = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"];
+
+/// Codes that mean "you are nobody I know (any more)"; classed as denied.
+const CREDENTIALS: [&str; 3] = [
     "UnrecognizedClientException",
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -61,7 +61,7 @@ where
             match service.err().code().unwrap_or_default() {
                 code if THROTTLES.contains(&code) || status == 429 => failure(CauseKind::Throttled, false, true),
                 code if NOT_FOUND.contains(&code) => failure(CauseKind::NotFound, false, false),
-                code if DENIED.contains(&code) || matches!(status, 401 | 403) => {
+                code if DENIED.contains(&code) || CREDENTIALS.contains(&code) || matches!(status, 401 | 403) => {
                     failure(CauseKind::AccessDenied, false, false)
                 }
                 _ if status >= 500 => failure(CauseKind::Unavailable, true, true),
@@ -99,6 +99,11 @@ where
         next = error.source();
     }
     parts.join(": ")
+}
+
+/// Whether a denied cause's message is about the credentials, and not about a permission: it begins with the code.
+pub(crate) fn is_about_credentials(message: &str) -> bool {
+    CREDENTIALS.iter().any(|code| message.starts_with(code))
 }
 
 /// What a person can do about a code that stays until somebody acts.
