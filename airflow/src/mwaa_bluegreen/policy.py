@@ -29,6 +29,10 @@ _RETRIES = {
 }
 
 
+# With these an empty task succeeds only after another task of the run has, and without the guard's word none does.
+_AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
+
+
 # After other policies, which may add tasks.
 @hookimpl(trylast=True)  # type: ignore[misc]
 def dag_policy(dag: Any) -> None:
@@ -86,7 +90,7 @@ def _taken(dag: Any, name: str) -> str:
 
 def _hold_back(task: Any) -> None:
     """Make sure of a task that may run although its upstream was skipped or failed."""
-    from mwaa_bluegreen.guard import both, obey_guard
+    from mwaa_bluegreen.guard import both, obey_guard, run_by_a_worker
 
     expands = hasattr(task, "partial_kwargs")  # MappedOperator moved between Airflow's versions
     mapped = expands or any(True for _ in task.iter_mapped_task_groups())
@@ -97,3 +101,7 @@ def _hold_back(task: Any) -> None:
         task.partial_kwargs["pre_execute"] = both(task.partial_kwargs.get("pre_execute"), obey_guard)
     else:
         task._pre_execute_hook = both(task._pre_execute_hook, obey_guard)
+    # An empty task is a success as soon as the scheduler comes to it, no hook is ever run, and what follows it executes.
+    # Unless it has a callback: then a worker runs it. The join after a branch can do without.
+    if task.inherits_from_empty_operator and not task.on_execute_callback and (mapped or rule not in _AFTER_A_SUCCESS):
+        task.on_execute_callback = [run_by_a_worker]
