@@ -45,7 +45,7 @@ def dag_policy(dag: Any) -> None:
 
 
 def inject(dag: Any, observe: bool = False) -> None:
-    """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no tasks.
+    """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no roots.
 
     Raises ValueError if the DAG has another task of that name.
     """
@@ -58,9 +58,9 @@ def inject(dag: Any, observe: bool = False) -> None:
         if not isinstance(present, Guard):
             raise ValueError(_taken(dag, TASK_ID))
         return
-    if not dag.tasks:
-        return
     roots = [task for task in dag.tasks if not task.upstream_task_ids]
+    if not roots:  # no tasks; or every task is part of a cycle, or behind one, which Airflow refuses in words of its own
+        return
     inherited = {name: dag.default_args[name] for name in _INHERITED if name in dag.default_args}
     inherited.setdefault("owner", roots[0].owner)
     starts = [task.start_date for task in roots if task.start_date]

@@ -80,6 +80,31 @@ def test_a_name_that_is_taken_is_an_import_error_that_says_what_to_do(bag: Any) 
         assert "rename it, or tag the DAG bluegreen:unguarded" in "".join(bag(source).import_errors.values())
 
 
+@pytest.mark.parametrize("root", ["", "Empty(task_id='root') >> a"])
+@pytest.mark.parametrize("guard", ["", "@guarded"])
+def test_a_cycle_is_refused_in_airflows_own_words(bag: Any, guard: str, root: str) -> None:
+    filled = bag(
+        f"""
+        from mwaa_bluegreen.dag import guarded
+        try:
+            from airflow.sdk import dag
+        except ImportError:
+            from airflow.decorators import dag
+
+        {guard}
+        @dag(start_date=WHEN, schedule=None)
+        def round():
+            a, b = Empty(task_id="a"), Empty(task_id="b")
+            a >> b >> a
+            {root}
+
+        round()
+        """
+    )
+    assert "cycle detected in dag: round" in "".join(filled.import_errors.values()).lower()
+    assert filled.dags == {}
+
+
 def test_a_dag_that_guards_itself_is_left_as_it_is(bag: Any) -> None:
     filled = bag(
         """
