@@ -34,7 +34,7 @@ _AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one
 
 
 # After other policies, which may add tasks.
-@hookimpl(trylast=True)  # type: ignore[misc]
+@hookimpl(trylast=True)  # type: ignore[untyped-decorator]
 def dag_policy(dag: Any) -> None:
     """Put the guard before the roots of every DAG that is to be guarded. Raises ConfigurationInvalid for a wrong mode."""
     mode = settings.mode()
