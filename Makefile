@@ -123,6 +123,8 @@ bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to si
 gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
+	@echo "== ruff (the Airflow package)"; $(BIN)/ruff check --quiet --no-cache airflow
+	@echo "== mypy (the Airflow package)"; cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=/dev/null
 	@echo "== typos"; $(BIN)/typos
 	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml

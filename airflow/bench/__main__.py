@@ -71,9 +71,10 @@ def first_runs(python: Path) -> None:
         ],
     )
     print(
-        f"\nA planned switch counts {found.lead:.0f} s after its write, at the next tick after that. Failover: FailureWindowSeconds="
-        f"{real.WINDOW}, and Airflow calls a scheduler unhealthy after 30 s.\n{found.ticks} ticks, {found.lost} lost, {found.doubled} "
-        f"doubled. A task's median time: the guard {real.median_task(found, True)} s, the DAG's own, which writes a line, "
+        f"\nA planned switch counts {found.lead:.0f} s after its write, at the next tick after that. Failover: "
+        f"FailureWindowSeconds={real.WINDOW}, and Airflow calls a scheduler unhealthy after 30 s.\n"
+        f"{found.ticks} ticks, {found.lost} lost, {found.doubled} doubled. A task's median time: the guard "
+        f"{real.median_task(found, True)} s, the DAG's own, which writes a line, "
         f"{real.median_task(found, False)} s."
     )
 

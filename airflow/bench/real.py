@@ -96,7 +96,7 @@ def _failover(stack: Any, real: RealPair, found: Measured) -> None:
     alive = OTHER[dead]
     while True:
         tick = real.next_tick()
-        real[dead].wait(lambda: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before")
+        real[dead].wait(lambda tick=tick: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before")
         if time.time() < tick - 2:
             break
     time.sleep(tick - 2 - time.time())

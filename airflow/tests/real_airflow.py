@@ -313,10 +313,10 @@ class RealAirflow:
             kind = ServerFault if error.code >= 500 else RealAirflowError
             raise kind(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:1000]}") from None
 
-    def _write(self, path: str, body: Any) -> Any:
+    def _write(self, path: str, body: Any, method: str = "POST") -> Any:
         for attempt in range(ATTEMPTS):
             try:
-                return self.request("POST", path, body)
+                return self.request(method, path, body)
             except ServerFault:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -384,6 +384,11 @@ class RealAirflow:
     def clear(self, dag: str, run: str, tasks: list[str], **more: Any) -> None:
         body = {"dry_run": False, "dag_run_id": run, "task_ids": tasks, "only_failed": False, "reset_dag_runs": True, **more}
         self._write(f"dags/{dag}/clearTaskInstances", body)
+
+    def end_run(self, dag: str, run: str) -> None:
+        """As failed; what of it has not begun is skipped."""
+        path = f"dags/{dag}/dagRuns/{urllib.parse.quote(run, safe='')}"
+        self._write(path, {"state": "failed"}, method="PATCH")
 
     def xcom(self, dag: str, run: str, task: str, key: str) -> Any:
         run = urllib.parse.quote(run, safe="")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, ParamSpec
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from mwaa_bluegreen.decision import SKIP, decide
+from mwaa_bluegreen.decision import EXECUTE, decide
 from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid
 from mwaa_bluegreen.guard import TASK_ID, TOKEN
 from mwaa_bluegreen.policy import inject
 
 Arguments = ParamSpec("Arguments")
+
+_WHEN_NOTHING_WAITS = datetime.max.replace(tzinfo=timezone.utc)
 
 
 def guarded(dag_function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
@@ -34,13 +37,13 @@ def owned_or_skip(context: Any) -> int:
     Does not wait for `settle`. Raises AirflowException if nobody can say who owns the run.
     """
     try:
-        decision = decide(context["dag_run"])
+        decision = decide(context["dag_run"], now=_WHEN_NOTHING_WAITS)
     except ConfigurationInvalid as error:
         raise AirflowFailException(f"bluegreen: {error}") from error
     except BlueGreenError as error:
         raise AirflowException(f"bluegreen: {error}") from error
-    if decision.colour != decision.owner.colour:
-        raise AirflowSkipException(decision.line.replace("bluegreen: wait", f"bluegreen: {SKIP}"))
+    if decision.action != EXECUTE:
+        raise AirflowSkipException(decision.line)
     return decision.owner.version
 
 

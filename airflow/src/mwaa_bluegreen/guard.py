@@ -150,6 +150,10 @@ def obey_guard(context: Any) -> None:
     raise AirflowSkipException("bluegreen: the run belongs to the other environment")
 
 
+def run_by_a_worker(context: Any) -> None:
+    """Does nothing. An empty task that has it is run, with its hooks, instead of being called a success."""
+
+
 def _pulled(task_instance: Any) -> Any:
     # -1 is the map index of the guard; without it a mapped task would ask for its own.
     return task_instance.xcom_pull(task_ids=TASK_ID, key=ACTION, map_indexes=-1)
@@ -179,4 +183,4 @@ def both(first: Callable[[Any], Any] | None, second: Callable[[Any], Any]) -> Ca
     return hooks
 
 
-__all__ = ["ACTION", "INSTANT", "TASK_ID", "TOKEN", "Guard", "both", "obey_guard", "skip_all"]
+__all__ = ["ACTION", "INSTANT", "TASK_ID", "TOKEN", "Guard", "both", "obey_guard", "run_by_a_worker", "skip_all"]

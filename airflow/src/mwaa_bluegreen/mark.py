@@ -271,8 +271,8 @@ def _view() -> Any:
         class_permission_name = "Website"
         method_permission_name = {"show": "read"}  # noqa: RUF012
 
-        @expose("/")  # type: ignore[misc]
-        @has_access  # type: ignore[misc]
+        @expose("/")  # type: ignore[untyped-decorator]
+        @has_access  # type: ignore[untyped-decorator]
         def show(self) -> Any:
             return page(board.mark(), logged_in=True), HEADERS
 

@@ -29,8 +29,12 @@ _RETRIES = {
 }
 
 
+# With these an empty task succeeds only after another task of the run has, and without the guard's word none does.
+_AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
+
+
 # After other policies, which may add tasks.
-@hookimpl(trylast=True)  # type: ignore[misc]
+@hookimpl(trylast=True)  # type: ignore[untyped-decorator]
 def dag_policy(dag: Any) -> None:
     """Put the guard before the roots of every DAG that is to be guarded. Raises ConfigurationInvalid for a wrong mode."""
     mode = settings.mode()
@@ -41,7 +45,7 @@ def dag_policy(dag: Any) -> None:
 
 
 def inject(dag: Any, observe: bool = False) -> None:
-    """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no tasks.
+    """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no roots.
 
     Raises ValueError if the DAG has another task of that name.
     """
@@ -54,9 +58,9 @@ def inject(dag: Any, observe: bool = False) -> None:
         if not isinstance(present, Guard):
             raise ValueError(_taken(dag, TASK_ID))
         return
-    if not dag.tasks:
-        return
     roots = [task for task in dag.tasks if not task.upstream_task_ids]
+    if not roots:  # no tasks; or every task is part of a cycle, or behind one, which Airflow refuses in words of its own
+        return
     inherited = {name: dag.default_args[name] for name in _INHERITED if name in dag.default_args}
     inherited.setdefault("owner", roots[0].owner)
     starts = [task.start_date for task in roots if task.start_date]
@@ -86,7 +90,7 @@ def _taken(dag: Any, name: str) -> str:
 
 def _hold_back(task: Any) -> None:
     """Make sure of a task that may run although its upstream was skipped or failed."""
-    from mwaa_bluegreen.guard import both, obey_guard
+    from mwaa_bluegreen.guard import both, obey_guard, run_by_a_worker
 
     expands = hasattr(task, "partial_kwargs")  # MappedOperator moved between Airflow's versions
     mapped = expands or any(True for _ in task.iter_mapped_task_groups())
@@ -97,3 +101,7 @@ def _hold_back(task: Any) -> None:
         task.partial_kwargs["pre_execute"] = both(task.partial_kwargs.get("pre_execute"), obey_guard)
     else:
         task._pre_execute_hook = both(task._pre_execute_hook, obey_guard)
+    # An empty task is a success as soon as the scheduler comes to it, no hook is ever run, and what follows it executes.
+    # Unless it has a callback: then a worker runs it. The join after a branch can do without.
+    if task.inherits_from_empty_operator and not task.on_execute_callback and (mapped or rule not in _AFTER_A_SUCCESS):
+        task.on_execute_callback = [run_by_a_worker]

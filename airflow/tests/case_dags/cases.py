@@ -45,6 +45,15 @@ with case("rules"):
     first >> EmptyOperator(task_id="empty_all_done", trigger_rule="all_done")
     [first, work("second")] >> work("none_failed", trigger_rule="none_failed")
 
+# What comes after an empty task must not execute because the scheduler calls that one a success.
+with case("empties"):
+    before = work("before")
+    all_done, always = EmptyOperator(task_id="all_done", trigger_rule="all_done"), EmptyOperator(task_id="always", trigger_rule="always")
+    join = EmptyOperator(task_id="join", trigger_rule="none_failed_min_one_success")
+    before >> [all_done, always, join]
+    ends = [all_done >> work("after_all_done"), always >> work("after_always"), join >> work("after_join")]
+    ends >> EmptyOperator(task_id="end", trigger_rule="all_done")
+
 with case("teardowns"):
 
     @setup

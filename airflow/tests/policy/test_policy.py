@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import textwrap
+import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,6 +80,31 @@ def test_a_name_that_is_taken_is_an_import_error_that_says_what_to_do(bag: Any) 
         assert "rename it, or tag the DAG bluegreen:unguarded" in "".join(bag(source).import_errors.values())
 
 
+@pytest.mark.parametrize("root", ["", "Empty(task_id='root') >> a"])
+@pytest.mark.parametrize("guard", ["", "@guarded"])
+def test_a_cycle_is_refused_in_airflows_own_words(bag: Any, guard: str, root: str) -> None:
+    filled = bag(
+        f"""
+        from mwaa_bluegreen.dag import guarded
+        try:
+            from airflow.sdk import dag
+        except ImportError:
+            from airflow.decorators import dag
+
+        {guard}
+        @dag(start_date=WHEN, schedule=None)
+        def round():
+            a, b = Empty(task_id="a"), Empty(task_id="b")
+            a >> b >> a
+            {root}
+
+        round()
+        """
+    )
+    assert "cycle detected in dag: round" in "".join(filled.import_errors.values()).lower()
+    assert filled.dags == {}
+
+
 def test_a_dag_that_guards_itself_is_left_as_it_is(bag: Any) -> None:
     filled = bag(
         """
@@ -147,15 +175,85 @@ def test_a_hook_of_the_user_still_runs_before_ours(bag: Any) -> None:
     assert context["calls"] == ["user"]
 
 
-def test_every_guarded_dag_survives_serialization(bag: Any) -> None:
+def serialized(dag: Any) -> Any:
+    """The DAG as the scheduler knows it."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
     except ImportError:  # before Airflow 3.2
         from airflow.serialization.serialized_objects import SerializedDAG as Serialization
 
-    filled = bag(CASES)
-    for dag in filled.dags.values():
-        Serialization.from_dict(Serialization.to_dict(dag))
+    return Serialization.from_dict(Serialization.to_dict(dag))
+
+
+def test_every_guarded_dag_survives_serialization(bag: Any) -> None:
+    for dag in bag(CASES).dags.values():
+        serialized(dag)
+
+
+def scheduled_as(task: Any) -> str:
+    """What Airflow's scheduler makes of a task of a serialized DAG that may run: `scheduled`, or `success` without a worker."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+    said: list[str] = []
+
+    class Session:
+        def execute(self, statement: Any) -> Any:
+            said.append(str(getattr(state := statement.compile().params["state"], "value", state)))
+            return SimpleNamespace(rowcount=1)
+
+    schedulable = getattr(TaskInstance, "is_task_schedulable", None)  # since Airflow 3.1
+    instance = SimpleNamespace(
+        task=task, task_id=task.task_id, map_index=-1, id=uuid.uuid4(), state=None, try_number=0,
+        is_schedulable=schedulable and schedulable(task), defer_task=lambda session: False,
+    )  # fmt: skip
+    run = SimpleNamespace(dag_id="d", run_id="r", log=logging.getLogger(__name__))
+    DagRun.schedule_tis(run, [instance], session=Session())
+    (answer,) = said
+    return answer
+
+
+def test_the_scheduler_calls_no_empty_task_a_success_that_could_run_without_the_guards_word(bag: Any) -> None:
+    """What comes after such a task would execute: its hook is only run by a worker."""
+    filled = bag(
+        """
+        class Numbered(Empty):
+            def __init__(self, *, number=None, **arguments):
+                super().__init__(**arguments)
+                self.number = number
+
+        @task_group
+        def each(number):
+            Empty(task_id="in_group")
+
+        def told(context): pass
+
+        with DAG("d", start_date=WHEN, schedule=None):
+            root = Empty(task_id="root")
+            rules = "all_done", "always", "none_failed", "none_skipped", "all_failed", "one_failed", "one_done", "all_skipped"
+            for rule in rules:
+                root >> Empty(task_id=rule, trigger_rule=rule)
+            for rule in ("one_success", "none_failed_min_one_success"):
+                root >> Empty(task_id=rule, trigger_rule=rule)
+            root >> Empty(task_id="teardown").as_teardown()
+            Numbered.partial(task_id="expanded").expand(number=[1, 2])
+            each.expand(number=[1, 2])
+            root >> Empty(task_id="told", trigger_rule="all_done", on_execute_callback=told)
+            root >> Empty(task_id="told_of_success", trigger_rule="all_done", on_success_callback=told)
+        """
+    )
+    assert filled.import_errors == {}
+    dag = filled.dags["d"]
+    found = {task.task_id: scheduled_as(task) for task in serialized(dag).tasks}
+    # These succeed only after another task of the run has, and all that could be the first are held back.
+    assert {name for name, state in found.items() if state == "success"} == {"root", "one_success", "none_failed_min_one_success"}
+    callbacks = dag.get_task("told").on_execute_callback
+    assert [c.__name__ for c in (callbacks if isinstance(callbacks, list) else [callbacks])] == ["told"]
+
+
+def test_observe_leaves_empty_tasks_to_the_scheduler(bag: Any) -> None:
+    filled = bag("with DAG('d', start_date=WHEN, schedule=None):\n    Empty(task_id='a', trigger_rule='always')", "observe")
+    assert scheduled_as(serialized(filled.dags["d"]).get_task("a")) == "success"
 
 
 def test_the_examples_load(bag: Any, monkeypatch: pytest.MonkeyPatch) -> None:

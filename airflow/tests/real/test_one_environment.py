@@ -11,12 +11,12 @@ from datetime import datetime, timedelta, timezone
 
 from conftest import TheFlag
 from real_airflow import ANSWER_PATIENCE, LOCKED, RealAirflow, RealAirflowError
-from runs import GUARD, WORK, count, guard_line
+from runs import GUARD, WORK, count, guard_line, start
 
 
 def test_the_standby_skips_everything(blue: RealAirflow, the_flag: TheFlag) -> None:
     version, _ = the_flag.write("green")
-    runs = {dag: blue.trigger(dag) for dag in WORK}
+    runs = {dag: start(blue, dag) for dag in WORK}
     for dag, run in runs.items():
         assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
         states = blue.tasks(dag, run)
@@ -31,12 +31,26 @@ def test_the_standby_skips_everything(blue: RealAirflow, the_flag: TheFlag) -> N
 
 def test_the_owner_executes_everything_and_every_trigger_rule_means_what_it_meant(blue: RealAirflow, the_flag: TheFlag) -> None:
     version, _ = the_flag.write("blue")
-    runs = {dag: blue.trigger(dag) for dag in WORK if dag != "crowd"}
+    runs = {dag: start(blue, dag) for dag in WORK if dag != "crowd"}
     for dag, run in runs.items():
         assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
         assert count(blue, dag, run) == WORK[dag], dag
     assert blue.tasks("branches", runs["branches"])["right"] == "skipped"
     assert f"bluegreen: execute colour=blue owner=blue version={version} " in guard_line(blue, "plain", runs["plain"])
+
+
+def test_the_owner_executes_a_thousand_tasks_after_one_guard(blue: RealAirflow, the_flag: TheFlag) -> None:
+    the_flag.write("blue")
+    run = blue.trigger("crowd")
+    # The other half would take a worker each: their trigger rule ignores a guard that fails.
+    at_once = {f"crowd_{number}" for number in range(0, 999, 2)} | {"crowd_first", GUARD}
+    try:
+        blue.wait(lambda: at_once <= {task for task, state in blue.tasks("crowd", run).items() if state == "success"}, "half of them")
+        by_a_worker = [f"crowd_{number}" for number in range(1, 999, 2)]
+        blue.wait(lambda: any(blue.tasks("crowd", run)[task] == "success" for task in by_a_worker), "the first that a worker runs")
+        assert blue.xcom("crowd", run, GUARD, "bluegreen_action") == "execute"
+    finally:
+        blue.end_run("crowd", run)
 
 
 def test_a_dag_that_opted_out_runs_on_the_standby(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -164,14 +178,17 @@ def test_a_run_can_hand_its_instant_on_to_a_run_that_it_triggers(blue: RealAirfl
 
 def test_a_deleted_flag_executes_nothing_until_it_is_back(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.delete()
-    run = blue.trigger("rules")
-    blue.wait(lambda: blue.tasks("rules", run).get(GUARD) == "up_for_retry", "the guard fails and waits")
-    assert "does not exist in us-east-1. Set custom.bluegreen_flag_parameter" in guard_line(blue, "rules", run)
-    assert count(blue, "rules", run) == {}
+    runs = {dag: blue.trigger(dag) for dag in ("rules", "empties")}
+    for dag, run in runs.items():
+        blue.wait(lambda dag=dag, run=run: blue.tasks(dag, run).get(GUARD) == "up_for_retry", "the guard fails and waits")
+        assert "does not exist in us-east-1. Set custom.bluegreen_flag_parameter" in guard_line(blue, dag, run)
+        assert count(blue, dag, run) == {}
+    assert blue.tasks("empties", runs["empties"])["always"] != "success"
     the_flag.write("blue")
-    # Without a tail before its time the run belongs to the first version that is known.
-    assert blue.finished("rules", run) == "success"
-    assert count(blue, "rules", run) == WORK["rules"]
+    for dag, run in runs.items():
+        # Without a tail before its time the run belongs to the first version that is known.
+        assert blue.finished(dag, run) == "success"
+        assert count(blue, dag, run) == WORK[dag]
 
 
 def test_garbage_in_the_flag_executes_nothing(blue: RealAirflow, the_flag: TheFlag) -> None:

@@ -40,12 +40,13 @@ def test_an_unset_colour_fails_at_once_and_holds_back_cleanups_too(blue: RealAir
     the_flag.write("blue")
     blue.restart_scheduler(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR=None)
     try:
-        run = blue.trigger("rules")
-        assert blue.finished("rules", run) == "failed"
-        assert "custom.environment_color is not set; set it to blue in one environment" in guard_line(blue, "rules", run)
-        assert count(blue, "rules", run) == {}
+        runs = {dag: blue.trigger(dag) for dag in ("rules", "empties")}
+        for dag, run in runs.items():
+            assert blue.finished(dag, run) == "failed", (dag, blue.tasks(dag, run))
+            assert "custom.environment_color is not set; set it to blue in one environment" in guard_line(blue, dag, run)
+            assert count(blue, dag, run) == {}
         said = "has not decided that this environment executes the run"
-        blue.wait(lambda: said in blue.task_log("rules", run, "cleanup"), "the clean-up says why it is held back")
+        blue.wait(lambda: said in blue.task_log("rules", runs["rules"], "cleanup"), "the clean-up says why it is held back")
     finally:
         blue.restart_scheduler(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR="blue")
 

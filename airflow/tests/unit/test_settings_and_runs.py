@@ -44,12 +44,12 @@ def test_all_faults_of_the_settings_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("value", ["Blue", " blue", "BLUE", "blue,green"])
 def test_a_colour_is_neither_trimmed_nor_folded(value: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="custom.environment_color is"):
+    with pytest.raises(ConfigurationInvalid, match=r"custom\.environment_color is"):
         settings.read({"environment_color": value}.get)
 
 
 def test_an_unset_colour_says_what_to_set() -> None:
-    with pytest.raises(ConfigurationInvalid, match="environment_color is not set; set it .*AIRFLOW__CUSTOM__ENVIRONMENT_COLOR"):
+    with pytest.raises(ConfigurationInvalid, match=r"environment_color is not set; set it .*AIRFLOW__CUSTOM__ENVIRONMENT_COLOR"):
         settings.read({}.get)
 
 

@@ -1,0 +1,58 @@
+"""The wheel that README has its readers build."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import tomllib
+
+PACKAGE = Path(__file__).resolve().parents[2]
+README = (PACKAGE / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as README says, but by the build backend that is installed here: no network."""
+    assert "`pip wheel --no-deps ./airflow`" in README
+    wanted = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert wanted == [f"hatchling=={version('hatchling')}"], "local/requirements.txt has another build backend than pyproject.toml"
+    folder = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, PACKAGE],
+        cwd=folder, env={**os.environ, "PIP_NO_CACHE_DIR": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_it_has_the_name_that_readme_tells_to_put_into_requirements_txt(wheel: Path) -> None:
+    assert re.findall(r"/usr/local/airflow/plugins/([\w.-]+\.whl)", README) == [wheel.name]
+    name, number, _ = wheel.name.split("-", 2)
+    assert f"`{name.replace('_', '-')}=={number}`" in README
+
+
+def test_it_has_every_module_the_types_marker_and_nothing_else(wheel: Path) -> None:
+    source = PACKAGE / "src"
+    wanted = {str(path.relative_to(source)) for path in source.glob("mwaa_bluegreen/*") if path.suffix in (".py", ".typed")}
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name for name in archive.namelist() if ".dist-info/" not in name} == wanted
+    assert {"mwaa_bluegreen/__init__.py", "mwaa_bluegreen/policy.py", "mwaa_bluegreen/py.typed"} <= wanted
+
+
+def test_airflow_finds_the_policy_and_the_plugin_in_it(wheel: Path) -> None:
+    told = configparser.ConfigParser(delimiters="=")
+    with zipfile.ZipFile(wheel) as archive:
+        told.read_string(archive.read("mwaa_bluegreen-0.1.0.dist-info/entry_points.txt").decode())
+    assert {group: dict(told[group]) for group in told.sections()} == {
+        "airflow.policy": {"mwaa_bluegreen": "mwaa_bluegreen.policy"},
+        "airflow.plugins": {"mwaa_bluegreen": "mwaa_bluegreen.mark:PLUGIN"},
+    }
