@@ -13,13 +13,15 @@ exceptions = pytest.importorskip("airflow.exceptions")
 from mwaa_bluegreen import decision  # noqa: E402
 from mwaa_bluegreen.dag import owned_or_skip  # noqa: E402
 from mwaa_bluegreen.errors import FlagMissing, StoreUnavailable  # noqa: E402
-from mwaa_bluegreen.flag import Owner  # noqa: E402
+from mwaa_bluegreen.flag import Owner, Ownership  # noqa: E402
+
+GREEN = Ownership(Owner("green", 7), is_final=False)
 
 
 @pytest.fixture
 def green_owns(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Answers a context of a run that is so many seconds old, in the environment of that colour."""
-    monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(owner=lambda instant: Owner("green", 7)))
+    monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(ownership=lambda instant: GREEN))
 
     def context(colour: str, seconds: float = 1, settle: str = "420") -> dict[str, Any]:
         monkeypatch.setenv("AIRFLOW__CUSTOM__ENVIRONMENT_COLOR", colour)
@@ -46,11 +48,11 @@ def test_the_standby_skips_at_once_and_does_not_say_that_it_waits(green_owns: An
 
 @pytest.mark.parametrize("error", [FlagMissing("no flag"), StoreUnavailable("no answer")])
 def test_an_unknown_owner_is_an_error_that_is_tried_again(green_owns: Any, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def owner(instant: datetime) -> Owner:
+    def ownership(instant: datetime) -> Ownership:
         raise error
 
     context = green_owns("green")
-    monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(owner=owner))
+    monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(ownership=ownership))
     with pytest.raises(exceptions.AirflowException, match=f"^bluegreen: {error}$") as raised:
         owned_or_skip(context)
     assert not isinstance(raised.value, exceptions.AirflowSkipException | exceptions.AirflowFailException)
