@@ -142,6 +142,21 @@ def test_runs_in_progress_are_not_cut_and_dags_at_rest_do_not_wait_for_them(paus
     assert pair.tick()["dag_management"]["state"] == "settled" and unpaused(pair, "blue") == set()
 
 
+def test_the_old_colours_last_runs_are_waited_for_though_the_flag_was_written_before_they_began(paused_pair: Deploy):
+    pair = paused_pair(SwitchLeadSeconds="60")
+    pair.ask(to="green")
+    let_time_pass(pair, 45)
+    waits = pair.tick()["dag_management"]
+    assert waits["state"] == "draining" and "has taken effect" in waits["detail"], waits
+    assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}, "blue still makes runs of its own"
+    let_time_pass(pair, 60)
+    # In force for 45 s by now. A late scheduler has begun a run that was due before; the other one is green's.
+    late, greens = run("orders", 40 / 60), run("stock", 35 / 60)
+    late["instant"] = (datetime.now(timezone.utc) - timedelta(seconds=300)).isoformat()
+    pair.environment("blue", runs=[late, greens])
+    assert pair.tick()["dag_management"]["state"] == "draining" and unpaused(pair, "blue") == {"orders"}
+
+
 def test_after_the_time_to_drain_what_still_runs_is_paused_too(paused_pair: Deploy):
     pair = paused_pair(DrainMinutes="10")
     pair.environment("blue", runs=[run("orders", 5)])
