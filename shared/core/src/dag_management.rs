@@ -24,8 +24,8 @@ use crate::time::{after, elapsed};
 /// The old colour is not touched for so long after a transition has taken effect.
 ///
 /// Its scheduler makes the last runs that are still its own in that time. And a list that was asked for before the
-/// transition is complete by then ([`READING_TIME`]), so a reading can never mistake
-/// what was paused here for what a person paused.
+/// transition is complete by then ([`READING_TIME`]), so a reading can never mistake what was paused here for what a
+/// person paused.
 pub const REST: Duration = Duration::from_secs(30);
 
 /// A turn that began so long after a transition meets no function any more that knew the flag only as it was before: the
@@ -399,8 +399,7 @@ pub fn remember(
 pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
     runs.iter()
         .filter(|run| {
-            let mut known = run.started.into_iter().chain(run.instant()).peekable();
-            known.peek().is_none() || known.any(|when| when < since)
+            run.instant().is_none_or(|instant| instant < since) || run.started.is_some_and(|began| began < since)
         })
         .map(|run| run.dag_id.as_str())
         .collect()
