@@ -46,8 +46,8 @@ class Template:
         template = yaml.load(path.read_text(), Loader)
         alarms = [resource for resource in template["Resources"].values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
         return Template(
-            # Drills are off by default, and so is their alarm.
-            alarms=sum(alarm.get("Condition") != "DrillsScheduled" for alarm in alarms),
+            # Drills are off by default, and so are their alarms.
+            alarms=sum(alarm.get("Condition") not in ("DrillsScheduled", "DrillsMayBeOverdue") for alarm in alarms),
             memory_mb=template["Globals"]["Function"]["MemorySize"],
             metrics_interval_minutes=template["Parameters"]["MetricsIntervalMinutes"]["Default"],
             probe_interval_seconds=template["Parameters"]["ProbeIntervalSeconds"]["Default"],

@@ -392,8 +392,17 @@ impl Writer {
         let now = store.now;
         let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
         let mode = policy().mode;
+        let no_alarms = Answer::Known(Vec::new());
         let step = if agree {
-            drill::decide(&drill, &reached, mode, &hold(seen.held, now), &verdicts, now)
+            drill::decide(
+                &drill,
+                &reached,
+                mode,
+                &hold(seen.held, now),
+                &verdicts,
+                &no_alarms,
+                now,
+            )
         } else {
             DrillStep::Wait(String::new())
         };

@@ -269,6 +269,20 @@ class Pair:
         """The AWS calls that a function made."""
         return [call for call in self.aws.calls(since) if f"{self.name}-{function}" in str(call["caller"])]
 
+    def user_alarm(self, name: str, **more: Any) -> None:
+        """An alarm of the user's own, which is OK."""
+        cloudwatch = self.client("cloudwatch")
+        cloudwatch.put_metric_alarm(**{
+            "AlarmName": name, "Namespace": "Orders", "MetricName": name, "Statistic": "Maximum", "Period": 60,
+            "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching", **more})
+        until(f"alarm {name} is OK",
+              lambda: cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == "OK")
+
+    def raise_alarm(self, name: str) -> None:
+        """The metric that the user's alarm looks at really goes up."""
+        self.client("cloudwatch").put_metric_data(Namespace="Orders", MetricData=[{"MetricName": name, "Value": 99}])
+
     def alarm_state(self, name: str) -> str:
         return self.client("cloudwatch").describe_alarms(AlarmNames=[f"{self.name}-{name}"])["MetricAlarms"][0]["StateValue"]
 

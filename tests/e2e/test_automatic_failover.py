@@ -123,25 +123,12 @@ def test_by_the_heartbeat_alarms_direct_action(deploy: Deploy):
     is_back_dated(pair)
 
 
-def user_alarm(pair: Pair, name: str, **more: Any) -> None:
-    pair.client("cloudwatch").put_metric_alarm(**{
-        "AlarmName": name, "Namespace": "Orders", "MetricName": name, "Statistic": "Maximum", "Period": 60,
-        "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold",
-        "TreatMissingData": "notBreaching", **more})
-    until(f"alarm {name} is OK", lambda: pair.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == "OK")
-
-
-def raise_alarm(pair: Pair, name: str) -> None:
-    """The metric that the user's alarm looks at really goes up."""
-    pair.client("cloudwatch").put_metric_data(Namespace="Orders", MetricData=[{"MetricName": name, "Value": 99}])
-
-
 def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
     pair = deploy(BlueAlarmNames="orders-late,orders-failing")
-    user_alarm(pair, "orders-late")
-    user_alarm(pair, "orders-failing")
+    pair.user_alarm("orders-late")
+    pair.user_alarm("orders-failing")
     assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
-    raise_alarm(pair, "orders-failing")
+    pair.raise_alarm("orders-failing")
     wait_for_failover(pair, SLACK)
     assert "alarm orders-failing in ALARM" in pair.flag().description
     is_told_everywhere(pair, "alarm-event")
@@ -149,9 +136,9 @@ def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
 
 def test_by_the_event_of_a_composite_alarm_that_the_user_named(deploy: Deploy):
     pair = deploy(BlueAlarmNames="orders-in-trouble")
-    user_alarm(pair, "orders-slow")
+    pair.user_alarm("orders-slow")
     pair.client("cloudwatch").put_composite_alarm(AlarmName="orders-in-trouble", AlarmRule='ALARM("orders-slow")')
-    raise_alarm(pair, "orders-slow")
+    pair.raise_alarm("orders-slow")
     wait_for_failover(pair, SLACK)
     assert "alarm orders-in-trouble in ALARM" in pair.flag().description
     assert pair.records()[pair.flag().record]["trigger"] == {"type": "alarm-event", "id": "orders-in-trouble"}
@@ -165,8 +152,8 @@ def test_by_an_alarm_that_comes_through_a_topic_of_the_user(deploy: Deploy):
     pair.client("lambda").add_permission(FunctionName=watcher, StatementId="pager", Action="lambda:InvokeFunction",
                                          Principal="sns.amazonaws.com", SourceArn=topic)
     pair.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=watcher)
-    user_alarm(pair, "orders-stuck", AlarmActions=[topic])
-    raise_alarm(pair, "orders-stuck")
+    pair.user_alarm("orders-stuck", AlarmActions=[topic])
+    pair.raise_alarm("orders-stuck")
     wait_for_failover(pair, SLACK)
     assert pair.records()[pair.flag().record]["trigger"] == {"type": "sns-alarm", "id": "orders-stuck"}
 

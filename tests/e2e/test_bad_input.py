@@ -94,7 +94,7 @@ def test_a_refusal_names_the_field_what_was_given_and_what_is_allowed(pair: Pair
 def test_every_event_that_wakes_the_watcher_is_told_by_its_trigger(pair: Pair):
     triggers = {"tick-schedule": "schedule", "tick-alarm-action": "alarm", "tick-alarm-action-composite": "alarm",
                 "tick-alarm-event": "alarm-event", "tick-alarm-event-ok": "alarm-event",
-                "tick-alarm-event-composite": "alarm-event", "tick-alarm-by-sns": "sns-alarm",
+                "tick-alarm-event-composite": "alarm-event", "tick-alarm-event-drill": "alarm-event", "tick-alarm-by-sns": "sns-alarm",
                 "tick-environment-status": "environment-status", "tick-by-hand": "invoke"}
     seen = {path.stem: pair.tick(json.loads(path.read_text()))["trigger"] for path in event_files("tick-")}
     assert seen == triggers

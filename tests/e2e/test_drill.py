@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import Deploy
-from pair import Pair, guard, moment, only
+from pair import Pair, guard, moment, only, until
 
 MINUTE = 60
 CLAIM_TIMEOUT = 80
@@ -261,6 +261,42 @@ def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
     assert (tick["drill"]["outcome"], tick["active"]) == ("interrupted", "green")
 
 
+# -- alarms of the user's own -------------------------------------------------------------------------------------------
+
+def test_an_alarm_named_for_drills_blocks_them_and_no_failover(deploy: Deploy):
+    pair = deploy(DrillAlarmNames="orders-late")
+    blocked(pair, "drill-alarm")
+    assert "no alarm orders-late" in outcomes(pair)[-1]["reason"], "what does not exist protects nobody"
+    pair.user_alarm("orders-late")
+    pair.aws.add_fault("throttle", "monitoring", "DescribeAlarms")
+    blocked(pair, "drill-alarm")
+    pair.aws.clear_faults()
+    assert guard(pair.ask(action="drill", mode="dry"), "drill-alarm")["passed"]
+    pair.raise_alarm("orders-late")
+    pair.aws.evaluate_alarms()
+    blocked(pair, "drill-alarm")
+    assert "orders-late rings since" in outcomes(pair)[-1]["reason"]
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+
+
+def test_an_alarm_that_rings_in_a_drill_wakes_the_watcher_which_returns_at_once(deploy: Deploy):
+    pair = deploy(DrillAlarmNames="orders-late")
+    pair.user_alarm("orders-late")
+    start(pair)
+    tick = pair.tick()
+    assert (tick["drill"]["step"], tick["verdicts"]["green"]["verdict"]) == ("wait", "healthy")
+    pair.raise_alarm("orders-late")
+    pair.aws.evaluate_alarms()
+    finished = only(outcomes(pair))
+    assert finished["outcome"] == "failed" and "while green was drilled, alarm orders-late rings since" in finished["reason"]
+    assert pair.stands_at() == ("blue", 3)
+    # The colour was well: what it began is not taken from it.
+    flag = pair.flag()
+    assert flag.effective_from > flag.modified
+    assert pair.records()[flag.record]["trigger"] == {"type": "alarm-event", "id": "orders-late"}
+
+
 # -- a person wins -----------------------------------------------------------------------------------------------------
 
 def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
@@ -432,6 +468,21 @@ def test_an_overdue_drill_is_told_once(pair: Pair):
     pair.tick()
     time.sleep(1)
     assert len(pair.audit("Drill Overdue")) == 1, "neither what came in between nor a switch, which is a proof, tells it again"
+
+
+def test_an_overdue_drill_rings_until_there_is_a_proof(deploy: Deploy):
+    pair = deploy(DrillOverdueDays="7")
+    pair.tick()
+    assert pair.statistic("Maximum", "DrillOverdue") is None
+    pair.aws.age_parameter(pair.flag_name, 8 * 24 * 3600)
+    pair.tick()
+    until("the alarm on overdue drills", lambda: pair.alarm_state("drill-overdue") == "ALARM")
+    start(pair)
+    let_time_pass(pair)
+    assert pair.tick()["drill"]["outcome"] == "succeeded"
+    before = pair.statistic("SampleCount", "DrillOverdue")
+    pair.tick()
+    assert pair.statistic("SampleCount", "DrillOverdue") == before, "it is overdue no more"
 
 
 # -- the standby's readiness -------------------------------------------------------------------------------------------

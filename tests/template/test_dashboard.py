@@ -185,7 +185,7 @@ def test_it_shows_every_kind_of_transition(body: dict[str, Any]) -> None:
 
 
 # Guards that only stand in the way of a request or of a drill, never of a failover.
-NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "active-unhealthy", "readiness", "claim"}
+NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "drill-alarm", "active-unhealthy", "readiness", "claim"}
 
 
 def test_it_shows_every_guard_that_can_block_a_failover(body: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ FILES = sorted(EVENTS.glob("*.json"))
 TAKEN = {
     "BlueNamedAlarmRule": {"tick-alarm-event", "tick-alarm-event-composite"},
     "GreenNamedAlarmRule": set(),
+    "DrillNamedAlarmRule": {"tick-alarm-event-drill"},
     "EnvironmentStatusRule": {"tick-environment-status"},
     "FlagChangeRule": {
         "flag-created",
@@ -47,7 +48,7 @@ NOT_TOLD = ["Run Handover"]
 
 @pytest.fixture(scope="module")
 def rules() -> dict[str, dict[str, Any]]:
-    stack = Stack(BlueAlarmNames="orders-late, orders-broken", GreenAlarmNames="green-orders-late")
+    stack = Stack(BlueAlarmNames="orders-late, orders-broken", GreenAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
     return stack.of_type("AWS::Events::Rule")
 
 
@@ -80,6 +81,7 @@ def test_the_schedule_ticks_every_minute(rules: dict[str, dict[str, Any]]) -> No
         ("WatcherSchedule", "HealthWatcherFunction.Arn"),
         ("BlueNamedAlarmRule", "HealthWatcherFunction.Arn"),
         ("GreenNamedAlarmRule", "HealthWatcherFunction.Arn"),
+        ("DrillNamedAlarmRule", "HealthWatcherFunction.Arn"),
         ("EnvironmentStatusRule", "HealthWatcherFunction.Arn"),
         ("FlagChangeRule", "ChangeListenerFunction.Arn"),
         ("NotificationRule", "ChangeListenerFunction.Arn"),

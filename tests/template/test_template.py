@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "ON_FLAG_FAULT": "alert",
     "DRILL_HOLD_MINUTES": "15",
     "DRILL_BLOCKED_WINDOWS": "",
+    "DRILL_ALARM_NAMES": "",
     "DRILL_OVERDUE_DAYS": "0",
     "READINESS_INTERVAL_MINUTES": "60",
     "HANDOVER_REPORT_SECONDS": "300",
@@ -55,6 +56,8 @@ ENVIRONMENT = {
 }
 EVERYTHING = {
     "DrillSchedule": "cron(0 10 ? * TUE *)",
+    "DrillAlarmNames": "revenue-drops, orders-lost",
+    "DrillOverdueDays": 30,
     "BlueAlarmNames": "orders-late, orders-broken",
     "GreenAlarmNames": "green-orders-late",
     "NotificationEmail": "on-call@example.com",
@@ -223,6 +226,7 @@ def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) 
         "ChangeListenerFunction": {"NOTIFICATION_TOPIC_ARN": "mwaa-blue-green-notifications"},
     }
     assert full.environment["BLUE_ALARM_NAMES"] == "orders-late,orders-broken"
+    assert full.environment["DRILL_ALARM_NAMES"] == "revenue-drops,orders-lost"
 
 
 def test_the_flag_and_its_rule_follow_the_root() -> None:
@@ -362,7 +366,7 @@ def test_the_stack_keeps_within_its_budget(plain: Stack, full: Stack) -> None:
     """7 alarms at 0.10 dollars and the 5 always-on custom metrics at 0.30 leave 0.30 for requests and logs."""
     alarms = full.of_type("AWS::CloudWatch::Alarm")
     assert len(plain.of_type("AWS::CloudWatch::Alarm")) == 7
-    assert set(alarms) - set(plain.of_type("AWS::CloudWatch::Alarm")) == {"DrillFailedAlarm"}
+    assert set(alarms) - set(plain.of_type("AWS::CloudWatch::Alarm")) == {"DrillFailedAlarm", "DrillOverdueAlarm"}
     for name, properties in alarms.items():
         assert int(properties["Period"]) >= 60, f"{name}: a high-resolution alarm costs three times as much"
         assert "Metrics" not in properties, f"{name}: metric math is charged per metric"
@@ -418,6 +422,16 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
     for key, properties in watched.items():
         if properties is not silence:
             assert properties["TreatMissingData"] == "notBreaching", key
+
+
+def test_an_overdue_drill_rings_as_long_as_it_is_published(full: Stack) -> None:
+    alarm = full.resources["DrillOverdueAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("MWAA/BlueGreen", "DrillOverdue")
+    assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {"Pair": "mwaa-blue-green"}
+    assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "notBreaching")
+    longest = load()["Parameters"]["MetricsIntervalMinutes"]["MaxValue"] * 60
+    assert int(alarm["Period"]) * int(alarm["EvaluationPeriods"]) >= longest, "or it would come and go"
+    assert alarm["AlarmActions"] == ["mwaa-blue-green-notifications"]
 
 
 def test_a_failed_drill_rings_for_an_hour(full: Stack) -> None:

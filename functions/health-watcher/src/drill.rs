@@ -60,7 +60,11 @@ pub(crate) async fn follow(shell: &Shell, look: &mut Look, hold: &HoldState) {
             None => shell.store.history().await,
         }
     };
-    let (history, records) = tokio::join!(history, shell.store.records(std::slice::from_ref(&name)));
+    let (history, records, alarms) = tokio::join!(
+        history,
+        shell.store.records(std::slice::from_ref(&name)),
+        shell.drill_alarms.states()
+    );
     let (history, records) = match (history, records) {
         (Ok(history), Ok(records)) => (history, records),
         (Err(failure), _) | (_, Err(failure)) => {
@@ -76,7 +80,7 @@ pub(crate) async fn follow(shell: &Shell, look: &mut Look, hold: &HoldState) {
     let stage = stage(&drill, &versions);
     let step = if agree(&look.flag, versions.last()) {
         let mode = shell.settings.policy.mode;
-        drill::decide(&drill, &stage, mode, hold, &look.verdicts, look.at)
+        drill::decide(&drill, &stage, mode, hold, &look.verdicts, &alarms, look.at)
     } else {
         DrillStep::Wait("the flag and its history differ: one of the two readings is stale".to_owned())
     };
@@ -177,13 +181,15 @@ pub(crate) async fn conclude(
     ))
 }
 
+/// Since when a proof that the standby works is missing, if it is overdue.
+pub(crate) fn overdue_since(shell: &Shell, look: &Look, now: Timestamp) -> Option<Timestamp> {
+    let stored = look.observed.as_ref().ok()?.drill.as_deref();
+    drill::overdue(&shell.settings.drill, stored, look.present()?, now).map(to_milliseconds)
+}
+
 /// Tells once that nothing has proved the standby for too long. Said before remembered: a crash in between says it twice.
 pub(crate) async fn tell_overdue(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
-    let (Ok(observed), Some(flag)) = (&look.observed, look.present()) else {
-        return Ok(());
-    };
-    let drills = &shell.settings.drill;
-    let Some(last) = drill::overdue(drills, observed.drill.as_deref(), flag, now).map(to_milliseconds) else {
+    let (Ok(observed), Some(last)) = (&look.observed, overdue_since(shell, look, now)) else {
         return Ok(());
     };
     if observed.drill_overdue == Some(last) {
@@ -191,7 +197,7 @@ pub(crate) async fn tell_overdue(shell: &Shell, look: &Look, now: Timestamp) -> 
     }
     let subject = shell.subject();
     let undelivered = FunctionError::undelivered("telling that a drill is overdue");
-    let event = audit::drill_overdue(subject, last, drills.overdue_days, now);
+    let event = audit::drill_overdue(subject, last, shell.settings.drill.overdue_days, now);
     shell.bus.send(&[event]).await.map_err(&undelivered)?;
     shell.store.put_drill_overdue(last).await.map_err(undelivered)
 }

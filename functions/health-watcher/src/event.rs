@@ -66,6 +66,7 @@ mod tests {
             ("tick-alarm-event", "alarm-event", true),
             ("tick-alarm-event-ok", "alarm-event", true),
             ("tick-alarm-event-composite", "alarm-event", true),
+            ("tick-alarm-event-drill", "alarm-event", true),
             ("tick-alarm-by-sns", "sns-alarm", true),
             ("tick-environment-status", "environment-status", true),
             ("tick-by-hand", "invoke", false),

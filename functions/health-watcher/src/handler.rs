@@ -240,6 +240,9 @@ async fn close(
     if let Some(active) = look.active() {
         metrics.extend(readiness::metric(shell, standing, active, now));
     }
+    if drill::overdue_since(shell, &look, now).is_some() {
+        metrics.push(Metric::drill_overdue(now));
+    }
     let publish = async {
         if depth == Depth::Thorough {
             shell.metrics.publish(&metrics).await

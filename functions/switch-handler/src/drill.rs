@@ -39,10 +39,11 @@ pub(crate) async fn drill(
             Some(shell.readiness.snapshot(&shell.store, EVIDENCE_TIME).await)
         }
     };
-    let (observed, evidence, lists) = tokio::join!(
+    let (observed, evidence, lists, alarms) = tokio::join!(
         shell.store.observe(),
         shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
-        lists
+        lists,
+        shell.drill_alarms.states()
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let now = clock::now();
@@ -62,6 +63,7 @@ pub(crate) async fn drill(
         &hold,
         observed.drill.as_deref(),
         &verdicts,
+        &alarms,
         now,
     );
     guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));

@@ -13,6 +13,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::alarms::NamedAlarms;
 use crate::answer::FunctionError;
 use crate::clients::{Clients, OnDemand};
 use crate::configuration::{from_environment, variable};
@@ -33,6 +34,8 @@ pub struct Shell {
     pub store: ParameterStore,
     /// Evidence of both environments.
     pub health: HealthProbe,
+    /// The alarms named for drills.
+    pub drill_alarms: NamedAlarms,
     /// What a readiness check asks.
     pub readiness: ReadinessProbe,
     /// What a hand-over report asks.
@@ -188,6 +191,7 @@ impl Shell {
         Self {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
             health: HealthProbe::new(clients, &settings),
+            drill_alarms: NamedAlarms::new(&clients.cloudwatch, &settings.drill.alarms),
             readiness: ReadinessProbe::new(clients, &settings),
             runs: RunProbe::new(clients, &settings),
             mwaa: clients.colours.map(|_, clients| clients.mwaa.clone()),

@@ -3,15 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::types::{
-    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue, StatusCode,
-};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode};
 use aws_sdk_mwaa::operation::invoke_rest_api::InvokeRestApiError;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::{DateTime, Document};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::health::{
-    AirflowHealth, AlarmEvidence, AlarmState, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
+    AirflowHealth, AlarmEvidence, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
     HeartbeatEvidence, heartbeat_could_change,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
@@ -19,6 +17,7 @@ use bluegreen_core::time::before;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use crate::alarms::NamedAlarms;
 use crate::clients::{Clients, ColourClients};
 use crate::error::classify;
 
@@ -56,6 +55,7 @@ pub struct HealthProbe {
 struct Probe {
     clients: ColourClients,
     settings: EnvironmentSettings,
+    alarms: NamedAlarms,
     /// Which endpoint answered last. Only saves a request; a wrong guess costs one.
     is_airflow_2: AtomicBool,
 }
@@ -67,6 +67,10 @@ impl HealthProbe {
             probes: Both::from_fn(|colour| Probe {
                 clients: clients.colours.of(colour).clone(),
                 settings: settings.environments.of(colour).clone(),
+                alarms: NamedAlarms::new(
+                    &clients.colours.of(colour).cloudwatch,
+                    &settings.environments.of(colour).alarms,
+                ),
                 is_airflow_2: AtomicBool::new(false),
             }),
         }
@@ -262,55 +266,11 @@ impl Probe {
     }
 
     async fn alarms(&self, depth: Depth) -> Answer<Vec<AlarmEvidence>> {
-        if self.settings.alarms.is_empty() {
-            return Answer::Known(Vec::new());
-        }
         // The events of alarms in another region do not reach the watcher: there, only asking tells.
-        if depth == Depth::Routine && self.settings.region.is_none() {
+        if depth == Depth::Routine && self.settings.region.is_none() && !self.alarms.is_empty() {
             return Answer::Unknown(Cause::not_asked());
         }
-        let request = self
-            .clients
-            .cloudwatch
-            .describe_alarms()
-            .set_alarm_names(Some(self.settings.alarms.clone()))
-            .alarm_types(AlarmType::MetricAlarm)
-            .alarm_types(AlarmType::CompositeAlarm)
-            .max_records(100);
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => return Answer::Unknown(classify(&error).cause),
-        };
-        let metric_alarms = answer.metric_alarms().iter().map(|alarm| {
-            (
-                alarm.alarm_name(),
-                alarm.state_value(),
-                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-            )
-        });
-        let composite_alarms = answer.composite_alarms().iter().map(|alarm| {
-            (
-                alarm.alarm_name(),
-                alarm.state_value(),
-                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-            )
-        });
-        let found: Vec<_> = metric_alarms.chain(composite_alarms).collect();
-        let evidence = self.settings.alarms.iter().map(|name| {
-            let alarm = found.iter().find(|(found, _, _)| *found == Some(name.as_str()));
-            AlarmEvidence {
-                name: name.clone(),
-                state: alarm.map(|(_, state, _)| match state {
-                    Some(StateValue::Ok) => AlarmState::Ok,
-                    Some(StateValue::Alarm) => AlarmState::Alarm,
-                    _ => AlarmState::InsufficientData,
-                }),
-                since: alarm
-                    .and_then(|(_, _, since)| since.as_ref())
-                    .and_then(|since| Timestamp::from_millisecond(since.to_millis().ok()?).ok()),
-            }
-        });
-        Answer::Known(evidence.collect())
+        self.alarms.states().await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The AWS side of the blue-green controller: one file a service, classed errors, and the loops that drive the core.
 
+pub mod alarms;
 pub mod answer;
 pub mod audit_trail;
 pub mod clients;

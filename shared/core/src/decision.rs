@@ -109,6 +109,8 @@ pub enum GuardName {
     Drill,
     /// The time lies in no window in which drills may not start.
     BlockedWindow,
+    /// No alarm rings that the user named for drills.
+    DrillAlarm,
     /// A drill wants an active colour that works.
     ActiveUnhealthy,
     /// The check of the standby's readiness found nothing red.
@@ -133,6 +135,7 @@ impl GuardName {
             Self::ModeObserve => "mode-observe",
             Self::Drill => "drill",
             Self::BlockedWindow => "blocked-window",
+            Self::DrillAlarm => "drill-alarm",
             Self::ActiveUnhealthy => "active-unhealthy",
             Self::Readiness => "readiness",
             Self::Claim => "claim",

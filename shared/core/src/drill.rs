@@ -1,5 +1,6 @@
 //! Drills: practice failovers that prove, again and again, that the standby can do the work.
 
+mod alarms;
 mod progress;
 mod record;
 mod window;
@@ -13,7 +14,7 @@ use crate::decision::{
     Guard, GuardName, cooldown_guard, drill_guard, flag_guard, hold_guard, mode_guard, standby_guard,
 };
 use crate::flag::FlagObservation;
-use crate::health::{Assessment, Verdict};
+use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::Policy;
 use crate::time::{after, to_second};
@@ -31,6 +32,8 @@ pub struct DrillPolicy {
     pub blocked_windows: Result<BlockedWindows, BadWindow>,
     /// After how many days without one, or any other transition, a person is told; 0 means never.
     pub overdue_days: u32,
+    /// CloudWatch alarms, in the function's region, that block a drill, and end one that they ring in.
+    pub alarms: Vec<String>,
 }
 
 /// What must hold before a drill starts.
@@ -44,6 +47,7 @@ pub fn guards(
     hold: &HoldState,
     stored_drill: Option<&str>,
     verdicts: &Both<Assessment>,
+    alarms: &Answer<Vec<AlarmEvidence>>,
     now: Timestamp,
 ) -> Vec<Guard> {
     let mut guards = vec![flag_guard(observation)];
@@ -65,6 +69,7 @@ pub fn guards(
         },
     );
     guards.push(cooldown_guard(policy, observation, now));
+    guards.extend(alarms::guard(alarms));
     if mode == Mode::Switch {
         guards.extend(mode_guard(policy));
     }

@@ -99,6 +99,12 @@ impl Metric {
         Self::count("DrillOutcome", 1.0, Some(("Outcome", outcome.to_string())), at)
     }
 
+    /// `DrillOverdue`: for too long nothing has proved the standby; absent otherwise.
+    #[must_use]
+    pub fn drill_overdue(at: Timestamp) -> Self {
+        Self::count("DrillOverdue", 1.0, None, at)
+    }
+
     /// `ReadinessScore`: 0 to 100; below 50 something is red.
     #[must_use]
     pub fn readiness_score(score: u32, at: Timestamp) -> Self {

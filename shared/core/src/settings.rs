@@ -210,28 +210,28 @@ impl Reader<'_> {
                 "{prefix}_REGION is {region:?}; allowed is a region such as us-east-2, or nothing"
             ));
         }
-        let alarms: Vec<String> = self
-            .optional(&format!("{prefix}_ALARM_NAMES"))
-            .map(|list| {
-                list.split(',')
-                    .map(str::trim)
-                    .filter(|name| !name.is_empty())
-                    .map(str::to_owned)
-                    .collect()
-            })
-            .unwrap_or_default();
-        // DescribeAlarms takes at most 100 names a call.
-        if alarms.len() > 100 {
-            self.faults.push(format!(
-                "{prefix}_ALARM_NAMES names {} alarms; at most 100 are allowed",
-                alarms.len()
-            ));
-        }
+        let alarms = self.alarm_names(&format!("{prefix}_ALARM_NAMES"));
         EnvironmentSettings {
             name: self.name(&format!("{prefix}_ENVIRONMENT_NAME"), 80),
             region,
             alarms,
         }
+    }
+
+    fn alarm_names(&mut self, name: &str) -> Vec<String> {
+        let list = self.optional(name).unwrap_or_default();
+        let alarms: Vec<String> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|alarm| !alarm.is_empty())
+            .map(str::to_owned)
+            .collect();
+        // DescribeAlarms takes at most 100 names a call.
+        if alarms.len() > 100 {
+            self.faults
+                .push(format!("{name} names {} alarms; at most 100 are allowed", alarms.len()));
+        }
+        alarms
     }
 
     fn policy(&mut self) -> Policy {
@@ -276,6 +276,7 @@ impl Reader<'_> {
             // A typing error here must not stop the watcher: only drills mind.
             blocked_windows: BlockedWindows::read(&windows),
             overdue_days: self.number("DRILL_OVERDUE_DAYS", 0, 0, 366),
+            alarms: self.alarm_names("DRILL_ALARM_NAMES"),
         }
     }
 
@@ -396,5 +397,8 @@ mod tests {
     fn alarm_names_are_split_at_commas() {
         let settings = with(&[("BLUE_ALARM_NAMES", "one, two,,three ")]).unwrap();
         assert_eq!(settings.environments.blue.alarms, ["one", "two", "three"]);
+        assert!(settings.drill.alarms.is_empty());
+        let settings = with(&[("DRILL_ALARM_NAMES", "orders-late")]).unwrap();
+        assert_eq!(settings.drill.alarms, ["orders-late"]);
     }
 }

@@ -16,7 +16,7 @@ use bluegreen_core::drill::{
     outcome_of, overdue, stage,
 };
 use bluegreen_core::flag::{Tail, Version, description, versions};
-use bluegreen_core::health::CauseKind;
+use bluegreen_core::health::{AlarmEvidence, AlarmState, Answer, Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode as WatcherMode, OnFlagFault, Policy};
 use bluegreen_core::switch::{Intent, Outcome, Step, Switching, effective_from};
@@ -92,7 +92,23 @@ struct Now {
     hold: HoldState,
     blue: Seen,
     green: Seen,
+    alarms: Alarms,
     at: Timestamp,
+}
+
+type Alarms = Answer<Vec<AlarmEvidence>>;
+
+/// One alarm named for drills, in this state; none means that it does not exist.
+fn alarm(state: Option<AlarmState>) -> Alarms {
+    Answer::Known(vec![AlarmEvidence {
+        name: "orders-late".into(),
+        state,
+        since: Some(ago(30)),
+    }])
+}
+
+fn unreadable() -> Alarms {
+    Answer::Unknown(Cause::new(CauseKind::Throttled, "slow down"))
 }
 
 fn now() -> Now {
@@ -101,11 +117,16 @@ fn now() -> Now {
         hold: HoldState::None,
         blue: healthy(),
         green: healthy(),
+        alarms: Answer::Known(Vec::new()),
         at: noon(),
     }
 }
 
 impl Now {
+    fn alarms(self, alarms: Alarms) -> Self {
+        Self { alarms, ..self }
+    }
+
     fn blue(self, blue: Seen) -> Self {
         Self { blue, ..self }
     }
@@ -120,7 +141,7 @@ impl Now {
             blue: self.blue.assessed(&policy),
             green: self.green.assessed(&policy),
         };
-        decide(drill, stage, self.mode, &self.hold, &verdicts, self.at)
+        decide(drill, stage, self.mode, &self.hold, &verdicts, &self.alarms, self.at)
     }
 }
 
@@ -202,6 +223,49 @@ fn a_drilled_colour_that_dies_is_left_at_once_whatever_the_cooldown() {
     let (drill, store) = drilling(MINUTE);
     let step = now().green(dead()).ask(&drill, &stage_of(&drill, &store));
     assert_eq!(returned(&step), DrillOutcome::Failed);
+}
+
+#[test]
+fn an_alarm_that_rings_in_a_drill_ends_it_at_once_unless_home_is_not_healthy() {
+    let (drill, store) = drilling(MINUTE);
+    let stage = stage_of(&drill, &store);
+    let rings = || now().alarms(alarm(Some(AlarmState::Alarm)));
+    let step = rings().ask(&drill, &stage);
+    assert_eq!(returned(&step), DrillOutcome::Failed);
+    let DrillStep::Return { reason, .. } = step else {
+        panic!("{step:?}")
+    };
+    assert!(
+        reason.contains("orders-late rings since 2026-11-23T11:59:30Z"),
+        "{reason}"
+    );
+    assert!(waits(&rings().blue(dead()).ask(&drill, &stage)));
+    let observing = Now {
+        mode: WatcherMode::Observe,
+        ..rings()
+    };
+    assert!(waits(&observing.ask(&drill, &stage)));
+}
+
+#[test]
+fn a_drill_has_not_succeeded_while_nobody_can_tell_that_no_alarm_rings() {
+    for unknown in [unreadable(), alarm(None)] {
+        let (drill, store) = drilling(MINUTE);
+        let early = now().alarms(unknown.clone()).ask(&drill, &stage_of(&drill, &store));
+        assert!(waits(&early), "what is unknown ends no drill early");
+        let (drill, store) = drilling(10 * MINUTE + 1);
+        let stage = stage_of(&drill, &store);
+        let mut now = now().alarms(unknown);
+        assert!(waits(&now.ask(&drill, &stage)));
+        now.at = after(noon(), RETURN_GRACE + seconds(1));
+        assert_eq!(returned(&now.ask(&drill, &stage)), DrillOutcome::Failed);
+    }
+    let (drill, store) = drilling(10 * MINUTE + 1);
+    let silent = now().alarms(alarm(Some(AlarmState::InsufficientData)));
+    assert_eq!(
+        returned(&silent.ask(&drill, &stage_of(&drill, &store))),
+        DrillOutcome::Succeeded
+    );
 }
 
 #[test]
@@ -487,6 +551,7 @@ fn policy_of(windows: &str) -> DrillPolicy {
         hold_minutes: 15,
         blocked_windows: BlockedWindows::read(windows),
         overdue_days: 0,
+        alarms: Vec::new(),
     }
 }
 
@@ -495,6 +560,16 @@ fn objections(
     blue: &Seen,
     green: &Seen,
     windows: &str,
+) -> Vec<GuardName> {
+    objections_with(change, blue, green, windows, &Answer::Known(Vec::new()))
+}
+
+fn objections_with(
+    change: impl FnOnce(&mut Policy, &mut HoldState, &mut Option<String>),
+    blue: &Seen,
+    green: &Seen,
+    windows: &str,
+    alarms: &Alarms,
 ) -> Vec<GuardName> {
     let (mut policy, mut hold, mut stored) = (Policy::default(), HoldState::None, None);
     change(&mut policy, &mut hold, &mut stored);
@@ -510,6 +585,7 @@ fn objections(
         &hold,
         stored.as_deref(),
         &verdicts,
+        alarms,
         noon(),
     )
     .iter()
@@ -562,6 +638,19 @@ fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
         ),
         [GuardName::ModeObserve]
     );
+    for (alarms, objecting) in [
+        (alarm(Some(AlarmState::Ok)), false),
+        (alarm(Some(AlarmState::InsufficientData)), false),
+        (alarm(Some(AlarmState::Alarm)), true),
+        (alarm(None), true),
+        (unreadable(), true),
+    ] {
+        assert_eq!(
+            objections_with(nothing, &healthy(), &healthy(), "", &alarms),
+            [GuardName::DrillAlarm][usize::from(!objecting)..],
+            "{alarms:?}"
+        );
+    }
     let under_way = json!(drill(ago(60))).to_string();
     assert_eq!(
         objections(|_, _, stored| *stored = Some(under_way), &healthy(), &healthy(), ""),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::alarms::{Word, word};
 use super::record::{Conclusion, Drill, DrillOutcome, LONGEST_REASON, Timings};
 use crate::colour::{Both, Colour};
 use crate::flag::{Origin, Version, shortened};
-use crate::health::{Assessment, Verdict};
+use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
 use crate::time::{after, elapsed, minutes, to_second, whole_milliseconds};
@@ -153,14 +154,16 @@ pub enum DrillStep {
 
 /// Decides for the watcher.
 ///
-/// The failure wins: a drilled colour that fails is left at once, and the pair never returns to a colour that is not
-/// healthy. A person wins too: a hold, or any other write of the flag, ends the drill where it stands.
+/// The failure wins: a drilled colour that fails, or under which an alarm named for drills rings, is left at once, and the
+/// pair never returns to a colour that is not healthy. A person wins too: a hold, or any other write of the flag, ends the
+/// drill where it stands.
 pub fn decide(
     drill: &Drill,
     stage: &Stage,
     mode: WatcherMode,
     hold: &HoldState,
     verdicts: &Both<Assessment>,
+    alarms: &Answer<Vec<AlarmEvidence>>,
     now: Timestamp,
 ) -> DrillStep {
     let finish = |outcome, reason: String| DrillStep::Finish {
@@ -205,6 +208,13 @@ pub fn decide(
             reason: format!("{to} became unhealthy in the drill: {}", said(drilled)),
         };
     }
+    let word = word(alarms);
+    if let (Word::Ringing(which), Verdict::Healthy, true) = (&word, home.verdict, may_write) {
+        return DrillStep::Return {
+            outcome: DrillOutcome::Failed,
+            reason: format!("while {to} was drilled, {which}"),
+        };
+    }
     if now < return_at {
         return DrillStep::Wait(format!("{to} is drilled until {}", to_second(return_at)));
     }
@@ -224,13 +234,20 @@ pub fn decide(
                 said(home)
             ),
         ),
-        (Verdict::Healthy, Verdict::Healthy) => DrillStep::Return {
-            outcome: DrillOutcome::Succeeded,
-            reason: format!(
-                "{to} worked for {} min ({} were ordered)",
-                elapsed(switched_at, now).as_secs() / 60,
-                drill.hold_minutes
-            ),
+        (Verdict::Healthy, Verdict::Healthy) => match word {
+            Word::Silent => DrillStep::Return {
+                outcome: DrillOutcome::Succeeded,
+                reason: format!(
+                    "{to} worked for {} min ({} were ordered)",
+                    elapsed(switched_at, now).as_secs() / 60,
+                    drill.hold_minutes
+                ),
+            },
+            Word::Ringing(why) | Word::Unknown(why) if given_up => DrillStep::Return {
+                outcome: DrillOutcome::Failed,
+                reason: format!("nobody can tell that no alarm rang: {why}"),
+            },
+            Word::Ringing(why) | Word::Unknown(why) => DrillStep::Wait(format!("the drill is to end, but {why}")),
         },
         (Verdict::Healthy, Verdict::Maintenance) => DrillStep::Return {
             outcome: DrillOutcome::Interrupted,
