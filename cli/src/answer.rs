@@ -12,7 +12,7 @@ pub(crate) fn code_of(outcome: &str) -> u8 {
         "refused" | "blocked" => exit::REFUSED,
         "conflict" => exit::CONFLICT,
         "not_ready" | "partial" | "failed" | "interrupted" => exit::NOT_READY,
-        "switched" | "unchanged" | "held" | "released" | "initialized" | "status" | "history" | "ready"
+        "switched" | "unchanged" | "kept" | "held" | "released" | "initialized" | "status" | "history" | "ready"
         | "succeeded" | "pending" => exit::DONE,
         would if would.starts_with("would_") => exit::DONE,
         // A later function's word for something good must not look like it.
@@ -396,6 +396,7 @@ mod tests {
         for (outcome, code) in [
             ("switched", 0),
             ("unchanged", 0),
+            ("kept", 0),
             ("would_switch", 0),
             ("would_drill", 0),
             ("ready", 0),

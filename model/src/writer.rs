@@ -347,7 +347,7 @@ impl Writer {
         let control = ControlState {
             flag: seen.flag.clone().map_or(FlagState::Missing, FlagState::Present),
             hold: hold(seen.held, now),
-            recent: Some(RecentFailovers { unacknowledged: 0 }),
+            recent: Some(RecentFailovers::default()),
             last_active: store.last_active,
             // The wait that SSM asks for is time, which passes as it likes here.
             missing_since: Some(Timestamp::MIN),

@@ -261,6 +261,25 @@ def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
     assert (tick["drill"]["outcome"], tick["active"]) == ("interrupted", "green")
 
 
+@pytest.mark.parametrize("kind", ["throttle", "access-denied"])
+def test_a_drill_waits_for_alarms_that_cannot_be_read(deploy: Deploy, kind: str):
+    pair = deploy(BlueAlarmNames="orders-late")
+    pair.user_alarm("orders-late")
+    pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
+    blocked(pair, "active-unhealthy")
+    pair.aws.clear_faults()
+    start(pair)
+    pair.raise_alarm("orders-late")
+    pair.aws.evaluate_alarms()
+    pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
+    let_time_pass(pair)
+    tick = pair.tick()
+    assert (tick["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2)), "an alarm of blue rings, and nobody can tell"
+    pair.aws.clear_faults()
+    tick = pair.tick()
+    assert (tick["drill"]["outcome"], tick["active"]) == ("interrupted", "green")
+
+
 # -- alarms of the user's own -------------------------------------------------------------------------------------------
 
 def test_an_alarm_named_for_drills_blocks_them_and_no_failover(deploy: Deploy):
@@ -297,6 +316,16 @@ def test_an_alarm_that_rings_in_a_drill_wakes_the_watcher_which_returns_at_once(
     assert pair.records()[flag.record]["trigger"] == {"type": "alarm-event", "id": "orders-late"}
 
 
+def test_an_alarm_that_rings_while_home_is_not_well_ends_nothing(deploy: Deploy):
+    pair = deploy(DrillAlarmNames="orders-late")
+    pair.user_alarm("orders-late")
+    start(pair)
+    pair.environment("blue", status="UPDATING")
+    pair.raise_alarm("orders-late")
+    pair.aws.evaluate_alarms()
+    assert (pair.tick()["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2))
+
+
 # -- a person wins -----------------------------------------------------------------------------------------------------
 
 def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
@@ -320,6 +349,36 @@ def test_a_person_who_switches_in_the_middle_ends_it(pair: Pair, request_: dict)
     assert pair.tick()["decision"] == "none" and pair.flag().number == 3
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, force: bool):
+    start(pair)
+    assert pair.ask(to="green", dry_run=True)["outcome"] == "would_keep" and stored(pair)["outcome"] == "pending"
+    assert pair.ask(to="green", expect={"version": 1})["outcome"] == "refused" and stored(pair)["outcome"] == "pending"
+    kept = pair.ask(to="green", force=force, reason="blue misbehaves", requested_by="ana")
+    assert (kept["outcome"], kept["active"], kept["version"]) == ("kept", "green", 2), kept
+    finished = only(outcomes(pair))
+    assert finished["outcome"] == "interrupted" and finished["reason"] == "ana wants green to stay active: blue misbehaves"
+    let_time_pass(pair)
+    assert pair.tick()["decision"] == "none" and pair.stands_at() == ("green", 2)
+    assert pair.ask(to="green")["outcome"] == "unchanged"
+
+
+def test_a_rollback_that_comes_after_the_return_goes_nowhere(pair: Pair):
+    start(pair)
+    let_time_pass(pair)
+    assert pair.tick()["drill"]["outcome"] == "succeeded"
+    late = pair.ask(action="rollback", reason="end the drill")
+    assert late["outcome"] == "refused" and '{"to":"green"}' in late["reason"], late
+    assert pair.stands_at() == ("blue", 3)
+    assert pair.ask(to="green")["outcome"] == "switched"
+
+
+def test_a_drill_that_a_rollback_has_ended_stands_in_nobodys_way(pair: Pair):
+    start(pair)
+    assert pair.ask(action="rollback")["active"] == "blue"
+    assert pair.ask(to="green", dry_run=True)["outcome"] == "would_switch", "although no tick has told the drill's end yet"
+
+
 def test_a_hand_edit_in_the_middle_ends_it(pair: Pair):
     start(pair)
     pair.write_by_hand("blue")
@@ -332,6 +391,20 @@ def test_a_flag_deleted_in_the_middle_ends_it(pair: Pair):
     pair.delete_flag()
     tick = pair.tick()
     assert (tick["decision"], tick["drill"]["outcome"]) == ("blocked", "interrupted")
+
+
+def test_a_hold_that_comes_while_a_drill_begins_keeps_it_from_beginning(pair: Pair):
+    """Its questions take seconds, and the hold was read before them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=3000, times=2)
+    with ThreadPoolExecutor(1) as other:
+        asked = other.submit(pair.ask, action="drill", hold_minutes=1)
+        time.sleep(1.5)
+        assert pair.ask(action="hold", hold_minutes=5, reason="looking")["outcome"] == "held"
+        answer = asked.result()
+    assert answer["outcome"] == "blocked" and "looking" in answer["reason"], answer
+    assert pair.flag().number == 1 and pair.parameter("drill") is None
 
 
 # -- trouble at every step ---------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from conftest import Deploy
 from pair import Pair, guard, only
@@ -122,3 +124,31 @@ def test_mode_observe_decides_tells_once_and_switches_nothing(deploy: Deploy):
     assert pair.stands_at() == ("blue", 1) and len(pair.records()) == 1, "neither a claim nor a write"
     assert only(pair.wait_for_audit("Failover Blocked"))["blocked_by"] == ["mode-observe"]
     assert pair.ask(to="green")["outcome"] == "switched", "a person may still switch"
+
+
+def test_a_hold_that_comes_while_a_failover_is_decided_holds(pair: Pair):
+    """A dead environment answers slowly, and the hold was read before it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pair.look_once_a_tick()
+    pair.fail("blue")
+    pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=3000, times=4)
+    with ThreadPoolExecutor(1) as other:
+        asked = other.submit(pair.tick)
+        time.sleep(1.5)
+        assert pair.ask(action="hold", hold_minutes=60, reason="blue is being repaired")["outcome"] == "held"
+        tick = asked.result()
+    assert (tick["decision"], pair.stands_at()) != ("failover", ("green", 2)), tick
+    assert pair.stands_at() == ("blue", 1)
+    is_blocked(pair, "hold")
+
+
+def test_a_flag_made_again_rests_before_a_failover_as_after_any_transition(deploy: Deploy):
+    pair = deploy(CooldownSeconds="3600")
+    pair.configure("health-watcher", ON_FLAG_FAULT="restore")
+    pair.delete_flag()
+    assert pair.tick()["decision"] == "restore"
+    pair.fail("blue")
+    is_blocked(pair, "cooldown")
+    pair.aws.age_parameter(pair.flag_name, 3600)
+    assert pair.tick()["decision"] == "failover"

@@ -35,6 +35,10 @@ const CLOSING_TIME: Duration = Duration::from_secs(6);
 /// How long one look may take: the last one of a tick starts after 56 s, and Lambda ends the tick after 75 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(10);
 
+/// How old an observed hold may be when something is done about the flag. Younger than any look that waited for nothing, so
+/// that such a look asks no more than once.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// How long the listener has before the watcher audits in its place.
 const LISTENER_TIME: Duration = Duration::from_secs(30);
 
@@ -74,6 +78,14 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
             depth = Depth::Thorough;
             continue;
         }
+        // What was asked before a slow answer came may be seconds old, and a hold placed in them must hold.
+        let acts = matches!(look.decision.action, Action::Failover | Action::DrillReturn);
+        if acts && elapsed(look.asked, clock::now()) > FRESH && holds_otherwise(shell, &look).await {
+            if after(clock::now(), shell.settings.probe_interval) <= last_look {
+                continue;
+            }
+            return close(shell, look.without_action(), None, depth, invocation, trigger, probes).await;
+        }
         let outcome = match look.decision.action {
             Action::Failover => fail_over(shell, &look, invocation, &trigger).await,
             Action::DrillReturn => drill::go_back(shell, &look, invocation, &trigger).await,
@@ -90,6 +102,22 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
             continue;
         }
         return close(shell, look, outcome, depth, invocation, trigger, probes).await;
+    }
+}
+
+/// Whether the hold is another by now, or cannot be read.
+async fn holds_otherwise(shell: &Shell, look: &Look) -> bool {
+    let seen = look
+        .observed
+        .as_ref()
+        .ok()
+        .and_then(|observed| observed.hold.as_deref());
+    match shell.store.hold().await {
+        Ok(hold) => hold.as_deref() != seen,
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, "the hold could not be read again");
+            true
+        }
     }
 }
 
@@ -174,6 +202,22 @@ impl Look {
     fn recorded(&self, shell: &Shell) -> RecordedTick {
         let policy = &shell.settings.policy;
         RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at)
+    }
+
+    /// Seen, and left to the next tick.
+    fn without_action(mut self) -> Self {
+        let reason = format!(
+            "{}; but the hold has changed since: the next tick decides",
+            self.decision.reason
+        );
+        self.decision = Decision {
+            action: Action::None,
+            reason,
+            guards: Vec::new(),
+            look_again_soon: false,
+        };
+        self.drill = None;
+        self
     }
 
     pub(crate) fn active(&self) -> Option<Colour> {

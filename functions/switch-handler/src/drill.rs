@@ -8,14 +8,14 @@ use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Guard, GuardName};
+use bluegreen_core::decision::{Guard, GuardName, hold_guard};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
-use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
@@ -54,11 +54,27 @@ pub(crate) async fn drill(
         let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
+    // Lambda may deliver a request twice: its drill is begun once, and told once.
+    let same = |drill: &Drill| drill.id == invocation.request_id;
+    if let Some(begun) = observed.drill.as_deref().and_then(Drill::from_stored).filter(same) {
+        let reason = format!(
+            "this request has been carried out before; its drill is {}",
+            begun.outcome
+        );
+        return Ok(answer(
+            begun.outcome.as_str(),
+            reason,
+            Vec::new(),
+            Some(&flag),
+            &begun,
+            invocation,
+        ));
+    }
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let mut guards = guards(
         &shell.settings.policy,
         &shell.settings.drill,
-        request.mode,
+        (request.mode, hold_minutes),
         &flag,
         &hold,
         observed.drill.as_deref(),
@@ -111,12 +127,19 @@ pub(crate) async fn drill(
         let drill = Drill { outcome, ..drill };
         return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
     }
+    let managed_dags = dags::before(shell, observed.managed_dags.as_deref(), &flag, false, invocation).await;
     // Before the trace: a claim that stands, living or dead, is no drill's to finish, and must not be taken for this one's.
-    let standing = shell
-        .store
-        .records(&[drill.record()])
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading who holds the claim", failure.cause))?;
+    // And all those questions took seconds, in which somebody may have placed a hold.
+    let names = [drill.record()];
+    let (standing, hold) = tokio::join!(shell.store.records(&names), shell.store.hold());
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
+    let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
+    let hold = hold_guard(&HoldState::read(hold.as_deref(), clock::now()), true);
+    if !hold.passed {
+        guards.push(hold);
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    }
     if let Some(record) = standing.get(&drill.record()) {
         let detail = format!(
             "a claim out of version {} stands ({} to {}, request {}, {}); a drill leaves it alone; any switch by a person, or a \
@@ -130,7 +153,6 @@ pub(crate) async fn drill(
         guards.push(Guard::new(GuardName::Claim, false, detail));
         return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     }
-    let managed_dags = observed.managed_dags.as_deref();
     start(shell, &flag, managed_dags, drill, guards, invocation).await
 }
 
@@ -206,7 +228,7 @@ async fn blocked(
 async fn start(
     shell: &Shell,
     flag: &FlagObservation,
-    managed_dags: Option<&str>,
+    managed_dags: Option<String>,
     drill: Drill,
     guards: Vec<Guard>,
     invocation: &Invocation,
@@ -231,7 +253,6 @@ async fn start(
         previous_effective_from: None,
         drill: Some(drill.tag()),
     };
-    let managed_dags = dags::before(shell, managed_dags, flag, false, invocation).await;
     let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
     match switching::run(&shell.store, &mut switching).await {
         Outcome::Switched(switched) => {
@@ -261,8 +282,8 @@ async fn start(
                 conclusion.active = active;
                 drilling::tell(shell, &conclusion).await?;
                 DrillOutcome::Blocked
-            } else if conflict.winner.is_none() {
-                // Nobody can tell yet who won: the tick follows the trace.
+            } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
+                // Nobody can tell yet who won, or this very request did, delivered twice: the tick follows the trace.
                 DrillOutcome::Pending
             } else {
                 let overtaken = Stage::Overtaken {

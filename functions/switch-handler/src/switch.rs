@@ -6,15 +6,16 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_aws::{clock, switching};
+use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, switch_guards};
+use bluegreen_core::drill::{Drill, DrillOutcome, Stage};
 use bluegreen_core::flag::{FlagObservation, versions};
 use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::switch::{Intent, Outcome, Switched, Switching};
-use bluegreen_core::time::whole_milliseconds;
+use bluegreen_core::time::{after, minutes, to_second, whole_milliseconds};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
@@ -87,7 +88,22 @@ pub(crate) async fn rollback(
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
-    let before = versions(&history)
+    let versions = versions(&history);
+    let drill_returned = versions
+        .last()
+        .filter(|newest| newest.entry.version == flag.version && newest.kind() == Kind::DrillReturn);
+    if let (Some(newest), Some(active)) = (drill_returned, flag.value.colour()) {
+        let reason = format!(
+            "there is nothing to go back from: a drill of {} ended and returned to {active} at {}; if you want {}, name it: \
+             {{\"to\":\"{}\"}}",
+            active.other(),
+            to_second(newest.entry.modified),
+            active.other(),
+            active.other()
+        );
+        return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+    }
+    let before = versions
         .into_iter()
         .rev()
         .filter(|version| version.entry.version < flag.version)
@@ -143,6 +159,11 @@ async fn guard_and_carry_out(
     let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
     let as_expected = guards.iter().all(|guard| guard.passed);
     if as_expected && flag.value.colour() == Some(wanted.to) {
+        let drill = Drill::under_way(observed.drill.as_deref())
+            .filter(|drill| drill.to == wanted.to && drill.has_the_flag(flag));
+        if let Some(drill) = drill {
+            return keep(shell, flag, drill, wanted, guards, invocation).await;
+        }
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
     }
@@ -196,6 +217,61 @@ async fn guard_and_carry_out(
     carry_out(shell, flag, managed_dags, intent, guards, invocation).await
 }
 
+/// The colour wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
+async fn keep(
+    shell: &Shell,
+    flag: &FlagObservation,
+    drill: Drill,
+    wanted: Wanted,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let who = wanted.requested_by.as_deref().unwrap_or("somebody");
+    let to = wanted.to;
+    let decided = format!("{who} wants {to} to stay active: {}", wanted.reason);
+    if wanted.dry_run {
+        let reason = format!("{to} is active in a drill, which would be ended, so that {to} stays");
+        return Ok(Answer::new("would_keep", reason, guards).to_json(Some(flag), invocation));
+    }
+    let name = drill.record();
+    let records = shell
+        .store
+        .records(std::slice::from_ref(&name))
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the drill's record", failure.cause))?;
+    let drill = match records.get(&name) {
+        Some(record) => drill.as_recorded(record),
+        None => drill,
+    };
+    let stage = Stage::Drilling {
+        switched_at: flag.modified,
+        return_at: after(flag.modified, minutes(drill.hold_minutes)),
+    };
+    let outcome = Some(DrillOutcome::Interrupted);
+    drilling::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
+    // A tick that was on its way back at this moment has written the flag already.
+    let standing = shell
+        .store
+        .observe()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag again", failure.cause))?
+        .flag;
+    let stays = standing
+        .as_ref()
+        .is_some_and(|standing| standing.version == flag.version);
+    let (outcome, reason) = if stays {
+        ("kept", format!("the drill of {to} has ended, and {to} stays active"))
+    } else {
+        (
+            "conflict",
+            "the drill returned at the same moment; ask for status, and switch again".to_owned(),
+        )
+    };
+    let answer = Answer::new(outcome, reason, guards).to_json(standing.as_ref(), invocation);
+    log(shell, &answer, invocation);
+    Ok(answer)
+}
+
 async fn carry_out(
     shell: &Shell,
     flag: &FlagObservation,
@@ -235,6 +311,11 @@ async fn carry_out(
         }
         Outcome::Failed(failed) => return Err(failed.into()),
     };
+    log(shell, &answer, invocation);
+    Ok(answer)
+}
+
+fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
     let text = |field: &str| answer.get(field).and_then(|value| value.as_str());
     let version = answer.get("version").and_then(Value::as_u64);
     tracing::info!(
@@ -247,7 +328,6 @@ async fn carry_out(
         request_id = %invocation.request_id,
         "switch"
     );
-    Ok(answer)
 }
 
 /// Adds what a written flag changes in an answer.

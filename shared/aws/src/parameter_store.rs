@@ -13,7 +13,7 @@ use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::Hold;
-use bluegreen_core::parameters::ParameterNames;
+use bluegreen_core::parameters::{ParameterNames, as_value};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
@@ -135,7 +135,7 @@ impl ParameterStore {
             .client
             .put_parameter()
             .name(self.names.transition(record))
-            .value(value)
+            .value(as_value(value.to_owned()))
             .r#type(ParameterType::String)
             .overwrite(false);
         // The protocol tries again itself: only it knows what an unanswered try means.
@@ -199,7 +199,8 @@ impl ParameterStore {
             .value(value.as_str())
             .r#type(ParameterType::String)
             .allowed_pattern(ALLOWED_PATTERN)
-            .description(description)
+            // As in values, for what is not documented may be refused, too.
+            .description(description.replace("{{", "{ {"))
             .overwrite(overwrite)
             .customize()
             .config_override(no_retries())
@@ -360,6 +361,12 @@ impl ParameterStore {
         self.put(self.names.drill(), json!(drill).to_string()).await
     }
 
+    /// The hold as it stands now.
+    pub async fn hold(&self) -> Result<Option<String>, Failure> {
+        let mut found = self.get(vec![self.names.hold()]).await?;
+        Ok(found.remove(&self.names.hold()).and_then(|parameter| parameter.value))
+    }
+
     /// The drill as it stands now.
     pub async fn drill(&self) -> Result<Option<Drill>, Failure> {
         let name = self.names.drill();
@@ -515,7 +522,7 @@ impl ParameterStore {
         self.client
             .put_parameter()
             .name(name)
-            .value(value)
+            .value(as_value(value))
             .r#type(ParameterType::String)
             .overwrite(true)
             .send()

@@ -51,10 +51,13 @@ pub struct ControlState {
 }
 
 /// Automatic failovers in the last 24 hours that nobody has acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentFailovers {
     /// How many.
     pub unacknowledged: u32,
+    /// The flag has one version, which nobody initialized: it was deleted, and restored or written again.
+    #[serde(default)]
+    pub was_made_again: bool,
 }
 
 impl RecentFailovers {
@@ -77,8 +80,11 @@ impl RecentFailovers {
                 )
             })
             .count();
+        let newest = versions.last();
         Self {
             unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX),
+            was_made_again: newest
+                .is_some_and(|newest| newest.entry.version.0 <= 1 && newest.kind() != Kind::Initialize),
         }
     }
 }
@@ -344,7 +350,12 @@ pub fn failover_guards(
     let mut guards = vec![
         flag_guard(observation),
         hold_guard(&control.hold, true),
-        cooldown_guard(policy, observation, now),
+        cooldown_guard(
+            policy,
+            observation,
+            control.recent.is_some_and(|recent| recent.was_made_again),
+            now,
+        ),
     ];
     guards.push(standby_guard(standby, assessment));
     if let Some(recent) = control.recent {
@@ -410,9 +421,10 @@ pub fn switch_guards(
 ) -> Vec<Guard> {
     let mut guards = vec![flag_guard(observation), hold_guard(control.hold, false)];
     if kind != Kind::Rollback {
-        guards.push(cooldown_guard(policy, observation, now));
+        guards.push(cooldown_guard(policy, observation, false, now));
+        let drill = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation));
         guards.push(drill_guard(
-            Drill::under_way(control.drill).as_ref(),
+            drill.as_ref(),
             "it returns by itself; end it now with a rollback, or use force",
         ));
     }
@@ -456,7 +468,9 @@ pub(crate) fn flag_guard(observation: &FlagObservation) -> Guard {
     }
 }
 
-pub(crate) fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
+/// Objects while the pair is held, if that counts for what is to be done.
+#[must_use]
+pub fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
     match hold.describe() {
         None => Guard::new(GuardName::Hold, true, "no hold"),
         Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
@@ -468,9 +482,14 @@ pub(crate) fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
     }
 }
 
-pub(crate) fn cooldown_guard(policy: &Policy, observation: &FlagObservation, now: Timestamp) -> Guard {
-    // Version 1 is the flag's creation, not a transition.
-    if observation.version.0 <= 1 {
+pub(crate) fn cooldown_guard(
+    policy: &Policy,
+    observation: &FlagObservation,
+    was_made_again: bool,
+    now: Timestamp,
+) -> Guard {
+    // Version 1 is the flag's creation, not a transition, unless it was made again after a deletion.
+    if observation.version.0 <= 1 && !was_made_again {
         return Guard::new(GuardName::Cooldown, true, "no transition yet");
     }
     let rested = elapsed(observation.modified, now);

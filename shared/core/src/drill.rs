@@ -17,7 +17,7 @@ use crate::flag::FlagObservation;
 use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::Policy;
-use crate::time::{after, to_second};
+use crate::time::{after, minutes, to_second};
 
 pub use progress::{DrillStep, RETURN_GRACE, Stage, conclude, decide, stage};
 pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_of, outcome_record};
@@ -42,7 +42,7 @@ pub struct DrillPolicy {
 pub fn guards(
     policy: &Policy,
     drills: &DrillPolicy,
-    mode: Mode,
+    (mode, hold_minutes): (Mode, u32),
     observation: &FlagObservation,
     hold: &HoldState,
     stored_drill: Option<&str>,
@@ -50,11 +50,21 @@ pub fn guards(
     alarms: &Answer<Vec<AlarmEvidence>>,
     now: Timestamp,
 ) -> Vec<Guard> {
+    // Only in this mode does it last.
+    let lasts = if mode == Mode::Switch {
+        minutes(hold_minutes)
+    } else {
+        Duration::ZERO
+    };
     let mut guards = vec![flag_guard(observation)];
     guards.push(drill_guard(Drill::under_way(stored_drill).as_ref(), "wait for its end"));
     guards.push(hold_guard(hold, true));
     guards.push(
-        match drills.blocked_windows.as_ref().map(|windows| windows.blocking(now)) {
+        match drills
+            .blocked_windows
+            .as_ref()
+            .map(|windows| windows.blocking(now, lasts))
+        {
             Err(fault) => Guard::new(
                 GuardName::BlockedWindow,
                 false,
@@ -63,26 +73,44 @@ pub fn guards(
             Ok(Some(window)) => Guard::new(
                 GuardName::BlockedWindow,
                 false,
-                format!("{} lies in the blocked window {window} (UTC)", to_second(now)),
+                format!(
+                    "{} and the {} minutes after it meet the blocked window {window} (UTC)",
+                    to_second(now),
+                    lasts.as_secs().div_euclid(60)
+                ),
             ),
             Ok(None) => Guard::new(GuardName::BlockedWindow, true, "in no blocked window"),
         },
     );
-    guards.push(cooldown_guard(policy, observation, now));
+    guards.push(cooldown_guard(policy, observation, false, now));
     guards.extend(alarms::guard(alarms));
     if mode == Mode::Switch {
         guards.extend(mode_guard(policy));
     }
     if let Some(active) = observation.value.colour() {
         let assessment = verdicts.of(active);
-        guards.push(Guard::new(
+        guards.push(vouched(
+            Guard::new(
+                GuardName::ActiveUnhealthy,
+                assessment.verdict == Verdict::Healthy,
+                format!("{active} is {}: {}", assessment.verdict, assessment.reasons.join("; ")),
+            ),
+            assessment,
             GuardName::ActiveUnhealthy,
-            assessment.verdict == Verdict::Healthy,
-            format!("{active} is {}: {}", assessment.verdict, assessment.reasons.join("; ")),
         ));
-        guards.push(standby_guard(active.other(), verdicts.of(active.other())));
+        let standby = verdicts.of(active.other());
+        let guard = standby_guard(active.other(), standby);
+        guards.push(vouched(guard, standby, GuardName::StandbyUnknown));
     }
     guards
+}
+
+/// A practice can wait until the alarms of both colours could be read.
+fn vouched(guard: Guard, assessment: &Assessment, name: GuardName) -> Guard {
+    match &assessment.unread_alarms {
+        Some(unread) if guard.passed => Guard::new(name, false, format!("{}; but {unread}", guard.detail)),
+        _ => guard,
+    }
 }
 
 /// Since when a proof that the standby works is missing, if it is overdue. A transition of any kind is a proof too.
@@ -97,9 +125,14 @@ pub fn overdue(
         return None;
     }
     let drill = stored_drill.and_then(Drill::from_stored);
+    // The return from a drill that failed proves the opposite: what stood before it is older.
+    let transition = drill
+        .as_ref()
+        .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.returned_at_version() == observation.version)
+        .map_or(observation.modified, |drill| drill.modified);
     let proven = drill
         .and_then(|drill| drill.proven_at)
-        .map_or(observation.modified, |proven| proven.max(observation.modified));
+        .map_or(transition, |proven| proven.max(transition));
     let days = Duration::from_secs(u64::from(drills.overdue_days).saturating_mul(24 * 60 * 60));
     (now >= after(proven, days)).then_some(proven)
 }

@@ -377,8 +377,14 @@ fn drill_finished(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     let (outcome, mode) = (detail.word("outcome"), detail.word("mode"));
     let to = detail.word_or("to", "the standby");
     letter.heading("WHAT HAPPENED");
+    // Its function died before it wrote the flag: that says nothing of the colour.
+    let not_begun = outcome == "failed" && mode == "switch" && detail.time_if_any("timings/switched_at").is_none();
     letter.paragraph(&match outcome.as_str() {
         "succeeded" => format!("The drill of {to} (mode {mode}) succeeded."),
+        "failed" if not_begun => format!(
+            "The drill of {to} (mode {mode}) did not begin: the function that was to switch ended before it did. Nothing was \
+             changed, and nothing is known of {to} that was not known before."
+        ),
         "failed" => format!("The drill of {to} (mode {mode}) failed: do not count on {to} to take over."),
         "blocked" => format!("The drill of {to} (mode {mode}) did not start. Nothing was touched."),
         "interrupted" => format!(
@@ -418,6 +424,10 @@ fn drill_finished(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     letter.heading("WHAT TO DO");
     match outcome.as_str() {
         "succeeded" => letter.bullet("Nothing."),
+        "failed" if not_begun => {
+            letter.bullet("If it happens again, read the log of the switch-handler.");
+            letter.step("Drill again, first without switching:", &Ask::Drill);
+        }
         "failed" => {
             letter.bullet(&format!("Find out what ails {to}, and repair it."));
             letter.step("What stands in the way of a takeover:", &Ask::Check);

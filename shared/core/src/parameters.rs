@@ -17,6 +17,17 @@ const OURS: [&str; 11] = [
     "transitions",
 ];
 
+/// Parameter Store refuses a value with `{{`, which refers to another parameter there; to an Airflow operator it is ordinary
+/// text of a reason. In JSON it can only stand within a string, where the second brace may be written in another way.
+#[must_use]
+pub fn as_value(json: String) -> String {
+    if json.contains("{{") {
+        json.replace("{{", "{\\u007b")
+    } else {
+        json
+    }
+}
+
 /// The names that belong to one flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterNames {
@@ -146,6 +157,18 @@ pub fn record_name(observed: &FlagObservation) -> String {
 mod tests {
     use super::*;
     use crate::flag::{FlagValue, FlagVersion};
+
+    #[test]
+    fn a_template_in_a_reason_refers_to_no_other_parameter() {
+        let reason = "{{ ds }} is wrong, {{{{ too {{{";
+        let text = as_value(serde_json::json!({"reason": reason, "more": {"of": {}}}).to_string());
+        assert!(!text.contains("{{"), "{text}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["reason"],
+            reason
+        );
+        assert_eq!(as_value("plain".to_owned()), "plain");
+    }
 
     #[test]
     fn everything_lies_beside_the_flag() {

@@ -131,7 +131,7 @@ impl RecordedTick {
         let mut decision = decide(policy, &control, &verdicts, self.at);
         let assumed_none_recent = wants_recent_failovers(&control, &decision);
         if assumed_none_recent {
-            control.recent = Some(RecentFailovers { unacknowledged: 0 });
+            control.recent = Some(RecentFailovers::default());
             decision = decide(policy, &control, &verdicts, self.at);
         }
         Replayed {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::flag::{FlagVersion, shortened};
+use crate::parameters::as_value;
 
 /// Largest parameter value in SSM's standard tier, in bytes.
 const MAX_VALUE: usize = 4096;
@@ -145,7 +146,7 @@ impl TransitionRecord {
     /// As stored. Evidence, then the reason, give way if the whole would not fit a standard parameter.
     #[must_use]
     pub fn to_stored(&self) -> String {
-        let text = json!(self).to_string();
+        let text = as_value(json!(self).to_string());
         if text.len() <= MAX_VALUE {
             return text;
         }
@@ -158,7 +159,7 @@ impl TransitionRecord {
         smaller.reason = shortened(&self.reason, 300);
         smaller.actor.requested_by = self.actor.requested_by.as_deref().map(|by| shortened(by, 100));
         smaller.trigger.id = self.trigger.id.as_deref().map(|id| shortened(id, 100));
-        json!(smaller).to_string()
+        as_value(json!(smaller).to_string())
     }
 
     /// Reads a stored record. Fields added by a later schema are ignored.

@@ -580,7 +580,7 @@ fn objections_with(
     guards(
         &policy,
         &policy_of(windows),
-        Mode::Switch,
+        (Mode::Switch, 15),
         &flag("blue", 12, 3600),
         &hold,
         stored.as_deref(),
@@ -707,6 +707,79 @@ fn a_proof_is_overdue_when_neither_drill_nor_transition_gave_one() {
         Some(ago(8 * day))
     );
     assert_eq!(overdue(&policy_of(""), None, &old, noon()), None);
+}
+
+#[test]
+fn the_return_from_a_failed_drill_is_no_proof() {
+    let drills = DrillPolicy {
+        overdue_days: 1,
+        ..policy_of("")
+    };
+    let day = 24 * 3600;
+    let ended = |outcome| {
+        let drill = Drill {
+            modified: ago(9 * day),
+            outcome,
+            ..drill(ago(60))
+        };
+        overdue(&drills, Some(&json!(drill).to_string()), &flag("blue", 14, 10), noon())
+    };
+    assert_eq!(ended(DrillOutcome::Failed), Some(ago(9 * day)));
+    assert_eq!(ended(DrillOutcome::Interrupted), None, "somebody switched");
+}
+
+#[test]
+fn a_drill_has_the_flag_until_anybody_else_writes_it() {
+    let drill = drill(ago(60));
+    for (colour, version, age, has) in [
+        ("blue", 12, 7200, true),
+        ("blue", 12, 10, false),
+        ("green", 13, 10, true),
+        ("blue", 13, 10, false),
+        ("blue", 14, 10, false),
+        ("green", 15, 10, false),
+    ] {
+        assert_eq!(
+            drill.has_the_flag(&flag(colour, version, age)),
+            has,
+            "{colour} {version}"
+        );
+    }
+}
+
+#[test]
+fn a_drill_wants_the_alarms_of_both_colours_read() {
+    let nothing = |_: &mut Policy, _: &mut HoldState, _: &mut Option<String>| {};
+    let unread = || healthy().alarms_unknown(CauseKind::Throttled);
+    assert_eq!(
+        objections(nothing, &unread(), &healthy(), ""),
+        [GuardName::ActiveUnhealthy]
+    );
+    assert_eq!(
+        objections(nothing, &healthy(), &unread(), ""),
+        [GuardName::StandbyUnknown]
+    );
+    let not_asked = healthy().alarms_unknown(CauseKind::NotAsked);
+    assert_eq!(objections(nothing, &not_asked, &not_asked, ""), []);
+
+    let (drill, store) = drilling(10 * MINUTE + 1);
+    let stage = stage_of(&drill, &store);
+    for (blue, green, in_the_end) in [
+        (unread(), healthy(), DrillOutcome::Interrupted),
+        (healthy(), unread(), DrillOutcome::Failed),
+    ] {
+        let mut now = now().blue(blue).green(green);
+        assert!(waits(&now.ask(&drill, &stage)));
+        now.at = after(noon(), RETURN_GRACE + seconds(1));
+        let outcome = match now.ask(&drill, &stage) {
+            DrillStep::Return { outcome, .. } => outcome,
+            step => finished(&step),
+        };
+        assert_eq!(outcome, in_the_end);
+    }
+    // The failure still wins: leaving a dead colour cannot wait.
+    let step = now().blue(unread()).green(dead()).ask(&drill, &stage);
+    assert_eq!(returned(&step), DrillOutcome::Failed);
 }
 
 #[test]

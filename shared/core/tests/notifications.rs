@@ -165,7 +165,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         {"name": "maintenance-windows", "severity": "amber", "colour": null, "what": "both have MON:02:00",
          "fix": "give one of them another window"},
     ]);
-    let rest: [(&str, &'static str, Value); 19] = [
+    let rest: [(&str, &'static str, Value); 20] = [
         (
             "unknown",
             "Environment Unknown",
@@ -205,6 +205,15 @@ fn cases() -> Vec<(String, &'static str, Value)> {
                    "reason": "the hold parameter holds \"yes\", which is not {until, reason, by}"}),
         ),
         ("drill-failed", "Drill Finished", drill("failed", &json!({}))),
+        (
+            "drill-not-begun",
+            "Drill Finished",
+            drill(
+                "failed",
+                &json!({"reason": "the function that started the drill ended before it wrote the flag",
+                        "timings": {"started_at": "2026-11-23T10:00:00Z", "finished_at": "2026-11-23T10:01:20Z"}}),
+            ),
+        ),
         (
             "drill-blocked",
             "Drill Finished",

@@ -200,7 +200,10 @@ pub fn decide(
     }
     let (drilled, home) = (verdicts.of(to), verdicts.of(from));
     let given_up = now >= after(return_at, RETURN_GRACE);
-    let said = |assessment: &Assessment| assessment.reasons.join("; ");
+    let said = |assessment: &Assessment| {
+        let reasons = assessment.reasons.iter().chain(&assessment.unread_alarms);
+        reasons.map(String::as_str).collect::<Vec<_>>().join("; ")
+    };
     let may_write = mode == WatcherMode::Automatic;
     if drilled.verdict == Verdict::Unhealthy && home.verdict == Verdict::Healthy && may_write {
         return DrillStep::Return {
@@ -209,7 +212,7 @@ pub fn decide(
         };
     }
     let word = word(alarms);
-    if let (Word::Ringing(which), Verdict::Healthy, true) = (&word, home.verdict, may_write) {
+    if let (Word::Ringing(which), Verdict::Healthy, true) = (&word, calmly(home), may_write) {
         return DrillStep::Return {
             outcome: DrillOutcome::Failed,
             reason: format!("while {to} was drilled, {which}"),
@@ -226,7 +229,7 @@ pub fn decide(
             DrillStep::Wait(observing.to_owned())
         };
     }
-    match (home.verdict, drilled.verdict) {
+    match (calmly(home), calmly(drilled)) {
         (Verdict::Unhealthy, _) => finish(
             DrillOutcome::Interrupted,
             format!(
@@ -271,6 +274,14 @@ pub fn decide(
             "the drill is to return, but {from} is {verdict}: {}",
             said(home)
         )),
+    }
+}
+
+/// The verdict for a move that can wait: healthy only if its alarms could be read.
+fn calmly(assessment: &Assessment) -> Verdict {
+    match assessment.verdict {
+        Verdict::Healthy if assessment.unread_alarms.is_some() => Verdict::Unknown,
+        verdict => verdict,
     }
 }
 

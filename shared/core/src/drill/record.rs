@@ -133,6 +133,20 @@ impl Drill {
             .filter(|drill| drill.outcome == DrillOutcome::Pending)
     }
 
+    /// The version of the flag that its way back writes, if nobody comes in between.
+    #[must_use]
+    pub fn returned_at_version(&self) -> FlagVersion {
+        self.version.next().next()
+    }
+
+    /// Whether the flag stands where this drill found it, or where it has put it: anybody else's write has ended it,
+    /// whatever is still to be told.
+    #[must_use]
+    pub fn has_the_flag(&self, flag: &FlagObservation) -> bool {
+        (flag.version == self.version && flag.modified == self.modified)
+            || (flag.version == self.version.next() && flag.value == FlagValue::Valid(self.to))
+    }
+
     /// Name of the record of its way out.
     #[must_use]
     pub fn record(&self) -> String {
@@ -176,6 +190,13 @@ impl Drill {
             requested_by: record.actor.requested_by.clone(),
             ..self
         }
+    }
+
+    /// Whether this record is the drill's own way out.
+    #[must_use]
+    pub fn is_way_out(&self, record: &TransitionRecord) -> bool {
+        let id = record.drill.as_ref().and_then(|tag| tag.get("id")?.as_str());
+        record.kind == Kind::Drill && id == Some(self.id.as_str())
     }
 
     /// Whether the claim that this drill lost is the way out of another drill that lives: then the two share a trace, which is

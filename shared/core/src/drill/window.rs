@@ -1,10 +1,13 @@
 //! Windows in which no drill may start, as AWS's own practice runs know them. All times are UTC.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+
+use crate::time::after;
 
 /// Minutes of a week.
 const WEEK: u32 = 7 * 24 * 60;
@@ -64,12 +67,12 @@ impl BlockedWindows {
             .map(Self)
     }
 
-    /// The window that `now` lies in, in the words it was given in.
+    /// The window that `now`, or an instant up to `length` later, lies in, in the words it was given in.
     #[must_use]
-    pub fn blocking(&self, now: Timestamp) -> Option<&str> {
+    pub fn blocking(&self, now: Timestamp, length: Duration) -> Option<&str> {
         self.0
             .iter()
-            .find(|given| given.window.contains(now))
+            .find(|given| given.window.meets(now, length))
             .map(|given| given.words.as_str())
     }
 }
@@ -89,6 +92,13 @@ impl Window {
         let (from, to) = words.split_once('-')?;
         let (from, to) = (minute_of_week(from)?, minute_of_week(to)?);
         (from != to).then_some(Self::Weekly { from, to })
+    }
+
+    /// Minute by minute: a window is at least one long, and a drill at most a day.
+    fn meets(&self, now: Timestamp, length: Duration) -> bool {
+        let minutes = length.as_secs().div_euclid(60);
+        self.contains(after(now, length))
+            || (0..=minutes).any(|minute| self.contains(after(now, Duration::from_secs(minute.saturating_mul(60)))))
     }
 
     fn contains(&self, now: Timestamp) -> bool {
@@ -170,12 +180,33 @@ mod tests {
         ] {
             let windows = BlockedWindows::read(list).unwrap();
             for at in blocked {
-                assert!(windows.blocking(at.parse().unwrap()).is_some(), "{list} at {at}");
+                assert!(
+                    windows.blocking(at.parse().unwrap(), Duration::ZERO).is_some(),
+                    "{list} at {at}"
+                );
             }
             for at in free {
-                assert_eq!(windows.blocking(at.parse().unwrap()), None, "{list} at {at}");
+                assert_eq!(
+                    windows.blocking(at.parse().unwrap(), Duration::ZERO),
+                    None,
+                    "{list} at {at}"
+                );
             }
         }
+    }
+
+    #[test]
+    fn a_drill_that_would_last_into_a_window_is_blocked_by_it() {
+        let windows = BlockedWindows::read("MON:08:00-MON:08:01,2026-12-24").unwrap();
+        let meets = |at: &str, minutes: u64| {
+            windows
+                .blocking(at.parse().unwrap(), Duration::from_secs(60 * minutes))
+                .is_some()
+        };
+        assert!(!meets("2026-11-23T07:30:30Z", 29), "it is over by then");
+        assert!(meets("2026-11-23T07:30:30Z", 30));
+        assert!(meets("2026-11-23T07:30:30Z", 60), "it would be over again by then");
+        assert!(meets("2026-12-23T23:59:30Z", 1) && !meets("2026-12-25T00:00:00Z", 1440));
     }
 
     #[test]

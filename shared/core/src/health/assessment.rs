@@ -151,6 +151,10 @@ pub struct Assessment {
     pub ripens_at: Option<Timestamp>,
     /// The signals.
     pub signals: Signals,
+    /// Why nobody can tell whether the alarms named for it ring. That keeps no environment from being healthy, because a
+    /// failover must not wait for it; a drill can.
+    #[serde(skip)]
+    pub unread_alarms: Option<String>,
 }
 
 /// Whether asking CloudWatch for the heartbeat could change the verdict: only when Airflow's own answer is not ok.
@@ -177,6 +181,10 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
         reasons,
         ripens_at,
     } = judge(policy, class, &signals, now);
+    let unread_alarms = match &evidence.alarms {
+        Answer::Unknown(cause) if cause.kind != CauseKind::NotAsked => Some(format!("its alarms {}", no_answer(cause))),
+        Answer::Unknown(_) | Answer::Known(_) => None,
+    };
     let last_known_healthy = (verdict != Verdict::Healthy)
         .then(|| last_known_healthy(evidence, &signals))
         .flatten();
@@ -186,6 +194,7 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
         last_known_healthy,
         ripens_at,
         signals,
+        unread_alarms,
     }
 }
 

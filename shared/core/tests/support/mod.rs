@@ -178,7 +178,7 @@ pub fn tick() -> Tick {
         control: ControlState {
             flag: FlagState::Present(flag("blue", 12, 3600)),
             hold: HoldState::None,
-            recent: Some(RecentFailovers { unacknowledged: 0 }),
+            recent: Some(RecentFailovers::default()),
             last_active: None,
             missing_since: None,
         },
@@ -217,7 +217,10 @@ impl Tick {
     }
 
     pub fn recent(mut self, recent: Option<u32>) -> Self {
-        self.control.recent = recent.map(|unacknowledged| RecentFailovers { unacknowledged });
+        self.control.recent = recent.map(|unacknowledged| RecentFailovers {
+            unacknowledged,
+            ..RecentFailovers::default()
+        });
         self
     }
 
