@@ -69,6 +69,9 @@ def _invalid_put(data: dict[str, Any], existing: dict[str, Any] | None) -> Answe
     name, value = data.get("Name") or "", data.get("Value") or ""
     if not value:
         return _refuse("ValidationException", "Parameter value can't be empty.")
+    # CloudFormation's page on AWS::SSM::Parameter: "Value must not nest another parameter. Do not use {{}} in the value."
+    if "{{" in value:
+        return _refuse("ValidationException", "Parameter value can't nest another parameter. Do not use {{}} in the value.")
     if len(data.get("Description") or "") > DESCRIPTION_CHARACTERS:
         return _refuse("ValidationException", "1 validation error detected: Value at 'description' failed to satisfy "
                        f"constraint: Member must have length less than or equal to {DESCRIPTION_CHARACTERS}")

@@ -186,3 +186,8 @@ def test_a_parameter_can_be_made_older_than_it_is(local_aws, client, unique):
     assert client("ssm").get_parameter(Name=name)["Parameter"]["LastModifiedDate"] == young
     with pytest.raises(Exception, match="there is no parameter"):
         local_aws.age_parameter(f"{name}-other", 1)
+
+
+def test_a_value_may_not_refer_to_another_parameter(client, unique):
+    assert refused(lambda: put(client, f"/{unique}", '{"reason": "{{ ds }}"}')) == "ValidationException"
+    put(client, f"/{unique}", '{"a": {"b": {}}}')

@@ -146,3 +146,15 @@ def test_a_wrong_configuration_is_refused_with_every_fault_at_once(pair: Pair, f
 def test_the_template_refuses_the_same_environment_twice(deploy: Deploy):
     with pytest.raises(ClientError, match="Blue and green are the same environment"):
         deploy(BlueEnvironmentName="twin", GreenEnvironmentName="twin", initialize=False)
+
+
+def test_a_template_in_a_reason_stops_nothing(pair: Pair):
+    """Parameter Store refuses `{{` in a value, which is ordinary text where Airflow is spoken of."""
+    reason = "dag renders {{ ds }} wrong"
+    held = pair.ask(action="hold", hold_minutes=5, reason=reason)
+    assert (held["outcome"], held["hold"]["reason"]) == ("held", reason)
+    assert pair.ask(action="release", reason=reason)["outcome"] == "released"
+    assert pair.ask(to="green", reason=reason)["outcome"] == "switched"
+    assert pair.records()[pair.flag().record]["reason"] == reason
+    pair.wait_until_audited(2)
+    assert pair.ask(action="drill", hold_minutes=1, reason=reason)["outcome"] == "pending"
