@@ -32,6 +32,7 @@ class Fault:
     service: str = "*"
     operation: str = "*"
     match: str | None = None
+    caller: str | None = None  # a function's name
     times: int | None = None
     after: int = 0  # calls that fit and are let through first
     probability: float = 1.0
@@ -40,8 +41,8 @@ class Fault:
     hits: int = 0
     spared: int = 0
 
-    def fits(self, service: str, operation: str, text: str) -> bool:
-        return (self.service in ("*", service) and self.operation in ("*", operation)
+    def fits(self, service: str, operation: str, text: str, caller: str) -> bool:
+        return (self.service in ("*", service) and self.operation in ("*", operation) and self.caller in (None, caller)
                 and (self.times is None or self.hits < self.times) and (not self.match or self.match in text)
                 and random.random() < self.probability)
 
@@ -88,11 +89,12 @@ def remove(fault_id: str | None) -> bool:
         return _faults.pop(fault_id, None) is not None
 
 
-def choose(service: str, operation: str, text: str, peer_port: int, own_port: int) -> tuple[Fault, int | None] | None:
+def choose(service: str, operation: str, text: str, caller: str, peer_port: int,
+           own_port: int) -> tuple[Fault, int | None] | None:
     """The fault for this call, if any, and the process it is to kill."""
     with _lock:
         for fault in _faults.values():
-            if not fault.fits(service, operation, text):
+            if not fault.fits(service, operation, text, caller):
                 continue
             if fault.kind == "stale" and (service != "ssm" or not operation.startswith("Get")):
                 continue

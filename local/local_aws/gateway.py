@@ -97,7 +97,7 @@ async def _call(asgi: dict[str, Any], request: Request, receive: Receive, send: 
     service, operation = request.identify()
     caller = request.caller()
     scope.caller_arn.set(caller)
-    chosen = faults.choose(service, operation, request.text, request.peer_port, request.own_port)
+    chosen = faults.choose(service, operation, request.text, scope.caller_name(caller), request.peer_port, request.own_port)
     fault, victim = chosen or (None, None)
     # Entered before the work, so that the log is in the order in which calls arrived.
     entry = timeline.calls.add({"service": service, "operation": operation, "caller": scope.caller_name(caller),

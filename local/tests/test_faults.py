@@ -192,3 +192,12 @@ def test_a_fault_can_begin_after_some_calls(local_aws, client):
     CALLS["sns"](client)
     assert refused(lambda: CALLS["sns"](client))[0] == "ThrottlingException"
     CALLS["sns"](client)
+
+
+def test_a_fault_can_be_for_one_caller(local_aws, client, function):
+    local_aws.add_fault("throttle", "ssm", "PutParameter", caller=function, after=1, times=1)
+    put(client, f"/{function}/mine")
+    assert write(client, function, f"/{function}/1")["Version"] == 1
+    put(client, f"/{function}/mine-too")
+    assert "error" in write(client, function, f"/{function}/2"), "the second of its own, not of all"
+    assert write(client, function, f"/{function}/2")["Version"] == 1
