@@ -169,12 +169,18 @@ fn last_line(answer: &Value) -> String {
     } else {
         format!(" {} ->", last("from"))
     };
-    format!(
-        "{}{from} {}: {}",
-        last("kind"),
-        last("to"),
-        sentence(&last("description"))
-    )
+    let why = at(answer, "last_transition").map(why).unwrap_or_default();
+    format!("{}{from} {}: {why}", last("kind"), last("to"))
+}
+
+/// Why a version was written; of one by another road its IAM author, too, whom no Description names.
+fn why(entry: &Value) -> String {
+    let by = format!("by {}", text(entry, "by"));
+    match sentence(text(entry, "description")) {
+        "" => by,
+        sentence if text(entry, "kind") == "external" => format!("{sentence}; {by}"),
+        sentence => sentence.to_owned(),
+    }
 }
 
 /// A Description without its tail for machines.
@@ -267,10 +273,7 @@ pub(crate) fn history(paint: Paint, pair: &str, answer: &Value) -> String {
                 Cell::word(text(entry, "to")),
                 Cell::plain(text(entry, "kind")),
                 Cell::plain(effective.map(moment).unwrap_or_default()),
-                Cell::plain(match sentence(text(entry, "description")) {
-                    "" => format!("by {}", text(entry, "by")),
-                    sentence => sentence.to_owned(),
-                }),
+                Cell::plain(why(entry)),
             ]
         })
         .collect();

@@ -497,6 +497,16 @@ def test_a_person_acknowledges_the_failovers_of_today(deploy: Deploy, book: Book
     assert pair.stands_at() == ("blue", 5) and kinds(pair)[-1] == "failover"
 
 
+@runs("emergency-failover.md", "A drill is under way")
+def test_a_drill_whose_colour_died_is_ended_by_a_rollback(deploy: Deploy, book: Book):
+    pair = settled(deploy, CooldownSeconds="3600")
+    assert pair.ask(action="drill", hold_minutes=60)["outcome"] == "pending"
+    pair.fail("green")
+    book.rest(pair)
+    assert pair.stands_at() == ("blue", 3)
+    assert pair.tick()["drill"]["outcome"] == "interrupted"
+
+
 @runs("emergency-failover.md", "Lambda does not answer")
 def test_a_switch_without_lambda(deploy: Deploy, book: Book):
     pair = dead_active(deploy)

@@ -180,6 +180,12 @@ def values(body: dict[str, Any], metric: str, dimension: str) -> set[str]:
     return {dimensions[dimension] for _, name, dimensions, _ in series(body) if name == metric}
 
 
+def test_a_change_within_a_period_is_seen_in_the_active_colour(body: dict[str, Any]) -> None:
+    """Averages of the two add up to one; of two maxima the stack would hide one behind the upper edge."""
+    (graph,) = [g for g in widgets(body, "metric") if g["title"] == "Active colour"]
+    assert graph["stacked"] and graph["stat"] == "Average"
+
+
 def test_it_shows_every_kind_of_transition(body: dict[str, Any]) -> None:
     assert values(body, "Transitions", "Kind") == words_of("transition.rs", "Kind")
 

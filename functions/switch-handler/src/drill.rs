@@ -55,20 +55,8 @@ pub(crate) async fn drill(
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
     // Lambda may deliver a request twice: its drill is begun once, and told once.
-    let same = |drill: &Drill| drill.id == invocation.request_id;
-    if let Some(begun) = observed.drill.as_deref().and_then(Drill::from_stored).filter(same) {
-        let reason = format!(
-            "this request has been carried out before; its drill is {}",
-            begun.outcome
-        );
-        return Ok(answer(
-            begun.outcome.as_str(),
-            reason,
-            Vec::new(),
-            Some(&flag),
-            &begun,
-            invocation,
-        ));
+    if let Some(answer) = begun_before(observed.drill.as_deref(), &flag, invocation) {
+        return Ok(answer);
     }
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let mut guards = guards(
@@ -128,8 +116,29 @@ pub(crate) async fn drill(
         return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
     }
     let managed_dags = dags::before(shell, observed.managed_dags.as_deref(), &flag, false, invocation).await;
-    // Before the trace: a claim that stands, living or dead, is no drill's to finish, and must not be taken for this one's.
-    // And all those questions took seconds, in which somebody may have placed a hold.
+    if let Some(objection) = last_objection(shell, &drill).await? {
+        guards.push(objection);
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    }
+    start(shell, &flag, managed_dags, drill, guards, invocation).await
+}
+
+/// The answer to a request that has been carried out before.
+fn begun_before(stored: Option<&str>, flag: &FlagObservation, invocation: &Invocation) -> Option<Value> {
+    let begun = stored
+        .and_then(Drill::from_stored)
+        .filter(|drill| drill.id == invocation.request_id)?;
+    let reason = format!(
+        "this request has been carried out before; its drill is {}",
+        begun.outcome
+    );
+    let outcome = begun.outcome.as_str();
+    Some(answer(outcome, reason, Vec::new(), Some(flag), &begun, invocation))
+}
+
+/// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's
+/// to finish, and must not be taken for this one's; and somebody may have placed a hold meanwhile.
+async fn last_objection(shell: &Shell, drill: &Drill) -> Result<Option<Guard>, FunctionError> {
     let names = [drill.record()];
     let (standing, hold) = tokio::join!(shell.store.records(&names), shell.store.hold());
     let unreadable =
@@ -137,23 +146,20 @@ pub(crate) async fn drill(
     let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
     let hold = hold_guard(&HoldState::read(hold.as_deref(), clock::now()), true);
     if !hold.passed {
-        guards.push(hold);
-        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+        return Ok(Some(hold));
     }
-    if let Some(record) = standing.get(&drill.record()) {
+    Ok(standing.get(&drill.record()).map(|record| {
         let detail = format!(
             "a claim out of version {} stands ({} to {}, request {}, {}); a drill leaves it alone; any switch by a person, or a \
              failover, finishes it",
-            flag.version,
+            drill.version,
             record.kind,
             record.to,
             record.actor.request_id,
             to_second(record.decided_at)
         );
-        guards.push(Guard::new(GuardName::Claim, false, detail));
-        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
-    }
-    start(shell, &flag, managed_dags, drill, guards, invocation).await
+        Guard::new(GuardName::Claim, false, detail)
+    }))
 }
 
 /// The drill that is asked for, not begun.

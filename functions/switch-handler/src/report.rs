@@ -170,6 +170,6 @@ fn entry(version: &Version, before: Option<&Version>) -> Value {
         "effective_from": version.effective_from,
         "by": version.entry.author,
         "transition": record,
-        "description": version.entry.description,
+        "description": version.entry.words(&version.origin),
     })
 }

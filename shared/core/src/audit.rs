@@ -231,7 +231,7 @@ pub fn transition(
 
 /// Why, as far as the Description tells.
 fn reason_of(version: &Version) -> String {
-    let description = version.entry.description.as_deref();
+    let description = version.entry.words(&version.origin);
     match version.origin {
         Origin::External => description.unwrap_or("written by another road, without a description"),
         Origin::Ours { .. } | Origin::Repeat { .. } => description.map(sentence_of).unwrap_or_default(),

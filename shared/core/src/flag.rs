@@ -239,6 +239,19 @@ pub enum Origin {
     External,
 }
 
+impl HistoryEntry {
+    /// What its writer said; none where a writer by another road said nothing, and the Description of the version before it
+    /// was kept.
+    #[must_use]
+    pub fn words(&self, origin: &Origin) -> Option<&str> {
+        let description = self.description.as_deref()?;
+        match origin {
+            Origin::External if Tail::read(description).is_some() => None,
+            _ => Some(description),
+        }
+    }
+}
+
 /// One version with what follows from the versions before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {

@@ -17,7 +17,7 @@ const OURS: [&str; 11] = [
     "transitions",
 ];
 
-/// Parameter Store refuses a value with `{{`, which refers to another parameter there (CloudFormation's page on
+/// Parameter Store refuses a value with `{{`, which refers to another parameter there (`CloudFormation`'s page on
 /// `AWS::SSM::Parameter`); to an Airflow operator it is ordinary text of a reason. In JSON it can only stand within a string,
 /// where the second brace may be written in another way.
 #[must_use]

@@ -237,21 +237,7 @@ pub fn decide(
                 said(home)
             ),
         ),
-        (Verdict::Healthy, Verdict::Healthy) => match word {
-            Word::Silent => DrillStep::Return {
-                outcome: DrillOutcome::Succeeded,
-                reason: format!(
-                    "{to} worked for {} min ({} were ordered)",
-                    elapsed(switched_at, now).as_secs() / 60,
-                    drill.hold_minutes
-                ),
-            },
-            Word::Ringing(why) | Word::Unknown(why) if given_up => DrillStep::Return {
-                outcome: DrillOutcome::Failed,
-                reason: format!("nobody can tell that no alarm rang: {why}"),
-            },
-            Word::Ringing(why) | Word::Unknown(why) => DrillStep::Wait(format!("the drill is to end, but {why}")),
-        },
+        (Verdict::Healthy, Verdict::Healthy) => with_both_well(drill, word, switched_at, given_up, now),
         (Verdict::Healthy, Verdict::Maintenance) => DrillStep::Return {
             outcome: DrillOutcome::Interrupted,
             reason: format!("{to} went into maintenance in the drill: {}", said(drilled)),
@@ -274,6 +260,26 @@ pub fn decide(
             "the drill is to return, but {from} is {verdict}: {}",
             said(home)
         )),
+    }
+}
+
+/// Its time is over, and both colours are healthy: only an alarm could still speak against the drill.
+fn with_both_well(drill: &Drill, word: Word, switched_at: Timestamp, given_up: bool, now: Timestamp) -> DrillStep {
+    match word {
+        Word::Silent => DrillStep::Return {
+            outcome: DrillOutcome::Succeeded,
+            reason: format!(
+                "{} worked for {} min ({} were ordered)",
+                drill.to,
+                elapsed(switched_at, now).as_secs() / 60,
+                drill.hold_minutes
+            ),
+        },
+        Word::Ringing(why) | Word::Unknown(why) if given_up => DrillStep::Return {
+            outcome: DrillOutcome::Failed,
+            reason: format!("nobody can tell that no alarm rang: {why}"),
+        },
+        Word::Ringing(why) | Word::Unknown(why) => DrillStep::Wait(format!("the drill is to end, but {why}")),
     }
 }
 

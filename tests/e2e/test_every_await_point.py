@@ -1,0 +1,343 @@
+"""A function killed at every request that it makes, before it and after it: nothing lost, nothing stuck, one outcome.
+
+No list says where to kill. Each story is lived through once undisturbed, and the requests that its function then made are
+the points. So a request that is added to the code is a point without anybody remembering to make it one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, NamedTuple
+
+import pytest
+from conftest import Deploy
+from pair import Pair, only, until
+from test_drill import CLAIM_TIMEOUT, let_time_pass
+from test_flag_repair import WAIT, garble
+
+# How long the listener has before the watcher audits in its place.
+LISTENER_TIME = 30
+
+KINDS = ("kill-caller", "kill-caller-after")
+
+# Each has a pair of its own, which lives through its share of the points one after the other: what one leaves behind, the next meets.
+PARTS = 3
+
+SWITCHING, WATCHING, LISTENING = "switch-handler", "health-watcher", "change-listener"
+
+
+class Point(NamedTuple):
+    """The n-th request of its kind: parallel requests have no order, but a number."""
+
+    service: str
+    operation: str
+    nth: int
+
+
+class Start(NamedTuple):
+    """How the pair stood before."""
+
+    active: str
+    other: str
+    version: int
+    drill: str | None
+    records: set[str]
+
+
+# -- what the stories do, and where they must end ------------------------------------------------------------------------
+
+def drill_of(pair: Pair) -> dict[str, Any] | None:
+    text = pair.parameter("drill")
+    return json.loads(text) if text else None
+
+
+def start_of(pair: Pair) -> Start:
+    colour, version = pair.stands_at()
+    drill = drill_of(pair)
+    return Start(colour, "green" if colour == "blue" else "blue", version, drill and drill["id"], set(pair.records()))
+
+
+def time_passes(pair: Pair, was: Start) -> None:
+    """Claims that were left, and outcomes that were not told, grow old enough."""
+    kept = {version.record for version in pair.versions() if "record=" in version.description}
+    for record in pair.records().keys() - was.records - kept:
+        pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+
+
+def ticks(pair: Pair, was: Start, over: Callable[[], bool]) -> None:
+    for _ in range(4):
+        pair.invoke(WATCHING, {})
+        if over():
+            return
+        time_passes(pair, was)
+    raise AssertionError(f"it is stuck: {pair.stands_at()}, {drill_of(pair)}, {pair.records().keys() - was.records}")
+
+
+def asks_again(pair: Pair, was: Start, **request: Any) -> None:
+    time_passes(pair, was)
+    assert pair.ask(**request)["outcome"] in ("switched", "unchanged")
+
+
+def a_drill_has_one_outcome(pair: Pair, was: Start, is_due: bool = False) -> list[str]:
+    drill = drill_of(pair)
+    if drill is None or drill["id"] == was.drill:
+        assert pair.stands_at() == (was.active, was.version), "it left no trace: nothing began"
+        return []
+    if pair.stands_at()[0] == was.active and drill["outcome"] == "pending" and pair.stands_at()[1] == was.version:
+        early = datetime.now(timezone.utc) - timedelta(seconds=CLAIM_TIMEOUT)
+        drill["started_at"] = early.isoformat().replace("+00:00", "Z")
+        pair.client("ssm").put_parameter(Name=f"{pair.root}/drill", Value=json.dumps(drill), Type="String", Overwrite=True)
+    elif pair.stands_at()[0] == was.other and not is_due:
+        let_time_pass(pair)
+    ticks(pair, was, lambda: drill_of(pair)["outcome"] != "pending")
+    made = ["drill", "drill-return"] if pair.stands_at()[1] > was.version else []
+    wanted = "succeeded" if made else "failed"
+    told = pair.wait_for_audit("Drill Finished", drill=drill["id"])
+    assert {(event["outcome"], event["id"]) for event in told} == {(wanted, told[0]["id"])}, told
+    assert drill_of(pair)["outcome"] == wanted
+    assert only(name for name in pair.records() if name.endswith(f"-outcome-{drill['id']}"))
+    assert pair.stands_at() == (was.active, was.version + len(made))
+    return made
+
+
+def start_a_drill(pair: Pair, was: Start) -> None:
+    pair.invoke(SWITCHING, {"action": "drill", "hold_minutes": 1})
+
+
+def drill_to_its_end(pair: Pair, was: Start) -> None:
+    assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
+    let_time_pass(pair)
+
+
+def the_drill_returned(pair: Pair, was: Start) -> list[str]:
+    # Not aged again: its claim is named after the flag's date.
+    made = a_drill_has_one_outcome(pair, was, is_due=True)
+    assert made, "a return is made, and made once"
+    return made
+
+
+def switch(pair: Pair, was: Start) -> None:
+    pair.invoke(SWITCHING, {"to": was.other})
+
+
+def it_is_switched_or_can_be(pair: Pair, was: Start) -> list[str]:
+    asks_again(pair, was, to=was.other)
+    return ["switch"]
+
+
+def tick(pair: Pair, was: Start) -> None:
+    pair.invoke(WATCHING, {})
+
+
+def break_the_active(pair: Pair, was: Start) -> None:
+    pair.fail(was.active)
+
+
+def it_failed_over(pair: Pair, was: Start) -> list[str]:
+    ticks(pair, was, lambda: pair.stands_at()[0] == was.other)
+    assert pair.tick()["decision"] == "none"
+    pair.heal(was.active)
+    return ["failover"]
+
+
+def break_the_flag(pair: Pair, was: Start) -> None:
+    garble(pair)
+    pair.wait_until_audited(was.version + 1)
+
+
+def it_is_put_back(pair: Pair, was: Start) -> list[str]:
+    ticks(pair, was, lambda: pair.stands_at()[0] == was.active)
+    all_is_calm(pair)
+    label = f":v{was.version + 1}"
+    said = [event for event in pair.audit("Flag Fault") if label in event["id"]]
+    assert said and len({event["id"] for event in said}) == 1, said
+    return ["external", "restore"]
+
+
+def delete_it(pair: Pair, was: Start) -> None:
+    """So long ago that SSM would let it be made again."""
+    pair.delete_flag()
+    pair.tick()
+    said = json.loads(pair.parameter("announced"))
+    said["since"] = (datetime.now(timezone.utc) - timedelta(seconds=WAIT + 1)).isoformat().replace("+00:00", "Z")
+    pair.client("ssm").put_parameter(Name=f"{pair.root}/announced", Value=json.dumps(said), Type="String", Overwrite=True)
+
+
+def it_is_made_again(pair: Pair, was: Start) -> list[str]:
+    ticks(pair, was, lambda: pair.parameter("active-environment") is not None)
+    assert pair.stands_at() == (was.active, 1)
+    all_is_calm(pair)
+    assert pair.audit("Flag Fault")
+    return ["restore"]
+
+
+def all_is_calm(pair: Pair) -> None:
+    assert pair.tick()["decision"] == "none"
+    assert pair.parameter("announced") is None, "what was announced is over"
+
+
+def hold(pair: Pair, was: Start) -> None:
+    pair.invoke(SWITCHING, {"action": "hold", "hold_minutes": 5, "reason": f"work at version {was.version}"})
+
+
+def it_is_held_or_can_be(pair: Pair, was: Start) -> list[str]:
+    reason = f"work at version {was.version}"
+    standing = json.loads(pair.parameter("hold") or '{"reason": ""}')
+    if standing["reason"] != reason:
+        assert standing["reason"] in ("", "released"), "nothing half-done"
+        assert pair.ask(action="hold", hold_minutes=5, reason=reason)["outcome"] == "held"
+    assert reason in pair.ask(action="status")["hold"]
+    told = [event for event in pair.wait_for_audit("Hold Changed", state="held") if reason in event["reason"]]
+    until("the hold is told", lambda: any(reason in event["reason"] for event in pair.audit("Hold Changed", state="held")))
+    assert len({event["id"] for event in told}) <= 1
+    assert pair.ask(action="release")["outcome"] == "released"
+    return []
+
+
+def place_a_hold(pair: Pair, was: Start) -> None:
+    assert pair.ask(action="hold", hold_minutes=5, reason=f"work at version {was.version}")["outcome"] == "held"
+    until("the hold is told", lambda: pair.audit("Hold Changed", state="held"))
+
+
+def release(pair: Pair, was: Start) -> None:
+    pair.invoke(SWITCHING, {"action": "release"})
+
+
+def it_is_released_or_can_be(pair: Pair, was: Start) -> list[str]:
+    if pair.ask(action="status")["hold"]:
+        assert pair.ask(action="release")["outcome"] == "released"
+    assert not pair.ask(action="status")["hold"]
+    return []
+
+
+def switch_and_nobody_hears(pair: Pair, was: Start) -> None:
+    rule = {"Name": f"{pair.name}-flag-change"}
+    pair.client("events").disable_rule(**rule)
+    assert pair.ask(to=was.other)["outcome"] == "switched"
+    pair.client("events").enable_rule(**rule)
+    pair.aws.age_parameter(pair.flag_name, LISTENER_TIME + 1)
+
+
+def the_watcher_tells_it(pair: Pair, was: Start) -> list[str]:
+    ticks(pair, was, lambda: int(pair.parameter("audited")) == was.version + 1)
+    return ["switch"]
+
+
+def nothing(pair: Pair, was: Start) -> None:
+    pass
+
+
+def is_switched(pair: Pair, was: Start) -> list[str]:
+    return ["switch"]
+
+
+@dataclass(frozen=True)
+class Story:
+    victim: str
+    before: Callable[[Pair, Start], None]
+    act: Callable[[Pair, Start], None]
+    # Sees to it that it ends as it must, and answers the kinds of the versions that it made.
+    end: Callable[[Pair, Start], list[str]]
+    # A flag that is made again is told by its Description, should the record that comes after it be missing.
+    record_may_be_missing: bool = False
+
+
+STORIES = {
+    "a drill's start": Story(SWITCHING, nothing, start_a_drill, a_drill_has_one_outcome),
+    "a drill's return": Story(WATCHING, drill_to_its_end, tick, the_drill_returned),
+    "a person's switch": Story(SWITCHING, nothing, switch, it_is_switched_or_can_be),
+    "a failover": Story(WATCHING, break_the_active, tick, it_failed_over),
+    "a restore of garbage": Story(WATCHING, break_the_flag, tick, it_is_put_back),
+    "a restore of a deleted flag": Story(WATCHING, delete_it, tick, it_is_made_again, record_may_be_missing=True),
+    "a hold": Story(SWITCHING, nothing, hold, it_is_held_or_can_be),
+    "a release": Story(SWITCHING, place_a_hold, release, it_is_released_or_can_be),
+    "a switch being told": Story(LISTENING, nothing, switch, is_switched),
+    "a hold being told": Story(LISTENING, nothing, hold, it_is_held_or_can_be),
+    "a lost event being made good": Story(WATCHING, switch_and_nobody_hears, tick, the_watcher_tells_it),
+}
+
+
+# -- living through them -------------------------------------------------------------------------------------------------
+
+def quiet(pair: Pair, since: int) -> bool:
+    """All that was said has reached people, and nobody works on anything."""
+    ended = [invocation["status"] for invocation in pair.invocations(LISTENING, since)]
+    told = [call for call in pair.calls(LISTENING) if call["operation"] == "Publish"
+            and (call["status"] == 200 or call["fault"] == "kill-caller-after")]
+    # What went well is not told to people.
+    events = {event["id"] for event in pair.audit() if event.get("outcome") != "succeeded"}
+    return "running" not in ended and len(told) >= len(events)
+
+
+def live_through(pair: Pair, story: Story, kill: tuple[str, Point] | None = None) -> list[Point] | None:
+    """The points of an undisturbed story; none of one whose point was not come to: what another function has done already is not
+    asked again."""
+    was = start_of(pair)
+    story.before(pair, was)
+    since, happened = pair.aws.calls_so_far(), pair.aws.timeline_so_far()
+    if kill:
+        kind, point = kill
+        fault = pair.aws.add_fault(kind, point.service, point.operation, caller=f"{pair.name}-{story.victim}",
+                                   after=point.nth, times=1)
+    story.act(pair, was)
+    if story.victim == LISTENING:
+        until("the listener is done", lambda: pair.invocations(LISTENING, happened) and quiet(pair, happened))
+    made = pair.calls(story.victim, since)
+    if kill:
+        was_killed = pair.hits(fault) == 1
+        pair.aws.clear_faults(fault)
+    kinds = story.end(pair, was)
+    is_sound(pair, story, was, kinds)
+    until("all is told", lambda: quiet(pair, happened))
+    lost = [entry for entry in pair.aws.timeline(happened) if entry["what"] in ("dead-letter", "undelivered")]
+    assert not [entry for entry in lost if f"{pair.name}-" in json.dumps(entry)]
+    seen: Counter[tuple[str, str]] = Counter()
+    points = []
+    for call in made:
+        request = (call["service"], call["operation"])
+        points.append(Point(*request, seen[request]))
+        seen[request] += 1
+    return points if not kill or was_killed else None
+
+
+def is_sound(pair: Pair, story: Story, was: Start, kinds: list[str]) -> None:
+    """One version and one record for each transition, every version told under one id, and no claim in anybody's way."""
+    active = pair.stands_at()[0]
+    time_passes(pair, was)
+    assert pair.ask(to="green" if active == "blue" else "blue")["outcome"] == "switched", "the next switch is free to go"
+    before = 0 if "restore" in kinds and "external" not in kinds else was.version
+    versions = [version for version in pair.versions() if version.number > before]
+    assert [version.number for version in versions] == list(range(before + 1, before + len(kinds) + 2))
+    # A hand that writes no Description leaves the one there was, and so the record of a version before it.
+    ours = {version.record for version in versions if "record=" in version.description} - was.records
+    made = {name for name in pair.records().keys() - was.records if "-outcome-" not in name}
+    assert made == ours or (story.record_may_be_missing and made < ours), (made, ours)
+    for version, kind in zip(versions, [*kinds, "switch"]):
+        def told() -> list[dict[str, Any]]:
+            return [event for event in pair.audit("Environment Transition", version=version.number, kind=kind)
+                    if kind == "external" or "record=" not in version.description or event["record"] == version.record]
+        until(f"{kind} of version {version.number} told", told)
+        assert len({event["id"] for event in told()}) == 1
+
+
+@pytest.mark.long(60)
+@pytest.mark.parametrize("part", range(PARTS), ids=[f"part{number}" for number in range(1, PARTS + 1)])
+@pytest.mark.parametrize("name", STORIES)
+def test_whoever_is_killed_at_any_request_the_story_ends_as_it_must(deploy: Deploy, name: str, part: int):
+    pair, story = deploy(OnFlagFault="restore", CooldownSeconds="0"), STORIES[name]
+    pair.look_once_a_tick()
+    points = live_through(pair, story)
+    assert points
+    share = [(kind, point) for point in points for kind in KINDS][part::PARTS]
+    print(f"{name}: {len(points)} points, {len(share)} here")
+    killed = 0
+    for kill in share:
+        try:
+            killed += live_through(pair, story, kill) is not None
+        except Exception as error:
+            error.add_note(f"{name}, {kill}")
+            raise
+    assert killed >= len(share) * 3 / 4, f"only {killed} of {len(share)} points were come to"
