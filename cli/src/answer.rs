@@ -336,7 +336,6 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
     if !text(answer, "previous").is_empty() {
         headline = format!("{headline} (it was {})", text(answer, "previous"));
     }
-    let winner = at(answer, "winner").map(ToString::to_string).unwrap_or_default();
     let mut shown = format!("{headline}\n");
     shown.push_str(&fields(
         paint,
@@ -351,7 +350,7 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
             ("hold until", text(answer, "hold.until").to_owned()),
             (
                 "drill",
-                if at(answer, "drill").is_some() {
+                if at(answer, "drill").is_some() && outcome != "would_drill" {
                     drill_line(answer, now)
                 } else {
                     String::new()
@@ -359,7 +358,6 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
             ),
             ("transition", text(answer, "transition").to_owned()),
             ("dags", text(answer, "dag_management.detail").to_owned()),
-            ("winner", winner),
         ],
     ));
     for warning in list(answer, "warnings").iter().filter_map(Value::as_str) {

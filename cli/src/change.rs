@@ -390,6 +390,45 @@ async fn typed(prompt: &str) -> Result<String, Failure> {
     }
 }
 
+/// What status tells of the version that was written.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    /// It stands.
+    Ours,
+    /// An older one stands: the reading may be stale.
+    NotYet,
+    /// Something else stands since, in words.
+    Overtaken(String),
+}
+
+fn seen(status: &Value, version: Option<u64>, active: &str) -> Seen {
+    let (standing, standing_active) = (at(status, "version").and_then(Value::as_u64), text(status, "active"));
+    match standing {
+        None => Seen::Overtaken("the flag has been deleted since".to_owned()),
+        _ if standing > version => Seen::Overtaken(format!(
+            "version {} was written since, and {} is active",
+            number(status, "version"),
+            if standing_active.is_empty() {
+                "no colour"
+            } else {
+                standing_active
+            }
+        )),
+        _ if standing == version && standing_active == active => Seen::Ours,
+        // A flag that was made again begins at version 1: it says so for good, and the limit ends the waiting.
+        _ => Seen::NotYet,
+    }
+}
+
+fn overtaken(session: &Session, by: &str) -> u8 {
+    session.end_progress();
+    screen::note(&format!(
+        "{by}: `mwaa-bluegreen history{}` tells by whom\n",
+        session.same_pair()
+    ));
+    exit::CONFLICT
+}
+
 /// Waits until status tells the new version, and it is in force.
 async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8, Failure> {
     let (version, active) = (
@@ -405,23 +444,11 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
     };
     loop {
         match session.road.ask(&json!({"action": "status"})).await {
-            Ok(status) => {
-                let (seen, seen_active) = (
-                    at(&status.value, "version").and_then(Value::as_u64),
-                    text(&status.value, "active"),
-                );
-                if seen > version {
-                    session.end_progress();
-                    screen::note(&format!(
-                        "version {} was written since, and {seen_active} is active: `mwaa-bluegreen history` tells by whom\n",
-                        number(&status.value, "version")
-                    ));
-                    return Ok(exit::CONFLICT);
-                }
-                if seen == version && seen_active == active {
-                    break;
-                }
-            }
+            Ok(status) => match seen(&status.value, version, active) {
+                Seen::Ours => break,
+                Seen::NotYet => {}
+                Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
+            },
             Err(failure) => screen::note(&format!("  still looking: {failure}\n")),
         }
         if began.elapsed() >= limit {
@@ -429,10 +456,10 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    let version = number(switched, "version");
     if !session.json {
         screen::note(&format!(
-            "verified: the flag holds {active} at version {version}{}\n",
+            "verified: the flag holds {active} at version {}{}\n",
+            number(switched, "version"),
             answer::warnings(switched)
         ));
     }
@@ -449,6 +476,11 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
         tokio::time::sleep(left.min(LOOK_INTERVAL)).await;
     }
     session.end_progress();
+    // In the meantime somebody may have written it again, or deleted it.
+    let status = session.road.ask(&json!({"action": "status"})).await?;
+    if let Seen::Overtaken(by) = seen(&status.value, version, active) {
+        return Ok(overtaken(session, &by));
+    }
     if !session.json {
         screen::note(&format!(
             "in force: DAG runs due from {} on run on {active}\n",
@@ -461,6 +493,20 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_that_was_overwritten_or_deleted_is_not_in_force() {
+        let told = |status: Value| seen(&status, Some(3), "green");
+        assert_eq!(told(json!({"version": 3, "active": "green"})), Seen::Ours);
+        assert_eq!(told(json!({"version": 2, "active": "blue"})), Seen::NotYet);
+        for status in [
+            json!({"version": 4, "active": "blue"}),
+            json!({"version": 4, "active": null}),
+            json!({"version": null, "active": null}),
+        ] {
+            assert!(matches!(told(status), Seen::Overtaken(_)));
+        }
+    }
 
     #[test]
     fn what_was_looked_at_is_what_is_expected() {
