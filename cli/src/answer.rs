@@ -1,7 +1,7 @@
 //! Answers of the function, told to people.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::exit;
 use crate::screen::{Cell, Look, Paint, count, fields, look_of, moment, moment_and_age, table};
@@ -365,6 +365,14 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
     }
     if matches!(outcome, "refused" | "blocked" | "conflict") || outcome.starts_with("would_") {
         shown.push_str(&guards(paint, answer));
+    } else if outcome == "switched" && has_objections(answer) {
+        // With --yes nothing was shown before.
+        let objecting: Vec<&Value> = list(answer, "guards")
+            .iter()
+            .filter(|guard| guard.get("passed").and_then(Value::as_bool) == Some(false))
+            .collect();
+        shown.push_str("skipped by force:\n");
+        shown.push_str(&guards(paint, &json!({"guards": objecting})));
     }
     shown
 }
@@ -379,7 +387,6 @@ pub(crate) fn warnings(answer: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
 
     use super::*;
     use crate::arguments::When;
@@ -445,6 +452,18 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part:?} in\n{shown}");
         }
+    }
+
+    #[test]
+    fn what_force_skipped_is_shown_and_nothing_else() {
+        let guards = json!([{"name": "cooldown", "passed": false, "detail": "a moment ago"},
+                            {"name": "hold", "passed": true, "detail": "no hold"}]);
+        let shown = |outcome| {
+            let answer = json!({"outcome": outcome, "active": "green", "version": 3, "guards": guards});
+            change(plain(), &answer, Timestamp::UNIX_EPOCH)
+        };
+        assert!(shown("switched").contains("skipped by force") && shown("switched").contains("cooldown"));
+        assert!(!shown("switched").contains("no hold"));
     }
 
     #[test]
