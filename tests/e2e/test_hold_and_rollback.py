@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta, timezone
 
 from conftest import Deploy
@@ -59,6 +60,33 @@ def test_a_hold_ends_by_itself(pair: Pair) -> None:
     pair.fail("blue")
     assert pair.tick()["decision"] == "failover"
     assert pair.ask(action="release")["outcome"] == "unchanged"
+
+
+def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
+    until = datetime.now(timezone.utc) + timedelta(seconds=3)
+    pair.ask(action="hold", until=until.isoformat(), reason="upgrade", requested_by="ana")
+    assert "upgrade" in pair.tick()["hold"]
+    time.sleep(max(0, (until - datetime.now(timezone.utc)).total_seconds()) + 0.1)
+    for _ in range(3):
+        assert pair.tick()["hold"] is None
+    told = {event["id"]: event for event in pair.wait_for_audit("Hold Changed", count=2)}
+    assert [event["state"] for event in told.values()] == ["held", "ended"]
+    assert "ran out" in list(told.values())[1]["reason"] and "ana" in list(told.values())[1]["reason"]
+    pair.ask(action="hold", hold_minutes=5, reason="again")
+    pair.ask(action="release", reason="done")
+    pair.tick()
+    told = {event["id"]: event["state"] for event in pair.wait_for_audit("Hold Changed", count=4)}
+    assert list(told.values()) == ["held", "ended", "held", "ended"], "a release is told as one"
+
+
+def test_an_acknowledgement_is_audited_with_or_without_a_hold(pair: Pair) -> None:
+    pair.ask(action="release", reason="it was the network", requested_by="ana")
+    acknowledged = pair.wait_for_audit("Failovers Acknowledged")[0]
+    assert (acknowledged["by"], acknowledged["reason"]) == ("ana", "it was the network")
+    pair.ask(action="release", dry_run=True)
+    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    pair.ask(action="release", requested_by="ben")
+    assert [event["by"] for event in pair.wait_for_audit("Failovers Acknowledged", count=2)] == ["ana", "ben"]
 
 
 def test_a_dry_run_holds_and_releases_nothing(pair: Pair) -> None:

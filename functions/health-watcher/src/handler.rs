@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::drill::{self, UnderWay};
 use crate::event::trigger;
-use crate::{dags, handover, readiness, repair};
+use crate::{dags, handover, hold, readiness, repair};
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -308,15 +308,17 @@ async fn close(
     };
     let conclude = drill::conclude(shell, &look, outcome.as_ref());
     let overdue = drill::tell_overdue(shell, &look, now);
+    let hold = hold::tell_its_end(shell, &look, now);
     let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);
-    let (published, announced, caught_up, drill, overdue, dags) =
-        tokio::join!(publish, announce, catch_up, conclude, overdue, dags);
+    let (published, announced, caught_up, drill, overdue, hold, dags) =
+        tokio::join!(publish, announce, catch_up, conclude, overdue, hold, dags);
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
     announced?;
     caught_up?;
     overdue?;
+    hold?;
     let drill = drill?;
     let dags = dags?;
     if let FlagState::Unreadable(cause) = look.flag {
@@ -364,6 +366,7 @@ fn answer(look: &Look, outcome: Option<&Outcome>, invocation: &Invocation, trigg
         "effective_from": switched.map(|switched| switched.effective_from),
         "warnings": switched.map(|switched| &switched.warnings),
         "conflict": conflict,
+        "hold": look.control.hold.describe(),
         "reason": look.decision.reason,
         "probes": probes,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
@@ -386,6 +389,7 @@ fn log(shell: &Shell, look: &Look, outcome: Option<&Outcome>, invocation: &Invoc
         green = look.verdicts.green.verdict.as_str(),
         decision = look.decision.action.as_str(),
         guard = guards.join(","),
+        hold = look.control.hold.describe(),
         transition,
         conflict,
         reason = look.decision.reason,

@@ -5,6 +5,7 @@ mod drill;
 mod event;
 mod handler;
 mod handover;
+mod hold;
 mod readiness;
 mod repair;
 

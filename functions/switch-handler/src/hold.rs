@@ -4,6 +4,7 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::audit;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
@@ -75,7 +76,7 @@ pub(crate) async fn release(
             let ended = Hold {
                 until: invocation.started,
                 reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
-                by,
+                by: by.clone(),
             };
             shell
                 .store
@@ -83,6 +84,12 @@ pub(crate) async fn release(
                 .await
                 .map_err(|failure| unwritten("ending the hold", failure.cause))?;
         }
+        let event = audit::failovers_acknowledged(shell.subject(), &by, request.reason.as_deref(), invocation.started);
+        shell
+            .bus
+            .send(&[event])
+            .await
+            .map_err(FunctionError::undelivered("reporting the acknowledgement"))?;
     }
     log(shell, outcome, &reason, invocation);
     Ok(Answer::new(outcome, reason, Vec::new()).to_json(observed.flag.as_ref(), invocation))

@@ -45,6 +45,8 @@ pub struct Observed {
     pub hold: Option<String>,
     /// Version and modification time of the hold parameter; both, because versions restart after a delete.
     pub hold_change: Option<String>,
+    /// When the hold was written.
+    pub hold_written: Option<Timestamp>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
     /// When a person last acknowledged automatic failovers by a release.
@@ -95,6 +97,9 @@ impl ParameterStore {
                 .remove(self.names.flag())
                 .map(|parameter| observation(&parameter))
                 .transpose()?,
+            hold_written: hold
+                .as_ref()
+                .and_then(|parameter| instant(parameter.last_modified_date()?)),
             hold_change: hold.as_ref().and_then(|parameter| {
                 let modified = instant(parameter.last_modified_date()?)?;
                 Some(format!("v{}-{}", parameter.version(), modified.as_millisecond()))

@@ -466,18 +466,75 @@ pub fn hold_changed(
         (HoldState::Active(_), _) => ("held", state.describe().unwrap_or_default()),
         (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
     };
+    hold_event(
+        subject,
+        &format!("hold:{change}"),
+        word,
+        hold.as_ref(),
+        &reason,
+        author,
+        now,
+    )
+}
+
+/// The time of a hold has run out: what fails over by itself does so again.
+#[must_use]
+pub fn hold_ran_out(subject: Subject<'_>, hold: &Hold, change: &str, now: Timestamp) -> AuditEvent {
+    let reason = format!(
+        "its time ran out at {}; placed by {}: {}",
+        to_second(hold.until),
+        hold.by,
+        hold.reason
+    );
+    hold_event(
+        subject,
+        &format!("hold:{change}:ran-out"),
+        "ended",
+        Some(hold),
+        &reason,
+        None,
+        now,
+    )
+}
+
+fn hold_event(
+    subject: Subject<'_>,
+    id: &str,
+    state: &str,
+    hold: Option<&Hold>,
+    reason: &str,
+    author: Option<&str>,
+    now: Timestamp,
+) -> AuditEvent {
     AuditEvent {
         detail_type: "Hold Changed",
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("hold:{change}")),
+            "id": subject.id(id),
             "pair": subject.pair,
             "flag": subject.flag,
-            "state": word,
+            "state": state,
             "hold": hold,
             "reason": reason,
             "who": {"last_modified_user": author},
+        }),
+    }
+}
+
+/// A person has looked at the automatic failovers so far.
+#[must_use]
+pub fn failovers_acknowledged(subject: Subject<'_>, by: &str, reason: Option<&str>, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Failovers Acknowledged",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(&format!("acknowledged:{}", now.as_millisecond())),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "by": by,
+            "reason": reason,
         }),
     }
 }

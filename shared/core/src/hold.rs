@@ -1,9 +1,12 @@
 //! A hold: a standing order, with a reason and an end, against automatic failover and drills.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::flag::shortened;
+use crate::time::elapsed;
 
 /// What the hold parameter holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,14 @@ pub struct Hold {
     pub reason: String,
     /// By whom.
     pub by: String,
+}
+
+impl Hold {
+    /// Whether its time ran out in the last `window`. What a release leaves had ended when it was written, and is told as that.
+    #[must_use]
+    pub fn ran_out_within(&self, window: Duration, written: Timestamp, now: Timestamp) -> bool {
+        self.until > written && self.until <= now && elapsed(self.until, now) < window
+    }
 }
 
 /// The hold parameter as it stands at one instant.
@@ -59,6 +70,22 @@ impl HoldState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_its_time_ran_out_is_seen_for_a_while_and_not_of_one_that_was_released() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let hold = |until: i64| Hold {
+            until: at(until),
+            reason: "upgrade".into(),
+            by: "ana".into(),
+        };
+        let window = Duration::from_secs(90);
+        let (written, until) = (at(100), 200);
+        for (now, ran_out) in [(199, false), (200, true), (289, true), (290, false)] {
+            assert_eq!(hold(until).ran_out_within(window, written, at(now)), ran_out, "{now}");
+        }
+        assert!(!hold(99).ran_out_within(window, written, at(101)), "a release");
+    }
 
     #[test]
     fn a_hold_ends_by_itself_and_garbage_still_holds() {

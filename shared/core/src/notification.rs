@@ -342,7 +342,7 @@ fn hold_changed(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
         ("held", Some(until)) => {
             letter.paragraph(&format!(
                 "The pair is held until {until}: nothing fails over by itself and no drill starts before. A person may \
-                 still switch. It ends by itself, without another message."
+                 still switch. It ends by itself, and a message says so."
             ));
             format!("HOLD until {until}")
         }
