@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::dags;
-use crate::switch::{Answer, objections, tell_written};
+use crate::switch::{Answer, NO_FLAG, objections, tell_written};
 
 /// As long as the slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
@@ -50,8 +50,7 @@ pub(crate) async fn drill(
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
     let Some(flag) = observed.flag else {
-        let advice = "there is no flag; make it with {\"action\":\"initialize\"}";
-        let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
+        let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
     // Lambda may deliver a request twice: its drill is begun once, and told once.

@@ -17,6 +17,8 @@ use bluegreen_core::readiness::Standing;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
+use crate::switch::NO_FLAG;
+
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
@@ -32,7 +34,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
     let reason = match (&observed.flag, active) {
-        (None, _) => "there is no flag; make it with {\"action\":\"initialize\"}".to_owned(),
+        (None, _) => NO_FLAG.to_owned(),
         (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
         (Some(_), Some(active)) => format!(
             "{active} is active and {}; {} stands by and is {}",
@@ -145,7 +147,11 @@ pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation
         "version": newest.map(|version| version.entry.version),
         "transition": null,
         "guards": [],
-        "reason": format!("{} of {} kept versions, newest first", entries.len(), versions.len()),
+        "reason": if versions.is_empty() {
+            NO_FLAG.to_owned()
+        } else {
+            format!("{} of {} kept versions, newest first", entries.len(), versions.len())
+        },
         "entries": entries,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))

@@ -27,6 +27,10 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 /// A forced one does not wait for what it will not heed.
 const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
 
+/// What is said where there is no flag.
+pub(crate) const NO_FLAG: &str = "there is no flag; make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use, \
+                                  name the active colour: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}";
+
 /// What a person wants, by either of the two requests.
 struct Wanted {
     kind: Kind,
@@ -139,8 +143,7 @@ fn evidence_time(force: bool) -> Duration {
 }
 
 fn no_flag(invocation: &Invocation) -> Value {
-    let advice = "there is no flag; make it with {\"action\":\"initialize\"}, and name the active colour with \"to\" if \
-                  this pair has been in use";
+    let advice = NO_FLAG;
     let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
     Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation)
 }

@@ -188,8 +188,9 @@ impl Readiness {
             colour: None,
             what,
             why: "without an active colour there is no standby, and every DAG's check fails",
-            fix: "make a new pair's flag with {\"action\":\"initialize\"}; repair an invalid one by a switch to the colour that \
-                  is to be active"
+            fix: "make a new pair's flag with {\"action\":\"initialize\"}; put an invalid one right with \
+                  {\"to\":\"<colour>\",\"force\":true}, a deleted one with \
+                  {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
                 .to_owned(),
         });
         report.close()
