@@ -73,6 +73,7 @@ def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
     assert [event["state"] for event in told.values()] == ["held", "ended"]
     assert "ran out" in list(told.values())[1]["reason"] and "ana" in list(told.values())[1]["reason"]
     pair.ask(action="hold", hold_minutes=5, reason="again")
+    pair.wait_for_audit("Hold Changed", count=3)
     pair.ask(action="release", reason="done")
     pair.tick()
     told = {event["id"]: event["state"] for event in pair.wait_for_audit("Hold Changed", count=4)}

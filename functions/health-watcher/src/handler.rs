@@ -84,7 +84,9 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
             if after(clock::now(), shell.settings.probe_interval) <= last_look {
                 continue;
             }
-            return close(shell, look.without_action(), None, depth, invocation, trigger, probes).await;
+            let look = look.without_action();
+            log(shell, &look, None, invocation, &trigger, probes);
+            return close(shell, look, None, depth, invocation, trigger, probes).await;
         }
         let outcome = match look.decision.action {
             Action::Failover => fail_over(shell, &look, invocation, &trigger).await,

@@ -63,7 +63,9 @@ pub(crate) async fn release(
             "there was no hold; automatic failovers so far are acknowledged".to_owned(),
         ),
     };
-    if !request.dry_run {
+    if request.dry_run {
+        log(shell, outcome, &reason, invocation);
+    } else {
         let by = who(request.requested_by.as_deref());
         // The acknowledgement first: a failure in between leaves the hold, which is the safer half.
         shell
@@ -71,27 +73,31 @@ pub(crate) async fn release(
             .put_acknowledged(&by, request.reason.as_deref().unwrap_or_default())
             .await
             .map_err(|failure| unwritten("acknowledging automatic failovers", failure.cause))?;
+        log(shell, outcome, &reason, invocation);
+        let event = audit::failovers_acknowledged(
+            shell.subject(),
+            &by,
+            request.reason.as_deref(),
+            &invocation.request_id,
+            invocation.started,
+        );
+        let events = [event];
         // Ended rather than deleted: the parameter tells who and why, and SSM wants 30 s between a delete and the next hold.
-        if before.is_some() {
-            let ended = Hold {
-                until: invocation.started,
-                reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
-                by: by.clone(),
-            };
-            shell
-                .store
-                .put_hold(&ended)
-                .await
-                .map_err(|failure| unwritten("ending the hold", failure.cause))?;
-        }
-        let event = audit::failovers_acknowledged(shell.subject(), &by, request.reason.as_deref(), invocation.started);
-        shell
-            .bus
-            .send(&[event])
-            .await
-            .map_err(FunctionError::undelivered("reporting the acknowledgement"))?;
+        let ended = before.is_some().then(|| Hold {
+            until: invocation.started,
+            reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
+            by,
+        });
+        let end = async {
+            match &ended {
+                Some(ended) => shell.store.put_hold(ended).await,
+                None => Ok(()),
+            }
+        };
+        let (ended, told) = tokio::join!(end, shell.bus.send(&events));
+        ended.map_err(|failure| unwritten("ending the hold", failure.cause))?;
+        told.map_err(FunctionError::undelivered("reporting the acknowledgement"))?;
     }
-    log(shell, outcome, &reason, invocation);
     Ok(Answer::new(outcome, reason, Vec::new()).to_json(observed.flag.as_ref(), invocation))
 }
 

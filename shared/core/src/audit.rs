@@ -524,13 +524,19 @@ fn hold_event(
 
 /// A person has looked at the automatic failovers so far.
 #[must_use]
-pub fn failovers_acknowledged(subject: Subject<'_>, by: &str, reason: Option<&str>, now: Timestamp) -> AuditEvent {
+pub fn failovers_acknowledged(
+    subject: Subject<'_>,
+    by: &str,
+    reason: Option<&str>,
+    request_id: &str,
+    now: Timestamp,
+) -> AuditEvent {
     AuditEvent {
         detail_type: "Failovers Acknowledged",
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("acknowledged:{}", now.as_millisecond())),
+            "id": subject.id(&format!("acknowledged:{request_id}")),
             "pair": subject.pair,
             "flag": subject.flag,
             "by": by,
