@@ -267,8 +267,8 @@ def quiet(pair: Pair, since: int) -> bool:
     ended = [invocation["status"] for invocation in pair.invocations(LISTENING, since)]
     told = [call for call in pair.calls(LISTENING) if call["operation"] == "Publish"
             and (call["status"] == 200 or call["fault"] == "kill-caller-after")]
-    # What went well is not told to people.
-    events = {event["id"] for event in pair.audit() if event.get("outcome") != "succeeded"}
+    # What went well, and who acknowledged, is not told to people.
+    events = {event["id"] for event in pair.audit() if event.get("outcome") != "succeeded" and ":acknowledged:" not in event["id"]}
     return "running" not in ended and len(told) >= len(events)
 
 
