@@ -324,6 +324,14 @@ fn an_observing_watcher_writes_nothing_and_gives_up_in_the_end() {
     assert_eq!(finished(&now.ask(&drill, &stage)), DrillOutcome::Interrupted);
 }
 
+#[test]
+fn an_observing_watcher_does_not_leave_a_drilled_colour_that_died() {
+    let (drill, store) = drilling(MINUTE);
+    let mut now = now().green(dead());
+    now.mode = WatcherMode::Observe;
+    assert!(waits(&now.ask(&drill, &stage_of(&drill, &store))));
+}
+
 // ---- a person wins
 
 #[test]
