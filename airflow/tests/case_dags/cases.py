@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
@@ -115,8 +115,11 @@ with case("groups"):
     outer() >> work("last", trigger_rule="all_done")
 
 with case("deferred"):
-    target = "{{ (dag_run.start_date + macros.timedelta(seconds=dag_run.conf['seconds'])).isoformat() }}"
-    DateTimeSensorAsync(task_id="sleep", target_time=target, trigger_rule="all_done") >> work("after")
+    target = "{{ (ti.start_date + macros.timedelta(seconds=dag_run.conf['seconds'])).isoformat() }}"
+    # Airflow fails a deferred task that is resumed before the scheduler heard that its worker had ended (apache/airflow#66374,
+    # #67287, #72716; 3.0.6 has it, a slow machine meets it). People answer that with retries, and so does this DAG.
+    sleep = DateTimeSensorAsync(task_id="sleep", target_time=target, trigger_rule="all_done", retries=9, retry_delay=timedelta(seconds=1))
+    sleep >> work("after")
 
 with case("unguarded", tags=["bluegreen:unguarded"]):
     work("only")
