@@ -26,6 +26,9 @@ KINDS = ("kill-caller", "kill-caller-after")
 # Each has a pair of its own, which lives through its share of the points one after the other: what one leaves behind, the next meets.
 PARTS = 3
 
+# Who is faster, the listener or the watcher, decides whether some requests are made at all.
+ATTEMPTS = 3
+
 SWITCHING, WATCHING, LISTENING = "switch-handler", "health-watcher", "change-listener"
 
 
@@ -109,6 +112,8 @@ def start_a_drill(pair: Pair, was: Start) -> None:
 
 def drill_to_its_end(pair: Pair, was: Start) -> None:
     assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
+    # Else it depends on who is faster whether the listener tells of its start, or the watcher with requests of its own.
+    pair.wait_until_audited(was.version + 1)
     let_time_pass(pair)
 
 
@@ -300,7 +305,10 @@ def live_through(pair: Pair, story: Story, kill: tuple[str, Point] | None = None
         request = (call["service"], call["operation"])
         points.append(Point(*request, seen[request]))
         seen[request] += 1
-    return points if not kill or was_killed else None
+    if kill and not was_killed:
+        assert kill[1] not in points, "the request was made, and nobody was killed"
+        return None
+    return points
 
 
 def is_sound(pair: Pair, story: Story, was: Start, kinds: list[str]) -> None:
@@ -323,6 +331,14 @@ def is_sound(pair: Pair, story: Story, was: Start, kinds: list[str]) -> None:
         assert len({event["id"] for event in told()}) == 1
 
 
+def is_come_to(pair: Pair, name: str, kill: tuple[str, Point]) -> bool:
+    try:
+        return live_through(pair, STORIES[name], kill) is not None
+    except Exception as error:
+        error.add_note(f"{name}, {kill}")
+        raise
+
+
 @pytest.mark.long(60)
 @pytest.mark.parametrize("part", range(PARTS), ids=[f"part{number}" for number in range(1, PARTS + 1)])
 @pytest.mark.parametrize("name", STORIES)
@@ -333,11 +349,8 @@ def test_whoever_is_killed_at_any_request_the_story_ends_as_it_must(deploy: Depl
     assert points
     share = [(kind, point) for point in points for kind in KINDS][part::PARTS]
     print(f"{name}: {len(points)} points, {len(share)} here")
-    killed = 0
-    for kill in share:
-        try:
-            killed += live_through(pair, story, kill) is not None
-        except Exception as error:
-            error.add_note(f"{name}, {kill}")
-            raise
-    assert killed >= len(share) * 3 / 4, f"only {killed} of {len(share)} points were come to"
+    missed = share
+    for _ in range(ATTEMPTS):
+        missed = [kill for kill in missed if not is_come_to(pair, name, kill)]
+    print(f"never come to: {missed}")
+    assert len(missed) <= len(share) / 4, f"{len(missed)} of {len(share)} points were never come to: {missed}"
