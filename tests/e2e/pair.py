@@ -270,8 +270,9 @@ class Pair:
         return [call for call in self.aws.calls(since) if f"{self.name}-{function}" in str(call["caller"])]
 
     def user_alarm(self, name: str, **more: Any) -> None:
-        """An alarm of the user's own, which is OK."""
+        """An alarm of the user's own, which is OK. Tests share a local AWS, so each takes names of its own."""
         cloudwatch = self.client("cloudwatch")
+        assert not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"], f"{name} is another test's alarm"
         cloudwatch.put_metric_alarm(**{
             "AlarmName": name, "Namespace": "Orders", "MetricName": name, "Statistic": "Maximum", "Period": 60,
             "EvaluationPeriods": 1, "Threshold": 10, "ComparisonOperator": "GreaterThanThreshold",

@@ -124,8 +124,8 @@ def test_by_the_heartbeat_alarms_direct_action(deploy: Deploy):
 
 
 def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
-    pair = deploy(BlueAlarmNames="orders-late,orders-failing")
-    pair.user_alarm("orders-late")
+    pair = deploy(BlueAlarmNames="orders-delayed,orders-failing")
+    pair.user_alarm("orders-delayed")
     pair.user_alarm("orders-failing")
     assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
     pair.raise_alarm("orders-failing")

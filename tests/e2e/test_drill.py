@@ -263,13 +263,14 @@ def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
 
 @pytest.mark.parametrize("kind", ["throttle", "access-denied"])
 def test_a_drill_waits_for_alarms_that_cannot_be_read(deploy: Deploy, kind: str):
-    pair = deploy(BlueAlarmNames="orders-late")
-    pair.user_alarm("orders-late")
+    alarm = f"orders-waiting-{kind}"
+    pair = deploy(BlueAlarmNames=alarm)
+    pair.user_alarm(alarm)
     pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
     blocked(pair, "active-unhealthy")
     pair.aws.clear_faults()
     start(pair)
-    pair.raise_alarm("orders-late")
+    pair.raise_alarm(alarm)
     pair.aws.evaluate_alarms()
     pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
     let_time_pass(pair)
@@ -283,18 +284,18 @@ def test_a_drill_waits_for_alarms_that_cannot_be_read(deploy: Deploy, kind: str)
 # -- alarms of the user's own -------------------------------------------------------------------------------------------
 
 def test_an_alarm_named_for_drills_blocks_them_and_no_failover(deploy: Deploy):
-    pair = deploy(DrillAlarmNames="orders-late")
+    pair = deploy(DrillAlarmNames="orders-absent")
     blocked(pair, "drill-alarm")
-    assert "no alarm orders-late" in outcomes(pair)[-1]["reason"], "what does not exist protects nobody"
-    pair.user_alarm("orders-late")
+    assert "no alarm orders-absent" in outcomes(pair)[-1]["reason"], "what does not exist protects nobody"
+    pair.user_alarm("orders-absent")
     pair.aws.add_fault("throttle", "monitoring", "DescribeAlarms")
     blocked(pair, "drill-alarm")
     pair.aws.clear_faults()
     assert guard(pair.ask(action="drill", mode="dry"), "drill-alarm")["passed"]
-    pair.raise_alarm("orders-late")
+    pair.raise_alarm("orders-absent")
     pair.aws.evaluate_alarms()
     blocked(pair, "drill-alarm")
-    assert "orders-late rings since" in outcomes(pair)[-1]["reason"]
+    assert "orders-absent rings since" in outcomes(pair)[-1]["reason"]
     pair.fail("blue")
     assert pair.tick()["decision"] == "failover"
 
@@ -317,11 +318,11 @@ def test_an_alarm_that_rings_in_a_drill_wakes_the_watcher_which_returns_at_once(
 
 
 def test_an_alarm_that_rings_while_home_is_not_well_ends_nothing(deploy: Deploy):
-    pair = deploy(DrillAlarmNames="orders-late")
-    pair.user_alarm("orders-late")
+    pair = deploy(DrillAlarmNames="orders-behind")
+    pair.user_alarm("orders-behind")
     start(pair)
     pair.environment("blue", status="UPDATING")
-    pair.raise_alarm("orders-late")
+    pair.raise_alarm("orders-behind")
     pair.aws.evaluate_alarms()
     assert (pair.tick()["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2))
 
