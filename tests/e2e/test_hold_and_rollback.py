@@ -6,8 +6,11 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from conftest import Deploy
-from pair import Pair, moment
+from pair import Pair, moment, until
+
+LISTENER_TIME = 30
 
 
 def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None:
@@ -78,6 +81,36 @@ def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
     pair.tick()
     told = {event["id"]: event["state"] for event in pair.wait_for_audit("Hold Changed", count=4)}
     assert list(told.values()) == ["held", "ended", "held", "ended"], "a release is told as one"
+
+
+@pytest.mark.long(30)
+def test_a_hold_and_its_release_that_nobody_heard_of_are_told_by_the_watcher(pair: Pair) -> None:
+    pair.lose_change_events()
+    for request, word in (({"action": "hold", "hold_minutes": 5, "reason": "upgrade"}, "held"),
+                          ({"action": "release", "reason": "done"}, "ended")):  # fmt: skip
+        pair.ask(requested_by="ana", **request)
+        done_at = time.monotonic()
+        before = len(pair.audit("Hold Changed"))
+        pair.tick()
+        assert len(pair.audit("Hold Changed")) == before, "the watcher leaves the listener its time"
+        if word == "held":
+            pair.aws.age_parameter(f"{pair.root}/hold", LISTENER_TIME + 1)
+        else:  # older than its own end it would be a hold whose time ran out
+            time.sleep(max(0, done_at + LISTENER_TIME + 0.5 - time.monotonic()))
+        pair.tick()
+        told = pair.wait_for_audit("Hold Changed", count=before + 1)[-1]
+        assert (told["state"], told["hold"]["by"], told["hold"]["reason"]) == (word, "ana", request["reason"])
+        assert ":assumed-role/" in told["who"]["last_modified_user"]
+        pair.tick()
+        assert len(pair.audit("Hold Changed")) == before + 1, "once"
+
+
+def test_a_hold_that_is_heard_of_twice_is_told_once(pair: Pair) -> None:
+    pair.ask(action="hold", hold_minutes=5, reason="upgrade", requested_by="ana")
+    told = pair.wait_for_audit("Hold Changed")
+    until("it is noted", lambda: pair.parameter("hold-told"))
+    assert pair.listen(name=f"{pair.root}/hold")["hold_changed"] is True
+    assert pair.audit("Hold Changed") == told
 
 
 def test_an_acknowledgement_is_audited_with_or_without_a_hold(pair: Pair) -> None:

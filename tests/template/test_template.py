@@ -513,7 +513,7 @@ UNBOUNDED = {
     "ec2:UnassignPrivateIpAddresses": "the same",
 }
 
-FLAG, HOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "audited", "announced"
+FLAG, HOLD, HOLD_TOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "hold-told", "audited", "announced"
 ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
 DRILL_OVERDUE, HANDOVER = "drill-overdue", "handover"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
@@ -523,11 +523,11 @@ READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READIN
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
-        "ssm:GetParameters": READ | {PARTS},
-        "ssm:GetParameterHistory": {FLAG},
+        "ssm:GetParameters": READ | {HOLD_TOLD, PARTS},
+        "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
-        "ssm:PutParameter": {FLAG, RECORDS, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER,
-                             MANAGED_DAGS, PARTS},
+        "ssm:PutParameter": {FLAG, RECORDS, HOLD_TOLD, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE,
+                             HANDOVER, MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {ANNOUNCED, RECORDS, MANAGED_DAGS, PARTS},
     },
@@ -540,10 +540,10 @@ PARAMETER_STORE = {
         "ssm:DeleteParameter": {PARTS},
     },
     "ChangeListenerRole": {
-        "ssm:GetParameters": READ,
+        "ssm:GetParameters": READ | {HOLD_TOLD},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {AUDITED, LAST_ACTIVE},
+        "ssm:PutParameter": {HOLD_TOLD, AUDITED, LAST_ACTIVE},
         "ssm:DeleteParameter": {RECORDS},
     },
 }

@@ -131,23 +131,14 @@ async fn flag_missing(shell: &Shell, observed: &Observed, now: Timestamp) -> Res
 }
 
 async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
-    let author = shell
-        .store
-        .hold_author()
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading who changed the hold", failure.cause))?;
-    // A removed hold has no version any more: the event's own id tells one removal from the next.
-    let change = observed.hold_change.clone().unwrap_or_else(|| {
-        format!(
-            "removed-{}",
-            event.get("id").and_then(Value::as_str).unwrap_or("unknown")
-        )
-    });
-    let subject = shell.subject();
-    let event = audit::hold_changed(subject, observed.hold.as_deref(), &change, author.as_deref(), now);
+    if let Some(stored) = &observed.stored_hold {
+        audit_trail::catch_up_hold(shell, stored, now).await?;
+        return Ok(());
+    }
+    let id = event.get("id").and_then(Value::as_str).unwrap_or("unknown");
     shell
         .bus
-        .send(&[event])
+        .send(&[audit::hold_removed(shell.subject(), id, now)])
         .await
-        .map_err(FunctionError::undelivered("reporting a changed hold"))
+        .map_err(FunctionError::undelivered("reporting a removed hold"))
 }

@@ -40,7 +40,7 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long the listener has before the watcher audits in its place.
-const LISTENER_TIME: Duration = Duration::from_secs(30);
+pub(crate) const LISTENER_TIME: Duration = Duration::from_secs(30);
 
 /// What one look saw and decided.
 pub(crate) struct Look {
@@ -310,7 +310,7 @@ async fn close(
     };
     let conclude = drill::conclude(shell, &look, outcome.as_ref());
     let overdue = drill::tell_overdue(shell, &look, now);
-    let hold = hold::tell_its_end(shell, &look, now);
+    let hold = hold::tell(shell, &look, now);
     let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);
     let (published, announced, caught_up, drill, overdue, hold, dags) =
         tokio::join!(publish, announce, catch_up, conclude, overdue, hold, dags);
@@ -330,8 +330,8 @@ async fn close(
         return Err(failed.into());
     }
     // After a transition the two have changed places: the next turn looks at them as they stand then.
-    if let (Some(active), None) = (look.active(), &outcome) {
-        readiness::keep(shell, active, &look.verdicts, standing, &trigger, invocation).await?;
+    if let (Some(active), Some(observed), None) = (look.active(), observed, &outcome) {
+        readiness::keep(shell, active, &look.verdicts, observed, &trigger, invocation).await?;
     }
     if outcome.is_none() {
         handover::report(shell, &look, invocation).await?;

@@ -1,41 +1,44 @@
-//! Tells when the time of a hold has run out: from then on the pair fails over by itself again.
+//! Tells of the hold what the listener has not told: that its time has run out, of which there is no change event, and a
+//! change whose event was lost.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::audit_trail;
 use bluegreen_aws::function::Shell;
-use bluegreen_core::audit;
-use bluegreen_core::hold::Hold;
+use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
-use crate::handler::Look;
+use crate::handler::{LISTENER_TIME, Look};
 
-/// Longer than from one tick to the next, so that one of them sees it.
-const SEEN_FOR: Duration = Duration::from_secs(90);
+/// Older than this it is no news: a pair that was held before this product remembered what it had told.
+const NEWS_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The end that this process told last, in milliseconds. Only saves repeats, which carry the same event id.
-static TOLD: AtomicI64 = AtomicI64::new(0);
+/// What this process found told, so that it asks once for each change. A new process asks again.
+static TOLD: Mutex<Option<String>> = Mutex::new(None);
 
-pub(crate) async fn tell_its_end(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
-    let Ok(observed) = &look.observed else { return Ok(()) };
-    let (Some(stored), Some(change), Some(written)) = (&observed.hold, &observed.hold_change, observed.hold_written)
+pub(crate) async fn tell(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
+    let Some(stored) = look
+        .observed
+        .as_ref()
+        .ok()
+        .and_then(|observed| observed.stored_hold.as_ref())
     else {
         return Ok(());
     };
-    let Ok(hold) = serde_json::from_str::<Hold>(stored) else {
-        return Ok(());
-    };
-    let until = hold.until.as_millisecond();
-    if !hold.ran_out_within(SEEN_FOR, written, now) || TOLD.load(Ordering::Relaxed) == until {
+    let mark = stored.mark(now);
+    let known = TOLD.lock().is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
+    let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_TIME;
+    if known || listener_may_tell || elapsed(stored.newest_news(now), now) > NEWS_FOR {
         return Ok(());
     }
-    let event = audit::hold_ran_out(shell.subject(), &hold, change, now);
-    shell
-        .bus
-        .send(&[event])
-        .await
-        .map_err(FunctionError::undelivered("telling that a hold has ended"))?;
-    TOLD.store(until, Ordering::Relaxed);
+    let events = audit_trail::catch_up_hold(shell, stored, now).await?;
+    if events > 0 {
+        tracing::info!(events, "told of the hold");
+    }
+    if let Ok(mut told) = TOLD.lock() {
+        *told = Some(mark);
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
@@ -44,11 +45,11 @@ pub(crate) async fn keep(
     shell: &Shell,
     active: Colour,
     verdicts: &Both<Assessment>,
-    stored: Option<&str>,
+    observed: &Observed,
     trigger: &Trigger,
     invocation: &Invocation,
 ) -> Result<(), FunctionError> {
-    let before = stored.and_then(Standing::read);
+    let before = observed.readiness.as_deref().and_then(Standing::read);
     let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
     // After a transition the other colour stands by, and nothing is known of it.
     let other = before
@@ -68,7 +69,7 @@ pub(crate) async fn keep(
     }
     let (snapshot, history) = shell.readiness.snapshot(&shell.store, time).await;
     let now = clock::now();
-    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, now);
+    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, observed, now);
     tracing::info!(
         pair = shell.settings.pair,
         active = active.as_str(),

@@ -42,7 +42,7 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
         return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
     };
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
-    let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, now);
+    let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, &observed, now);
     let body = readiness.to_json(&snapshot, active);
     let reason = readiness.summary(active.other());
     Ok(answer(shell, flag, &readiness, &body, &reason, invocation))

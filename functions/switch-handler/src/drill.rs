@@ -49,7 +49,7 @@ pub(crate) async fn drill(
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
-    let Some(flag) = observed.flag else {
+    let Some(flag) = observed.flag.clone() else {
         let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
@@ -72,7 +72,7 @@ pub(crate) async fn drill(
     guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));
     let met = guards.iter().all(|guard| guard.passed);
     if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
-        let check = judge(&shell.settings, active, &verdicts, snapshot, history, now);
+        let check = judge(&shell.settings, active, &verdicts, snapshot, history, &observed, now);
         let passed = check.level != Level::Red;
         guards.push(Guard::new(GuardName::Readiness, passed, check.summary(active.other())));
     }

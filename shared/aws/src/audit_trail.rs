@@ -6,7 +6,9 @@ use std::time::Duration;
 use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::outcome_of;
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, label, versions};
+use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
+use bluegreen_core::switch::Failure;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
@@ -101,6 +103,28 @@ pub async fn catch_up(
         versions: due.iter().map(|version| version.entry.version).collect(),
         pruned,
     })
+}
+
+/// Sends what is due of the hold, then notes it; answers how many events that were.
+pub async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -> Result<usize, FunctionError> {
+    let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
+    let (told, author) = tokio::join!(shell.store.hold_told(), shell.store.hold_author());
+    let (told, author) = (told.map_err(unreadable)?, author.map_err(unreadable)?);
+    let due = audit::hold_due(shell.subject(), stored, told.as_deref(), author.as_deref(), now);
+    if due.is_empty() {
+        return Ok(0);
+    }
+    shell
+        .bus
+        .send(&due)
+        .await
+        .map_err(FunctionError::undelivered("telling of the hold"))?;
+    shell
+        .store
+        .put_hold_told(stored.mark(now))
+        .await
+        .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
+    Ok(due.len())
 }
 
 /// Names the flag version a fault is about.

@@ -12,7 +12,7 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::hold::Hold;
+use bluegreen_core::hold::{Hold, StoredHold};
 use bluegreen_core::parameters::{ParameterNames, as_value};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
@@ -43,10 +43,8 @@ pub struct Observed {
     pub flag: Option<FlagObservation>,
     /// The stored hold.
     pub hold: Option<String>,
-    /// Version and modification time of the hold parameter; both, because versions restart after a delete.
-    pub hold_change: Option<String>,
-    /// When the hold was written.
-    pub hold_written: Option<Timestamp>,
+    /// The same, with what tells this writing of it from another.
+    pub stored_hold: Option<StoredHold>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
     /// When a person last acknowledged automatic failovers by a release.
@@ -97,12 +95,13 @@ impl ParameterStore {
                 .remove(self.names.flag())
                 .map(|parameter| observation(&parameter))
                 .transpose()?,
-            hold_written: hold
-                .as_ref()
-                .and_then(|parameter| instant(parameter.last_modified_date()?)),
-            hold_change: hold.as_ref().and_then(|parameter| {
-                let modified = instant(parameter.last_modified_date()?)?;
-                Some(format!("v{}-{}", parameter.version(), modified.as_millisecond()))
+            stored_hold: hold.as_ref().and_then(|parameter| {
+                let written = instant(parameter.last_modified_date()?)?;
+                Some(StoredHold {
+                    value: parameter.value()?.to_owned(),
+                    change: format!("v{}-{}", parameter.version(), written.as_millisecond()),
+                    written,
+                })
             }),
             hold: hold.and_then(|parameter| parameter.value),
             audited: found.remove(&self.names.audited()).and_then(|parameter| {
@@ -370,6 +369,18 @@ impl ParameterStore {
     pub async fn hold(&self) -> Result<Option<String>, Failure> {
         let mut found = self.get(vec![self.names.hold()]).await?;
         Ok(found.remove(&self.names.hold()).and_then(|parameter| parameter.value))
+    }
+
+    /// What of the hold has been told.
+    pub async fn hold_told(&self) -> Result<Option<String>, Failure> {
+        let name = self.names.hold_told();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+    }
+
+    /// Notes what of the hold has been told.
+    pub async fn put_hold_told(&self, mark: String) -> Result<(), Failure> {
+        self.put(self.names.hold_told(), mark).await
     }
 
     /// The drill as it stands now.

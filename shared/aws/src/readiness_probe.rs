@@ -14,6 +14,7 @@ use aws_sdk_mwaa::types::Environment;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::flag::{HistoryEntry, versions};
 use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
+use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::{
     AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Readiness, Snapshot,
     SourceFile, Subject, assess_readiness, last_proof,
@@ -25,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::airflow_api::{AirflowApi, Pace, out_of_time};
 use crate::clients::{Clients, ColourClients};
 use crate::error::classify;
-use crate::parameter_store::ParameterStore;
+use crate::parameter_store::{Observed, ParameterStore};
 
 /// Names that one DescribeAlarms takes.
 const ALARMS_A_CALL: usize = 100;
@@ -219,15 +220,18 @@ pub fn judge(
     verdicts: &Both<Assessment>,
     snapshot: &Snapshot,
     history: &[HistoryEntry],
+    observed: &Observed,
     now: Timestamp,
 ) -> Readiness {
+    let hold = HoldState::read(observed.hold.as_deref(), now);
     let subject = Subject {
         active,
         flag: settings.names.flag(),
         settings: &settings.environments,
         verdicts,
         snapshot,
-        last_proof: last_proof(&versions(history), active.other()),
+        hold: &hold,
+        last_proof: last_proof(&versions(history), active.other(), observed.drill.as_deref()),
         overdue_days: settings.drill.overdue_days,
         manages_dags: settings.manages_dags(),
     };

@@ -548,8 +548,11 @@ async fn one_call_observes_flag_hold_and_memories() {
     );
     assert_eq!(flag.modified.as_millisecond(), 1_795_430_000_123);
     assert_eq!(
-        (observed.hold.as_deref(), observed.hold_change.as_deref()),
-        (Some("{}"), Some("v2-1795430000000"))
+        (
+            observed.hold.as_deref(),
+            observed.stored_hold.map(|stored| (stored.value, stored.change))
+        ),
+        (Some("{}"), Some(("{}".to_owned(), "v2-1795430000000".to_owned())))
     );
     assert_eq!(observed.audited.unwrap().version, FlagVersion(6));
     assert_eq!(observed.announced, None);

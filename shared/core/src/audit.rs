@@ -13,7 +13,7 @@ use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
 use crate::handover::Handover;
-use crate::hold::{Hold, HoldState};
+use crate::hold::{Hold, HoldState, StoredHold};
 use crate::metric::{Metric, MetricUnit};
 use crate::time::{elapsed, to_second, whole_milliseconds};
 use crate::transition::{Kind, TransitionRecord};
@@ -448,53 +448,52 @@ pub fn dag_management(
     }
 }
 
-/// The hold was placed, changed, ended or removed. `change` tells one change from another; `stored` is what the
-/// parameter holds, ended holds included: who ended one, and why, stands there.
+/// What is to be told of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
+/// of what was told last. Who ended a hold, and why, stands in the ended hold that a release leaves.
 #[must_use]
-pub fn hold_changed(
+pub fn hold_due(
     subject: Subject<'_>,
-    stored: Option<&str>,
-    change: &str,
+    stored: &StoredHold,
+    told: Option<&str>,
     author: Option<&str>,
     now: Timestamp,
-) -> AuditEvent {
-    let state = HoldState::read(stored, now);
-    let hold: Option<Hold> = stored.and_then(|stored| serde_json::from_str(stored).ok());
-    let (word, reason) = match (&state, &hold) {
-        (HoldState::None, Some(hold)) => ("ended", format!("ended by {}: {}", hold.by, hold.reason)),
-        (HoldState::None, None) => ("none", "the hold was removed".to_owned()),
-        (HoldState::Active(_), _) => ("held", state.describe().unwrap_or_default()),
-        (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
-    };
-    hold_event(
-        subject,
-        &format!("hold:{change}"),
-        word,
-        hold.as_ref(),
-        &reason,
-        author,
-        now,
-    )
+) -> Vec<AuditEvent> {
+    let mut due = Vec::new();
+    if told == Some(stored.mark(now).as_str()) {
+        return due;
+    }
+    let (hold, ran_out) = (stored.hold(), stored.ran_out(now));
+    let change = &stored.change;
+    if told != Some(change.as_str()) {
+        // As it was when it was written, however late this is.
+        let state = HoldState::read(Some(&stored.value), stored.written);
+        let (word, reason) = match (&state, &hold) {
+            (HoldState::None, Some(hold)) => ("ended", format!("ended by {}: {}", hold.by, hold.reason)),
+            (HoldState::None, None) => ("none", String::new()),
+            (HoldState::Active(_), _) => ("held", state.describe().unwrap_or_default()),
+            (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
+        };
+        let id = format!("hold:{change}");
+        due.push(hold_event(subject, &id, word, hold.as_ref(), &reason, author, now));
+    }
+    if let Some(hold) = ran_out {
+        let reason = format!(
+            "its time ran out at {}; placed by {}: {}",
+            to_second(hold.until),
+            hold.by,
+            hold.reason
+        );
+        let id = format!("hold:{change}:ran-out");
+        due.push(hold_event(subject, &id, "ended", Some(&hold), &reason, None, now));
+    }
+    due
 }
 
-/// The time of a hold has run out: what fails over by itself does so again.
+/// The hold parameter was deleted. It has no version any more: the change event's id tells one removal from the next.
 #[must_use]
-pub fn hold_ran_out(subject: Subject<'_>, hold: &Hold, change: &str, now: Timestamp) -> AuditEvent {
-    let reason = format!(
-        "its time ran out at {}; placed by {}: {}",
-        to_second(hold.until),
-        hold.by,
-        hold.reason
-    );
-    hold_event(
-        subject,
-        &format!("hold:{change}:ran-out"),
-        "ended",
-        Some(hold),
-        &reason,
-        None,
-        now,
-    )
+pub fn hold_removed(subject: Subject<'_>, event_id: &str, now: Timestamp) -> AuditEvent {
+    let id = format!("hold:removed-{event_id}");
+    hold_event(subject, &id, "none", None, "the hold was removed", None, now)
 }
 
 fn hold_event(

@@ -378,7 +378,13 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
         && decision
             .blocked_by()
             .iter()
-            .all(|name| matches!(name, GuardName::FailoverBudget | GuardName::ModeObserve))
+            // Also under a hold: what would have been done without it is told.
+            .all(|name| {
+                matches!(
+                    name,
+                    GuardName::FailoverBudget | GuardName::ModeObserve | GuardName::Hold
+                )
+            })
 }
 
 /// What stands in Parameter Store beside the flag and concerns a switch by a person.

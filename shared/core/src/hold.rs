@@ -1,12 +1,9 @@
 //! A hold: a standing order, with a reason and an end, against automatic failover and drills.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::flag::shortened;
-use crate::time::elapsed;
 
 /// What the hold parameter holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +17,50 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether its time ran out in the last `window`. What a release leaves had ended when it was written, and is told as that.
+    /// Whether its time has run out. What a release leaves had ended when it was written, and is told as that.
     #[must_use]
-    pub fn ran_out_within(&self, window: Duration, written: Timestamp, now: Timestamp) -> bool {
-        self.until > written && self.until <= now && elapsed(self.until, now) < window
+    pub fn has_run_out(&self, written: Timestamp, now: Timestamp) -> bool {
+        self.until > written && self.until <= now
+    }
+}
+
+/// The hold parameter, one writing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredHold {
+    /// Its value.
+    pub value: String,
+    /// Tells one writing from another: version and date, because versions restart after a delete.
+    pub change: String,
+    /// When it was written, by SSM's clock.
+    pub written: Timestamp,
+}
+
+impl StoredHold {
+    /// The hold, if it is one.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        serde_json::from_str(&self.value).ok()
+    }
+
+    /// The hold whose time has run out, if it has.
+    #[must_use]
+    pub fn ran_out(&self, now: Timestamp) -> Option<Hold> {
+        self.hold().filter(|hold| hold.has_run_out(self.written, now))
+    }
+
+    /// Since when the newest thing that can be told of it is so.
+    #[must_use]
+    pub fn newest_news(&self, now: Timestamp) -> Timestamp {
+        self.ran_out(now).map_or(self.written, |hold| hold.until)
+    }
+
+    /// What `hold-told` holds once everything is told that can be by now.
+    #[must_use]
+    pub fn mark(&self, now: Timestamp) -> String {
+        match self.ran_out(now) {
+            Some(_) => format!("{}:ran-out", self.change),
+            None => self.change.clone(),
+        }
     }
 }
 
@@ -72,19 +109,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_its_time_ran_out_is_seen_for_a_while_and_not_of_one_that_was_released() {
+    fn the_time_of_a_hold_runs_out_and_that_of_a_released_one_does_not() {
         let at = |second: i64| Timestamp::from_second(second).unwrap();
-        let hold = |until: i64| Hold {
-            until: at(until),
-            reason: "upgrade".into(),
-            by: "ana".into(),
+        let stored = |until: i64| StoredHold {
+            value: format!(r#"{{"until":"{}","reason":"upgrade","by":"ana"}}"#, at(until)),
+            change: "v1-100".into(),
+            written: at(100),
         };
-        let window = Duration::from_secs(90);
-        let (written, until) = (at(100), 200);
-        for (now, ran_out) in [(199, false), (200, true), (289, true), (290, false)] {
-            assert_eq!(hold(until).ran_out_within(window, written, at(now)), ran_out, "{now}");
+        for (now, mark, news) in [
+            (199, "v1-100", 100),
+            (200, "v1-100:ran-out", 200),
+            (9000, "v1-100:ran-out", 200),
+        ] {
+            assert_eq!(stored(200).mark(at(now)), mark, "{now}");
+            assert_eq!(stored(200).newest_news(at(now)), at(news), "{now}");
         }
-        assert!(!hold(99).ran_out_within(window, written, at(101)), "a release");
+        assert_eq!(stored(99).mark(at(101)), "v1-100", "a release");
+        let garbage = StoredHold {
+            value: "yes".into(),
+            ..stored(200)
+        };
+        assert_eq!(garbage.mark(at(300)), "v1-100");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "hold",
+    "hold-told",
     "audited",
     "acknowledged",
     "announced",
@@ -83,6 +84,11 @@ impl ParameterNames {
     /// The standing order against automatic failover and drills.
     pub fn hold(&self) -> String {
         format!("{}/hold", self.root)
+    }
+
+    /// Which writing of the hold has been told, and whether the end of its time.
+    pub fn hold_told(&self) -> String {
+        format!("{}/hold-told", self.root)
     }
 
     /// The last flag version whose audit event has been sent.

@@ -21,9 +21,12 @@ pub use snapshot::{
 pub use standing::{Standing, Turn, Unsaid, changed_event};
 
 use crate::colour::{Both, Colour};
+use crate::drill::{Drill, DrillOutcome};
 use crate::flag::Version;
 use crate::health::{Assessment, Cause, CauseKind};
+use crate::hold::HoldState;
 use crate::settings::EnvironmentSettings;
+use crate::transition::Kind;
 
 /// How bad a finding is. The order is that of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +131,8 @@ pub struct Subject<'a> {
     pub verdicts: &'a Both<Assessment>,
     /// Everything else.
     pub snapshot: &'a Snapshot,
+    /// Whether somebody has ordered the watcher to leave the pair alone.
+    pub hold: &'a HoldState,
     /// When the standby was last seen to do its work, see [`last_proof`].
     pub last_proof: Option<Timestamp>,
     /// After how many days that is too long ago; 0 for never.
@@ -145,16 +150,26 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     dags::import_errors(subject, &mut report);
     safeguards::flag(subject, &mut report);
     safeguards::alarms(subject, &mut report);
+    safeguards::hold(subject, &mut report);
     safeguards::proof(subject, now, &mut report);
     report.close()
 }
 
-/// Until when the standby's colour was last active: a switch, a failover or a drill is the only proof that it can be.
+/// Until when the standby's colour was last active: a switch, a failover or a drill is the only proof that it can be. A
+/// drill that failed is none.
 #[must_use]
-pub fn last_proof(versions: &[Version], standby: Colour) -> Option<Timestamp> {
+pub fn last_proof(versions: &[Version], standby: Colour, stored_drill: Option<&str>) -> Option<Timestamp> {
+    let failed = stored_drill
+        .and_then(Drill::from_stored)
+        .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.to == standby);
+    let is_of_failed = |version: &Version| {
+        failed
+            .as_ref()
+            .is_some_and(|drill| version.kind() == Kind::Drill && version.entry.version == drill.version.next())
+    };
     let last = versions
         .iter()
-        .rposition(|version| version.entry.value.colour() == Some(standby))?;
+        .rposition(|version| version.entry.value.colour() == Some(standby) && !is_of_failed(version))?;
     let ended = last.checked_add(1).and_then(|next| versions.get(next));
     ended.or(versions.get(last)).map(|version| version.entry.modified)
 }

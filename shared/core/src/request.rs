@@ -465,7 +465,7 @@ impl Reader<'_> {
         match self.fields.get(field)? {
             Value::Null => None,
             Value::String(text) if text.chars().count() <= longest && !text.chars().any(char::is_control) => {
-                (!text.is_empty()).then(|| text.clone())
+                (!text.trim().is_empty()).then(|| text.clone())
             }
             other => {
                 self.fault(

@@ -540,6 +540,16 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
         (decision.action, decision.blocked_by()),
         (Action::Blocked, vec![GuardName::Hold])
     );
+    // What would have been done without the hold is told, also that it would have been too often.
+    let unread = tick().recent(None).blue(dead()).hold(hold.clone());
+    assert!(bluegreen_core::decision::wants_recent_failovers(
+        &unread.control,
+        &unread.decide()
+    ));
+    assert_eq!(
+        unread.recent(Some(3)).decide().blocked_by(),
+        [GuardName::Hold, GuardName::FailoverBudget]
+    );
     let policy = Policy::default();
     let guards = switch_guards(
         &policy,

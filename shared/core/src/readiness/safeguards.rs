@@ -8,6 +8,7 @@ use super::{AlarmSetting, Finding, Question, Report, Severity, Subject};
 use crate::colour::Colour;
 use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS};
 use crate::health::Answer;
+use crate::hold::HoldState;
 use crate::time::elapsed;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -135,6 +136,23 @@ fn heartbeat_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
         what,
         why: "it wakes the watcher at once; without it a dead scheduler is seen up to a minute later",
         fix,
+    });
+}
+
+/// Whether the watcher may act at all.
+pub(super) fn hold(subject: &Subject<'_>, report: &mut Report) {
+    let Some(what) = subject.hold.describe() else { return };
+    report.add(Finding {
+        name: "hold",
+        // One that was ordered is known to whoever ordered it; one that nobody can read ends by no time.
+        severity: match subject.hold {
+            HoldState::Invalid(_) => Severity::Amber,
+            HoldState::Active(_) | HoldState::None => Severity::Info,
+        },
+        colour: None,
+        what,
+        why: "while a hold is in force nothing fails over by itself, and no drill starts; switches by a person work",
+        fix: "end it when the work is done: {\"action\":\"release\"}".to_owned(),
     });
 }
 

@@ -5,6 +5,7 @@ use crate::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
 use crate::health::{
     AirflowHealth, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence, assess,
 };
+use crate::hold::Hold;
 use crate::policy::Policy;
 
 fn now() -> Timestamp {
@@ -16,6 +17,7 @@ struct Pair {
     settings: Both<EnvironmentSettings>,
     evidence: Both<Evidence>,
     snapshot: Snapshot,
+    hold: HoldState,
     last_proof: Option<Timestamp>,
     overdue_days: u32,
     manages_dags: bool,
@@ -145,6 +147,7 @@ fn twins() -> Pair {
             named_alarms: Both::from_fn(|_| Answer::Known(Vec::new())),
             heartbeat_alarms: Both::from_fn(|_| Some(Answer::Known(alarm("orders-heartbeat-lost")))),
         },
+        hold: HoldState::None,
         last_proof: Some(now()),
         overdue_days: 30,
         manages_dags: false,
@@ -161,6 +164,7 @@ fn check(pair: &Pair) -> Readiness {
         settings: &pair.settings,
         verdicts: &verdicts,
         snapshot: &pair.snapshot,
+        hold: &pair.hold,
         last_proof: pair.last_proof,
         overdue_days: pair.overdue_days,
         manages_dags: pair.manages_dags,
@@ -311,6 +315,14 @@ fn every_difference_is_a_finding() {
         ("heartbeat-alarm", Amber, |p| {
             heartbeat(p, |alarm| alarm.has_alarm_actions = false);
         }),
+        ("hold", Info, |p| {
+            p.hold = HoldState::Active(Hold {
+                until: "2027-01-01T00:00:00Z".parse().unwrap(),
+                reason: "upgrade".into(),
+                by: "ana".into(),
+            });
+        }),
+        ("hold", Amber, |p| p.hold = HoldState::Invalid("yes".into())),
         ("drill-overdue", Amber, |p| p.last_proof = None),
         ("drill-overdue", Amber, |p| {
             p.last_proof = Some("2026-10-20T00:00:00Z".parse().unwrap());
@@ -592,8 +604,47 @@ fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
             description: None,
         })
         .collect();
-    assert_eq!(last_proof(&versions(&entries), Colour::Green), Some(at(3)));
-    assert_eq!(last_proof(&versions(&entries[..1]), Colour::Green), None);
+    assert_eq!(last_proof(&versions(&entries), Colour::Green, None), Some(at(3)));
+    assert_eq!(last_proof(&versions(&entries[..1]), Colour::Green, None), None);
+}
+
+#[test]
+fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
+    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+    let kinds = ["switch: x", "switch: y", "drill: monthly", "drill-return: bad"];
+    let entries: Vec<HistoryEntry> = ["green", "blue", "green", "blue"]
+        .iter()
+        .zip(kinds)
+        .zip(1_i64..)
+        .map(|((value, words), number)| HistoryEntry {
+            value: FlagValue::read(value),
+            version: FlagVersion(number.unsigned_abs()),
+            modified: at(number),
+            author: None,
+            description: Some(format!(
+                "{words} [effective_from=1970-01-01T00:00:00Z record=r-{number}]"
+            )),
+        })
+        .collect();
+    let stored = |outcome: &str, to: &str| {
+        json!({
+            "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": to, "version": 2, "modified": at(2),
+            "started_at": at(3), "hold_minutes": 1, "reason": "monthly", "requested_by": null, "outcome": outcome,
+        })
+        .to_string()
+    };
+    let proof = |drill: &str| last_proof(&versions(&entries), Colour::Green, Some(drill));
+    assert_eq!(
+        proof(&stored("failed", "green")),
+        Some(at(2)),
+        "what stood before it is older"
+    );
+    assert_eq!(proof(&stored("succeeded", "green")), Some(at(4)));
+    assert_eq!(
+        proof(&stored("failed", "blue")),
+        Some(at(4)),
+        "a drill of the other colour"
+    );
 }
 
 // ---- what the watcher remembers
