@@ -573,6 +573,20 @@ def test_a_standby_that_is_not_ready_fails_a_probe_and_blocks_a_drill(pair: Pair
     assert pair.ask(action="drill", mode="dry")["outcome"] == "succeeded"
 
 
+def test_a_probe_that_could_not_ask_everything_proves_nothing_and_says_what(pair: Pair):
+    for colour in ("blue", "green"):
+        pair.environment(colour, dags=3)
+    pair.aws.add_fault("throttle", "airflow", "InvokeRestApi", match='"Path":"/dags"')
+    probe = pair.ask(action="drill", mode="probe")
+    assert probe["outcome"] == "blocked" and not guard(probe, "readiness")["passed"], probe
+    finished = only(outcomes(pair))
+    assert (finished["mode"], finished["outcome"]) == ("probe", "blocked")
+    assert "not everything could be asked: dags (blue), dags (green)" in finished["reason"]
+    # A drill that switches has its own proof, and what is not known speaks against nothing.
+    drill = pair.ask(action="drill", hold_minutes=1)
+    assert drill["outcome"] == "pending" and "dags (green)" in guard(drill, "readiness")["detail"]
+
+
 @pytest.mark.parametrize("match", ["/drill", "/transitions/"])
 def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, match: str):
     pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match=match, times=1)

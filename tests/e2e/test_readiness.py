@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -257,6 +257,44 @@ def test_the_watcher_remembers_and_tells_when_it_turns_red_and_when_it_is_over(w
     over = watched.wait_for_audit("Readiness Changed", 2)
     assert [(event["level"], event["previous"]) for event in over] == [("red", "green"), ("green", "red")]
     assert standing(watched)["level"] == "green"
+
+
+def test_what_turns_red_besides_is_told_too_and_what_is_repaired_of_it_is_not(watched: Pair):
+    watched.environment("green", dags=2)
+    scheduled_tick(watched)
+    watched.wait_for_audit("Readiness Changed")
+    watched.environment("green", import_errors=["orders.py"])
+    scheduled_tick(watched)
+    second = watched.wait_for_audit("Readiness Changed", 2)[-1]
+    assert (second["level"], second["previous"]) == ("red", "red")
+    assert {finding["name"] for finding in second["findings"]} == {"dags-missing", "import-errors"}
+    watched.environment("green", dags=3)
+    scheduled_tick(watched)
+    assert standing(watched)["red"] == ["import-errors"] and len(watched.audit("Readiness Changed")) == 2
+
+
+def test_a_standby_whose_named_alarm_rings_is_not_ready_on_a_calm_tick_either(watched: Pair):
+    watched.user_alarm("orders-of-green")
+    watched.configure("health-watcher", GREEN_ALARM_NAMES="orders-of-green", METRICS_INTERVAL_MINUTES="60")
+    watched.raise_alarm("orders-of-green")
+    watched.aws.evaluate_alarms()
+    while datetime.now(timezone.utc).minute == 0:  # the one minute of the hour whose tick asks for the alarms anyway
+        time.sleep(1)
+    scheduled_tick(watched)
+    assert (standing(watched)["level"], standing(watched)["red"]) == ("red", ["standby-verdict"])
+
+
+def test_a_check_that_was_missed_is_made_up_for(watched: Pair):
+    scheduled_tick(watched)
+    watched.configure("health-watcher", READINESS_INTERVAL_MINUTES="720")
+    while datetime.now(timezone.utc).strftime("%H:%M") in ("00:00", "12:00"):  # its turn comes then anyway
+        time.sleep(1)
+    for minutes, is_checked in (715, False), (725, True):
+        at = (datetime.now(timezone.utc) - timedelta(minutes=minutes)).isoformat()
+        watched.client("ssm").put_parameter(Name=f"{watched.root}/readiness", Overwrite=True,
+                                            Value=json.dumps({**standing(watched), "at": at}))
+        scheduled_tick(watched)
+        assert (standing(watched)["at"] != at) == is_checked, minutes
 
 
 def test_a_throttle_sounds_no_all_clear(watched: Pair):

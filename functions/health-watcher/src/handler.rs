@@ -331,7 +331,7 @@ async fn close(
     }
     // After a transition the two have changed places: the next turn looks at them as they stand then.
     if let (Some(active), Some(observed), None) = (look.active(), observed, &outcome) {
-        readiness::keep(shell, active, &look.verdicts, observed, &trigger, invocation).await?;
+        readiness::keep(shell, active, (depth, &look.verdicts), observed, &trigger, invocation).await?;
     }
     if outcome.is_none() {
         handover::report(shell, &look, invocation).await?;

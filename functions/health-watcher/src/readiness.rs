@@ -5,27 +5,31 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::health::{Assessment, Verdict};
+use bluegreen_core::health::{Assessment, Verdict, assess};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
-use bluegreen_core::time::elapsed;
+use bluegreen_core::time::{elapsed, minutes};
 use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 /// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
-const CHECK_TIME: Duration = Duration::from_secs(15);
+const CHECK_TIME: Duration = Duration::from_secs(30);
 
 /// With less than this left of the invocation, the check waits for its next turn.
 const LEAST_TIME: Duration = Duration::from_secs(3);
 
 /// What is left of the invocation for remembering, telling and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// So long after its turn a check was missed: the tick at its minute came late, or not at all, or had a sick active.
+const MISSED: Duration = Duration::from_secs(90);
 
 /// Older than this, the stored score says nothing any more: the watcher has not been able to check for days.
 const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
@@ -41,10 +45,12 @@ pub(crate) fn metric(shell: &Shell, stored: Option<&str>, active: Colour, now: T
 }
 
 /// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
+///
+/// `depth` is that of the verdicts: a routine look leaves out the named alarms, so the standby is looked at again.
 pub(crate) async fn keep(
     shell: &Shell,
     active: Colour,
-    verdicts: &Both<Assessment>,
+    (depth, verdicts): (Depth, &Both<Assessment>),
     observed: &Observed,
     trigger: &Trigger,
     invocation: &Invocation,
@@ -56,19 +62,30 @@ pub(crate) async fn keep(
         .as_ref()
         .is_some_and(|before| before.standby != Some(active.other()));
     let interval = shell.settings.readiness_interval_minutes;
+    let is_late = before
+        .as_ref()
+        .is_some_and(|before| elapsed(before.at, invocation.started) > minutes(interval).saturating_add(MISSED));
     let left = elapsed(clock::now(), invocation.deadline);
     let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
     if trigger.kind != "schedule"
         || interval == 0
-        || !(is_due(interval, invocation.started) || unsaid || other)
+        || !(is_due(interval, invocation.started) || is_late || unsaid || other)
         // A failover is near, or just over: the standby has better to do than to list its DAGs.
         || verdicts.of(active).verdict != Verdict::Healthy
         || time < LEAST_TIME
     {
         return Ok(());
     }
-    let (snapshot, history) = shell.readiness.snapshot(&shell.store, time).await;
+    let again = async {
+        match depth {
+            Depth::Thorough => None,
+            Depth::Routine => Some(shell.health.both(Depth::Thorough, time, clock::now()).await),
+        }
+    };
+    let ((snapshot, history), again) = tokio::join!(shell.readiness.snapshot(&shell.store, time), again);
     let now = clock::now();
+    let again = again.map(|evidence| evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now)));
+    let verdicts = again.as_ref().unwrap_or(verdicts);
     let check = judge(&shell.settings, active, verdicts, &snapshot, &history, observed, now);
     tracing::info!(
         pair = shell.settings.pair,

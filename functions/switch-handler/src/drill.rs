@@ -71,14 +71,21 @@ pub(crate) async fn drill(
     );
     guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));
     let met = guards.iter().all(|guard| guard.passed);
+    let mut is_answered = true;
     if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
         let check = judge(&shell.settings, active, &verdicts, snapshot, history, &observed, now);
         let passed = check.level != Level::Red;
-        guards.push(Guard::new(GuardName::Readiness, passed, check.summary(active.other())));
+        // All that a probe has to show for itself is its answer, and half of one proves nothing.
+        is_answered = !passed || !check.partial || request.mode != Mode::Probe;
+        guards.push(Guard::new(
+            GuardName::Readiness,
+            passed && is_answered,
+            check.summary(active.other()),
+        ));
     }
     let ready = guards.iter().all(|guard| guard.passed);
     // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
-    let may_begin = ready || (met && request.mode == Mode::Probe);
+    let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
     let Some(from) = flag.value.colour().filter(|_| may_begin) else {
         return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
     };

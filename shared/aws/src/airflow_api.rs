@@ -171,6 +171,8 @@ impl AirflowApi<'_> {
     pub(crate) async fn list<T>(&self, question: &Question, shape: &Shape<T>) -> Listed<T> {
         let mut entries = BTreeMap::new();
         let mut total = 0;
+        // The first page's count holds: one that another page corrects is of another list.
+        let mut counted_otherwise = None;
         let mut rows: u64 = 0;
         let mut open = VecDeque::from([Range { offset: 0, limit: PAGE }]);
         let mut is_first = true;
@@ -200,7 +202,11 @@ impl AirflowApi<'_> {
                 }
             };
             let length = u64::try_from(page.entries.len()).unwrap_or(u64::MAX);
-            total = page.total;
+            if is_first {
+                total = page.total;
+            } else if page.total != total {
+                counted_otherwise = Some(page.total);
+            }
             rows = rows.saturating_add(length);
             entries.extend(page.entries);
             let read_to = range.offset.saturating_add(length);
@@ -228,6 +234,15 @@ impl AirflowApi<'_> {
             gap = Some(Cause::new(
                 CauseKind::Unavailable,
                 format!("the list changed while it was read: {known} of {total} {}", shape.what),
+            ));
+        }
+        if let (None, Some(other)) = (&gap, counted_otherwise) {
+            gap = Some(Cause::new(
+                CauseKind::Unavailable,
+                format!(
+                    "the list changed while it was read: {total} {}, then {other}",
+                    shape.what
+                ),
             ));
         }
         Listed {

@@ -9,6 +9,8 @@ mod safeguards;
 mod snapshot;
 mod standing;
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -89,6 +91,21 @@ pub enum Question {
     NamedAlarms,
     /// The stack's heartbeat alarms.
     HeartbeatAlarms,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Verdict => "verdict",
+            Self::Environment => "environment",
+            Self::Dags => "dags",
+            Self::ImportErrors => "import-errors",
+            Self::FlagHistory => "flag-history",
+            Self::FlagPattern => "flag-pattern",
+            Self::NamedAlarms => "named-alarms",
+            Self::HeartbeatAlarms => "heartbeat-alarms",
+        })
+    }
 }
 
 /// A question without an answer, or with half of one.
@@ -234,6 +251,21 @@ impl Readiness {
         names
     }
 
+    /// The questions without an answer, as `dags (green)`, each once.
+    fn unanswered(&self) -> Vec<String> {
+        let mut questions: Vec<String> = self
+            .not_asked
+            .iter()
+            .map(|open| match open.colour {
+                Some(colour) => format!("{} ({colour})", open.question),
+                None => open.question.to_string(),
+            })
+            .collect();
+        questions.sort();
+        questions.dedup();
+        questions
+    }
+
     /// One sentence.
     #[must_use]
     pub fn summary(&self, standby: Colour) -> String {
@@ -241,7 +273,10 @@ impl Readiness {
         let amber = self.names(Severity::Amber);
         let mut text = match self.outcome() {
             "not_ready" => format!("{standby} is not ready to take over: {}", red.join(", ")),
-            "partial" => format!("nothing speaks against {standby} taking over, but not everything could be asked"),
+            "partial" => format!(
+                "nothing speaks against {standby} taking over, but not everything could be asked: {}",
+                self.unanswered().join(", ")
+            ),
             _ => format!("{standby} is ready to take over"),
         };
         if !amber.is_empty() {

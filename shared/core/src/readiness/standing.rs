@@ -1,6 +1,6 @@
 //! What the watcher remembers of the last check: the `readiness` parameter, and when a person is told.
 //!
-//! A person is told when the level turns red and when it leaves red. The parameter is written before the event is sent,
+//! A person is told when the level turns red, when something more turns red, and when it leaves red. The parameter is written before the event is sent,
 //! with a note of what is to be said, and again after it: a crash in between says it once more under the same id.
 
 use jiff::Timestamp;
@@ -90,6 +90,11 @@ impl Turn {
                 red.push(name.clone());
             }
         }
+        // Of another standby everything red is new: what was told was told of the other one.
+        let has_more = before.is_some_and(Standing::is_red)
+            && red
+                .iter()
+                .any(|name| of_this.is_none_or(|before| !before.red.contains(name)));
         let level = if red.is_empty() { check.level } else { Level::Red };
         let mut standing = Standing {
             score: if level == check.level {
@@ -104,7 +109,7 @@ impl Turn {
             partial: check.partial,
             unsaid: None,
         };
-        let turned = standing.is_red() != before.is_some_and(Standing::is_red);
+        let turned = has_more || standing.is_red() != before.is_some_and(Standing::is_red);
         let unsaid = before.and_then(|before| before.unsaid);
         let mut overtaken = None;
         if turned {
@@ -128,35 +133,35 @@ pub fn changed_event(
     check: Option<&Readiness>,
 ) -> Option<AuditEvent> {
     let unsaid = standing.unsaid?;
-    let findings: Vec<_> = match check {
-        Some(check) => check
-            .findings
-            .iter()
-            .filter(|finding| finding.severity != Severity::Info)
-            .map(|finding| {
-                json!({
-                    "name": finding.name,
-                    "severity": finding.severity,
-                    "colour": finding.colour,
-                    "what": finding.what,
-                    "fix": finding.fix,
-                })
+    let mut findings: Vec<_> = check
+        .iter()
+        .flat_map(|check| &check.findings)
+        .filter(|finding| finding.severity != Severity::Info)
+        .map(|finding| {
+            json!({
+                "name": finding.name,
+                "severity": finding.severity,
+                "colour": finding.colour,
+                "what": finding.what,
+                "fix": finding.fix,
             })
-            .collect(),
-        None => standing
-            .red
-            .iter()
-            .map(|name| {
-                json!({
-                    "name": name,
-                    "severity": Severity::Red,
-                    "colour": null,
-                    "what": "found earlier; it has changed since",
-                    "fix": "see {\"action\":\"check\"}",
-                })
-            })
-            .collect(),
+        })
+        .collect();
+    let found = check.map(|check| check.names(Severity::Red)).unwrap_or_default();
+    let what = match check {
+        Some(_) => "found earlier; now it could not be asked",
+        None => "found earlier; it has changed since",
     };
+    let earlier = standing.red.iter().filter(|name| !found.contains(&name.as_str()));
+    findings.extend(earlier.map(|name| {
+        json!({
+            "name": name,
+            "severity": Severity::Red,
+            "colour": null,
+            "what": what,
+            "fix": "see {\"action\":\"check\"}",
+        })
+    }));
     let reason = if standing.is_red() {
         format!("the standby is not ready to take over: {}", standing.red.join(", "))
     } else {

@@ -706,6 +706,45 @@ fn a_turn_to_red_and_back_is_told_once_each() {
 }
 
 #[test]
+fn what_turns_red_besides_is_told_too() {
+    let red = Turn::after(None, &red_check(), Colour::Green, now()).standing.said();
+    let mut pair = twins();
+    pair.snapshot.dags.green = dags(&[("b", true)]);
+    pair.snapshot.import_errors.green = Answer::Known(ImportErrors {
+        files: ["orders.py".to_owned()].into(),
+        more: false,
+    });
+    let worse = check(&pair);
+    assert!(worse.names(Severity::Red).len() > red_check().names(Severity::Red).len());
+    let later = now() + jiff::SignedDuration::from_hours(1);
+    let turn = Turn::after(Some(&red), &worse, Colour::Green, later);
+    let event = changed_event(subject(), &turn.standing, Some(&worse)).unwrap();
+    assert_eq!(
+        (&event.detail["level"], &event.detail["previous"]),
+        (&json!("red"), &json!("red"))
+    );
+    assert!(event.detail["reason"].as_str().unwrap().contains("import-errors"));
+    // One of two repaired is no news: it is red still, and the other one was told.
+    let better = Turn::after(Some(&turn.standing.said()), &red_check(), Colour::Green, later);
+    assert_eq!(changed_event(subject(), &better.standing, Some(&red_check())), None);
+    // The same finding of the other colour, after a transition, is another one.
+    let other = Turn::after(Some(&red), &red_check(), Colour::Blue, later);
+    assert!(changed_event(subject(), &other.standing, Some(&red_check())).is_some());
+}
+
+#[test]
+fn what_is_red_still_and_could_not_be_asked_is_named() {
+    let first = Turn::after(None, &red_check(), Colour::Green, now());
+    let again = Turn::after(Some(&first.standing), &partial_check(), Colour::Green, now());
+    let event = changed_event(subject(), &again.standing, Some(&partial_check())).unwrap();
+    assert_eq!(event.detail["findings"][0]["name"], json!("dags-missing"));
+    assert_eq!(
+        event.detail["findings"][0]["what"],
+        json!("found earlier; now it could not be asked")
+    );
+}
+
+#[test]
 fn red_from_the_start_is_told() {
     let turn = Turn::after(None, &red_check(), Colour::Green, now());
     let event = changed_event(subject(), &turn.standing, Some(&red_check())).unwrap();
