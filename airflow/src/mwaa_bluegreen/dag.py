@@ -37,7 +37,7 @@ def owned_or_skip(context: Any) -> int:
     Does not wait for `settle`. Raises AirflowException if nobody can say who owns the run.
     """
     try:
-        decision = decide(context["dag_run"], now=_WHEN_NOTHING_WAITS)
+        decision = decide(context["dag_run"], now=_WHEN_NOTHING_WAITS, tags=getattr(context.get("dag"), "tags", None))
     except ConfigurationInvalid as error:
         raise AirflowFailException(f"bluegreen: {error}") from error
     except BlueGreenError as error:

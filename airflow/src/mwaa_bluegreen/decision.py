@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -10,6 +11,7 @@ from mwaa_bluegreen import settings as configuration
 from mwaa_bluegreen.flag import Owner, shared_flag
 from mwaa_bluegreen.ownership import as_datetime, nanoseconds
 from mwaa_bluegreen.run import instant_of
+from mwaa_bluegreen.since import since_of
 
 EXECUTE, WAIT, SKIP = "execute", "wait", "skip"
 SHORTEST_STEP, LONGEST_STEP = timedelta(seconds=5), timedelta(seconds=60)
@@ -38,14 +40,16 @@ def decide(
     settings: configuration.Settings | None = None,
     now: datetime | None = None,
     time_limit: timedelta | None = None,
+    tags: Iterable[str] | None = None,
 ) -> Decision:
     """Ask who owns the run. Raises BlueGreenError if nobody can say; then the run must not execute.
 
-    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it.
+    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `tags` are
+    the DAG's.
     """
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)
-    instant, which = instant_of(dag_run)
+    instant, which = instant_of(dag_run, since_of(tags))
     ownership = shared_flag(settings.parameter, settings.region).ownership(instant)
     owner = ownership.owner
     settle = timedelta(seconds=settings.settle_seconds)
@@ -60,6 +64,8 @@ def decide(
         why = f"standby; waits until {_text(until)} in case the run passes to it"
     else:
         action, why = SKIP, "standby; the other environment owns the run"
+    if ownership.broken:
+        why += f"; {ownership.broken}"
     line = (
         f"bluegreen: {action} colour={settings.colour} owner={owner.colour} version={owner.version} "
         f"instant={_text(instant)} ({which}): {why}"

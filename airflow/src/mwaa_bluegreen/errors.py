@@ -16,7 +16,7 @@ class FlagMissing(BlueGreenError):
 
 
 class FlagInvalid(BlueGreenError):
-    """The version of the flag that is in force holds no colour."""
+    """No version of the flag holds a colour."""
 
 
 class StoreUnavailable(BlueGreenError):

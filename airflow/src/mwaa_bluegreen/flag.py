@@ -11,7 +11,17 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
-from mwaa_bluegreen.ownership import COLOURS, MAX_LEAD, HistoryEntry, Version, as_datetime, in_force, nanoseconds, sentence
+from mwaa_bluegreen.ownership import (
+    COLOURS,
+    MAX_LEAD,
+    HistoryEntry,
+    Version,
+    as_datetime,
+    in_force,
+    nanoseconds,
+    sentence,
+    versions,
+)
 
 Answer = TypeVar("Answer")
 
@@ -44,6 +54,8 @@ class Ownership:
     owner: Owner
     is_final: bool
     """A newer version is known, and takes effect after the instant; no version ever takes effect before the one before it."""
+    broken: str | None = None
+    """The flag holds no colour now, in words; the owner is that of the version before."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,8 @@ class InForce:
     """When the version took effect; None if only the history could not be read."""
     why: str | None
     """Its writer's sentence: foreign text."""
+    broken: str | None = None
+    """The flag holds no colour now, in words; what is in force is the version before."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +113,16 @@ class Flag:
         at = nanoseconds(instant)
         current = self._current(at)
         # GetParameter gives no Description, and none is needed: every version counts at the latest 60 s after it was
-        # written, however its writer dated it.
-        if at > current.modified + MAX_LEAD:
+        # written, however its writer dated it. A version without a colour never does: the one before it stays in force.
+        is_past = at > current.modified + MAX_LEAD
+        if is_past and current.value in COLOURS:
             return Ownership(self._owner(Version(current.version, current.value, current.modified)), is_final=False)
-        history = self._history(current)
+        history = self._known_history(current) if is_past else self._history(current)
         found = in_force(history, at)
         if found is None:
             raise StoreUnavailable(f"the history of {self._parameter} is empty although it has version {current.version}")
-        return Ownership(self._owner(found), is_final=any(entry.version > found.version for entry in history))
+        is_final = any(version.effective_from > at for version in versions(history))
+        return Ownership(self._owner(found), is_final, self._broken(current))
 
     def in_force(self, instant: datetime) -> InForce:
         """As `owner`, with since when and why. One GetParameterHistory more, but only after a new version."""
@@ -116,13 +132,14 @@ class Flag:
             history = self._known_history(current)
         except StoreUnavailable:
             # As far as `owner` needs no history, neither does this.
-            if at <= current.modified + MAX_LEAD:
+            if at <= current.modified + MAX_LEAD or current.value not in COLOURS:
                 raise
             return InForce(self._owner(Version(current.version, current.value, current.modified)), None, None)
         found = in_force(history, at)
         if found is None:
             raise StoreUnavailable(f"the history of {self._parameter} is empty although it has version {current.version}")
-        return InForce(self._owner(found), as_datetime(found.effective_from), sentence(history, found.version))
+        since, why = as_datetime(found.effective_from), sentence(history, found.version)
+        return InForce(self._owner(found), since, why, self._broken(current))
 
     def current(self) -> Owner:
         """The flag's value now, as DAGs compare it that know nothing of ownership. Raises as `owner`."""
@@ -136,6 +153,14 @@ class Flag:
                 "Nothing executes until the controller or you have repaired it; then clear this task"
             )
         return Owner(version.value, version.version)
+
+    def _broken(self, current: _Current) -> str | None:
+        if current.value in COLOURS:
+            return None
+        return (
+            f"{self._parameter} version {current.version} holds {current.value[:60]!r}, no colour: the version before it "
+            "stays in force until the controller or you have repaired it"
+        )
 
     def _current(self, at: int) -> _Current:
         with self._lock:

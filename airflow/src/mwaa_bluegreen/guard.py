@@ -60,7 +60,7 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
         """Raises AirflowFailException for a wrong setting, AirflowException (retried) if nobody can say who owns the run."""
         task_instance = context["ti"]
         try:
-            decision = decide(context["dag_run"], time_limit=self.dag.dagrun_timeout)
+            decision = decide(context["dag_run"], time_limit=self.dag.dagrun_timeout, tags=self.dag.tags)
         except BlueGreenError as error:
             if self.observe:
                 self.log.warning("bluegreen: observe: would fail: %s", error)

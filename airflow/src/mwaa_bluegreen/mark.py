@@ -63,7 +63,11 @@ def look(now: datetime | None = None) -> Mark:
     except Exception as error:  # a fault of ours must not look like a fault of Airflow
         return Mark(UNKNOWN, now, colour, trouble=repr(error), what_to_do="Look into the web server's log")
     word = ACTIVE if found.owner.colour == colour else STANDBY
-    return Mark(word, now, colour, found.owner.version, found.since, found.why)
+    what_to_do = _REPAIR if found.broken else None
+    return Mark(word, now, colour, found.owner.version, found.since, found.why, found.broken, what_to_do)
+
+
+_REPAIR = "The flag holds no colour: write blue or green into it. The web server's log says more"
 
 
 def _what_to_do(error: BlueGreenError) -> str:
@@ -72,7 +76,7 @@ def _what_to_do(error: BlueGreenError) -> str:
     elif isinstance(error, FlagMissing):
         what = "The flag does not exist: create it, or correct custom.bluegreen_flag_parameter and custom.bluegreen_flag_region"
     elif isinstance(error, FlagInvalid):
-        what = "The flag holds no colour: write blue or green into it"
+        return _REPAIR
     else:
         what = "Parameter Store refused or did not answer: see whether the web server's role may read the flag"
     return f"{what}. The web server's log says more"

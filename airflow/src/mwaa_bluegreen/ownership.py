@@ -93,15 +93,18 @@ def versions(history: Iterable[HistoryEntry]) -> list[Version]:
 
 
 def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
-    """The newest version with `effective_from <= instant`; before the first that is known, the first one.
+    """The newest version with a colour and `effective_from <= instant`; before the first that is known, the first one.
 
-    None only if the history is empty.
+    A version without a colour is never in force: the colour before it stays so until the flag is repaired, or what was
+    due in between would belong to nobody for ever. None only if the history is empty; without a colour only if no
+    version has one.
     """
     known = versions(history)
-    for version in reversed(known):
+    coloured = [version for version in known if version.value in COLOURS]
+    for version in reversed(coloured):
         if version.effective_from <= instant:
             return version
-    return known[0] if known else None
+    return next(iter(coloured or known), None)
 
 
 def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 from airflow.policies import hookimpl
 
 from mwaa_bluegreen import settings
+from mwaa_bluegreen.since import since_of
 
 UNGUARDED_TAG, GUARDED_TAG = "bluegreen:unguarded", "bluegreen:guarded"
 
@@ -47,10 +48,12 @@ def dag_policy(dag: Any) -> None:
 def inject(dag: Any, observe: bool = False) -> None:
     """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no roots.
 
-    Raises ValueError if the DAG has another task of that name.
+    Raises ValueError if the DAG has another task of that name, and ConfigurationInvalid for a tag that cannot be obeyed.
     """
     from mwaa_bluegreen.guard import TASK_ID, Guard
 
+    if not observe:  # which breaks nothing, and says in its log what would
+        since_of(dag.tags)
     present = dag.task_dict.get(TASK_ID)
     if present is None and TASK_ID in dag.task_group.used_group_ids:
         raise ValueError(_taken(dag, TASK_ID))

@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from mwaa_bluegreen.errors import ConfigurationInvalid
+from mwaa_bluegreen.since import SINCE_TAG
 
 CONF_KEY = "bluegreen_instant"
-"""Key of a manual run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
+"""Key of a run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
 
 
-def instant_of(dag_run: Any) -> tuple[datetime, str]:
-    """The instant of a DAG run, and in words which one it is.
+def instant_of(dag_run: Any, since: datetime | None = None) -> tuple[datetime, str]:
+    """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`).
 
-    A scheduled run: its tick, which both environments know alike and which never moves. Any other run exists in one
+    A scheduled run: its tick, which both environments know alike and which never moves; or what the DAG's tag says, for
+    ticks older than the DAG. Any other run exists in one
     environment only: its start. (Not `run_after`: that of a backfill, and of a manual run with a logical date, may
     lie years back.) Raises ConfigurationInvalid if the run says nothing usable.
     """
@@ -24,10 +26,14 @@ def instant_of(dag_run: Any) -> tuple[datetime, str]:
     if kind == "scheduled":
         for attribute in ("run_after", "data_interval_end"):  # Airflow 3, Airflow 2
             instant = getattr(dag_run, attribute, None)
+            if instant is not None and since is not None and instant < since:
+                return since, f"{SINCE_TAG} of the DAG; {attribute} of a scheduled run lies before it"
             if instant is not None:
                 return instant, f"{attribute} of a scheduled run"
     handed_on = (dag_run.conf or {}).get(CONF_KEY) if isinstance(dag_run.conf or {}, Mapping) else None
-    if kind == "manual" and handed_on is not None:
+    # Whatever Airflow calls a run that another one started; the words grow with its versions. Not a backfill, whose one conf
+    # is copied into runs of many ticks.
+    if kind not in ("scheduled", "backfill") and handed_on is not None:
         return _parsed(handed_on), f"{CONF_KEY} of the run's conf"
     if dag_run.start_date is None:
         raise ConfigurationInvalid(f"the {kind} run {dag_run.run_id} has neither a tick nor a start; run it by a scheduler")

@@ -72,6 +72,12 @@ def test_a_wrong_mode_is_an_import_error_that_says_what_is_allowed(bag: Any) -> 
     assert "allowed are all, tagged, observe, off" in "".join(errors.values())
 
 
+def test_a_tag_since_that_cannot_be_obeyed_is_an_import_error_but_for_an_observer(bag: Any) -> None:
+    source = "with DAG('d', start_date=WHEN, schedule=None, tags=['bluegreen:since=yesterday']):\n    Empty(task_id='e')"
+    assert "allowed is one tag bluegreen:since=" in "".join(bag(source).import_errors.values())
+    assert bag(source, "observe").import_errors == {}
+
+
 def test_a_name_that_is_taken_is_an_import_error_that_says_what_to_do(bag: Any) -> None:
     for source in [
         "with DAG('d', start_date=WHEN, schedule=None):\n    Empty(task_id='bluegreen_guard')",

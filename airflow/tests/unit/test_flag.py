@@ -114,15 +114,52 @@ def test_a_flag_made_again_between_the_two_calls_is_not_mixed_with_its_predecess
 
 
 @pytest.mark.parametrize("value", ["Blue", "blue ", "red", "1"])
-def test_a_value_that_is_no_colour_executes_nothing(store: Store, value: str) -> None:
-    written = store.put("blue")
+def test_a_version_without_a_colour_is_never_in_force(store: Store, value: str) -> None:
+    written = store.put("green")
     time.sleep(0.01)
     garbage = store.put(value)
-    with pytest.raises(FlagInvalid, match=f"version 2 holds '{value}'; allowed are blue and green"):
-        store.flag.owner(garbage + seconds(61))
-    with pytest.raises(FlagInvalid):
-        store.flag.owner(garbage)
-    assert store.flag.owner(written) == Owner("blue", 1)  # runs before it keep their owner
+    # The colour before it stays in force, before and after the garbage is a minute old, and the run's line says why.
+    for instant in (written, garbage, garbage + seconds(1), garbage + seconds(61)):
+        assert store.flag.owner(instant) == Owner("green", 1), instant
+    broken = store.flag.ownership(garbage + seconds(61)).broken
+    assert broken is not None
+    assert f"version 2 holds {value!r}, no colour: the version before it stays in force" in broken
+    time.sleep(0.01)
+    # Once it is repaired, whatever to, what was due meanwhile still has its owner.
+    repaired = store.put("blue")
+    store.seconds += CACHE_SECONDS + 1
+    assert store.flag.owner(garbage) == Owner("green", 1)
+    assert store.flag.owner(repaired) == Owner("blue", 3)
+    assert store.flag.ownership(repaired).broken is None
+
+
+def test_garbage_makes_no_answer_final(store: Store) -> None:
+    # No failover can be back-dated to before the garbage, but one can give a later run to the other colour.
+    store.put("green")
+    time.sleep(0.01)
+    garbage = store.put("purple")
+    assert store.flag.ownership(garbage - seconds(0.005)).is_final
+    assert not store.flag.ownership(garbage + seconds(1)).is_final
+
+
+def test_the_history_behind_garbage_is_read_once(store: Store) -> None:
+    store.put("green")
+    time.sleep(0.01)
+    garbage = store.put("purple")
+    later = garbage + seconds(61)
+    assert store.calls(lambda: [store.flag.owner(later) for _ in range(5)]).count(HISTORY) == 1
+
+
+@pytest.mark.parametrize("value", ["Blue", "red"])
+def test_a_flag_that_never_held_a_colour_executes_nothing(store: Store, value: str) -> None:
+    garbage = store.put(value)
+    for instant in (garbage, garbage + seconds(61)):
+        with pytest.raises(FlagInvalid, match=f"version 1 holds '{value}'; allowed are blue and green"):
+            store.flag.owner(instant)
+    time.sleep(0.01)
+    store.put("green")
+    store.seconds += CACHE_SECONDS + 1
+    assert store.flag.owner(garbage) == Owner("green", 2)
 
 
 @pytest.mark.parametrize("operation", [GET, HISTORY])

@@ -107,6 +107,17 @@ def test_what_cannot_be_known_is_unknown_and_says_what_to_do(
     assert trouble not in public
 
 
+def test_a_broken_flag_shows_the_colour_that_stays_in_force_and_what_to_do(store: Store) -> None:
+    store.put("green", "made by hand")
+    store.put("purple", "a slip")
+    seen = look(soon())
+    assert (seen.word, seen.version, seen.why) == ("STANDBY", 1, "made by hand")
+    public, private = page(seen, logged_in=False), page(seen, logged_in=True)
+    assert "write blue or green into it" in public
+    assert "purple" not in public
+    assert "version 2 holds &#x27;purple&#x27;, no colour" in private
+
+
 def test_a_fault_of_ours_is_unknown_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mark, "shared_flag", lambda *_: 1 / 0)
     seen = look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from mwaa_bluegreen.errors import ConfigurationInvalid
 from mwaa_bluegreen.flag import shared_flag
 from mwaa_bluegreen.run import instant_of
 from mwaa_bluegreen.settings import Settings
+from mwaa_bluegreen.since import since_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 START = NOON + timedelta(minutes=5)
@@ -94,6 +96,77 @@ def test_the_instant_of_a_run(given: SimpleNamespace, instant: datetime) -> None
 def test_an_instant_handed_on_that_cannot_be_read_is_refused(text: Any) -> None:
     with pytest.raises(ConfigurationInvalid, match="give an instant with a time zone"):
         instant_of(run("manual", conf={"bluegreen_instant": text}))
+
+
+@pytest.mark.parametrize("kind", ["manual", "operator_triggered", "asset_triggered", "word_of_tomorrow"])
+def test_a_handed_on_instant_wins_whatever_airflow_calls_the_run(kind: str) -> None:
+    assert instant_of(run(kind, run_after=START, conf={"bluegreen_instant": "2026-11-23T12:00:00Z"}))[0] == NOON
+
+
+def test_a_backfill_belongs_to_its_start_whatever_its_conf_says() -> None:
+    # One conf is copied into every run of it.
+    assert instant_of(run("backfill", conf={"bluegreen_instant": "2026-11-23T12:00:00Z"}))[0] == START
+
+
+SINCE = "bluegreen:since=2026-11-23T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "instant"),
+    [
+        (run("scheduled", run_after=NOON - timedelta(days=30)), NOON - timedelta(hours=1)),
+        (run("scheduled", run_after=None, data_interval_end=NOON - timedelta(days=30)), NOON - timedelta(hours=1)),
+        (run("scheduled", run_after=NOON - timedelta(hours=1)), NOON - timedelta(hours=1)),
+        (run("scheduled", run_after=NOON), NOON),
+        (run("manual", run_after=NOON - timedelta(days=30)), START),
+    ],
+)
+def test_ticks_older_than_the_dags_tag_belong_to_the_tags_instant(given: SimpleNamespace, instant: datetime) -> None:
+    assert instant_of(given, since_of([SINCE, "team:orders"], NOON))[0] == instant
+
+
+@pytest.mark.parametrize("tags", [None, [], ["bluegreen:unguarded", "since=2026-11-23T11:00:00Z"]])
+def test_a_dag_without_the_tag_has_no_such_instant(tags: list[str] | None) -> None:
+    assert since_of(tags) is None
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["bluegreen:since"],
+        ["bluegreen:since="],
+        ["bluegreen:since 2026-11-23T11:00:00Z"],
+        ["bluegreen:since=yesterday"],
+        ["bluegreen:since=2026-11-23"],
+        ["bluegreen:since=2026-11-23T11:00:00"],
+        ["bluegreen:since= 2026-11-23T11:00:00Z"],
+        ["bluegreen:since=0000-01-01T00:00:00Z"],
+        ["bluegreen:since=2999-01-01T00:00:00Z"],
+        [SINCE, "bluegreen:since=2026-11-23T12:00:00Z"],
+    ],
+)
+def test_a_tag_that_cannot_be_obeyed_is_refused_with_what_is_allowed(tags: list[str]) -> None:
+    with pytest.raises(ConfigurationInvalid, match="allowed is one tag bluegreen:since=<instant with a time zone") as refused:
+        since_of(tags, NOON)
+    assert repr(tags[0]) in str(refused.value)
+
+
+def test_old_ticks_of_a_new_dag_are_decided_by_its_tag(store: Store) -> None:
+    store.put("blue")
+    time.sleep(0.01)
+    old = datetime.now(timezone.utc)
+    time.sleep(0.01)
+    store.put("green")
+    time.sleep(0.01)
+    new = datetime.now(timezone.utc)
+    time.sleep(0.01)
+    catch_up = run("scheduled", run_after=old)
+    tags = [f"bluegreen:since={new.isoformat()}"]
+    assert decide(catch_up, Settings("green", settle_seconds=0)).action == "skip"
+    tagged = decide(catch_up, Settings("green", settle_seconds=0), tags=tags)
+    assert (tagged.action, tagged.instant) == ("execute", new)
+    assert "bluegreen:since of the DAG; run_after of a scheduled run lies before it" in tagged.line
+    assert decide(catch_up, Settings("blue", settle_seconds=0), tags=tags).action == "skip"
 
 
 def test_a_run_without_any_instant_is_refused() -> None:

@@ -298,10 +298,13 @@ fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
 fn flag_fault(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     let missing = detail.is_of_missing_flag(letter.place);
     letter.heading("WHAT HAPPENED");
-    letter.paragraph(
-        "The flag does not say which colour is active. DAGs that ask it find no answer, and nothing fails over until it \
-         is put right.",
-    );
+    letter.paragraph(if missing {
+        "The flag does not say which colour is active. No DAG that asks it executes, and nothing fails over until it is put \
+         right."
+    } else {
+        "The flag does not say which colour is active. Guarded DAGs go on under the colour before; others that ask the flag \
+         find no answer, and nothing fails over until it is put right."
+    });
     letter.heading("WHY");
     letter.paragraph(&detail.reason());
     letter.heading("WHAT TO DO");

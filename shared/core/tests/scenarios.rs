@@ -368,6 +368,29 @@ fn stored_value_is_no_colour() {
     }
 }
 
+/// Garbage for half a minute, put right by the watcher: what was due in between has an owner all the time.
+#[test]
+fn runs_due_while_the_flag_held_garbage() {
+    let garbage = flag("purple", 2, 3600);
+    let mut store = Store {
+        versions: vec![entry(1, "blue", 7200, None), entry(2, "purple", 3600, None)],
+        ..Store::with_flag(&garbage)
+    };
+    let due = after(ago(3600), seconds(10));
+    let owned = |store: &Store| owner(&store.versions, due).unwrap();
+    assert_eq!(owned(&store).value.colour(), Some(Colour::Blue), "while it stands");
+    store.now = ago(3570);
+    let mut restore = Switching::new(
+        &Policy::default(),
+        &garbage,
+        intent("watcher-1", Kind::Restore, Colour::Blue),
+        store.now,
+    );
+    switched(store.run(&mut restore, &[]));
+    assert_eq!(owned(&store).value.colour(), Some(Colour::Blue), "once it is repaired");
+    assert_eq!(owned(&store).version, FlagVersion(1));
+}
+
 #[test]
 fn parameter_deleted() {
     let decision = tick().blue(dead()).flag(FlagState::Missing).decide();
