@@ -190,6 +190,15 @@ class Pair:
         found = self.client("ssm").get_parameters(Names=[f"{self.root}/{name}"])["Parameters"]
         return found[0]["Value"] if found else None
 
+    def memory(self, field: str) -> Any:
+        """One field of what only the watcher remembers."""
+        text = self.parameter("memory")
+        return json.loads(text).get(field) if text else None
+
+    def change_memory(self, field: str, value: Any) -> None:
+        text = json.dumps({**json.loads(self.parameter("memory") or "{}"), field: value})
+        self.client("ssm").put_parameter(Name=f"{self.root}/memory", Value=text, Type="String", Overwrite=True)
+
     def records(self) -> dict[str, dict[str, Any]]:
         """The transition records by name."""
         pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=f"{self.root}/transitions")

@@ -166,9 +166,8 @@ def delete_it(pair: Pair, was: Start) -> None:
     """So long ago that SSM would let it be made again."""
     pair.delete_flag()
     pair.tick()
-    said = json.loads(pair.parameter("announced"))
-    said["since"] = (datetime.now(timezone.utc) - timedelta(seconds=WAIT + 1)).isoformat().replace("+00:00", "Z")
-    pair.client("ssm").put_parameter(Name=f"{pair.root}/announced", Value=json.dumps(said), Type="String", Overwrite=True)
+    since = (datetime.now(timezone.utc) - timedelta(seconds=WAIT + 1)).isoformat().replace("+00:00", "Z")
+    pair.change_memory("announced", {**pair.memory("announced"), "since": since})
 
 
 def it_is_made_again(pair: Pair, was: Start) -> list[str]:
@@ -181,7 +180,7 @@ def it_is_made_again(pair: Pair, was: Start) -> list[str]:
 
 def all_is_calm(pair: Pair) -> None:
     assert pair.tick()["decision"] == "none"
-    assert pair.parameter("announced") is None, "what was announced is over"
+    assert pair.memory("announced") is None, "what was announced is over"
 
 
 def hold(pair: Pair, was: Start) -> None:

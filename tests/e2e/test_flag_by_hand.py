@@ -112,7 +112,7 @@ def test_garbage_in_the_flag_blocks_is_told_once_and_can_be_repaired(pair: Pair,
     assert pair.stands_at()[0] == "green"
     answer = pair.tick()
     assert (answer["decision"], answer["active"]) == ("none", "green")
-    assert pair.parameter("announced") is None, "forgotten, so that the next fault is told again"
+    assert pair.memory("announced") is None, "forgotten, so that the next fault is told again"
     with pytest.raises(ClientError, match="ParameterPatternMismatchException"):
         pair.write_by_hand("purple")
 

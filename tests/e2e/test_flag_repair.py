@@ -39,7 +39,7 @@ def test_a_garbled_flag_is_put_back_told_and_audited(mended: Pair):
     assert (event["kind"], event["from"], event["to"]) == ("restore", '"purple"', "green")
     mended.wait_until_audited(4)
     assert mended.statistic("Sum", "Transitions", Kind="restore") == 1
-    assert mended.tick()["decision"] == "none" and mended.parameter("announced") is None
+    assert mended.tick()["decision"] == "none" and mended.memory("announced") is None
     assert len({fault["id"] for fault in mended.audit("Flag Fault")}) == 1
 
 

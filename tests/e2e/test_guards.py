@@ -27,7 +27,7 @@ def test_both_unhealthy_stays_and_is_told_once(pair: Pair):
     pair.heal("green")
     assert pair.tick()["decision"] == "failover", "the next look finds the way free"
     assert pair.stands_at() == ("green", 2)
-    assert pair.tick()["decision"] == "none" and pair.parameter("announced") is None
+    assert pair.tick()["decision"] == "none" and pair.memory("announced") is None
 
 
 @pytest.mark.parametrize("status, name", [

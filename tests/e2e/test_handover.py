@@ -169,7 +169,7 @@ def test_the_watcher_tells_once(watched: Pair):
     watched.tick()
     watched.tick()
     assert len(watched.audit("Run Handover")) == 1
-    assert json.loads(watched.parameter("handover")) == {"transition": f"v2-{flag.milliseconds}"}
+    assert watched.memory("handover") == {"transition": f"v2-{flag.milliseconds}"}
     watched.ask(to="blue", force=True)
     watched.wait_until_audited(3)
     time.sleep(1)
@@ -183,7 +183,7 @@ def test_it_waits_for_the_time_set_and_a_first_flag_hands_nothing_over(deploy: D
     pair.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
     time.sleep(1)
     pair.tick()
-    assert "handover:v1" not in str(pair.audit("Run Handover")) and "v1-" in pair.parameter("handover")
+    assert "handover:v1" not in str(pair.audit("Run Handover")) and "v1-" in pair.memory("handover")["transition"]
     pair.configure("health-watcher", HANDOVER_REPORT_SECONDS="3600")
     pair.ask(to="green")
     pair.tick()
@@ -195,13 +195,13 @@ def test_it_waits_for_the_time_set_and_a_first_flag_hands_nothing_over(deploy: D
 @pytest.mark.parametrize("fault", ["kill-caller", "kill-caller-after"])
 @pytest.mark.parametrize("service, operation", [("events", "PutEvents"), ("ssm", "PutParameter")])
 def test_a_crash_tells_it_again_under_one_id(watched: Pair, fault: str, service: str, operation: str):
-    match = f"{watched.root}/handover" if service == "ssm" else None
+    match = f"{watched.root}/memory" if service == "ssm" else None
     watched.aws.add_fault(fault, service, operation, match=match, times=1)
     assert watched.invoke("health-watcher", {})[1], "it was killed"
     watched.tick()
     events = watched.wait_for_audit("Run Handover")
     assert len({event["id"] for event in events}) == 1
-    assert watched.parameter("handover")
+    assert watched.memory("handover")
 
 
 def test_a_dead_environment_does_not_fail_the_tick(watched: Pair):

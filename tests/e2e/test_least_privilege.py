@@ -78,7 +78,7 @@ def test_every_path_of_every_function_is_allowed(guarded: Pair):
     assert {("sns", "Publish", 200)} == {(call["service"], call["operation"], call["status"])
                                          for call in pair.calls("change-listener") if call["service"] == "sns"}
     asked = {(call["service"], call["operation"]) for call in pair.calls("health-watcher")}
-    assert {("ssm", "GetParameters"), ("ssm", "PutParameter"), ("ssm", "DeleteParameter"), ("ssm", "GetParameterHistory"),
+    assert {("ssm", "GetParameters"), ("ssm", "PutParameter"), ("ssm", "GetParameterHistory"),
             ("events", "PutEvents"), ("monitoring", "DescribeAlarms"), ("monitoring", "GetMetricData")} <= asked
 
 

@@ -232,11 +232,11 @@ def watched(twins: Pair) -> Pair:
 
 
 def standing(pair: Pair) -> dict[str, Any]:
-    return json.loads(pair.parameter("readiness"))
+    return pair.memory("readiness")
 
 
 def test_the_watcher_remembers_and_tells_when_it_turns_red_and_when_it_is_over(watched: Pair):
-    assert watched.parameter("readiness") is None
+    assert watched.memory("readiness") is None
     began = datetime.now(timezone.utc)
     scheduled_tick(watched)
     first = standing(watched)
@@ -291,8 +291,7 @@ def test_a_check_that_was_missed_is_made_up_for(watched: Pair):
         time.sleep(1)
     for minutes, is_checked in (715, False), (725, True):
         at = (datetime.now(timezone.utc) - timedelta(minutes=minutes)).isoformat()
-        watched.client("ssm").put_parameter(Name=f"{watched.root}/readiness", Overwrite=True,
-                                            Value=json.dumps({**standing(watched), "at": at}))
+        watched.change_memory("readiness", {**standing(watched), "at": at})
         scheduled_tick(watched)
         assert (standing(watched)["at"] != at) == is_checked, minutes
 
@@ -313,7 +312,7 @@ def test_a_throttle_sounds_no_all_clear(watched: Pair):
 def test_a_crash_while_telling_loses_nothing_and_repeats_under_one_id(watched: Pair, fault: str, at: str):
     service = "events" if at == "PutEvents" else "ssm"
     watched.environment("green", dags=2)
-    watched.aws.add_fault(fault, service, at, match=f"{watched.root}/readiness" if service == "ssm" else None, times=1)
+    watched.aws.add_fault(fault, service, at, match=f"{watched.root}/memory" if service == "ssm" else None, times=1)
     event = json.loads((EVENTS / "tick-schedule.json").read_text())
     assert watched.invoke("health-watcher", event)[1], "it was killed"
     scheduled_tick(watched)
@@ -326,14 +325,14 @@ def test_a_crash_while_telling_loses_nothing_and_repeats_under_one_id(watched: P
 
 def test_only_scheduled_ticks_with_a_healthy_active_check(watched: Pair):
     watched.tick()
-    assert watched.parameter("readiness") is None
+    assert watched.memory("readiness") is None
     watched.environment("blue", scheduler="unhealthy")
     scheduled_tick(watched)
-    assert watched.parameter("readiness") is None
+    assert watched.memory("readiness") is None
     watched.environment("blue", scheduler="running")
     watched.configure("health-watcher", READINESS_INTERVAL_MINUTES="0")
     scheduled_tick(watched)
-    assert watched.parameter("readiness") is None
+    assert watched.memory("readiness") is None
 
 
 def test_the_stored_score_is_published_between_checks(watched: Pair):

@@ -513,23 +513,21 @@ UNBOUNDED = {
     "ec2:UnassignPrivateIpAddresses": "the same",
 }
 
-FLAG, HOLD, HOLD_TOLD, AUDITED, ANNOUNCED = "active-environment", "hold", "hold-told", "audited", "announced"
-ACKNOWLEDGED, DRILL, LAST_ACTIVE, READINESS = "acknowledged", "drill", "last-active", "readiness"
-DRILL_OVERDUE, HANDOVER = "drill-overdue", "handover"
+FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-told", "audited", "memory"
+ACKNOWLEDGED, DRILL, LAST_ACTIVE = "acknowledged", "drill", "last-active"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 LIST_OF_PARTS = ("managed-dags", "managed-dags/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE, HANDOVER, MANAGED_DAGS, RECORDS}
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, MEMORY, DRILL, LAST_ACTIVE, MANAGED_DAGS, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
         "ssm:GetParameters": READ | {HOLD_TOLD, PARTS},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
-        "ssm:PutParameter": {FLAG, RECORDS, HOLD_TOLD, AUDITED, ANNOUNCED, DRILL, LAST_ACTIVE, READINESS, DRILL_OVERDUE,
-                             HANDOVER, MANAGED_DAGS, PARTS},
+        "ssm:PutParameter": {FLAG, RECORDS, HOLD_TOLD, AUDITED, MEMORY, DRILL, LAST_ACTIVE, MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {ANNOUNCED, RECORDS, MANAGED_DAGS, PARTS},
+        "ssm:DeleteParameter": {RECORDS, MANAGED_DAGS, PARTS},
     },
     "SwitchHandlerRole": {
         "ssm:GetParameters": READ | {PARTS},

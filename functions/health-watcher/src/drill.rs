@@ -9,6 +9,7 @@ use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, Stage, stage};
 use bluegreen_core::flag::{Version, versions};
 use bluegreen_core::health::Verdict;
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::memory::Field;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::{Kind, Trigger};
@@ -199,5 +200,9 @@ pub(crate) async fn tell_overdue(shell: &Shell, look: &Look, now: Timestamp) -> 
     let undelivered = FunctionError::undelivered("telling that a drill is overdue");
     let event = audit::drill_overdue(subject, last, shell.settings.drill.overdue_days, now);
     shell.bus.send(&[event]).await.map_err(&undelivered)?;
-    shell.store.put_drill_overdue(last).await.map_err(undelivered)
+    shell
+        .store
+        .remember(&observed.memory, Field::DrillOverdue, Some(json!(last)))
+        .await
+        .map_err(undelivered)
 }

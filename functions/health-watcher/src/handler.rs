@@ -16,6 +16,7 @@ use bluegreen_core::decision::{
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::replay::RecordedTick;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
@@ -484,30 +485,27 @@ async fn announce(
         flag: flag.clone(),
         guards: look.decision.blocked_by(),
     });
+    let remember = |value: Option<Value>| shell.store.remember(&observed.memory, Field::Announced, value);
     match notice(observed.announced.as_deref(), topic, now) {
         Notice::Quiet => Ok(()),
-        Notice::Forget => shell
-            .store
-            .forget_announced()
+        Notice::Forget => remember(None)
             .await
             .map_err(FunctionError::undelivered("forgetting what was announced")),
-        Notice::Remember(announcement) => {
-            let text = json!(announcement).to_string();
-            shell
-                .store
-                .put_announced(text)
-                .await
-                .map_err(FunctionError::undelivered("remembering what may have to be announced"))
-        }
+        Notice::Remember(announcement) => remember(Some(json!(announcement)))
+            .await
+            .map_err(FunctionError::undelivered("remembering what may have to be announced")),
         Notice::Say(announcement) => {
             // Remembered before it is said, so that a repeat after a crash carries the same id.
-            let unsaid = json!(Announcement {
+            let unsaid = Announcement {
                 said: false,
                 ..announcement.clone()
-            })
-            .to_string();
-            if observed.announced.as_deref() != Some(unsaid.as_str()) {
-                let remembered = shell.store.put_announced(unsaid).await;
+            };
+            let is_remembered = observed
+                .announced
+                .as_deref()
+                .is_some_and(|before| serde_json::from_str(before).is_ok_and(|before: Announcement| before == unsaid));
+            if !is_remembered {
+                let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
             let evidence = json!({"verdicts": look.verdicts});
@@ -532,10 +530,7 @@ async fn announce(
                 .send(&[event])
                 .await
                 .map_err(FunctionError::undelivered("announcing what a person should know"))?;
-            let text = json!(announcement).to_string();
-            shell
-                .store
-                .put_announced(text)
+            remember(Some(json!(announcement)))
                 .await
                 .map_err(FunctionError::undelivered("remembering what was announced"))
         }

@@ -10,6 +10,7 @@ use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::audit;
 use bluegreen_core::handover::{Period, compare, last_hand_over};
+use bluegreen_core::memory::Field;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
 use bluegreen_core::time::{elapsed, to_milliseconds};
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
     }
     shell
         .store
-        .put_handover(json!({"transition": standing}).to_string())
+        .remember(&observed.memory, Field::Handover, Some(json!({"transition": standing})))
         .await
         .map_err(FunctionError::undelivered("remembering that the hand-over was told"))
 }

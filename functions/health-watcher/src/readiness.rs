@@ -6,11 +6,12 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
-use bluegreen_aws::parameter_store::Observed;
+use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::health::{Assessment, Verdict, assess};
+use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
 use bluegreen_core::time::{elapsed, minutes};
@@ -101,7 +102,7 @@ pub(crate) async fn keep(
     let metric = Metric::readiness_score(turn.standing.score, now);
     let (published, told) = tokio::join!(
         shell.metrics.publish(std::slice::from_ref(&metric)),
-        tell(shell, &turn, &check)
+        tell(shell, &observed.memory, &turn, &check)
     );
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "the readiness score was not published");
@@ -122,7 +123,7 @@ fn is_due(interval: u32, now: Timestamp) -> bool {
 ///
 /// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
 /// has stopped looking, for one free request an hour.
-async fn tell(shell: &Shell, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
+async fn tell(shell: &Shell, memory: &Remembered, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
     let subject = shell.subject();
     let overtaken = turn
         .overtaken
@@ -131,10 +132,10 @@ async fn tell(shell: &Shell, turn: &Turn, check: &Readiness) -> Result<(), Funct
     if let Some(event) = overtaken {
         send(shell, &[event]).await?;
     }
-    put(shell, &turn.standing).await?;
+    put(shell, memory, &turn.standing).await?;
     if let Some(event) = changed_event(subject, &turn.standing, Some(check)) {
         send(shell, &[event]).await?;
-        put(shell, &turn.standing.said()).await?;
+        put(shell, memory, &turn.standing.said()).await?;
     }
     Ok(())
 }
@@ -144,11 +145,11 @@ async fn send(shell: &Shell, events: &[audit::AuditEvent]) -> Result<(), Functio
     shell.bus.send(events).await.map_err(undelivered)
 }
 
-async fn put(shell: &Shell, standing: &Standing) -> Result<(), FunctionError> {
+async fn put(shell: &Shell, memory: &Remembered, standing: &Standing) -> Result<(), FunctionError> {
     let undelivered = FunctionError::undelivered("remembering the standby's readiness");
     shell
         .store
-        .put_readiness(json!(standing).to_string())
+        .remember(memory, Field::Readiness, Some(json!(standing)))
         .await
         .map_err(undelivered)
 }

@@ -1,6 +1,7 @@
 //! Parameter Store: the flag, its records and the small memories beside it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::SdkError;
@@ -13,12 +14,14 @@ use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, StoredHold};
+use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::parameters::{ParameterNames, as_value};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::clients::retries;
 use crate::error::classify;
@@ -49,7 +52,7 @@ pub struct Observed {
     pub audited: Option<Audited>,
     /// When a person last acknowledged automatic failovers by a release.
     pub acknowledged: Option<Timestamp>,
-    /// What was announced once.
+    /// What was announced once. This, like readiness, overdue drill and hand-over, is a field of the memory.
     pub announced: Option<String>,
     /// The drill under way, or the last one.
     pub drill: Option<String>,
@@ -61,6 +64,17 @@ pub struct Observed {
     pub handover: Option<String>,
     /// Which DAGs are to run, and how far pausing and unpausing have come.
     pub managed_dags: Option<String>,
+    /// What only the watcher remembers, to be added to.
+    pub memory: Remembered,
+}
+
+/// The watcher's memory as one look found it, and what this tick has put into it since.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    found: Memory,
+    /// Of the parameter; 0 if there was none.
+    version: i64,
+    added: Arc<Mutex<BTreeMap<Field, Option<Value>>>>,
 }
 
 impl ParameterStore {
@@ -81,15 +95,13 @@ impl ParameterStore {
             self.names.hold(),
             self.names.audited(),
             self.names.acknowledged(),
-            self.names.announced(),
+            self.names.memory(),
             self.names.drill(),
-            self.names.readiness(),
-            self.names.drill_overdue(),
-            self.names.handover(),
             self.names.managed_dags(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
+        let (memory, version) = memory(found.remove(&self.names.memory()));
         Ok(Observed {
             flag: found
                 .remove(self.names.flag())
@@ -114,23 +126,52 @@ impl ParameterStore {
             acknowledged: found
                 .remove(&self.names.acknowledged())
                 .and_then(|parameter| instant(parameter.last_modified_date()?)),
-            announced: found
-                .remove(&self.names.announced())
-                .and_then(|parameter| parameter.value),
+            announced: memory.text(Field::Announced),
             drill: found.remove(&self.names.drill()).and_then(|parameter| parameter.value),
-            readiness: found
-                .remove(&self.names.readiness())
-                .and_then(|parameter| parameter.value),
-            drill_overdue: found
-                .remove(&self.names.drill_overdue())
-                .and_then(|parameter| parameter.value()?.parse().ok()),
-            handover: found
-                .remove(&self.names.handover())
-                .and_then(|parameter| parameter.value),
+            readiness: memory.text(Field::Readiness),
+            drill_overdue: memory
+                .get(Field::DrillOverdue)
+                .and_then(|value| value.as_str()?.parse().ok()),
+            handover: memory.text(Field::Handover),
             managed_dags: found
                 .remove(&self.names.managed_dags())
                 .and_then(|parameter| parameter.value),
+            memory: Remembered {
+                found: memory,
+                version,
+                added: Arc::default(),
+            },
         })
+    }
+
+    /// Puts something into one field of the watcher's memory, or forgets what it holds.
+    ///
+    /// Two ticks may write at once, and Parameter Store cannot compare and swap. So the memory is read again right before
+    /// it is written: a tick that has looked for half a minute takes nothing back that another has put there meanwhile.
+    /// What is left is the time between these two requests. What is lost in it is said once more by the next tick, under
+    /// another id; nothing that must happen once only is kept here.
+    pub async fn remember(&self, memory: &Remembered, field: Field, value: Option<Value>) -> Result<(), Failure> {
+        // Held until it is written, for the parts of one tick do this beside each other.
+        let mut added = memory.added.lock().await;
+        added.insert(field, value);
+        let name = self.names.memory();
+        let read = self.get(vec![name.clone()]).await;
+        let mut newest = match read.map(|mut found| self::memory(found.remove(&name))) {
+            Ok((found, version)) if version >= memory.version => found,
+            // A replica that lags behind what was seen, or no answer.
+            _ => memory.found.clone(),
+        };
+        for (field, value) in added.iter() {
+            newest.set(*field, value.clone());
+        }
+        let (text, left_out) = newest.to_stored();
+        if !left_out.is_empty() {
+            tracing::warn!(
+                left_out = left_out.join(","),
+                "the memory did not fit its parameter: what was left out is said again"
+            );
+        }
+        self.put(name, text).await
     }
 
     /// Creates a transition record; the create-only put is the claim.
@@ -355,11 +396,6 @@ impl ParameterStore {
         Ok(false)
     }
 
-    /// Remembers that a person was told how old the last proof is.
-    pub async fn put_drill_overdue(&self, last: Timestamp) -> Result<(), Failure> {
-        self.put(self.names.drill_overdue(), last.to_string()).await
-    }
-
     /// Remembers the drill under way, or how the last one ended.
     pub async fn put_drill(&self, drill: &Drill) -> Result<(), Failure> {
         self.put(self.names.drill(), json!(drill).to_string()).await
@@ -439,16 +475,6 @@ impl ParameterStore {
         .await
     }
 
-    /// Remembers the last check of the standby's readiness.
-    pub async fn put_readiness(&self, text: String) -> Result<(), Failure> {
-        self.put(self.names.readiness(), text).await
-    }
-
-    /// Remembers the transition whose hand-over was reported.
-    pub async fn put_handover(&self, text: String) -> Result<(), Failure> {
-        self.put(self.names.handover(), text).await
-    }
-
     /// Remembers which DAGs are to run, and how far that has come.
     pub async fn put_managed_dags(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.managed_dags(), text).await
@@ -502,16 +528,6 @@ impl ParameterStore {
             }
         }
         Ok(())
-    }
-
-    /// Remembers what has been announced.
-    pub async fn put_announced(&self, text: String) -> Result<(), Failure> {
-        self.put(self.names.announced(), text).await
-    }
-
-    /// Forgets what has been announced.
-    pub async fn forget_announced(&self) -> Result<(), Failure> {
-        self.delete(self.names.announced()).await
     }
 
     /// Removes the record of a version that SSM has forgotten.
@@ -578,6 +594,13 @@ fn unparsable(message: &str) -> Failure {
         passing: true,
         cause: Cause::new(CauseKind::Unparsable, message),
     }
+}
+
+/// The memory, and the version of its parameter.
+fn memory(parameter: Option<Parameter>) -> (Memory, i64) {
+    let version = parameter.as_ref().map_or(0, Parameter::version);
+    let value = parameter.and_then(|parameter| parameter.value);
+    (value.as_deref().map(Memory::read).unwrap_or_default(), version)
 }
 
 fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {

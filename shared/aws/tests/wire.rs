@@ -24,6 +24,7 @@ use bluegreen_core::audit::AuditEvent;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
 use bluegreen_core::health::{Answer, CauseKind, EnvironmentAnswer, Evidence};
+use bluegreen_core::memory::Field;
 use bluegreen_core::settings::Settings;
 use bluegreen_core::switch::Reply;
 use ciborium::Value as Cbor;
@@ -533,7 +534,8 @@ async fn one_call_observes_flag_hold_and_memories() {
         {"Name": "/mwaa/blue-green/active-environment", "Value": "Blue ", "Version": 7, "LastModifiedDate": 1_795_430_000.123},
         {"Name": "/mwaa/blue-green/hold", "Value": "{}", "Version": 2, "LastModifiedDate": 1_795_430_000.0},
         {"Name": "/mwaa/blue-green/audited", "Value": "6", "Version": 6, "LastModifiedDate": 1_795_420_000.0},
-    ], "InvalidParameters": ["/mwaa/blue-green/announced"]});
+        {"Name": "/mwaa/blue-green/memory", "Value": r#"{"drill_overdue":"2026-11-01T00:00:00Z","readiness":7}"#, "Version": 3},
+    ], "InvalidParameters": ["/mwaa/blue-green/drill"]});
     on_ssm(
         &server,
         "GetParameters",
@@ -555,8 +557,98 @@ async fn one_call_observes_flag_hold_and_memories() {
         (Some("{}"), Some(("{}".to_owned(), "v2-1795430000000".to_owned())))
     );
     assert_eq!(observed.audited.unwrap().version, FlagVersion(6));
-    assert_eq!(observed.announced, None);
+    assert_eq!((observed.announced, observed.handover), (None, None));
+    assert_eq!(observed.readiness.as_deref(), Some("7"));
+    assert_eq!(observed.drill_overdue.unwrap().to_string(), "2026-11-01T00:00:00Z");
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+/// What `remember` puts, with the memory found at first, and then right before writing.
+async fn remembered(found: &Value, before_writing: ResponseTemplate, fields: &[(Field, Option<Value>)]) -> Vec<Value> {
+    let server = MockServer::start().await;
+    let first = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [found]}));
+    let get = header("x-amz-target", "AmazonSSM.GetParameters");
+    Mock::given(get)
+        .respond_with(first)
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    on_ssm(&server, "GetParameters", before_writing).await;
+    on_ssm(
+        &server,
+        "PutParameter",
+        ResponseTemplate::new(200).set_body_json(json!({"Version": 9})),
+    )
+    .await;
+    let store = store(&server).await;
+    let observed = store.observe().await.unwrap();
+    // Beside each other, as the parts of a tick do it.
+    let puts = fields
+        .iter()
+        .map(|(field, value)| store.remember(&observed.memory, *field, value.clone()));
+    for put in futures_util::future::join_all(puts).await {
+        put.unwrap();
+    }
+    let requests = server.received_requests().await.unwrap();
+    let puts = requests.iter().filter_map(|request| {
+        let body: Value = request.body_json().unwrap();
+        (body["Name"] == "/mwaa/blue-green/memory")
+            .then(|| serde_json::from_str(body["Value"].as_str().unwrap()).unwrap())
+    });
+    puts.collect()
+}
+
+fn stored_memory(version: i64, value: &Value) -> Value {
+    json!({"Name": "/mwaa/blue-green/memory", "Value": value.to_string(), "Version": version})
+}
+
+#[tokio::test]
+async fn a_tick_takes_back_nothing_that_another_has_remembered_meanwhile() {
+    let found = stored_memory(
+        4,
+        &json!({"announced": {"said": true}, "readiness": {"score": 40}, "of_tomorrow": 1}),
+    );
+    let newer = stored_memory(
+        5,
+        &json!({"announced": {"said": false}, "readiness": {"score": 40}, "of_tomorrow": 2}),
+    );
+    let newer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [newer]}));
+    let fields = [
+        (Field::Readiness, Some(json!({"score": 100}))),
+        (Field::Handover, Some(json!("v2"))),
+    ];
+    assert_eq!(
+        remembered(&found, newer, &fields).await.last().unwrap(),
+        &json!({"announced": {"said": false}, "readiness": {"score": 100}, "of_tomorrow": 2, "handover": "v2"})
+    );
+}
+
+#[tokio::test]
+async fn a_reading_that_is_older_than_what_was_seen_or_none_costs_no_field() {
+    let found = stored_memory(4, &json!({"announced": {"said": true}, "of_tomorrow": 1}));
+    let stale = stored_memory(3, &json!({"announced": {"said": false}}));
+    for (name, before_writing) in [
+        (
+            "stale",
+            ResponseTemplate::new(200).set_body_json(json!({"Parameters": [stale]})),
+        ),
+        (
+            "not there yet",
+            ResponseTemplate::new(200).set_body_json(json!({"Parameters": []})),
+        ),
+        ("throttled", error(400, "ThrottlingException")),
+        ("denied", error(400, "AccessDeniedException")),
+    ] {
+        // The second sees the first's only because both are of one tick.
+        let fields = [(Field::Handover, Some(json!("v2"))), (Field::Announced, None)];
+        let puts = remembered(&found, before_writing, &fields).await;
+        assert_eq!(
+            puts.last().unwrap(),
+            &json!({"handover": "v2", "of_tomorrow": 1}),
+            "{name}"
+        );
+        assert_eq!(puts.len(), 2, "{name}");
+    }
 }
 
 #[tokio::test]

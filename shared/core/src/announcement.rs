@@ -44,7 +44,7 @@ impl Subject {
     }
 }
 
-/// A topic as the `announced` parameter remembers it.
+/// A topic as the memory keeps it in its field `announced`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The topic.

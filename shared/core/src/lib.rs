@@ -14,6 +14,7 @@ pub mod flag;
 pub mod handover;
 pub mod health;
 pub mod hold;
+pub mod memory;
 pub mod metric;
 pub mod notification;
 pub mod ownership;

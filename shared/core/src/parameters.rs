@@ -3,17 +3,14 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 12] = [
+const OURS: [&str; 9] = [
     "hold",
     "hold-told",
     "audited",
     "acknowledged",
-    "announced",
     "drill",
     "last-active",
-    "readiness",
-    "drill-overdue",
-    "handover",
+    "memory",
     "managed-dags",
     "transitions",
 ];
@@ -101,11 +98,6 @@ impl ParameterNames {
         format!("{}/acknowledged", self.root)
     }
 
-    /// What has been announced once and need not be announced again.
-    pub fn announced(&self) -> String {
-        format!("{}/announced", self.root)
-    }
-
     /// The drill under way, or the last one.
     pub fn drill(&self) -> String {
         format!("{}/drill", self.root)
@@ -116,19 +108,9 @@ impl ParameterNames {
         format!("{}/last-active", self.root)
     }
 
-    /// The last proof whose age a person was told of.
-    pub fn drill_overdue(&self) -> String {
-        format!("{}/drill-overdue", self.root)
-    }
-
-    /// The last check of the standby's readiness.
-    pub fn readiness(&self) -> String {
-        format!("{}/readiness", self.root)
-    }
-
-    /// The transition whose hand-over was reported last.
-    pub fn handover(&self) -> String {
-        format!("{}/handover", self.root)
+    /// What only the watcher remembers.
+    pub fn memory(&self) -> String {
+        format!("{}/memory", self.root)
     }
 
     /// Which DAGs are to run, and how far pausing and unpausing have come.

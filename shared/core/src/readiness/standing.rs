@@ -1,6 +1,6 @@
-//! What the watcher remembers of the last check: the `readiness` parameter, and when a person is told.
+//! What the watcher remembers of the last check, in the field `readiness` of its memory, and when a person is told.
 //!
-//! A person is told when the level turns red, when something more turns red, and when it leaves red. The parameter is written before the event is sent,
+//! A person is told when the level turns red, when something more turns red, and when it leaves red. It is written before the event is sent,
 //! with a note of what is to be said, and again after it: a crash in between says it once more under the same id.
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::audit::{self, AuditEvent};
 use crate::colour::Colour;
 use crate::time::to_milliseconds;
 
-/// The `readiness` parameter.
+/// The field `readiness` of the memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The score.
@@ -54,7 +54,7 @@ pub struct Turn {
 }
 
 impl Standing {
-    /// Reads the parameter. One that cannot be read counts as none: twice said beats never.
+    /// Reads the field. One that cannot be read counts as none: twice said beats never.
     #[must_use]
     pub fn read(stored: &str) -> Option<Self> {
         serde_json::from_str(stored).ok()
