@@ -347,6 +347,7 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
                     .map(|at| format!("from {}", moment_and_age(at, now)))
                     .unwrap_or_default(),
             ),
+            ("back-dated", text(answer, "back_dating.why").to_owned()),
             ("hold until", text(answer, "hold.until").to_owned()),
             (
                 "drill",

@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use bluegreen_core::colour::Colour;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -28,6 +27,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   mwaa-bluegreen status
   mwaa-bluegreen switch --to green --reason 'upgrade of blue'
+  mwaa-bluegreen failover --to green --reason 'blue executes nothing'
   mwaa-bluegreen rollback
   mwaa-bluegreen hold --minutes 120 --reason 'network maintenance'
   mwaa-bluegreen --to green --region us-east-2          the same as switch --to green
@@ -130,6 +130,11 @@ pub(crate) enum Command {
     Status,
     /// Make a colour the active one
     Switch(Switch),
+    /// Declare the active colour failed: the standby takes over, also the runs that the active has missed
+    ///
+    /// Counts from the last moment the active was known healthy, as an automatic failover does. Neither a hold nor the cooldown
+    /// nor the budget stops it; a standby that is not healthy does, and an active that is. For planned work use switch.
+    Failover(Failover),
     /// Go back to the colour before the present one
     Rollback(Rollback),
     /// The flag's newest versions
@@ -215,6 +220,25 @@ pub(crate) struct Switch {
     pub(crate) reason: Option<String>,
     /// Skip the guards, never the claim
     #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) expect: Expect,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    #[command(flatten)]
+    pub(crate) verify: Verify,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Failover {
+    /// The colour that is to take over [default: the one that stands by; --force wants it named]
+    #[arg(long, value_name = "COLOUR", value_parser = colour)]
+    pub(crate) to: Option<Colour>,
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Skip the guards, never the claim
+    #[arg(long, requires = "to")]
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) expect: Expect,
@@ -432,26 +456,6 @@ pub(crate) fn is_endpoint(given: &str) -> bool {
 
 /// Reads the arguments. The habit --to green without a command means switch.
 pub(crate) fn read(given: Vec<OsString>) -> Result<Cli, clap::Error> {
-    read_with_habit(given).map_err(|error| if is_failover(&error) { no_failover() } else { error })
-}
-
-/// Whether the word failover is what is wrong.
-fn is_failover(error: &clap::Error) -> bool {
-    [ContextKind::InvalidSubcommand, ContextKind::InvalidArg]
-        .iter()
-        .any(|kind| matches!(error.get(*kind), Some(ContextValue::String(word)) if word == "failover"))
-}
-
-/// A failover is the watcher's. What a person who types it wants is a switch, and not the handover that clap would propose.
-fn no_failover() -> clap::Error {
-    clap::Error::raw(
-        ErrorKind::InvalidSubcommand,
-        "there is no command failover: `mwaa-bluegreen switch --to <colour>` switches at once, `mwaa-bluegreen status` says \
-         which colour is active\n",
-    )
-}
-
-fn read_with_habit(given: Vec<OsString>) -> Result<Cli, clap::Error> {
     let as_given = Cli::try_parse_from(&given);
     let Err(error) = as_given else { return as_given };
     let has_to = given.iter().any(|word| is_to(word));
@@ -605,23 +609,27 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_for_a_failover_is_shown_the_switch() {
+    fn a_failover_may_leave_its_colour_out_but_not_with_force() {
+        for (line, to, force) in [
+            ("failover", None, false),
+            ("failover --to green --yes", Some(Colour::Green), false),
+            ("--pair orders failover --to blue --force", Some(Colour::Blue), true),
+        ] {
+            let Command::Failover(failover) = parse(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!((failover.to, failover.force), (to, force), "{line}");
+        }
+        let told = parse("failover --force").unwrap_err().to_string();
+        assert!(told.contains("--to <COLOUR>"), "{told}");
         for line in [
-            "failover",
-            "failover --to green --yes",
-            "--pair orders failover",
-            "failover --help",
+            "failover --to purple",
+            "failover green",
+            "failover --minutes 5",
             "--to green failover",
         ] {
-            let error = parse(line).unwrap_err();
-            assert!(error.use_stderr(), "{line}");
-            let told = error.to_string();
-            assert!(told.contains("there is no command failover"), "{line}: {told}");
-            assert!(told.contains("`mwaa-bluegreen switch --to <colour>`"), "{line}: {told}");
-            assert!(!told.contains("handover"), "{line}: {told}");
+            assert!(parse(line).is_err(), "{line}");
         }
-        let told = parse("--to purple --reason failover").unwrap_err().to_string();
-        assert!(!told.contains("no command"), "{told}");
     }
 
     #[test]

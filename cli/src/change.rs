@@ -9,7 +9,9 @@ use bluegreen_core::colour::Colour;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, at, code_of, drill_line, instant, number, text};
-use crate::arguments::{Consent, Drill, DrillMode, Expect, Hold, Initialize, Release, Rollback, Switch, Verify};
+use crate::arguments::{
+    Consent, Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify,
+};
 use crate::confirm::{Question, must_ask};
 use crate::failure::{Failure, exit};
 use crate::road::Answered;
@@ -30,6 +32,16 @@ pub(crate) async fn switch(session: &Session, options: Switch) -> Result<u8, Fai
     request.insert("to".to_owned(), json!(options.to));
     guarded(&mut request, options.force, &options.expect);
     let to = Some(options.to);
+    switch_flag(session, request, to, options.force, &options.consent, &options.verify).await
+}
+
+pub(crate) async fn failover(session: &Session, options: Failover) -> Result<u8, Failure> {
+    let mut request = request("failover", options.reason, &options.consent);
+    if let Some(to) = options.to {
+        request.insert("to".to_owned(), json!(to));
+    }
+    guarded(&mut request, options.force, &options.expect);
+    let to = options.to;
     switch_flag(session, request, to, options.force, &options.consent, &options.verify).await
 }
 
@@ -101,6 +113,7 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
         Some(to) => Question::Colour {
             to,
             over_objections: false,
+            is_failover: false,
         },
         None => Question::Word {
             word: "drill",
@@ -223,10 +236,15 @@ async fn switch_flag(
     consent: &Consent,
     verify: &Verify,
 ) -> Result<u8, Failure> {
+    let is_failover = is_action(&request, "failover");
     let question = |dry_run: &Value| {
         let over_objections = force && answer::has_objections(dry_run);
         match to.or_else(|| other_colour(dry_run)) {
-            Some(to) => Question::Colour { to, over_objections },
+            Some(to) => Question::Colour {
+                to,
+                over_objections,
+                is_failover,
+            },
             None => Question::Word {
                 word: "rollback",
                 to_do: "go back".to_owned(),
@@ -251,6 +269,10 @@ async fn switch_flag(
         ));
     }
     Ok(code)
+}
+
+fn is_action(request: &Map<String, Value>, action: &str) -> bool {
+    request.get("action").and_then(Value::as_str) == Some(action)
 }
 
 fn other_colour(answer: &Value) -> Option<Colour> {
@@ -288,7 +310,7 @@ async fn agreed(
     // What was looked at is what is changed: another write since then refuses this one.
     let flag_changes = matches!(
         request.get("action").and_then(Value::as_str),
-        Some("switch" | "rollback" | "drill")
+        Some("switch" | "failover" | "rollback" | "drill")
     );
     if flag_changes && let Some(expect) = as_seen(&dry_run.value) {
         request.insert("expect".to_owned(), expect);
@@ -329,12 +351,17 @@ fn plan(
         Question::Colour { to, .. } => Some(to.as_str()),
         _ => None,
     };
-    let is_drill = request.get("action").and_then(Value::as_str) == Some("drill");
+    let is_drill = is_action(request, "drill");
     if let Some(to) = to {
         rows.push(("from, to", format!("{active} (version {version}) -> {to}")));
+        let back_dating = text(dry_run, "back_dating.why");
         rows.push((
             "in force",
-            "some seconds after the write (SwitchLeadSeconds, 10 by default)".to_owned(),
+            if back_dating.is_empty() {
+                "some seconds after the write (SwitchLeadSeconds, 10 by default)".to_owned()
+            } else {
+                back_dating.to_owned()
+            },
         ));
         let stay = if active.is_empty() {
             "where they are".to_owned()

@@ -12,6 +12,8 @@ pub(crate) enum Question {
         to: Colour,
         /// Guards object, and will be skipped.
         over_objections: bool,
+        /// The active is declared failed.
+        is_failover: bool,
     },
     /// The same where the colour is not known beforehand.
     Word { word: &'static str, to_do: String },
@@ -23,6 +25,9 @@ impl Question {
     pub(crate) fn prompt(&self) -> String {
         match self {
             Self::YesOrNo { to_do } => format!("{to_do}? [y/N] "),
+            Self::Colour {
+                to, is_failover: true, ..
+            } => format!("Type {} to fail over to {to}: ", self.wanted()),
             Self::Colour { to, .. } => format!("Type {} to switch to {to}: ", self.wanted()),
             Self::Word { to_do, .. } => format!("Type {} to {to_do}: ", self.wanted()),
         }
@@ -33,6 +38,7 @@ impl Question {
             Self::Colour {
                 to,
                 over_objections: true,
+                ..
             } => format!("force {to}"),
             Self::Colour { to, .. } => to.to_string(),
             Self::Word { word, .. } => (*word).to_owned(),
@@ -72,10 +78,12 @@ mod tests {
         let plain = Question::Colour {
             to: Colour::Green,
             over_objections: false,
+            is_failover: false,
         };
         let forced = Question::Colour {
             to: Colour::Green,
             over_objections: true,
+            is_failover: true,
         };
         let restore = Question::Word {
             word: "rollback",
@@ -106,7 +114,7 @@ mod tests {
             }
         }
         assert_eq!(plain.prompt(), "Type green to switch to green: ");
-        assert_eq!(forced.prompt(), "Type force green to switch to green: ");
+        assert_eq!(forced.prompt(), "Type force green to fail over to green: ");
     }
 
     #[test]

@@ -112,6 +112,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
 async fn with_session(session: &Session, command: Command) -> Result<u8, Failure> {
     let request = match command {
         Command::Switch(options) => return change::switch(session, options).await,
+        Command::Failover(options) => return change::failover(session, options).await,
         Command::Rollback(options) => return change::rollback(session, options).await,
         Command::Drill(options) => return change::drill(session, options).await,
         Command::Hold(options) => return change::hold(session, options).await,

@@ -16,7 +16,7 @@ README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README, re.M | re.S)
 ASK = next(block for block in BLOCKS if block.startswith("ask()"))
 ASKED = [line for block in BLOCKS for line in block.splitlines() if line.startswith("ask ")]
-OUTCOMES = ["status", "would_switch", "switched", "switched", "switched", "switched", "held", "released", "succeeded", "ready",
+OUTCOMES = ["status", "would_switch", "switched", "switched", "switched", "refused", "switched", "held", "released", "succeeded", "ready",
             "handover", "history", None]
 
 

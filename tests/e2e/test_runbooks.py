@@ -460,12 +460,12 @@ def test_a_dead_active_that_nobody_replaces(deploy: Deploy, book: Book, why: str
         lose(pair, "blue")
         assert pair.ask(action="status")["verdicts"]["blue"]["verdict"] == "unknown"
     book(pair)
-    assert pair.stands_at() == ("green", 2) and kinds(pair)[-1] == "switch"
+    assert pair.stands_at() == ("green", 2) and kinds(pair)[-1] == "failover"
     book.rest(pair)
 
 
 @runs("emergency-failover.md", "A hold stops it")
-def test_a_person_switches_under_a_hold(deploy: Deploy, book: Book):
+def test_a_person_fails_over_under_a_hold(deploy: Deploy, book: Book):
     pair = dead_active(deploy)
     pair.hold()
     assert objecting(pair) == pair.tick()["blocked_by"] == ["hold"]
@@ -474,7 +474,7 @@ def test_a_person_switches_under_a_hold(deploy: Deploy, book: Book):
 
 
 @runs("emergency-failover.md", "The cooldown stops it")
-def test_a_person_switches_in_the_cooldown(deploy: Deploy, book: Book):
+def test_a_person_fails_over_in_the_cooldown(deploy: Deploy, book: Book):
     pair = settled(deploy, active="green")
     pair.ask(to="blue")
     pair.fail("blue")
@@ -498,7 +498,7 @@ def test_a_person_acknowledges_the_failovers_of_today(deploy: Deploy, book: Book
 
 
 @runs("emergency-failover.md", "A drill is under way")
-def test_a_drill_whose_colour_died_is_ended_by_a_rollback(deploy: Deploy, book: Book):
+def test_a_drill_whose_colour_died_is_ended_by_a_failover(deploy: Deploy, book: Book):
     pair = settled(deploy, CooldownSeconds="3600")
     assert pair.ask(action="drill", hold_minutes=60)["outcome"] == "pending"
     pair.fail("green")
@@ -508,7 +508,7 @@ def test_a_drill_whose_colour_died_is_ended_by_a_rollback(deploy: Deploy, book: 
 
 
 @runs("emergency-failover.md", "Lambda does not answer")
-def test_a_switch_without_lambda(deploy: Deploy, book: Book):
+def test_a_failover_without_lambda(deploy: Deploy, book: Book):
     pair = dead_active(deploy)
     beforehand = Book(SECTIONS[INDEX, "Before you need it"], 0, book.home)
     beforehand.rest(pair)
@@ -516,7 +516,7 @@ def test_a_switch_without_lambda(deploy: Deploy, book: Book):
     book.rest(pair)
     pair.aws.clear_faults()
     assert pair.stands_at() == ("green", 2)
-    assert only(pair.wait_for_audit(version=2))["kind"] == ("switch" if len(book.todo[0].splitlines()[0].split("direct")) > 1 else "external")
+    assert only(pair.wait_for_audit(version=2))["kind"] == ("failover" if len(book.todo[0].splitlines()[0].split("direct")) > 1 else "external")
 
 
 @runs("emergency-failover.md", "Go back")
@@ -558,6 +558,7 @@ def test_a_label_is_taken_off(deploy: Deploy, book: Book):
         pair.write_by_hand("blue")
     pair.client("ssm").label_parameter_version(Name=pair.flag_name, ParameterVersion=1, Labels=["golden"])
     rest(pair)
+    pair.fail("blue")
     book(pair)
     assert pair.stands_at() == ("blue", 100)
     book(pair)

@@ -191,7 +191,7 @@ def test_it_shows_every_kind_of_transition(body: dict[str, Any]) -> None:
 
 
 # Guards that only stand in the way of a request or of a drill, never of a failover.
-NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "drill-alarm", "active-unhealthy", "readiness", "claim"}
+NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "drill-alarm", "active-unhealthy", "active-healthy", "readiness", "claim"}
 
 
 def test_it_shows_every_guard_that_can_block_a_failover(body: dict[str, Any]) -> None:
@@ -249,7 +249,7 @@ def test_the_runbook_can_be_pasted_into_a_shell(stack: Stack, body: dict[str, An
     requests = [json.loads(shlex.split(command)[1]) for command in commands]
     assert all(shlex.split(command)[0] == "ask" for command in commands)
     actions = {request.get("action", "switch") for request in requests}
-    assert actions == {"status", "check", "switch", "rollback", "hold", "release", "drill", "history", "handover"}
+    assert actions == {"status", "check", "switch", "failover", "rollback", "hold", "release", "drill", "history", "handover"}
     assert stack.environment["FLAG_PARAMETER"] in panel["markdown"]
 
 

@@ -733,6 +733,7 @@ def test_outputs_give_the_commands_that_a_user_needs() -> None:
         "InitializeCommand",
         "StatusCommand",
         "SwitchToGreenCommand",
+        "FailoverCommand",
         "RollbackCommand",
         "HoldCommand",
         "ReleaseCommand",

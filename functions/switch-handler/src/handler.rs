@@ -5,12 +5,13 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::request::{self, Request};
 use serde_json::Value;
 
-use crate::{check, drill, handover, hold, initialize, report, switch};
+use crate::{check, drill, failover, handover, hold, initialize, report, switch};
 
 /// Answers one request.
 pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     match request::read(&event, invocation.started)? {
         Request::Switch(request) => switch::switch(shell, request, invocation).await,
+        Request::Failover(request) => failover::failover(shell, request, invocation).await,
         Request::Rollback(request) => switch::rollback(shell, request, invocation).await,
         Request::Hold(request) => hold::hold(shell, request, invocation).await,
         Request::Release(request) => hold::release(shell, request, invocation).await,

@@ -3,6 +3,7 @@
 mod check;
 mod dags;
 mod drill;
+mod failover;
 mod handler;
 mod handover;
 mod hold;

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::dags;
 
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
-const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// A forced one does not wait for what it will not heed.
 const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
@@ -138,11 +138,11 @@ pub(crate) async fn rollback(
     guard_and_carry_out(shell, &flag, &observed, evidence.of(to), wanted, invocation).await
 }
 
-fn evidence_time(force: bool) -> Duration {
+pub(crate) fn evidence_time(force: bool) -> Duration {
     if force { FORCED_EVIDENCE_TIME } else { EVIDENCE_TIME }
 }
 
-fn no_flag(invocation: &Invocation) -> Value {
+pub(crate) fn no_flag(invocation: &Invocation) -> Value {
     let advice = NO_FLAG;
     let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
     Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation)
@@ -275,7 +275,7 @@ async fn keep(
     Ok(answer)
 }
 
-async fn carry_out(
+pub(crate) async fn carry_out(
     shell: &Shell,
     flag: &FlagObservation,
     (managed_dags, force): (Option<&str>, bool),

@@ -155,6 +155,8 @@ pub fn transition(
         "flag": subject.flag,
         "version": entry.version,
         "kind": kind,
+        // Tells a failover that a person asked for from an automatic one.
+        "declared_by_person": version.is_declared_failover(),
         "from": from,
         "to": entry.value.colour().map_or_else(|| entry.value.to_string(), |colour| colour.to_string()),
         "reason": record.map_or_else(|| reason_of(version), |record| record.reason.clone()),

@@ -61,14 +61,14 @@ pub struct RecentFailovers {
 }
 
 impl RecentFailovers {
-    /// Counts them. A switch by a person, or a release, acknowledges all that came before it.
+    /// Counts them. A switch or a failover by a person, or a release, acknowledges all that came before it.
     #[must_use]
     pub fn count(versions: &[Version], acknowledged: Option<Timestamp>, now: Timestamp) -> Self {
         let earliest = before(now, DAY).max(acknowledged.unwrap_or(Timestamp::MIN));
         let unacknowledged = versions
             .iter()
             .rev()
-            .take_while(|version| version.entry.modified >= earliest && !version.kind().is_by_a_person())
+            .take_while(|version| version.entry.modified >= earliest && !version.is_by_a_person())
             // A retried write is not a second failover.
             .filter(|version| {
                 matches!(
@@ -119,6 +119,8 @@ pub enum GuardName {
     DrillAlarm,
     /// A drill wants an active colour that works.
     ActiveUnhealthy,
+    /// A failover by a person wants an active colour that is not known to work.
+    ActiveHealthy,
     /// The check of the standby's readiness found nothing red.
     Readiness,
     /// No claim stands out of the present version.
@@ -143,6 +145,7 @@ impl GuardName {
             Self::BlockedWindow => "blocked-window",
             Self::DrillAlarm => "drill-alarm",
             Self::ActiveUnhealthy => "active-unhealthy",
+            Self::ActiveHealthy => "active-healthy",
             Self::Readiness => "readiness",
             Self::Claim => "claim",
         }
@@ -438,6 +441,37 @@ pub fn switch_guards(
     guards
 }
 
+/// The guards of a failover that a person asks for: the person declares the active failed, so neither a hold nor the cooldown
+/// nor the budget is asked, and a drill ends. What nobody may declare is that the standby works, nor that an active failed
+/// whose signals say that it works.
+#[must_use]
+pub fn declared_failover_guards(
+    observation: &FlagObservation,
+    control: &SwitchControl<'_>,
+    active: (Colour, &Assessment),
+    standby: (Colour, &Assessment),
+) -> Vec<Guard> {
+    let mut guards = vec![flag_guard(observation), hold_guard(control.hold, false)];
+    if let Some(drill) = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation)) {
+        let detail = format!(
+            "a drill of {} is under way since {} (id {}); a failover ends it",
+            drill.to,
+            to_second(drill.started_at),
+            drill.id
+        );
+        guards.push(Guard::new(GuardName::Drill, true, detail));
+    }
+    let (colour, assessment) = active;
+    let is_healthy = assessment.verdict == Verdict::Healthy;
+    let mut detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
+    if is_healthy {
+        detail.push_str("; a planned change is a switch; if you know that it does not work, use force");
+    }
+    guards.push(Guard::new(GuardName::ActiveHealthy, !is_healthy, detail));
+    guards.push(standby_guard(standby.0, standby.1));
+    guards
+}
+
 fn flag_missing_advice() -> String {
     "no parameter of this name; if this pair is new, invoke the switch-handler with {\"action\":\"initialize\"}; if it \
      was deleted, say which colour is active: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
@@ -455,7 +489,9 @@ pub(crate) fn mode_guard(policy: &Policy) -> Option<Guard> {
     })
 }
 
-pub(crate) fn flag_guard(observation: &FlagObservation) -> Guard {
+/// Objects where the flag holds no colour.
+#[must_use]
+pub fn flag_guard(observation: &FlagObservation) -> Guard {
     match observation.value {
         FlagValue::Valid(colour) => Guard::new(
             GuardName::FlagInvalid,

@@ -181,6 +181,27 @@ pub fn finished_by(description: &str) -> Option<String> {
     Some(request_id.to_owned())
 }
 
+/// How the reason of a failover begins that a person asked for. No reason of the watcher begins so: its own name the colour
+/// that is unhealthy.
+const DECLARED: &str = "declared by a person: ";
+
+/// The reason of a failover that a person asked for, so that every reader of it, and of the Description that begins with it,
+/// can tell it from an automatic one.
+#[must_use]
+pub fn declared_reason(reason: &str) -> String {
+    format!("{DECLARED}{reason}")
+}
+
+/// Whether a reason, or the sentence of a Description, is that of a failover which a person asked for.
+#[must_use]
+pub fn is_declared(sentence: &str) -> bool {
+    let own = sentence
+        .strip_prefix(FINISHED)
+        .and_then(|finished| finished.split_once("; "))
+        .map_or(sentence, |(_, own)| own);
+    own.starts_with(DECLARED)
+}
+
 /// The sentence of a Description, without kind and tail.
 #[must_use]
 pub fn sentence_of(description: &str) -> &str {
@@ -271,6 +292,23 @@ impl Version {
             Origin::Ours { kind, .. } | Origin::Repeat { kind, .. } => *kind,
             Origin::External => Kind::External,
         }
+    }
+
+    /// Whether it is a failover that a person asked for.
+    #[must_use]
+    pub fn is_declared_failover(&self) -> bool {
+        self.kind() == Kind::Failover
+            && self
+                .entry
+                .description
+                .as_deref()
+                .is_some_and(|description| is_declared(sentence_of(description)))
+    }
+
+    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it.
+    #[must_use]
+    pub fn is_by_a_person(&self) -> bool {
+        self.kind().is_by_a_person() || self.is_declared_failover()
     }
 }
 
@@ -383,6 +421,42 @@ mod tests {
             description(Kind::Failover, "blue is dead", &tail),
             "failover: blue is dead [effective_from=2026-11-23T10:12:44Z record=v13-1764]"
         );
+    }
+
+    #[test]
+    fn a_failover_by_a_person_is_told_from_an_automatic_one() {
+        let at_noon = at("2026-11-23T12:00:00Z");
+        let version = |kind: Kind, sentence: &str| {
+            let tail = Tail {
+                effective_from: at_noon,
+                record: "v2-1".into(),
+            };
+            let text = description(kind, sentence, &tail);
+            versions(&[entry(2, "green", "2026-11-23T12:00:00Z", Some(&text))]).remove(0)
+        };
+        let declared = declared_reason("blue is dead, says ana");
+        let long = declared_reason(&"x".repeat(3000));
+        for (kind, sentence, expected) in [
+            (Kind::Failover, declared.as_str(), true),
+            (Kind::Failover, long.as_str(), true),
+            (Kind::Failover, &finishing_sentence("r-7", &declared), true),
+            (Kind::Failover, "blue is unhealthy: declared by a person: no", false),
+            (
+                Kind::Failover,
+                &finishing_sentence("r-7", "blue is unhealthy: alarm; declared by a person: x"),
+                false,
+            ),
+            (Kind::Switch, declared.as_str(), false),
+            (Kind::DrillReturn, declared.as_str(), false),
+        ] {
+            let version = version(kind, sentence);
+            assert_eq!(version.is_declared_failover(), expected, "{kind}: {sentence:.60}");
+            assert_eq!(
+                version.is_by_a_person(),
+                expected || kind == Kind::Switch,
+                "{kind}: {sentence:.60}"
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod announcement;
 pub mod audit;
+pub mod back_dating;
 pub mod colour;
 pub mod dag_management;
 pub mod decision;

@@ -86,6 +86,9 @@ fn transition(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     letter.heading("WHAT HAPPENED");
     letter.paragraph(&match kind.as_str() {
         "switch" => format!("A person switched from {from} to {to}."),
+        "failover" if detail.is_declared() => {
+            format!("A person declared that {from} has failed, and {to} took over.")
+        }
         "failover" => format!("{from} was unhealthy and {to} was healthy, so {to} took over by itself."),
         "drill" => format!("A drill has begun: {to} does the work for a while, then {from} gets it back by itself."),
         "drill-return" => format!("The drill is over: {to} does the work again."),
@@ -128,6 +131,8 @@ fn transition(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     transition_advice(letter, &kind, &from, &to, target);
     if from == "nothing" {
         format!("{} {to}", kind.to_uppercase())
+    } else if detail.is_declared() {
+        format!("{} {from} -> {to} (by a person)", kind.to_uppercase())
     } else {
         format!("{} {from} -> {to}", kind.to_uppercase())
     }
@@ -241,9 +246,9 @@ fn guard_advice(letter: &mut Letter<'_>, guard: &str, wanted: Option<Colour>) {
             letter.step(
                 words,
                 &if force {
-                    Ask::ForcedSwitch(wanted)
+                    Ask::ForcedFailover(wanted)
                 } else {
-                    Ask::Switch(wanted)
+                    Ask::Failover(wanted)
                 },
             );
         }
@@ -251,12 +256,13 @@ fn guard_advice(letter: &mut Letter<'_>, guard: &str, wanted: Option<Colour>) {
     match guard {
         "hold" => {
             letter.step("End the hold, and it fails over at the next tick:", &Ask::Release);
-            by_hand(letter, "Or switch in spite of it:", false);
+            by_hand(letter, "Or fail over in spite of it:", false);
         }
-        "cooldown" => by_hand(letter, "Wait for its end, or do not:", true),
+        "cooldown" => by_hand(letter, "Wait for its end, or do not:", false),
         "failover-budget" => {
             letter.paragraph("Look first why it failed over so often.");
             letter.step("Then acknowledge what was, and it may fail over again:", &Ask::Release);
+            by_hand(letter, "Or do it by hand, which acknowledges, too:", false);
         }
         "standby-unhealthy" | "standby-maintenance" | "standby-unknown" => {
             letter.step("See what is wrong with the standby, and repair it:", &Ask::Check);
@@ -286,9 +292,12 @@ fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
          its network, or throttling; the reason above names it.",
     );
     letter.step("What the watcher sees:", &Ask::Status);
-    letter.bullet("If it is dead, switch; a person need not wait for certainty.");
+    letter.bullet(
+        "If it is dead, declare it failed; a person need not wait for certainty. It counts from the last moment of which \
+         something is known, so that the runs missed since then are executed.",
+    );
     for colour in Colour::BOTH {
-        letter.step(&format!("To {colour}:"), &Ask::ForcedSwitch(colour));
+        letter.step(&format!("To {colour}:"), &Ask::Failover(colour));
     }
     letter.heading("TO UNDO IT");
     letter.paragraph("Nothing was changed, so there is nothing to undo.");
@@ -607,6 +616,8 @@ enum Ask {
     Drill,
     Switch(Colour),
     ForcedSwitch(Colour),
+    Failover(Colour),
+    ForcedFailover(Colour),
     Initialize(Colour),
 }
 
@@ -624,6 +635,8 @@ impl Ask {
             Self::Drill => format!("drill --mode probe --reason '{SAY_WHY}'"),
             Self::Switch(to) => format!("switch --to {to} --reason '{SAY_WHY}'"),
             Self::ForcedSwitch(to) => format!("switch --to {to} --force --reason '{SAY_WHY}'"),
+            Self::Failover(to) => format!("failover --to {to} --reason '{SAY_WHY}'"),
+            Self::ForcedFailover(to) => format!("failover --to {to} --force --reason '{SAY_WHY}'"),
             Self::Initialize(to) => format!("initialize --to {to} --force --reason '{SAY_WHY}'"),
         }
     }
@@ -639,6 +652,10 @@ impl Ask {
             Self::Drill => json!({"action": "drill", "mode": "probe", "reason": SAY_WHY}),
             Self::Switch(to) => json!({"to": to, "reason": SAY_WHY}),
             Self::ForcedSwitch(to) => json!({"to": to, "force": true, "reason": SAY_WHY}),
+            Self::Failover(to) => json!({"action": "failover", "to": to, "reason": SAY_WHY}),
+            Self::ForcedFailover(to) => {
+                json!({"action": "failover", "to": to, "force": true, "reason": SAY_WHY})
+            }
             Self::Initialize(to) => json!({"action": "initialize", "to": to, "force": true, "reason": SAY_WHY}),
         }
     }
@@ -816,6 +833,11 @@ impl Detail<'_> {
 
     fn time(&self, path: &str) -> String {
         self.time_if_any(path).unwrap_or_else(|| "an unknown time".to_owned())
+    }
+
+    /// Whether a person asked for this failover.
+    fn is_declared(&self) -> bool {
+        self.at("declared_by_person") == &Value::Bool(true)
     }
 
     fn list(&self, path: &str) -> &[Value] {

@@ -32,10 +32,11 @@ pub const DEFAULT_WINDOW_MINUTES: u32 = 120;
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "switch",
     "status",
     "history",
+    "failover",
     "rollback",
     "drill",
     "hold",
@@ -50,6 +51,8 @@ const ACTIONS: [&str; 10] = [
 pub enum Request {
     /// Make `to` the active colour.
     Switch(SwitchRequest),
+    /// Declare the active colour failed.
+    Failover(FailoverRequest),
     /// Say what stands.
     Status,
     /// Say whether the standby could take over.
@@ -81,6 +84,23 @@ pub enum Request {
 pub struct SwitchRequest {
     /// The colour wanted.
     pub to: Colour,
+    /// Why, in the person's words.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub requested_by: Option<String>,
+    /// Say what would happen, write nothing.
+    pub dry_run: bool,
+    /// Skip the guards, never the claim.
+    pub force: bool,
+    /// What must stand for the request to be carried out.
+    pub expect: Option<Expect>,
+}
+
+/// `{"action":"failover","to":"green"}` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailoverRequest {
+    /// The colour that is to take over; none means whichever stands by.
+    pub to: Option<Colour>,
     /// Why, in the person's words.
     pub reason: Option<String>,
     /// Who asks.
@@ -215,6 +235,7 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
     let action = reader.action();
     let request = match action.as_deref() {
         Some("switch") => reader.switch(),
+        Some("failover") => Some(reader.failover()),
         Some("status") => {
             reader.only("status", &[]);
             Some(Request::Status)
@@ -345,6 +366,31 @@ impl Reader<'_> {
             force,
             expect,
         }))
+    }
+
+    fn failover(&mut self) -> Request {
+        self.only(
+            "failover",
+            &["to", "reason", "requested_by", "dry_run", "force", "expect"],
+        );
+        let request = FailoverRequest {
+            to: self.colour("to"),
+            reason: self.text("reason", MAX_REASON),
+            requested_by: self.text("requested_by", MAX_REQUESTED_BY),
+            dry_run: self.flag("dry_run"),
+            force: self.flag("force"),
+            expect: self.expect(),
+        };
+        // Without guards "the other colour" would be a colour that nobody has looked at: where the watcher, or a repeat of this
+        // request, was a moment faster, it would be the one that has failed.
+        if request.force && !self.fields.contains_key("to") {
+            self.faults.push(
+                "field \"to\" is missing; allowed is \"blue\" or \"green\": with \"force\" the colour that is to take over must \
+                 be named"
+                    .to_owned(),
+            );
+        }
+        Request::Failover(request)
     }
 
     fn hold(&mut self, now: Timestamp) -> Option<Request> {
@@ -554,6 +600,24 @@ mod tests {
     }
 
     #[test]
+    fn a_failover_names_its_colour_or_takes_the_standby() {
+        for (event, to) in [
+            (json!({"action": "failover"}), None),
+            (json!({"action": "failover", "to": "green"}), Some(Colour::Green)),
+            (
+                json!({"action": "failover", "to": "blue", "force": true, "requested_by": "ana"}),
+                Some(Colour::Blue),
+            ),
+        ] {
+            let Ok(Request::Failover(request)) = ask(&event) else {
+                panic!("{event} is not understood")
+            };
+            assert_eq!(request.to, to);
+            assert_eq!(request.force, event.get("force").is_some());
+        }
+    }
+
+    #[test]
     fn every_fault_names_its_field_what_was_given_and_what_is_allowed() {
         for (event, parts) in [
             (
@@ -668,6 +732,15 @@ mod tests {
             (json!({"action": "drill", "hold_minutes": "5"}), "from 1 to 1440"),
             (json!({"action": "drill", "force": true}), "\"force\""),
             (json!({"action": "rollback", "to": "blue"}), "\"to\""),
+            (
+                json!({"action": "failover", "to": "Green"}),
+                "exactly \"blue\" or \"green\"",
+            ),
+            (
+                json!({"action": "failover", "force": true}),
+                "with \"force\" the colour",
+            ),
+            (json!({"action": "failover", "minutes": 5}), "\"minutes\" is not known"),
         ] {
             let message = ask(&event).unwrap_err().to_string();
             assert!(message.contains(part), "{event}: {part} is not in: {message}");

@@ -89,7 +89,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
     });
     let transitions = [
         ("switch", json!({})),
-        ("failover", failover),
+        ("failover", failover.clone()),
         ("drill", json!({"reason": "scheduled drill"})),
         (
             "drill-return",
@@ -131,6 +131,15 @@ fn cases() -> Vec<(String, &'static str, Value)> {
             &json!({"finished_by": "health-watcher", "who": watcher,
                     "warning": "the flag was written by another road between the observation and this write"}),
         ),
+    ));
+    let mut by_a_person = failover;
+    by_a_person["declared_by_person"] = json!(true);
+    by_a_person["reason"] = json!("declared by a person: the workers of blue do nothing");
+    by_a_person["who"] = transition("failover", &json!({}))["who"].clone();
+    cases.push((
+        "transition-failover-by-a-person".to_owned(),
+        "Environment Transition",
+        transition("failover", &by_a_person),
     ));
     let all: Vec<(&str, &str)> = vec![
         ("hold", "held until 2026-11-23T14:00:00Z by ana: network maintenance"),

@@ -11,8 +11,10 @@ mod support;
 
 use bluegreen_core::audit::{Audited, Subject, due, records_to_prune, transition};
 use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Action, FlagState, GuardName, RecentFailovers, SwitchControl, switch_guards};
-use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
+use bluegreen_core::decision::{
+    Action, FlagState, GuardName, RecentFailovers, SwitchControl, declared_failover_guards, switch_guards,
+};
+use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, declared_reason, versions};
 use bluegreen_core::health::{AlarmState, CauseKind, Verdict};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::ownership::owner;
@@ -529,6 +531,64 @@ fn a_person_acknowledges_automatic_failovers() {
         RecentFailovers::count(&versions(&history), None, after(noon(), seconds(86_400))).unacknowledged,
         0
     );
+}
+
+#[test]
+fn a_failover_by_a_person_is_none_of_the_watchers() {
+    let automatic =
+        "failover: blue is unhealthy: x; by health-watcher [effective_from=2026-11-23T11:59:00Z record=v2-1]";
+    let declared = declared_reason("blue is dead");
+    let declared = format!("failover: {declared}; by switch-handler [effective_from=2026-11-23T11:59:30Z record=v3-1]");
+    let described = |version, value, age, description: &str| HistoryEntry {
+        description: Some(description.to_owned()),
+        ..entry(version, value, age, None)
+    };
+    let history = [
+        entry(1, "blue", 7200, None),
+        described(2, "green", 60, automatic),
+        described(3, "blue", 30, &declared),
+    ];
+    let count = |upto: usize| RecentFailovers::count(&versions(&history[..upto]), None, noon()).unacknowledged;
+    assert_eq!(
+        (count(2), count(3)),
+        (1, 0),
+        "it acknowledges, and does not count itself"
+    );
+}
+
+#[test]
+fn a_person_may_declare_what_is_not_known_to_work() {
+    let policy = Policy::default();
+    let hold = HoldState::read(
+        Some(r#"{"until":"2026-11-23T13:00:00Z","reason":"upgrade","by":"ana"}"#),
+        noon(),
+    );
+    let control = SwitchControl {
+        hold: &hold,
+        drill: None,
+    };
+    let objecting = |active: support::Seen, standby: support::Seen| -> Vec<&'static str> {
+        let (active, standby) = (active.assessed(&policy), standby.assessed(&policy));
+        // A moment after the last transition, under a hold.
+        let flag = flag("blue", 12, 5);
+        declared_failover_guards(&flag, &control, (Colour::Blue, &active), (Colour::Green, &standby))
+            .into_iter()
+            .filter(|guard| !guard.passed)
+            .map(|guard| guard.name.as_str())
+            .collect()
+    };
+    for active in [
+        dead(),
+        healthy().scheduler_dead_for(5),
+        healthy().status("UPDATING"),
+        healthy().everything_unknown(CauseKind::Unavailable),
+    ] {
+        assert_eq!(objecting(active.clone(), healthy()), [] as [&str; 0]);
+        assert_eq!(objecting(active.clone(), dead()), ["standby-unhealthy"]);
+        let unknown = healthy().everything_unknown(CauseKind::Throttled);
+        assert_eq!(objecting(active, unknown), ["standby-unknown"]);
+    }
+    assert_eq!(objecting(healthy(), healthy()), ["active-healthy"]);
 }
 
 #[test]

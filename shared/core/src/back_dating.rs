@@ -1,0 +1,172 @@
+//! From when a failover by a person counts, and what that does to the runs around it, in words.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::colour::Colour;
+use crate::health::{Assessment, Verdict};
+use crate::policy::{Policy, Takeover};
+use crate::time::{elapsed, in_seconds, to_milliseconds, to_second};
+
+/// How far a failover reaches back, and why so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackDating {
+    /// When it counts from.
+    pub effective_from: Timestamp,
+    /// How long before its write that is, in seconds; zero if it is not.
+    pub seconds: u64,
+    /// The last instant the colour failed over from was known healthy.
+    pub last_known_healthy: Option<Timestamp>,
+    /// Why then, and what becomes of the runs around it.
+    pub why: String,
+}
+
+/// Tells of a failover from `active` that counts from `effective_from` and is, or would be, written at `written`.
+#[must_use]
+pub fn back_dating(
+    policy: &Policy,
+    (active, assessment): (Colour, &Assessment),
+    previous_effective_from: Option<Timestamp>,
+    effective_from: Timestamp,
+    written: Timestamp,
+) -> BackDating {
+    let to = active.other();
+    let back = elapsed(effective_from, written);
+    let healthy = assessment.last_known_healthy;
+    let lost = format!(
+        "runs that {active} has missed before are executed by nobody; the run report (handover) names those that {to} has made"
+    );
+    let why = match (policy.takeover, healthy) {
+        (Takeover::AtMostOnce, _) => format!(
+            "Takeover is at-most-once, so it counts from {}, after its write, whenever {active} failed: {lost}",
+            to_second(effective_from)
+        ),
+        (Takeover::AtLeastOnce, Some(healthy)) => {
+            let known = to_second(healthy);
+            let since = match previous_effective_from {
+                Some(previous) if to_milliseconds(healthy) < to_milliseconds(previous) => format!(
+                    "{active} was last known healthy at {known}, but is active only since {}, and nothing counts from before \
+                     that",
+                    to_second(previous)
+                ),
+                _ => format!("{active} was last known healthy at {known}"),
+            };
+            format!(
+                "{since}: runs due since {}, {} before the write, are {to}'s; those of them that {active} did execute are \
+                 executed twice",
+                to_second(effective_from),
+                in_seconds(back)
+            )
+        }
+        (Takeover::AtLeastOnce, None) if assessment.verdict == Verdict::Healthy => format!(
+            "by its signals {active} is healthy to this moment, so it counts from its write, {}: if {active} has executed \
+             nothing for longer than that, {lost}",
+            to_second(effective_from)
+        ),
+        (Takeover::AtLeastOnce, None) => format!(
+            "nothing tells when {active} was last healthy, so it counts from its write, {}: {lost}",
+            to_second(effective_from)
+        ),
+    };
+    BackDating {
+        effective_from,
+        seconds: back.as_secs(),
+        last_known_healthy: healthy,
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Reading, Signals};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn assessed(verdict: Verdict, last_known_healthy: Option<&str>) -> Assessment {
+        let silent = Reading::Unknown { detail: String::new() };
+        Assessment {
+            verdict,
+            reasons: Vec::new(),
+            last_known_healthy: last_known_healthy.map(at),
+            ripens_at: None,
+            signals: Signals {
+                status: silent.clone(),
+                scheduler: silent.clone(),
+                heartbeat: silent,
+                alarms: None,
+            },
+            unread_alarms: None,
+        }
+    }
+
+    fn told(policy: &Policy, verdict: Verdict, healthy: Option<&str>, from: &str) -> BackDating {
+        let previous = Some(at("2026-11-23T11:00:00Z"));
+        let written = at("2026-11-23T12:00:00Z");
+        let assessment = assessed(verdict, healthy);
+        back_dating(policy, (Colour::Blue, &assessment), previous, at(from), written)
+    }
+
+    #[test]
+    fn it_says_how_far_back_why_and_what_becomes_of_the_runs() {
+        let policy = Policy::default();
+        let usual = told(
+            &policy,
+            Verdict::Unhealthy,
+            Some("2026-11-23T11:55:00Z"),
+            "2026-11-23T11:55:00Z",
+        );
+        assert_eq!(usual.seconds, 300);
+        assert_eq!(
+            usual.why,
+            "blue was last known healthy at 2026-11-23T11:55:00Z: runs due since 2026-11-23T11:55:00Z, 300 s before the write, \
+             are green's; those of them that blue did execute are executed twice"
+        );
+        let young = told(
+            &policy,
+            Verdict::Suspect,
+            Some("2026-11-23T10:00:00Z"),
+            "2026-11-23T11:00:00Z",
+        );
+        assert!(
+            young.why.starts_with(
+                "blue was last known healthy at 2026-11-23T10:00:00Z, but is active only since 2026-11-23T11:00:00Z, and nothing \
+                 counts from before that: runs due since 2026-11-23T11:00:00Z"
+            ),
+            "{}",
+            young.why
+        );
+        for (verdict, part) in [
+            (
+                Verdict::Unknown,
+                "nothing tells when blue was last healthy, so it counts from its write, 2026-11-23T12:00:00Z: runs that blue \
+                 has missed before are executed by nobody",
+            ),
+            (Verdict::Healthy, "by its signals blue is healthy to this moment"),
+        ] {
+            let blind = told(&policy, verdict, None, "2026-11-23T12:00:00Z");
+            assert!(blind.why.starts_with(part), "{}", blind.why);
+            assert_eq!((blind.seconds, blind.last_known_healthy), (0, None));
+        }
+        let at_most_once = Policy {
+            takeover: Takeover::AtMostOnce,
+            ..policy
+        };
+        let later = told(
+            &at_most_once,
+            Verdict::Unhealthy,
+            Some("2026-11-23T11:55:00Z"),
+            "2026-11-23T12:00:10Z",
+        );
+        assert!(
+            later
+                .why
+                .starts_with("Takeover is at-most-once, so it counts from 2026-11-23T12:00:10Z"),
+            "{}",
+            later.why
+        );
+        assert_eq!(later.seconds, 0);
+    }
+}
