@@ -11,6 +11,8 @@ TOOLS_CARGO := .tools/cargo
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
 AIRFLOW ?= 3.0.6
+# What the package promises to run on: the newest patch of each minor version that MWAA has had since 2.7, and the newest of all.
+AIRFLOW_VERSIONS := 2.7.3 2.9.3 2.10.5 2.11.2 3.0.6 3.3.2
 # `make demo AIRFLOW=1` is the version that the tests have by default.
 ifeq ($(AIRFLOW),1)
 AIRFLOW_VERSION := 3.0.6
@@ -72,7 +74,7 @@ endif
 demo: functions debug ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: test-rust test-model test-local test-template test-airflow test-end-to-end ## all tests, fast ones first
+test: test-rust test-model test-local test-template test-airflow test-airflow-versions test-end-to-end ## all tests, fast ones first
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -112,10 +114,22 @@ test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 
 # All three files mostly wait, so they do it beside each other.
-test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=3.0.6, 2.10.5 or 3.3.2)
+test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=2.10.5)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 3 --dist loadfile airflow/tests/real
+
+# What differs from version to version and takes less than a minute: the policy in a DagBag, and a web server that starts.
+test-airflow-start: tools $(AIRFLOW_PYTHON) ## the policy, and the web server with every option on, with one Airflow version
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 0 airflow/tests/start
+
+test-airflow-versions: tools $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv ## the same with every version promised that test-airflow has not had
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(addprefix test-airflow-start-,$(filter-out $(AIRFLOW_VERSION),$(AIRFLOW_VERSIONS)))
+
+test-airflow-start-%:
+	@echo "== Airflow $*"; $(MAKE) --no-print-directory test-airflow-start AIRFLOW=$*
 
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
@@ -138,4 +152,4 @@ bench: functions ## cold start, memory, calls, sizes and cost, side by side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean

@@ -1,4 +1,5 @@
-"""A real, minimal Airflow environment on this machine: web server and scheduler, SQLite, LocalExecutor, 127.0.0.1 only.
+"""A real, minimal Airflow environment on this machine: web server, scheduler and (Airflow 3) DAG processor, SQLite,
+LocalExecutor, 127.0.0.1 only.
 
     with RealAirflow("blue", python=".../bin/python", dags=..., environment=aws.environment()) as blue:
         run = blue.trigger("plain")
@@ -13,9 +14,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import http.cookiejar
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -148,6 +151,9 @@ class RealAirflow:
             # Not the package's minutes: a test that wants them says so.
             "AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": "0",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            # The files do not change. What else it does, callbacks, it does at once.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
@@ -175,11 +181,11 @@ class RealAirflow:
     # -- processes -----------------------------------------------------------------------------------------------
 
     def start(self, triggerer: bool = False) -> RealAirflow:
-        """From nothing to a web server that answers, and a scheduler. Raises RealAirflowError with the log's end."""
+        """From nothing to a web server that answers, a scheduler and a DAG processor. Raises RealAirflowError with the log's end."""
         try:
             self.prepare()
             self.launch(triggerer)
-            self.wait(self.healthy, "the web server answers and the scheduler is healthy")
+            self.wait(self.healthy, "the web server answers, the scheduler and the DAG processor are healthy")
         except BaseException:
             self.stop()
             raise
@@ -207,7 +213,9 @@ class RealAirflow:
     def launch(self, triggerer: bool = False) -> None:
         if triggerer:
             self._launch("triggerer", "triggerer", "--skip-serve-logs")
-        self._launch("web", "api-server" if self.is_3 else "webserver")
+        self.start_web_server()
+        if self.is_3:  # Airflow 2 has it in the scheduler; it also calls the callbacks of DAGs
+            self._launch("dag-processor", "dag-processor")
         self.start_scheduler()
 
     def stop(self) -> None:
@@ -223,6 +231,9 @@ class RealAirflow:
             self._end(name, number)
         if self._own_home:
             shutil.rmtree(self.home, ignore_errors=True)
+
+    def start_web_server(self) -> None:
+        self._launch("web", "api-server" if self.is_3 else "webserver")
 
     def start_scheduler(self) -> None:
         self._launch("scheduler", "scheduler", "--skip-serve-logs")
@@ -337,7 +348,7 @@ class RealAirflow:
         return self._processes["scheduler"].pid
 
     def healthy(self) -> bool:
-        """The web server answers, and calls the scheduler healthy. Raises RealAirflowError if a process has ended."""
+        """The web server answers, and calls all that was started healthy. Raises RealAirflowError if a process has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise RealAirflowError(f"the {name} of {self.colour} has ended:\n{self.log(name)}")
@@ -345,9 +356,8 @@ class RealAirflow:
             health = self.health()
         except (OSError, RealAirflowError):
             return False
-        return health["metadatabase"]["status"] == "healthy" and (
-            "scheduler" not in self._processes or health["scheduler"]["status"] == "healthy"
-        )
+        started = [part for part in ("scheduler", "dag-processor") if part in self._processes]
+        return all(health[part.replace("-", "_")]["status"] == "healthy" for part in ("metadatabase", *started))
 
     def log(self, name: str) -> str:
         path = self.home / f"{name}.log"
@@ -425,3 +435,25 @@ class RealAirflow:
             return state if state in ("success", "failed") else None
 
         return str(self.wait(final, f"{dag} {run} ends"))
+
+
+class Browser:
+    """Who looks at the web server, with cookies."""
+
+    def __init__(self, environment: RealAirflow) -> None:
+        self.url = environment.url
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        )
+
+    def open(self, path: str, **form: str) -> tuple[str, str]:
+        """Where it ends, and what is shown."""
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with self.opener.open(f"{self.url}{path}", data, timeout=ANSWER_PATIENCE) as answer:
+            return urllib.parse.urlsplit(answer.url).path, answer.read().decode()
+
+    def log_in(self, user: str) -> None:
+        """Airflow 2; the password is the name."""
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.open("/login/")[1])
+        assert token
+        self.open("/login/", username=user, password=user, csrf_token=token[1])

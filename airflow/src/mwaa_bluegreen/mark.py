@@ -230,7 +230,8 @@ def plugin(lookup: configuration.Lookup = configuration.from_airflow) -> Any:
         @cached_property
         def appbuilder_views(self) -> list[Any]:
             """Airflow 2: the page and its entry in the menu."""
-            return [] if airflow_3 else _or_nothing(lambda: [{"name": NAME, "view": _view()}])
+            # Before 2.10 Airflow reads `category` without asking whether it is there; empty is the menu's top level.
+            return [] if airflow_3 else _or_nothing(lambda: [{"name": NAME, "category": "", "view": _view()}])
 
     return BlueGreenMark
 

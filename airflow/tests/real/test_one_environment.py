@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import re
 import time
-import urllib.parse
-import urllib.request
 from datetime import datetime, timedelta, timezone
 
 from conftest import TheFlag
-from real_airflow import ANSWER_PATIENCE, LOCKED, RealAirflow, RealAirflowError
+from real_airflow import LOCKED, Browser, RealAirflow, RealAirflowError
 from runs import GUARD, WORK, count, guard_line, start
 
 
@@ -58,6 +55,15 @@ def test_a_dag_that_opted_out_runs_on_the_standby(blue: RealAirflow, the_flag: T
     run = blue.trigger("unguarded")
     assert blue.finished("unguarded", run) == "success"
     assert count(blue, "unguarded", run) == {"only": 1}
+
+
+def test_the_callbacks_of_a_dag_that_executes_are_called(blue: RealAirflow, the_flag: TheFlag) -> None:
+    """Nothing here could say that they are not called on a standby if they never were."""
+    the_flag.write("blue")
+    run = blue.trigger("callbacks")
+    assert blue.finished("callbacks", run) == "success"
+    blue.wait(lambda: [line[4] for line in blue.executed("callbacks", run) if not line[2]], "the DAG's callback is called")
+    assert [line[2:] for line in blue.executed("callbacks", run)] == [("only", "-1", ""), ("", "-1", "succeeded")]
 
 
 def test_the_fencing_token_is_the_version_of_the_flag(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -201,26 +207,6 @@ def test_garbage_in_the_flag_leaves_the_colour_before_it_in_force(blue: RealAirf
 
 
 # -- the mark in the UI --------------------------------------------------------------------------------------------------
-
-
-class Browser:
-    def __init__(self, environment: RealAirflow) -> None:
-        self.url = environment.url
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        )
-
-    def open(self, path: str, **form: str) -> tuple[str, str]:
-        """Where it ends, and what is shown."""
-        data = urllib.parse.urlencode(form).encode() if form else None
-        with self.opener.open(f"{self.url}{path}", data, timeout=ANSWER_PATIENCE) as answer:
-            return urllib.parse.urlsplit(answer.url).path, answer.read().decode()
-
-    def log_in(self, user: str) -> None:
-        """Airflow 2; the password is the name."""
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.open("/login/")[1])
-        assert token
-        self.open("/login/", username=user, password=user, csrf_token=token[1])
 
 
 def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow, the_flag: TheFlag) -> None:
