@@ -10,7 +10,7 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
-use bluegreen_core::flag::{HistoryEntry, Origin, Version, versions};
+use bluegreen_core::flag::{HistoryEntry, Origin, Version, before, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Standing;
@@ -132,13 +132,9 @@ pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation
     let newest = versions.last();
     let entries: Vec<Value> = versions
         .iter()
-        .enumerate()
         .rev()
         .take(limit)
-        .map(|(index, version)| {
-            let before = index.checked_sub(1).and_then(|index| versions.get(index));
-            entry(version, before)
-        })
+        .map(|version| entry(version, before(&versions, version)))
         .collect();
     Ok(json!({
         "outcome": "history",
@@ -158,8 +154,8 @@ pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation
 }
 
 fn newest(versions: &[Version]) -> Option<Value> {
-    let (last, before) = versions.split_last()?;
-    Some(entry(last, before.last()))
+    let last = versions.last()?;
+    Some(entry(last, before(versions, last)))
 }
 
 fn entry(version: &Version, before: Option<&Version>) -> Value {
@@ -176,6 +172,8 @@ fn entry(version: &Version, before: Option<&Version>) -> Value {
         "effective_from": version.effective_from,
         "by": version.entry.author,
         "transition": record,
+        // The same write, carried out once more because its first answer was lost: no transition of its own.
+        "repeat": matches!(version.origin, Origin::Repeat { .. }),
         "description": version.entry.words(&version.origin),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::outcome_of;
-use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, label, versions};
+use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label, versions};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::switch::Failure;
@@ -48,7 +48,7 @@ pub async fn catch_up(
     let mut events = Vec::new();
     let mut metrics = Vec::new();
     for version in due {
-        let before = before(&versions, version);
+        let before = flag::before(&versions, version);
         let (event, of_version) = audit::transition(subject, version, before, &records);
         let text = |field: &str| event.detail.get(field).and_then(|value| value.as_str());
         tracing::info!(
@@ -130,13 +130,6 @@ pub async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -
 /// Names the flag version a fault is about.
 pub fn flag_label(version: &Version) -> String {
     label(version.entry.version, version.entry.modified)
-}
-
-fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version> {
-    versions
-        .iter()
-        .rev()
-        .find(|other| other.entry.version < version.entry.version)
 }
 
 /// Failing to prune is no failure: the next version tries again.

@@ -128,7 +128,7 @@ pub fn overdue(
     // The return from a drill that failed proves the opposite: what stood before it is older.
     let transition = drill
         .as_ref()
-        .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.returned_at_version() == observation.version)
+        .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.has_written_back(observation))
         .map_or(observation.modified, |drill| drill.modified);
     let proven = drill
         .and_then(|drill| drill.proven_at)

@@ -312,6 +312,19 @@ impl Version {
     }
 }
 
+/// The version ahead of a transition: where its write arrived more than once, ahead of the first time.
+#[must_use]
+pub fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version> {
+    let first = match &version.origin {
+        Origin::Repeat { record: of, .. } => versions
+            .iter()
+            .find(|other| matches!(&other.origin, Origin::Ours { record, .. } if record == of)),
+        Origin::Ours { .. } | Origin::External => None,
+    };
+    let first = first.unwrap_or(version).entry.version;
+    versions.iter().rev().find(|other| other.entry.version < first)
+}
+
 /// The versions of the flag in order, each with its origin and the instant from which it counts.
 ///
 /// `effective_from` is clamped to at most LastModifiedDate + 60 s and to no earlier than the previous version's, so

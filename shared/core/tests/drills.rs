@@ -15,7 +15,7 @@ use bluegreen_core::drill::{
     BlockedWindows, Drill, DrillOutcome, DrillPolicy, DrillStep, Mode, RETURN_GRACE, Stage, conclude, decide, guards,
     outcome_of, overdue, stage,
 };
-use bluegreen_core::flag::{Tail, Version, description, versions};
+use bluegreen_core::flag::{Tail, Version, before as before_transition, description, versions};
 use bluegreen_core::health::{AlarmEvidence, AlarmState, Answer, Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode as WatcherMode, OnFlagFault, Policy};
@@ -24,7 +24,7 @@ use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::{Kind, TransitionRecord};
 use jiff::Timestamp;
 use serde_json::json;
-use support::{Seen, Store, ago, dead, flag, healthy, intent, noon, seconds, tick};
+use support::{Fault, Seen, Store, ago, dead, flag, healthy, intent, noon, seconds, tick};
 
 const MINUTE: u64 = 60;
 
@@ -248,6 +248,14 @@ fn an_alarm_that_rings_in_a_drill_ends_it_at_once_unless_home_is_not_healthy() {
 }
 
 #[test]
+fn an_alarm_that_rings_in_a_drill_sends_nobody_to_a_home_whose_alarms_nobody_could_read() {
+    let (drill, store) = drilling(MINUTE);
+    let rings = now().alarms(alarm(Some(AlarmState::Alarm)));
+    let unread = healthy().alarms_unknown(CauseKind::Throttled);
+    assert!(waits(&rings.blue(unread).ask(&drill, &stage_of(&drill, &store))));
+}
+
+#[test]
 fn a_drill_has_not_succeeded_while_nobody_can_tell_that_no_alarm_rings() {
     for unknown in [unreadable(), alarm(None)] {
         let (drill, store) = drilling(MINUTE);
@@ -408,7 +416,7 @@ fn a_claim_of_a_dead_drill_that_a_failover_finishes_is_no_drill() {
     let drill = drill(store.now);
     let observed = store.flag().unwrap();
     let mut dying = Switching::new(&Policy::default(), &observed, of_drill(&drill), store.now);
-    assert_eq!(store.run(&mut dying, &[support::Fault::DiesAfter]), None);
+    assert_eq!(store.run(&mut dying, &[Fault::DiesAfter]), None);
     store.pass(CLAIM_TIMEOUT);
     switch(&mut store, intent("watcher", Kind::Failover, Colour::Green));
     let stage = stage_of(&drill, &store);
@@ -424,6 +432,68 @@ fn a_repeated_write_is_still_the_same_drill() {
     let text = store.versions.last().unwrap().description.clone();
     store.write("green", text.as_deref(), "writer");
     assert!(matches!(stage_of(&drill, &store), Stage::Drilling { .. }));
+}
+
+/// A drill of green whose write was carried out twice: its answer was lost, and the history read after it was a write behind.
+fn drilling_twice(age: u64) -> (Drill, Store) {
+    let mut store = store();
+    store.now = ago(age);
+    let drill = drill(store.now);
+    let observed = store.flag().unwrap();
+    let mut switching = Switching::new(&Policy::default(), &observed, of_drill(&drill), store.now);
+    let faults = [Fault::None, Fault::LostAnswer, Fault::Stale];
+    let outcome = store.run(&mut switching, &faults);
+    assert!(matches!(outcome, Some(Outcome::Switched(_))), "{outcome:?}");
+    assert_eq!(store.flag().unwrap().version.0, 14, "twice");
+    store.now = noon();
+    (drill, store)
+}
+
+#[test]
+fn a_drill_whose_write_was_repeated_is_under_way_for_a_persons_request() {
+    let (drill, store) = drilling_twice(400);
+    let standing = store.flag().unwrap();
+    assert!(matches!(stage_of(&drill, &store), Stage::Drilling { .. }));
+    assert!(drill.has_the_flag(&standing));
+    let stored = json!(drill).to_string();
+    let control = SwitchControl {
+        hold: &HoldState::None,
+        drill: Some(&stored),
+    };
+    let (policy, well) = (Policy::default(), healthy().assessed(&Policy::default()));
+    let guards = switch_guards(&policy, Kind::Switch, &standing, &control, Colour::Blue, &well, noon());
+    let objecting: Vec<_> = guards
+        .iter()
+        .filter(|guard| !guard.passed)
+        .map(|guard| guard.name)
+        .collect();
+    assert_eq!(objecting, [GuardName::Drill]);
+    // Its way back is its own, too, and the colour before it is the one before both.
+    let history = history(&store);
+    let before = before_transition(&history, history.last().unwrap()).unwrap();
+    assert_eq!(before.entry.value.colour(), Some(Colour::Blue));
+}
+
+#[test]
+fn the_return_of_a_failed_drill_whose_writes_were_repeated_is_no_proof_either() {
+    let drills = DrillPolicy {
+        overdue_days: 1,
+        ..policy_of("")
+    };
+    let day = 24 * 3600;
+    let drill = Drill {
+        modified: ago(9 * day),
+        outcome: DrillOutcome::Failed,
+        finished_at: Some(ago(9)),
+        ..drill(ago(60))
+    };
+    let stored = json!(drill).to_string();
+    let proven_since = |flag| overdue(&drills, Some(&stored), &flag, noon());
+    for version in [14, 15, 16] {
+        assert_eq!(proven_since(flag("blue", version, 10)), Some(ago(9 * day)), "{version}");
+    }
+    assert_eq!(proven_since(flag("blue", 16, 5)), None, "somebody switched after it");
+    assert_eq!(proven_since(flag("green", 15, 10)), None, "that is no way back");
 }
 
 #[test]
@@ -540,7 +610,7 @@ fn a_writer_that_has_slept_writes_no_more() {
         store.now,
     );
     let claim = sleeper.start();
-    let claimed = store.answer(&claim, support::Fault::None).unwrap();
+    let claimed = store.answer(&claim, Fault::None).unwrap();
     store.pass(seconds(3600));
     let Step::Done(outcome) = sleeper.next(claimed, store.now, 0.5) else {
         panic!("it writes")
@@ -745,6 +815,9 @@ fn a_drill_has_the_flag_until_anybody_else_writes_it() {
         ("green", 13, 10, true),
         ("blue", 13, 10, false),
         ("blue", 14, 10, false),
+        // Its write arrived twice; later than its writer lives it is a hand that wrote the same colour.
+        ("green", 14, 50, true),
+        ("green", 14, 0, true),
         ("green", 15, 10, false),
     ] {
         assert_eq!(

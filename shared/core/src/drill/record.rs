@@ -141,10 +141,25 @@ impl Drill {
 
     /// Whether the flag stands where this drill found it, or where it has put it: anybody else's write has ended it,
     /// whatever is still to be told.
+    ///
+    /// One observation cannot tell a write of the drill's that arrived twice from a hand that wrote the same colour again, so
+    /// it counts as the former as long as the drill's writer may be alive. Where the history is at hand, [`super::stage`] tells.
     #[must_use]
     pub fn has_the_flag(&self, flag: &FlagObservation) -> bool {
+        let written = self.version.next();
+        let repeated = flag.version == written.next() && elapsed(self.started_at, flag.modified) < CLAIM_TIMEOUT;
         (flag.version == self.version && flag.modified == self.modified)
-            || (flag.version == self.version.next() && flag.value == FlagValue::Valid(self.to))
+            || (flag.value == FlagValue::Valid(self.to) && (flag.version == written || repeated))
+    }
+
+    /// Whether the flag's last write was this drill's way back, which proves nothing of a drill that failed. Where its writes
+    /// were repeated the number tells less than the date: whatever followed the drill is younger than its end.
+    #[must_use]
+    pub fn has_written_back(&self, flag: &FlagObservation) -> bool {
+        let by_then = self
+            .finished_at
+            .is_some_and(|finished| flag.version > self.version && flag.modified <= finished);
+        flag.version == self.returned_at_version() || (by_then && flag.value == FlagValue::Valid(self.from))
     }
 
     /// Name of the record of its way out.
