@@ -14,6 +14,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bluegreen_aws::configuration::variable;
+use bluegreen_aws::connections::{MOST_IDLE, known_alive};
 
 use crate::arguments::{Connection, ENDPOINT_ALLOWED, is_endpoint};
 use crate::failure::Failure;
@@ -21,12 +22,14 @@ use crate::failure::Failure;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The endpoints of the environment. An option has been looked at before, and wins.
-const ENDPOINTS: [&str; 5] = [
+const ENDPOINTS: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ENDPOINT_URL_SSM",
     "AWS_ENDPOINT_URL_MWAA",
     "AWS_ENDPOINT_URL_CLOUDWATCH",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_SNS",
 ];
 
 /// The SDK would print its whole request about an endpoint that is none.
@@ -104,19 +107,23 @@ pub(crate) fn timeouts(seconds: u64) -> TimeoutConfig {
         .build()
 }
 
-/// The functions' TLS stack, with the machine's root certificates and its proxy settings.
+/// The functions' TLS stack, with the machine's root certificates and its proxy settings. `watch` runs for hours, on
+/// laptops that sleep: it has their care for connections, too.
 fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
-        let mut builder = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .proxy_config(ProxyConfig::from_env());
-        if let Some(settings) = settings {
-            builder = builder.connector_settings(settings.clone());
-        }
-        if let Some(components) = components {
-            builder.set_sleep_impl(components.sleep_impl());
-        }
-        builder.build()
+    known_alive(|| {
+        aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+            let mut builder = Connector::builder()
+                .pool_idle_timeout(MOST_IDLE)
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .proxy_config(ProxyConfig::from_env());
+            if let Some(settings) = settings {
+                builder = builder.connector_settings(settings.clone());
+            }
+            if let Some(components) = components {
+                builder.set_sleep_impl(components.sleep_impl());
+            }
+            builder.build()
+        })
     })
 }
 

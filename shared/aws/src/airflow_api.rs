@@ -12,9 +12,9 @@ use bluegreen_core::health::{Cause, CauseKind};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::clients::{OnDemand, retries};
+use crate::clients::{OnDemand, one_try};
 use crate::error::classify;
-use crate::health_probe::rest_api_cause;
+use crate::health_probe::{is_passing, rest_api_cause};
 
 /// Entries asked for at once. Airflow's `maximum_page_limit` is 100 unless set otherwise, and a page of 100 is some hundred
 /// kilobytes of the 6 MB that InvokeRestApi carries. The API's `fields` is not used: Airflow 2 leaves out
@@ -39,6 +39,11 @@ const WIDEST_SPACING: Duration = Duration::from_secs(1);
 
 /// Times that one request is made. The waits between them add up to some five seconds.
 const TRIES: u32 = 5;
+
+/// Time of the first try, and of each after it: a silent connection leaves time for a second try in the eight seconds that
+/// the shortest of these readings has, and a server that is slow with a long page is waited for then.
+const FIRST_TRY: Duration = Duration::from_secs(4);
+const LATER_TRY: Duration = Duration::from_secs(6);
 
 /// Lets one request start at a time, evenly spaced, and slower once the service has asked for it.
 #[derive(Debug)]
@@ -269,17 +274,15 @@ impl AirflowApi<'_> {
             tries = tries.saturating_add(1);
             let once = async {
                 self.pace.turn().await;
-                self.ask_once(question).await
+                let limit = if tries == 1 { FIRST_TRY } else { LATER_TRY };
+                self.ask_once(question, limit).await
             };
             let cause = match timeout_at(self.until, once).await {
                 Ok(Ok(document)) => return Ok(document),
                 Ok(Err(cause)) => cause,
                 Err(_) => return Err(out_of_time()),
             };
-            let passing = matches!(
-                cause.kind,
-                CauseKind::Throttled | CauseKind::Unavailable | CauseKind::TimedOut
-            );
+            let passing = is_passing(&cause);
             if cause.kind == CauseKind::Throttled {
                 self.pace.slow_down();
             }
@@ -295,7 +298,7 @@ impl AirflowApi<'_> {
         }
     }
 
-    async fn ask_once(&self, question: &Question) -> Result<Document, Cause> {
+    async fn ask_once(&self, question: &Question, limit: Duration) -> Result<Document, Cause> {
         let path = question.path.as_str();
         let answer = self
             .mwaa
@@ -307,7 +310,7 @@ impl AirflowApi<'_> {
             .set_body(question.body.clone().map(Document::Object))
             .customize()
             // The SDK's own retries know nothing of the pace.
-            .config_override(aws_sdk_mwaa::Config::builder().retry_config(retries(1)))
+            .config_override(one_try(limit))
             .send()
             .await
             .map_err(|error| {

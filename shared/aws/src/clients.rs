@@ -10,12 +10,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ssm::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bluegreen_core::colour::Both;
 use bluegreen_core::settings::Settings;
 
 use crate::configuration::variable;
+use crate::connections::{MOST_IDLE, known_alive};
+use crate::endpoints::Endpoints;
 use crate::loopback::StripHostPrefix;
 
 /// The five roots that Amazon Trust Services asks custom trust stores to hold
@@ -24,6 +25,16 @@ const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("../certificates/amazon-trus
 
 /// Time to connect; the same for every client, because the HTTP client keeps one TLS setting a connect time-out.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// Time of one try, and of all tries of a request together: a connection that goes silent leaves time for a second try.
+const TRY: Duration = Duration::from_secs(3);
+const REQUEST: Duration = Duration::from_secs(8);
+
+/// InvokeRestApi waits for Airflow's web server, up to 10 s, and a sick one must not eat the whole tick. Nor must a silent
+/// connection: the first try is given up early, so that the second one, on a new connection, has time for a slow server,
+/// and both fit into what a look has (10 s of the watcher's, 12 s of a person's).
+pub(crate) const FIRST_TRY: Duration = TRY;
+pub(crate) const SECOND_TRY: Duration = Duration::from_secs(5);
 
 /// A client that is built when it is first used: each SDK parses its own copy of AWS's partitions, and a calm tick needs
 /// only two of the four.
@@ -71,20 +82,21 @@ impl Clients {
             .http_client(http_client())
             .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"))
-            .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)))
+            .timeout_config(timeouts(TRY, REQUEST))
             .retry_config(retries(3));
-        let shared = match variable("AWS_ENDPOINT_URL") {
-            Some(url) => shared.endpoint_url(url).build(),
-            None => shared.build(),
+        let endpoints = Endpoints::of(variable);
+        let shared = match endpoints.general() {
+            Some(url) => shared.endpoint_url(url),
+            None => shared,
         };
-        Self::over(&shared, settings)
+        Self::over(&shared.service_config(endpoints).build(), settings)
     }
 
     /// Builds them over a person's AWS settings, with the time-outs and retries that the functions have.
     pub fn outside_lambda(shared: &SdkConfig, settings: &Settings) -> Self {
         let shared = shared
             .to_builder()
-            .timeout_config(timeouts(Duration::from_secs(3), Duration::from_secs(8)))
+            .timeout_config(timeouts(TRY, REQUEST))
             .retry_config(retries(3))
             .build();
         Self::over(&shared, settings)
@@ -118,10 +130,9 @@ impl ColourClients {
             .or_else(|| shared.region().cloned());
         let mwaa = aws_sdk_mwaa::config::Builder::from(shared)
             .region(region.clone())
-            // InvokeRestApi waits for Airflow's web server, up to 10 s; a sick one must not eat the whole tick.
-            .timeout_config(timeouts(Duration::from_secs(6), Duration::from_secs(9)))
-            .retry_config(retries(2))
-            .interceptor(StripHostPrefix)
+            .interceptor(StripHostPrefix {
+                is_disabled: is_on("AWS_DISABLE_HOST_PREFIX_INJECTION"),
+            })
             .build();
         let cloudwatch = aws_sdk_cloudwatch::config::Builder::from(shared).region(region).build();
         Self {
@@ -140,6 +151,13 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
+/// Settings of one request to MWAA that is sent once, and given up after `limit`.
+pub(crate) fn one_try(limit: Duration) -> aws_sdk_mwaa::config::Builder {
+    aws_sdk_mwaa::Config::builder()
+        .timeout_config(timeouts(limit, limit))
+        .retry_config(retries(1))
+}
+
 /// The SDK's standard retries, with a first wait that suits a tick of one minute.
 pub(crate) fn retries(attempts: u32) -> RetryConfig {
     RetryConfig::standard()
@@ -153,25 +171,18 @@ fn http_client() -> SharedHttpClient {
     } else {
         TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES)
     };
-    let context = TlsContext::builder().with_trust_store(trust).build();
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    match context {
-        Ok(context) => SharedHttpClient::new(TakenAsBuilt(builder.tls_context(context).build_https())),
+    let builder = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(MOST_IDLE)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match TlsContext::builder().with_trust_store(trust).build() {
+        Ok(context) => {
+            let builder = builder.tls_context(context);
+            known_alive(move || builder.clone().build_https())
+        }
         Err(error) => {
             tracing::warn!(%error, "the built-in root certificates cannot be used; using the system's");
-            builder.build_https()
+            known_alive(move || builder.clone().build_https())
         }
-    }
-}
-
-/// The SDK has every client that is built prove its HTTP client, which builds a TLS connector, root certificates parsed
-/// and all, and throws it away. Ours is known to work; the first request builds the one that is kept.
-#[derive(Debug)]
-struct TakenAsBuilt(SharedHttpClient);
-
-impl HttpClient for TakenAsBuilt {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
     }
 }
 

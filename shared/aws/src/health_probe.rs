@@ -15,10 +15,10 @@ use bluegreen_core::health::{
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::before;
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::alarms::NamedAlarms;
-use crate::clients::{Clients, ColourClients};
+use crate::clients::{Clients, ColourClients, FIRST_TRY, SECOND_TRY, one_try};
 use crate::error::classify;
 
 /// How far back a heartbeat is looked for minute by minute, and the period in seconds.
@@ -35,6 +35,9 @@ const HEALTH_AIRFLOW_3: &str = "/monitor/health";
 
 /// The health endpoint of Airflow 2 (MWAA puts /api/v1 before it).
 const HEALTH_AIRFLOW_2: &str = "/health";
+
+/// Time before the web server is asked again, longer by up to as much again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How much is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,13 +180,26 @@ impl Probe {
         } else {
             HEALTH_AIRFLOW_3
         };
+        match self.airflow_once(path, FIRST_TRY).await {
+            Err(cause) if is_passing(&cause) => {
+                sleep(PAUSE.mul_f64(1.0 + fastrand::f64())).await;
+                self.airflow_once(path, SECOND_TRY).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// One try, which ends after `limit`.
+    async fn airflow_once(&self, path: &str, limit: Duration) -> Result<AirflowHealth, Cause> {
         let request = self
             .clients
             .mwaa
             .invoke_rest_api()
             .name(&self.settings.name)
             .method(RestApiMethod::Get)
-            .path(path);
+            .path(path)
+            .customize()
+            .config_override(one_try(limit));
         match request.send().await {
             Ok(answer) => answer
                 .rest_api_response()
@@ -276,6 +292,14 @@ impl Probe {
 
 fn unknown_environment(message: &str) -> EnvironmentAnswer {
     EnvironmentAnswer::Unknown(Cause::new(CauseKind::Unparsable, message))
+}
+
+/// Whether asking again can help.
+pub(crate) fn is_passing(cause: &Cause) -> bool {
+    matches!(
+        cause.kind,
+        CauseKind::Throttled | CauseKind::Unavailable | CauseKind::TimedOut
+    )
 }
 
 /// Airflow's own errors come wrapped, with the status that Airflow answered.

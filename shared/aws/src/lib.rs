@@ -6,6 +6,7 @@ pub mod audit_trail;
 pub mod clients;
 pub mod clock;
 pub mod configuration;
+pub mod connections;
 pub mod creating;
 pub mod dag_management;
 pub mod drilling;
@@ -24,4 +25,5 @@ pub mod telemetry;
 
 mod airflow_api;
 mod dag_list_storage;
+mod endpoints;
 mod loopback;
