@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bluegreen_core::audit::due;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::drill::{Conclusion, Drill};
+use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome};
 use bluegreen_core::flag::{Origin, versions};
 use bluegreen_core::policy::CLAIM_TIMEOUT;
 use bluegreen_core::switch::Intent;
@@ -49,6 +49,10 @@ pub struct World {
     believed: BTreeMap<String, BTreeSet<&'static str>>,
     /// What was told of each drill.
     told: BTreeMap<String, BTreeSet<String>>,
+    /// Drills of which it was told that their colour stays.
+    stayed: BTreeSet<String>,
+    /// Drills whose return was written.
+    returned: BTreeSet<String>,
     /// Whether the flag was ever deleted.
     deleted: bool,
     /// Versions with an audit event.
@@ -105,6 +109,14 @@ impl World {
             "interrupted" => "drill interrupted",
             _ => "drill blocked",
         });
+        let timings = &conclusion.timings;
+        let is_active = conclusion.to.is_some() && conclusion.active == conclusion.to;
+        if conclusion.outcome == DrillOutcome::Interrupted && is_active && timings.switched_at.is_some() {
+            self.stayed.insert(conclusion.id.clone());
+            if conclusion.reason == "kept" {
+                self.saw("kept");
+            }
+        }
         self.told
             .entry(conclusion.id.clone())
             .or_default()
@@ -112,7 +124,17 @@ impl World {
     }
 
     /// What no writer may do, judged by what it saw.
-    pub(crate) fn check_write(&mut self, writer: &Writer, intent: &Intent, to: Colour, seen: &Seen) {
+    pub(crate) fn check_write(
+        &mut self,
+        writer: &Writer,
+        intent: &Intent,
+        to: Colour,
+        seen: &Seen,
+        drill: Option<&Drill>,
+    ) {
+        if let (Kind::DrillReturn, Some(drill)) = (intent.kind, drill) {
+            self.returned.insert(drill.id.clone());
+        }
         let automatic = matches!(intent.kind, Kind::Failover | Kind::DrillReturn);
         if automatic && *seen.sick.of(to) {
             self.wrongs.insert(format!(
@@ -193,6 +215,10 @@ impl World {
             ),
             (!world.wrongs.is_empty(), "a writer did what it saw it must not"),
             (
+                !world.ended_once(),
+                "a drill of which it was told that its colour stays returned",
+            ),
+            (
                 !world.claims_are_kept(),
                 "a version does not follow the one it was claimed out of",
             ),
@@ -204,6 +230,10 @@ impl World {
 
     fn told_once(&self) -> bool {
         self.told.values().all(|told| told.len() == 1)
+    }
+
+    fn ended_once(&self) -> bool {
+        self.stayed.is_disjoint(&self.returned)
     }
 
     fn believed_once(&self) -> bool {
@@ -252,6 +282,8 @@ impl stateright::Model for Model {
             budget: self.budget,
             believed: BTreeMap::new(),
             told: BTreeMap::new(),
+            stayed: BTreeSet::new(),
+            returned: BTreeSet::new(),
             deleted: false,
             audited: BTreeSet::new(),
             wrongs: BTreeSet::new(),
@@ -359,6 +391,9 @@ impl stateright::Model for Model {
                 |_, world| world.believed.values().all(|writers| writers.len() == 1),
             ),
             Property::<Self>::always("one outcome is told of a drill", |_, world| world.told_once()),
+            Property::<Self>::always("no drill returns whose colour was told to stay", |_, world| {
+                world.ended_once()
+            }),
             Property::<Self>::always(
                 "nobody fails over or returns to a colour it saw sick, or against a hold it saw",
                 |_, world| world.wrongs.is_empty(),
@@ -388,6 +423,7 @@ fn sometimes(what: &'static str) -> fn(&Model, &World) -> bool {
         "drill succeeded" => |_, world| world.seen.contains("drill succeeded"),
         "drill failed" => |_, world| world.seen.contains("drill failed"),
         "drill interrupted" => |_, world| world.seen.contains("drill interrupted"),
+        "kept" => |_, world| world.seen.contains("kept"),
         "drill blocked" => |_, world| world.seen.contains("drill blocked"),
         _ => |_, _| false,
     }

@@ -2,15 +2,18 @@
 
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
-use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, DrillStep, Mode, Stage, conclude, stage};
+use bluegreen_core::drill::{
+    self, Conclusion, Drill, DrillOutcome, DrillStep, End, EndClaim, Mode, Stage, Turn, conclude, end_records, stage,
+    turn,
+};
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, Tail, description, versions};
 use bluegreen_core::health::{
     AirflowHealth, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, assess,
 };
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, OnFlagFault, Policy};
-use bluegreen_core::switch::{Failure, Intent, Outcome, Reply, Step, Switching};
-use bluegreen_core::time::elapsed;
+use bluegreen_core::switch::{Failure, Intent, Outcome, Reply, Step, StoredClaim, Switching};
+use bluegreen_core::time::{after, elapsed, minutes};
 use bluegreen_core::transition::{Actor, Kind, TransitionRecord, Trigger};
 use jiff::Timestamp;
 use serde_json::json;
@@ -27,6 +30,8 @@ pub enum Role {
     Person(Colour),
     /// A person's switch with force.
     Forced(Colour),
+    /// A person who wants the colour that is drilled to stay.
+    Keeper,
     /// A drill's way out.
     Drill,
 }
@@ -66,6 +71,12 @@ pub(crate) enum At {
         /// The drill that is begun by it, or ended.
         drill: Option<Box<Drill>>,
     },
+    /// About to create the record of a drill's end with this number.
+    Ending { number: usize, ending: Box<Ending> },
+    /// About to read who has decided the drill's end.
+    ReadingEnds { ending: Box<Ending> },
+    /// About to see whether the flag still stands where the drill that was kept from returning has put it.
+    Keeping { ending: Box<Ending> },
     /// About to create a deleted flag again.
     Creating { colour: Colour },
     /// About to read the history again, after a drill's return.
@@ -87,6 +98,17 @@ pub(crate) enum At {
     },
     /// At its end, or dead.
     Ended,
+}
+
+/// The end that a writer wants for a drill whose colour is active.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Ending {
+    end: End,
+    seen: Seen,
+    drill: Drill,
+    stage: Stage,
+    outcome: Option<DrillOutcome>,
+    reason: String,
 }
 
 /// What a writer saw at the beginning.
@@ -162,7 +184,12 @@ impl Writer {
     #[must_use]
     pub fn reads(&self) -> bool {
         match &self.at {
-            At::Observing | At::Checking { .. } | At::Following { .. } | At::Reading { .. } => true,
+            At::Observing
+            | At::Checking { .. }
+            | At::Following { .. }
+            | At::Reading { .. }
+            | At::ReadingEnds { .. }
+            | At::Keeping { .. } => true,
             At::Switching { step, .. } => matches!(step, Step::ReadBack { .. } | Step::ReadHistory),
             _ => false,
         }
@@ -223,6 +250,32 @@ impl Writer {
                 seen,
                 drill,
             } => self.switch(world, *machine, &step, (*intent, drill), *seen, fault),
+            At::Ending { number, ending } => {
+                let claim = EndClaim::new(ending.end, self.name, &ending.reason, world.store.now);
+                let name = end_records(&ending.drill.record()).swap_remove(number);
+                let created = world.store.create_record(&name, &claim.to_stored());
+                if lost || !created {
+                    At::ReadingEnds { ending }
+                } else {
+                    self.ended_by_us(*ending, world)
+                }
+            }
+            At::ReadingEnds { ending } => self.read_ends(*ending, world, stale),
+            At::Keeping { ending } => {
+                let standing = world.store.flag(stale);
+                if standing.map(|flag| flag.version) == ending.seen.flag.as_ref().map(|flag| flag.version) {
+                    let Ending {
+                        drill,
+                        stage,
+                        outcome,
+                        reason,
+                        ..
+                    } = *ending;
+                    recording(&drill, &stage, outcome, &reason, world)
+                } else {
+                    At::Ended
+                }
+            }
             At::Creating { colour } => {
                 if world.store.versions.is_empty() {
                     let now = world.store.now;
@@ -309,6 +362,31 @@ impl Writer {
                     _ => At::Ended,
                 }
             }
+            Role::Keeper => {
+                let kept = Drill::under_way(seen.drill.as_deref());
+                let kept = kept.filter(|drill| {
+                    let flag = seen.flag.as_ref();
+                    flag.is_some_and(|flag| flag.value.colour() == Some(drill.to) && drill.has_the_flag(flag))
+                });
+                let (Some(drill), Some(flag)) = (kept, &seen.flag) else {
+                    return At::Ended;
+                };
+                let ending = Ending {
+                    end: End::Stay,
+                    stage: Stage::Drilling {
+                        switched_at: flag.modified,
+                        return_at: after(flag.modified, minutes(drill.hold_minutes)),
+                    },
+                    outcome: Some(DrillOutcome::Interrupted),
+                    reason: "kept".to_owned(),
+                    drill: as_recorded(drill, store),
+                    seen,
+                };
+                At::Ending {
+                    number: 0,
+                    ending: Box::new(ending),
+                }
+            }
             Role::Drill => {
                 let active = seen.flag.as_ref().and_then(|flag| flag.value.colour());
                 let free = !seen.held && !seen.sick.blue && !seen.sick.green;
@@ -374,11 +452,7 @@ impl Writer {
     /// A tick with a drill under way: history and record are read, and the drill's step comes first.
     fn follow(&self, world: &mut World, seen: Seen, drill: Drill, stale: bool) -> At {
         let store = &world.store;
-        let record = store.records.get(&drill.record());
-        let drill = match record.and_then(|record| TransitionRecord::from_stored(&record.value).ok()) {
-            Some(record) => drill.as_recorded(&record),
-            None => drill,
-        };
+        let drill = as_recorded(drill, store);
         let history: Vec<HistoryEntry> = store.history(stale);
         let versions = versions(&history);
         let reached = stage(&drill, &versions);
@@ -407,16 +481,83 @@ impl Writer {
             DrillStep::Wait(String::new())
         };
         match step {
-            DrillStep::Return { outcome, reason } => {
-                let tag = Some(drill.return_tag(outcome, &reason));
-                let intent = self.intent(Kind::DrillReturn, drill.from, tag);
-                Self::begin(seen, intent, Some(Box::new(drill)), store)
-            }
+            DrillStep::Return { outcome, reason } => At::Ending {
+                number: 0,
+                ending: Box::new(Ending {
+                    end: End::Return,
+                    seen,
+                    drill,
+                    stage: reached,
+                    outcome: Some(outcome),
+                    reason,
+                }),
+            },
+            DrillStep::Finish { outcome, reason } if matches!(reached, Stage::Drilling { .. }) => At::Ending {
+                number: 0,
+                ending: Box::new(Ending {
+                    end: End::Stay,
+                    seen,
+                    drill,
+                    stage: reached,
+                    outcome,
+                    reason,
+                }),
+            },
             DrillStep::Finish { outcome, reason } => {
                 // The regular decision is still made, after it: here by the next tick.
                 recording(&drill, &reached, outcome, &reason, world)
             }
             DrillStep::Wait(_) => self.decide(seen, store),
+        }
+    }
+
+    /// The end is this writer's: it does what it decided.
+    fn ended_by_us(&self, ending: Ending, world: &World) -> At {
+        match (ending.end, self.role) {
+            (End::Return, _) => {
+                let outcome = ending.outcome.unwrap_or(DrillOutcome::Failed);
+                let tag = Some(ending.drill.return_tag(outcome, &ending.reason));
+                let intent = self.intent(Kind::DrillReturn, ending.drill.from, tag);
+                Self::begin(ending.seen, intent, Some(Box::new(ending.drill)), &world.store)
+            }
+            (End::Stay, Role::Keeper) => At::Keeping {
+                ending: Box::new(ending),
+            },
+            (End::Stay, _) => recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, world),
+        }
+    }
+
+    fn read_ends(&self, ending: Ending, world: &World, stale: bool) -> At {
+        let now = world.store.now;
+        // A stale reading does not show what was just created.
+        let found: Vec<_> = end_records(&ending.drill.record())
+            .iter()
+            .map(|name| {
+                let stored = world.store.records.get(name).cloned();
+                stored.filter(|stored| !stale || stored.modified < now)
+            })
+            .collect();
+        let is_ours = |stored: &StoredClaim| {
+            EndClaim::from_stored(&stored.value).is_some_and(|claim| claim.by == self.name && claim.end == ending.end)
+        };
+        if found.iter().flatten().any(is_ours) {
+            return self.ended_by_us(ending, world);
+        }
+        match turn(&found, ending.end, self.name, now) {
+            Turn::Open(number) => At::Ending {
+                number,
+                ending: Box::new(ending),
+            },
+            Turn::Ours => self.ended_by_us(ending, world),
+            Turn::Returning(_) => At::Ended,
+            Turn::Stays(reason) if self.role != Role::Keeper => {
+                let outcome = Some(DrillOutcome::Interrupted);
+                recording(&ending.drill, &ending.stage, outcome, &reason, world)
+            }
+            Turn::GivenUp if self.role != Role::Keeper => At::Ended,
+            Turn::Stays(_) | Turn::GivenUp => At::Keeping {
+                ending: Box::new(ending),
+            },
         }
     }
 
@@ -464,7 +605,7 @@ impl Writer {
         fault: Fault,
     ) -> At {
         if let Step::WriteFlag { value, .. } = step {
-            world.check_write(self, &intent, *value, &seen);
+            world.check_write(self, &intent, *value, &seen, drill.as_deref());
         }
         let mut reply = world.store.carry_out(step, self.name, fault == Fault::Stale);
         if fault == Fault::LostAnswer {
@@ -499,6 +640,14 @@ impl Writer {
             },
             Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
         }
+    }
+}
+
+fn as_recorded(drill: Drill, store: &Store) -> Drill {
+    let record = store.records.get(&drill.record());
+    match record.and_then(|record| TransitionRecord::from_stored(&record.value).ok()) {
+        Some(record) => drill.as_recorded(&record),
+        None => drill,
     }
 }
 

@@ -72,6 +72,30 @@ fn a_drill_and_two_ticks_with_deaths() {
 }
 
 #[test]
+fn a_drill_that_a_person_keeps_from_returning_and_two_ticks() {
+    explore(
+        "kept",
+        Model {
+            writers: vec![
+                Writer::new("drill", Role::Drill),
+                Writer::new("ana", Role::Keeper),
+                Writer::new("tick-1", Role::Tick),
+                Writer::new("tick-2", Role::Tick),
+            ],
+            budget: Budget {
+                deaths: 1,
+                lost_answers: 1,
+                stale_readings: 1,
+                holds: 1,
+                long_whiles: 1,
+                ..Budget::default()
+            },
+            reaches: &["kept", "drill-return", "drill succeeded", "drill interrupted"],
+        },
+    );
+}
+
+#[test]
 fn two_drills_a_person_and_a_tick() {
     explore(
         "drills",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -364,6 +365,99 @@ def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, forc
     assert pair.ask(to="green")["outcome"] == "unchanged"
 
 
+def test_a_colour_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pair: Pair):
+    pair.look_once_a_tick()
+    start(pair)
+    let_time_pass(pair)
+    pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=5000, caller=f"{pair.name}-health-watcher")
+    answers: list[dict] = []
+    tick = threading.Thread(target=lambda: answers.append(pair.tick()))
+    tick.start()
+    time.sleep(2)
+    kept = pair.ask(to="green", reason="it shall stay", requested_by="ana")
+    assert (kept["outcome"], kept["version"]) == ("kept", 2), kept
+    tick.join()
+    assert pair.stands_at() == ("green", 2), answers
+    assert (answers[0]["decision"], answers[0]["transition"]) == ("none", None), answers
+    assert "it shall stay" in only(outcomes(pair))["reason"]
+    assert pair.tick()["drill"] is None
+
+
+def test_a_hold_that_ended_a_drill_is_not_overtaken_by_a_slow_tick(pair: Pair):
+    """It looked at the hold for the last time just before somebody placed it."""
+    pair.look_once_a_tick()
+    start(pair)
+    let_time_pass(pair)
+    fault = pair.aws.add_fault("latency", "ssm", "PutParameter", match="-end-1", latency_ms=5000, times=1)
+    slow = threading.Thread(target=pair.tick)
+    slow.start()
+    until("it is about to decide", lambda: pair.hits(fault))
+    assert pair.ask(action="hold", hold_minutes=5, reason="looking", requested_by="ana")["outcome"] == "held"
+    assert pair.tick()["drill"]["outcome"] == "interrupted"
+    slow.join()
+    assert pair.stands_at() == ("green", 2)
+    assert "looking" in only(outcomes(pair))["reason"]
+
+
+def test_who_asks_to_keep_a_colour_while_the_drill_returns_is_told_so(pair: Pair):
+    pair.look_once_a_tick()
+    start(pair)
+    let_time_pass(pair)
+    pair.aws.add_fault("latency", "ssm", "PutParameter", match="/transitions/v3-", latency_ms=3000, times=1)
+    tick = threading.Thread(target=pair.tick)
+    tick.start()
+    until("the return is decided", lambda: [name for name in pair.records() if name.endswith("-end-1")])
+    late = pair.ask(to="green", requested_by="ana")
+    assert late["outcome"] == "conflict" and "returning at this moment" in late["reason"], late
+    tick.join()
+    assert pair.stands_at() == ("blue", 3)
+    assert only(outcomes(pair))["outcome"] == "succeeded"
+
+
+def test_a_colour_whose_keeper_died_half_way_stays(pair: Pair):
+    start(pair)
+    pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match="-end-1", times=1)
+    pair.invoke("switch-handler", {"to": "green", "reason": "it shall stay", "requested_by": "ana"})
+    pair.aws.clear_faults()
+    let_time_pass(pair)
+    tick = pair.tick()
+    assert (tick["decision"], tick["drill"]["outcome"], pair.stands_at()) == ("none", "interrupted", ("green", 2)), tick
+    assert "ana wants green to stay active: it shall stay" in only(outcomes(pair))["reason"]
+
+
+def test_a_return_whose_tick_died_is_made_by_another_and_can_then_still_be_kept_from(pair: Pair):
+    start(pair)
+    let_time_pass(pair)
+    pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match="-end-1", times=1)
+    pair.invoke("health-watcher", {})
+    pair.aws.clear_faults()
+    pair.look_once_a_tick()
+    tick = pair.tick()
+    assert (tick["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2)), "it may live"
+    late = pair.ask(to="green")
+    assert late["outcome"] == "conflict", late
+    for record in pair.records():
+        pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+    assert pair.ask(to="green")["outcome"] == "kept"
+    assert pair.tick()["drill"] is None and pair.stands_at() == ("green", 2)
+
+
+def test_a_drill_whose_write_arrived_twice_is_one_to_everybody(pair: Pair):
+    start(pair)
+    pair.write_by_hand("green", Description=pair.flag().description)
+    assert pair.stands_at() == ("green", 3)
+    newest, first = pair.ask(action="history")["entries"][:2]
+    assert [(entry["kind"], entry["from"], entry["to"], entry["repeat"]) for entry in (newest, first)] == [
+        ("drill", "blue", "green", True), ("drill", "blue", "green", False)]
+    assert pair.ask(action="status")["last_transition"]["from"] == "blue"
+    refused = pair.ask(to="blue")
+    assert refused["outcome"] == "refused" and not guard(refused, "drill")["passed"], refused
+    kept = pair.ask(to="green", requested_by="ana")
+    assert (kept["outcome"], kept["version"]) == ("kept", 3), kept
+    let_time_pass(pair)
+    assert pair.tick()["decision"] == "none" and pair.stands_at() == ("green", 3)
+
+
 def test_a_rollback_that_comes_after_the_return_goes_nowhere(pair: Pair):
     start(pair)
     let_time_pass(pair)
@@ -424,7 +518,8 @@ def settle(pair: Pair, ticks: int = 4) -> None:
 # (what is asked, which part of it): in the order in which the way out, and the way back, ask.
 WAY_OUT = [("PutParameter", "/drill"), ("PutParameter", "/transitions/"), ("PutParameter", "/active-environment")]
 WAY_BACK = [("GetParameters", "/active-environment"), ("GetParameterHistory", "/active-environment"),
-            ("GetParameters", "/transitions/"), ("PutParameter", "/transitions/"), ("PutParameter", "/active-environment"),
+            ("GetParameters", "/transitions/"), ("PutParameter", "-end-1"), ("PutParameter", "/transitions/v3-"),
+            ("PutParameter", "/active-environment"),
             ("PutParameter", "-outcome-"), ("PutParameter", "/drill")]
 
 

@@ -5,13 +5,13 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::audit;
 use bluegreen_core::decision::{Action, Decision, FlagState};
-use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, Stage, stage};
+use bluegreen_core::drill::{self, Drill, DrillOutcome, DrillStep, End, MAX_ENDS, Stage, Turn, stage};
 use bluegreen_core::flag::{Version, versions};
-use bluegreen_core::health::Verdict;
+use bluegreen_core::health::{Cause, Verdict};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::memory::Field;
-use bluegreen_core::switch::{Intent, Outcome, Switching};
-use bluegreen_core::time::to_milliseconds;
+use bluegreen_core::switch::{Conflict, Failed, Intent, Outcome, Switching};
+use bluegreen_core::time::{to_milliseconds, to_second};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::handler::Look;
 
 /// The drill under way at one look.
+#[derive(Clone)]
 pub(crate) struct UnderWay {
     drill: Drill,
     stage: Stage,
@@ -108,13 +109,66 @@ fn agree(flag: &FlagState, newest: Option<&Version>) -> bool {
     }
 }
 
-/// Writes the flag back.
-pub(crate) async fn go_back(shell: &Shell, look: &Look, invocation: &Invocation, trigger: &Trigger) -> Option<Outcome> {
-    let observation = look.present()?;
-    let UnderWay { drill, step, .. } = look.drill.as_ref()?;
-    let DrillStep::Return { outcome, reason } = step else {
+/// Writes the flag back, unless it has been decided meanwhile that the drilled colour stays.
+pub(crate) async fn go_back(
+    shell: &Shell,
+    look: &mut Look,
+    invocation: &Invocation,
+    trigger: &Trigger,
+) -> Option<Outcome> {
+    let observation = look.present()?.clone();
+    let UnderWay { drill, step, .. } = look.drill.as_mut()?;
+    let DrillStep::Return { outcome, reason } = step.clone() else {
         return None;
     };
+    let unwritten = |cause: Cause| {
+        Outcome::Failed(Failed {
+            cause,
+            doing: "deciding the drill's end",
+            claimed: false,
+            uncertain: false,
+        })
+    };
+    let turn = match drilling::decide_end(&shell.store, drill, End::Return, &reason, &invocation.run()).await {
+        Ok(turn) => turn,
+        Err(failure) => return Some(unwritten(failure.cause)),
+    };
+    let stays = match turn {
+        Turn::Ours => None,
+        Turn::Stays(reason) => Some(reason),
+        Turn::GivenUp => Some(format!(
+            "the return was begun {} times and never written; {} stays active; go back with a rollback",
+            MAX_ENDS.saturating_sub(1),
+            drill.to
+        )),
+        Turn::Open(_) | Turn::Returning(_) => {
+            let until = match turn {
+                Turn::Returning(until) => format!("; if it is dead, from {} on anybody may", to_second(until)),
+                _ => String::new(),
+            };
+            let reason = format!("another tick is writing the return of this drill{until}");
+            *step = DrillStep::Wait(reason.clone());
+            return Some(Outcome::Conflict(Conflict {
+                reason,
+                winner: None,
+                flag: Some(observation),
+            }));
+        }
+    };
+    if let Some(reason) = stays {
+        look.decision = Decision {
+            action: Action::None,
+            reason: format!("the drill returns no more: {reason}"),
+            guards: Vec::new(),
+            look_again_soon: false,
+        };
+        *step = DrillStep::Finish {
+            outcome: Some(DrillOutcome::Interrupted),
+            reason,
+        };
+        return None;
+    }
+    let (drill, outcome, reason) = (&*drill, &outcome, &reason);
     let drilled = look.verdicts.of(drill.to);
     let intent = Intent {
         kind: Kind::DrillReturn,
@@ -137,7 +191,7 @@ pub(crate) async fn go_back(shell: &Shell, look: &Look, invocation: &Invocation,
             .and_then(|history| versions(history).last().map(|version| version.effective_from)),
         drill: Some(drill.return_tag(*outcome, reason)),
     };
-    let mut switching = Switching::new(&shell.settings.policy, observation, intent, clock::now());
+    let mut switching = Switching::new(&shell.settings.policy, &observation, intent, clock::now());
     Some(switching::run(&shell.store, &mut switching).await)
 }
 
@@ -146,6 +200,7 @@ pub(crate) async fn conclude(
     shell: &Shell,
     look: &Look,
     outcome: Option<&Outcome>,
+    invocation: &Invocation,
 ) -> Result<Option<Value>, FunctionError> {
     let Some(under_way) = &look.drill else {
         return Ok(None);
@@ -167,6 +222,25 @@ pub(crate) async fn conclude(
     }
     let DrillStep::Finish { outcome, reason } = step else {
         return Ok(Some(under_way.to_json()));
+    };
+    // Another tick, which saw something else, may be on its way back.
+    let (outcome, reason) = if matches!(reached, Stage::Drilling { .. }) {
+        let turn = drilling::decide_end(&shell.store, &under_way.drill, End::Stay, &reason, &invocation.run())
+            .await
+            .map_err(FunctionError::undelivered("deciding the drill's end"))?;
+        match turn {
+            Turn::Ours | Turn::GivenUp => (outcome, reason),
+            Turn::Stays(decided) => (Some(DrillOutcome::Interrupted), decided),
+            Turn::Open(_) | Turn::Returning(_) => {
+                let waiting = UnderWay {
+                    step: DrillStep::Wait("another tick is writing the return of this drill".to_owned()),
+                    ..under_way.clone()
+                };
+                return Ok(Some(waiting.to_json()));
+            }
+        }
+    } else {
+        (outcome, reason)
     };
     let conclusion = drilling::finish(
         shell,

@@ -73,7 +73,7 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
     let mut depth = first_depth(&trigger, invocation.started, shell.settings.metrics_interval_minutes);
     loop {
         probes = probes.saturating_add(1);
-        let look = look(shell, depth, &mut missing_since).await;
+        let mut look = look(shell, depth, &mut missing_since).await;
         if depth == Depth::Routine && !look.is_calm() {
             // A routine look never acts: what it leaves out could speak against it.
             depth = Depth::Thorough;
@@ -91,7 +91,7 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         }
         let outcome = match look.decision.action {
             Action::Failover => fail_over(shell, &look, invocation, &trigger).await,
-            Action::DrillReturn => drill::go_back(shell, &look, invocation, &trigger).await,
+            Action::DrillReturn => drill::go_back(shell, &mut look, invocation, &trigger).await,
             Action::Restore(colour) => repair::restore(shell, &look, colour, invocation, &trigger).await,
             Action::None | Action::Blocked | Action::ObserveOnly => None,
         };
@@ -309,7 +309,7 @@ async fn close(
             None => Ok(()),
         }
     };
-    let conclude = drill::conclude(shell, &look, outcome.as_ref());
+    let conclude = drill::conclude(shell, &look, outcome.as_ref(), invocation);
     let overdue = drill::tell_overdue(shell, &look, now);
     let hold = hold::tell(shell, &look, now);
     let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);

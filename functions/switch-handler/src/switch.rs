@@ -9,12 +9,12 @@ use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, switch_guards};
-use bluegreen_core::drill::{Drill, DrillOutcome, Stage};
+use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
 use bluegreen_core::flag::{FlagObservation, versions};
 use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
-use bluegreen_core::switch::{Intent, Outcome, Switched, Switching};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switched, Switching};
 use bluegreen_core::time::{after, minutes, to_second, whole_milliseconds};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
@@ -246,29 +246,44 @@ async fn keep(
         Some(record) => drill.as_recorded(record),
         None => drill,
     };
-    let stage = Stage::Drilling {
-        switched_at: flag.modified,
-        return_at: after(flag.modified, minutes(drill.hold_minutes)),
-    };
-    let outcome = Some(DrillOutcome::Interrupted);
-    drilling::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
-    // A tick that was on its way back at this moment has written the flag already.
-    let standing = shell
-        .store
-        .observe()
+    let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag again", failure.cause);
+    // A tick that is about to return has decided the drill's end, or never will.
+    let turn = drilling::decide_end(&shell.store, &drill, End::Stay, &decided, &invocation.run())
         .await
-        .map_err(|failure| FunctionError::unreadable("reading the flag again", failure.cause))?
-        .flag;
+        .map_err(|failure| FunctionError::StoreUnavailable {
+            doing: "deciding the drill's end",
+            cause: failure.cause,
+            advice: "; the drill goes on unless status shows its end; asking again is safe",
+        })?;
+    let returning = match turn {
+        Turn::Ours | Turn::Stays(_) | Turn::GivenUp => None,
+        Turn::Returning(until) => Some(format!(
+            "the drill is returning at this moment; ask for status, and switch again (if it has not returned by {}, ask for this \
+             again)",
+            to_second(until)
+        )),
+        Turn::Open(_) => Some("nobody can tell who ends this drill; ask for status".to_owned()),
+    };
+    // Whoever was faster than that has written the flag by now.
+    let standing = shell.store.observe().await.map_err(unreadable)?.flag;
     let stays = standing
         .as_ref()
         .is_some_and(|standing| standing.version == flag.version);
-    let (outcome, reason) = if stays {
-        ("kept", format!("the drill of {to} has ended, and {to} stays active"))
-    } else {
-        (
+    let (outcome, reason) = match returning {
+        Some(returning) => ("conflict", returning),
+        None if !stays => (
             "conflict",
-            "the drill returned at the same moment; ask for status, and switch again".to_owned(),
-        )
+            "the flag was written at the same moment; ask for status, and switch again".to_owned(),
+        ),
+        None => {
+            let stage = Stage::Drilling {
+                switched_at: flag.modified,
+                return_at: after(flag.modified, minutes(drill.hold_minutes)),
+            };
+            let outcome = Some(DrillOutcome::Interrupted);
+            drilling::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
+            ("kept", format!("the drill of {to} has ended, and {to} stays active"))
+        }
     };
     let answer = Answer::new(outcome, reason, guards).to_json(standing.as_ref(), invocation);
     log(shell, &answer, invocation);

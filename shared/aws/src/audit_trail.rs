@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen_core::audit::{self, Audited};
-use bluegreen_core::drill::outcome_of;
+use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label, versions};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
@@ -132,6 +132,21 @@ pub fn flag_label(version: &Version) -> String {
     label(version.entry.version, version.entry.modified)
 }
 
+/// The records of a drill's end that there are.
+async fn ends(shell: &Shell, way_out: &str) -> Vec<String> {
+    let names = end_records(way_out);
+    match shell.store.stored_records(&names).await {
+        Ok(found) => {
+            let found = names.into_iter().zip(found);
+            found.filter_map(|(name, stored)| stored.map(|_| name)).collect()
+        }
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, way_out, "the records of an old drill's end could not be read");
+            Vec::new()
+        }
+    }
+}
+
 /// Failing to prune is no failure: the next version tries again.
 async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
     let mut names = audit::records_to_prune(versions, now);
@@ -141,8 +156,15 @@ async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
     match shell.store.records(&names).await {
         // The outcome first: without the record nobody would find it again.
         Ok(records) => {
-            let outcomes = records.iter().filter_map(|(name, record)| outcome_of(name, record));
-            names.splice(0..0, outcomes.collect::<Vec<_>>());
+            let mut beside = Vec::new();
+            for (name, outcome) in records
+                .iter()
+                .filter_map(|(name, record)| Some((name, outcome_of(name, record)?)))
+            {
+                beside.push(outcome);
+                beside.extend(ends(shell, name).await);
+            }
+            names.splice(0..0, beside);
         }
         Err(failure) => {
             tracing::warn!(error = %failure.cause, "old transition records could not be read");

@@ -1,17 +1,70 @@
 //! Ends drills: exactly one outcome is recorded, whatever dies in between.
 
+use std::time::Duration;
+
 use bluegreen_core::audit;
-use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Stage, conclude};
+use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
-use bluegreen_core::switch::Reply;
-use bluegreen_core::time::elapsed;
+use bluegreen_core::switch::{Failure, Reply};
+use bluegreen_core::time::{after, elapsed};
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
 use crate::answer::FunctionError;
 use crate::clock;
 use crate::function::Shell;
+use crate::parameter_store::ParameterStore;
+
+/// Tries of deciding a drill's end, and the wait between two: what was just created may not be readable yet.
+const END_TRIES: u32 = 5;
+const END_WAIT: Duration = Duration::from_millis(200);
+
+/// Decides how a drill ends whose colour is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
+/// the run that asks.
+pub async fn decide_end(
+    store: &ParameterStore,
+    drill: &Drill,
+    end: End,
+    reason: &str,
+    by: &str,
+) -> Result<Turn, Failure> {
+    let names = end_records(&drill.record());
+    let value = EndClaim::new(end, by, reason, clock::now()).to_stored();
+    // Nobody else is there nearly always, so the first record is not looked for before it is created.
+    let mut turn = Turn::Open(0);
+    let mut trouble = None;
+    for _ in 0..END_TRIES {
+        let Turn::Open(number) = turn else { return Ok(turn) };
+        let Some(name) = names.get(number) else {
+            return Ok(Turn::GivenUp);
+        };
+        match store.create_claim(name, &value).await {
+            Reply::ClaimCreated => return Ok(Turn::Ours),
+            Reply::Failed(failure) if !failure.ambiguous && !failure.passing => return Err(failure),
+            Reply::Failed(failure) => {
+                tokio::time::sleep(END_WAIT).await;
+                trouble = Some(failure);
+            }
+            _ => {}
+        }
+        let found = store.stored_records(&names).await?;
+        // An answer may have been lost.
+        if found.iter().flatten().any(|stored| stored.value == value) {
+            return Ok(Turn::Ours);
+        }
+        turn = drill::turn(&found, end, by, clock::now());
+        if turn == Turn::Open(number) {
+            tokio::time::sleep(END_WAIT).await;
+        }
+    }
+    match (turn, trouble) {
+        (Turn::Open(_), Some(failure)) => Err(failure),
+        // It exists, and cannot be read yet.
+        (Turn::Open(_), None) => Ok(Turn::Returning(after(clock::now(), CLAIM_TIMEOUT))),
+        (turn, _) => Ok(turn),
+    }
+}
 
 /// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after
 /// a crash: the outcome is create-only, the event's id is the drill's.

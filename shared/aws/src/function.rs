@@ -82,6 +82,11 @@ impl Invocation {
         }
     }
 
+    /// Names this run: a request that is delivered twice is two of them.
+    pub fn run(&self) -> String {
+        format!("{}/{}", self.request_id, self.started.as_nanosecond())
+    }
+
     /// Time since it began.
     pub fn elapsed(&self) -> Duration {
         bluegreen_core::time::elapsed(self.started, clock::now())

@@ -440,6 +440,20 @@ impl ParameterStore {
         }))
     }
 
+    /// Records of whatever form, in the order of their names; at most ten.
+    pub async fn stored_records(&self, records: &[String]) -> Result<Vec<Option<StoredClaim>>, Failure> {
+        let names: Vec<_> = records.iter().map(|record| self.names.transition(record)).collect();
+        let mut found = self.get(names.clone()).await?;
+        let stored = names.iter().map(|name| {
+            let parameter = found.remove(name)?;
+            Some(StoredClaim {
+                modified: instant(parameter.last_modified_date()?)?,
+                value: parameter.value?,
+            })
+        });
+        Ok(stored.collect())
+    }
+
     /// The last audited colour, for the day when the flag itself holds none.
     pub async fn last_active(&self) -> Result<Option<Colour>, Failure> {
         let name = self.names.last_active();

@@ -1,6 +1,7 @@
 //! Drills: practice failovers that prove, again and again, that the standby can do the work.
 
 mod alarms;
+mod ending;
 mod progress;
 mod record;
 mod window;
@@ -19,6 +20,7 @@ use crate::hold::HoldState;
 use crate::policy::Policy;
 use crate::time::{after, minutes, to_second};
 
+pub use ending::{End, EndClaim, MAX_ENDS, Turn, end_records, turn};
 pub use progress::{DrillStep, RETURN_GRACE, Stage, conclude, decide, stage};
 pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_of, outcome_record};
 pub use window::{BadWindow, BlockedWindows};
