@@ -18,6 +18,10 @@ TEXT_COLUMN = 25  # where the text begins
 QUIET_SECONDS = 10  # without a terminal, progress is said this often
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 # Words that carry the story. The first style that matches a word wins.
+# Our own styles, the line that replaces itself, and line ends. Anything else that would act on a terminal is written out.
+OWN = re.compile(r"(\x1b\[[0-9;]*m|\r?\x1b\[K|\n)")
+# As is_printable of shared/core/src/printable.rs: control characters, and the invisible ones that hide or turn around text.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 WORDS = {"yellow": r"\bsuspect\b", "red": r"\bunhealthy\b|\bALARM\b|\bNOT SEEN\b", "green": r"\bhealthy\b"}
 
 
@@ -42,7 +46,7 @@ class Screen:
     def line(self, text: str = "") -> None:
         with self._lock:
             self._clear_progress()
-            print(text, file=self.out, flush=True)
+            print(harmless(text), file=self.out, flush=True)
             self._progress_said_at = time.monotonic()
 
     def heading(self, text: str) -> None:
@@ -85,6 +89,7 @@ class Screen:
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], indent: int = 4) -> None:
         """Columns as wide as they must be; the last one wraps."""
+        rows = [[visible(cell) for cell in row] for row in rows]
         widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads) - 1)]
         start = indent + sum(widths) + 2 * len(widths)
         for number, row in enumerate([heads, *rows]):
@@ -110,7 +115,7 @@ class Screen:
         with self._lock:
             if self.live:
                 width = shutil.get_terminal_size((WIDTH, 24)).columns - 1
-                self.out.write(f"\r\x1b[K{self.styled(f'      ... {text}'[:width], 'dim')}")
+                self.out.write(f"\r\x1b[K{self.styled(f'      ... {visible(text)}'[:width], 'dim')}")
                 self.out.flush()
                 self._progress_shown = True
             elif time.monotonic() - self._progress_said_at >= QUIET_SECONDS:
@@ -145,8 +150,17 @@ class Screen:
             self.end_progress()
 
 
+def visible(text: str) -> str:
+    """On one line, with what does not show itself written out; what others wrote goes through this before it is styled."""
+    return UNPRINTABLE.sub(lambda found: {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(found[0], f"\\u{{{ord(found[0]):x}}}"), text)
+
+
+def harmless(text: str) -> str:
+    return "".join(part if number % 2 else visible(part) for number, part in enumerate(OWN.split(text)))
+
+
 def wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    return textwrap.wrap(visible(text.replace("\n", " ").replace("\t", " ")), width, break_on_hyphens=False) or [""]
 
 
 def broken_command(text: str, width: int) -> list[str]:

@@ -162,7 +162,7 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
         let status = match session.road.ask(&json!({"action": "status"})).await {
             Ok(status) => status.value,
             Err(failure) => {
-                screen::note(&format!("  still waiting: {failure}\n"));
+                screen::note(&format!("  still waiting: {}\n", failure.told()));
                 continue;
             }
         };
@@ -476,7 +476,7 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
                 Seen::NotYet => {}
                 Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
             },
-            Err(failure) => screen::note(&format!("  still looking: {failure}\n")),
+            Err(failure) => screen::note(&format!("  still looking: {}\n", failure.told())),
         }
         if began.elapsed() >= limit {
             return Err(late("the new version was not seen"));

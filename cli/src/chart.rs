@@ -10,6 +10,7 @@ use aws_smithy_types::DateTime;
 use bluegreen_aws::clock;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::metric::NAMESPACE;
+use bluegreen_core::printable::visible;
 use bluegreen_core::time::{before, elapsed};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ pub(crate) async fn chart(connection: &Connection, options: &Chart) -> Result<u8
 fn told(file: &Path, timeline: &Timeline) -> Result<u8, Failure> {
     screen::out(&format!(
         "{}: {}, {}, {}\n",
-        file.display(),
+        visible(&file.display().to_string()),
         screen::count(timeline.transitions.len(), "transition"),
         screen::count(timeline.blocked.len(), "time") + " blocked",
         screen::count(timeline.drills.len(), "drill"),

@@ -5,6 +5,9 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bluegreen_core::printable::visible;
+
+use crate::foreign;
 
 /// Exit codes, as `--help` documents them.
 pub(crate) mod exit {
@@ -56,6 +59,35 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// On one line for a person's terminal: much of it are the words of others.
+    pub(crate) fn told(&self) -> String {
+        visible(&self.to_string())
+    }
+
+    /// A function's words about a request, in those of the command line.
+    pub(crate) fn in_options(self, action: &str, same_pair: &str) -> Self {
+        match self {
+            Self::Function {
+                error_type,
+                message,
+                advice,
+                answer,
+            } => {
+                let mut message = foreign::with_commands(&message, same_pair);
+                if error_type == "InvalidRequest" {
+                    message = foreign::with_options(&message, action);
+                }
+                Self::Function {
+                    error_type,
+                    message,
+                    advice,
+                    answer,
+                }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit::USAGE,

@@ -7,6 +7,7 @@ mod change;
 mod chart;
 mod confirm;
 mod failure;
+mod foreign;
 mod handover;
 mod picture;
 mod replay;
@@ -16,8 +17,9 @@ mod session;
 mod settings;
 mod watch;
 
-use std::io::stderr;
 use std::process::ExitCode;
+
+use bluegreen_core::printable::is_printable;
 
 use arguments::{Cli, Command, Handover, Output};
 use clap::CommandFactory;
@@ -32,7 +34,12 @@ fn main() -> ExitCode {
     let cli = match arguments::read(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => {
-            let _nobody_listens = error.print();
+            if std::env::args_os().any(|argument| !argument.to_string_lossy().chars().all(is_printable)) {
+                // It repeats what was typed, or pasted.
+                screen::note(&error.render().to_string());
+            } else {
+                let _nobody_listens = error.print();
+            }
             // Help and version are answers, not mistakes.
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
@@ -64,10 +71,10 @@ fn tell(failure: &Failure, is_json: bool) -> u8 {
             "\ninterrupted; what was sent before is carried out all the same: ask `mwaa-bluegreen status`\n",
         ),
         Failure::Function { answer, .. } if is_json => {
-            let _the_error_is_told_below = screen::out(&format!("{}\n", answer.trim_end()));
-            screen::note(&format!("mwaa-bluegreen: {failure}\n"));
+            let _the_error_is_told_below = screen::json(answer.trim_end());
+            screen::note(&format!("mwaa-bluegreen: {}\n", failure.told()));
         }
-        _ => screen::note(&format!("mwaa-bluegreen: {failure}\n")),
+        _ => screen::note(&format!("mwaa-bluegreen: {}\n", failure.told())),
     }
     failure.code()
 }
@@ -81,7 +88,7 @@ fn warn_on_stderr() {
         .without_time()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(stderr);
+        .with_writer(|| screen::Lines);
     let _already_started =
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));
 }
@@ -92,11 +99,11 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mwaa-bluegreen", &mut text);
-            screen::out(&String::from_utf8_lossy(&text))?;
+            screen::raw(&String::from_utf8_lossy(&text))?;
             Ok(exit::DONE)
         }
         Command::Man => {
-            screen::out(&manual()?)?;
+            screen::raw(&manual()?)?;
             Ok(exit::DONE)
         }
         Command::Replay(options) => replay::replay(connection, &options),

@@ -1,6 +1,7 @@
 //! The pair's timeline as a picture. Pure: data in, SVG out.
 
 use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::printable::visible;
 use jiff::Timestamp;
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
@@ -123,7 +124,8 @@ impl Canvas<'_> {
             .into_font()
             .color(&colour)
             .pos(Pos::new(anchor, VPos::Center));
-        self.area.draw(&Text::new(text.to_owned(), (pixel(x), pixel(y)), style))
+        // XML knows no way to write a control character, and the backend escapes the rest.
+        self.area.draw(&Text::new(visible(text), (pixel(x), pixel(y)), style))
     }
 
     /// A text that the lines of the transitions do not cross.

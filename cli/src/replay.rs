@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bluegreen_core::decision::Action;
 use bluegreen_core::policy::{Mode, Policy};
+use bluegreen_core::printable::visible;
 use bluegreen_core::replay::{Line, RecordedDecision, RecordedTick, Replayed};
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ pub(crate) fn replay(connection: &Connection, options: &Replay) -> Result<u8, Fa
         .map(|tick| (tick, tick.replay(&changed(&tick.policy, options))))
         .collect();
     match &connection.output {
-        Output::Json => screen::out(&format!("{}\n", document(&judged, &recording)))?,
+        Output::Json => screen::json(&document(&judged, &recording).to_string())?,
         Output::Text => screen::out(&text(
             session::paint(connection),
             &judged,
@@ -191,7 +192,7 @@ fn text(
         recording
             .unreadable
             .first()
-            .map(|why| format!(" (the first: {why})"))
+            .map(|why| format!(" (the first: {})", visible(why)))
             .unwrap_or_default()
     )));
     shown

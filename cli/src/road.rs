@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::arguments::Connection;
 use crate::failure::{Asked, Failure, WITHOUT_LAMBDA, at_endpoint, from_sdk};
-use crate::{account, settings};
+use crate::{account, foreign, settings};
 
 /// The name that records and Descriptions of `--direct` give.
 const OWN_NAME: &str = "mwaa-bluegreen";
@@ -27,6 +27,8 @@ pub(crate) struct Road {
     /// The endpoint, if it is not AWS's own.
     endpoint: Option<String>,
     profile: Option<String>,
+    /// The options that name the same pair again.
+    same_pair: String,
 }
 
 enum Kind {
@@ -34,10 +36,12 @@ enum Kind {
     Direct { shell: Box<Shell>, source: String },
 }
 
-/// What came back, and the text it was.
+/// What came back.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
+    /// As it came, for scripts.
     pub(crate) text: String,
+    /// For people: nothing in it acts on a terminal, and its advice is commands.
     pub(crate) value: Value,
 }
 
@@ -89,6 +93,7 @@ impl Road {
             timeout: connection.timeout,
             endpoint,
             profile: connection.profile.clone(),
+            same_pair: foreign::same_pair(connection),
         })
     }
 
@@ -129,7 +134,7 @@ impl Road {
         changes: bool,
     ) -> Result<Answered, Failure> {
         // A drill is no work for --direct.
-        let direct_works = request.get("action").and_then(Value::as_str) != Some("drill");
+        let direct_works = action_of(request) != "drill";
         let retries = if changes {
             RetryConfig::disabled()
         } else {
@@ -165,9 +170,10 @@ impl Road {
             .map(|payload| String::from_utf8_lossy(payload.as_ref()).into_owned())
             .unwrap_or_default();
         if answer.function_error().is_some() {
-            return Err(function_error(&self.function, text, changes, direct_works));
+            let failure = function_error(&self.function, text, changes, direct_works);
+            return Err(failure.in_options(action_of(request), &self.same_pair));
         }
-        read(text)
+        read(text, &self.same_pair)
     }
 
     async fn carry_out(&self, shell: &Shell, request: &Value) -> Result<Answered, Failure> {
@@ -183,9 +189,9 @@ impl Road {
         match switch_handler::handle(shell, request.clone(), &invocation).await {
             Ok(value) => Ok(Answered {
                 text: value.to_string(),
-                value,
+                value: foreign::for_people(&value, &self.same_pair),
             }),
-            Err(error) => Err(self.own_error(&error)),
+            Err(error) => Err(self.own_error(&error).in_options(action_of(request), &self.same_pair)),
         }
     }
 
@@ -238,9 +244,16 @@ fn function_error(function: &str, answer: String, changes: bool, direct_works: b
     }
 }
 
-fn read(text: String) -> Result<Answered, Failure> {
+fn action_of(request: &Value) -> &str {
+    request.get("action").and_then(Value::as_str).unwrap_or("switch")
+}
+
+fn read(text: String, same_pair: &str) -> Result<Answered, Failure> {
     match serde_json::from_str::<Value>(&text) {
-        Ok(value) if value.get("outcome").is_some_and(Value::is_string) => Ok(Answered { text, value }),
+        Ok(value) if value.get("outcome").is_some_and(Value::is_string) => Ok(Answered {
+            text,
+            value: foreign::for_people(&value, same_pair),
+        }),
         _ => Err(Failure::Aws(format!(
             "the function answered something else than a switch-handler does: {}; is --function right?",
             bluegreen_core::flag::shortened(&text, 200)

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
+use bluegreen_core::printable::{json_in_one_line, push_visible, visible};
 use bluegreen_core::time::{elapsed, to_second};
 use jiff::Timestamp;
 
@@ -80,18 +81,17 @@ pub(crate) fn look_of(word: &str) -> Look {
 pub(crate) struct Cell(Look, String);
 
 impl Cell {
-    pub(crate) fn new(look: Look, text: impl Into<String>) -> Self {
-        Self(look, text.into())
+    pub(crate) fn new(look: Look, text: impl AsRef<str>) -> Self {
+        Self(look, visible(text.as_ref()))
     }
 
     /// Looks as the word it is.
-    pub(crate) fn word(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self(look_of(&text), text)
+    pub(crate) fn word(text: impl AsRef<str>) -> Self {
+        Self::new(look_of(text.as_ref()), text)
     }
 
-    pub(crate) fn plain(text: impl Into<String>) -> Self {
-        Self(Look::Plain, text.into())
+    pub(crate) fn plain(text: impl AsRef<str>) -> Self {
+        Self::new(Look::Plain, text)
     }
 }
 
@@ -176,8 +176,27 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     text
 }
 
-/// Writes to the standard output.
+/// Writes text for people to the standard output.
 pub(crate) fn out(text: &str) -> Result<(), Failure> {
+    write_out(&harmless(text))
+}
+
+/// Writes an answer for scripts, as it is. On a terminal the characters that would act on it are written in JSON's other way.
+pub(crate) fn json(text: &str) -> Result<(), Failure> {
+    if std::io::stdout().is_terminal() {
+        let lines: Vec<String> = text.lines().map(json_in_one_line).collect();
+        write_out(&format!("{}\n", lines.join("\n")))
+    } else {
+        write_out(&format!("{text}\n"))
+    }
+}
+
+/// Writes what is made of our own words alone, in a language of its own.
+pub(crate) fn raw(text: &str) -> Result<(), Failure> {
+    write_out(text)
+}
+
+fn write_out(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -190,7 +209,58 @@ pub(crate) fn out(text: &str) -> Result<(), Failure> {
 
 /// Writes to the standard error; nobody can be told if that fails.
 pub(crate) fn note(text: &str) {
-    let _nobody_listens = std::io::stderr().lock().write_all(text.as_bytes());
+    let _nobody_listens = std::io::stderr().lock().write_all(harmless(text).as_bytes());
+}
+
+/// The second net, under every text for people: lines, our own colours and our own moves of the cursor pass, anything else that
+/// would act on the terminal is written out.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let own = own_sequence(rest);
+        let length = if own > 0 {
+            shown.push_str(rest.get(..own).unwrap_or_default());
+            own
+        } else {
+            match character {
+                '\n' => shown.push('\n'),
+                '\r' if own_sequence(rest.get(1..).unwrap_or_default()) > 0 => shown.push('\r'),
+                other => push_visible(&mut shown, other),
+            }
+            character.len_utf8()
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    shown
+}
+
+/// How long the sequence of ours is that `text` begins with; zero if it begins with none.
+fn own_sequence(text: &str) -> usize {
+    let Some(inside) = text.strip_prefix("\x1b[") else {
+        return 0;
+    };
+    let after = inside.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+    let parameters = inside.len().saturating_sub(after.len());
+    match after.as_bytes().first() {
+        Some(b'm' | b'K' | b'J' | b'A') => parameters.saturating_add(3),
+        _ => 0,
+    }
+}
+
+/// The standard error, a line at a time: what --direct's own work warns of.
+pub(crate) struct Lines;
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        note(&format!("{}\n", visible(text.trim_end_matches('\n'))));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// At most `width` characters of every line, so that a line is one line on the terminal. Colours count nothing.
@@ -240,6 +310,31 @@ mod tests {
         assert!(
             coloured.contains("\x1b[1;34mblue\x1b[0m    \x1b[32mhealthy\x1b[0m  a"),
             "{coloured:?}"
+        );
+    }
+
+    #[test]
+    fn only_our_own_sequences_act_on_the_terminal() {
+        for (text, shown) in [
+            ("\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\n"),
+            ("\r\x1b[K  line", "\r\x1b[K  line"),
+            ("\x1b[3A\r\x1b[Jview", "\x1b[3A\r\x1b[Jview"),
+            ("\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            ("\x1b[2;2H", "\\u{1b}[2;2H"),
+            ("\x1b[?1049h\x1b", "\\u{1b}[?1049h\\u{1b}"),
+            ("good\rbad", "good\\rbad"),
+            ("\u{9b}2J \u{202e}evil", "\\u{9b}2J \\u{202e}evil"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_cell_holds_no_sequence_at_all() {
+        let row = vec![Cell::word("\x1b[1;32mhealthy"), Cell::plain("a\nb"), Cell::plain("c")];
+        assert_eq!(
+            table(PLAIN, &["", "", ""], &[row]),
+            "  \\u{1b}[1;32mhealthy  a\\nb  c\n"
         );
     }
 

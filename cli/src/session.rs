@@ -4,13 +4,14 @@ use std::io::{IsTerminal, stderr, stdout};
 
 use bluegreen_aws::clock;
 use bluegreen_aws::configuration::variable;
+use bluegreen_core::printable::visible;
 
 use crate::answer::{self, text};
 use crate::arguments::{Connection, Output};
 use crate::failure::Failure;
-use crate::handover;
 use crate::road::{Answered, Road};
 use crate::screen::{self, Paint};
+use crate::{foreign, handover};
 
 /// One run.
 pub(crate) struct Session {
@@ -41,7 +42,7 @@ impl Session {
         }
         Ok(Self {
             road: Road::open(connection).await?,
-            pair: connection.pair.clone(),
+            pair: visible(&connection.pair),
             json: connection.output == Output::Json,
             paint: paint(connection),
             note_paint: Paint::new(connection.color, no_color(), &stderr()),
@@ -52,7 +53,7 @@ impl Session {
     /// Shows the answer: as it came, or for people.
     pub(crate) fn show(&self, answered: &Answered) -> Result<(), Failure> {
         if self.json {
-            return screen::out(&format!("{}\n", answered.text));
+            return screen::json(&answered.text);
         }
         let (value, now) = (&answered.value, clock::now());
         screen::out(&match text(value, "outcome") {
@@ -75,20 +76,7 @@ impl Session {
 
     /// The options that name the same pair again.
     pub(crate) fn same_pair(&self) -> String {
-        let mut options = String::new();
-        let mut add = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                options.extend([" ", name, " ", value]);
-            }
-        };
-        add("--pair", (self.pair != "mwaa-blue-green").then_some(self.pair.as_str()));
-        add("--function", self.connection.function.as_deref());
-        add("--region", self.connection.region.as_deref());
-        add("--profile", self.connection.profile.as_deref());
-        if self.connection.direct {
-            options.push_str(" --direct");
-        }
-        options
+        foreign::same_pair(&self.connection)
     }
 
     /// One line that the next one replaces; on a terminal only.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use bluegreen_aws::configuration::variable;
+use bluegreen_core::printable::visible;
 use bluegreen_core::settings::{self, Settings};
 
 use crate::arguments::{Connection, Output};
@@ -238,14 +239,20 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
     if save {
         let path = path.ok_or_else(|| Failure::Usage("no home directory: name a file with --settings".to_owned()))?;
         write(&path, &values, &road::function_of(connection))?;
-        screen::note(&format!("saved to {}; --direct uses them\n", path.display()));
+        screen::note(&format!(
+            "saved to {}; --direct uses them\n",
+            visible(&path.display().to_string())
+        ));
     }
-    let text = if connection.output == Output::Json {
-        format!("{}\n", serde_json::json!(values))
+    if connection.output == Output::Json {
+        screen::json(&serde_json::json!(values).to_string())?;
     } else {
-        lines(&values)
-    };
-    screen::out(&text)?;
+        let shown = values
+            .iter()
+            .map(|(name, value)| (visible(name), visible(value)))
+            .collect();
+        screen::out(&lines(&shown))?;
+    }
     Ok(exit::DONE)
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                 let now = clock::now();
                 let settled = is_settled(&answered.value, now);
                 if session.json {
-                    screen::out(&format!("{}\n", answered.text))?;
+                    screen::json(&answered.text)?;
                 } else if live {
                     drawn = redraw(drawn, &view(session, &answered.value, settled, now))?;
                 } else {
@@ -48,7 +48,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                 if failures >= MOST_FAILURES || drawn == 0 && last_line.is_empty() && failures > 1 {
                     return Err(failure);
                 }
-                screen::note(&format!("{failure}\n"));
+                screen::note(&format!("{}\n", failure.told()));
                 drawn = 0;
             }
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import sys
 import time
@@ -50,6 +51,28 @@ def test_a_table_wraps_its_last_column() -> None:
     assert max(map(len, shown(out))) <= WIDTH
     assert shown(out)[1].startswith("    1        because")
     assert shown(out)[2].startswith("             because")
+
+
+HOSTILE = "a\x1b]0;title\x07b\x9b2J\rc\u202ed\u2028e"
+HARMLESS = r"a\u{1b}]0;title\u{7}b\u{9b}2J\rc\u{202e}d\u{2028}e"
+
+
+def test_what_others_wrote_does_not_act_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for show in (lambda screen: screen.say(HOSTILE), lambda screen: screen.line(HOSTILE), lambda screen: screen.printed(HOSTILE),
+                 lambda screen: screen.event(1, "probe", HOSTILE, [HOSTILE]), lambda screen: screen.fields([("name", HOSTILE)]),
+                 lambda screen: screen.table(("one", "two"), [(HOSTILE, HOSTILE)]), lambda screen: screen.command(HOSTILE),
+                 lambda screen: screen.check(True, HOSTILE, HOSTILE), lambda screen: screen.progress(HOSTILE)):
+        out = Terminal()
+        show(Screen(out))
+        told = out.getvalue().replace("\n", " ")
+        assert not re.search(r"\x1b(?!\[[0-9;]*[mK])|[\x00-\x06\x07\x80-\x9f\u202e\u2028]|\r(?!\x1b)", told), told
+    out = Terminal()
+    Screen(out).say("a\x1b[31mred", style="bold")
+    assert out.getvalue() == "  \x1b[1ma\\u{1b}[31mred\x1b[0m\n", "not even in our own colours"
+    Screen(plain := io.StringIO()).fields([("why", HOSTILE)])
+    assert HARMLESS in plain.getvalue()
 
 
 def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:

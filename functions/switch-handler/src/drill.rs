@@ -317,7 +317,7 @@ async fn start(
         Outcome::Failed(failed) => Err(FunctionError::StoreUnavailable {
             doing: failed.doing,
             cause: failed.cause,
-            advice: "; the drill is noted, and the watcher's ticks find out how far it came and tell it; ask for status",
+            advice: "; the drill is noted, and the watcher's ticks find out how far it came and tell it; see {\"action\":\"status\"}",
         }),
     }
 }

@@ -74,11 +74,11 @@ async fn create(
             return Err(FunctionError::StoreUnavailable {
                 doing: failed.doing,
                 cause: failed.cause,
-                advice: "; ask for status, then initialize again: it never changes a flag that is there",
+                advice: "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there",
             });
         }
         Some(Outcome::Conflict(_)) | None => {
-            let reason = "somebody created the flag at the same moment; ask for status".to_owned();
+            let reason = "somebody created the flag at the same moment; see {\"action\":\"status\"}".to_owned();
             return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
         }
     };

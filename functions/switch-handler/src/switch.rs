@@ -258,11 +258,11 @@ async fn keep(
     let returning = match turn {
         Turn::Ours | Turn::Stays(_) | Turn::GivenUp => None,
         Turn::Returning(until) => Some(format!(
-            "the drill is returning at this moment; ask for status, and switch again (if it has not returned by {}, ask for this \
+            "the drill is returning at this moment; see {{\"action\":\"status\"}}, and switch again (if it has not returned by {}, ask for this \
              again)",
             to_second(until)
         )),
-        Turn::Open(_) => Some("nobody can tell who ends this drill; ask for status".to_owned()),
+        Turn::Open(_) => Some("nobody can tell who ends this drill; see {\"action\":\"status\"}".to_owned()),
     };
     // Whoever was faster than that has written the flag by now.
     let standing = shell.store.observe().await.map_err(unreadable)?.flag;
@@ -273,7 +273,7 @@ async fn keep(
         Some(returning) => ("conflict", returning),
         None if !stays => (
             "conflict",
-            "the flag was written at the same moment; ask for status, and switch again".to_owned(),
+            "the flag was written at the same moment; see {\"action\":\"status\"}, and switch again".to_owned(),
         ),
         None => {
             let stage = Stage::Drilling {

@@ -110,7 +110,7 @@ impl From<Failed> for FunctionError {
                  is rolled forward"
             }
             (_, true) => {
-                "; the flag may have been written: ask for status; if it is unchanged, ask again in about a minute, \
+                "; the flag may have been written: see {\"action\":\"status\"}; if it is unchanged, ask again in about a minute, \
                  and the claim is rolled forward"
             }
         };

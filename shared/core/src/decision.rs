@@ -434,7 +434,7 @@ pub fn switch_guards(
         let drill = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation));
         guards.push(drill_guard(
             drill.as_ref(),
-            "it returns by itself; end it now with a rollback, or use force",
+            "it returns by itself; end it now with {\"action\":\"rollback\"}, or add {\"force\":true}",
         ));
     }
     guards.push(standby_guard(to, target));
@@ -465,7 +465,7 @@ pub fn declared_failover_guards(
     let is_healthy = assessment.verdict == Verdict::Healthy;
     let mut detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
     if is_healthy {
-        detail.push_str("; a planned change is a switch; if you know that it does not work, use force");
+        detail.push_str("; a planned change is a switch; if you know that it does not work, add {\"force\":true}");
     }
     guards.push(Guard::new(GuardName::ActiveHealthy, !is_healthy, detail));
     guards.push(standby_guard(standby.0, standby.1));
@@ -546,7 +546,7 @@ pub(crate) fn cooldown_guard(
         GuardName::Cooldown,
         false,
         format!(
-            "last transition {} ago; the cooldown of {} ends at {}; wait, or use force",
+            "last transition {} ago; the cooldown of {} ends at {}; wait, or add {{\"force\":true}}",
             in_seconds(rested),
             in_seconds(policy.cooldown),
             after(observation.modified, policy.cooldown)
@@ -564,7 +564,7 @@ fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
     let detail = if passed {
         counted
     } else {
-        format!("{counted}; a person must look, and acknowledge by any switch or a release")
+        format!("{counted}; a person must look, and acknowledge by any switch or by {{\"action\":\"release\"}}")
     };
     Guard::new(GuardName::FailoverBudget, passed, detail)
 }

@@ -21,6 +21,7 @@ pub mod notification;
 pub mod ownership;
 pub mod parameters;
 pub mod policy;
+pub mod printable;
 pub mod readiness;
 pub mod replay;
 pub mod request;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
+use crate::printable::{is_printable, visible};
 use crate::time::to_second;
 
 /// SNS takes fewer than 100 characters of ASCII.
@@ -712,8 +713,9 @@ impl<'a> Letter<'a> {
         }
     }
 
+    /// Whatever is in it, it is one line.
     fn line(&mut self, line: &str) {
-        self.text.push_str(line);
+        self.text.push_str(&visible(line));
         self.text.push('\n');
     }
 
@@ -870,11 +872,11 @@ impl Detail<'_> {
     }
 }
 
-/// On one line, without control characters, and no longer than a reader wants it.
+/// On one line, without what does not show itself, and no longer than a reader wants it.
 fn flat(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length: usize = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+    for word in text.split(|c: char| c.is_whitespace() || !is_printable(c)) {
         let gap = if line.is_empty() || word.is_empty() { "" } else { " " };
         for c in gap.chars().chain(word.chars()) {
             if length == most {

@@ -456,7 +456,7 @@ impl Switching {
             .and_then(|claim| TransitionRecord::from_stored(&claim.value).ok());
         let Some(flag) = flag else {
             return conflict(
-                "the flag was deleted in the meantime; ask for status".to_owned(),
+                "the flag was deleted in the meantime; see {\"action\":\"status\"}".to_owned(),
                 winner,
                 None,
             );
@@ -550,7 +550,7 @@ impl Switching {
                     .is_some_and(|tail| tail.record == self.record);
                 if entry.version > version.entry.version && !of_ours {
                     warnings.push(format!(
-                        "version {} ({}) was written by {} around our write; ask for status",
+                        "version {} ({}) was written by {} around our write; see {{\"action\":\"status\"}}",
                         entry.version,
                         entry.value,
                         entry.author.as_deref().unwrap_or("somebody")

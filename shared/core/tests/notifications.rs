@@ -404,6 +404,38 @@ fn whatever_stands_in_an_event_makes_a_message_that_sns_takes() {
     }
 }
 
+/// Every text in it says this, too.
+fn poisoned(value: &Value, poison: &str) -> Value {
+    match value {
+        Value::String(text) => Value::from(format!("{text}{poison}")),
+        Value::Array(values) => values.iter().map(|value| poisoned(value, poison)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), poisoned(value, poison)))
+            .collect::<serde_json::Map<String, Value>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn nobodys_words_begin_a_line_of_a_mail_or_turn_one_around() {
+    let poison = "\r\nBcc: everybody\u{2028}WHAT TO DO\u{85}- pay\u{1b}[2J\u{202e}evil\u{2066}\u{200b}\u{9b}1m";
+    for (name, kind, detail) in cases() {
+        let Notification { subject, body } = compose(PLACE, kind, &poisoned(&detail, poison));
+        assert!(subject.chars().all(|c| matches!(c, ' '..='~')), "{name}: {subject}");
+        assert!(
+            body.chars()
+                .all(|c| c == '\n' || bluegreen_core::printable::is_printable(c)),
+            "{name}: {body:?}"
+        );
+        for line in ["Bcc: everybody", "- pay", "WHAT TO DO- pay"] {
+            assert!(!body.lines().any(|told| told.starts_with(line)), "{name}: {body}");
+        }
+        assert_eq!(body.matches("\nWHAT TO DO\n").count(), 1, "{name}: {body}");
+    }
+}
+
 #[test]
 fn an_odd_region_does_not_reach_a_command() {
     let place = Place {

@@ -1,0 +1,264 @@
+//! What others wrote, made fit for a person's terminal: nothing in it acts on the terminal, and the advice of a function,
+//! which speaks in requests, is given as commands.
+
+use bluegreen_core::printable::visible;
+use serde_json::{Deserializer, Map, Value};
+
+use crate::arguments::Connection;
+
+/// Fields that hold the product's own words, in which advice may stand.
+const OWN_WORDS: [&str; 7] = ["reason", "detail", "fix", "what", "why", "warnings", "cause"];
+
+/// How each field of a request is given on the command line.
+const OPTIONS: [(&str, &str); 10] = [
+    ("to", "to"),
+    ("force", "force"),
+    ("dry_run", "dry-run"),
+    ("reason", "reason"),
+    ("requested_by", "requested-by"),
+    ("mode", "mode"),
+    ("limit", "limit"),
+    ("until", "until"),
+    ("window_minutes", "window-minutes"),
+    ("hold_minutes", "minutes"),
+];
+
+/// The commands that are actions of the function by the same name.
+const ACTIONS: [&str; 11] = [
+    "switch",
+    "failover",
+    "rollback",
+    "hold",
+    "release",
+    "status",
+    "history",
+    "check",
+    "handover",
+    "drill",
+    "initialize",
+];
+
+/// An answer as it is shown to people. `same_pair` are the options that name the pair again.
+pub(crate) fn for_people(answer: &Value, same_pair: &str) -> Value {
+    shown(answer, false, same_pair)
+}
+
+fn shown(value: &Value, is_own: bool, same_pair: &str) -> Value {
+    match value {
+        Value::String(text) if is_own => Value::from(with_commands(&visible(text), same_pair)),
+        Value::String(text) => Value::from(visible(text)),
+        Value::Array(values) => values.iter().map(|value| shown(value, is_own, same_pair)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| {
+                let is_own = OWN_WORDS.contains(&name.as_str());
+                (visible(name), shown(value, is_own, same_pair))
+            })
+            .collect::<Map<String, Value>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// Advice that quotes a request quotes the command that makes it.
+pub(crate) fn with_commands(text: &str, same_pair: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find('{') {
+        let (before, from) = rest.split_at(begin);
+        told.push_str(before);
+        let mut documents = Deserializer::from_str(from).into_iter::<Map<String, Value>>();
+        let request = match documents.next() {
+            Some(Ok(request)) => command(&request, same_pair).map(|command| (command, documents.byte_offset())),
+            _ => None,
+        };
+        let length = if let Some((command, length)) = request {
+            told.push_str(&command);
+            length
+        } else {
+            told.push('{');
+            1
+        };
+        rest = from.get(length..).unwrap_or_default();
+    }
+    told.push_str(rest);
+    told
+}
+
+/// The command, or the option, that means this request; none if it is none.
+fn command(request: &Map<String, Value>, same_pair: &str) -> Option<String> {
+    let action = match request.get("action") {
+        Some(action) => Some(action.as_str().filter(|action| ACTIONS.contains(action))?),
+        None if request.contains_key("to") => Some("switch"),
+        None => None,
+    };
+    let mut options = Vec::new();
+    for (field, value) in request.iter().filter(|(field, _)| *field != "action") {
+        let (_, name) = OPTIONS.iter().find(|(known, _)| known == field)?;
+        let name = match (action, *name) {
+            (Some("drill"), "minutes") => "hold-minutes",
+            (_, name) => name,
+        };
+        match value {
+            Value::Bool(true) => options.push(format!("--{name}")),
+            Value::Number(number) => options.push(format!("--{name} {number}")),
+            Value::String(text) => options.push(format!("--{name} {}", quoted(text))),
+            _ => return None,
+        }
+    }
+    // Map keeps its fields by name: what is asked for comes first.
+    options.sort_by_key(|option| !option.starts_with("--to"));
+    match action {
+        Some(action) => {
+            // A drill is begun by the function only.
+            let same_pair = match action {
+                "drill" => same_pair.replace(" --direct", ""),
+                _ => same_pair.to_owned(),
+            };
+            options.insert(0, format!("mwaa-bluegreen {action}"));
+            Some(format!("`{}{same_pair}`", options.join(" ")))
+        }
+        None if options.is_empty() => None,
+        None => Some(format!("`{}`", options.join(" "))),
+    }
+}
+
+/// Fields of a request that was refused, as the options that they were given by.
+pub(crate) fn with_options(message: &str, action: &str) -> String {
+    let mut told = message.to_owned();
+    for (field, name) in OPTIONS {
+        let name = match (action, name) {
+            ("drill", "minutes") => "hold-minutes",
+            (_, name) => name,
+        };
+        told = told.replace(&format!("field {field:?}"), &format!("--{name}"));
+    }
+    told
+}
+
+/// As a shell takes it; a placeholder such as `<colour>` is left for the reader.
+fn quoted(text: &str) -> String {
+    let is_plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '+' | '=' | ',');
+    let placeholder = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    if !text.is_empty() && placeholder.unwrap_or(text).chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The options that name the same pair again, by the same road.
+pub(crate) fn same_pair(connection: &Connection) -> String {
+    let mut options = String::new();
+    let mut add = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            options.extend([" ", name, " ", &quoted(value)]);
+        }
+    };
+    let settings = connection.settings.as_ref().map(|path| path.display().to_string());
+    add(
+        "--pair",
+        (connection.pair != "mwaa-blue-green").then_some(connection.pair.as_str()),
+    );
+    add("--function", connection.function.as_deref());
+    add("--region", connection.region.as_deref());
+    add("--profile", connection.profile.as_deref());
+    add("--settings", settings.as_deref());
+    add("--blue-environment", connection.blue_environment.as_deref());
+    add("--green-environment", connection.green_environment.as_deref());
+    add("--flag-parameter", connection.flag_parameter.as_deref());
+    if connection.direct {
+        options.push_str(" --direct");
+    }
+    visible(&options)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arguments::Cli;
+
+    #[test]
+    fn advice_that_quotes_a_request_quotes_the_command() {
+        for (text, told) in [
+            (
+                "make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use: \
+                 {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}",
+                "make a new pair's with `mwaa-bluegreen initialize --pair p`; if this pair has been in use: \
+                 `mwaa-bluegreen initialize --to <colour> --force --pair p`",
+            ),
+            (
+                "name it: {\"to\":\"green\"}",
+                "name it: `mwaa-bluegreen switch --to green --pair p`",
+            ),
+            (
+                "end it: {\"action\":\"hold\",\"hold_minutes\":5,\"reason\":\"ana's work\"}.",
+                "end it: `mwaa-bluegreen hold --minutes 5 --reason 'ana'\\''s work' --pair p`.",
+            ),
+            (
+                "{\"action\":\"drill\",\"hold_minutes\":5}",
+                "`mwaa-bluegreen drill --hold-minutes 5 --pair p`",
+            ),
+            ("wait, or add {\"force\":true}", "wait, or add `--force`"),
+            // Anything else in braces is somebody's text.
+            (
+                "{{ ds }} {} {\"a\":1} {\"action\":\"dance\"} {",
+                "{{ ds }} {} {\"a\":1} {\"action\":\"dance\"} {",
+            ),
+            (
+                "{\"to\":\"green\",\"expect\":{\"version\":1}}",
+                "{\"to\":\"green\",\"expect\":{\"version\":1}}",
+            ),
+            ("no request", "no request"),
+        ] {
+            assert_eq!(with_commands(text, " --pair p"), told);
+        }
+    }
+
+    #[test]
+    fn an_answer_is_shown_without_what_acts_on_a_terminal() {
+        let answer = json!({
+            "outcome": "status", "version": 3, "reason": "end it: {\"action\":\"release\"}\u{7}",
+            "guards": [{"name": "hold", "passed": false, "detail": "by \u{1b}]0;x\u{7}ana, or add {\"force\":true}"}],
+            "last_transition": {"description": "by hand\n\u{202e}{\"action\":\"release\"}"},
+        });
+        assert_eq!(
+            for_people(&answer, ""),
+            json!({
+                "outcome": "status", "version": 3, "reason": "end it: `mwaa-bluegreen release`\\u{7}",
+                "guards": [{"name": "hold", "passed": false, "detail": "by \\u{1b}]0;x\\u{7}ana, or add `--force`"}],
+                "last_transition": {"description": "by hand\\n\\u{202e}{\"action\":\"release\"}"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_refused_field_is_named_as_its_option() {
+        let message = "field \"until\" is \"tomorrow\"; allowed is an instant; field \"hold_minutes\" is 0";
+        assert_eq!(
+            with_options(message, "hold"),
+            "--until is \"tomorrow\"; allowed is an instant; --minutes is 0"
+        );
+        assert_eq!(
+            with_options("field \"hold_minutes\" is 0", "drill"),
+            "--hold-minutes is 0"
+        );
+    }
+
+    #[test]
+    fn the_same_pair_is_named_by_the_same_options() {
+        let options = |line: &str| {
+            let line: Vec<&str> = line.split(' ').collect();
+            same_pair(&Cli::try_parse_from(line).unwrap().connection)
+        };
+        assert_eq!(options("mwaa-bluegreen status --pair mwaa-blue-green"), "");
+        assert_eq!(
+            options("mwaa-bluegreen status --pair it's --region r --direct --flag-parameter /a/b"),
+            " --pair 'it'\\''s' --region r --flag-parameter /a/b --direct"
+        );
+    }
+}
