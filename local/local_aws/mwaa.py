@@ -78,7 +78,7 @@ class Settings:
     startup_script_s3_path: str | None = None
     startup_script_s3_object_version: str | None = None
     configuration_options: dict[str, str] = field(default_factory=dict)
-    dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false, "next_run": null}}
+    dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false, "next_run": null, "tags": []}}
     import_errors: list[str] = field(default_factory=list)  # file names
     runs: list[dict[str, Any]] = field(default_factory=list)  # DAG runs, see local/README.md
     page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's own
@@ -352,6 +352,8 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
             return _rest_answer({"import_errors": _page(settings, errors, query), "total_entries": len(errors)})
         case "GET", ["dags", "~", "dagRuns"]:
             return _dag_runs(settings, query)
+        case "POST", ["dags", "~", "dagRuns", "list"]:
+            return _dag_runs_of(settings, body or {})
         case "POST", ["dags", "~", "dagRuns", "~", "taskInstances", "list"]:
             return _task_instances(settings, body or {})
         case "PATCH", ["dags", dag_id] if dag_id in environment.dags:
@@ -363,13 +365,27 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
 
 
 def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
-    known = {"limit", "offset", "order_by", "state", "start_date_gte", "start_date_lte"}
+    is_3 = _is_airflow_3(settings)
+    before = "run_after_lte" if is_3 else "execution_date_lte"  # each refuses, or passes over, the other's
+    known = {"limit", "offset", "order_by", "state", "start_date_gte", "start_date_lte", before}
     if set(query) - known:
         raise ValueError(f"not imitated: {sorted(set(query) - known)}")
     fitting = [run for run in settings.runs if query.get("state") in (None, run["state"])
-               and _between(run.get("start_date"), query.get("start_date_gte"), query.get("start_date_lte"))]
+               and _between(run.get("start_date"), query.get("start_date_gte"), query.get("start_date_lte"))
+               and _between(run["instant"] if is_3 else run.get("logical_date", run["instant"]), None, query.get(before))]
     listed = [_dag_run(settings, run) for run in _page(settings, fitting, query)]
     return _rest_answer({"dag_runs": listed, "total_entries": len(fitting)})
+
+
+def _dag_runs_of(settings: Settings, asked: dict[str, Any]) -> Answer:
+    """The batch form. Both generations refuse fields that they do not know."""
+    unknown = set(asked) - {"dag_ids", "start_date_gte", "start_date_lte", "page_limit", "page_offset", "order_by"}
+    if unknown:
+        return _rest_error(422 if _is_airflow_3(settings) else 400, {"detail": f"unknown field: {sorted(unknown)}"})
+    fitting = [run for run in settings.runs if asked.get("dag_ids") is None or run["dag_id"] in asked["dag_ids"]
+               if _between(run.get("start_date"), asked.get("start_date_gte"), asked.get("start_date_lte"))]
+    page = _page(settings, fitting, {"limit": asked.get("page_limit", 100), "offset": asked.get("page_offset", 0)})
+    return _rest_answer({"dag_runs": [_dag_run(settings, run) for run in page], "total_entries": len(fitting)})
 
 
 def _dag_run(settings: Settings, run: dict[str, Any]) -> dict[str, Any]:
@@ -451,7 +467,7 @@ def _dag(settings: Settings, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]
     next_run = dag.get("next_run", tomorrow)
     file = f"/usr/local/airflow/dags/{dag_id}.py"
     shown = {"dag_id": dag_id, "dag_display_name": dag_id, "is_paused": dag["paused"], "has_import_errors": dag["import_errors"],
-             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [], "max_active_runs": dag.get("max_active_runs", 16),
+             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [{"name": tag} for tag in dag.get("tags", [])], "max_active_runs": dag.get("max_active_runs", 16),
              "max_active_tasks": 16, "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False,
              "timetable_description": "At 00:00", "next_dagrun_data_interval_start": "2026-11-23T00:00:00Z",
              "next_dagrun_data_interval_end": "2026-11-24T00:00:00Z", "last_expired": None}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
-from conftest import Deploy
+from conftest import PROJECT, Deploy
 from pair import Pair, only, until
+
+sys.path.insert(0, str(PROJECT / "airflow" / "src"))
 
 # How long SSM asks to wait between deleting a parameter and making it again.
 WAIT = 30
@@ -22,6 +26,10 @@ def mended(deploy: Deploy) -> Pair:
     pair.ask(to="green")
     pair.wait_until_audited(2)
     return pair
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def garble(pair: Pair) -> None:
@@ -159,3 +167,28 @@ def test_a_deleted_flag_whose_repair_is_killed_is_made_again_once(mended: Pair, 
     event = until("its audit event", lambda: mended.audit(version=1, to="green"))[0]
     assert event["kind"] == "restore"
     assert mended.tick()["decision"] == "none"
+
+
+def test_runs_due_while_the_flag_was_garbage_have_an_owner_and_are_reported(deploy: Deploy):
+    """The guard, over the same Parameter Store, and the report on runs after the repair."""
+    from mwaa_bluegreen.flag import Flag
+
+    mended = deploy(OnFlagFault="restore", SwitchLeadSeconds="0")
+    mended.look_once_a_tick()
+    mended.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
+    mended.ask(to="green")
+    mended.wait_until_audited(2)
+    garble(mended)
+    due = mended.flag().modified + timedelta(milliseconds=500)
+    guard = Flag(mended.flag_name, client=mended.client("ssm"))
+    time.sleep(1)
+    assert guard.owner(due).colour == "green", "while it stands"
+    assert mended.tick()["decision"] == "restore"
+    time.sleep(4)
+    owner = Flag(mended.flag_name, client=mended.client("ssm")).owner(due)
+    assert (owner.colour, owner.version) == ("green", 2)
+    mended.tick()
+    report = only(event for event in mended.wait_for_audit("Run Handover") if event["handover"]["transition"]["version"] == 4)
+    transition = report["handover"]["transition"]
+    assert (transition["kind"], transition["from"], transition["to"]) == ("restore", "green", "green")
+    assert transition["broken_since"] <= iso(due) and "restore of green" in report["reason"]

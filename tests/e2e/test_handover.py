@@ -99,6 +99,33 @@ def test_what_a_scheduler_has_not_made_is_late(switched: Pair, version: str):
     assert answer["handover"]["counts"]["late"] == 3 and "3 due for minutes and not made" in answer["reason"]
 
 
+@pytest.mark.parametrize("version", ["3.0.6", "2.10.5"])
+def test_the_catch_up_of_a_new_dag_is_named(switched: Pair, version: str):
+    """Old ticks, made and skipped by green after it took over, because they were blue's; one of them blue executed long ago."""
+    taken_over = switched.flag().effective_from
+    old = [taken_over - timedelta(days=days) for days in (9, 8, 7)]
+
+    def made(name: str, tick: datetime, at: datetime) -> dict[str, Any]:
+        return run(name, tick, False, (at - tick).total_seconds())
+
+    new, known, tagged = (made(name, tick, taken_over - timedelta(minutes=15))
+                          for name, tick in zip(("new", "known", "tagged"), old, strict=True))
+    later = made("late", old[0], taken_over + timedelta(milliseconds=1))
+    switched.environment("green", airflow_version=version, runs=[new, known, tagged, later],
+                         dags={"new": {}, "known": {}, "late": {}, "tagged": {"tags": ["bluegreen:since=" + iso(taken_over - timedelta(hours=2))]},
+                               "to_come": {"next_run": iso(old[0])}})
+    switched.environment("blue", airflow_version=version, runs=[run("known", old[1], True)], dags={"new": {}})
+    time.sleep(1)
+    answer = switched.ask(action="handover")
+    assert not answer["handover"]["partial"], answer["handover"]["not_asked"]
+    assert lists(answer)["lost"] == ["new", "tagged"], answer["handover"]
+    owners = {line["dag_id"]: line["owner"] for line in answer["handover"]["lost"]}
+    assert owners == {"new": "blue", "tagged": "blue"}, "the tag lies before the switch"
+    finding = only(f for f in switched.ask(action="check")["readiness"]["findings"] if f["name"] == "catch-up")
+    assert finding["what"].endswith("late, to_come"), finding
+    assert "bluegreen:since=" in finding["fix"]
+
+
 def test_a_pair_that_never_switched_and_one_without_a_flag(deploy: Deploy):
     pair = deploy(initialize=False)
     assert pair.ask(action="handover")["outcome"] == "refused"

@@ -9,6 +9,7 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::audit;
+use bluegreen_core::flag::label;
 use bluegreen_core::handover::{Period, compare, last_hand_over};
 use bluegreen_core::memory::Field;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
@@ -60,11 +61,17 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
         .history()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
-    if history.last().map(|newest| newest.version) != Some(flag.version) {
+    // A number alone does not name a version: the flag may have been deleted and made again.
+    if history
+        .last()
+        .map(|newest| label(newest.version, newest.modified))
+        .as_deref()
+        != Some(standing.as_str())
+    {
         // One of the two readings is stale: the next tick knows better.
         return Ok(());
     }
-    let transition = last_hand_over(&history).filter(|transition| transition.version == flag.version);
+    let transition = last_hand_over(&history).filter(|transition| transition.label() == standing);
     // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
     if let Some(transition) = transition {
         let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);

@@ -17,7 +17,7 @@ use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::{
     AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Readiness, Snapshot,
-    SourceFile, Subject, assess_readiness, last_proof,
+    SourceFile, Subject, assess_readiness, catching_up, last_proof, looks_back_to,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::airflow_api::{AirflowApi, Pace, out_of_time};
 use crate::clients::{Clients, ColourClients};
+use crate::clock;
 use crate::error::classify;
 use crate::parameter_store::{Observed, ParameterStore};
 
@@ -80,6 +81,10 @@ impl ReadinessProbe {
             }
             Answer::Unknown(cause) => (Vec::new(), Answer::Unknown(cause)),
         };
+        let is_airflow_2 = Both {
+            blue: is_airflow_2(&blue.environment),
+            green: is_airflow_2(&green.environment),
+        };
         let snapshot = Snapshot {
             environments: Both {
                 blue: blue.environment,
@@ -103,8 +108,40 @@ impl ReadinessProbe {
                 blue: blue.heartbeat_alarm,
                 green: green.heartbeat_alarm,
             },
+            old_ticks: self.old_ticks(&history, is_airflow_2, &pace, until).await,
         };
         (snapshot, history)
+    }
+
+    /// Of the active, whose answers to the other questions tell the generation of its Airflow. Empty if it does not answer: what
+    /// cannot be read condemns nothing, and the same environment's other gaps are told.
+    async fn old_ticks(
+        &self,
+        history: &[HistoryEntry],
+        is_airflow_2: Both<Option<bool>>,
+        pace: &Pace,
+        until: Instant,
+    ) -> Vec<(String, Timestamp)> {
+        let active = history.last().and_then(|newest| newest.value.colour());
+        let (Some(active), Some(since)) = (active, looks_back_to(history, clock::now())) else {
+            return Vec::new();
+        };
+        // The two name the question differently, and Airflow 2 refuses the other's.
+        let Some(is_airflow_2) = *is_airflow_2.of(active) else {
+            return Vec::new();
+        };
+        let api = AirflowApi {
+            mwaa: &self.clients.of(active).mwaa,
+            environment: &self.settings.of(active).name,
+            pace,
+            until,
+        };
+        airflow_lists::old_ticks(&api, is_airflow_2, since)
+            .await
+            .unwrap_or_else(|cause| {
+                tracing::warn!(error = %cause, "runs made late could not be asked for");
+                Vec::new()
+            })
     }
 
     async fn colour(&self, colour: Colour, pace: &Pace, until: Instant) -> OfColour {
@@ -213,6 +250,16 @@ impl ReadinessProbe {
     }
 }
 
+fn is_airflow_2(environment: &Answer<EnvironmentDetails>) -> Option<bool> {
+    match environment {
+        Answer::Known(details) => details
+            .airflow_version
+            .as_deref()
+            .map(|version| version.starts_with("2.")),
+        Answer::Unknown(_) => None,
+    }
+}
+
 /// Judges what was asked.
 pub fn judge(
     settings: &Settings,
@@ -224,6 +271,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Readiness {
     let hold = HoldState::read(observed.hold.as_deref(), now);
+    let catching_up = catching_up(snapshot.dags.of(active), &snapshot.old_ticks, history, active, now);
     let subject = Subject {
         active,
         flag: settings.names.flag(),
@@ -234,6 +282,7 @@ pub fn judge(
         last_proof: last_proof(&versions(history), active.other(), observed.drill.as_deref()),
         overdue_days: settings.drill.overdue_days,
         manages_dags: settings.manages_dags(),
+        catching_up: &catching_up,
     };
     assess_readiness(&subject, now)
 }

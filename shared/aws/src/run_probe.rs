@@ -5,16 +5,19 @@
 //! before it, those that are queued, and the task instances of the period that are not skipped. Airflow 2 can filter runs
 //! by start and by logical date only, and a logical date may lie an interval of any length before the tick: hence starts.
 //!
+//! Runs with ticks from before the period that only one of the two made in it: the other is asked for the earlier runs of those
+//! DAGs, because it may have made them long ago. A fifth list, where there are such runs.
+//!
 //! No list of runs has a run that was never made. The active's DAGs tell their next runs, so they are listed, too: last,
-//! because there may be thousands of them, and the rest stands without them.
+//! because there may be thousands of them, and the rest stands without them. Their tags say since when they have been there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::handover::{NextRun, Period, Run, Task, Told};
+use bluegreen_core::handover::{NextRun, Period, Run, Task, Told, since_of, to_look_up};
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::{after, before, to_second};
 use jiff::Timestamp;
@@ -55,23 +58,24 @@ impl RunProbe {
     pub async fn ask(&self, period: &Period, active: Colour, now: Timestamp, limit: Duration) -> Both<Told> {
         let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         let pace = Pace::new();
-        let of = |colour: Colour| {
-            let api = AirflowApi {
-                mwaa: &self.clients.of(colour).mwaa,
-                environment: &self.settings.of(colour).name,
-                pace: &pace,
-                until,
-            };
-            async move {
-                let mut told = told(&api, period, now).await;
-                if colour == active {
-                    add_next_runs(&api, &mut told).await;
-                }
-                told
-            }
+        let api = |colour: Colour| AirflowApi {
+            mwaa: &self.clients.of(colour).mwaa,
+            environment: &self.settings.of(colour).name,
+            pace: &pace,
+            until,
         };
-        let (blue, green) = tokio::join!(of(Colour::Blue), of(Colour::Green));
-        Both { blue, green }
+        let (blue, green) = (api(Colour::Blue), api(Colour::Green));
+        let apis = Both { blue, green };
+        let (blue, green) = tokio::join!(told(&apis.blue, period, now), told(&apis.green, period, now));
+        let mut told = Both { blue, green };
+        let unknown = to_look_up(period, &told);
+        let (blue, green) = tokio::join!(
+            add_earlier_runs(&apis.blue, period, &unknown.blue, &mut told.blue),
+            add_earlier_runs(&apis.green, period, &unknown.green, &mut told.green),
+        );
+        let ((), ()) = (blue, green);
+        add_dags(apis.of(active), told.of_mut(active)).await;
+        told
     }
 }
 
@@ -136,7 +140,42 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
     told
 }
 
-async fn add_next_runs(api: &AirflowApi<'_>, told: &mut Told) {
+/// The runs of these DAGs that began before the period.
+async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet<String>, told: &mut Told) {
+    if dags.is_empty() {
+        return;
+    }
+    if let Some(gap) = &told.runs_gap {
+        told.earlier_gap = Some(gap.clone());
+        return;
+    }
+    let ids = dags.iter().map(|id| text(id)).collect();
+    let question = Question {
+        method: RestApiMethod::Post,
+        path: "/dags/~/dagRuns/list".to_owned(),
+        query: HashMap::new(),
+        body: Some(HashMap::from([
+            ("dag_ids".to_owned(), Document::Array(ids)),
+            ("start_date_lte".to_owned(), text(&to_second(period.from))),
+            ("order_by".to_owned(), text("id")),
+        ])),
+    };
+    let shape = Shape {
+        field: "dag_runs",
+        what: "DAG runs",
+        read: read_run,
+    };
+    let listed = api.list(&question, &shape).await;
+    told.earlier.extend(
+        listed
+            .entries
+            .into_values()
+            .filter_map(|(run, _)| Some((run.dag_id, run.tick?))),
+    );
+    told.earlier_gap = listed.gap;
+}
+
+async fn add_dags(api: &AirflowApi<'_>, told: &mut Told) {
     if let Some(gap) = &told.runs_gap {
         // Whether a DAG has as many runs as it may have would not be known either.
         told.dags_gap = Some(gap.clone());
@@ -145,30 +184,59 @@ async fn add_next_runs(api: &AirflowApi<'_>, told: &mut Told) {
     let shape = Shape {
         field: "dags",
         what: "DAGs",
-        read: read_next_run,
+        read: read_dag,
     };
     let listed = api
         .list(&Question::get("/dags", &[("order_by", "dag_id")]), &shape)
         .await;
-    told.next_runs.extend(listed.entries.into_values().flatten());
+    for (dag_id, Scheduling { next, since }) in listed.entries {
+        told.next_runs.extend(next);
+        if let Some(since) = since {
+            told.since.insert(dag_id, since);
+        }
+    }
     told.dags_gap = listed.gap;
 }
 
-/// None for a DAG that is paused or has no next run: without a schedule, triggered by assets, at its end.
-fn read_next_run(document: &Document) -> Option<(String, Option<NextRun>)> {
+/// What a DAG's entry tells of its runs.
+struct Scheduling {
+    next: Option<NextRun>,
+    since: Option<Timestamp>,
+}
+
+/// No next run for a DAG that is paused or has no next run: without a schedule, triggered by assets, at its end.
+fn read_dag(document: &Document) -> Option<(String, Scheduling)> {
     let dag = document.as_object()?;
     let dag_id = dag.get("dag_id")?.as_string()?.to_owned();
     let is = |name: &str| dag.get(name).and_then(Document::as_bool);
-    let due = ["next_dagrun_run_after", "next_dagrun_create_after"]
+    let next = next_run(dag)
+        .filter(|_| !is("is_paused").unwrap_or(true))
+        .map(|due| NextRun {
+            dag_id: dag_id.clone(),
+            due,
+            max_active_runs: dag.get("max_active_runs").and_then(count),
+            has_import_errors: is("has_import_errors").unwrap_or(false),
+        });
+    let since = since_of(tags(dag));
+    Some((dag_id, Scheduling { next, since }))
+}
+
+/// When the next scheduled run of a DAG is to be made, as either generation of Airflow lists it.
+pub(crate) fn next_run(dag: &HashMap<String, Document>) -> Option<Timestamp> {
+    ["next_dagrun_run_after", "next_dagrun_create_after"]
         .into_iter()
-        .find_map(|name| read_instant(dag.get(name)?.as_string()?));
-    let next = due.filter(|_| !is("is_paused").unwrap_or(true)).map(|due| NextRun {
-        dag_id: dag_id.clone(),
-        due,
-        max_active_runs: dag.get("max_active_runs").and_then(count),
-        has_import_errors: is("has_import_errors").unwrap_or(false),
-    });
-    Some((dag_id, next))
+        .find_map(|name| read_instant(dag.get(name)?.as_string()?))
+}
+
+/// The tags of a DAG as either generation of Airflow lists it.
+pub(crate) fn tags(dag: &HashMap<String, Document>) -> impl Iterator<Item = &str> {
+    let listed = dag
+        .get("tags")
+        .and_then(Document::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    listed
+        .iter()
+        .filter_map(|tag| tag.as_object()?.get("name")?.as_string())
 }
 
 /// The run, and whether it is Airflow 3 that tells it.

@@ -234,6 +234,81 @@ async fn the_actives_dags_tell_their_next_runs_in_both_generations() {
 }
 
 #[tokio::test]
+async fn the_actives_dags_tell_their_tags_in_both_generations() {
+    for tag in [
+        json!({"name": "bluegreen:since=2026-11-23T09:00:00Z"}),
+        json!({"name": "bluegreen:since=2026-11-23T09:00:00Z", "dag_id": "orders", "dag_display_name": "orders"}),
+    ] {
+        let (told, _) = told_while(Colour::Blue, move |call| match call["Path"].as_str().unwrap() {
+            "/dags" => rest_api(&json!({"total_entries": 2, "dags": [
+                {"dag_id": "orders", "is_paused": true, "tags": [{"name": "team:a"}, tag]},
+                {"dag_id": "plain", "is_paused": true, "tags": null}]})),
+            _ => runs(&[]),
+        })
+        .await;
+        let since: Vec<_> = told.since.into_iter().collect();
+        assert_eq!(since, [("orders".to_owned(), at("2026-11-23T09:00:00Z"))]);
+    }
+}
+
+/// Green makes an old tick of a new DAG in the period; blue is asked whether it made it long ago.
+#[tokio::test]
+async fn who_may_have_made_an_old_tick_before_is_asked() {
+    let server = MockServer::start().await;
+    let of = |tick: &str, began: &str| {
+        json!({"dag_id": "orders", "dag_run_id": format!("scheduled__{tick}"), "state": "success", "run_type": "scheduled",
+               "logical_date": tick, "run_after": tick, "start_date": began, "conf": {}})
+    };
+    let old = of("2026-11-23T08:00:00Z", "2026-11-23T10:10:00Z");
+    let (by_green, by_blue) = (old.clone(), of("2026-11-23T08:00:00Z", "2026-11-23T08:00:01Z"));
+    Mock::given(path("/restapi/orders-green"))
+        .respond_with(move |request: &Request| {
+            let call: Value = serde_json::from_slice(&request.body).unwrap();
+            match call["QueryParameters"].get("start_date_gte") {
+                Some(_) => runs(std::slice::from_ref(&by_green)),
+                None if is_list_of_tasks(&call) => tasks(),
+                None => runs(&[]),
+            }
+        })
+        .mount(&server)
+        .await;
+    Mock::given(path("/restapi/orders-blue"))
+        .respond_with(move |request: &Request| {
+            let call: Value = serde_json::from_slice(&request.body).unwrap();
+            match call["Path"].as_str().unwrap() {
+                "/dags/~/dagRuns/list" => runs(std::slice::from_ref(&by_blue)),
+                _ => runs(&[]),
+            }
+        })
+        .mount(&server)
+        .await;
+    let settings = local::settings(&[]);
+    let shared = local::aws(&server).load().await;
+    let period = Period {
+        from: at("2026-11-23T10:00:00Z"),
+        to: at("2026-11-23T10:30:00Z"),
+        transition: None,
+    };
+    let probe = RunProbe::new(&Clients::over(&shared, &settings), &settings);
+    let told = probe
+        .ask(&period, Colour::Green, at(NOW), Duration::from_secs(10))
+        .await;
+    let earlier: Vec<_> = told.blue.earlier.into_iter().collect();
+    assert_eq!(earlier, [("orders".to_owned(), at("2026-11-23T08:00:00Z"))]);
+    let lookups: Vec<Value> = server
+        .received_requests()
+        .await
+        .unwrap()
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body).unwrap())
+        .filter(|call: &Value| call["Path"] == "/dags/~/dagRuns/list")
+        .collect();
+    assert_eq!(lookups.len(), 1, "green has the run: it is not asked");
+    assert_eq!(lookups[0]["Body"]["dag_ids"], json!(["orders"]));
+    assert_eq!(lookups[0]["Body"]["start_date_lte"], "2026-11-23T10:00:00Z");
+}
+
+#[tokio::test]
 async fn the_standbys_dags_are_not_asked_nor_those_of_an_environment_that_does_not_answer() {
     let (told, asked) = told(|_| runs(&[])).await;
     assert!(asked.iter().all(|call| call["Path"] != "/dags"), "{asked:?}");

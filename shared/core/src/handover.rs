@@ -19,6 +19,9 @@ use crate::transition::Kind;
 /// Id of the guard's task.
 pub const GUARD_TASK: &str = "bluegreen_guard";
 
+/// Tag of a DAG that says since when it has been there.
+const SINCE_TAG: &str = "bluegreen:since";
+
 /// Runs named in each list of a report; the counts are always whole.
 pub const NAMED: usize = 50;
 
@@ -30,6 +33,9 @@ pub const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A run that begins later than this after the window has ended is not looked for.
 pub const LATEST_START: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// So much of the time in which a flag held no colour is looked at.
+const LONGEST_BROKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +64,9 @@ pub struct HandedOver {
     pub effective_from: Timestamp,
     /// When it was written.
     pub written_at: Timestamp,
+    /// It repaired a flag that had held no colour since then. The old colour may be the new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_since: Option<Timestamp>,
     /// Name of its record, if it is ours.
     pub transition: Option<String>,
 }
@@ -70,24 +79,31 @@ impl HandedOver {
     }
 }
 
-/// The last change from one colour to the other.
+/// The last change from one colour to the other, or the last repair of a flag without a colour, of which there are two: a
+/// version that held none, and a flag that was gone and was made again by the watcher.
 #[must_use]
 pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
     let versions = versions(history);
     let mut found = None;
     let mut colour = None;
+    let mut broken_since = None;
     for version in &versions {
         let Some(now) = version.entry.value.colour() else {
+            broken_since.get_or_insert(version.entry.modified);
             continue;
         };
-        if let Some(before) = colour.replace(now).filter(|before| *before != now) {
+        let broken = broken_since.take();
+        let before = colour.replace(now);
+        let remade = before.is_none() && version.kind() == Kind::Restore;
+        if before.is_some_and(|before| before != now) || broken.is_some() || remade {
             found = Some(HandedOver {
                 version: version.entry.version,
                 kind: version.kind(),
-                from: before,
+                from: before.unwrap_or(now),
                 to: now,
                 effective_from: version.effective_from,
                 written_at: version.entry.modified,
+                broken_since: broken,
                 transition: match &version.origin {
                     Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.clone()),
                     Origin::External => None,
@@ -99,7 +115,8 @@ pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
 }
 
 impl Period {
-    /// `minutes` around the last transition, up to now; the last `minutes` if there has been none.
+    /// `minutes` around the last transition, up to now; the last `minutes` if there has been none. Around a repair, the time
+    /// in which the flag held no colour too, up to a day of it.
     #[must_use]
     pub fn around(history: &[HistoryEntry], minutes: u32, now: Timestamp) -> Self {
         let whole = time::minutes(minutes);
@@ -108,7 +125,14 @@ impl Period {
         let now = to_milliseconds(now);
         match &transition {
             Some(handed_over) => Self {
-                from: before(handed_over.effective_from, half),
+                from: before(
+                    handed_over.broken_since.map_or(handed_over.effective_from, |broken| {
+                        broken
+                            .max(before(handed_over.effective_from, LONGEST_BROKEN))
+                            .min(handed_over.effective_from)
+                    }),
+                    half,
+                ),
                 to: after(handed_over.effective_from, half).min(now),
                 transition,
             },
@@ -157,12 +181,41 @@ impl Run {
         matches!(self.state.as_str(), "success" | "failed")
     }
 
-    /// The instant that decides who owns it: the guard's rule.
+    /// Whether it is certainly not at its end. A state that Airflow invents tomorrow is neither this nor finished.
+    fn is_under_way(&self) -> bool {
+        matches!(self.state.as_str(), "queued" | "running")
+    }
+
+    /// The instant that decides who owns it: the guard's rule, but for the DAG's tag.
+    ///
+    /// A handed-on instant wins whatever Airflow calls the run's type: the words grow with its versions. Not for a backfill,
+    /// whose one conf is copied into the runs of all its ticks.
     #[must_use]
     pub fn instant(&self) -> Option<Timestamp> {
         let tick = self.tick.filter(|_| self.is_scheduled());
-        let handed_on = self.handed_on.filter(|_| self.run_type == "manual");
+        let handed_on = self
+            .handed_on
+            .filter(|_| !self.is_scheduled() && self.run_type != "backfill");
         tick.or(handed_on).or(self.started)
+    }
+
+    /// The same, in a DAG whose tag says since when it has been there: for ticks older than it.
+    #[must_use]
+    pub fn instant_since(&self, since: Option<Timestamp>) -> Option<Timestamp> {
+        match (self.instant(), since) {
+            (Some(instant), Some(since)) if self.is_scheduled() => Some(instant.max(since)),
+            (instant, _) => instant,
+        }
+    }
+
+    fn is_of_old_tick(&self, period: &Period) -> bool {
+        self.is_scheduled() && self.tick.is_some_and(|tick| tick < period.from)
+    }
+
+    /// Whether it began in the period.
+    fn was_made_in(&self, period: &Period) -> bool {
+        self.started
+            .is_some_and(|started| started >= period.from && started <= period.to)
     }
 }
 
@@ -205,6 +258,12 @@ pub struct Told {
     pub tasks: Vec<Task>,
     /// Why some of them are not here.
     pub tasks_gap: Option<Cause>,
+    /// Runs with old ticks that this environment made before the period, of the DAGs asked for by [`to_look_up`].
+    pub earlier: BTreeSet<(String, Timestamp)>,
+    /// Why some of those are not here.
+    pub earlier_gap: Option<Cause>,
+    /// Instants of the DAGs' tags `bluegreen:since`; of the active environment alone, whose DAG files are the other's too.
+    pub since: BTreeMap<String, Timestamp>,
     /// Next runs; of the active environment alone.
     pub next_runs: Vec<NextRun>,
     /// Why some of them are not here.
@@ -214,7 +273,7 @@ pub struct Told {
 /// A question that was not answered in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unasked {
-    /// `dag-runs`, `task-instances` or `dags`.
+    /// `dag-runs`, `earlier-runs`, `task-instances` or `dags`.
     pub question: &'static str,
     /// Of which environment.
     pub colour: Colour,
@@ -352,6 +411,32 @@ enum Key<'a> {
     Own(Colour, &'a str, &'a str),
 }
 
+/// The instant of a DAG's tag `bluegreen:since=<instant>`, among its tags. None too where the guard takes none: there the DAG
+/// is an import error.
+#[must_use]
+pub fn since_of<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<Timestamp> {
+    let mut found = tags.into_iter().filter_map(|tag| tag.strip_prefix(SINCE_TAG));
+    match (found.next(), found.next()) {
+        (Some(only), None) => only.strip_prefix('=')?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// DAGs of which one environment made runs with old ticks in the period that the other's lists do not have. It may have made
+/// them long ago, as where this one's database is new: the other is to be asked.
+#[must_use]
+pub fn to_look_up(period: &Period, told: &Both<Told>) -> Both<BTreeSet<String>> {
+    told.map(|colour, own| {
+        let own: BTreeSet<_> = own.runs.iter().map(|run| Key::of(colour, run)).collect();
+        let of_other = &told.of(colour.other()).runs;
+        of_other
+            .iter()
+            .filter(|run| run.is_of_old_tick(period) && run.was_made_in(period) && !own.contains(&Key::of(colour, run)))
+            .map(|run| run.dag_id.clone())
+            .collect()
+    })
+}
+
 /// Compares the two lists.
 #[must_use]
 pub fn compare(
@@ -364,7 +449,10 @@ pub fn compare(
     let (old, new) = period
         .transition
         .as_ref()
-        .map_or((active.other(), active), |transition| (transition.from, transition.to));
+        .map_or((active.other(), active), |transition| {
+            // A repair may have put back the colour that stood before.
+            (transition.to.other(), transition.to)
+        });
     let sides = told.map(|colour, _| Side::of(colour, told.of(colour)));
     let guarded: BTreeSet<&str> = Colour::BOTH
         .into_iter()
@@ -372,7 +460,12 @@ pub fn compare(
         .filter(|(_, work)| work.guard.is_some())
         .map(|((dag_id, _), _)| *dag_id)
         .collect();
-    let judge = Judge { guarded, history };
+    let since = told.of(active).since.clone();
+    let judge = Judge {
+        guarded,
+        history,
+        since,
+    };
     let mut same: BTreeMap<Key<'_>, Both<Option<&Run>>> = BTreeMap::new();
     for colour in Colour::BOTH {
         for run in &told.of(colour).runs {
@@ -387,13 +480,25 @@ pub fn compare(
     for (key, runs) in &same {
         let Some(run) = runs.blue.or(runs.green) else { continue };
         let in_both = matches!(key, Key::Scheduled(..));
+        let is_old = run.is_of_old_tick(period);
+        // Runs made in the period count whatever their tick: the catch-up of a new DAG is skipped here as a success, and where it
+        // belongs it may never be made.
+        let made = Colour::BOTH
+            .into_iter()
+            .filter_map(|colour| (*runs.of(colour)).filter(|run| run.was_made_in(period))?.started)
+            .min();
+        let is_earlier = |colour: Colour| {
+            run.tick
+                .is_some_and(|tick| told.of(colour).earlier.contains(&(run.dag_id.clone(), tick)))
+        };
         let fates = runs.map(|colour, run| match run {
             Some(run) => judge.fate(sides.of(colour), run),
             // Only the scheduler makes the same run in both.
             None if in_both && told.of(colour).runs_gap.is_some() => Fate::Unknown,
+            None if is_old && told.of(colour).earlier_gap.is_some() => Fate::Unknown,
             None => Fate::Absent,
         });
-        let instant = run.instant();
+        let instant = judge.instant(run);
         let owner = instant.and_then(|instant| owner(history, instant)?.value.colour());
         let line = Line {
             dag_id: run.dag_id.clone(),
@@ -410,8 +515,12 @@ pub fn compare(
         if is_under_way && (owner.is_none_or(|owner| owner == old) || *fates.of(old) == Fate::Executed) {
             report.in_flight.push(line.clone());
         }
-        if instant.is_some_and(|instant| instant >= period.from && instant <= period.to) {
-            report.judge(line, fates, new, now);
+        let is_due_in = instant.is_some_and(|instant| instant >= period.from && instant <= period.to);
+        let is_made_in = is_old && made.is_some();
+        // What the other made before the period was told then, if it was to be told.
+        if (is_due_in || is_made_in) && !(is_old && Colour::BOTH.into_iter().any(is_earlier)) {
+            let known_since = if is_old { made.or(instant) } else { instant };
+            report.judge(line, fates, new, known_since, now);
         }
     }
     report.add_late(&judge, &sides, active, now);
@@ -486,9 +595,15 @@ struct Judge<'a> {
     /// DAGs in which a guard has been seen, on either side.
     guarded: BTreeSet<&'a str>,
     history: &'a [HistoryEntry],
+    /// Instants of the DAGs' tags.
+    since: BTreeMap<String, Timestamp>,
 }
 
 impl Judge<'_> {
+    fn instant(&self, run: &Run) -> Option<Timestamp> {
+        run.instant_since(self.since.get(&run.dag_id).copied())
+    }
+
     fn fate(&self, side: &Side<'_>, run: &Run) -> Fate {
         let none = Work::default();
         let work = side
@@ -505,19 +620,28 @@ impl Judge<'_> {
             return Fate::Unknown;
         }
         match guard {
-            _ if !run.is_finished() => Fate::Waiting,
+            _ if run.is_under_way() => Fate::Waiting,
+            _ if !run.is_finished() => Fate::Unknown,
             // All of it was skipped: by the guard, or by the DAG's own branches after the guard had let it go on.
-            Some("success") if self.was_let_go(side, run, work.guard) => Fate::Executed,
-            Some("success") => Fate::Skipped,
+            Some("success") => {
+                let ended = work.guard.and_then(|guard| guard.ended);
+                let let_go = self.was_let_go(side, self.instant(run), ended);
+                if let_go == self.was_let_go(side, run.instant(), ended) {
+                    if let_go { Fate::Executed } else { Fate::Skipped }
+                } else {
+                    // Whether the DAG had its tag by then is not known.
+                    Fate::Unknown
+                }
+            }
             Some(_) => Fate::NotExecuted,
             None if has_guard => Fate::NotExecuted,
             None => Fate::Executed,
         }
     }
 
-    /// Whether the guard let the run go on, by what the flag's history said when it decided.
-    fn was_let_go(&self, side: &Side<'_>, run: &Run, guard: Option<&Task>) -> bool {
-        let (Some(instant), Some(decided)) = (run.instant(), guard.and_then(|guard| guard.ended)) else {
+    /// Whether the guard let a run of that instant go on, by what the flag's history said when it decided.
+    fn was_let_go(&self, side: &Side<'_>, instant: Option<Timestamp>, decided: Option<Timestamp>) -> bool {
+        let (Some(instant), Some(decided)) = (instant, decided) else {
             return false;
         };
         let known: Vec<HistoryEntry> = self
@@ -541,7 +665,8 @@ struct Lists {
 }
 
 impl Lists {
-    fn judge(&mut self, line: Line, fates: Both<Fate>, new: Colour, now: Timestamp) {
+    /// `known_since` is when somebody could have made the run first: its instant, or for an old tick when the other made it.
+    fn judge(&mut self, line: Line, fates: Both<Fate>, new: Colour, known_since: Option<Timestamp>, now: Timestamp) {
         let count = |number: &mut usize| *number = number.saturating_add(1);
         count(&mut self.counts.runs);
         let executed = [fates.blue, fates.green]
@@ -551,7 +676,7 @@ impl Lists {
         let unknown = fates.blue == Fate::Unknown || fates.green == Fate::Unknown;
         let of_owner = line.owner.map(|owner| *fates.of(owner));
         let is_new = line.owner == Some(new);
-        let age = line.instant.map(|instant| elapsed(instant, now));
+        let age = known_since.map(|since| elapsed(since, now));
         let is_unmade = of_owner == Some(Fate::Absent)
             && line.run_type == "scheduled"
             && age.is_some_and(|age| age < CREATION_GRACE);
@@ -600,7 +725,14 @@ impl Lists {
                 dag_id: next.dag_id.clone(),
                 due: next.due,
                 colour: active,
-                owner: owner(judge.history, next.due).and_then(|owner| owner.value.colour()),
+                owner: owner(
+                    judge.history,
+                    judge
+                        .since
+                        .get(&next.dag_id)
+                        .map_or(next.due, |since| next.due.max(*since)),
+                )
+                .and_then(|owner| owner.value.colour()),
                 other: match made_by_other.get(&key) {
                     Some(run) => judge.fate(other, run),
                     None if other.told.runs_gap.is_some() => Fate::Unknown,
@@ -621,6 +753,7 @@ impl Lists {
             let told = told.of(colour);
             let gaps = [
                 ("dag-runs", &told.runs_gap),
+                ("earlier-runs", &told.earlier_gap),
                 ("task-instances", &told.tasks_gap),
                 ("dags", &told.dags_gap),
             ];
@@ -671,6 +804,9 @@ impl Handover {
     pub fn summary(&self) -> String {
         let counts = &self.counts;
         let what = match &self.transition {
+            Some(transition) if transition.from == transition.to => {
+                format!("{} of {}", transition.kind, transition.to)
+            }
             Some(transition) => format!("{} from {} to {}", transition.kind, transition.from, transition.to),
             None => "no transition".to_owned(),
         };

@@ -9,13 +9,14 @@ mod safeguards;
 mod snapshot;
 mod standing;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use dags::DagComparison;
+pub use dags::{DagComparison, catching_up, looks_back_to};
 pub use snapshot::{
     AlarmSetting, ConfigurationOptions, Dag, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Snapshot,
     SourceFile,
@@ -156,6 +157,8 @@ pub struct Subject<'a> {
     pub overdue_days: u32,
     /// Whether the standby's DAGs are to be paused.
     pub manages_dags: bool,
+    /// The active's DAGs whose runs belong to the standby, see [`catching_up`].
+    pub catching_up: &'a BTreeSet<String>,
 }
 
 /// Judges.
@@ -165,6 +168,7 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     environments::compare(subject, &mut report);
     dags::compare(subject, &mut report);
     dags::import_errors(subject, &mut report);
+    dags::catch_up(subject, &mut report);
     safeguards::flag(subject, &mut report);
     safeguards::alarms(subject, &mut report);
     safeguards::hold(subject, &mut report);

@@ -1,10 +1,14 @@
 //! Airflow's DAGs and import errors. The fields that are read are the same in both generations of its API.
 
 use aws_smithy_types::Document;
-use bluegreen_core::health::Answer;
+use bluegreen_core::handover::since_of;
+use bluegreen_core::health::{Answer, Cause};
 use bluegreen_core::readiness::{Dag, DagList, ImportErrors};
+use bluegreen_core::time::to_second;
+use jiff::Timestamp;
 
 use crate::airflow_api::{AirflowApi, Question, Shape, count, other_shape};
+use crate::run_probe::{next_run, read_run, tags};
 
 /// Import errors that are asked for. Airflow 3 counts one row for every DAG of a file but answers each file once, so
 /// its pages cannot be counted on; the first page is enough to say that something is broken.
@@ -19,6 +23,41 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> 
         }
         Err(cause) => Answer::Unknown(cause),
     }
+}
+
+/// Tag of a DAG that the guard keeps off.
+const UNGUARDED_TAG: &str = "bluegreen:unguarded";
+
+/// Runs with old ticks that are asked for, those with the oldest ticks first: enough to name the DAGs.
+const OLD_TICKS: u64 = 100;
+
+/// Scheduled runs that began since then and have ticks from before.
+pub(super) async fn old_ticks(
+    api: &AirflowApi<'_>,
+    is_airflow_2: bool,
+    since: Timestamp,
+) -> Result<Vec<(String, Timestamp)>, Cause> {
+    // Airflow 2 knows only the beginning of an interval; a run whose interval ended later is left out below.
+    let (before, order) = if is_airflow_2 {
+        ("execution_date_lte", "execution_date")
+    } else {
+        ("run_after_lte", "run_after")
+    };
+    let instant = to_second(since);
+    let question = Question::get(
+        "/dags/~/dagRuns",
+        &[("start_date_gte", &instant), (before, &instant), ("order_by", order)],
+    );
+    let document = api.first(&question, OLD_TICKS).await?;
+    let runs = document
+        .as_object()
+        .and_then(|fields| fields.get("dag_runs")?.as_array())
+        .ok_or_else(|| other_shape("/dags/~/dagRuns"))?;
+    let read = runs.iter().filter_map(read_run).map(|(_, (run, _))| run);
+    Ok(read
+        .filter(|run| run.run_type == "scheduled" && run.tick.is_some_and(|tick| tick < since))
+        .filter_map(|run| Some((run.dag_id, run.tick?)))
+        .collect())
 }
 
 /// All DAGs.
@@ -48,6 +87,9 @@ pub(crate) fn read_dag(document: &Document) -> Option<(String, Dag)> {
         Dag {
             paused: is("is_paused").unwrap_or(true),
             has_import_errors: is("has_import_errors").unwrap_or(false),
+            next_run: next_run(dag),
+            since: since_of(tags(dag)),
+            unguarded: tags(dag).any(|tag| tag == UNGUARDED_TAG),
         },
     ))
 }

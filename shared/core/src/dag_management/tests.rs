@@ -16,6 +16,7 @@ fn list(dags: &[(&str, bool)]) -> DagList {
                     Dag {
                         paused: *paused,
                         has_import_errors: false,
+                        ..Dag::default()
                     },
                 )
             })

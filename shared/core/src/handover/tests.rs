@@ -446,10 +446,8 @@ fn lists_are_capped_and_counts_are_whole() {
 #[test]
 fn the_window_lies_around_the_last_change_of_colour() {
     let mut history = history();
-    // A version of the same colour is no hand-over, nor is one without a colour.
+    // A version of the same colour is no hand-over.
     history.push(version(3, "green", "10:10:00", None));
-    history.push(version(4, "purple", "10:12:00", None));
-    history.push(version(5, "green", "10:13:00", None));
     let period = Period::around(&history, 120, at(NOW));
     let transition = period.transition.clone().unwrap();
     assert_eq!((transition.version.0, transition.kind), (2, Kind::Failover));
@@ -459,4 +457,215 @@ fn the_window_lies_around_the_last_change_of_colour() {
     assert_eq!(period.latest_start(at(NOW)), at(NOW));
     let never = Period::around(&history[..1], 120, at(NOW));
     assert_eq!((never.transition, never.from), (None, at("08:30:00")));
+}
+
+#[test]
+fn a_repair_is_reported_with_the_time_in_which_the_flag_held_no_colour() {
+    let mut history = history();
+    history.push(version(3, "purple", "10:12:00", None));
+    history.push(version(4, "Green", "10:13:00", None));
+    assert_eq!(last_hand_over(&history).unwrap().version.0, 2, "not repaired yet");
+    for (repaired, from) in [("green", Colour::Green), ("blue", Colour::Green)] {
+        let mut history = history.clone();
+        history.push(version(5, repaired, "10:20:00", None));
+        history.push(version(6, repaired, "10:21:00", None));
+        let period = Period::around(&history, 20, at(NOW));
+        let transition = period.transition.clone().unwrap();
+        assert_eq!((transition.version.0, transition.from), (5, from));
+        assert_eq!(transition.to.as_str(), repaired);
+        assert_eq!(transition.broken_since, Some(at("10:12:00")));
+        assert_eq!((period.from, period.to), (at("10:02:00"), at("10:30:00")));
+    }
+    // Broken for weeks: a day of it.
+    let long = [
+        HistoryEntry {
+            modified: "2026-10-01T00:00:00Z".parse().unwrap(),
+            ..version(1, "purple", "06:00:00", None)
+        },
+        version(2, "green", "10:00:00", None),
+    ];
+    let period = Period::around(&long, 20, at(NOW));
+    assert_eq!(period.from, "2026-11-22T09:50:00Z".parse().unwrap());
+}
+
+#[test]
+fn a_flag_that_was_gone_and_made_again_is_reported_and_a_first_one_is_not() {
+    let remade = HistoryEntry {
+        description: Some("restore: it was gone [effective_from=2026-11-23T10:00:00Z record=v1-1]".into()),
+        ..version(1, "green", "10:00:00", None)
+    };
+    let transition = last_hand_over(std::slice::from_ref(&remade)).unwrap();
+    assert_eq!(
+        (transition.kind, transition.from, transition.to),
+        (Kind::Restore, Colour::Green, Colour::Green)
+    );
+    assert_eq!(last_hand_over(&[version(1, "green", "10:00:00", None)]), None);
+}
+
+/// Green was active while the flag held garbage, and what was due then is green's, executed or lost.
+#[test]
+fn runs_due_while_the_flag_held_garbage_are_judged() {
+    let history = [
+        version(1, "green", "06:00:00", None),
+        version(2, "purple", "10:00:00", None),
+        version(3, "green", "10:05:00", Some("10:05:10")),
+    ];
+    let period = Period::around(&history, 20, at(NOW));
+    for (green, expected) in [(EXECUTED, "once"), ("failed guard=failed", "lost")] {
+        let told = Both {
+            blue: told("orders", "10:02:00", SKIPPED),
+            green: told("orders", "10:02:00", green),
+        };
+        let report = compare(&period, Colour::Green, &told, &history, at(NOW));
+        assert_eq!(word(&report), expected, "{green}");
+        assert!(
+            report.summary().contains("failover of green: of 1 run(s)"),
+            "{}",
+            report.summary()
+        );
+    }
+}
+
+/// A new DAG's old tick, made and skipped by green at 10:10 because it is blue's.
+fn caught_up(started: &str) -> Both<Told> {
+    let mut green = told("new", "08:00:00", SKIPPED);
+    green.runs[0].started = Some(at(started));
+    green.tasks[0].ended = Some(at(started));
+    Both {
+        blue: Told::default(),
+        green,
+    }
+}
+
+fn report_of(told: &Both<Told>) -> Handover {
+    let period = Period::around(&history(), 60, at(NOW));
+    assert_eq!(period.from, at("09:30:00"));
+    compare(&period, Colour::Green, told, &history(), at(NOW))
+}
+
+#[test]
+fn a_run_made_in_the_window_counts_whatever_its_tick() {
+    for (started, expected) in [
+        ("10:10:00", "lost"),
+        // Blue may still come to it.
+        ("10:24:00", "late"),
+        ("10:26:00", ""),
+        ("09:00:00", ""),
+    ] {
+        let report = report_of(&caught_up(started));
+        assert_eq!(word(&report), expected, "{started}");
+        assert_eq!(report.counts.runs, usize::from(started > "09:30"), "{started}");
+    }
+    let lost = report_of(&caught_up("10:10:00")).lost;
+    assert_eq!(
+        (lost[0].owner, lost[0].blue, lost[0].green),
+        (Some(Colour::Blue), Fate::Absent, Fate::Skipped)
+    );
+    // Blue has executed it in the window, too.
+    let mut both = caught_up("10:10:00");
+    both.blue = told("new", "08:00:00", EXECUTED);
+    both.blue.runs[0].started = Some(at("10:11:00"));
+    assert_eq!(word(&report_of(&both)), "once");
+}
+
+#[test]
+fn an_old_tick_that_the_other_made_long_ago_is_not_lost() {
+    let mut both = caught_up("10:10:00");
+    let period = Period::around(&history(), 60, at(NOW));
+    let asked = to_look_up(&period, &both);
+    assert_eq!(
+        (asked.blue.into_iter().collect::<Vec<_>>(), asked.green.len()),
+        (vec!["new".to_owned()], 0)
+    );
+    both.blue.earlier.insert(("new".into(), at("08:00:00")));
+    let report = report_of(&both);
+    assert_eq!((word(&report).as_str(), report.counts.runs), ("", 0));
+    // What blue made cannot be known: nothing is claimed.
+    both.blue.earlier.clear();
+    both.blue.earlier_gap = Some(Cause::new(CauseKind::Throttled, "slow down"));
+    let report = report_of(&both);
+    assert_eq!(word(&report), "unjudged");
+    assert_eq!((report.partial, report.not_asked[0].question), (true, "earlier-runs"));
+}
+
+#[test]
+fn ticks_older_than_the_dags_tag_belong_to_the_tags_instant() {
+    let mut both = caught_up("10:10:00");
+    both.green.since.insert("new".into(), at("10:08:00"));
+    assert_eq!(
+        word(&report_of(&both)),
+        "unjudged",
+        "whether it had the tag when its guard decided is not known"
+    );
+    both.green.tasks[0].state = "failed".into();
+    let line = report_of(&both).lost.remove(0);
+    assert_eq!((line.owner, line.instant), (Some(Colour::Green), Some(at("10:08:00"))));
+    both.green.tasks[0].state = "success".into();
+    both.green
+        .tasks
+        .push(task("new", "08:00:00", "load", "success", "10:10:05"));
+    assert_eq!(word(&report_of(&both)), "once");
+    // Ticks from then on belong to their own instant.
+    let tagged = run("new", "10:20:00", "success").instant_since(Some(at("10:08:00")));
+    assert_eq!(tagged, Some(at("10:20:00")));
+    let manual = Run {
+        run_type: "manual".into(),
+        ..run("new", "08:00:00", "success")
+    };
+    assert_eq!(
+        manual.instant_since(Some(at("10:08:00"))),
+        Some(at("08:00:00")),
+        "its start"
+    );
+}
+
+#[test]
+fn the_tag_is_read_as_the_guard_reads_it() {
+    let instant = Some(at("10:08:00"));
+    for (tags, expected) in [
+        (vec!["team:a", "bluegreen:since=2026-11-23T10:08:00Z"], instant),
+        (vec!["bluegreen:since=2026-11-23T11:08:00+01:00"], instant),
+        (vec![], None),
+        (vec!["bluegreen:since=yesterday"], None),
+        (vec!["bluegreen:since"], None),
+        (
+            vec![
+                "bluegreen:since=2026-11-23T10:08:00Z",
+                "bluegreen:since=2026-11-23T10:09:00Z",
+            ],
+            None,
+        ),
+    ] {
+        assert_eq!(since_of(tags.iter().copied()), expected, "{tags:?}");
+    }
+}
+
+#[test]
+fn a_handed_on_instant_wins_whatever_airflow_calls_the_run_but_not_in_a_backfill() {
+    let of = |run_type: &str| {
+        Run {
+            run_type: run_type.into(),
+            handed_on: Some(at("09:59:00")),
+            tick: Some(at("08:00:00")),
+            ..run("orders", "10:10:00", "success")
+        }
+        .instant()
+    };
+    for run_type in ["manual", "operator_triggered", "asset_triggered", "word_of_tomorrow"] {
+        assert_eq!(of(run_type), Some(at("09:59:00")), "{run_type}");
+    }
+    assert_eq!(of("backfill"), Some(at("10:10:00")), "its start");
+    assert_eq!(of("scheduled"), Some(at("08:00:00")), "its tick");
+}
+
+#[test]
+fn of_a_run_in_a_state_that_nobody_knows_nothing_is_claimed() {
+    // Neither waiting nor at its end; what its tasks did still counts.
+    for (blue, green, expected) in [
+        (SKIPPED, "limbo guard=success", "unjudged"),
+        (SKIPPED, "limbo", "unjudged"),
+        (SKIPPED, "limbo guard=success load=success", "once"),
+    ] {
+        assert_eq!(word(&judged("10:10:00", blue, green)), expected, "{green}");
+    }
 }

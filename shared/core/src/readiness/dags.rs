@@ -1,10 +1,18 @@
 //! Findings about the DAGs of both environments, as Airflow lists them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Dag, DagList, Finding, Question, Report, Severity, Subject, command, some_of};
 use crate::colour::{Both, Colour};
+use crate::flag::{HistoryEntry, versions};
+use crate::handover::CREATION_GRACE;
 use crate::health::Answer;
+use crate::ownership::owner;
+use crate::time::{before, elapsed};
 
 /// Ids named in an answer; the counts are always whole.
 const NAMED: usize = 20;
@@ -116,6 +124,74 @@ impl<'a> DagComparison<'a> {
             ),
         }
     }
+}
+
+/// How long a run that was made late is news.
+const NEWS_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Since when runs with older ticks are looked for: the last change of colour, or a week, if that is less long ago. None
+/// without a change of colour: then all ticks belong to the active.
+#[must_use]
+pub fn looks_back_to(history: &[HistoryEntry], now: Timestamp) -> Option<Timestamp> {
+    let mut colour = None;
+    let changes = versions(history).into_iter().filter(|version| {
+        let (now, was) = (version.entry.value.colour(), colour);
+        colour = now.or(was);
+        was.is_some() && colour != was
+    });
+    let last = changes.last()?;
+    Some(last.effective_from.max(before(now, NEWS_FOR)))
+}
+
+/// The active's DAGs that make, or have made since the last transition, runs which belong to the standby.
+///
+/// What a healthy active is ten minutes late with is no ordinary run: somebody has deployed or unpaused a DAG that catches up.
+/// The guard skips those runs here as successes, and the standby executes them, or nobody does.
+#[must_use]
+pub fn catching_up(
+    list: &DagList,
+    old_ticks: &[(String, Timestamp)],
+    history: &[HistoryEntry],
+    active: Colour,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let is_foreign = |dag: Option<&Dag>, tick: Timestamp| {
+        let instant = dag.and_then(|dag| dag.since).map_or(tick, |since| since.max(tick));
+        owner(history, instant).and_then(|owner| owner.value.colour()) == Some(active.other())
+    };
+    let is_guarded = |dag: Option<&Dag>| dag.is_none_or(|dag| !dag.unguarded);
+    let made = old_ticks
+        .iter()
+        .filter(|(id, tick)| is_guarded(list.dags.get(id)) && is_foreign(list.dags.get(id), *tick))
+        .map(|(id, _)| id.clone());
+    let to_come = list.dags.iter().filter(|(_, dag)| {
+        dag.next_run.is_some_and(|next| {
+            !dag.paused && !dag.unguarded && elapsed(next, now) >= CREATION_GRACE && is_foreign(Some(dag), next)
+        })
+    });
+    made.chain(to_come.map(|(id, _)| id.clone())).collect()
+}
+
+pub(super) fn catch_up(subject: &Subject<'_>, report: &mut Report) {
+    let ids = Ids::of(subject.catching_up.iter().map(String::as_str));
+    if ids.count == 0 {
+        return;
+    }
+    let (active, standby) = (subject.active, subject.active.other());
+    report.add(Finding {
+        name: "catch-up",
+        severity: Severity::Amber,
+        colour: Some(active),
+        what: format!(
+            "{} of {active} with runs for ticks from before the last transition, which are {standby}'s: {}",
+            dags(ids.count),
+            ids.describe()
+        ),
+        why: "the guard skips them here as successes; the standby executes them, or nobody does where it is paused or dead",
+        fix: "if the DAG is new: give it the tag bluegreen:since=<when it was deployed>, and backfill what was skipped in the \
+              active environment; the run report names the runs"
+            .to_owned(),
+    });
 }
 
 pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {

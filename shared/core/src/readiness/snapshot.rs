@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::colour::Both;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub named_alarms: Both<Answer<Vec<AlarmSetting>>>,
     /// The stack's own heartbeat alarm; none where the environment is in another region and has none.
     pub heartbeat_alarms: Both<Option<Answer<AlarmSetting>>>,
+    /// Scheduled runs that the active has made since the last transition, with ticks from before it: DAG and tick.
+    pub old_ticks: Vec<(String, Timestamp)>,
 }
 
 /// The fields of GetEnvironment in which two environments may differ.
@@ -117,12 +120,18 @@ impl DagList {
 }
 
 /// One DAG.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Dag {
     /// `is_paused`.
     pub paused: bool,
     /// `has_import_errors`.
     pub has_import_errors: bool,
+    /// When its next scheduled run is to be made.
+    pub next_run: Option<Timestamp>,
+    /// The instant of its tag `bluegreen:since`.
+    pub since: Option<Timestamp>,
+    /// Its tag says that it has no guard.
+    pub unguarded: bool,
 }
 
 /// Files that Airflow cannot import.
