@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from mwaa_bluegreen.airflow_2 import root_of
 from mwaa_bluegreen.decision import EXECUTE, decide
 from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid
 from mwaa_bluegreen.guard import TASK_ID, TOKEN
@@ -36,8 +37,10 @@ def owned_or_skip(context: Any) -> int:
 
     Does not wait for `settle`. Raises AirflowException if nobody can say who owns the run.
     """
+    dag, dag_run = root_of(context.get("dag"), context["dag_run"])
+    tags, timetable = getattr(dag, "tags", None), getattr(dag, "timetable", None)
     try:
-        decision = decide(context["dag_run"], now=_WHEN_NOTHING_WAITS, tags=getattr(context.get("dag"), "tags", None))
+        decision = decide(dag_run, now=_WHEN_NOTHING_WAITS, tags=tags, timetable=timetable)
     except ConfigurationInvalid as error:
         raise AirflowFailException(f"bluegreen: {error}") from error
     except BlueGreenError as error:

@@ -41,15 +41,16 @@ def decide(
     now: datetime | None = None,
     time_limit: timedelta | None = None,
     tags: Iterable[str] | None = None,
+    timetable: Any = None,
 ) -> Decision:
     """Ask who owns the run. Raises BlueGreenError if nobody can say; then the run must not execute.
 
-    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `tags` are
-    the DAG's.
+    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `tags` and
+    `timetable` are the DAG's.
     """
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)
-    instant, which = instant_of(dag_run, since_of(tags))
+    instant, which = instant_of(dag_run, since_of(tags), timetable)
     ownership = shared_flag(settings.parameter, settings.region).ownership(instant)
     owner = ownership.owner
     settle = timedelta(seconds=settings.settle_seconds)

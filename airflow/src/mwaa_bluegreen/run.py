@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from mwaa_bluegreen.airflow_2 import due_of
 from mwaa_bluegreen.errors import ConfigurationInvalid
 from mwaa_bluegreen.since import SINCE_TAG
 
@@ -14,8 +15,9 @@ CONF_KEY = "bluegreen_instant"
 """Key of a run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
 
 
-def instant_of(dag_run: Any, since: datetime | None = None) -> tuple[datetime, str]:
-    """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`).
+def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = None) -> tuple[datetime, str]:
+    """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`), `timetable`
+    the DAG's.
 
     A scheduled run: its tick, which both environments know alike and which never moves; or what the DAG's tag says, for
     ticks older than the DAG. Any other run exists in one
@@ -24,12 +26,11 @@ def instant_of(dag_run: Any, since: datetime | None = None) -> tuple[datetime, s
     """
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     if kind == "scheduled":
-        for attribute in ("run_after", "data_interval_end"):  # Airflow 3, Airflow 2
-            instant = getattr(dag_run, attribute, None)
-            if instant is not None and since is not None and instant < since:
-                return since, f"{SINCE_TAG} of the DAG; {attribute} of a scheduled run lies before it"
-            if instant is not None:
-                return instant, f"{attribute} of a scheduled run"
+        tick, which = _tick_of(dag_run, timetable)
+        if tick is not None and since is not None and tick < since:
+            return since, f"{SINCE_TAG} of the DAG; {which} of a scheduled run lies before it"
+        if tick is not None:
+            return tick, f"{which} of a scheduled run"
     handed_on = (dag_run.conf or {}).get(CONF_KEY) if isinstance(dag_run.conf or {}, Mapping) else None
     # Whatever Airflow calls a run that another one started; the words grow with its versions. Not a backfill, whose one conf
     # is copied into runs of many ticks.
@@ -38,6 +39,22 @@ def instant_of(dag_run: Any, since: datetime | None = None) -> tuple[datetime, s
     if dag_run.start_date is None:
         raise ConfigurationInvalid(f"the {kind} run {dag_run.run_id} has neither a tick nor a start; run it by a scheduler")
     return dag_run.start_date, f"start of a {kind} run"
+
+
+def _tick_of(dag_run: Any, timetable: Any) -> tuple[datetime | None, str]:
+    """When a scheduled run was due, and what says so."""
+    tick = getattr(dag_run, "run_after", None)  # Airflow 3
+    if tick is not None:
+        return tick, "run_after"
+    tick = getattr(dag_run, "data_interval_end", None)
+    if tick is None or timetable is None:
+        return tick, "data_interval_end"
+    try:
+        due = due_of(dag_run, timetable)
+    except Exception as error:  # a timetable is the user's code; in the other environment it is the same
+        return tick, f"data_interval_end, because the DAG's timetable failed to say when it was due ({error!r}),"
+    # No timetable's answer: the DAG has another one than when the run was made. Most runs are due when their interval ends.
+    return (tick, "data_interval_end") if due in (None, tick) else (due, "due time")
 
 
 def _parsed(text: Any) -> datetime:

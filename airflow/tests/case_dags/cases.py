@@ -183,3 +183,18 @@ for number in range(3):
     with case(f"dynamic_{number}") as dynamic:
         work("only")
     globals()[f"dynamic_{number}"] = dynamic
+
+# Airflow 2 calls the runs of a sub-DAG scheduled, whatever the run is that they are a part of.
+try:
+    from airflow.operators.subdag import SubDagOperator
+except ImportError:
+    pass
+else:
+
+    def part() -> DAG:
+        with case("parent.part", auto_register=False) as inner:
+            work("only")
+        return inner
+
+    with case("parent"):
+        SubDagOperator(task_id="part", subdag=part())

@@ -6,6 +6,7 @@ import re
 import time
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from conftest import TheFlag
 from real_airflow import LOCKED, Browser, RealAirflow, RealAirflowError
 from runs import GUARD, WORK, count, guard_line, start
@@ -180,6 +181,22 @@ def test_a_run_can_hand_its_instant_on_to_a_run_that_it_triggers(blue: RealAirfl
     run = blue.trigger("plain", conf={"bluegreen_instant": instant.isoformat()})
     assert blue.finished("plain", run) == "success"
     assert count(blue, "plain", run) == WORK["plain"]
+
+
+def test_a_sub_dag_follows_its_parents_run(blue: RealAirflow, the_flag: TheFlag) -> None:
+    if blue.is_3:
+        pytest.skip("Airflow 3 has no sub-DAGs")
+    the_flag.write("blue")
+    time.sleep(1.2)
+    instant = datetime.now(timezone.utc) - timedelta(seconds=0.5)
+    the_flag.write("green")
+    run = blue.trigger("parent", conf={"bluegreen_instant": instant.isoformat()})
+    assert blue.finished("parent", run) == "success"
+    assert [line[2] for line in blue.executed("parent.part")] == ["only"], "its own instant would be the parent's start, green's"
+    run = blue.trigger("parent")
+    assert blue.finished("parent", run) == "success"
+    assert blue.tasks("parent", run)["part"] == "skipped"
+    assert len(blue.executed("parent.part")) == 1
 
 
 def test_a_deleted_flag_executes_nothing_until_it_is_back(blue: RealAirflow, the_flag: TheFlag) -> None:
