@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -132,3 +133,46 @@ def test_a_label_on_the_flag_is_no_transition(pair: Pair):
     pair.client("ssm").label_parameter_version(Name=pair.flag_name, Labels=["golden"])
     pair.aws.wait_for("invoke", lambda d: d["function"] == f"{pair.name}-change-listener" and d["status"] == "ok", since)
     assert len(pair.audit()) == 1 and pair.parameter("audited") == "1"
+
+
+# -- two listeners at once ---------------------------------------------------------------------------------------------
+
+@pytest.mark.long(15)
+def test_a_slower_listener_does_not_take_back_what_a_faster_one_noted(pair: Pair):
+    """Nothing ticks here: what two listeners leave behind stays so."""
+    slow = pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/audited", times=1, latency_ms=2500)
+    since = pair.aws.timeline_so_far()
+    pair.ask(to="green")
+    until("the first listener notes version 2", lambda: pair.hits(slow))
+    pair.ask(to="blue")
+    pair.wait_until_audited(3)
+    assert pair.statuses("change-listener", since, 2, CHANGE) == ["ok", "ok"]
+    assert pair.parameter("audited") == "3"
+    assert json.loads(pair.parameter("last-active"))["active"] == "blue", "what a broken flag would be restored to"
+    assert pair.listen()["audited"] == []
+    assert len(pair.wait_for_audit("Environment Transition", version=3)) == 1, "and nothing is told once more"
+
+
+@pytest.mark.parametrize("operation", ["GetParameterHistory", "*"], ids=["the history", "everything"])
+@pytest.mark.long(15)
+def test_a_listener_that_reads_the_past_looks_again(pair: Pair, operation: str):
+    """One of its readings is stale, or all of the first ones are: the change it was woken by is not among them."""
+    times = 2 if operation == "*" else 1
+    past = pair.aws.add_fault("stale", "ssm", operation, caller=f"{pair.name}-change-listener", stale_seconds=3600, times=times)
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    assert pair.hits(past) == times
+    assert not pair.audit("Flag Fault"), "nor is anything said of a flag that is only not seen yet"
+    assert only(pair.wait_for_audit("Environment Transition", version=2))["to"] == "green"
+
+
+@pytest.mark.long(15)
+def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair: Pair):
+    """The change it was woken by came right after another one, which alone it sees."""
+    pair.lose_change_events()
+    pair.ask(to="green")
+    between = time.time()
+    pair.ask(to="blue")
+    past = pair.aws.add_fault("stale", "ssm", caller=f"{pair.name}-change-listener", times=2, stale_seconds=time.time() - between)
+    assert pair.listen()["audited"] == [2, 3]
+    assert pair.hits(past) == 2

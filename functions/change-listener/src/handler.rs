@@ -1,17 +1,36 @@
 //! A change event in, audit events out. The event says only that something changed; what, is read here.
 //! An audit event in, a message to people out: that one says it all.
 
+use std::time::Duration;
+
 use bluegreen_aws::answer::FunctionError;
+use bluegreen_aws::audit_trail::Sent;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::notifications::Notifications;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock};
 use bluegreen_core::audit;
+use bluegreen_core::flag::{FlagVersion, HistoryEntry};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::notification::{Place, compose};
-use bluegreen_core::time::whole_milliseconds;
+use bluegreen_core::switch::Failure;
+use bluegreen_core::time::{elapsed, whole_milliseconds};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+/// Pauses before readings that seem to lag behind are repeated; in all well within what Lambda gives.
+const LOOK_AGAIN: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+/// How often it is looked whether anything is left, and how long a change that came meanwhile is left to its own listener.
+const LOOKS_AFTER: u32 = 3;
+const THEIR_TIME: Duration = Duration::from_secs(2);
+
+/// By how much a change may seem to be older than its event: EventBridge's clock is not Parameter Store's.
+const CLOCKS: Duration = Duration::from_secs(2);
 
 /// Answers one event. An audit event is told to people. After anything else it audits whatever is due, whatever the
 /// event says: a lost or doubled one changes nothing.
@@ -24,30 +43,27 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
     if !is_hold && name != Some(shell.settings.names.flag()) {
         tracing::warn!(request_id = %invocation.request_id, name, "an event about neither flag nor hold: audited all the same");
     }
-    let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
-    let unreadable =
-        |failure: bluegreen_core::switch::Failure| FunctionError::unreadable("reading the flag", failure.cause);
-    let (observed, history) = (observed.map_err(unreadable)?, history.map_err(unreadable)?);
-    let now = clock::now();
-    let flag = async {
-        // Missing in both readings: one alone may be stale.
-        if observed.flag.is_none() && history.is_empty() {
-            flag_missing(shell, &observed, now)
-                .await
-                .map(|()| audit_trail::Sent::default())
-        } else {
-            audit_trail::catch_up(shell, &history, observed.audited, now).await
+    let change = Change::read(&event, is_hold);
+    let mut seen = look(shell).await?;
+    // Parameter Store's readings may lag behind the very change that an event tells of.
+    for pause in LOOK_AGAIN {
+        if !change.is_unseen_in(&seen) {
+            break;
         }
-    };
+        tokio::time::sleep(pause).await;
+        seen = look(shell).await?;
+    }
+    let now = clock::now();
+    let flag = audit_all(shell, &seen, now);
     let hold = async {
         if is_hold {
-            hold_changed(shell, &event, &observed, now).await
+            hold_changed(shell, &event, &seen.observed, now).await
         } else {
             Ok(())
         }
     };
-    let (sent, reported) = tokio::join!(flag, hold);
-    let sent = sent?;
+    let (audited, reported) = tokio::join!(flag, hold);
+    let (sent, observed) = audited?;
     reported?;
     tracing::info!(
         pair = shell.settings.pair,
@@ -67,6 +83,108 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
         "version": observed.flag.as_ref().map(|flag| flag.version),
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
+}
+
+/// What one reading of everything saw.
+struct Seen {
+    observed: Observed,
+    history: Vec<HistoryEntry>,
+}
+
+async fn look(shell: &Shell) -> Result<Seen, FunctionError> {
+    let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
+    Ok(Seen {
+        observed: observed.map_err(unreadable)?,
+        history: history.map_err(unreadable)?,
+    })
+}
+
+fn unreadable(failure: Failure) -> FunctionError {
+    FunctionError::unreadable("reading the flag", failure.cause)
+}
+
+/// What the event says of the change. Its time is of whole seconds, and by another clock.
+struct Change {
+    is_of_hold: bool,
+    /// Whether the parameter is there since; none if the event says nothing of the kind.
+    is_there: Option<bool>,
+    at: Option<Timestamp>,
+}
+
+impl Change {
+    fn read(event: &Value, is_of_hold: bool) -> Self {
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str);
+        Self {
+            is_of_hold,
+            is_there: match text("/detail/operation") {
+                Some("Create" | "Update") => Some(true),
+                Some("Delete") => Some(false),
+                _ => None,
+            },
+            at: text("/time").and_then(|time| time.parse().ok()),
+        }
+    }
+
+    /// Whether this reading is of the time before the change. Doubted wrongly it costs a moment, and nothing else.
+    fn is_unseen_in(&self, seen: &Seen) -> bool {
+        let (Some(is_there), Some(at)) = (self.is_there, self.at) else {
+            return false;
+        };
+        let written = if self.is_of_hold {
+            seen.observed.stored_hold.as_ref().map(|hold| hold.written)
+        } else {
+            // The older of the two readings, for both are needed; there is no flag only if neither saw one.
+            let newest = seen.history.last().map(|entry| entry.modified);
+            match (&seen.observed.flag, newest) {
+                (Some(flag), Some(newest)) => Some(newest.min(flag.modified)),
+                (Some(flag), None) => Some(flag.modified),
+                (None, newest) => newest,
+            }
+        };
+        match written {
+            Some(written) if is_there => elapsed(written, at) > CLOCKS,
+            Some(written) => written <= at,
+            None => is_there,
+        }
+    }
+}
+
+/// Audits until what is there is audited: another change may have come after this reading, or have been missing in it, and
+/// the listener that it woke may have read the past.
+async fn audit_all(shell: &Shell, seen: &Seen, now: Timestamp) -> Result<(Sent, Observed), FunctionError> {
+    let Seen { observed, history } = seen;
+    // Missing in both readings: one alone may be stale.
+    if observed.flag.is_none() && history.is_empty() {
+        flag_missing(shell, observed, now).await?;
+        return Ok((Sent::default(), observed.clone()));
+    }
+    let mut all = audit_trail::catch_up(shell, history, observed, now).await?;
+    let mut newest = history.last().map(|entry| (entry.version, entry.modified));
+    let mut observed = observed.clone();
+    for _ in 0..LOOKS_AFTER {
+        // The watcher makes good what is missed here.
+        let Ok(newer) = shell.store.observe().await else { break };
+        observed = newer;
+        let noted = observed.audited.map(|audited| (audited.version, audited.at));
+        let is_audited = observed.flag.as_ref().is_none_or(|flag| {
+            let within = |to: Option<(FlagVersion, Timestamp)>| {
+                to.is_some_and(|(version, at)| flag.version <= version && flag.modified <= at)
+            };
+            within(newest) || within(noted)
+        });
+        if is_audited {
+            break;
+        }
+        // The listener that it woke is at work, most likely; told by both it would be counted twice.
+        tokio::time::sleep(THEIR_TIME).await;
+        let seen = look(shell).await?;
+        let sent = audit_trail::catch_up(shell, &seen.history, &seen.observed, clock::now()).await?;
+        newest = seen.history.last().map(|entry| (entry.version, entry.modified));
+        observed = seen.observed;
+        all.versions.extend(sent.versions);
+        all.pruned = all.pruned.saturating_add(sent.pruned);
+    }
+    Ok((all, observed))
 }
 
 async fn tell_people(shell: &Shell, event: &Value, invocation: &Invocation) -> Result<Value, FunctionError> {

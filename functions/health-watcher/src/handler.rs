@@ -551,7 +551,7 @@ async fn catch_up(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<
         .history()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
-    let sent = audit_trail::catch_up(shell, &history, observed.audited, now).await?;
+    let sent = audit_trail::catch_up(shell, &history, observed, now).await?;
     tracing::warn!(versions = sent.versions.len(), "audited in the change-listener's place");
     Ok(())
 }

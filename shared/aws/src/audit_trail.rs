@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use bluegreen_core::audit::{self, Audited};
+use bluegreen_core::audit;
 use bluegreen_core::drill::{end_records, outcome_of};
-use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label, versions};
+use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::switch::Failure;
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::answer::FunctionError;
 use crate::function::Shell;
+use crate::parameter_store::Observed;
 
 /// The oldest datum that is published; CloudWatch's own limit is two weeks.
 const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
@@ -27,15 +28,21 @@ pub struct Sent {
     pub pruned: usize,
 }
 
+/// Times that a note is written again because others noted meanwhile.
+const NOTES: u32 = 3;
+
+/// Versions of the note that are looked at when others noted meanwhile: what one GetParameters takes.
+const NOTES_BETWEEN: i64 = 10;
+
 /// Sends what is due, then moves `audited`. In this order: a crash in between repeats an event, and loses none.
 pub async fn catch_up(
     shell: &Shell,
     history: &[HistoryEntry],
-    audited: Option<Audited>,
+    observed: &Observed,
     now: Timestamp,
 ) -> Result<Sent, FunctionError> {
-    let versions = versions(history);
-    let due = audit::due(&versions, audited);
+    let versions = flag::versions(history);
+    let due = audit::due(&versions, observed.audited);
     let Some(newest) = due.last() else {
         return Ok(Sent::default());
     };
@@ -88,21 +95,62 @@ pub async fn catch_up(
         // Trying again would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    let unnoted = FunctionError::undelivered("noting what was audited");
-    // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
-    let last = due
-        .iter()
-        .rev()
-        .find_map(|version| Some((version.entry.value.colour()?, version.entry.version)));
-    if let Some((active, version)) = last {
-        shell.store.put_last_active(active, version).await.map_err(&unnoted)?;
-    }
-    shell.store.put_audited(newest.entry.version).await.map_err(unnoted)?;
+    note(shell, &versions, newest.entry.version, observed.audited_notes)
+        .await
+        .map_err(FunctionError::undelivered("noting what was audited"))?;
     let pruned = prune(shell, &versions, now).await;
     Ok(Sent {
         versions: due.iter().map(|version| version.entry.version).collect(),
         pruned,
     })
+}
+
+/// Notes how far the audit has come, and the last colour. `notes` is how often that was noted when it was looked at.
+///
+/// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
+/// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
+/// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
+async fn note(shell: &Shell, versions: &[Version], newest: FlagVersion, notes: i64) -> Result<(), Failure> {
+    // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
+    note_last_active(shell, versions, newest).await?;
+    let (mut newest, mut notes) = (newest, notes);
+    for _ in 0..NOTES {
+        let written = shell.store.put_audited(newest).await?;
+        let first_between = notes.saturating_add(1).max(written.saturating_sub(NOTES_BETWEEN));
+        if first_between >= written {
+            return Ok(());
+        }
+        let between: Vec<_> = (first_between..written).collect();
+        let others = match shell.store.audited_notes(&between).await {
+            Ok(others) => others,
+            Err(failure) => {
+                // What was noted stands; at worst the next one tells something once more, under the same id.
+                tracing::warn!(error = %failure.cause, "what others noted of the audit could not be read");
+                return Ok(());
+            }
+        };
+        let theirs = others.iter().map(|other| other.version).max();
+        let overtaken = theirs.filter(|theirs| *theirs > newest);
+        // Their colour may have been written before ours.
+        let history = shell.store.history().await?;
+        note_last_active(shell, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
+        let Some(theirs) = overtaken else { return Ok(()) };
+        (newest, notes) = (theirs, written);
+    }
+    Ok(())
+}
+
+/// The newest colour among the versions that were audited.
+async fn note_last_active(shell: &Shell, versions: &[Version], audited: FlagVersion) -> Result<(), Failure> {
+    let last = versions
+        .iter()
+        .rev()
+        .filter(|version| version.entry.version <= audited)
+        .find_map(|version| Some((version.entry.value.colour()?, version.entry.version)));
+    match last {
+        Some((active, version)) => shell.store.put_last_active(active, version).await,
+        None => Ok(()),
+    }
 }
 
 /// Sends what is due of the hold, then notes it; answers how many events that were.

@@ -50,6 +50,8 @@ pub struct Observed {
     pub stored_hold: Option<StoredHold>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
+    /// How often that was noted so far: the version of the note itself, 0 if there is none.
+    pub audited_notes: i64,
     /// When a person last acknowledged automatic failovers by a release.
     pub acknowledged: Option<Timestamp>,
     /// What was announced once. This, like readiness, overdue drill and hand-over, is a field of the memory.
@@ -101,6 +103,7 @@ impl ParameterStore {
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
+        let audited = found.remove(&self.names.audited());
         let (memory, version) = memory(found.remove(&self.names.memory()));
         Ok(Observed {
             flag: found
@@ -116,12 +119,8 @@ impl ParameterStore {
                 })
             }),
             hold: hold.and_then(|parameter| parameter.value),
-            audited: found.remove(&self.names.audited()).and_then(|parameter| {
-                Some(Audited {
-                    version: FlagVersion(parameter.value()?.parse().ok()?),
-                    at: instant(parameter.last_modified_date()?)?,
-                })
-            }),
+            audited_notes: audited.as_ref().map_or(0, Parameter::version),
+            audited: audited.and_then(|parameter| read_audited(&parameter)),
             // Its date, not its value, is the acknowledgement: SSM's clock is the one the versions are dated by.
             acknowledged: found
                 .remove(&self.names.acknowledged())
@@ -470,9 +469,22 @@ impl ParameterStore {
         self.put(self.names.last_active(), value).await
     }
 
-    /// Notes how far the audit has come.
-    pub async fn put_audited(&self, version: FlagVersion) -> Result<(), Failure> {
-        self.put(self.names.audited(), version.to_string()).await
+    /// Notes how far the audit has come; answers the version of the note itself.
+    pub async fn put_audited(&self, version: FlagVersion) -> Result<i64, Failure> {
+        self.put_versioned(self.names.audited(), version.to_string()).await
+    }
+
+    /// What notes of these versions say of how far the audit has come; those that are not kept say nothing.
+    pub async fn audited_notes(&self, notes: &[i64]) -> Result<Vec<Audited>, Failure> {
+        let names = notes.iter().map(|note| format!("{}:{note}", self.names.audited()));
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names.collect()))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok(answer.parameters().iter().filter_map(read_audited).collect())
     }
 
     /// Places or replaces the hold.
@@ -565,6 +577,11 @@ impl ParameterStore {
     }
 
     async fn put(&self, name: String, value: String) -> Result<(), Failure> {
+        self.put_versioned(name, value).await.map(drop)
+    }
+
+    /// Writes; answers which version of the parameter that made.
+    async fn put_versioned(&self, name: String, value: String) -> Result<i64, Failure> {
         self.client
             .put_parameter()
             .name(name)
@@ -573,7 +590,7 @@ impl ParameterStore {
             .overwrite(true)
             .send()
             .await
-            .map(drop)
+            .map(|written| written.version())
             .map_err(|error| classify(&error))
     }
 
@@ -615,6 +632,13 @@ fn memory(parameter: Option<Parameter>) -> (Memory, i64) {
     let version = parameter.as_ref().map_or(0, Parameter::version);
     let value = parameter.and_then(|parameter| parameter.value);
     (value.as_deref().map(Memory::read).unwrap_or_default(), version)
+}
+
+fn read_audited(parameter: &Parameter) -> Option<Audited> {
+    Some(Audited {
+        version: FlagVersion(parameter.value()?.parse().ok()?),
+        at: instant(parameter.last_modified_date()?)?,
+    })
 }
 
 fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {
