@@ -135,6 +135,22 @@ def test_where_nothing_is_known_of_the_active_it_counts_from_its_write_and_says_
     assert "nothing tells when blue was last healthy" in told["why"] and "executed by nobody" in told["why"]
 
 
+def test_where_a_whole_region_is_silent_the_watchers_last_look_tells(deploy: Deploy):
+    pair = rested(deploy)
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
+    for service in ("airflow", "monitoring"):
+        pair.aws.add_fault("server-error", service, match=pair.environments["blue"])
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "unknown"
+    silent_since = datetime.now(timezone.utc)
+    answer = pair.ask(action="failover", to="green", reason="the region is lost")
+    flag = pair.flag()
+    assert timedelta(seconds=55) < silent_since - flag.effective_from < timedelta(seconds=90), "the look before"
+    assert "by the watcher; its signals are silent since" in answer["back_dating"]["why"]
+    assert owner(pair, flag.effective_from - timedelta(seconds=1)) == "blue" and owner(pair, silent_since) == "green"
+    healthy = moment(pair.records()[flag.record]["evidence"]["last_known_healthy"])
+    assert abs(healthy - flag.effective_from) < timedelta(milliseconds=2)
+
+
 def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
     pair = dead(deploy, Takeover="at-most-once")
     answer = pair.ask(action="failover", to="green")

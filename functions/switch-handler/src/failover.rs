@@ -5,7 +5,7 @@ use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::back_dating::back_dating;
+use bluegreen_core::back_dating::{LastHealthy, back_dating};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, declared_failover_guards, flag_guard};
 use bluegreen_core::drill::Drill;
@@ -128,6 +128,7 @@ async fn decide_and_carry_out(
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
     }
     let (old, new) = (verdicts.of(active), verdicts.of(to));
+    let last_healthy = LastHealthy::of(old, flag, observed.announced.as_deref());
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let control = SwitchControl {
         hold: &hold,
@@ -149,25 +150,20 @@ async fn decide_and_carry_out(
         actor: invocation.actor(request.requested_by),
         trigger: invocation.trigger(),
         evidence: json!({
-            "last_known_healthy": old.last_known_healthy,
+            "last_known_healthy": last_healthy.at(),
             "observed_at": now,
             "declared": true,
             "forced": request.force,
             "verdicts": verdicts,
             "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
         }),
-        last_known_healthy: old.last_known_healthy,
+        last_known_healthy: last_healthy.at(),
         previous_effective_from,
         drill: None,
     };
     let reach = |from: Timestamp, written: Timestamp| {
-        json!(back_dating(
-            policy,
-            (active, old),
-            previous_effective_from,
-            from,
-            written
-        ))
+        let of_active = (active, old.verdict, last_healthy);
+        json!(back_dating(policy, of_active, previous_effective_from, from, written))
     };
     if request.dry_run {
         let from = to_milliseconds(effective_from(policy, &intent, now));

@@ -1,12 +1,57 @@
 //! From when a failover by a person counts, and what that does to the runs around it, in words.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::announcement::{Subject, remembered_since};
 use crate::colour::Colour;
+use crate::flag::FlagObservation;
 use crate::health::{Assessment, Verdict};
 use crate::policy::{Policy, Takeover};
-use crate::time::{elapsed, in_seconds, to_milliseconds, to_second};
+use crate::time::{before, elapsed, in_seconds, to_milliseconds, to_second};
+
+/// Between two looks of the watcher.
+const LOOKS_APART: Duration = Duration::from_secs(60);
+
+/// The last moment the active is known to have been healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastHealthy {
+    /// By its own signals.
+    Signals(Timestamp),
+    /// Its signals are silent, as where a whole region is: by the last look of the watcher before it could not vouch for it
+    /// any more.
+    Watcher(Timestamp),
+    /// Nothing tells.
+    Unknown,
+}
+
+impl LastHealthy {
+    /// Of an active that is assessed so; `announced` is what the watcher remembers to announce.
+    #[must_use]
+    pub fn of(assessment: &Assessment, flag: &FlagObservation, announced: Option<&str>) -> Self {
+        let doubted_since = || {
+            remembered_since(announced, Subject::ActiveUnknown, &flag.label())
+                .filter(|_| assessment.verdict != Verdict::Healthy)
+                .map(|since| Self::Watcher(before(since, LOOKS_APART)))
+        };
+        assessment
+            .last_known_healthy
+            .map(Self::Signals)
+            .or_else(doubted_since)
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// When that was.
+    #[must_use]
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Signals(at) | Self::Watcher(at) => Some(at),
+            Self::Unknown => None,
+        }
+    }
+}
 
 /// How far a failover reaches back, and why so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,14 +70,14 @@ pub struct BackDating {
 #[must_use]
 pub fn back_dating(
     policy: &Policy,
-    (active, assessment): (Colour, &Assessment),
+    (active, verdict, last_healthy): (Colour, Verdict, LastHealthy),
     previous_effective_from: Option<Timestamp>,
     effective_from: Timestamp,
     written: Timestamp,
 ) -> BackDating {
     let to = active.other();
     let back = elapsed(effective_from, written);
-    let healthy = assessment.last_known_healthy;
+    let healthy = last_healthy.at();
     let lost = format!(
         "runs that {active} has missed before are executed by nobody; the run report (handover) names those that {to} has made"
     );
@@ -42,7 +87,12 @@ pub fn back_dating(
             to_second(effective_from)
         ),
         (Takeover::AtLeastOnce, Some(healthy)) => {
-            let known = to_second(healthy);
+            let known = match last_healthy {
+                LastHealthy::Watcher(_) => {
+                    format!("{} (by the watcher; its signals are silent since)", to_second(healthy))
+                }
+                LastHealthy::Signals(_) | LastHealthy::Unknown => to_second(healthy),
+            };
             let since = match previous_effective_from {
                 Some(previous) if to_milliseconds(healthy) < to_milliseconds(previous) => format!(
                     "{active} was last known healthy at {known}, but is active only since {}, and nothing counts from before \
@@ -58,7 +108,7 @@ pub fn back_dating(
                 in_seconds(back)
             )
         }
-        (Takeover::AtLeastOnce, None) if assessment.verdict == Verdict::Healthy => format!(
+        (Takeover::AtLeastOnce, None) if verdict == Verdict::Healthy => format!(
             "by its signals {active} is healthy to this moment, so it counts from its write, {}: if {active} has executed \
              nothing for longer than that, {lost}",
             to_second(effective_from)
@@ -79,6 +129,8 @@ pub fn back_dating(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::announcement::{Announcement, Topic};
+    use crate::flag::{FlagValue, FlagVersion};
     use crate::health::{Reading, Signals};
 
     fn at(text: &str) -> Timestamp {
@@ -105,8 +157,78 @@ mod tests {
     fn told(policy: &Policy, verdict: Verdict, healthy: Option<&str>, from: &str) -> BackDating {
         let previous = Some(at("2026-11-23T11:00:00Z"));
         let written = at("2026-11-23T12:00:00Z");
-        let assessment = assessed(verdict, healthy);
-        back_dating(policy, (Colour::Blue, &assessment), previous, at(from), written)
+        let last_healthy = healthy.map_or(LastHealthy::Unknown, |healthy| LastHealthy::Signals(at(healthy)));
+        back_dating(
+            policy,
+            (Colour::Blue, verdict, last_healthy),
+            previous,
+            at(from),
+            written,
+        )
+    }
+
+    #[test]
+    fn where_the_signals_are_silent_the_watchers_last_look_tells() {
+        let flag = FlagObservation {
+            value: FlagValue::Valid(Colour::Blue),
+            version: FlagVersion(12),
+            modified: at("2026-11-23T09:00:00Z"),
+        };
+        let doubted = |flag: &FlagObservation, subject: Subject| {
+            let topic = Topic {
+                subject,
+                flag: flag.label(),
+                guards: Vec::new(),
+            };
+            let since = at("2026-11-23T11:40:00Z");
+            serde_json::to_string(&Announcement {
+                topic,
+                since,
+                said: true,
+            })
+            .unwrap()
+        };
+        let remembered = doubted(&flag, Subject::ActiveUnknown);
+        let of =
+            |verdict, healthy, announced: &str| LastHealthy::of(&assessed(verdict, healthy), &flag, Some(announced));
+        let last_look = LastHealthy::Watcher(at("2026-11-23T11:39:00Z"));
+        assert_eq!(of(Verdict::Unknown, None, &remembered), last_look);
+        // Its own signals know better, and what is healthy now is not doubted.
+        let own = Some("2026-11-23T11:50:00Z");
+        assert_eq!(
+            of(Verdict::Suspect, own, &remembered),
+            LastHealthy::Signals(at("2026-11-23T11:50:00Z"))
+        );
+        assert_eq!(of(Verdict::Healthy, None, &remembered), LastHealthy::Unknown);
+        // What was remembered of another version, or is something else, says nothing of this one.
+        let other = FlagObservation {
+            version: FlagVersion(11),
+            ..flag.clone()
+        };
+        for announced in [
+            doubted(&other, Subject::ActiveUnknown),
+            doubted(&flag, Subject::FailoverBlocked),
+            "garbage".to_owned(),
+        ] {
+            assert_eq!(
+                of(Verdict::Unknown, None, &announced),
+                LastHealthy::Unknown,
+                "{announced}"
+            );
+        }
+        let told = back_dating(
+            &Policy::default(),
+            (Colour::Blue, Verdict::Unknown, last_look),
+            None,
+            at("2026-11-23T11:39:00Z"),
+            at("2026-11-23T12:00:00Z"),
+        );
+        assert_eq!(told.seconds, 21 * 60);
+        assert!(
+            told.why.starts_with("blue was last known healthy at 2026-11-23T11:39:00Z (by the watcher; its signals are silent since): runs due"),
+            "{}",
+            told.why
+        );
     }
 
     #[test]
