@@ -9,7 +9,6 @@ from typing import Any, ParamSpec
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from mwaa_bluegreen.airflow_2 import root_of
 from mwaa_bluegreen.decision import EXECUTE, decide
 from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid
 from mwaa_bluegreen.guard import TASK_ID, TOKEN
@@ -37,10 +36,8 @@ def owned_or_skip(context: Any) -> int:
 
     Does not wait for `settle`. Raises AirflowException if nobody can say who owns the run.
     """
-    dag, dag_run = root_of(context.get("dag"), context["dag_run"])
-    tags, timetable = getattr(dag, "tags", None), getattr(dag, "timetable", None)
     try:
-        decision = decide(dag_run, now=_WHEN_NOTHING_WAITS, tags=tags, timetable=timetable)
+        decision = decide(context["dag_run"], now=_WHEN_NOTHING_WAITS, dag=context.get("dag"))
     except ConfigurationInvalid as error:
         raise AirflowFailException(f"bluegreen: {error}") from error
     except BlueGreenError as error:

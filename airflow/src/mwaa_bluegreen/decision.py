@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mwaa_bluegreen import settings as configuration
+from mwaa_bluegreen.airflow_2 import root_of
 from mwaa_bluegreen.flag import Owner, shared_flag
 from mwaa_bluegreen.ownership import as_datetime, nanoseconds
 from mwaa_bluegreen.run import instant_of
@@ -41,15 +42,19 @@ def decide(
     now: datetime | None = None,
     time_limit: timedelta | None = None,
     tags: Iterable[str] | None = None,
-    timetable: Any = None,
+    dag: Any = None,
 ) -> Decision:
     """Ask who owns the run. Raises BlueGreenError if nobody can say; then the run must not execute.
 
-    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `tags` and
-    `timetable` are the DAG's.
+    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `dag`
+    says the rest: its tags, when its runs are due, and which run a sub-DAG is a part of. Without it `tags` are the DAG's.
     """
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)
+    timetable = None
+    if dag is not None:
+        dag, dag_run = root_of(dag, dag_run)
+        tags, timetable = getattr(dag, "tags", None), getattr(dag, "timetable", None)
     instant, which = instant_of(dag_run, since_of(tags), timetable)
     ownership = shared_flag(settings.parameter, settings.region).ownership(instant)
     owner = ownership.owner

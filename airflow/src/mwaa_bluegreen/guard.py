@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from mwaa_bluegreen.airflow_2 import root_of
 from mwaa_bluegreen.decision import EXECUTE, WAIT, decide
 from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid
 
@@ -60,9 +59,8 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> None:
         """Raises AirflowFailException for a wrong setting, AirflowException (retried) if nobody can say who owns the run."""
         task_instance = context["ti"]
-        dag, dag_run = root_of(self.dag, context["dag_run"])
         try:
-            decision = decide(dag_run, time_limit=self.dag.dagrun_timeout, tags=dag.tags, timetable=dag.timetable)
+            decision = decide(context["dag_run"], time_limit=self.dag.dagrun_timeout, dag=self.dag)
         except BlueGreenError as error:
             if self.observe:
                 self.log.warning("bluegreen: observe: would fail: %s", error)
