@@ -128,6 +128,7 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
             ("version", version_line(answer, now)),
             ("last", last_line(answer)),
             ("in force", in_force(answer, now)),
+            ("root", root_line(answer)),
             ("mode", text(answer, "mode").to_owned()),
             (
                 "hold",
@@ -143,6 +144,20 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
         shown.push_str(&guards(paint, answer));
     }
     shown
+}
+
+/// Whose root it is; nothing while it is this pair's, as it should be.
+fn root_line(answer: &Value) -> String {
+    let path = text(answer, "root.path");
+    match text(answer, "root.is") {
+        "foreign" => format!(
+            "{path} belongs to the pair {}: nothing is written",
+            text(answer, "root.owner.pair")
+        ),
+        "unclaimed" => format!("{path} has no parameter owner: another pair could be deployed there"),
+        "unreadable" => format!("{path}/owner names no pair: another pair could be deployed there"),
+        _ => String::new(),
+    }
 }
 
 fn version_line(answer: &Value, now: Timestamp) -> String {

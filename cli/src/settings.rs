@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use bluegreen_aws::configuration::variable;
+use bluegreen_core::parameters::{DEFAULT_PAIR, ParameterNames};
 use bluegreen_core::printable::visible;
 use bluegreen_core::settings::{self, Settings};
 
@@ -14,9 +15,7 @@ use crate::failure::{Asked, Failure, exit, from_sdk};
 use crate::{account, road, screen};
 
 /// The template's defaults for the pair of the default name.
-const DEFAULT_PAIR: &str = "mwaa-blue-green";
-const DEFAULTS: [(&str, &str); 3] = [
-    ("FLAG_PARAMETER", "/mwaa/blue-green/active-environment"),
+const DEFAULTS: [(&str, &str); 2] = [
     ("BLUE_ENVIRONMENT_NAME", "airflow-blue"),
     ("GREEN_ENVIRONMENT_NAME", "airflow-green"),
 ];
@@ -94,7 +93,9 @@ fn assemble(
     };
     let default = |name: &str| match name {
         "AUDIT_BUS_NAME" => Some(format!("{pair}-audit")),
-        // Another pair's flag has another name; the default one could be somebody else's.
+        // As the template computes it. If it is not this pair's after all, its parameter owner says so, or there is no flag.
+        "FLAG_PARAMETER" => Some(ParameterNames::default_flag(pair)),
+        // Another pair's environments have other names; the default ones could be somebody else's.
         _ if pair != DEFAULT_PAIR => None,
         _ => DEFAULTS
             .iter()
@@ -109,11 +110,12 @@ fn assemble(
             })
             .or_else(|| default(name))
     };
-    if lookup("FLAG_PARAMETER").is_none_or(|name| name.is_empty()) {
+    let is_unknown = |name: &str| lookup(name).is_none_or(|value| value.is_empty());
+    if is_unknown("BLUE_ENVIRONMENT_NAME") || is_unknown("GREEN_ENVIRONMENT_NAME") {
         return Err(Failure::Usage(format!(
-            "--direct does not know the flag of pair {pair:?}: save the function's settings with `mwaa-bluegreen settings \
-             --save --pair {pair}` while Lambda answers, or give --flag-parameter, --blue-environment and \
-             --green-environment"
+            "--direct does not know the environments of pair {pair:?}: save the function's settings with `mwaa-bluegreen settings \
+             --save --pair {pair}` while Lambda answers, or give --blue-environment and --green-environment, \
+             and --flag-parameter if the stack was given a ParameterRoot"
         )));
     }
     settings::read(lookup).map_err(|faults| {
@@ -310,10 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn another_pairs_flag_is_never_guessed() {
+    fn another_pairs_environments_are_never_guessed_and_its_root_has_its_name() {
         let error = assemble(&connection("status --pair orders"), None, None, nothing).unwrap_err();
         assert_eq!(error.code(), exit::USAGE);
         assert!(error.to_string().contains("settings --save --pair orders"), "{error}");
+        let only_environments = connection("status --pair orders --blue-environment ob --green-environment og");
+        let settings = assemble(&only_environments, None, None, nothing).unwrap();
+        assert_eq!(settings.names.flag(), "/mwaa/orders/active-environment");
         let named = connection(
             "status --pair orders --flag-parameter /orders/flag --blue-environment ob --green-environment og",
         );

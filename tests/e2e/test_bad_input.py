@@ -12,7 +12,7 @@ from conftest import EVENTS, Deploy
 from pair import Pair
 
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
-OUR_ERRORS = {"InvalidRequest", "ConfigurationInvalid", "StoreUnavailable", "AuditUndelivered"}
+OUR_ERRORS = {"InvalidRequest", "ConfigurationInvalid", "WrongPair", "StoreUnavailable", "AuditUndelivered"}
 
 STRANGE = {
     "deeply nested": "[" * 5000 + "]" * 5000,

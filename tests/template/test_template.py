@@ -123,7 +123,7 @@ def test_the_console_shows_every_parameter_once_and_with_a_label(template: dict[
     [
         (
             "ParameterRoot",
-            ["/a", "/mwaa/blue-green", "/team.x/a_b/c"],
+            ["", "/a", "/mwaa/blue-green", "/team.x/a_b/c"],
             ["mwaa", "/", "/a/", "//a", "/aws/x", "/SSM/x", "/a b", "/a" * 14],
         ),
         ("PairName", ["abc", "orders-2"], ["Orders", "-abc", "abc-", "2abc", "a_b"]),
@@ -514,11 +514,11 @@ UNBOUNDED = {
 }
 
 FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-told", "audited", "memory"
-ACKNOWLEDGED, DRILL, LAST_ACTIVE = "acknowledged", "drill", "last-active"
+ACKNOWLEDGED, DRILL, LAST_ACTIVE, OWNER = "acknowledged", "drill", "last-active", "owner"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 LIST_OF_PARTS = ("managed-dags", "managed-dags/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, MEMORY, DRILL, LAST_ACTIVE, MANAGED_DAGS, RECORDS}
+READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, MEMORY, OWNER, DRILL, LAST_ACTIVE, MANAGED_DAGS, RECORDS}
 # What each function does with Parameter Store, and not a name more.
 PARAMETER_STORE = {
     "HealthWatcherRole": {
@@ -674,7 +674,58 @@ def test_who_looks_at_environments_may_read_alarms(plain: Stack) -> None:
 
 def test_the_stack_does_not_own_the_flag(template: dict[str, Any]) -> None:
     """An update of the stack would set it back, and so switch environments."""
-    assert not [n for n, r in template["Resources"].items() if r["Type"].startswith("AWS::SSM::")]
+    owned = {n: r["Properties"] for n, r in template["Resources"].items() if r["Type"].startswith("AWS::SSM::")}
+    assert list(owned) == [OWNER_RESOURCE]
+    assert owned[OWNER_RESOURCE]["Name"]["Fn::Sub"][0] == "${Root}/owner"
+
+
+# ---- Whose root it is ----------------------------------------------------------------------------------------
+
+OWNER_RESOURCE = "ParameterRootBelongsToOnePair"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "root"),
+    [
+        ({}, "/mwaa/blue-green"),
+        ({"PairName": "orders"}, "/mwaa/orders"),
+        ({"PairName": "orders", "ParameterRoot": "/team/x"}, "/team/x"),
+        ({"ParameterRoot": "/team/x"}, "/team/x"),
+        ({"PairName": "orders", "ParameterRoot": "/mwaa/blue-green"}, "/mwaa/blue-green"),
+    ],
+)
+def test_a_pair_without_a_root_has_one_with_its_name(parameters: dict[str, str], root: str) -> None:
+    stack = Stack(**parameters)
+    pair = parameters.get("PairName", "mwaa-blue-green")
+    assert stack.environment["FLAG_PARAMETER"] == f"{root}/active-environment"
+    assert stack.resources[OWNER_RESOURCE]["Properties"]["Name"] == f"{root}/owner"
+    assert stack.outputs["FlagParameter"]["Value"] == f"{root}/active-environment"
+    names = stack.resources["FlagChangeRule"]["Properties"]["EventPattern"]["detail"]["name"]
+    assert names == [f"{root}/active-environment", f"{root}/hold"]
+    prefix = f"arn:aws:ssm:us-east-1:123456789012:parameter{root}/"
+    for owner, statement in all_statements(stack):
+        for action in as_list(statement["Action"]):
+            if action.startswith("ssm:") and action != "ssm:DescribeParameters":
+                assert all(resource.startswith(prefix) for resource in as_list(statement["Resource"])), (owner, statement)
+    value = json.loads(stack.resources[OWNER_RESOURCE]["Properties"]["Value"])
+    assert value == {"pair": pair, "stack": "mwaa-blue-green", "account": "123456789012", "region": "us-east-1"}
+
+
+def test_no_function_of_a_second_stack_comes_to_life_on_a_root_that_is_taken(template: dict[str, Any]) -> None:
+    for name in FUNCTIONS:
+        assert OWNER_RESOURCE in as_list(template["Resources"][name].get("DependsOn", [])), name
+
+
+def test_nobody_but_the_stack_writes_the_owner(full: Stack) -> None:
+    for owner, statement in all_statements(full):
+        if any(action in ("ssm:PutParameter", "ssm:DeleteParameter") for action in as_list(statement["Action"])):
+            assert not [r for r in as_list(statement["Resource"]) if r.endswith(("/owner", "blue-green/*"))], owner
+
+
+def test_the_owner_goes_with_the_stack_and_leaves_the_root_to_the_next(template: dict[str, Any]) -> None:
+    """Retained, it would keep the same pair from being deployed again."""
+    owner = template["Resources"][OWNER_RESOURCE]
+    assert owner.get("DeletionPolicy", "Delete") == "Delete" and owner.get("UpdateReplacePolicy", "Delete") == "Delete"
 
 
 def test_the_template_fits_any_account_and_partition() -> None:

@@ -45,6 +45,8 @@ pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation)
     }
     let change = Change::read(&event, is_hold);
     let mut seen = look(shell).await?;
+    // The changes are another pair's, whose own listener audits them.
+    shell.may_write()?;
     // Parameter Store's readings may lag behind the very change that an event tells of.
     for pause in LOOK_AGAIN {
         if !change.is_unseen_in(&seen) {

@@ -34,10 +34,13 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
     let now = clock::now();
     let flag = observed.flag.as_ref();
     let Some(active) = flag.and_then(|flag| flag.value.colour()) else {
-        let what = flag.map_or_else(
-            || "there is no flag".to_owned(),
-            |flag| format!("the flag holds {}; allowed is exactly blue or green", flag.value),
-        );
+        let (pair, root) = (&shell.settings.pair, shell.settings.names.root());
+        let what = observed.ownership.refusal(pair, root).unwrap_or_else(|| {
+            flag.map_or_else(
+                || "there is no flag".to_owned(),
+                |flag| format!("the flag holds {}; allowed is exactly blue or green", flag.value),
+            )
+        });
         let readiness = Readiness::without_standby(what.clone());
         return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
     };

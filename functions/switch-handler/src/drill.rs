@@ -46,6 +46,7 @@ pub(crate) async fn drill(
         shell.drill_alarms.states()
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
@@ -245,15 +246,13 @@ async fn start(
     guards: Vec<Guard>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    shell
-        .store
-        .put_drill(&drill)
-        .await
-        .map_err(|failure| FunctionError::StoreUnavailable {
-            doing: "noting the drill",
-            cause: failure.cause,
-            advice: "; the flag is unchanged; if status shows the drill as pending, it is given up by itself in about a minute",
-        })?;
+    shell.store.put_drill(&drill).await.map_err(|failure| {
+        FunctionError::store(
+            "noting the drill",
+            failure.cause,
+            "; the flag is unchanged; if status shows the drill as pending, it is given up by itself in about a minute",
+        )
+    })?;
     let intent = Intent {
         kind: Kind::Drill,
         to: drill.to,
@@ -314,11 +313,11 @@ async fn start(
             log(shell, &answer, invocation);
             Ok(answer)
         }
-        Outcome::Failed(failed) => Err(FunctionError::StoreUnavailable {
-            doing: failed.doing,
-            cause: failed.cause,
-            advice: "; the drill is noted, and the watcher's ticks find out how far it came and tell it; see {\"action\":\"status\"}",
-        }),
+        Outcome::Failed(failed) => Err(FunctionError::store(
+            failed.doing,
+            failed.cause,
+            "; the drill is noted, and the watcher's ticks find out how far it came and tell it; see {\"action\":\"status\"}",
+        )),
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) async fn failover(
         evidence(Colour::Green)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };

@@ -108,6 +108,7 @@ async fn observe(shell: &Shell) -> Result<(Observed, Option<String>), FunctionEr
         .observe()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag and the hold", failure.cause))?;
+    shell.may_write()?;
     let before = HoldState::read(observed.hold.as_deref(), clock::now()).describe();
     Ok((observed, before))
 }
@@ -122,7 +123,7 @@ fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
         CauseKind::AccessDenied => "",
         _ => "; asking again is safe",
     };
-    FunctionError::StoreUnavailable { doing, cause, advice }
+    FunctionError::store(doing, cause, advice)
 }
 
 fn log(shell: &Shell, outcome: &str, reason: &str, invocation: &Invocation) {

@@ -19,6 +19,7 @@ pub(crate) async fn initialize(
 ) -> Result<Value, FunctionError> {
     let (observed, has_records) = tokio::join!(shell.store.observe(), shell.store.has_records());
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
     let has_records =
         has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
     if let Some(flag) = observed.flag {
@@ -71,11 +72,8 @@ async fn create(
     let created = match creating::run(&shell.store, &intent, clock::now()).await {
         Some(Outcome::Switched(created)) => created,
         Some(Outcome::Failed(failed)) => {
-            return Err(FunctionError::StoreUnavailable {
-                doing: failed.doing,
-                cause: failed.cause,
-                advice: "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there",
-            });
+            let advice = "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there";
+            return Err(FunctionError::store(failed.doing, failed.cause, advice));
         }
         Some(Outcome::Conflict(_)) | None => {
             let reason = "somebody created the flag at the same moment; see {\"action\":\"status\"}".to_owned();

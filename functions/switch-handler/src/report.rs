@@ -8,7 +8,7 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::dag_management::Progress;
-use bluegreen_core::decision::{ControlState, FlagState, RecentFailovers, decide, failover_guards};
+use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{HistoryEntry, Origin, Version, before, versions};
 use bluegreen_core::health::assess;
@@ -33,7 +33,12 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let refusal = observed
+        .ownership
+        .refusal(&shell.settings.pair, shell.settings.names.root());
     let reason = match (&observed.flag, active) {
+        // Whose flag it is comes before what it says.
+        _ if refusal.is_some() => refusal.clone().unwrap_or_default(),
         (None, _) => NO_FLAG.to_owned(),
         (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
         (Some(_), Some(active)) => format!(
@@ -89,8 +94,13 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "transition": null,
         "last_transition": versions.as_deref().and_then(newest),
         "guards": guards,
-        "decision": decision.action.as_str(),
+        "decision": if refusal.is_none() { decision.action.as_str() } else { Action::None.as_str() },
         "reason": reason,
+        "root": {
+            "path": shell.settings.names.root(),
+            "is": observed.ownership.as_str(),
+            "owner": observed.ownership.owner(),
+        },
         "hold": hold.describe(),
         "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
         "readiness": readiness,

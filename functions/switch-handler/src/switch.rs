@@ -56,6 +56,7 @@ pub(crate) async fn switch(
             .within(request.to, Depth::Thorough, limit, invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
@@ -88,6 +89,7 @@ pub(crate) async fn rollback(
             .both(Depth::Thorough, evidence_time(request.force), invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
@@ -250,10 +252,12 @@ async fn keep(
     // A tick that is about to return has decided the drill's end, or never will.
     let turn = drilling::decide_end(&shell.store, &drill, End::Stay, &decided, &invocation.run())
         .await
-        .map_err(|failure| FunctionError::StoreUnavailable {
-            doing: "deciding the drill's end",
-            cause: failure.cause,
-            advice: "; the drill goes on unless status shows its end; asking again is safe",
+        .map_err(|failure| {
+            FunctionError::store(
+                "deciding the drill's end",
+                failure.cause,
+                "; the drill goes on unless status shows its end; asking again is safe",
+            )
         })?;
     let returning = match turn {
         Turn::Ours | Turn::Stays(_) | Turn::GivenUp => None,

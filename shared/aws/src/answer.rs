@@ -17,6 +17,9 @@ pub enum FunctionError {
     /// The operator must change the function's environment variables.
     #[error("{0}")]
     ConfigurationInvalid(SettingsFaults),
+    /// The root belongs to another pair; nothing was written. The operator must give each pair a root of its own.
+    #[error("{0}")]
+    WrongPair(String),
     /// Parameter Store failed. Asking again is safe, and helps unless it denied access.
     #[error("failed {doing}: {cause}{}{advice}", who_must_act(cause))]
     StoreUnavailable {
@@ -39,9 +42,10 @@ pub enum FunctionError {
 }
 
 /// Every `errorType`.
-pub const ERROR_TYPES: [&str; 4] = [
+pub const ERROR_TYPES: [&str; 5] = [
     "InvalidRequest",
     "ConfigurationInvalid",
+    "WrongPair",
     "StoreUnavailable",
     "AuditUndelivered",
 ];
@@ -52,6 +56,7 @@ impl FunctionError {
         match self {
             Self::InvalidRequest(_) => "InvalidRequest",
             Self::ConfigurationInvalid(_) => "ConfigurationInvalid",
+            Self::WrongPair(_) => "WrongPair",
             Self::StoreUnavailable { .. } => "StoreUnavailable",
             Self::AuditUndelivered { .. } => "AuditUndelivered",
         }
@@ -60,7 +65,15 @@ impl FunctionError {
     /// Parameter Store failed at reading; nothing was changed.
     pub fn unreadable(doing: &'static str, cause: Cause) -> Self {
         let advice = unchanged(&cause);
-        Self::StoreUnavailable { doing, cause, advice }
+        Self::store(doing, cause, advice)
+    }
+
+    /// Parameter Store failed, or was not asked because the root is another pair's.
+    pub fn store(doing: &'static str, cause: Cause, advice: &'static str) -> Self {
+        match cause.kind {
+            CauseKind::WrongPair => Self::WrongPair(cause.message),
+            _ => Self::StoreUnavailable { doing, cause, advice },
+        }
     }
 }
 
@@ -88,9 +101,12 @@ fn who_must_act(cause: &Cause) -> &'static str {
 impl FunctionError {
     /// An event, metric or memory did not get out; for `map_err`.
     pub fn undelivered(doing: &'static str) -> impl Fn(Failure) -> Self {
-        move |failure| Self::AuditUndelivered {
-            doing,
-            cause: failure.cause,
+        move |failure| match failure.cause.kind {
+            CauseKind::WrongPair => Self::WrongPair(failure.cause.message),
+            _ => Self::AuditUndelivered {
+                doing,
+                cause: failure.cause,
+            },
         }
     }
 }
@@ -114,11 +130,7 @@ impl From<Failed> for FunctionError {
                  and the claim is rolled forward"
             }
         };
-        Self::StoreUnavailable {
-            doing: failed.doing,
-            cause: failed.cause,
-            advice,
-        }
+        Self::store(failed.doing, failed.cause, advice)
     }
 }
 
@@ -173,6 +185,32 @@ mod tests {
     }
 
     #[test]
+    fn whatever_was_to_be_written_a_wrong_pair_has_one_error_type() {
+        let cause = || Cause::new(CauseKind::WrongPair, "it is another's");
+        let failure = || Failure {
+            ambiguous: false,
+            passing: false,
+            cause: cause(),
+        };
+        for error in [
+            FunctionError::unreadable("reading", cause()),
+            FunctionError::store("placing", cause(), "; asking again is safe"),
+            FunctionError::undelivered("telling")(failure()),
+            FunctionError::from(Failed {
+                doing: "writing the flag",
+                cause: cause(),
+                claimed: false,
+                uncertain: false,
+            }),
+        ] {
+            assert_eq!(
+                (error.error_type(), error.to_string().as_str()),
+                ("WrongPair", "it is another's")
+            );
+        }
+    }
+
+    #[test]
     fn every_error_type_is_listed() {
         let cause = Cause::new(CauseKind::Throttled, "");
         let errors = [
@@ -182,6 +220,7 @@ mod tests {
                 doing: "telling",
                 cause,
             },
+            FunctionError::WrongPair(String::new()),
         ];
         for error in errors {
             assert!(ERROR_TYPES.contains(&error.error_type()), "{error}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_core::audit;
 use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
+use bluegreen_core::identity::with_pair;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
 use bluegreen_core::switch::{Failure, Reply};
@@ -30,7 +31,7 @@ pub async fn decide_end(
     by: &str,
 ) -> Result<Turn, Failure> {
     let names = end_records(&drill.record());
-    let value = EndClaim::new(end, by, reason, clock::now()).to_stored();
+    let value = with_pair(&EndClaim::new(end, by, reason, clock::now()).to_stored(), store.pair());
     // Nobody else is there nearly always, so the first record is not looked for before it is created.
     let mut turn = Turn::Open(0);
     let mut trouble = None;

@@ -175,6 +175,13 @@ impl Shell {
         }
     }
 
+    /// To be asked once the root has been observed, before anything is said or done that is more than to read.
+    pub fn may_write(&self) -> Result<(), FunctionError> {
+        self.store
+            .may_write()
+            .map_err(|failure| FunctionError::unreadable("writing", failure.cause))
+    }
+
     /// The client for one environment's Airflow.
     pub(crate) fn airflow(&self, colour: Colour) -> &OnDemand<aws_sdk_mwaa::Client> {
         self.mwaa.of(colour)
@@ -194,7 +201,7 @@ impl Shell {
 
     fn over(clients: &Clients, settings: Settings) -> Self {
         Self {
-            store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()),
+            store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()).of_pair(&settings.pair),
             health: HealthProbe::new(clients, &settings),
             drill_alarms: NamedAlarms::new(&clients.cloudwatch, &settings.drill.alarms),
             readiness: ReadinessProbe::new(clients, &settings),

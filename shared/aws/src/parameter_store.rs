@@ -14,6 +14,7 @@ use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, StoredHold};
+use bluegreen_core::identity::{Ownership, with_pair};
 use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::parameters::{ParameterNames, as_value};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
@@ -37,6 +38,9 @@ const HISTORY_PAGE: i32 = 50;
 pub struct ParameterStore {
     client: Client,
     names: ParameterNames,
+    pair: String,
+    /// Why nothing may be written, as of the last look at the root.
+    refusal: Arc<std::sync::Mutex<Option<String>>>,
 }
 
 /// What one GetParameters brings: everything a tick needs to know of the pair.
@@ -68,6 +72,8 @@ pub struct Observed {
     pub managed_dags: Option<String>,
     /// What only the watcher remembers, to be added to.
     pub memory: Remembered,
+    /// Whose root it is.
+    pub ownership: Ownership,
 }
 
 /// The watcher's memory as one look found it, and what this tick has put into it since.
@@ -82,7 +88,51 @@ pub struct Remembered {
 impl ParameterStore {
     /// Over a client, for the parameters of one flag.
     pub fn new(client: Client, names: ParameterNames) -> Self {
-        Self { client, names }
+        Self {
+            client,
+            names,
+            pair: String::new(),
+            refusal: Arc::default(),
+        }
+    }
+
+    /// The same, of one pair: on a root that it finds to be another's it writes nothing.
+    #[must_use]
+    pub fn of_pair(self, pair: &str) -> Self {
+        Self {
+            pair: pair.to_owned(),
+            ..self
+        }
+    }
+
+    /// The pair.
+    pub fn pair(&self) -> &str {
+        &self.pair
+    }
+
+    /// Whether the root may be written to, as of the last look at it. Every write asks; who has more to do than to write asks
+    /// first.
+    pub fn may_write(&self) -> Result<(), Failure> {
+        // A lock that somebody panicked over holds what was seen before.
+        let refusal = self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match refusal.as_ref() {
+            None => Ok(()),
+            Some(refusal) => Err(Failure {
+                ambiguous: false,
+                passing: false,
+                cause: Cause::new(CauseKind::WrongPair, refusal.clone()),
+            }),
+        }
+    }
+
+    fn learn_whose_it_is(&self, stored: Option<&str>) -> Ownership {
+        if self.pair.is_empty() {
+            return Ownership::default();
+        }
+        let ownership = Ownership::read(stored, &self.pair);
+        let refusal = ownership.refusal(&self.pair, self.names.root());
+        *self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = refusal;
+        ownership
     }
 
     /// The names.
@@ -100,11 +150,13 @@ impl ParameterStore {
             self.names.memory(),
             self.names.drill(),
             self.names.managed_dags(),
+            self.names.owner(),
         ];
         let mut found = self.get(names.to_vec()).await?;
         let hold = found.remove(&self.names.hold());
         let audited = found.remove(&self.names.audited());
         let (memory, version) = memory(found.remove(&self.names.memory()));
+        let owner = found.remove(&self.names.owner()).and_then(|parameter| parameter.value);
         Ok(Observed {
             flag: found
                 .remove(self.names.flag())
@@ -140,6 +192,7 @@ impl ParameterStore {
                 version,
                 added: Arc::default(),
             },
+            ownership: self.learn_whose_it_is(owner.as_deref()),
         })
     }
 
@@ -173,13 +226,18 @@ impl ParameterStore {
         self.put(name, text).await
     }
 
-    /// Creates a transition record; the create-only put is the claim.
+    /// Creates a transition record; the create-only put is the claim. It is stored with the name of the pair in it, see
+    /// [`with_pair`]: who compares texts does so with that.
     pub async fn create_claim(&self, record: &str, value: &str) -> Reply {
+        if let Err(failure) = self.may_write() {
+            return Reply::Failed(failure);
+        }
+        let value = with_pair(value, &self.pair);
         let put = self
             .client
             .put_parameter()
             .name(self.names.transition(record))
-            .value(as_value(value.to_owned()))
+            .value(as_value(value))
             .r#type(ParameterType::String)
             .overwrite(false);
         // The protocol tries again itself: only it knows what an unanswered try means.
@@ -212,6 +270,9 @@ impl ParameterStore {
 
     /// Writes the flag.
     pub async fn write_flag(&self, value: Colour, description: &str) -> Reply {
+        if let Err(failure) = self.may_write() {
+            return Reply::Failed(failure);
+        }
         match self.put_flag(value, description, true).await {
             Ok(written) => u64::try_from(written.version()).map_or_else(
                 |_| Reply::Failed(unparsable("PutParameter answered no version")),
@@ -223,6 +284,7 @@ impl ParameterStore {
 
     /// Creates the flag, if there is none. False if there is one already.
     pub async fn create_flag(&self, value: Colour, description: &str) -> Result<bool, Failure> {
+        self.may_write()?;
         match self.put_flag(value, description, false).await {
             Ok(_) => Ok(true),
             Err(error) if already_exists(&error) => Ok(false),
@@ -582,6 +644,7 @@ impl ParameterStore {
 
     /// Writes; answers which version of the parameter that made.
     async fn put_versioned(&self, name: String, value: String) -> Result<i64, Failure> {
+        self.may_write()?;
         self.client
             .put_parameter()
             .name(name)
@@ -595,6 +658,7 @@ impl ParameterStore {
     }
 
     async fn delete(&self, name: String) -> Result<(), Failure> {
+        self.may_write()?;
         match self.client.delete_parameter().name(name).send().await {
             Ok(_) => Ok(()),
             Err(error) => {

@@ -283,6 +283,9 @@ pub fn judge(
         overdue_days: settings.drill.overdue_days,
         manages_dags: settings.manages_dags(),
         catching_up: &catching_up,
+        pair: &settings.pair,
+        root: settings.names.root(),
+        ownership: &observed.ownership,
     };
     assess_readiness(&subject, now)
 }

@@ -7,6 +7,7 @@ use crate::parameter_store::ParameterStore;
 
 /// Runs a transition to its end. Happy path: two requests, one after the other.
 pub async fn run(store: &ParameterStore, switching: &mut Switching) -> Outcome {
+    switching.of_pair(store.pair());
     let mut step = switching.start();
     loop {
         let reply = match step {

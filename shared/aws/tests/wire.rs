@@ -651,6 +651,81 @@ async fn a_reading_that_is_older_than_what_was_seen_or_none_costs_no_field() {
     }
 }
 
+/// A store of the pair `orders` that has looked at a root with this `owner`.
+async fn on_a_root_of(server: &MockServer, owner: Option<&str>) -> ParameterStore {
+    let owner = owner.map(|owner| json!({"Name": "/mwaa/blue-green/owner", "Value": owner, "Version": 1}));
+    let answer = json!({"Parameters": owner.into_iter().collect::<Vec<_>>()});
+    on_ssm(
+        server,
+        "GetParameters",
+        ResponseTemplate::new(200).set_body_json(answer),
+    )
+    .await;
+    for operation in ["PutParameter", "DeleteParameter"] {
+        let done = ResponseTemplate::new(200).set_body_json(json!({"Version": 2}));
+        on_ssm(server, operation, done).await;
+    }
+    let store = store(server).await.of_pair("orders");
+    store.observe().await.unwrap();
+    store
+}
+
+/// Every kind of write; what became of each.
+async fn every_write(store: &ParameterStore) -> Vec<Result<(), CauseKind>> {
+    let of = |reply: Reply| match reply {
+        Reply::Failed(failure) => Err(failure.cause.kind),
+        _ => Ok(()),
+    };
+    let kind = |failure: bluegreen_core::switch::Failure| failure.cause.kind;
+    vec![
+        of(store.create_claim("v2-1", "{}").await),
+        of(store.write_flag(Colour::Green, "why").await),
+        store.create_flag(Colour::Green, "why").await.map(drop).map_err(kind),
+        store.put_audited(FlagVersion(2)).await.map_err(kind),
+        store.delete_record("v2-1").await.map_err(kind),
+    ]
+}
+
+#[tokio::test]
+async fn on_another_pairs_root_no_write_leaves_the_process() {
+    let server = MockServer::start().await;
+    let store = on_a_root_of(&server, Some(r#"{"pair":"payroll"}"#)).await;
+    assert_eq!(every_write(&store).await, vec![Err(CauseKind::WrongPair); 5]);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1, "the look alone");
+}
+
+#[tokio::test]
+async fn a_root_that_is_ours_or_nobodys_is_written_to_and_its_records_name_the_pair() {
+    for owner in [Some(r#"{"pair":"orders"}"#), None, Some("garbage"), Some("{}")] {
+        let server = MockServer::start().await;
+        let store = on_a_root_of(&server, owner).await;
+        assert_eq!(every_write(&store).await, vec![Ok(()); 5], "{owner:?}");
+        let requests = server.received_requests().await.unwrap();
+        let claim: Value = requests[1].body_json().unwrap();
+        assert_eq!(claim["Value"], r#"{"pair":"orders"}"#, "{owner:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_root_that_has_changed_hands_is_looked_at_anew() {
+    let server = MockServer::start().await;
+    let store = on_a_root_of(&server, Some(r#"{"pair":"payroll"}"#)).await;
+    assert!(store.may_write().is_err());
+    server.reset().await;
+    on_ssm(&server, "GetParameters", error(400, "ThrottlingException")).await;
+    assert!(store.observe().await.is_err());
+    assert!(store.may_write().is_err(), "what is not known anew is as it was");
+    server.reset().await;
+    on_ssm(
+        &server,
+        "GetParameters",
+        ResponseTemplate::new(200).set_body_json(json!({"Parameters": []})),
+    )
+    .await;
+    store.observe().await.unwrap();
+    assert!(store.may_write().is_ok());
+}
+
 #[tokio::test]
 async fn trouble_with_observing_is_an_error_and_never_a_missing_flag() {
     for (name, answer, kind) in troubles().into_iter().filter(|(name, ..)| *name != "empty") {

@@ -15,6 +15,7 @@ pub mod flag;
 pub mod handover;
 pub mod health;
 pub mod hold;
+pub mod identity;
 pub mod memory;
 pub mod metric;
 pub mod notification;

@@ -3,7 +3,7 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "hold",
     "hold-told",
     "audited",
@@ -11,9 +11,13 @@ const OURS: [&str; 9] = [
     "drill",
     "last-active",
     "memory",
+    "owner",
     "managed-dags",
     "transitions",
 ];
+
+/// The name of a pair that was given none.
+pub const DEFAULT_PAIR: &str = "mwaa-blue-green";
 
 /// Parameter Store refuses a value with `{{`, which refers to another parameter there (`CloudFormation`'s page on
 /// `AWS::SSM::Parameter`); to an Airflow operator it is ordinary text of a reason. In JSON it can only stand within a string,
@@ -71,6 +75,26 @@ impl ParameterNames {
             flag: flag.to_owned(),
             root: root.to_owned(),
         })
+    }
+
+    /// The flag of a pair that was given no root: the first pair's is the name that DAGs knew before this product, every
+    /// other pair's contains the pair's name. The template computes the same.
+    #[must_use]
+    pub fn default_flag(pair: &str) -> String {
+        match pair {
+            DEFAULT_PAIR => "/mwaa/blue-green/active-environment".to_owned(),
+            _ => format!("/mwaa/{pair}/active-environment"),
+        }
+    }
+
+    /// The path that everything lies under.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// Which pair, stack and account the root belongs to.
+    pub fn owner(&self) -> String {
+        format!("{}/owner", self.root)
     }
 
     /// The flag itself.

@@ -28,6 +28,7 @@ use crate::drill::{Drill, DrillOutcome};
 use crate::flag::Version;
 use crate::health::{Assessment, Cause, CauseKind};
 use crate::hold::HoldState;
+use crate::identity::Ownership;
 use crate::settings::EnvironmentSettings;
 use crate::transition::Kind;
 
@@ -159,6 +160,12 @@ pub struct Subject<'a> {
     pub manages_dags: bool,
     /// The active's DAGs whose runs belong to the standby, see [`catching_up`].
     pub catching_up: &'a BTreeSet<String>,
+    /// Name of the pair.
+    pub pair: &'a str,
+    /// The path that everything lies under.
+    pub root: &'a str,
+    /// Whose it is.
+    pub ownership: &'a Ownership,
 }
 
 /// Judges.
@@ -169,6 +176,7 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     dags::compare(subject, &mut report);
     dags::import_errors(subject, &mut report);
     dags::catch_up(subject, &mut report);
+    safeguards::root(subject, &mut report);
     safeguards::flag(subject, &mut report);
     safeguards::alarms(subject, &mut report);
     safeguards::hold(subject, &mut report);
@@ -310,7 +318,7 @@ pub(crate) fn questions_behind(name: &str) -> &'static [Question] {
         "import-errors" => &[Question::ImportErrors],
         "flag-label" => &[Question::FlagHistory],
         "permission-denied" => &[Question::Environment, Question::Dags, Question::ImportErrors],
-        "flag" => &[],
+        "flag" | "root-owner" => &[],
         _ => &[Question::Environment],
     }
 }

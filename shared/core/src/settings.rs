@@ -99,6 +99,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
         faults: Vec::new(),
     };
     let pair = reader.name("PAIR_NAME", 64);
+    // The template always gives it. If it is missing and the default is another pair's, its `owner` says so.
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
     let environments = Both::from_fn(|colour| reader.environment(colour));
     let policy = reader.policy();

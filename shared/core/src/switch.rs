@@ -16,6 +16,7 @@ use crate::flag::{
     versions,
 };
 use crate::health::{Cause, CauseKind};
+use crate::identity::with_pair;
 use crate::parameters::record_name;
 use crate::policy::{CLAIM_TIMEOUT, Policy, Takeover};
 use crate::time::{after, elapsed, in_seconds, to_milliseconds};
@@ -280,6 +281,11 @@ impl Switching {
             effective_from,
             claimed: false,
         }
+    }
+
+    /// Names the pair in the claim. Before [`Self::start`]: a claim is known as one's own by its text.
+    pub fn of_pair(&mut self, pair: &str) {
+        self.value = with_pair(&self.value, pair);
     }
 
     /// Name of the record, as answers give it.

@@ -11,7 +11,10 @@ use crate::flag::{FlagVersion, shortened};
 use crate::parameters::as_value;
 
 /// Largest parameter value in SSM's standard tier, in bytes.
-const MAX_VALUE: usize = 4096;
+const LARGEST_PARAMETER: usize = 4096;
+
+/// Less the name of the pair, which the store adds: at most 64 characters, and the field around it.
+const MAX_VALUE: usize = LARGEST_PARAMETER.saturating_sub(80);
 
 /// Why the flag changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -222,6 +225,8 @@ pub(crate) mod tests {
         large.evidence = json!({"noise": "n".repeat(9000), "last_known_healthy": "2026-11-23T10:12:44Z"});
         let stored = large.to_stored();
         assert!(stored.len() <= MAX_VALUE, "{}", stored.len());
+        let with_pair = crate::identity::with_pair(&stored, &"p".repeat(64));
+        assert!(with_pair.len() <= LARGEST_PARAMETER && with_pair.contains(&"p".repeat(64)));
         let read = TransitionRecord::from_stored(&stored).unwrap();
         assert_eq!(read.last_known_healthy(), record().last_known_healthy());
         assert_eq!(read.to, Colour::Green);

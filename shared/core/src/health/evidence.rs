@@ -25,6 +25,8 @@ pub enum CauseKind {
     Rejected,
     /// Not asked, because no answer could change the verdict.
     NotAsked,
+    /// Not written, because the root belongs to another pair.
+    WrongPair,
 }
 
 impl CauseKind {
@@ -40,6 +42,7 @@ impl CauseKind {
             Self::NotFound => "not found",
             Self::Rejected => "request refused",
             Self::NotAsked => "not asked",
+            Self::WrongPair => "wrong pair",
         }
     }
 }

@@ -6,12 +6,53 @@ use jiff::Timestamp;
 
 use super::{AlarmSetting, Finding, Question, Report, Severity, Subject};
 use crate::colour::Colour;
-use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS};
+use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS, shortened};
 use crate::health::Answer;
 use crate::hold::HoldState;
+use crate::identity::Ownership;
 use crate::time::elapsed;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether the root is this pair's.
+pub(super) fn root(subject: &Subject<'_>, report: &mut Report) {
+    let Subject { pair, root, .. } = subject;
+    let (severity, what, fix) = match subject.ownership {
+        Ownership::Ours(_) => return,
+        Ownership::Foreign(owner) => (
+            Severity::Red,
+            format!("{root} belongs to the pair {:?}, and this is {pair:?}", owner.pair),
+            format!(
+                "deploy {pair} with another ParameterRoot; if {} is gone for good, delete the parameter {root}/owner and deploy \
+                 {pair} again",
+                owner.pair
+            ),
+        ),
+        Ownership::Unclaimed => (
+            Severity::Amber,
+            format!("there is no parameter {root}/owner"),
+            claim(pair, root, ""),
+        ),
+        Ownership::Unreadable(stored) => (
+            Severity::Amber,
+            format!("the parameter {root}/owner names no pair: {:?}", shortened(stored, 100)),
+            claim(pair, root, " --overwrite"),
+        ),
+    };
+    report.add(Finding {
+        name: "root-owner",
+        severity,
+        colour: None,
+        what,
+        why: "two pairs on one root would fail each other over: the owner alone writes there, and a second stack on the same \
+              root fails to deploy",
+        fix,
+    });
+}
+
+fn claim(pair: &str, root: &str, overwrite: &str) -> String {
+    format!("aws ssm put-parameter --name {root}/owner --type String{overwrite} --value '{{\"pair\":\"{pair}\"}}'")
+}
 
 /// Whether SSM would take the next write, and refuse a wrong one.
 pub(super) fn flag(subject: &Subject<'_>, report: &mut Report) {

@@ -22,6 +22,7 @@ struct Pair {
     overdue_days: u32,
     manages_dags: bool,
     catching_up: BTreeSet<String>,
+    owner: Option<&'static str>,
 }
 
 fn evidence(status: &str) -> Evidence {
@@ -155,6 +156,7 @@ fn twins() -> Pair {
         overdue_days: 30,
         manages_dags: false,
         catching_up: BTreeSet::new(),
+        owner: Some(r#"{"pair":"orders"}"#),
     }
 }
 
@@ -173,6 +175,9 @@ fn check(pair: &Pair) -> Readiness {
         overdue_days: pair.overdue_days,
         manages_dags: pair.manages_dags,
         catching_up: &pair.catching_up,
+        pair: "orders",
+        root: "/mwaa/blue-green",
+        ownership: &Ownership::read(pair.owner, "orders"),
     };
     assess_readiness(&subject, now())
 }
@@ -302,6 +307,9 @@ fn every_difference_is_a_finding() {
             p.snapshot.import_errors = Both::from_fn(|_| import_errors(&["x.py"]));
         }),
         ("flag-label", Amber, |p| label(p, 7, 12)),
+        ("root-owner", Red, |p| p.owner = Some(r#"{"pair":"payroll"}"#)),
+        ("root-owner", Amber, |p| p.owner = None),
+        ("root-owner", Amber, |p| p.owner = Some("payroll")),
         ("flag-label", Amber, |p| label(p, 7, 100)),
         ("flag-label", Amber, |p| label(p, 1, 99)),
         ("flag-label", Red, |p| label(p, 1, 100)),
