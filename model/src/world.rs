@@ -159,7 +159,7 @@ impl World {
         if let Some(active) = newest.entry.value.colour() {
             self.store.last_active = Some(active);
         }
-        self.store.audited = Some((newest.entry.version, self.store.now));
+        self.store.audited = Some((newest.entry.version, newest.entry.modified));
     }
 
     /// No function outlives its time-out.

@@ -221,7 +221,11 @@ class Pair:
         return until(f"{count} audit event(s) {detail_type!r} with {fields}; there are: {self.audit()}", enough, timeout)
 
     def wait_until_audited(self, version: int, timeout: float = PATIENCE) -> None:
-        until(f"version {version} audited", lambda: int(self.parameter("audited") or 0) >= version, timeout)
+        until(f"version {version} audited", lambda: self.audited() >= version, timeout)
+
+    def audited(self) -> int:
+        """The number in the note, which also names the incarnation of the flag; 0 without one."""
+        return int((self.parameter("audited") or "v0-0").removeprefix("v").split("-")[0])
 
     def metric(self, name: str, **dimensions: str) -> list[float]:
         """The values of one metric in the last quarter of an hour, oldest first, by GetMetricData.

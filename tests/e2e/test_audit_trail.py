@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -51,11 +52,11 @@ def test_lost_ssm_event_is_made_good_by_the_watcher(pair: Pair):
     pair.ask(to="green", reason="nobody heard")
     switched_at = time.monotonic()
     pair.tick()
-    assert pair.parameter("audited") == "1", "the watcher leaves the listener its time"
+    assert pair.audited() == 1, "the watcher leaves the listener its time"
     time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
     pair.tick()
     assert only(pair.wait_for_audit(version=2))["reason"] == "nobody heard"
-    assert pair.parameter("audited") == "2"
+    assert pair.audited() == 2
     assert pair.wait_for_log("health-watcher", "audited in the change-listener's place")
     assert pair.statistic("Sum", "Transitions", Kind="switch") == 1
     pair.tick()
@@ -80,7 +81,7 @@ def test_a_dead_bus_leaves_a_dead_letter_and_the_watcher_makes_it_good(pair: Pai
     switched_at = time.monotonic()
     pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=PATIENCE)
     until("the alarm on dead letters", lambda: pair.alarm_state("dead-letters") == "ALARM")
-    assert pair.parameter("audited") == "1"
+    assert pair.audited() == 1
     time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
     error = pair.tick_in_vain()
     assert error["errorType"] == "AuditUndelivered" and "audit events" in error["errorMessage"]
@@ -132,7 +133,7 @@ def test_a_label_on_the_flag_is_no_transition(pair: Pair):
     since = pair.aws.timeline_so_far()
     pair.client("ssm").label_parameter_version(Name=pair.flag_name, Labels=["golden"])
     pair.aws.wait_for("invoke", lambda d: d["function"] == f"{pair.name}-change-listener" and d["status"] == "ok", since)
-    assert len(pair.audit()) == 1 and pair.parameter("audited") == "1"
+    assert len(pair.audit()) == 1 and pair.audited() == 1
 
 
 # -- two listeners at once ---------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_a_slower_listener_does_not_take_back_what_a_faster_one_noted(pair: Pair
     pair.ask(to="blue")
     pair.wait_until_audited(3)
     assert pair.statuses("change-listener", since, 2, CHANGE) == ["ok", "ok"]
-    assert pair.parameter("audited") == "3"
+    assert pair.audited() == 3
     assert json.loads(pair.parameter("last-active"))["active"] == "blue", "what a broken flag would be restored to"
     assert pair.listen()["audited"] == []
     assert len(pair.wait_for_audit("Environment Transition", version=3)) == 1, "and nothing is told once more"
@@ -176,3 +177,42 @@ def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair:
     past = pair.aws.add_fault("stale", "ssm", caller=f"{pair.name}-change-listener", times=2, stale_seconds=time.time() - between)
     assert pair.listen()["audited"] == [2, 3]
     assert pair.hits(past) == 2
+
+
+@pytest.mark.long(35)
+def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
+    """The note of the old flag arrives after the new flag was made; both have a version 1, and each has its event."""
+    pair.look_once_a_tick()
+    pair.lose_change_events()
+    old = pair.flag()
+    assert pair.ask(to="green")["outcome"] == "switched"
+    pair.aws.age_parameter(pair.flag_name, LISTENER_TIME + 1)
+    pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/audited", latency_ms=4000, times=1)
+    tick = threading.Thread(target=pair.tick)
+    tick.start()
+    until("version 2 told", lambda: pair.audit("Environment Transition", version=2))
+    pair.delete_flag()
+    pair.write_by_hand("blue", Description="made again by hand")
+    tick.join()
+    assert pair.parameter("audited").startswith("v2-"), "the note is late"
+    assert pair.ask(action="status")["audited"] is None, "the number is of a flag that is gone"
+    time.sleep(LISTENER_TIME + 0.5)
+    pair.tick()
+    again = only(pair.wait_for_audit("Environment Transition", reason="made again by hand"))
+    assert (again["version"], again["id"]) == (1, f"{pair.name}:{pair.flag_name}:v1-{pair.flag().milliseconds}")
+    first = only(event for event in pair.audit("Environment Transition", version=1) if event["kind"] == "initialize")
+    assert first["id"].endswith(f":v1-{old.milliseconds}")
+    pair.tick()
+    assert len(pair.audit("Environment Transition", version=1)) == 2
+    assert json.loads(pair.parameter("last-active"))["modified"].startswith(f"{pair.flag().modified:%Y-%m-%dT%H:%M:%S}")
+
+
+def test_a_history_that_is_behind_the_note_repeats_nothing(pair: Pair):
+    pair.ask(to="green")
+    pair.wait_until_audited(2)
+    time.sleep(2)
+    pair.ask(to="blue")
+    pair.wait_until_audited(3)
+    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=1.5, times=1)
+    assert pair.listen()["audited"] == []
+    assert pair.audited() == 3

@@ -40,7 +40,7 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
     assert (verdicts["blue"]["verdict"], verdicts["green"]["verdict"]) == ("unhealthy", "healthy")
 
     event = only(pair.wait_for_audit(version=2))
-    assert event["id"] == f"{pair.name}:{pair.flag_name}:v2"
+    assert event["id"] == f"{pair.name}:{pair.flag_name}:v2-{flag.milliseconds}"
     assert (event["kind"], event["from"], event["to"], event["record"]) == ("failover", "blue", "green", flag.record)
     assert event["who"]["last_modified_user"] == flag.by and event["reason"] == record["reason"]
     assert moment(event["timings"]["effective_from"]) == flag.effective_from

@@ -226,7 +226,7 @@ def switch_and_nobody_hears(pair: Pair, was: Start) -> None:
 
 
 def the_watcher_tells_it(pair: Pair, was: Start) -> list[str]:
-    ticks(pair, was, lambda: int(pair.parameter("audited")) == was.version + 1)
+    ticks(pair, was, lambda: pair.audited() == was.version + 1)
     return ["switch"]
 
 

@@ -24,7 +24,7 @@ def test_a_colour_is_enough_to_switch(pair: Pair):
     assert (record["actor"]["function"], record["actor"]["requested_by"]) == ("switch-handler", "ana")
     event = only(pair.wait_for_audit(version=2))
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("switch", "blue", "green", "release 7")
-    assert event["id"] == f"{pair.name}:{pair.flag_name}:v2"
+    assert event["id"] == f"{pair.name}:{pair.flag_name}:v2-{flag.milliseconds}"
     assert event["who"]["requested_by"] == "ana"
     assert event["who"]["last_modified_user"].endswith(f"/{pair.name}-switch-handler")
     pair.wait_until_audited(2)

@@ -79,7 +79,7 @@ def test_a_failover_is_told_with_what_happened_why_and_how_to_undo_it(pair: Pair
     assert "blue was unhealthy and green was healthy, so green took over by itself." in message.text
     assert "UNAVAILABLE" in message.text and "Done by health-watcher" in message.text
     assert f"mwaa-bluegreen --pair {pair.name} --region us-east-1 rollback --reason 'say why here'" in message.commands()
-    assert message.event == f"{pair.name}:{pair.flag_name}:v2"
+    assert message.event == f"{pair.name}:{pair.flag_name}:v2-{pair.flag().milliseconds}"
     assert only(pair.wait_for_audit(version=2))["id"] == message.event, "the whole of it is in the audit log"
     pair.heal("blue")
     undo = only(request for request in message.requests() if request.get("action") == "rollback")

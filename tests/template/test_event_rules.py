@@ -108,7 +108,7 @@ def audit_event(detail_type: str, **detail: Any) -> dict[str, Any]:
         "time": "2026-11-23T10:15:04Z",
         "region": "us-east-1",
         "resources": [],
-        "detail": {"id": "mwaa-blue-green:/mwaa/blue-green/active-environment:v13", "reason": "blue is dead", **detail},
+        "detail": {"id": "mwaa-blue-green:/mwaa/blue-green/active-environment:v13-1795428030456", "reason": "blue is dead", **detail},
     }
 
 

@@ -544,7 +544,7 @@ async fn catch_up(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<
     let Some(flag) = &observed.flag else { return Ok(()) };
     let audited = observed
         .audited
-        .is_some_and(|audited| flag.version <= audited.version && flag.modified <= audited.at);
+        .is_some_and(|audited| audited.is(flag.version, flag.modified));
     if audited || elapsed(flag.modified, now) < LISTENER_TIME {
         return Ok(());
     }
@@ -554,6 +554,8 @@ async fn catch_up(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let sent = audit_trail::catch_up(shell, &history, observed, now).await?;
-    tracing::warn!(versions = sent.versions.len(), "audited in the change-listener's place");
+    if !sent.versions.is_empty() {
+        tracing::warn!(versions = sent.versions.len(), "audited in the change-listener's place");
+    }
     Ok(())
 }

@@ -6,11 +6,12 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
-use bluegreen_core::flag::{HistoryEntry, Origin, Version, before, versions};
+use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Standing;
@@ -106,7 +107,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "readiness": readiness,
         "dag_management": managed,
         "mode": shell.settings.policy.mode,
-        "audited": observed.audited.map(|audited| audited.version),
+        "audited": audited(&observed),
         "environments": {
             "blue": shell.settings.environments.blue.name,
             "green": shell.settings.environments.green.name,
@@ -114,6 +115,13 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "verdicts": verdicts,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
+}
+
+/// The version audited last; none where that is of an incarnation of the flag that is gone, which the number would hide.
+fn audited(observed: &Observed) -> Option<FlagVersion> {
+    let (audited, flag) = (observed.audited?, observed.flag.as_ref()?);
+    let is_gone = audited.version >= flag.version && audited.at < flag.modified;
+    (!is_gone).then_some(audited.version)
 }
 
 /// The drill under way, or the last one; with the time of its return once it has switched.

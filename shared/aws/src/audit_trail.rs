@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bluegreen_core::audit;
+use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
 use bluegreen_core::hold::StoredHold;
@@ -18,6 +18,12 @@ use crate::parameter_store::Observed;
 
 /// The oldest datum that is published; CloudWatch's own limit is two weeks.
 const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
+
+/// How often a history that looks older than what was audited is read again: Parameter Store is behind by less than that.
+const READ_AGAIN: u32 = 3;
+
+/// Between two of these readings.
+const READ_PAUSE: Duration = Duration::from_secs(1);
 
 /// What was sent.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +47,19 @@ pub async fn catch_up(
     observed: &Observed,
     now: Timestamp,
 ) -> Result<Sent, FunctionError> {
-    let versions = flag::versions(history);
+    let mut versions = flag::versions(history);
+    for _ in 0..READ_AGAIN {
+        if !audit::is_behind(&versions, observed.audited) {
+            break;
+        }
+        tokio::time::sleep(READ_PAUSE).await;
+        let again = shell
+            .store
+            .history()
+            .await
+            .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+        versions = flag::versions(&again);
+    }
     let due = audit::due(&versions, observed.audited);
     let Some(newest) = due.last() else {
         return Ok(Sent::default());
@@ -95,7 +113,7 @@ pub async fn catch_up(
         // Trying again would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    note(shell, &versions, newest.entry.version, observed.audited_notes)
+    note(shell, &versions, note_of(newest), observed.audited_notes)
         .await
         .map_err(FunctionError::undelivered("noting what was audited"))?;
     let pruned = prune(shell, &versions, now).await;
@@ -110,7 +128,7 @@ pub async fn catch_up(
 /// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
 /// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
 /// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
-async fn note(shell: &Shell, versions: &[Version], newest: FlagVersion, notes: i64) -> Result<(), Failure> {
+async fn note(shell: &Shell, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
     // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
     note_last_active(shell, versions, newest).await?;
     let (mut newest, mut notes) = (newest, notes);
@@ -129,8 +147,9 @@ async fn note(shell: &Shell, versions: &[Version], newest: FlagVersion, notes: i
                 return Ok(());
             }
         };
-        let theirs = others.iter().map(|other| other.version).max();
-        let overtaken = theirs.filter(|theirs| *theirs > newest);
+        // By date: versions begin anew when the flag is deleted and made again.
+        let theirs = others.into_iter().max_by_key(|other| other.at);
+        let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
         // Their colour may have been written before ours.
         let history = shell.store.history().await?;
         note_last_active(shell, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
@@ -141,12 +160,12 @@ async fn note(shell: &Shell, versions: &[Version], newest: FlagVersion, notes: i
 }
 
 /// The newest colour among the versions that were audited.
-async fn note_last_active(shell: &Shell, versions: &[Version], audited: FlagVersion) -> Result<(), Failure> {
+async fn note_last_active(shell: &Shell, versions: &[Version], audited: Audited) -> Result<(), Failure> {
     let last = versions
         .iter()
         .rev()
-        .filter(|version| version.entry.version <= audited)
-        .find_map(|version| Some((version.entry.value.colour()?, version.entry.version)));
+        .filter(|version| version.entry.modified <= audited.at)
+        .find_map(|version| Some((version.entry.value.colour()?, note_of(version))));
     match last {
         Some((active, version)) => shell.store.put_last_active(active, version).await,
         None => Ok(()),
@@ -173,6 +192,13 @@ pub async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -
         .await
         .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
     Ok(due.len())
+}
+
+fn note_of(version: &Version) -> Audited {
+    Audited {
+        version: version.entry.version,
+        at: version.entry.modified,
+    }
 }
 
 /// Names the flag version a fault is about.

@@ -526,14 +526,14 @@ impl ParameterStore {
     }
 
     /// Notes the last audited colour.
-    pub async fn put_last_active(&self, active: Colour, version: FlagVersion) -> Result<(), Failure> {
-        let value = json!({"active": active, "version": version}).to_string();
+    pub async fn put_last_active(&self, active: Colour, of: Audited) -> Result<(), Failure> {
+        let value = json!({"active": active, "version": of.version, "modified": of.at}).to_string();
         self.put(self.names.last_active(), value).await
     }
 
     /// Notes how far the audit has come; answers the version of the note itself.
-    pub async fn put_audited(&self, version: FlagVersion) -> Result<i64, Failure> {
-        self.put_versioned(self.names.audited(), version.to_string()).await
+    pub async fn put_audited(&self, audited: Audited) -> Result<i64, Failure> {
+        self.put_versioned(self.names.audited(), audited.to_stored()).await
     }
 
     /// What notes of these versions say of how far the audit has come; those that are not kept say nothing.
@@ -699,10 +699,7 @@ fn memory(parameter: Option<Parameter>) -> (Memory, i64) {
 }
 
 fn read_audited(parameter: &Parameter) -> Option<Audited> {
-    Some(Audited {
-        version: FlagVersion(parameter.value()?.parse().ok()?),
-        at: instant(parameter.last_modified_date()?)?,
-    })
+    Audited::read(parameter.value()?, instant(parameter.last_modified_date()?)?)
 }
 
 fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {

@@ -533,7 +533,7 @@ async fn one_call_observes_flag_hold_and_memories() {
     let answer = json!({"Parameters": [
         {"Name": "/mwaa/blue-green/active-environment", "Value": "Blue ", "Version": 7, "LastModifiedDate": 1_795_430_000.123},
         {"Name": "/mwaa/blue-green/hold", "Value": "{}", "Version": 2, "LastModifiedDate": 1_795_430_000.0},
-        {"Name": "/mwaa/blue-green/audited", "Value": "6", "Version": 6, "LastModifiedDate": 1_795_420_000.0},
+        {"Name": "/mwaa/blue-green/audited", "Value": "v6-1795419999000", "Version": 6, "LastModifiedDate": 1_795_420_000.0},
         {"Name": "/mwaa/blue-green/memory", "Value": r#"{"drill_overdue":"2026-11-01T00:00:00Z","readiness":7}"#, "Version": 3},
     ], "InvalidParameters": ["/mwaa/blue-green/drill"]});
     on_ssm(

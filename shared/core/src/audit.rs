@@ -11,7 +11,7 @@ use crate::colour::Colour;
 use crate::dag_management::{News, Progress, Report};
 use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
-use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, sentence_of};
+use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, label, sentence_of};
 use crate::handover::Handover;
 use crate::hold::{Hold, HoldState, StoredHold};
 use crate::metric::{Metric, MetricUnit};
@@ -59,28 +59,71 @@ impl Subject<'_> {
 pub struct Audited {
     /// The last flag version whose event has been sent.
     pub version: FlagVersion,
-    /// When that was noted, by SSM's clock.
+    /// LastModifiedDate of that version: the number alone names one version of each incarnation of the flag. Where a note
+    /// has only a number, when it was written.
     pub at: Timestamp,
+}
+
+impl Audited {
+    /// Reads what [`Audited::to_stored`] wrote. A bare number, as a person may write it, is of the incarnation that stood when
+    /// it was `written`.
+    #[must_use]
+    pub fn read(stored: &str, written: Timestamp) -> Option<Self> {
+        let Some(label) = stored.strip_prefix('v') else {
+            return Some(Self {
+                version: FlagVersion(stored.parse().ok()?),
+                at: written,
+            });
+        };
+        let (version, milliseconds) = label.split_once('-')?;
+        Some(Self {
+            version: FlagVersion(version.parse().ok()?),
+            at: Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()?,
+        })
+    }
+
+    /// Names the version and its incarnation.
+    #[must_use]
+    pub fn to_stored(self) -> String {
+        label(self.version, self.at)
+    }
+
+    /// Whether that is the version which was audited last. Dates only grow: a later incarnation's version of this number is
+    /// younger than the note.
+    #[must_use]
+    pub fn is(self, version: FlagVersion, modified: Timestamp) -> bool {
+        version == self.version && modified <= self.at
+    }
 }
 
 /// The versions whose events have not been sent.
 ///
-/// A version written after the note was made is due whatever its number: the flag was deleted and made again. Without a
-/// note the pair is new, or a flag with a past of its own has been adopted: what others wrote before our first version
+/// Those after the audited one; all, if it is not among them: SSM has forgotten it, or the flag was deleted and made again,
+/// or the history [is behind](is_behind). Without a note the pair is new, or a flag with a past of its own has been adopted: what others wrote before our first version
 /// is not ours to announce, only where it stands now.
 #[must_use]
 pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
     let start = match audited {
         Some(audited) => versions
             .iter()
-            .position(|version| version.entry.version > audited.version || version.entry.modified > audited.at)
-            .unwrap_or(versions.len()),
+            .position(|version| audited.is(version.entry.version, version.entry.modified))
+            .map_or(0, |position| position.saturating_add(1)),
         None => versions
             .iter()
             .position(|version| matches!(version.origin, Origin::Ours { .. }))
             .unwrap_or(versions.len().saturating_sub(1)),
     };
     versions.get(start..).unwrap_or_default()
+}
+
+/// Whether the history looks older than the note: reads are eventually consistent. A flag that was made again may look like
+/// that only if SSM's clock went back; then another reading says the same.
+#[must_use]
+pub fn is_behind(versions: &[Version], audited: Option<Audited>) -> bool {
+    let (Some(newest), Some(audited)) = (versions.last(), audited) else {
+        return false;
+    };
+    newest.entry.version < audited.version && newest.entry.modified <= audited.at
 }
 
 /// Names what a missing flag's fault is about, so that one deletion is told from the next.
@@ -150,7 +193,7 @@ pub fn transition(
     let recovery_time = last_known_healthy.map(|healthy| elapsed(healthy, entry.modified));
     let mut detail = json!({
         "schema": SCHEMA,
-        "id": subject.id(&format!("v{}", entry.version)),
+        "id": subject.id(&label(entry.version, entry.modified)),
         "pair": subject.pair,
         "flag": subject.flag,
         "version": entry.version,
@@ -433,8 +476,8 @@ pub fn dag_management(
         detail: json!({
             "schema": SCHEMA,
             "id": subject.id(&format!(
-                "v{}:dags-{}-{}",
-                progress.version,
+                "{}:dags-{}-{}",
+                label(progress.version, progress.written),
                 report.state.as_str(),
                 since.as_millisecond()
             )),

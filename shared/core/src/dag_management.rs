@@ -38,6 +38,10 @@ const LONG: Duration = Duration::from_secs(180);
 /// A list of the active's DAGs counts if it was complete so soon after the flag was observed.
 pub const READING_TIME: Duration = Duration::from_secs(20);
 
+/// How much later than `written` a version may be dated and still be the one it was written for: `written` can be a
+/// function's own clock. A deleted parameter is not made again within 30 s.
+const SAME_WRITE: Duration = Duration::from_secs(20);
+
 /// Up to so many DAGs, they are listed at every tick; above it every few minutes.
 pub const FEW: usize = 500;
 
@@ -230,7 +234,14 @@ impl Progress {
             unpaused: stored.and_then(|stored| stored.unpaused),
         };
         match stored {
-            Some(stored) if stored.active == flag.active && stored.version == flag.version => Some(stored),
+            // Not so a flag that was deleted and made again: its version of that number is younger.
+            Some(stored)
+                if stored.active == flag.active
+                    && stored.version == flag.version
+                    && flag.modified <= after(stored.written, SAME_WRITE) =>
+            {
+                Some(stored)
+            }
             // Versions begin anew after a delete, dates do not.
             Some(stored) if stored.version > flag.version && stored.written > flag.modified => None,
             // Two transitions between two ticks, or a colour written over itself: what runs is right, the standby may not be.

@@ -25,7 +25,7 @@ const PLACE: Place<'static> = Place {
 fn transition(kind: &str, changes: &Value) -> Value {
     let mut detail = json!({
         "schema": 1,
-        "id": "orders:/orders/active-environment:v13",
+        "id": "orders:/orders/active-environment:v13-1795428000123",
         "pair": "orders",
         "flag": "/orders/active-environment",
         "version": 13,

@@ -9,7 +9,7 @@
 
 mod support;
 
-use bluegreen_core::audit::{Audited, Subject, due, records_to_prune, transition};
+use bluegreen_core::audit::{Audited, Subject, due, is_behind, records_to_prune, transition};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{
     Action, FlagState, GuardName, RecentFailovers, SwitchControl, declared_failover_guards, switch_guards,
@@ -723,6 +723,59 @@ fn lost_ssm_event() {
 }
 
 #[test]
+fn a_note_names_a_version_of_one_incarnation_of_the_flag() {
+    let of = |version: u64, age: u64| Audited {
+        version: FlagVersion(version),
+        at: ago(age),
+    };
+    let numbers = |history: &[HistoryEntry], audited| {
+        let versions = versions(history);
+        due(&versions, Some(audited))
+            .iter()
+            .map(|version| version.entry.version.0)
+            .collect::<Vec<_>>()
+    };
+    let again = [
+        entry(1, "green", 60, None),
+        entry(2, "blue", 50, None),
+        entry(3, "green", 40, None),
+    ];
+    // The old incarnation's note, written after the new one was made: whatever its number, all of the new one is due.
+    for old in [of(13, 3000), of(13, 59), of(2, 3000), of(3, 3000), of(1, 61)] {
+        assert_eq!(numbers(&again, old), [1, 2, 3], "{old:?}");
+    }
+    assert_eq!(numbers(&again, of(2, 50)), [3]);
+    assert!(numbers(&again, of(3, 40)).is_empty());
+    // SSM has forgotten the audited one.
+    let long: Vec<_> = (50..150)
+        .map(|number| entry(number, "blue", 200 - number, None))
+        .collect();
+    assert_eq!(numbers(&long, of(40, 300)).len(), 100);
+    // A reading that is behind the note is read again, and the new incarnation's is none.
+    let behind = |history: &[HistoryEntry], audited| is_behind(&versions(history), Some(audited));
+    assert!(behind(&again, of(4, 30)));
+    assert!(!behind(&again, of(3, 40)) && !behind(&again, of(13, 61)) && !behind(&long, of(40, 300)));
+    assert!(!is_behind(&versions(&again), None));
+}
+
+#[test]
+fn a_note_is_read_back_and_a_bare_number_is_of_the_flag_that_stood_when_it_was_written() {
+    let note = Audited {
+        version: FlagVersion(13),
+        at: ago(600),
+    };
+    assert_eq!(note.to_stored(), format!("v13-{}", ago(600).as_millisecond()));
+    assert_eq!(Audited::read(&note.to_stored(), noon()), Some(note));
+    let bare = Audited::read("13", ago(599)).unwrap();
+    assert!(
+        bare.is(FlagVersion(13), ago(600)) && !bare.is(FlagVersion(13), ago(60)) && !bare.is(FlagVersion(12), ago(700))
+    );
+    for garbage in ["", "v", "v13", "v13-", "v13-noon", "-1", "v-1-5", "thirteen"] {
+        assert_eq!(Audited::read(garbage, noon()), None, "{garbage}");
+    }
+}
+
+#[test]
 fn a_flag_with_a_past_of_its_own_is_adopted_as_it_stands() {
     let history: Vec<_> = (1..=100)
         .map(|number| entry(number, "blue", 9_000_000 - number, None))
@@ -845,8 +898,17 @@ fn a_repeated_audit_event_is_recognisable() {
     let versions = versions(&history);
     let once = transition(SUBJECT, &versions[1], Some(&versions[0]), &BTreeMap::new()).0;
     let twice = transition(SUBJECT, &versions[1], Some(&versions[0]), &BTreeMap::new()).0;
-    assert_eq!(once.detail["id"], "orders:/mwaa/blue-green/active-environment:v2");
+    let label = format!("v2-{}", ago(600).as_millisecond());
+    assert_eq!(
+        once.detail["id"],
+        format!("orders:/mwaa/blue-green/active-environment:{label}")
+    );
     assert_eq!(once, twice);
+    // The same number after the flag was deleted and made again is another event.
+    let again = [entry(1, "blue", 300, None), entry(2, "green", 200, Some("v2-9"))];
+    let again = bluegreen_core::flag::versions(&again);
+    let other = transition(SUBJECT, &again[1], Some(&again[0]), &BTreeMap::new()).0;
+    assert_ne!(other.detail["id"], once.detail["id"]);
 }
 
 // ---- the switch protocol

@@ -92,7 +92,28 @@ fn a_transition_unpauses_first_with_what_was_remembered_and_tells_anew() {
 #[test]
 fn the_same_version_goes_on_where_it_stood() {
     let stands = settled(Colour::Blue);
-    assert_eq!(follow(Some(stands.clone()), Colour::Blue, 1, false), stands);
+    let same = Standing {
+        modified: stands.written,
+        ..flag(Colour::Blue, 1)
+    };
+    assert_eq!(
+        Progress::follow(Some(stands.clone()), same, false, LEAD, at(90)),
+        Some(stands)
+    );
+}
+
+#[test]
+fn the_same_number_of_a_flag_that_was_made_again_is_another_version() {
+    let stands = settled(Colour::Blue);
+    let of = |modified| Standing {
+        modified,
+        ..flag(Colour::Blue, 1)
+    };
+    let next = |modified| Progress::follow(Some(stands.clone()), of(modified), false, LEAD, at(90)).unwrap();
+    // A function's own clock may be behind.
+    assert_eq!(next(after(stands.written, Duration::from_secs(20))), stands);
+    let again = next(after(stands.written, Duration::from_secs(31)));
+    assert_eq!((again.phase, again.told), (Phase::Fencing, false));
 }
 
 #[test]
