@@ -20,7 +20,7 @@ use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
 use bluegreen_aws::health_probe::{Depth, HealthProbe};
 use bluegreen_aws::parameter_store::ParameterStore;
-use bluegreen_core::audit::AuditEvent;
+use bluegreen_core::audit::{AuditEvent, Audited};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
 use bluegreen_core::health::{Answer, CauseKind, EnvironmentAnswer, Evidence};
@@ -677,11 +677,15 @@ async fn every_write(store: &ParameterStore) -> Vec<Result<(), CauseKind>> {
         _ => Ok(()),
     };
     let kind = |failure: bluegreen_core::switch::Failure| failure.cause.kind;
+    let note = Audited {
+        version: FlagVersion(2),
+        at: now(),
+    };
     vec![
         of(store.create_claim("v2-1", "{}").await),
         of(store.write_flag(Colour::Green, "why").await),
         store.create_flag(Colour::Green, "why").await.map(drop).map_err(kind),
-        store.put_audited(FlagVersion(2)).await.map_err(kind),
+        store.put_audited(note).await.map(drop).map_err(kind),
         store.delete_record("v2-1").await.map_err(kind),
     ]
 }
