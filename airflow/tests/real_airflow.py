@@ -22,6 +22,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -123,6 +124,7 @@ class RealAirflow:
         self.record = self.home / "record"
         self.port = free_port()
         self.version = self._ask_version(environment)
+        self.version_info = tuple(int(part) for part in self.version.split(".")[:2])
         self.is_3 = not self.version.startswith("2.")
         url = f"http://127.0.0.1:{self.port}"
         self.url = url
@@ -399,6 +401,14 @@ class RealAirflow:
         """As failed; what of it has not begun is skipped."""
         path = f"dags/{dag}/dagRuns/{urllib.parse.quote(run, safe='')}"
         self._write(path, {"state": "failed"}, method="PATCH")
+
+    def forget_xcoms(self, dag: str, run: str) -> int:
+        """As a clean-up job does, in the database. Answers how many there were."""
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database, database:
+            return database.execute("DELETE FROM xcom WHERE dag_id = ? AND run_id = ?", (dag, run)).rowcount
+
+    def pause(self, dag: str, paused: bool = True) -> None:
+        self._write(f"dags/{dag}", {"is_paused": paused}, method="PATCH")
 
     def xcom(self, dag: str, run: str, task: str, key: str) -> Any:
         run = urllib.parse.quote(run, safe="")

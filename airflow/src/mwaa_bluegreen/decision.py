@@ -15,6 +15,8 @@ from mwaa_bluegreen.run import instant_of
 from mwaa_bluegreen.since import since_of
 
 EXECUTE, WAIT, SKIP = "execute", "wait", "skip"
+WHEN_NOTHING_WAITS = datetime.max.replace(tzinfo=timezone.utc)
+"""As `now`: who owns the run, without waiting for what a failover may still change."""
 SHORTEST_STEP, LONGEST_STEP = timedelta(seconds=5), timedelta(seconds=60)
 STEPS = 7
 """How often a waiting standby run asks again. Each look starts a task process and asks Parameter Store, whose 40 calls

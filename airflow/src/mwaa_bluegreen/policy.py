@@ -18,7 +18,7 @@ UNGUARDED_TAG, GUARDED_TAG = "bluegreen:unguarded", "bluegreen:guarded"
 # What the guard takes over from a DAG's default_args: who is told, and where it runs. Not pools, rules or callbacks
 # that are meant for the work itself.
 _INHERITED = (
-    "email", "email_on_failure", "email_on_retry", "executor", "on_failure_callback", "owner", "queue", "run_as_user",
+    "email", "email_on_failure", "executor", "on_failure_callback", "owner", "queue", "run_as_user",
 )  # fmt: skip
 
 # SSM or the flag may be broken for a while: tried again for about 45 minutes before the run fails.
@@ -28,10 +28,6 @@ _RETRIES = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=5),
 }
-
-
-# With these an empty task succeeds only after another task of the run has, and without the guard's word none does.
-_AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
 
 
 # After other policies, which may add tasks.
@@ -50,7 +46,9 @@ def inject(dag: Any, observe: bool = False) -> None:
 
     Raises ValueError if the DAG has another task of that name, and ConfigurationInvalid for a tag that cannot be obeyed.
     """
-    from mwaa_bluegreen.guard import TASK_ID, Guard
+    from mwaa_bluegreen.callbacks import IfItHasFailed, call_only_for_our_runs
+    from mwaa_bluegreen.guard import TASK_ID, Guard, rule_of
+    from mwaa_bluegreen.hold import hold
 
     if not observe:  # which breaks nothing, and says in its log what would
         since_of(dag.tags)
@@ -66,6 +64,8 @@ def inject(dag: Any, observe: bool = False) -> None:
         return
     inherited = {name: dag.default_args[name] for name in _INHERITED if name in dag.default_args}
     inherited.setdefault("owner", roots[0].owner)
+    told = inherited.get("on_failure_callback") or []
+    inherited["on_failure_callback"] = [IfItHasFailed(one) for one in (told if isinstance(told, (list, tuple)) else [told])]
     starts = [task.start_date for task in roots if task.start_date]
     guard = Guard(
         task_id=TASK_ID,
@@ -73,15 +73,49 @@ def inject(dag: Any, observe: bool = False) -> None:
         observe=observe,
         start_date=dag.start_date or (min(starts) if starts else None),
         doc_md=Guard.__doc__,
+        email_on_retry=False,
         **_RETRIES,
         **inherited,
     )
+    rules = {task.task_id: rule_of(task) for task in dag.tasks}
+    at_once = [task for task in dag.tasks if task not in roots and rules[task.task_id] == "always" and not _has_setups(task)]
     dag.add_task(guard)
     guard.set_downstream(roots)
-    if not observe:
-        for task in dag.tasks:
-            if task is not guard:
-                _hold_back(task)
+    for root in roots:
+        # Airflow asks no rule of a task without upstream: it may always run. With the guard before it, only these two say
+        # the same. (A teardown's rule is its own.)
+        if not root.is_teardown:
+            root.trigger_rule = _to_rule("all_done" if observe and not _wants_all_success(dag) else "all_success")
+            rules[root.task_id] = "all_success"
+    if observe:
+        return
+    # Rule `always` does not look at upstream at all: it would begin beside the guard. With the guard before it, which has
+    # succeeded whenever the run goes on, this rule begins at the same moment as nothing else that it looks at can come sooner.
+    guard.set_downstream(at_once)
+    for task in at_once:
+        task.trigger_rule = _to_rule("one_success")
+    for task in dag.tasks:
+        if task is not guard:
+            hold(task, rules[task.task_id])
+    call_only_for_our_runs(dag)
+
+
+def _has_setups(task: Any) -> bool:
+    """Any other rule than `always` waits for them, too."""
+    return any(True for _ in task.get_upstreams_only_setups())
+
+
+def _to_rule(name: str) -> Any:
+    try:
+        from airflow.sdk import TriggerRule
+    except ImportError:
+        from airflow.utils.trigger_rule import TriggerRule
+    return TriggerRule(name)
+
+
+def _wants_all_success(dag: Any) -> bool:
+    """Airflow allows no other rule in a DAG that stops at the first failure."""
+    return bool(getattr(dag, "fail_fast", False) or getattr(dag, "fail_stop", False))
 
 
 def _taken(dag: Any, name: str) -> str:
@@ -89,22 +123,3 @@ def _taken(dag: Any, name: str) -> str:
         f"DAG {dag.dag_id} has a task or task group {name} of its own, the name of the blue-green guard; rename it, or "
         f"tag the DAG {UNGUARDED_TAG}"
     )
-
-
-def _hold_back(task: Any) -> None:
-    """Make sure of a task that may run although its upstream was skipped or failed."""
-    from mwaa_bluegreen.guard import both, obey_guard, run_by_a_worker
-
-    expands = hasattr(task, "partial_kwargs")  # MappedOperator moved between Airflow's versions
-    mapped = expands or any(True for _ in task.iter_mapped_task_groups())
-    rule = str(getattr(task.trigger_rule, "value", task.trigger_rule))
-    if rule == "all_success" and not mapped and not task.is_teardown:
-        return
-    if expands:
-        task.partial_kwargs["pre_execute"] = both(task.partial_kwargs.get("pre_execute"), obey_guard)
-    else:
-        task._pre_execute_hook = both(task._pre_execute_hook, obey_guard)
-    # An empty task is a success as soon as the scheduler comes to it, no hook is ever run, and what follows it executes.
-    # Unless it has a callback: then a worker runs it. The join after a branch can do without.
-    if task.inherits_from_empty_operator and not task.on_execute_callback and (mapped or rule not in _AFTER_A_SUCCESS):
-        task.on_execute_callback = [run_by_a_worker]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from datetime import datetime, timedelta, timezone
 
 try:
     from airflow.providers.standard.operators.empty import EmptyOperator
     from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
-    from airflow.sdk import DAG, get_current_context, setup, task, task_group, teardown
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger as DATE_TIME_TRIGGER
+    from airflow.sdk import DAG, BaseOperator, get_current_context, setup, task, task_group, teardown
 except ImportError:
     from airflow.decorators import setup, task, task_group, teardown
+    from airflow.models.baseoperator import BaseOperator
     from airflow.models.dag import DAG
     from airflow.operators.empty import EmptyOperator
     from airflow.operators.python import get_current_context
     from airflow.sensors.date_time import DateTimeSensorAsync
+    from airflow.triggers.temporal import DateTimeTrigger as DATE_TIME_TRIGGER
+
+try:
+    from airflow.triggers.base import StartTriggerArgs
+except ImportError:  # before Airflow 2.10
+    StartTriggerArgs = None
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -25,6 +34,15 @@ def ran(note: str = "") -> None:
     instance = context["ti"]
     with open(os.environ["BLUEGREEN_TEST_RECORD"], "a") as record:
         record.write(f"{instance.dag_id}|{context['run_id']}|{instance.task_id}|{instance.map_index}|{note}\n")
+
+
+def happened(context, name: str, note: str = "") -> None:
+    """The same for what is not a task: a callback, a hook, a macro."""
+    instance = context.get("ti")
+    run = context["run_id"] if "run_id" in context else context["dag_run"].run_id
+    index = instance.map_index if instance else -1
+    with open(os.environ["BLUEGREEN_TEST_RECORD"], "a") as record:
+        record.write(f"{context['dag'].dag_id}|{run}|{name}|{index}|{note}\n")
 
 
 def work(name: str, **arguments):
@@ -149,7 +167,6 @@ with case("slow"):
     step_1() >> work("step_2") >> work("step_3", trigger_rule="all_done")
 
 
-
 def tell(note):
     """A callback of a DAG, which no task calls: its line has no task."""
 
@@ -168,6 +185,133 @@ with case("empty_dag"):
 
 with case("defaults", default_args={"depends_on_past": True, "trigger_rule": "all_done", "pool": "nowhere", "retries": 0}):
     work("only", pool="default_pool")
+
+# A root may always run, whatever its rule, and a rule that looks at upstream must not find the guard there.
+ODD_RULES = ("all_skipped", "all_failed", "one_failed", "all_done", "always", "none_failed", "none_skipped", "one_done", "one_success")
+with case("odd_roots"):
+    for rule in ODD_RULES:
+        work(f"root_{rule}", trigger_rule=rule) >> work(f"after_{rule}")
+        EmptyOperator(task_id=f"empty_{rule}", trigger_rule=rule) >> work(f"after_empty_{rule}")
+    task(ran, task_id="lone_teardown")().as_teardown()
+
+# `always` begins while what is before it runs, or has failed.
+with case("always"):
+
+    @setup
+    def set_up():
+        ran()
+
+    @teardown
+    def tear_down():
+        ran()
+
+    @task
+    def fails():
+        ran()
+        raise RuntimeError("on purpose")
+
+    failing = fails()
+    failing >> work("although", trigger_rule="always") >> work("then")
+    failing >> EmptyOperator(task_id="empty_although", trigger_rule="always") >> work("then_too")
+    up = set_up()
+    up >> work("between") >> work("in_scope", trigger_rule="always") >> tear_down().as_teardown(setups=up)
+    failing >> work("end", trigger_rule="all_done")
+
+
+class OwnPreExecute(BaseOperator):
+    """Overrides the hook without a word to the class above."""
+
+    def pre_execute(self, context):
+        happened(context, f"{self.task_id}.class")
+
+    def execute(self, context):
+        ran()
+
+
+class Templated(OwnPreExecute):
+    template_fields = ("text",)
+
+    def __init__(self, *, text, **arguments):
+        super().__init__(**arguments)
+        self.text = text
+
+
+class Stateful:
+    """A hook that is an object."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, context):
+        self.calls += 1
+        happened(context, f"{context['ti'].task_id}.object", str(self.calls))
+
+
+def a_generator(context):
+    happened(context, f"{context['ti'].task_id}.generator")
+    yield
+
+
+def tells(kind):
+    def callback(context):
+        happened(context, f"{context['ti'].task_id}.{kind}")
+
+    return callback
+
+
+KINDS = ["execute", "success", "failure", "retry", "skipped"]
+if "on_skipped_callback" not in inspect.signature(BaseOperator.__init__).parameters:  # before Airflow 2.9
+    KINDS.remove("skipped")
+TELLING = {f"on_{kind}_callback": tells(kind) for kind in KINDS}
+
+
+def macro(word):
+    happened(get_current_context(), f"macro.{word}")
+    return word
+
+
+def cannot():
+    raise RuntimeError("a template that cannot be rendered")
+
+
+with case("hooks", user_defined_macros={"macro": macro}):
+    OwnPreExecute(task_id="own")
+    OwnPreExecute(task_id="own_all_done", trigger_rule="all_done")
+    Templated(task_id="templated", text="{{ macro('text') }}", trigger_rule="all_done")
+    Templated.partial(task_id="mapped", trigger_rule="all_done").expand(text=["{{ macro('mapped') }}"])
+    work("object", pre_execute=Stateful())
+    work("generator", pre_execute=a_generator)
+    work("telling", **TELLING) >> EmptyOperator(task_id="empty_telling", **TELLING)
+
+with case("unrenderable", user_defined_macros={"cannot": cannot}, default_args={"retries": 0, "on_failure_callback": TELLING["on_failure_callback"]}):
+    Templated(task_id="unrenderable", text="{{ cannot() }}")
+
+if StartTriggerArgs is not None:
+
+    class StartsInTheTriggerer(BaseOperator):
+        start_from_trigger = True
+        start_trigger_args = StartTriggerArgs(
+            trigger_cls="airflow.triggers.testing.SuccessTrigger", trigger_kwargs={}, next_method="came_back", next_kwargs=None, timeout=None
+        )
+
+        def came_back(self, context, event=None):
+            ran()
+
+    class EndsInTheTriggerer(StartsInTheTriggerer):
+        start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{DATE_TIME_TRIGGER.__module__}.{DATE_TIME_TRIGGER.__name__}",
+            trigger_kwargs={"moment": START, "end_from_trigger": True},
+            next_method="came_back", next_kwargs=None, timeout=None,
+        )  # fmt: skip
+
+    with case("triggerer"):
+        begin = work("begin")
+        StartsInTheTriggerer(task_id="root_starts") >> work("after_root_starts")
+        begin >> StartsInTheTriggerer(task_id="starts", trigger_rule="all_done", retries=9, retry_delay=timedelta(seconds=1)) >> work("after_starts")
+        begin >> EndsInTheTriggerer(task_id="ends", trigger_rule="always") >> work("after_ends")
+
+with case("continuous", schedule="@continuous", max_active_runs=1, is_paused_upon_creation=True):
+    work("only")
 
 for name in ("yesterday", *(f"backfilled_{number}" for number in range(4))):
     with case(name, schedule="0 0 * * *") as daily:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import inspect
 import logging
 import os
+import sys
 import textwrap
 import uuid
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,25 +165,326 @@ def test_tasks_with_their_own_start_and_no_start_of_the_dag(bag: Any) -> None:
     assert guard_of(filled, "d").start_date is not None
 
 
-def test_a_hook_of_the_user_still_runs_before_ours(bag: Any) -> None:
+def an_instance(said: str | None, task: Any = None, state: str = "success") -> Any:
+    """A task instance whose guard has said this."""
+    return SimpleNamespace(
+        dag_id="d", run_id="r", task_id="a", map_index=-1, try_number=1, task=task, said=said, guard_state=state,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mwaa_bluegreen import guard
+
+    monkeypatch.setattr(guard, "_ours", set())
+    monkeypatch.setattr(guard, "kept", lambda instance, key: instance.said)
+    monkeypatch.setattr(guard, "guard_state", lambda context: context["ti"].guard_state)
+
+
+@pytest.mark.parametrize("kind", ["function", "generator", "object"])
+def test_a_hook_of_the_user_runs_after_ours_and_stays_of_its_kind(bag: Any, said: None, kind: str) -> None:
     filled = bag(
-        """
-        calls = []
+        f"""
+        def function(context):
+            context["calls"].append("user")
+        def generator(context):
+            context["calls"].append("user")
+            yield
+        class Counts:
+            calls = 0
+            def __call__(self, context):
+                self.calls += 1
+                if self.calls == 2:
+                    context["calls"].append("user")
+        object = Counts()
         with DAG("d", start_date=WHEN, schedule=None):
-            Empty(task_id="a", trigger_rule="all_done", pre_execute=lambda context: context["calls"].append("user"))
+            Empty(task_id="a", trigger_rule="all_done", pre_execute={kind})
         """
     )
+    hook = filled.dags["d"].get_task("a")._pre_execute_hook
+    assert inspect.isgeneratorfunction(hook) is (kind == "generator")
 
-    class Instance:
-        task_id = "a"
+    def run(context: dict[str, Any]) -> None:
+        list(hook(context) or ())
 
-        def xcom_pull(self, **_: Any) -> str:
-            return "skip"  # what the guard has said
-
-    context: dict[str, Any] = {"calls": [], "ti": Instance()}
+    standby: dict[str, Any] = {"calls": [], "ti": an_instance("skip")}
     with pytest.raises(Exception, match="the run belongs to the other environment"):
-        filled.dags["d"].get_task("a")._pre_execute_hook(context)
-    assert context["calls"] == ["user"]
+        run(standby)
+    assert standby["calls"] == []
+    active: dict[str, Any] = {"calls": [], "ti": an_instance("execute")}
+    run(active)
+    run(active)  # the object's second call
+    assert active["calls"] == ["user"] * (1 if kind == "object" else 2)
+
+
+def test_a_task_asks_before_its_templates_are_rendered_and_a_command_that_only_renders_does_not(bag: Any, said: None) -> None:
+    filled = bag(
+        """
+        class Templated(Empty):
+            template_fields = ("text",)
+            def __init__(self, *, text, **arguments):
+                super().__init__(**arguments)
+                self.text = text
+        def told(context): pass
+        probe = Empty(task_id="probe")
+        names = [f"on_{kind}_callback" for kind in ("execute", "success", "failure", "retry", "skipped")]
+        TOLD = {name: told for name in names if hasattr(probe, name)}
+        with DAG("d", start_date=WHEN, schedule=None):
+            Templated(task_id="a", text="{{ word }}", **TOLD)
+            Templated.partial(task_id="m", **TOLD).expand(text=["{{ word }}"])
+        """
+    )
+    try:
+        from airflow.sdk.execution_time.context import set_current_context
+    except ImportError:
+        from airflow.models.taskinstance import set_current_context
+
+    for name in ("a", "m"):
+        for answer, silent in (("skip", True), ("execute", False)):
+            original = filled.dags["d"].get_task(name)
+            task = original.prepare_for_execution()
+            instance = an_instance(answer, task)
+            instance.task_id, instance.run_id = name, answer
+            context: dict[str, Any] = {"ti": instance, "word": "rendered"}
+            with set_current_context(context):
+                if silent:
+                    with pytest.raises(Exception, match="the run belongs to the other environment"):
+                        task.render_template_fields(context)
+                elif name == "a":
+                    task.render_template_fields(context)
+                    assert task.text == "rendered"
+            for kind in ("execute", "success", "failure", "retry", "skipped"):
+                if kind == "skipped" and not hasattr(original, "on_skipped_callback"):  # before Airflow 2.9
+                    continue
+                assert bool(getattr(instance.task, f"on_{kind}_callback")) is not silent, (name, kind)
+                assert getattr(original, f"on_{kind}_callback"), "the DAG itself is left as it is"
+    task = filled.dags["d"].get_task("a").prepare_for_execution()
+    task.render_template_fields({"ti": an_instance("skip", task), "word": "looked at"})
+    assert task.text == "looked at"
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [("failed", "has not decided"), ("upstream_failed", "has not decided"), ("gone", "this run has no bluegreen_guard")],
+)
+def test_without_a_decision_a_task_fails_and_says_so(bag: Any, said: None, state: str, line: str) -> None:
+    from mwaa_bluegreen.guard import obey_guard
+
+    with pytest.raises(Exception, match=line):
+        obey_guard({"ti": an_instance(None, state=state)})
+
+
+@pytest.mark.parametrize("found", [None, "file:///a/reference"])
+def test_a_decision_that_is_gone_is_made_again_by_the_rule(
+    bag: Any, said: None, monkeypatch: pytest.MonkeyPatch, found: str | None
+) -> None:
+    from mwaa_bluegreen import guard
+    from mwaa_bluegreen.errors import StoreUnavailable
+
+    asked: list[Any] = []
+
+    def decide(run: Any, **more: Any) -> Any:
+        asked.append(run)
+        if len(asked) == 1:
+            raise StoreUnavailable("throttled")
+        return SimpleNamespace(action=run, line="a line")
+
+    monkeypatch.setattr(guard, "decide", decide)
+    monkeypatch.setattr(guard, "_PAUSE", 0)
+    guard.obey_guard({"ti": an_instance(found), "dag_run": "execute"})
+    assert asked == ["execute", "execute"], "once more after a fault, and then no more"
+    guard.obey_guard({"ti": an_instance(found), "dag_run": "execute"})
+    assert len(asked) == 2, "a task that has asked does not ask again"
+    monkeypatch.setattr(guard, "_ours", set())
+    with pytest.raises(Exception, match="the run belongs to the other environment"):
+        guard.obey_guard({"ti": an_instance(found), "dag_run": "skip"})
+
+
+def met(task: Any, states: dict[str, str]) -> bool:
+    """Whether Airflow's trigger rule lets the task begin after these."""
+    from airflow.ti_deps.dep_context import DepContext
+    from airflow.ti_deps.deps.trigger_rule_dep import TriggerRuleDep
+
+    finished = [
+        SimpleNamespace(task_id=name, state=state, map_index=-1, task=task.dag.get_task(name)) for name, state in states.items()
+    ]
+    instance = SimpleNamespace(task=task, task_id=task.task_id, map_index=-1, run_id="r", dag_id="d", get_dagrun=lambda session=None: None)
+    context = DepContext(flag_upstream_failed=False, finished_tis=finished)
+    return all(status.passed for status in TriggerRuleDep()._get_dep_statuses(instance, dep_context=context, session=None))
+
+
+@pytest.mark.parametrize("mode", ["all", "observe"])
+def test_a_root_begins_after_its_guard_whatever_its_rule(bag: Any, mode: str) -> None:
+    rules = [rule for rule in all_rules() if not rule.startswith(("dummy", "all_done_setup"))]
+    filled = bag(f"with DAG('d', start_date=WHEN, schedule=None):\n    for rule in {rules}:\n        Empty(task_id=rule, trigger_rule=rule)", mode)
+    assert filled.import_errors == {}
+    dag = serialized(filled.dags["d"])
+    for rule in rules:
+        assert met(dag.get_task(rule), {"bluegreen_guard": "success"}), rule
+        assert not met(dag.get_task(rule), {}), f"{rule} would begin beside the guard"
+
+
+def all_rules() -> list[str]:
+    try:
+        from airflow.sdk import TriggerRule
+    except ImportError:
+        from airflow.utils.trigger_rule import TriggerRule
+    return [rule.value for rule in TriggerRule]
+
+
+def test_rule_always_begins_after_the_guard_and_before_everything_else(bag: Any) -> None:
+    filled = bag(CASES)
+    dag = serialized(filled.dags["always"])
+    for name in ("although", "empty_although"):
+        task = dag.get_task(name)
+        assert not met(task, {}), "it would begin beside the guard"
+        assert met(task, {"bluegreen_guard": "success"})
+        assert met(task, {"bluegreen_guard": "success", "fails": "failed"})
+        assert not met(task, {"bluegreen_guard": "failed", "fails": "upstream_failed"})
+    assert str(getattr(rule := dag.get_task("in_scope").trigger_rule, "value", rule)) == "always", "any other waits for a set-up"
+
+
+def test_what_would_start_in_the_triggerer_is_queued_for_a_worker(bag: Any) -> None:
+    dag = bag(CASES).dags.get("triggerer")
+    if dag is None:
+        pytest.skip("Airflow 2.10 has it first")
+    found = {task.task_id: scheduled_as(task) for task in serialized(dag).tasks}
+    assert set(found.values()) == {"scheduled"}, found
+
+
+# -- callbacks that no task calls ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owns(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Says whose the runs are: `execute`, `skip`, or nobody knows."""
+    from mwaa_bluegreen import callbacks
+    from mwaa_bluegreen.errors import StoreUnavailable
+
+    answer = {"action": "skip"}
+
+    def decide(run: Any, **more: Any) -> Any:
+        if answer["action"] == "unknown":
+            raise StoreUnavailable("throttled")
+        return SimpleNamespace(action="skip" if getattr(run, "foreign", False) else answer["action"])
+
+    monkeypatch.setattr(callbacks, "decide", decide)
+    return answer
+
+
+def test_a_dags_callbacks_are_called_for_our_runs_only(bag: Any, owns: dict[str, str]) -> None:
+    dag = bag(
+        """
+        def success(context): context["calls"].append("success")
+        def failure(context): context["calls"].append("failure")
+        with DAG("d", start_date=WHEN, schedule=None, on_success_callback=success, on_failure_callback=[failure]):
+            Empty(task_id="a")
+        """
+    ).dags["d"]
+    for action, called in (("execute", ["success", "failure"]), ("skip", []), ("unknown", ["failure"])):
+        owns["action"] = action
+        context: dict[str, Any] = {"calls": [], "dag_run": SimpleNamespace(), "dag": dag}
+        for callback in (*dag.on_success_callback, *dag.on_failure_callback):
+            callback(context)
+        assert context["calls"] == called, action
+    assert [callback.__name__ for callback in (*dag.on_success_callback, *dag.on_failure_callback)] == ["success", "failure"]
+
+
+def test_an_attempt_of_the_guard_that_airflow_repeats_is_no_failure(bag: Any) -> None:
+    filled = bag(
+        """
+        def told(context): context["calls"].append("told")
+        with DAG("d", start_date=WHEN, schedule=None, default_args={"on_failure_callback": told, "email": "a@example.org"}):
+            Empty(task_id="a")
+        """
+    )
+    guard = guard_of(filled, "d")
+    assert guard.email_on_retry is False, "Airflow 3.3 and 2 send mail about such an attempt"
+    (callback,) = guard.on_failure_callback
+
+    def calls(tries: int, server: Any, **more: Any) -> list[str]:
+        context: dict[str, Any] = {"calls": [], "ti": SimpleNamespace(try_number=tries, _ti_context_from_server=server), **more}
+        callback(context)
+        return context["calls"]
+
+    server = SimpleNamespace(max_tries=12)
+    assert calls(3, server) == []
+    assert calls(13, server) == ["told"], "the last"
+    assert calls(1, server, exception=RuntimeError("a wrong setting")) == ["told"]
+    assert calls(3, None) == ["told"], "Airflow 2 calls it after the last only"
+
+
+def test_a_missed_sla_of_the_other_environments_run_tells_nobody(bag: Any, owns: dict[str, str]) -> None:
+    filled = bag(
+        """
+        CALLS = []
+        def missed(*given): CALLS.append(given[1])
+        with DAG("d", start_date=WHEN, schedule="@daily", sla_miss_callback=missed):
+            Empty(task_id="a", sla=timedelta(minutes=1))
+        with DAG("mail", start_date=WHEN, schedule="@daily"):
+            Empty(task_id="a", sla=timedelta(minutes=1), email="a@example.org")
+        """
+    )
+    if not hasattr(__import__("airflow.models", fromlist=["models"]), "SlaMiss"):
+        pytest.skip("Airflow 3 has no SLAs")
+    owns["action"] = "execute"
+    for name, calls in (("d", ["a on 2026-11-23T00:00:00+00:00"]), ("mail", [])):
+        dag = filled.dags[name]
+        days = [datetime(2026, 11, day, tzinfo=timezone.utc) for day in (23, 24)]
+        dag.get_dagrun = lambda execution_date: SimpleNamespace(foreign=execution_date.day == 24)
+        slas = [SimpleNamespace(task_id="a", execution_date=day, notification_sent=False) for day in days]
+        (callback,) = dag.sla_miss_callback
+        ours, foreign = slas
+        callback(dag, "both", "", slas, [])
+        assert slas == [ours], "from these Airflow addresses its mail"
+        assert (ours.notification_sent, foreign.notification_sent) == (False, True)
+        told = getattr(callback.callback, "__globals__", {}).get("CALLS", [])
+        assert told == calls
+
+
+def test_a_missed_deadline_of_the_other_environments_run_tells_nobody(bag: Any, owns: dict[str, str], tmp_path: Path) -> None:
+    try:
+        from airflow.sdk.definitions.deadline import DeadlineAlert  # noqa: F401
+    except ImportError:
+        pytest.skip("Airflow 3.1 has it first")
+    (tmp_path / "alarms.py").write_text(
+        "CALLS = []\nasync def awaited(word, context): CALLS.append((word, context['dag_run']['dag_run_id']))\n"
+        "def at_once(word): CALLS.append((word, None))\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        filled = bag(
+            """
+            from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+            from airflow.sdk.definitions import deadline
+            import alarms
+            at = DeadlineReference.DAGRUN_QUEUED_AT
+            alerts = [DeadlineAlert(at, timedelta(minutes=1), deadline.AsyncCallback("alarms.awaited", {"word": "one"}))]
+            if hasattr(deadline, "SyncCallback"):
+                alerts.append(DeadlineAlert(at, timedelta(minutes=1), deadline.SyncCallback("alarms.at_once", {"word": "two"})))
+            with DAG("d", start_date=WHEN, schedule=None, deadline=alerts):
+                Empty(task_id="a")
+            """
+        )
+        assert filled.import_errors == {}
+        import alarms
+
+        dag = filled.dags["d"]
+        serialized(dag)
+        run = {"dag_run_id": "r", "run_type": "manual", "start_date": "2026-11-23T10:00:00Z", "conf": {}}
+        for action, called in (("execute", True), ("skip", False), ("unknown", True)):
+            owns["action"] = action
+            alarms.CALLS.clear()
+            for alert in dag.deadline:
+                hash(alert.callback)
+                module, _, name = alert.callback.path.rpartition(".")
+                answer = getattr(importlib.import_module(module), name)(**alert.callback.kwargs, context={"dag_run": run})
+                if inspect.isawaitable(answer):
+                    asyncio.run(answer)
+            wanted = [("one", "r"), ("two", None)][: len(dag.deadline)]
+            assert [*alarms.CALLS] == (wanted if called else []), action
+    finally:
+        sys.path.remove(str(tmp_path))
 
 
 def serialized(dag: Any) -> Any:

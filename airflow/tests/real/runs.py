@@ -5,6 +5,7 @@ from __future__ import annotations
 from real_airflow import RealAirflow
 
 GUARD = "bluegreen_guard"
+ODD_RULES = ("all_skipped", "all_failed", "one_failed", "all_done", "always", "none_failed", "none_skipped", "one_done", "one_success")
 # What each DAG executes when it may: task, and how often.
 WORK = {
     "plain": {"extract": 1, "load": 1},
@@ -18,9 +19,21 @@ WORK = {
     "defaults": {"only": 1},
     "dynamic_0": {"only": 1},
     "dynamic_2": {"only": 1},
+    "odd_roots": {
+        f"{task}_{rule}": 1 for rule in ODD_RULES for task in ("root", "after", "after_empty")} | {"lone_teardown": 1},
+    "always": {
+        "fails": 1, "although": 1, "then": 1, "then_too": 1, "set_up": 1, "between": 1, "in_scope": 1, "tear_down": 1, "end": 1},
     "crowd": {},
     "empty_dag": {},
 }
+
+# The same for tasks that tell of more than that they ran. The generator's line is that of Airflow 2.10 and later.
+HOOKS = {
+    "own", "own.class", "own_all_done", "own_all_done.class", "templated", "templated.class", "macro.text", "mapped", "mapped.class",
+    "macro.mapped", "object", "object.object", "generator", "telling", "telling.execute", "telling.success", "empty_telling.execute",
+    "empty_telling.success",
+}  # fmt: skip
+TRIGGERER = {"begin": 1, "root_starts": 1, "after_root_starts": 1, "starts": 1, "after_starts": 1, "after_ends": 1}
 
 CONF = {"deferred": {"seconds": 1}}
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from conftest import TheFlag
 from real_airflow import LOCKED, Browser, RealAirflow, RealAirflowError
-from runs import GUARD, WORK, count, guard_line, start
+from runs import GUARD, HOOKS, TRIGGERER, WORK, count, guard_line, start
 
 
 def test_the_standby_skips_everything(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -65,6 +65,14 @@ def test_the_callbacks_of_a_dag_that_executes_are_called(blue: RealAirflow, the_
     assert blue.finished("callbacks", run) == "success"
     blue.wait(lambda: [line[4] for line in blue.executed("callbacks", run) if not line[2]], "the DAG's callback is called")
     assert [line[2:] for line in blue.executed("callbacks", run)] == [("only", "-1", ""), ("", "-1", "succeeded")]
+    # The callbacks of two runs are called in their order.
+    the_flag.write("green")
+    foreign = blue.trigger("callbacks")
+    assert blue.finished("callbacks", foreign) == "success"
+    the_flag.write("blue")
+    last = blue.trigger("callbacks")
+    blue.wait(lambda: [line[4] for line in blue.executed("callbacks", last) if not line[2]], "the next run's callback is called")
+    assert blue.executed("callbacks", foreign) == []
 
 
 def test_the_fencing_token_is_the_version_of_the_flag(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -221,6 +229,88 @@ def test_garbage_in_the_flag_leaves_the_colour_before_it_in_force(blue: RealAirf
     assert count(blue, "plain", run) == WORK["plain"]
     assert "holds 'Blue', no colour: the version before it stays in force" in guard_line(blue, "plain", run)
     the_flag.write("blue")
+
+
+# -- what else Airflow runs of a DAG ------------------------------------------------------------------------------------
+
+
+def skipped_as_a_whole(blue: RealAirflow, dag: str, run: str) -> bool:
+    states = {name: state for name, state in blue.tasks(dag, run).items() if state != "skipped"}
+    return states == {GUARD: "success"} and count(blue, dag, run) == {}
+
+
+def in_the_triggerer(blue: RealAirflow) -> list[str]:
+    return ["triggerer"] if blue.version_info >= (2, 10) else []
+
+
+def test_nothing_of_the_users_is_run_on_the_standby_not_even_of_cleared_tasks_whose_guard_is_forgotten(
+    blue: RealAirflow, the_flag: TheFlag
+) -> None:
+    """Cleared after a clean-up of XComs, a root that is no empty task is run by a worker: there it has to ask for itself."""
+    the_flag.write("green")
+    dags = ["hooks", "unrenderable", "odd_roots", "always", "callbacks", *in_the_triggerer(blue)]
+    runs = {dag: blue.trigger(dag) for dag in dags}
+    for dag, run in runs.items():
+        assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
+        assert skipped_as_a_whole(blue, dag, run), (dag, blue.tasks(dag, run), count(blue, dag, run))
+        assert blue.forget_xcoms(dag, run)
+        tasks = {task.split("[")[0] for task in blue.tasks(dag, run)} - {GUARD}
+        blue.clear(dag, run, sorted(task for task in tasks if not task.startswith("empty_")))
+    for dag, run in runs.items():
+        assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
+        assert skipped_as_a_whole(blue, dag, run), (dag, blue.tasks(dag, run), count(blue, dag, run))
+        assert "the other environment owns the run (the XCom of bluegreen_guard is gone)" in "".join(
+            blue.task_log(dag, run, task) for task in blue.tasks(dag, run)
+        ), dag
+
+
+def test_the_owner_runs_every_hook_callback_and_template(blue: RealAirflow, the_flag: TheFlag) -> None:
+    the_flag.write("blue")
+    runs = {dag: blue.trigger(dag) for dag in ("hooks", "unrenderable")}
+    assert blue.finished("hooks", runs["hooks"]) == "success", blue.tasks("hooks", runs["hooks"])
+    assert set(count(blue, "hooks", runs["hooks"])) == HOOKS | ({"generator.generator"} if blue.version_info >= (2, 10) else set())
+    assert blue.finished("unrenderable", runs["unrenderable"]) == "failed"
+    blue.wait(lambda: count(blue, "unrenderable", runs["unrenderable"]) == {"unrenderable.failure": 1}, "its callback is called")
+
+
+def test_tasks_that_start_or_end_in_the_triggerer_do_so_for_their_owner(blue: RealAirflow, the_flag: TheFlag) -> None:
+    the_flag.write("blue")
+    for dag in in_the_triggerer(blue):
+        run = blue.trigger(dag)
+        assert blue.finished(dag, run) == "success", blue.tasks(dag, run)
+        assert count(blue, dag, run) == TRIGGERER
+        assert "came_back" not in blue.task_log(dag, run, "ends")
+
+
+def test_a_clean_up_of_xcoms_takes_nothing_from_the_owner(blue: RealAirflow, the_flag: TheFlag) -> None:
+    the_flag.write("blue")
+    runs = {dag: blue.trigger(dag) for dag in ("slow", "tokens")}
+    token = {}
+    for dag, run in runs.items():
+        assert blue.finished(dag, run) == "success"
+        token[dag] = [line[4] for line in blue.executed(dag, run)][-1]
+        assert blue.forget_xcoms(dag, run)
+    blue.clear("slow", runs["slow"], ["step_2", "step_3"])
+    blue.clear("tokens", runs["tokens"], ["write"])
+    for dag, run in runs.items():
+        assert blue.finished(dag, run) == "success", blue.tasks(dag, run)
+    assert count(blue, "slow", runs["slow"]) == {"step_1": 1, "step_2": 2, "step_3": 2}
+    assert [line[4] for line in blue.executed("tokens", runs["tokens"])] == [token["tokens"]] * 2
+
+
+def test_a_continuous_dag_does_not_keep_the_standby_busy(blue: RealAirflow, the_flag: TheFlag) -> None:
+    the_flag.write("green")
+    blue.pause("continuous", False)
+    try:
+        run = blue.wait(lambda: blue.runs("continuous"), "the scheduler makes a run")[0]["dag_run_id"]
+        started = time.monotonic()
+        blue.wait(lambda: blue.tasks("continuous", run).get(GUARD) == "up_for_reschedule", "the guard takes its time")
+        time.sleep(15)
+        assert len(blue.runs("continuous")) == 1 or time.monotonic() - started > 60
+    finally:
+        blue.pause("continuous")
+    assert blue.finished("continuous", run) == "success"
+    assert skipped_as_a_whole(blue, "continuous", run)
 
 
 # -- the mark in the UI --------------------------------------------------------------------------------------------------

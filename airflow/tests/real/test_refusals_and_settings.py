@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import TheFlag
+from conftest import CASES, TheFlag
 from local_aws.process import LocalAws
 from real_airflow import RealAirflow
 from runs import GUARD, WORK, count, guard_line
@@ -62,12 +62,37 @@ def test_observe_skips_nothing_and_says_what_it_would(blue: RealAirflow, the_fla
         assert "(observe: nothing is skipped)" in line
         the_flag.delete()
         broken = blue.trigger("rules")
+        odd = blue.trigger("odd_roots")
         assert blue.finished("rules", broken) == "success"
+        assert blue.finished("odd_roots", odd) == "success", blue.tasks("odd_roots", odd)
+        assert count(blue, "odd_roots", odd) == WORK["odd_roots"]
         assert "observe: would fail: the flag" in guard_line(blue, "rules", broken)
         assert count(blue, "rules", run) == count(blue, "rules", broken) == WORK["rules"]
     finally:
         the_flag.write("green")
         blue.restart_scheduler(MWAA_BLUEGREEN_GUARD=None)
+
+
+def test_a_backend_that_keeps_references_changes_nothing(blue: RealAirflow, the_flag: TheFlag) -> None:
+    backend = CASES.parent / "xcom_backend"
+    blue.restart_scheduler(AIRFLOW__CORE__XCOM_BACKEND="references.References", PYTHONPATH=str(backend))
+    try:
+        the_flag.write("blue")
+        ours = {dag: blue.trigger(dag) for dag in ("rules", "tokens", "mapped")}
+        for dag, run in ours.items():
+            assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
+        assert count(blue, "rules", ours["rules"]) == WORK["rules"]
+        assert count(blue, "mapped", ours["mapped"]) == WORK["mapped"]
+        assert list(blue.home.glob("xcom-*.json")), "the backend is in use"
+        the_flag.write("green")
+        run = blue.trigger("rules")
+        assert blue.finished("rules", run) == "success"
+        blue.clear("rules", run, ["first", "second", "cleanup"])
+        assert blue.finished("rules", run) == "success"
+        assert {state for task, state in blue.tasks("rules", run).items() if task != GUARD} == {"skipped"}
+        assert count(blue, "rules", run) == {}
+    finally:
+        blue.restart_scheduler(AIRFLOW__CORE__XCOM_BACKEND=None, PYTHONPATH=None)
 
 
 def test_a_standby_run_waits_without_a_worker_and_a_late_failover_still_executes_it(blue: RealAirflow, the_flag: TheFlag) -> None:

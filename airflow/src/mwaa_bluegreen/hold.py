@@ -1,0 +1,143 @@
+"""How every task of a guarded DAG is held back until the guard's decision is known to be this environment's. Needs Airflow.
+
+A task asks when Airflow is about to render its templates: in every version that is after Airflow has taken its copy of the
+task and before anything of the user's is run (templates and macros, the constructor of a mapped task, hooks, callbacks, the
+class's own `pre_execute`). It asks once more before its `pre_execute` hook, should a later version render elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mwaa_bluegreen.guard import AIRFLOW_3, obey_guard, run_by_a_worker
+
+# With these an empty task succeeds only after another task of the run has, and without the guard's word none does.
+_AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
+
+# What Airflow would do without a worker, kept for the worker. Beside the task's own attributes, which Airflow serializes.
+_START = "_bluegreen_start_trigger_args"
+
+
+def hold(task: Any, rule: str) -> None:
+    """Make the task ask. `rule` is the trigger rule by which it is scheduled, were it not for its edge to the guard."""
+    expands = hasattr(task, "partial_kwargs")  # MappedOperator moved between Airflow's versions
+    mapped = expands or any(True for _ in task.iter_mapped_task_groups())
+    vars(task)["render_template_fields"] = _render_if_ours
+    if expands:
+        # Without a hook of the user's too: an unmapped task is a new object, without our attribute.
+        task.partial_kwargs["pre_execute"] = _asking(task.partial_kwargs.get("pre_execute"))
+    else:
+        task._pre_execute_hook = _asking(task._pre_execute_hook)
+    # An empty task is a success as soon as the scheduler comes to it, no hook is ever run, and what follows it begins.
+    # Unless it has a callback: then a worker runs it. The join after a branch can do without.
+    if task.inherits_from_empty_operator and not task.on_execute_callback and (mapped or rule not in _AFTER_A_SUCCESS):
+        task.on_execute_callback = [run_by_a_worker]
+    _start_in_a_worker(task)
+
+
+def _start_in_a_worker(task: Any) -> None:
+    """A task that Airflow would hand to the triggerer at once (2.10 and later), where nobody asks, goes by a worker."""
+    arguments = getattr(task, "start_trigger_args", None)
+    if arguments is None:
+        return
+    vars(task)[_START] = (arguments, task.start_from_trigger)
+    # The scheduler asks for the arguments first, or for the switch, as the version may be.
+    _set_start(task, None, False)
+
+
+def _set_start(task: Any, arguments: Any, starts: bool) -> None:
+    object.__setattr__(task, "start_trigger_args", arguments)
+    object.__setattr__(task, "start_from_trigger", starts)
+
+
+def _render_if_ours(context: Any, jinja_env: Any = None) -> None:
+    """In place of the task's `render_template_fields`, for which see there. `airflow tasks render` renders without asking."""
+    task = context["ti"].task
+    if _is_being_run():
+        obey_guard(context)
+        _hand_to_the_triggerer(task, context, jinja_env)
+    type(task).render_template_fields(task, context, jinja_env)
+
+
+def _is_being_run() -> bool:
+    try:
+        from airflow.sdk import get_current_context
+    except ImportError:
+        from airflow.operators.python import get_current_context
+    try:
+        get_current_context()
+    except Exception:  # RuntimeError or AirflowException: there is none
+        return False
+    return True
+
+
+def _hand_to_the_triggerer(task: Any, context: Any, jinja_env: Any) -> None:
+    """What the scheduler would have done, now that the run is known to be ours. Raises TaskDeferred."""
+    if _START not in vars(task):
+        return
+    # Its own code may look at them.
+    _set_start(task, *vars(task)[_START])
+    arguments = None if _resumes(context["ti"]) else _arguments(task, context)
+    if arguments is None:
+        return
+    from airflow.exceptions import TaskDeferred
+    from airflow.utils.module_loading import import_string
+
+    given = dict(arguments.trigger_kwargs or {})
+    trigger_class = import_string(arguments.trigger_cls)
+    if hasattr(trigger_class, "render_template_fields"):  # Airflow 3.3 renders those that the task has under the same name
+        for name in set(task.template_fields) & given.keys():
+            given[name] = task.render_template(given[name], context, jinja_env)
+    raise TaskDeferred(
+        trigger=trigger_class(**given),
+        method_name=arguments.next_method,
+        kwargs=arguments.next_kwargs,
+        timeout=arguments.timeout,
+    )
+
+
+def _resumes(task_instance: Any) -> bool:
+    """Whether a trigger has sent the task back."""
+    server = getattr(task_instance, "_ti_context_from_server", None)
+    return bool(getattr(server, "next_method", None) or getattr(task_instance, "next_method", None))
+
+
+def _arguments(task: Any, context: Any) -> Any:
+    """Of the trigger that this instance starts in, or None if it starts in a worker."""
+    if not hasattr(task, "partial_kwargs"):
+        return task.start_trigger_args if task.start_from_trigger else None
+    if AIRFLOW_3:  # it does not start mapped tasks in the triggerer
+        return None
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        if not task.expand_start_from_trigger(context=context, session=session):
+            return None
+        return task.expand_start_trigger_args(context=context, session=session)
+
+
+def _asking(hook: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """The user's hook, of the kind that it is: Airflow runs a generator to its end since 2.10, and did not begin it before."""
+    if hook is None:
+        return obey_guard
+    if inspect.isgeneratorfunction(hook):
+
+        @functools.wraps(hook)
+        def generate(context: Any) -> Generator[Any, Any, Any]:
+            obey_guard(context)
+            return (yield from hook(context))
+
+        return generate
+
+    @functools.wraps(hook)
+    def call(context: Any) -> Any:
+        obey_guard(context)
+        return hook(context)
+
+    return call
+
+
+__all__ = ["hold"]
