@@ -156,6 +156,8 @@ class RealAirflow:
             # The files do not change. What else it does, callbacks, it does at once.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            # A file counts as parsed when a callback of its DAGs is called, and DAGs that were not parsed then as gone.
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "86400",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
