@@ -250,32 +250,9 @@ impl Writer {
                 seen,
                 drill,
             } => self.switch(world, *machine, &step, (*intent, drill), *seen, fault),
-            At::Ending { number, ending } => {
-                let claim = EndClaim::new(ending.end, self.name, &ending.reason, world.store.now);
-                let name = end_records(&ending.drill.record()).swap_remove(number);
-                let created = world.store.create_record(&name, &claim.to_stored());
-                if lost || !created {
-                    At::ReadingEnds { ending }
-                } else {
-                    self.ended_by_us(*ending, world)
-                }
-            }
+            At::Ending { number, ending } => self.decide_end(*ending, number, world, lost),
             At::ReadingEnds { ending } => self.read_ends(*ending, world, stale),
-            At::Keeping { ending } => {
-                let standing = world.store.flag(stale);
-                if standing.map(|flag| flag.version) == ending.seen.flag.as_ref().map(|flag| flag.version) {
-                    let Ending {
-                        drill,
-                        stage,
-                        outcome,
-                        reason,
-                        ..
-                    } = *ending;
-                    recording(&drill, &stage, outcome, &reason, world)
-                } else {
-                    At::Ended
-                }
-            }
+            At::Keeping { ending } => keep(&ending, world, stale),
             At::Creating { colour } => {
                 if world.store.versions.is_empty() {
                     let now = world.store.now;
@@ -511,6 +488,19 @@ impl Writer {
         }
     }
 
+    fn decide_end(&self, ending: Ending, number: usize, world: &mut World, lost: bool) -> At {
+        let claim = EndClaim::new(ending.end, self.name, &ending.reason, world.store.now);
+        let name = end_records(&ending.drill.record()).swap_remove(number);
+        let created = world.store.create_record(&name, &claim.to_stored());
+        if lost || !created {
+            At::ReadingEnds {
+                ending: Box::new(ending),
+            }
+        } else {
+            self.ended_by_us(ending, world)
+        }
+    }
+
     /// The end is this writer's: it does what it decided.
     fn ended_by_us(&self, ending: Ending, world: &World) -> At {
         match (ending.end, self.role) {
@@ -640,6 +630,16 @@ impl Writer {
             },
             Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
         }
+    }
+}
+
+/// A person was the first to decide that the colour stays: it does, if it has not returned before.
+fn keep(ending: &Ending, world: &World, stale: bool) -> At {
+    let standing = world.store.flag(stale).map(|flag| flag.version);
+    if standing == ending.seen.flag.as_ref().map(|flag| flag.version) {
+        recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, world)
+    } else {
+        At::Ended
     }
 }
 

@@ -6,12 +6,14 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from conftest import BINARIES
-from pair import Pair, only
+import pytest
+from conftest import BINARIES, Deploy
+from pair import Pair, moment, only
 
 DRILL = {"action": "drill", "hold_minutes": 1}
 PATIENCE = 60
@@ -57,9 +59,9 @@ class Runtime:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def deliver(pair: Pair, request_id: str) -> dict[str, Any]:
+def deliver(pair: Pair, request_id: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
     configuration = pair.client("lambda").get_function_configuration(FunctionName=f"{pair.name}-switch-handler")
-    runtime = Runtime(request_id, DRILL)
+    runtime = Runtime(request_id, payload or DRILL)
     function = subprocess.Popen(
         [BINARIES / "switch-handler"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**pair.aws.environment(), **configuration["Environment"]["Variables"],
@@ -103,3 +105,186 @@ def test_a_drill_delivered_twice_at_once_is_begun_once_and_comes_back(pair: Pair
     assert sorted(answer["outcome"] for answer in answers) == ["conflict", "pending"], answers
     assert {answer["drill"]["outcome"] for answer in answers} == {"pending"}
     is_drilled_once(pair, request_id)
+
+
+# -- every other request that writes -----------------------------------------------------------------------------------
+
+CLAIM_TIMEOUT = 80
+
+
+@pytest.fixture
+def again(pair: Pair):
+    return Delivery(pair)
+
+
+class Delivery:
+    """One request, delivered as often as it is called."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair, self.request_id = pair, str(uuid.uuid4())
+
+    def __call__(self, **payload: Any) -> dict[str, Any]:
+        return deliver(self.pair, self.request_id, payload)
+
+
+def test_a_rollback_delivered_again_goes_back_once(pair: Pair, again: Delivery):
+    assert pair.ask(to="green")["outcome"] == "switched"
+    rollback = {"action": "rollback", "reason": "orders are late"}
+    first = again(**rollback)
+    assert (first["outcome"], pair.stands_at()) == ("switched", ("blue", 3))
+    second = again(**rollback)
+    assert pair.stands_at() == ("blue", 3), second
+    told = {field: second[field] for field in ("outcome", "active", "previous", "version", "transition", "effective_from")}
+    assert told == {field: first[field] for field in told} and second["repeat"] is True
+    assert "carried out before" in second["reason"] and "orders are late" in second["reason"]
+    assert "repeat" not in first and len(pair.records()) == 3
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_switch_delivered_again_after_somebody_went_back_switches_no_more(pair: Pair, again: Delivery, force: bool):
+    switch = {"to": "green", "force": force, "reason": "upgrade"}
+    assert again(**switch)["outcome"] == "switched"
+    assert pair.ask(action="rollback")["active"] == "blue"
+    assert pair.ask(to="green", reason="now it is well")["outcome"] == "switched"
+    assert pair.ask(action="rollback")["active"] == "blue"
+    late = again(**switch)
+    assert (late["outcome"], late["repeat"], late["active"], late["version"]) == ("switched", True, "blue", 5), late
+    assert late["transition"] == pair.versions()[1].record and "it holds blue at version 5" in late["reason"]
+    assert pair.stands_at() == ("blue", 5)
+
+
+def test_a_failover_delivered_again_goes_over_once(pair: Pair, again: Delivery):
+    pair.fail("blue")
+    assert again(action="failover")["active"] == "green"
+    pair.heal("blue")
+    pair.fail("green")
+    late = again(action="failover")
+    assert (late["outcome"], late["repeat"], pair.stands_at()) == ("switched", True, ("green", 2))
+
+
+def test_a_request_delivered_twice_at_once_is_carried_out_once(pair: Pair, again: Delivery):
+    pair.ask(to="green")
+    pair.aws.add_fault("latency", "ssm", "PutParameter", match="/transitions/", latency_ms=1500, times=2)
+    with ThreadPoolExecutor(2) as deliveries:
+        answers = list(deliveries.map(lambda _: again(action="rollback"), range(2)))
+    assert pair.stands_at() == ("blue", 3), answers
+    assert [answer["outcome"] for answer in answers] == ["switched", "switched"], answers
+    assert sorted(answer.get("repeat", False) for answer in answers) == [False, True]
+    assert {answer["version"] for answer in answers} == {3}
+
+
+def test_a_request_that_was_refused_is_not_carried_out_when_it_comes_again(deploy: Deploy):
+    pair = deploy(CooldownSeconds="3600")
+    pair.ask(to="green")
+    again = Delivery(pair)
+    refused = again(to="blue")
+    assert refused["outcome"] == "refused" and "cooldown" in refused["reason"]
+    pair.aws.age_parameter(pair.flag_name, 4000)
+    late = again(to="blue")
+    assert (late["outcome"], late["repeat"]) == ("refused", True) and "cooldown" in late["reason"], late
+    assert pair.stands_at() == ("green", 2)
+    assert pair.ask(to="blue")["outcome"] == "switched", "another request"
+
+
+def test_a_request_that_changed_nothing_changes_nothing_when_it_comes_again(pair: Pair, again: Delivery):
+    assert again(to="blue")["outcome"] == "unchanged"
+    pair.ask(to="green")
+    late = again(to="blue")
+    assert (late["outcome"], late["repeat"], late["active"]) == ("unchanged", True, "green")
+    assert pair.stands_at() == ("green", 2)
+
+
+def test_a_dry_run_leaves_nothing_to_be_recognised_by(pair: Pair, again: Delivery):
+    assert again(to="green", dry_run=True)["outcome"] == "would_switch"
+    assert pair.parameter("answered") is None
+    assert again(to="green")["outcome"] == "switched"
+
+
+def test_a_hold_delivered_again_is_neither_longer_nor_back(pair: Pair, again: Delivery):
+    hold = {"action": "hold", "hold_minutes": 60, "reason": "upgrade", "requested_by": "ana"}
+    first = again(**hold)
+    second = again(**hold)
+    assert (second["outcome"], second["repeat"]) == ("held", True)
+    assert moment(second["hold"]["until"]) == moment(first["hold"]["until"])
+    stored = json.loads(pair.parameter("hold"))
+    assert moment(stored["until"]) == moment(first["hold"]["until"]) and set(stored) == {"until", "reason", "by"}
+    assert pair.ask(action="release")["outcome"] == "released"
+    late = again(**hold)
+    assert late["outcome"] == "held" and "written again" in late["reason"]
+    assert pair.ask(action="status")["hold"] is None
+
+
+def test_a_release_delivered_again_ends_no_newer_hold(pair: Pair, again: Delivery):
+    pair.ask(action="hold", hold_minutes=60, reason="first")
+    assert again(action="release")["outcome"] == "released"
+    pair.ask(action="hold", hold_minutes=60, reason="second")
+    late = again(action="release")
+    assert (late["outcome"], late["repeat"]) == ("released", True) and "second" in late["reason"]
+    assert "second" in pair.ask(action="status")["hold"]
+    assert len(pair.wait_for_audit("Failovers Acknowledged")) == 1
+
+
+def test_a_release_that_found_no_hold_ends_none_when_it_comes_again(pair: Pair, again: Delivery):
+    assert again(action="release")["outcome"] == "unchanged"
+    pair.ask(action="hold", hold_minutes=60, reason="second")
+    assert again(action="release")["outcome"] == "unchanged"
+    assert "second" in pair.ask(action="status")["hold"]
+
+
+def test_a_release_that_died_half_way_ends_its_hold_and_no_newer_one(pair: Pair):
+    for newer in (False, True):
+        again = Delivery(pair)
+        pair.ask(action="hold", hold_minutes=60, reason="first")
+        pair.aws.add_fault("access-denied", "ssm", "PutParameter", match="released", times=1)
+        assert again(action="release")["errorType"] == "StoreUnavailable"
+        pair.aws.clear_faults()
+        if newer:
+            pair.ask(action="hold", hold_minutes=60, reason="second")
+        answer = again(action="release")
+        held = pair.ask(action="status")["hold"]
+        assert answer["outcome"] == ("conflict" if newer else "released"), answer
+        assert ("second" in held) if newer else held is None
+
+
+def test_a_flag_is_initialized_once_and_said_so_twice(pair: Pair, again: Delivery):
+    pair.delete_flag()
+    first = again(action="initialize", to="green", force=True)
+    assert first["outcome"] == "initialized", first
+    pair.ask(to="blue", force=True)
+    late = again(action="initialize", to="green", force=True)
+    assert (late["outcome"], late["repeat"], late["active"], late["transition"]) == ("initialized", True, "blue", first["transition"])
+    assert pair.stands_at() == ("blue", 2)
+
+
+def test_a_drill_is_recognised_after_another_one_too(pair: Pair, again: Delivery):
+    assert again(**DRILL)["outcome"] == "pending"
+    for number in range(2):
+        pair.aws.age_parameter(pair.flag_name, 61)
+        assert pair.tick()["drill"]["outcome"] == "succeeded"
+        if number == 0:
+            assert pair.ask(**DRILL)["outcome"] == "pending"
+    late = again(**DRILL)
+    assert (late["outcome"], late["repeat"], late["drill"]["id"]) == ("succeeded", True, again.request_id)
+    assert pair.stands_at() == ("blue", 5)
+
+
+def test_a_drill_that_was_blocked_does_not_begin_when_it_comes_again(pair: Pair, again: Delivery):
+    pair.ask(action="hold", hold_minutes=60, reason="upgrade")
+    assert again(**DRILL)["outcome"] == "blocked"
+    pair.ask(action="release")
+    late = again(**DRILL)
+    assert (late["outcome"], late["repeat"], pair.stands_at()) == ("blocked", True, ("blue", 1))
+    assert len(pair.wait_for_audit("Drill Finished")) == 1
+
+
+def test_a_request_whose_first_delivery_died_is_carried_out_by_a_later_one(pair: Pair, again: Delivery):
+    pair.aws.add_fault("access-denied", "ssm", "PutParameter", match=pair.flag_name, times=1)
+    assert again(to="green")["errorType"] == "StoreUnavailable"
+    pair.aws.clear_faults()
+    early = again(to="green")
+    assert early["errorType"] == "StoreUnavailable" and "delivered before" in early["errorMessage"], (
+        "the first may live; Lambda tries an error again, and an answer never")
+    for record in pair.records():
+        pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
+    assert again(to="green")["outcome"] == "switched"
+    assert pair.stands_at() == ("green", 2)

@@ -514,7 +514,8 @@ UNBOUNDED = {
 }
 
 FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-told", "audited", "memory"
-ACKNOWLEDGED, DRILL, LAST_ACTIVE, OWNER = "acknowledged", "drill", "last-active", "owner"
+ACKNOWLEDGED, ANSWERED, DRILL, LAST_ACTIVE = "acknowledged", "answered", "drill", "last-active"
+OWNER = "owner"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
 LIST_OF_PARTS = ("managed-dags", "managed-dags/")
@@ -530,10 +531,10 @@ PARAMETER_STORE = {
         "ssm:DeleteParameter": {RECORDS, MANAGED_DAGS, PARTS},
     },
     "SwitchHandlerRole": {
-        "ssm:GetParameters": READ | {PARTS},
-        "ssm:GetParameterHistory": {FLAG},
+        "ssm:GetParameters": READ | {ANSWERED, PARTS},
+        "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
-        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, DRILL, RECORDS, MANAGED_DAGS, PARTS},
+        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, ANSWERED, DRILL, RECORDS, MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {PARTS},
     },

@@ -5,11 +5,12 @@ use std::time::Duration;
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_aws::{clock, drilling, switching};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, hold_guard};
-use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards};
+use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards, outcome_record};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
@@ -22,6 +23,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::dags;
+use crate::reading::{self, Second};
+use crate::repeat::{self, Past, Reads};
 use crate::switch::{Answer, NO_FLAG, objections, tell_written};
 
 /// As long as the slowest source may take.
@@ -39,14 +42,21 @@ pub(crate) async fn drill(
             Some(shell.readiness.snapshot(&shell.store, EVIDENCE_TIME).await)
         }
     };
-    let (observed, evidence, lists, alarms) = tokio::join!(
-        shell.store.observe(),
+    let (looked, evidence, lists, alarms) = tokio::join!(
+        repeat::look(shell, Reads::IfMoved, EVIDENCE_TIME),
         shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
         lists,
         shell.drill_alarms.states()
     );
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
+    let (observed, past) = looked?;
+    if let Some(answer) = before(shell, &request, &observed, past, invocation).await? {
+        return Ok(answer);
+    }
+    // The questions took seconds, and most answers claim nothing: what stands is looked at once more.
+    let observed = match reading::second(shell, &observed, invocation.started, None).await? {
+        Second::Same => observed,
+        Second::Newer(newer) => *newer,
+    };
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
@@ -54,10 +64,6 @@ pub(crate) async fn drill(
         let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
         return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
     };
-    // Lambda may deliver a request twice: its drill is begun once, and told once.
-    if let Some(answer) = begun_before(observed.drill.as_deref(), &flag, invocation) {
-        return Ok(answer);
-    }
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let mut guards = guards(
         &shell.settings.policy,
@@ -130,17 +136,57 @@ pub(crate) async fn drill(
     start(shell, &flag, managed_dags, drill, guards, invocation).await
 }
 
-/// The answer to a request that has been carried out before.
-fn begun_before(stored: Option<&str>, flag: &FlagObservation, invocation: &Invocation) -> Option<Value> {
-    let begun = stored
-        .and_then(Drill::from_stored)
-        .filter(|drill| drill.id == invocation.request_id)?;
-    let reason = format!(
-        "this request has been carried out before; its drill is {}",
-        begun.outcome
+/// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
+/// told once. The parameter `drill` tells of the last one, the flag's records of those before it.
+async fn before(
+    shell: &Shell,
+    request: &DrillRequest,
+    observed: &Observed,
+    mut past: Past,
+    invocation: &Invocation,
+) -> Result<Option<Value>, FunctionError> {
+    if request.dry_run {
+        return Ok(None);
+    }
+    let flag = observed.flag.as_ref();
+    let told = |outcome: DrillOutcome, begun: &Drill| {
+        let reason = format!("this request has been carried out before; its drill is {outcome}");
+        let mut answer = answer(outcome.as_str(), reason, Vec::new(), flag, begun, invocation);
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("repeat".to_owned(), json!(true));
+        }
+        answer
+    };
+    let last = observed.drill.as_deref().and_then(Drill::from_stored);
+    if let Some(begun) = last.as_ref().filter(|drill| drill.id == invocation.request_id) {
+        return Ok(Some(told(begun.outcome, begun)));
+    }
+    past.reach(shell, flag, EVIDENCE_TIME).await;
+    let Some((name, record)) = past.record_of(invocation) else {
+        return Ok(past.answered_before(flag, invocation));
+    };
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading how the drill of this request ended", failure.cause);
+    let stored = shell
+        .store
+        .record(&outcome_record(&name, &invocation.request_id))
+        .await
+        .map_err(unreadable)?;
+    let conclusion = stored.and_then(|stored| Conclusion::from_stored(&stored.value));
+    let outcome = conclusion.map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome);
+    let mut again = repeat::repeated(
+        outcome.as_str(),
+        format!("this request has been carried out before; its drill is {outcome}"),
+        flag,
+        invocation,
     );
-    let outcome = begun.outcome.as_str();
-    Some(answer(outcome, reason, Vec::new(), Some(flag), &begun, invocation))
+    if let Some(fields) = again.as_object_mut() {
+        fields.insert(
+            "drill".to_owned(),
+            json!({"id": invocation.request_id, "from": record.from, "to": record.to, "outcome": outcome, "return_at": null}),
+        );
+    }
+    Ok(Some(again))
 }
 
 /// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's

@@ -8,8 +8,7 @@ use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::back_dating::{LastHealthy, back_dating};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, declared_failover_guards, flag_guard};
-use bluegreen_core::drill::Drill;
-use bluegreen_core::flag::{FlagObservation, declared_reason, versions};
+use bluegreen_core::flag::{FlagObservation, declared_reason};
 use bluegreen_core::health::{Assessment, Evidence, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::FailoverRequest;
@@ -19,6 +18,8 @@ use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::reading::{self, Second};
+use crate::repeat::{self, Past, Reads};
 use crate::switch::{Answer, EVIDENCE_TIME, carry_out, evidence_time, no_flag, objections};
 
 /// Makes the standby active, counted from the last moment the active was known healthy.
@@ -40,34 +41,65 @@ pub(crate) async fn failover(
             .health
             .within(colour, Depth::Thorough, time(colour), invocation.started)
     };
-    let (observed, history, blue, green) = tokio::join!(
-        shell.store.observe(),
-        shell.store.history(),
+    let (looked, blue, green) = tokio::join!(
+        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
         evidence(Colour::Blue),
         evidence(Colour::Green)
     );
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
+    let (mut observed, mut past) = looked?;
+    let evidence = Both { blue, green };
+    let mut asked = invocation.started;
+    for _ in 0..reading::ANSWERS {
+        past.reach(shell, observed.flag.as_ref(), EVIDENCE_TIME).await;
+        if !request.dry_run
+            && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation)
+        {
+            return Ok(answer);
+        }
+        let answer = answer_once(shell, &observed, &past, &evidence, request.clone(), invocation).await?;
+        if !reading::claims_nothing(&answer) {
+            return Ok(answer);
+        }
+        match reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
+            Second::Same => return Ok(answer),
+            Second::Newer(newer) => observed = *newer,
+        }
+        asked = clock::now();
+        past = repeat::past(shell, &observed, Reads::Always, EVIDENCE_TIME).await;
+    }
+    Err(reading::behind())
+}
+
+async fn answer_once(
+    shell: &Shell,
+    observed: &Observed,
+    past: &Past,
+    evidence: &Both<Evidence>,
+    request: FailoverRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
     let mut warnings = Vec::new();
-    let previous_effective_from = match history {
-        Ok(history) => versions(&history).last().map(|version| version.effective_from),
+    if let (None, Some(cause)) = (&past.versions, &past.unread) {
         // Every reader counts no version from before the one that it follows, whatever is written here.
-        Err(failure) => {
-            warnings.push(format!(
-                "the flag's history could not be read ({}), so from when it counts may be given too early",
-                failure.cause
-            ));
-            None
-        }
-    };
+        warnings.push(format!(
+            "the flag's history could not be read ({cause}), so from when it counts may be given too early"
+        ));
+    }
+    let previous_effective_from = past
+        .versions
+        .as_deref()
+        .and_then(|versions| versions.last().map(|version| version.effective_from));
     let now = clock::now();
-    let verdicts = Both { blue, green }.map(|_, evidence: &Evidence| assess(&shell.settings.policy, evidence, now));
+    let verdicts = evidence
+        .clone()
+        .map(|_, evidence: &Evidence| assess(&shell.settings.policy, evidence, now));
     let seen = Seen {
         flag: &flag,
-        observed: &observed,
+        observed,
+        past,
         verdicts,
         previous_effective_from,
         now,
@@ -90,6 +122,7 @@ pub(crate) async fn failover(
 struct Seen<'a> {
     flag: &'a FlagObservation,
     observed: &'a Observed,
+    past: &'a Past,
     verdicts: Both<Assessment>,
     previous_effective_from: Option<Timestamp>,
     now: Timestamp,
@@ -104,6 +137,7 @@ async fn decide_and_carry_out(
     let Seen {
         flag,
         observed,
+        past,
         verdicts,
         previous_effective_from,
         now,
@@ -119,8 +153,9 @@ async fn decide_and_carry_out(
     let to = active.other();
     let as_expected = guards.iter().all(|guard| guard.passed);
     if as_expected && request.to == Some(active) {
-        let returns = Drill::under_way(observed.drill.as_deref())
-            .filter(|drill| drill.to == active && drill.has_the_flag(flag))
+        let returns = past
+            .under_way(observed.drill.as_deref(), flag)
+            .filter(|(drill, _)| drill.to == active)
             .map_or(
                 "",
                 |_| ", in a drill that returns by itself; a switch to it ends the drill",

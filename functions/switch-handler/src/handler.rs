@@ -5,11 +5,21 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_core::request::{self, Request};
 use serde_json::Value;
 
-use crate::{check, drill, failover, handover, hold, initialize, report, switch};
+use crate::{check, drill, failover, handover, hold, initialize, repeat, report, switch};
 
 /// Answers one request.
 pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
-    match request::read(&event, invocation.started)? {
+    let request = request::read(&event, invocation.started)?;
+    let writes = repeat::writes(&request);
+    let answer = answer(shell, request, invocation).await?;
+    if writes {
+        repeat::note(shell, &answer, invocation).await;
+    }
+    Ok(answer)
+}
+
+async fn answer(shell: &Shell, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
+    match request {
         Request::Switch(request) => switch::switch(shell, request, invocation).await,
         Request::Failover(request) => failover::failover(shell, request, invocation).await,
         Request::Rollback(request) => switch::rollback(shell, request, invocation).await,

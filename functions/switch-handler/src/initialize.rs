@@ -1,5 +1,7 @@
 //! `{"action":"initialize"}`: creates the flag, never overwrites it.
 
+use std::time::Duration;
+
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::{clock, creating};
@@ -10,18 +12,32 @@ use bluegreen_core::switch::{Intent, Outcome};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
+use crate::reading::{self, Second};
+use crate::repeat::{self, Reads};
 use crate::switch::Answer;
+
+/// How long what was done before is waited for.
+const PAST_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) async fn initialize(
     shell: &Shell,
     request: InitializeRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let (observed, has_records) = tokio::join!(shell.store.observe(), shell.store.has_records());
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
+    let (looked, has_records) = tokio::join!(repeat::look(shell, Reads::Always, PAST_TIME), shell.store.has_records());
+    let (observed, mut past) = looked?;
+    past.reach(shell, observed.flag.as_ref(), PAST_TIME).await;
+    let again = past.answer("initialized", observed.flag.as_ref(), invocation);
+    if let Some(answer) = again.filter(|_| !request.dry_run) {
+        return Ok(answer);
+    }
     let has_records =
         has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    // Whatever is answered without creating the flag claims nothing; creating it settles whether there was one.
+    let observed = match reading::second(shell, &observed, invocation.started, past.versions.as_deref()).await? {
+        Second::Same => observed,
+        Second::Newer(newer) => *newer,
+    };
     if let Some(flag) = observed.flag {
         let reason = format!("there is a flag already, {flag}; initialize never changes one");
         return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));

@@ -8,6 +8,8 @@ mod handler;
 mod handover;
 mod hold;
 mod initialize;
+mod reading;
+mod repeat;
 mod report;
 mod switch;
 

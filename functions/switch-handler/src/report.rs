@@ -18,19 +18,22 @@ use bluegreen_core::readiness::Standing;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
+use crate::reading;
 use crate::switch::NO_FLAG;
 
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
-/// What stands: one round trip, every question at once.
+/// What stands: every question at once, and the flag once more at the end.
 pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let (observed, history, evidence) = tokio::join!(
-        shell.store.observe(),
-        shell.store.history(),
+    let (settled, evidence) = tokio::join!(
+        reading::settled(shell),
         shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
     );
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let (mut observed, mut history) = settled?;
+    if !reading::stands(shell, &observed, invocation.started).await? {
+        (observed, history) = reading::settled(shell).await?;
+    }
     let now = clock::now();
     let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
     let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
@@ -141,11 +144,13 @@ pub(crate) fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> O
 
 /// The newest versions, newest first, as Parameter Store alone tells them.
 pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let history = shell
-        .store
-        .history()
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let (mut observed, mut history) = reading::settled(shell).await?;
+    if !reading::stands(shell, &observed, invocation.started).await? {
+        (observed, history) = reading::settled(shell).await?;
+    }
+    // What it is compared with.
+    drop(observed);
+    let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let versions = versions(&history);
     let newest = versions.last();
     let entries: Vec<Value> = versions

@@ -7,10 +7,10 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{clock, drilling, switching};
-use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Guard, GuardName, SwitchControl, switch_guards};
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::decision::{Guard, GuardName, SwitchControl, person_drill_guard, switch_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
-use bluegreen_core::flag::{FlagObservation, versions};
+use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Evidence, assess};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
@@ -20,6 +20,8 @@ use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
 use crate::dags;
+use crate::reading::{self, Second};
+use crate::repeat::{self, Past, Reads};
 
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
 pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(12);
@@ -42,6 +44,12 @@ struct Wanted {
     expect: Option<Expect>,
 }
 
+/// One of the two requests, with what was seen of the environments.
+enum Ask {
+    Switch(SwitchRequest, Evidence),
+    Rollback(RollbackRequest, Box<Both<Evidence>>),
+}
+
 /// Makes the colour named the active one.
 pub(crate) async fn switch(
     shell: &Shell,
@@ -49,29 +57,13 @@ pub(crate) async fn switch(
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let limit = evidence_time(request.force);
-    let (observed, evidence) = tokio::join!(
-        shell.store.observe(),
+    let (looked, evidence) = tokio::join!(
+        repeat::look(shell, Reads::IfMoved, limit),
         shell
             .health
             .within(request.to, Depth::Thorough, limit, invocation.started)
     );
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
-    let Some(flag) = observed.flag.clone() else {
-        return Ok(no_flag(invocation));
-    };
-    let wanted = Wanted {
-        kind: Kind::Switch,
-        to: request.to,
-        reason: request
-            .reason
-            .unwrap_or_else(|| format!("switch to {} on demand", request.to)),
-        requested_by: request.requested_by,
-        dry_run: request.dry_run,
-        force: request.force,
-        expect: request.expect,
-    };
-    guard_and_carry_out(shell, &flag, &observed, &evidence, wanted, invocation).await
+    answer(shell, &Ask::Switch(request, evidence), looked?, invocation).await
 }
 
 /// Makes the colour before the present one the active one again.
@@ -81,36 +73,112 @@ pub(crate) async fn rollback(
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     // Which colour that is shows only in the history, so both are looked at: still one round trip of waiting.
-    let (observed, history, evidence) = tokio::join!(
-        shell.store.observe(),
-        shell.store.history(),
+    let (looked, evidence) = tokio::join!(
+        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
         shell
             .health
             .both(Depth::Thorough, evidence_time(request.force), invocation.started)
     );
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
-    let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    answer(shell, &Ask::Rollback(request, Box::new(evidence)), looked?, invocation).await
+}
+
+/// Answers a request that was not carried out before. What claims nothing is looked at twice.
+async fn answer(
+    shell: &Shell,
+    ask: &Ask,
+    (mut observed, mut past): (Observed, Past),
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (dry_run, reads, limit) = match ask {
+        Ask::Switch(request, _) => (request.dry_run, Reads::IfMoved, evidence_time(request.force)),
+        Ask::Rollback(request, _) => (request.dry_run, Reads::Always, EVIDENCE_TIME),
+    };
+    let mut asked = invocation.started;
+    for _ in 0..reading::ANSWERS {
+        past.reach(shell, observed.flag.as_ref(), limit).await;
+        if !dry_run && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation) {
+            return Ok(answer);
+        }
+        let answer = answer_once(shell, ask, &observed, &past, invocation).await?;
+        if !reading::claims_nothing(&answer) {
+            return Ok(answer);
+        }
+        match reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
+            Second::Same => return Ok(answer),
+            Second::Newer(newer) => observed = *newer,
+        }
+        asked = clock::now();
+        past = repeat::past(shell, &observed, reads, limit).await;
+    }
+    Err(reading::behind())
+}
+
+async fn answer_once(
+    shell: &Shell,
+    ask: &Ask,
+    observed: &Observed,
+    past: &Past,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
-    let versions = versions(&history);
+    let (wanted, evidence) = match ask {
+        Ask::Switch(request, evidence) => (switch_wanted(request), evidence),
+        Ask::Rollback(request, evidence) => match rollback_wanted(request, &flag, past)? {
+            Ok(wanted) => {
+                let evidence = evidence.of(wanted.to);
+                (wanted, evidence)
+            }
+            Err(reason) => {
+                return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+            }
+        },
+    };
+    guard_and_carry_out(shell, &flag, (observed, past), evidence, wanted, invocation).await
+}
+
+fn switch_wanted(request: &SwitchRequest) -> Wanted {
+    Wanted {
+        kind: Kind::Switch,
+        to: request.to,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("switch to {} on demand", request.to)),
+        requested_by: request.requested_by.clone(),
+        dry_run: request.dry_run,
+        force: request.force,
+        expect: request.expect,
+    }
+}
+
+/// Where a rollback goes, or why it goes nowhere.
+fn rollback_wanted(
+    request: &RollbackRequest,
+    flag: &FlagObservation,
+    past: &Past,
+) -> Result<Result<Wanted, String>, FunctionError> {
+    // Whether it was carried out before must be known here: a second one would go forth again.
+    if let Some(cause) = &past.unread {
+        return Err(FunctionError::unreadable("reading the flag's history", cause.clone()));
+    }
+    let versions = past.versions.as_deref().unwrap_or_default();
     let drill_returned = versions
         .last()
         .filter(|newest| newest.entry.version == flag.version && newest.kind() == Kind::DrillReturn);
     if let (Some(newest), Some(active)) = (drill_returned, flag.value.colour()) {
-        let reason = format!(
+        return Ok(Err(format!(
             "there is nothing to go back from: a drill of {} ended and returned to {active} at {}; if you want {}, name it: \
              {{\"to\":\"{}\"}}",
             active.other(),
             to_second(newest.entry.modified),
             active.other(),
             active.other()
-        );
-        return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+        )));
     }
     let before = versions
-        .into_iter()
+        .iter()
         .rev()
         .filter(|version| version.entry.version < flag.version)
         .find_map(|version| {
@@ -121,23 +189,24 @@ pub(crate) async fn rollback(
                 .filter(|colour| Some(*colour) != flag.value.colour())
         });
     let Some(to) = before else {
-        let reason = format!(
+        return Ok(Err(format!(
             "there is nothing to go back to: no kept version before {} holds another colour; name the colour with \
              {{\"to\":\"<colour>\"}}",
             flag.version
-        );
-        return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+        )));
     };
-    let wanted = Wanted {
+    Ok(Ok(Wanted {
         kind: Kind::Rollback,
         to,
-        reason: request.reason.unwrap_or_else(|| format!("back to {to} on demand")),
-        requested_by: request.requested_by,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("back to {to} on demand")),
+        requested_by: request.requested_by.clone(),
         dry_run: request.dry_run,
         force: request.force,
         expect: request.expect,
-    };
-    guard_and_carry_out(shell, &flag, &observed, evidence.of(to), wanted, invocation).await
+    }))
 }
 
 pub(crate) fn evidence_time(force: bool) -> Duration {
@@ -153,7 +222,7 @@ pub(crate) fn no_flag(invocation: &Invocation) -> Value {
 async fn guard_and_carry_out(
     shell: &Shell,
     flag: &FlagObservation,
-    observed: &Observed,
+    (observed, past): (&Observed, &Past),
     evidence: &Evidence,
     wanted: Wanted,
     invocation: &Invocation,
@@ -163,11 +232,10 @@ async fn guard_and_carry_out(
     let target = assess(policy, evidence, now);
     let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
     let as_expected = guards.iter().all(|guard| guard.passed);
+    let under_way = past.under_way(observed.drill.as_deref(), flag);
     if as_expected && flag.value.colour() == Some(wanted.to) {
-        let drill = Drill::under_way(observed.drill.as_deref())
-            .filter(|drill| drill.to == wanted.to && drill.has_the_flag(flag));
-        if let Some(drill) = drill {
-            return keep(shell, flag, drill, wanted, guards, invocation).await;
+        if let Some(under_way) = under_way.filter(|(drill, _)| drill.to == wanted.to) {
+            return keep(shell, flag, under_way, wanted, guards, invocation).await;
         }
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
@@ -186,6 +254,10 @@ async fn guard_and_carry_out(
         &target,
         now,
     ));
+    // The history knows better than one observation whether the drill has been ended, and by how many writes it was begun.
+    for guard in guards.iter_mut().filter(|guard| guard.name == GuardName::Drill) {
+        *guard = person_drill_guard(under_way.as_ref().map(|(drill, _)| drill));
+    }
     let heeded = guards
         .iter()
         .filter(|guard| !wanted.force || guard.name == GuardName::Expect);
@@ -226,7 +298,7 @@ async fn guard_and_carry_out(
 async fn keep(
     shell: &Shell,
     flag: &FlagObservation,
-    drill: Drill,
+    (drill, stage): (Drill, Option<Stage>),
     wanted: Wanted,
     guards: Vec<Guard>,
     invocation: &Invocation,
@@ -280,10 +352,11 @@ async fn keep(
             "the flag was written at the same moment; see {\"action\":\"status\"}, and switch again".to_owned(),
         ),
         None => {
-            let stage = Stage::Drilling {
+            // Where its write was repeated the first one counts.
+            let stage = stage.unwrap_or(Stage::Drilling {
                 switched_at: flag.modified,
                 return_at: after(flag.modified, minutes(drill.hold_minutes)),
-            };
+            });
             let outcome = Some(DrillOutcome::Interrupted);
             drilling::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
             ("kept", format!("the drill of {to} has ended, and {to} stays active"))
@@ -322,6 +395,17 @@ pub(crate) async fn carry_out(
             tell_written(&mut answer, flag, &switched, &warnings);
             dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
+        }
+        // This very request, delivered twice: the other delivery is at it, or was a moment ago.
+        Outcome::Conflict(conflict)
+            if conflict
+                .winner
+                .as_ref()
+                .is_some_and(|winner| winner.actor.request_id == invocation.request_id) =>
+        {
+            repeat::other_delivery(shell, "switched", invocation)
+                .await
+                .ok_or_else(|| repeat::unfinished(conflict.reason))?
         }
         Outcome::Conflict(conflict) => {
             let mut answer = Answer::new("conflict", conflict.reason, guards)

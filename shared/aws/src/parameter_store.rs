@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::SdkError;
@@ -13,7 +14,7 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::hold::{Hold, StoredHold};
+use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
 use bluegreen_core::identity::{Ownership, with_pair};
 use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::parameters::{ParameterNames, as_value};
@@ -41,6 +42,20 @@ pub struct ParameterStore {
     pair: String,
     /// Why nothing may be written, as of the last look at the root.
     refusal: Arc<std::sync::Mutex<Option<String>>>,
+    newest: Arc<std::sync::Mutex<Option<Newest>>>,
+}
+
+/// For so long it is remembered how far the flag has come: no stale reading is so old, and whatever this process got wrong passes.
+const NEWEST_FOR: Duration = Duration::from_secs(60);
+
+/// The newest version of the flag that this process has seen or written: Parameter Store's readings are eventually consistent,
+/// and none may be older than what is known.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    version: FlagVersion,
+    /// It was written at this instant, or later.
+    modified: Timestamp,
+    known_at: Instant,
 }
 
 /// What one GetParameters brings: everything a tick needs to know of the pair.
@@ -58,6 +73,8 @@ pub struct Observed {
     pub audited_notes: i64,
     /// When a person last acknowledged automatic failovers by a release.
     pub acknowledged: Option<Timestamp>,
+    /// By which request.
+    pub acknowledged_by_request: Option<String>,
     /// What was announced once. This, like readiness, overdue drill and hand-over, is a field of the memory.
     pub announced: Option<String>,
     /// The drill under way, or the last one.
@@ -70,6 +87,8 @@ pub struct Observed {
     pub handover: Option<String>,
     /// Which DAGs are to run, and how far pausing and unpausing have come.
     pub managed_dags: Option<String>,
+    /// Requests that were answered and wrote nothing else; only observed for a request.
+    pub answered: Option<String>,
     /// What only the watcher remembers, to be added to.
     pub memory: Remembered,
     /// Whose root it is.
@@ -93,6 +112,7 @@ impl ParameterStore {
             names,
             pair: String::new(),
             refusal: Arc::default(),
+            newest: Arc::default(),
         }
     }
 
@@ -135,6 +155,34 @@ impl ParameterStore {
         ownership
     }
 
+    /// The version of the flag that this process knows of, if this reading is older.
+    pub fn knows_newer_than(&self, flag: &FlagObservation) -> Option<FlagVersion> {
+        let newest = self
+            .newest
+            .lock()
+            .ok()?
+            .filter(|newest| newest.known_at.elapsed() < NEWEST_FOR)?;
+        // One with a lower number and a later date is another incarnation of the flag.
+        (flag.version < newest.version && flag.modified <= newest.modified).then_some(newest.version)
+    }
+
+    fn learn(&self, version: FlagVersion, modified: Option<Timestamp>) {
+        let Ok(mut newest) = self.newest.lock() else { return };
+        let modified = modified.or_else(|| newest.as_ref().map(|newest| newest.modified));
+        let is_newer = |modified: Timestamp| {
+            newest
+                .as_ref()
+                .is_none_or(|newest| version > newest.version || modified > newest.modified)
+        };
+        if let Some(modified) = modified.filter(|modified| is_newer(*modified)) {
+            *newest = Some(Newest {
+                version,
+                modified,
+                known_at: Instant::now(),
+            });
+        }
+    }
+
     /// The names.
     pub fn names(&self) -> &ParameterNames {
         &self.names
@@ -142,6 +190,15 @@ impl ParameterStore {
 
     /// Reads flag, hold and memories in one call. Missing ones are none; trouble is an error.
     pub async fn observe(&self) -> Result<Observed, Failure> {
+        self.observe_with(None).await
+    }
+
+    /// The same for a person's request: what was answered before, too.
+    pub async fn observe_for_request(&self) -> Result<Observed, Failure> {
+        self.observe_with(Some(self.names.answered())).await
+    }
+
+    async fn observe_with(&self, more: Option<String>) -> Result<Observed, Failure> {
         let names = [
             self.names.flag().to_owned(),
             self.names.hold(),
@@ -152,16 +209,24 @@ impl ParameterStore {
             self.names.managed_dags(),
             self.names.owner(),
         ];
-        let mut found = self.get(names.to_vec()).await?;
+        let mut found = self.get(names.into_iter().chain(more).collect()).await?;
         let hold = found.remove(&self.names.hold());
         let audited = found.remove(&self.names.audited());
-        let (memory, version) = memory(found.remove(&self.names.memory()));
         let owner = found.remove(&self.names.owner()).and_then(|parameter| parameter.value);
+        let acknowledged = found.remove(&self.names.acknowledged());
+        let (memory, version) = memory(found.remove(&self.names.memory()));
+        let flag = found
+            .remove(self.names.flag())
+            .map(|parameter| observation(&parameter))
+            .transpose()?;
+        if let Some(flag) = &flag {
+            self.learn(flag.version, Some(flag.modified));
+        }
         Ok(Observed {
-            flag: found
-                .remove(self.names.flag())
-                .map(|parameter| observation(&parameter))
-                .transpose()?,
+            flag,
+            answered: found
+                .remove(&self.names.answered())
+                .and_then(|parameter| parameter.value),
             stored_hold: hold.as_ref().and_then(|parameter| {
                 let written = instant(parameter.last_modified_date()?)?;
                 Some(StoredHold {
@@ -174,9 +239,13 @@ impl ParameterStore {
             audited_notes: audited.as_ref().map_or(0, Parameter::version),
             audited: audited.and_then(|parameter| read_audited(&parameter)),
             // Its date, not its value, is the acknowledgement: SSM's clock is the one the versions are dated by.
-            acknowledged: found
-                .remove(&self.names.acknowledged())
+            acknowledged: acknowledged
+                .as_ref()
                 .and_then(|parameter| instant(parameter.last_modified_date()?)),
+            acknowledged_by_request: acknowledged.and_then(|parameter| {
+                let value: Value = serde_json::from_str(parameter.value()?).ok()?;
+                Some(value.get("request_id")?.as_str()?.to_owned())
+            }),
             announced: memory.text(Field::Announced),
             drill: found.remove(&self.names.drill()).and_then(|parameter| parameter.value),
             readiness: memory.text(Field::Readiness),
@@ -276,7 +345,10 @@ impl ParameterStore {
         match self.put_flag(value, description, true).await {
             Ok(written) => u64::try_from(written.version()).map_or_else(
                 |_| Reply::Failed(unparsable("PutParameter answered no version")),
-                |version| Reply::Wrote(FlagVersion(version)),
+                |version| {
+                    self.learn(FlagVersion(version), None);
+                    Reply::Wrote(FlagVersion(version))
+                },
             ),
             Err(error) => Reply::Failed(classify(&error)),
         }
@@ -393,32 +465,48 @@ impl ParameterStore {
         })
     }
 
-    /// IAM ARN of who last wrote the hold, while it exists.
-    pub async fn hold_author(&self) -> Result<Option<String>, Failure> {
+    /// Every kept writing of the hold, oldest first; empty if there is none.
+    pub async fn hold_history(&self) -> Result<Vec<HoldVersion>, Failure> {
         let history = self
             .client
             .get_parameter_history()
             .name(self.names.hold())
             .max_results(HISTORY_PAGE);
         let mut pages = history.into_paginator().send();
-        let mut author = None;
+        let mut versions = Vec::new();
         while let Some(page) = pages.next().await {
-            match page {
-                Ok(page) => {
-                    if let Some(last) = page.parameters().last() {
-                        author = last.last_modified_user().map(str::to_owned);
-                    }
-                }
+            let page = match page {
+                Ok(page) => page,
                 Err(error) => {
                     let failure = classify(&error);
                     if failure.cause.kind == CauseKind::NotFound {
-                        return Ok(None);
+                        return Ok(Vec::new());
                     }
                     return Err(failure);
                 }
-            }
+            };
+            versions.extend(page.parameters().iter().filter_map(|entry| {
+                let written = entry.last_modified_date().and_then(instant)?;
+                let version = u64::try_from(entry.version()).ok()?;
+                Some(HoldVersion {
+                    version,
+                    stored: StoredHold {
+                        value: entry.value()?.to_owned(),
+                        change: format!("v{version}-{}", written.as_millisecond()),
+                        written,
+                    },
+                    author: entry.last_modified_user().map(str::to_owned),
+                    description: entry.description().map(str::to_owned),
+                })
+            }));
         }
-        Ok(author)
+        Ok(versions)
+    }
+
+    /// IAM ARN of who last wrote the hold, while it exists.
+    pub async fn hold_author(&self) -> Result<Option<String>, Failure> {
+        let mut versions = self.hold_history().await?;
+        Ok(versions.pop().and_then(|last| last.author))
     }
 
     /// Transition records by name; those that are gone or unreadable are left out.
@@ -549,16 +637,45 @@ impl ParameterStore {
         Ok(answer.parameters().iter().filter_map(read_audited).collect())
     }
 
-    /// Places or replaces the hold.
-    pub async fn put_hold(&self, hold: &Hold) -> Result<(), Failure> {
-        self.put(self.names.hold(), json!(hold).to_string()).await
+    /// Places or replaces the hold in the name of a request; answers the version that it made.
+    pub async fn put_hold(&self, hold: &Hold, request_id: &str) -> Result<u64, Failure> {
+        self.may_write()?;
+        let written = self
+            .client
+            .put_parameter()
+            .name(self.names.hold())
+            .value(as_value(json!(hold).to_string()))
+            .r#type(ParameterType::String)
+            .description(description(request_id))
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        u64::try_from(written.version()).map_err(|_| unparsable("PutParameter answered no version"))
+    }
+
+    /// Puts a hold back that was overwritten by mistake, as it stood.
+    pub async fn put_hold_again(&self, value: &str) -> Result<(), Failure> {
+        self.put(self.names.hold(), value.to_owned()).await
+    }
+
+    /// Requests that were answered and wrote nothing else, as stored.
+    pub async fn answered(&self) -> Result<Option<String>, Failure> {
+        let name = self.names.answered();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+    }
+
+    /// Remembers them.
+    pub async fn put_answered(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.answered(), text).await
     }
 
     /// Notes that a person has acknowledged the automatic failovers so far.
-    pub async fn put_acknowledged(&self, by: &str, reason: &str) -> Result<(), Failure> {
+    pub async fn put_acknowledged(&self, by: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
         self.put(
             self.names.acknowledged(),
-            json!({"by": by, "reason": reason}).to_string(),
+            json!({"by": by, "reason": reason, "request_id": request_id}).to_string(),
         )
         .await
     }

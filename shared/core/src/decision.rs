@@ -416,6 +416,15 @@ pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
     }
 }
 
+/// Objects to a switch by a person while this drill is under way.
+#[must_use]
+pub fn person_drill_guard(under_way: Option<&Drill>) -> Guard {
+    drill_guard(
+        under_way,
+        "it returns by itself; end it now with {\"action\":\"rollback\"}, or add {\"force\":true}",
+    )
+}
+
 /// The guards of a switch or a rollback that a person asks for. A hold is told, but does not stop a person; a rollback
 /// undoes what was just done, so it need not rest first.
 #[must_use]
@@ -432,10 +441,7 @@ pub fn switch_guards(
     if kind != Kind::Rollback {
         guards.push(cooldown_guard(policy, observation, false, now));
         let drill = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation));
-        guards.push(drill_guard(
-            drill.as_ref(),
-            "it returns by itself; end it now with {\"action\":\"rollback\"}, or add {\"force\":true}",
-        ));
+        guards.push(person_drill_guard(drill.as_ref()));
     }
     guards.push(standby_guard(to, target));
     guards

@@ -35,7 +35,44 @@ pub struct StoredHold {
     pub written: Timestamp,
 }
 
+/// How a hold's Description names the request that wrote it.
+const OF_REQUEST: &str = "[request=";
+
+/// The Description of a hold: the value is what everybody reads, this tells one delivery of a request from another request.
+#[must_use]
+pub fn description(request_id: &str) -> String {
+    format!("written by the switch-handler {OF_REQUEST}{request_id}]")
+}
+
+/// One writing of the hold, as its history gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldVersion {
+    /// Its number.
+    pub version: u64,
+    /// What was written.
+    pub stored: StoredHold,
+    /// LastModifiedUser, an IAM ARN.
+    pub author: Option<String>,
+    /// Its Description.
+    pub description: Option<String>,
+}
+
+impl HoldVersion {
+    /// Whether this request wrote it. A hand that writes the hold without a Description may keep that of the writing before:
+    /// the first that names the request is the request's.
+    #[must_use]
+    pub fn is_of(&self, request_id: &str) -> bool {
+        self.description.as_deref() == Some(description(request_id).as_str())
+    }
+}
+
 impl StoredHold {
+    /// Its version, which `change` begins with.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.change.strip_prefix('v')?.split('-').next()?.parse().ok()
+    }
+
     /// The hold, if it is one.
     #[must_use]
     pub fn hold(&self) -> Option<Hold> {
@@ -130,6 +167,25 @@ mod tests {
             ..stored(200)
         };
         assert_eq!(garbage.mark(at(300)), "v1-100");
+    }
+
+    #[test]
+    fn a_writing_of_the_hold_names_its_request_and_its_version() {
+        let version = |description: Option<&str>| HoldVersion {
+            version: 7,
+            stored: StoredHold {
+                value: String::new(),
+                change: "v7-1764".into(),
+                written: Timestamp::UNIX_EPOCH,
+            },
+            author: None,
+            description: description.map(str::to_owned),
+        };
+        assert_eq!(version(None).stored.version(), Some(7));
+        assert!(version(Some(&description("r-1"))).is_of("r-1"));
+        for other in [None, Some("r-1"), Some(description("r-10").as_str())] {
+            assert!(!version(other).is_of("r-1"), "{other:?}");
+        }
     }
 
     #[test]

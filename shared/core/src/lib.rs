@@ -5,6 +5,7 @@
 //! and by replaying recorded ticks. The AWS side is the crate `bluegreen-aws`.
 
 pub mod announcement;
+pub mod answered;
 pub mod audit;
 pub mod back_dating;
 pub mod colour;

@@ -3,11 +3,12 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "hold",
     "hold-told",
     "audited",
     "acknowledged",
+    "answered",
     "drill",
     "last-active",
     "memory",
@@ -120,6 +121,11 @@ impl ParameterNames {
     /// When a person last acknowledged the automatic failovers before it.
     pub fn acknowledged(&self) -> String {
         format!("{}/acknowledged", self.root)
+    }
+
+    /// Requests that were answered and wrote nothing else.
+    pub fn answered(&self) -> String {
+        format!("{}/answered", self.root)
     }
 
     /// The drill under way, or the last one.
