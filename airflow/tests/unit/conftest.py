@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "airflow"
+README = (PACKAGE / "README.md").read_text()
 sys.path[:0] = [str(ROOT / "airflow/src"), str(ROOT / "airflow/tests"), str(ROOT / "local")]
 
 from local_aws.process import LocalAws  # noqa: E402
@@ -65,3 +71,19 @@ def store(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stor
     local_aws.clear_faults()
     for name in store.ssm.get_parameters_by_path(Path="/mwaa/blue-green")["Parameters"]:
         store.ssm.delete_parameter(Name=name["Name"])
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as README says, but by the build backend that is installed here: no network."""
+    assert "`pip wheel --no-deps ./airflow`" in README
+    wanted = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert wanted == [f"hatchling=={version('hatchling')}"], "local/requirements.txt has another build backend than pyproject.toml"
+    folder = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, PACKAGE],
+        cwd=folder, env={**os.environ, "PIP_NO_CACHE_DIR": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = folder.glob("*.whl")
+    return built

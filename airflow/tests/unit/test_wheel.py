@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
-import subprocess
-import sys
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
-import pytest
-import tomllib
-
-PACKAGE = Path(__file__).resolve().parents[2]
-README = (PACKAGE / "README.md").read_text()
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as README says, but by the build backend that is installed here: no network."""
-    assert "`pip wheel --no-deps ./airflow`" in README
-    wanted = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["build-system"]["requires"]
-    assert wanted == [f"hatchling=={version('hatchling')}"], "local/requirements.txt has another build backend than pyproject.toml"
-    folder = tmp_path_factory.mktemp("wheel")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, PACKAGE],
-        cwd=folder, env={**os.environ, "PIP_NO_CACHE_DIR": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
+from conftest import PACKAGE, README
 
 
 def test_it_has_the_name_that_readme_tells_to_put_into_requirements_txt(wheel: Path) -> None:

@@ -1,0 +1,171 @@
+"""The start-up script, in something like the container that MWAA starts: nothing goes on if the guard does not work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import PACKAGE
+
+SCRIPT = PACKAGE / "startup/startup.sh"
+
+# What MWAA's image does with the script (bin/airflow-user/execute-user-startup-script of aws/amazon-mwaa-docker-images): it is read
+# into this shell, its `exit` is another one, and Airflow is only started if the file at the end was written.
+WRAPPER = """
+finish() { echo {} > "$ENVIRONMENT_FILE"; unalias exit; exit; }
+shopt -s expand_aliases
+alias exit=finish
+source "$STARTUP_SCRIPT"
+finish
+"""
+
+POLICIES = "def hookimpl(*_, **__):\n    return lambda function: function\n"
+
+
+@dataclass
+class Container:
+    home: Path
+    python: Path
+    went_on: bool = False
+    said: str = ""
+
+    @property
+    def plugins(self) -> Path:
+        return self.home / "plugins"
+
+    def start(self, script: Path = SCRIPT, **more: str) -> Container:
+        # There is no network: nothing listens there.
+        environment = {
+            "PATH": f"{self.python.parent}{os.pathsep}{os.defpath}", "HOME": str(self.home), "AIRFLOW_HOME": str(self.home),
+            "PYTHONPATH": str(self.home / "airflow_is_there"), "STARTUP_SCRIPT": str(script),
+            "ENVIRONMENT_FILE": str(self.home / "environment.json"), "TMPDIR": str(self.home),
+            "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "PIP_NO_BUILD_ISOLATION": "1",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a", "AWS_DEFAULT_REGION": "us-east-1",
+            **more,
+        }  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", WRAPPER], env=environment, cwd=self.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        self.went_on, self.said = (self.home / "environment.json").exists(), done.stdout
+        return self
+
+    def refused_with(self, *parts: str) -> None:
+        assert not self.went_on, self.said
+        assert "this environment is not started, because it has no working guard: " in self.said
+        for part in parts:
+            assert part in self.said
+
+
+@pytest.fixture(scope="session")
+def new_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("image")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder / "bin/python3"
+
+
+@pytest.fixture
+def container(tmp_path: Path, new_python: Path) -> Container:
+    subprocess.run([new_python, "-m", "pip", "uninstall", "-q", "-y", "mwaa-bluegreen"], check=True, capture_output=True)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "airflow_is_there/airflow").mkdir(parents=True)
+    (tmp_path / "airflow_is_there/airflow/__init__.py").touch()
+    (tmp_path / "airflow_is_there/airflow/policies.py").write_text(POLICIES)
+    return Container(tmp_path, new_python)
+
+
+def changed(wheel: Path, folder: Path, change: Callable[[str, str], str | None]) -> None:
+    """The wheel with other files; None leaves one out. pip checks no hashes of what it installs."""
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(folder / wheel.name, "w") as target:
+        for name in source.namelist():
+            content = change(name, source.read(name).decode())
+            if content is not None:
+                target.writestr(name, content)
+
+
+def put(wheel: Path, folder: Path) -> None:
+    (folder / wheel.name).write_bytes(wheel.read_bytes())
+
+
+def test_with_the_wheel_in_the_plugins_airflow_starts_without_a_network(container: Container, wheel: Path) -> None:
+    put(wheel, container.plugins)
+    container.start()
+    assert container.went_on, container.said
+    assert "bluegreen: the guard of mwaa-bluegreen 0.1.0 is in place" in container.said
+
+
+def test_what_follows_is_executed_as_before(container: Container, wheel: Path) -> None:
+    put(wheel, container.plugins)
+    own = container.home / "own.sh"
+    own.write_text(SCRIPT.read_text() + "\nfalse\necho the user was here\nexit 0\n")
+    container.start(own)
+    assert container.went_on, container.said
+    assert "the user was here" in container.said
+
+
+def test_a_wheel_elsewhere_can_be_named(container: Container, wheel: Path) -> None:
+    assert container.start(MWAA_BLUEGREEN_WHEEL=str(wheel)).went_on, container.said
+
+
+def test_a_missing_wheel_is_named_with_the_ways_to_give_it(container: Container) -> None:
+    container.start().refused_with(f"no mwaa_bluegreen-*.whl in {container.plugins}", "MWAA_BLUEGREEN_WHEEL")
+    container.start(MWAA_BLUEGREEN_WHEEL="/nowhere/a.whl").refused_with("/nowhere/a.whl (MWAA_BLUEGREEN_WHEEL) is not there")
+
+
+def test_two_wheels_are_one_too_many(container: Container, wheel: Path) -> None:
+    put(wheel, container.plugins)
+    (container.plugins / wheel.name.replace("0.1.0", "0.0.9")).touch()
+    container.start().refused_with("more than one wheel")
+
+
+def test_a_bucket_or_an_index_that_does_not_answer_starts_nothing(container: Container) -> None:
+    container.start(MWAA_BLUEGREEN_WHEEL="s3://bucket/wheels/a.whl").refused_with("s3://bucket/wheels/a.whl could not be read", "s3:GetObject")
+    container.start(MWAA_BLUEGREEN_WHEEL="mwaa-bluegreen==0.1.0").refused_with("mwaa-bluegreen==0.1.0 could not be installed")
+
+
+def test_a_broken_wheel_starts_nothing(container: Container, wheel: Path) -> None:
+    (container.plugins / wheel.name).write_bytes(wheel.read_bytes()[:2000])
+    container.start().refused_with("could not be installed")
+
+
+def test_a_wheel_for_another_python_starts_nothing(container: Container, wheel: Path) -> None:
+    changed(wheel, container.plugins, lambda name, text: text.replace("Requires-Python: >=3.10", "Requires-Python: >=3.99"))
+    container.start().refused_with("could not be installed", "requires a different Python")
+
+
+def test_an_old_python_is_named(container: Container, wheel: Path) -> None:
+    put(wheel, container.plugins)
+    old = container.home / "old/python3"
+    old.parent.mkdir()
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.18\nexit 1\n')
+    old.chmod(0o755)
+    Container(container.home, old).start().refused_with("Python 3.9.18 is too old")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda name, text: None if name.endswith("entry_points.txt") else text, "no entry point mwaa_bluegreen.policy"),
+        (lambda name, text: None if name == "mwaa_bluegreen/policy.py" else text, "No module named 'mwaa_bluegreen.policy'"),
+        (lambda name, text: "import nothing_of_that_name" if name == "mwaa_bluegreen/policy.py" else text, "nothing_of_that_name"),
+        (lambda name, text: "" if name == "mwaa_bluegreen/policy.py" else text, "has no dag_policy"),
+    ],
+)
+def test_a_package_that_airflow_would_not_find_starts_nothing(
+    container: Container, wheel: Path, change: Callable[[str, str], str | None], said: str
+) -> None:
+    changed(wheel, container.plugins, change)
+    container.start().refused_with("is installed, and Airflow would not find its policy", said)
+
+
+def test_the_wrapper_here_goes_on_after_a_plain_exit(container: Container) -> None:
+    """Or the others would prove nothing."""
+    script = container.home / "plain.sh"
+    script.write_text("exit 1\n")
+    assert container.start(script).went_on
