@@ -8,6 +8,7 @@ class's own `pre_execute`). It asks once more before its `pre_execute` hook, sho
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Generator
 from typing import Any
@@ -83,11 +84,14 @@ def _hand_to_the_triggerer(task: Any, context: Any, jinja_env: Any) -> None:
     arguments = None if _resumes(context["ti"]) else _arguments(task, context)
     if arguments is None:
         return
-    from airflow.exceptions import TaskDeferred
-    from airflow.utils.module_loading import import_string
+    try:
+        from airflow.sdk.exceptions import TaskDeferred
+    except ImportError:
+        from airflow.exceptions import TaskDeferred
 
     given = dict(arguments.trigger_kwargs or {})
-    trigger_class = import_string(arguments.trigger_cls)
+    module, _, name = arguments.trigger_cls.rpartition(".")
+    trigger_class = getattr(importlib.import_module(module), name)
     if hasattr(trigger_class, "render_template_fields"):  # Airflow 3.3 renders those that the task has under the same name
         for name in set(task.template_fields) & given.keys():
             given[name] = task.render_template(given[name], context, jinja_env)

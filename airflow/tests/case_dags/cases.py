@@ -306,9 +306,11 @@ if StartTriggerArgs is not None:
 
     with case("triggerer"):
         begin = work("begin")
-        StartsInTheTriggerer(task_id="root_starts") >> work("after_root_starts")
-        begin >> StartsInTheTriggerer(task_id="starts", trigger_rule="all_done", retries=9, retry_delay=timedelta(seconds=1)) >> work("after_starts")
-        begin >> EndsInTheTriggerer(task_id="ends", trigger_rule="always") >> work("after_ends")
+        # Retries for the same reason as above: these triggers fire at once.
+        again = {"retries": 9, "retry_delay": timedelta(seconds=1)}
+        StartsInTheTriggerer(task_id="root_starts", **again) >> work("after_root_starts")
+        begin >> StartsInTheTriggerer(task_id="starts", trigger_rule="all_done", **again) >> work("after_starts")
+        begin >> EndsInTheTriggerer(task_id="ends", trigger_rule="always", **again) >> work("after_ends")
 
 with case("continuous", schedule="@continuous", max_active_runs=1, is_paused_upon_creation=True):
     work("only")

@@ -352,6 +352,30 @@ def test_what_would_start_in_the_triggerer_is_queued_for_a_worker(bag: Any) -> N
     assert set(found.values()) == {"scheduled"}, found
 
 
+def test_a_worker_hands_it_to_the_triggerer_if_the_run_is_ours(bag: Any, said: None) -> None:
+    dag = bag(CASES).dags.get("triggerer")
+    if dag is None:
+        pytest.skip("Airflow 2.10 has it first")
+    try:
+        from airflow.sdk.exceptions import TaskDeferred
+        from airflow.sdk.execution_time.context import set_current_context
+    except ImportError:
+        from airflow.exceptions import TaskDeferred
+        from airflow.models.taskinstance import set_current_context
+
+    task = dag.get_task("ends").prepare_for_execution()
+    instance = an_instance("execute", task)
+    context: dict[str, Any] = {"ti": instance}
+    with set_current_context(context):
+        with pytest.raises(TaskDeferred) as deferred:
+            task.render_template_fields(context)
+        path, given = deferred.value.trigger.serialize()
+        assert (path.rpartition(".")[2], given["end_from_trigger"]) == ("DateTimeTrigger", True)
+        assert deferred.value.method_name == "came_back"
+        instance.next_method = "came_back"
+        task.render_template_fields(context)  # it has been there
+
+
 # -- callbacks that no task calls ----------------------------------------------------------------------------------------
 
 

@@ -277,7 +277,7 @@ def test_tasks_that_start_or_end_in_the_triggerer_do_so_for_their_owner(blue: Re
     the_flag.write("blue")
     for dag in in_the_triggerer(blue):
         run = blue.trigger(dag)
-        assert blue.finished(dag, run) == "success", blue.tasks(dag, run)
+        assert blue.finished(dag, run) == "success", (blue.tasks(dag, run), blue.task_log(dag, run, "root_starts"))
         assert count(blue, dag, run) == TRIGGERER
         assert "came_back" not in blue.task_log(dag, run, "ends")
 
