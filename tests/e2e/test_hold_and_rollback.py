@@ -192,3 +192,18 @@ def test_twenty_rollbacks_at_once_are_one(pair: Pair) -> None:
     versions = pair.flag().number - 2
     assert outcomes.count("switched") == versions >= 1, outcomes
     assert set(outcomes) <= {"switched", "conflict"}, outcomes
+
+
+@pytest.mark.long(35)
+def test_a_hold_that_was_replaced_before_it_was_told_is_told(pair: Pair) -> None:
+    pair.look_once_a_tick()
+    pair.lose_change_events()
+    for reason in ("first", "second"):
+        assert pair.ask(action="hold", hold_minutes=60, reason=reason, requested_by="ana")["outcome"] == "held"
+    time.sleep(31)
+    pair.tick()
+    told = pair.wait_for_audit("Hold Changed", 2)
+    assert [event["hold"]["reason"] for event in told] == ["first", "second"]
+    assert all(event["who"]["last_modified_user"].endswith("switch-handler") for event in told)
+    pair.tick()
+    assert len(pair.audit("Hold Changed")) == 2

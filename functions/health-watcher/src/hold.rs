@@ -2,18 +2,15 @@
 //! change whose event was lost.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::audit_trail;
 use bluegreen_aws::function::Shell;
+use bluegreen_core::audit::HOLD_IS_NEWS_FOR;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
 use crate::handler::{LISTENER_TIME, Look};
-
-/// Older than this it is no news: a pair that was held before this product remembered what it had told.
-const NEWS_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What this process found told, so that it asks once for each change. A new process asks again.
 static TOLD: Mutex<Option<String>> = Mutex::new(None);
@@ -30,7 +27,7 @@ pub(crate) async fn tell(shell: &Shell, look: &Look, now: Timestamp) -> Result<(
     let mark = stored.mark(now);
     let known = TOLD.lock().is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
     let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_TIME;
-    if known || listener_may_tell || elapsed(stored.newest_news(now), now) > NEWS_FOR {
+    if known || listener_may_tell || elapsed(stored.newest_news(now), now) > HOLD_IS_NEWS_FOR {
         return Ok(());
     }
     let events = audit_trail::catch_up_hold(shell, stored, now).await?;

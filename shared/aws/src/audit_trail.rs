@@ -175,9 +175,17 @@ async fn note_last_active(shell: &Shell, versions: &[Version], audited: Audited)
 /// Sends what is due of the hold, then notes it; answers how many events that were.
 pub async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -> Result<usize, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
-    let (told, author) = tokio::join!(shell.store.hold_told(), shell.store.hold_author());
-    let (told, author) = (told.map_err(unreadable)?, author.map_err(unreadable)?);
-    let due = audit::hold_due(shell.subject(), stored, told.as_deref(), author.as_deref(), now);
+    let (told, kept) = tokio::join!(shell.store.hold_told(), shell.store.hold_history());
+    let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
+    let mut kept: Vec<_> = kept
+        .into_iter()
+        .map(|writing| (writing.stored, writing.author))
+        .collect();
+    // A history that is behind what was seen already.
+    if kept.last().is_none_or(|(newest, _)| newest.written < stored.written) {
+        kept.push((stored.clone(), None));
+    }
+    let due = audit::holds_due(shell.subject(), &kept, told.as_deref(), now);
     if due.is_empty() {
         return Ok(0);
     }
@@ -188,7 +196,7 @@ pub async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -
         .map_err(FunctionError::undelivered("telling of the hold"))?;
     shell
         .store
-        .put_hold_told(stored.mark(now))
+        .put_hold_told(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
         .await
         .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
     Ok(due.len())

@@ -503,12 +503,6 @@ impl ParameterStore {
         Ok(versions)
     }
 
-    /// IAM ARN of who last wrote the hold, while it exists.
-    pub async fn hold_author(&self) -> Result<Option<String>, Failure> {
-        let mut versions = self.hold_history().await?;
-        Ok(versions.pop().and_then(|last| last.author))
-    }
-
     /// Transition records by name; those that are gone or unreadable are left out.
     pub async fn records(&self, records: &[String]) -> Result<BTreeMap<String, TransitionRecord>, Failure> {
         // Repeats of a version name its record again, and GetParameters refuses a name that comes twice.

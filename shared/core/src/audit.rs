@@ -534,6 +534,43 @@ pub fn hold_due(
     due
 }
 
+/// How long a change of the hold is news where nothing tells what was told before.
+pub const HOLD_IS_NEWS_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is to be told of all that the hold parameter held, oldest first: a hold that was replaced before anybody told of it is
+/// told, too, and that its time ran out, if it did before. Each comes with its author.
+#[must_use]
+pub fn holds_due(
+    subject: Subject<'_>,
+    kept: &[(StoredHold, Option<String>)],
+    told: Option<&str>,
+    now: Timestamp,
+) -> Vec<AuditEvent> {
+    let change = told.map(|told| told.split_once(':').map_or(told, |(change, _)| change));
+    let noted = kept.iter().position(|(hold, _)| Some(hold.change.as_str()) == change);
+    // Of another incarnation of the parameter, or forgotten by SSM: its date still tells.
+    let noted_at = change
+        .and_then(|change| change.rsplit_once('-')?.1.parse().ok())
+        .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok());
+    let is_news = |index: usize, hold: &StoredHold| match (noted, noted_at) {
+        (Some(noted), _) => index >= noted,
+        (None, Some(noted_at)) => hold.written > noted_at,
+        (None, None) => index.saturating_add(1) == kept.len() || elapsed(hold.written, now) <= HOLD_IS_NEWS_FOR,
+    };
+    let mut due = Vec::new();
+    for (index, (hold, author)) in kept
+        .iter()
+        .enumerate()
+        .filter(|(index, (hold, _))| is_news(*index, hold))
+    {
+        let replaced = kept.get(index.saturating_add(1)).map(|(next, _)| next.written);
+        let until = replaced.map_or(now, |replaced| replaced.min(now));
+        let told = told.filter(|_| noted == Some(index));
+        due.extend(hold_due(subject, hold, told, author.as_deref(), until));
+    }
+    due
+}
+
 /// The hold parameter was deleted. It has no version any more: the change event's id tells one removal from the next.
 #[must_use]
 pub fn hold_removed(subject: Subject<'_>, event_id: &str, now: Timestamp) -> AuditEvent {

@@ -9,14 +9,14 @@
 
 mod support;
 
-use bluegreen_core::audit::{Audited, Subject, due, is_behind, records_to_prune, transition};
+use bluegreen_core::audit::{Audited, Subject, due, holds_due, is_behind, records_to_prune, transition};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{
     Action, FlagState, GuardName, RecentFailovers, SwitchControl, declared_failover_guards, switch_guards,
 };
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, declared_reason, versions};
 use bluegreen_core::health::{AlarmState, CauseKind, Verdict};
-use bluegreen_core::hold::{Hold, HoldState};
+use bluegreen_core::hold::{Hold, HoldState, StoredHold};
 use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode, Policy};
 use bluegreen_core::switch::{Outcome, Switched, Switching};
@@ -773,6 +773,65 @@ fn a_note_is_read_back_and_a_bare_number_is_of_the_flag_that_stood_when_it_was_w
     for garbage in ["", "v", "v13", "v13-", "v13-noon", "-1", "v-1-5", "thirteen"] {
         assert_eq!(Audited::read(garbage, noon()), None, "{garbage}");
     }
+}
+
+#[test]
+fn a_hold_that_was_replaced_before_it_was_told_is_told() {
+    let hold = |version: u64, age: u64, minutes: u64, reason: &str| {
+        let written = ago(age);
+        let stored = StoredHold {
+            value: format!(
+                r#"{{"until":"{}","reason":"{reason}","by":"ana"}}"#,
+                after(written, seconds(60 * minutes))
+            ),
+            change: format!("v{version}-{}", written.as_millisecond()),
+            written,
+        };
+        (stored, Some(format!("arn:{version}")))
+    };
+    // The first ran out before the second came; the second was replaced while it held.
+    let kept = [
+        hold(1, 7200, 10, "first"),
+        hold(2, 3600, 90, "second"),
+        hold(3, 60, 90, "third"),
+    ];
+    let told = |told: Option<&str>| -> Vec<String> {
+        holds_due(SUBJECT, &kept, told, noon())
+            .iter()
+            .map(|event| {
+                let text = |path: &str| {
+                    event
+                        .detail
+                        .pointer(path)
+                        .and_then(|value| value.as_str())
+                        .unwrap_or("-")
+                };
+                format!(
+                    "{} {} {}",
+                    text("/state"),
+                    text("/hold/reason"),
+                    text("/who/last_modified_user")
+                )
+            })
+            .collect()
+    };
+    let all = [
+        "held first arn:1",
+        "ended first -",
+        "held second arn:2",
+        "held third arn:3",
+    ];
+    assert_eq!(told(None), all);
+    let of = |index: usize| kept[index].0.change.clone();
+    assert_eq!(told(Some(&of(0))), all[1..]);
+    assert_eq!(told(Some(&format!("{}:ran-out", of(0)))), all[2..]);
+    assert_eq!(told(Some(&of(1))), all[3..]);
+    assert_eq!(told(Some(&of(2))), [""; 0]);
+    // A note of a hold that was deleted since, or that SSM has forgotten: its date tells.
+    assert_eq!(told(Some(&format!("v9-{}", ago(3600).as_millisecond()))), all[3..]);
+    // Without a note, what is older than a day is no news, but for what stands.
+    let old = [hold(1, 200_000, 10, "first"), hold(2, 190_000, 90, "second")];
+    assert_eq!(holds_due(SUBJECT, &old, None, noon()).len(), 2, "held, and ran out");
 }
 
 #[test]
