@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import Deploy
-from pair import Pair, moment, until
+from pair import Pair, moment, only, until
 
 LISTENER_TIME = 30
 
@@ -207,3 +207,36 @@ def test_a_hold_that_was_replaced_before_it_was_told_is_told(pair: Pair) -> None
     assert all(event["who"]["last_modified_user"].endswith("switch-handler") for event in told)
     pair.tick()
     assert len(pair.audit("Hold Changed")) == 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ({"action": "release", "requested_by": "ana"}, {"detail_type": "Failovers Acknowledged", "by": "ana"}),
+        ({"action": "drill", "mode": "dry"}, {"detail_type": "Drill Finished", "outcome": "succeeded"}),
+        ({"action": "drill", "mode": "probe"}, {"detail_type": "Drill Finished", "mode": "probe"}),
+        ({"action": "drill", "expect": {"active": "green"}}, {"detail_type": "Drill Finished", "outcome": "blocked"}),
+    ],
+    ids=["release", "dry", "probe", "blocked"],
+)
+def test_what_could_not_be_told_is_kept_and_told_by_the_watcher(pair: Pair, request_: dict, told: dict) -> None:
+    kind, fields = told["detail_type"], {name: value for name, value in told.items() if name != "detail_type"}
+    pair.look_once_a_tick()
+    pair.aws.add_fault("server-error", "events", "PutEvents", caller=f"{pair.name}-switch-handler")
+    error = pair.ask_in_vain(**request_)
+    assert error["errorType"] == "AuditUndelivered"
+    assert "the event is kept, and the watcher publishes it" in error["errorMessage"]
+    pair.aws.clear_faults()
+    assert not pair.audit(kind)
+    pair.tick()
+    assert {name: only(pair.wait_for_audit(kind))[name] for name in fields} == fields
+    for _ in range(2):
+        pair.tick()
+    assert len(pair.audit(kind)) == 1, "and then it is forgotten"
+
+
+def test_what_can_be_neither_told_nor_kept_is_said_to_be_lost(pair: Pair) -> None:
+    pair.aws.add_fault("server-error", "events", "PutEvents", caller=f"{pair.name}-switch-handler")
+    pair.aws.add_fault("access-denied", "ssm", "PutParameter", match=f"{pair.root}/unsent")
+    error = pair.ask_in_vain(action="release")
+    assert error["errorType"] == "AuditUndelivered" and "this event is lost" in error["errorMessage"]

@@ -518,6 +518,7 @@ ACKNOWLEDGED, ANSWERED, DRILL, LAST_ACTIVE = "acknowledged", "answered", "drill"
 OWNER = "owner"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
 RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
+UNSENT = "unsent/*"
 LIST_OF_PARTS = ("managed-dags", "managed-dags/")
 READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, MEMORY, OWNER, DRILL, LAST_ACTIVE, MANAGED_DAGS, RECORDS}
 # What each function does with Parameter Store, and not a name more.
@@ -525,16 +526,16 @@ PARAMETER_STORE = {
     "HealthWatcherRole": {
         "ssm:GetParameters": READ | {HOLD_TOLD, PARTS},
         "ssm:GetParameterHistory": {FLAG, HOLD},
-        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
+        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS, "unsent", "unsent/"},
         "ssm:PutParameter": {FLAG, RECORDS, HOLD_TOLD, AUDITED, MEMORY, DRILL, LAST_ACTIVE, MANAGED_DAGS, PARTS},
         "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {RECORDS, MANAGED_DAGS, PARTS},
+        "ssm:DeleteParameter": {RECORDS, MANAGED_DAGS, PARTS, UNSENT},
     },
     "SwitchHandlerRole": {
         "ssm:GetParameters": READ | {ANSWERED, PARTS},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
-        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, ANSWERED, DRILL, RECORDS, MANAGED_DAGS, PARTS},
+        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, ANSWERED, DRILL, RECORDS, MANAGED_DAGS, PARTS, UNSENT},
         "ssm:DescribeParameters": {"*"},
         "ssm:DeleteParameter": {PARTS},
     },
@@ -602,7 +603,7 @@ def test_every_statement_is_named_and_bounded(full: Stack) -> None:
                 assert action in UNBOUNDED, f"{owner} may {action} on everything; bound it, or say here why not"
         for resource in as_list(statement["Resource"]):
             if resource != "*" and "*" in resource:
-                assert resource.endswith(("/transitions/*", "/managed-dags/*")), (owner, resource)
+                assert resource.endswith(("/transitions/*", "/managed-dags/*", "/unsent/*")), (owner, resource)
 
 
 def test_metrics_go_to_our_namespace_only(full: Stack) -> None:

@@ -6,7 +6,7 @@ use bluegreen_aws::answer::FunctionError;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_aws::{audit_trail, clock, switching};
+use bluegreen_aws::{audit_trail, clock, switching, unsent};
 use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, notice};
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
@@ -311,12 +311,19 @@ async fn close(
             None => Ok(()),
         }
     };
+    let unsent = async {
+        if depth == Depth::Thorough && observed.is_some() {
+            unsent::publish(shell).await.map(drop)
+        } else {
+            Ok(())
+        }
+    };
     let conclude = drill::conclude(shell, &look, outcome.as_ref(), invocation);
     let overdue = drill::tell_overdue(shell, &look, now);
     let hold = hold::tell(shell, &look, now);
     let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);
-    let (published, announced, caught_up, drill, overdue, hold, dags) =
-        tokio::join!(publish, announce, catch_up, conclude, overdue, hold, dags);
+    let (published, announced, caught_up, drill, overdue, hold, dags, unsent) =
+        tokio::join!(publish, announce, catch_up, conclude, overdue, hold, dags, unsent);
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
@@ -324,6 +331,7 @@ async fn close(
     caught_up?;
     overdue?;
     hold?;
+    unsent?;
     let drill = drill?;
     let dags = dags?;
     if let FlagState::Unreadable(cause) = look.flag {

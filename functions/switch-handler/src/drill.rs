@@ -124,7 +124,7 @@ pub(crate) async fn drill(
             (DrillOutcome::Failed, "failed")
         };
         let conclusion = ended(&drill, outcome, would.clone(), invocation);
-        drilling::tell(shell, &conclusion).await?;
+        drilling::tell_or_keep(shell, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
         return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
     }
@@ -270,7 +270,7 @@ async fn blocked(
             requested_by: request.requested_by.clone(),
             timings: untouched(invocation.started, hold_minutes),
         };
-        drilling::tell(shell, &conclusion).await?;
+        drilling::tell_or_keep(shell, &conclusion).await?;
     }
     let mut answer = Answer::new("blocked", reason, guards).to_json(flag, invocation);
     if let Some(fields) = answer.as_object_mut() {
@@ -337,7 +337,7 @@ async fn start(
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
                 let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 conclusion.active = active;
-                drilling::tell(shell, &conclusion).await?;
+                drilling::tell_or_keep(shell, &conclusion).await?;
                 DrillOutcome::Blocked
             } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
                 // Nobody can tell yet who won, or this very request did, delivered twice: the tick follows the trace.

@@ -1,9 +1,9 @@
 //! `hold` and `release`: a standing order against automatic failover, and its end.
 
 use bluegreen_aws::answer::FunctionError;
-use bluegreen_aws::clock;
 use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_aws::{clock, unsent};
 use bluegreen_core::audit;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
@@ -133,7 +133,6 @@ pub(crate) async fn release(
             &invocation.request_id,
             invocation.started,
         );
-        let events = [event];
         let seen = standing.newest().filter(|_| before.is_some());
         let is_younger = |seen: &&StoredHold| acknowledged_before.is_some_and(|then| seen.written > then);
         let (seen, left) = match seen {
@@ -152,9 +151,12 @@ pub(crate) async fn release(
                 None => Ok(left),
             }
         };
-        let (left, told) = tokio::join!(end, shell.bus.send(&events));
+        let (left, told) = tokio::join!(
+            end,
+            unsent::send_or_keep(shell, &event, &invocation.request_id, "reporting the acknowledgement")
+        );
         let left = left?;
-        told.map_err(FunctionError::undelivered("reporting the acknowledgement"))?;
+        told?;
         if let Some(left) = left {
             outcome = "conflict";
             reason = format!(

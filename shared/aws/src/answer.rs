@@ -31,7 +31,7 @@ pub enum FunctionError {
         advice: &'static str,
     },
     /// The flag is as it should be, but an audit event, a metric or a message to people was not delivered; it will be
-    /// tried again.
+    /// tried again, unless the cause says that it is lost.
     #[error("failed {doing}: {cause}")]
     AuditUndelivered {
         /// What was being done.

@@ -16,6 +16,7 @@ use crate::answer::FunctionError;
 use crate::clock;
 use crate::function::Shell;
 use crate::parameter_store::ParameterStore;
+use crate::unsent;
 
 /// Tries of deciding a drill's end, and the wait between two: what was just created may not be readable yet.
 const END_TRIES: u32 = 5;
@@ -170,9 +171,29 @@ async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<
     shell.store.put_drill(&closed).await.map_err(closing)
 }
 
+/// Sends the event, then the metric, of a drill that no tick follows: what cannot be published is kept.
+pub async fn tell_or_keep(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    log(shell, conclusion);
+    let event = audit::drill_finished(shell.subject(), conclusion);
+    unsent::send_or_keep(shell, &event, &conclusion.id, "telling how the drill ended").await?;
+    count(shell, conclusion).await;
+    Ok(())
+}
+
 /// Sends the event, then the metric.
 pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
     let subject = shell.subject();
+    log(shell, conclusion);
+    shell
+        .bus
+        .send(&[audit::drill_finished(subject, conclusion)])
+        .await
+        .map_err(FunctionError::undelivered("telling how the drill ended"))?;
+    count(shell, conclusion).await;
+    Ok(())
+}
+
+fn log(shell: &Shell, conclusion: &Conclusion) {
     tracing::info!(
         pair = shell.settings.pair,
         drill = conclusion.id,
@@ -181,16 +202,13 @@ pub async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), Function
         reason = conclusion.reason,
         "drill finished"
     );
-    shell
-        .bus
-        .send(&[audit::drill_finished(subject, conclusion)])
-        .await
-        .map_err(FunctionError::undelivered("telling how the drill ended"))?;
+}
+
+async fn count(shell: &Shell, conclusion: &Conclusion) {
     // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
     // failure is only logged.
     let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
     if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
     }
-    Ok(())
 }

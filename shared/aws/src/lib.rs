@@ -22,6 +22,7 @@ pub mod run_probe;
 
 pub mod switching;
 pub mod telemetry;
+pub mod unsent;
 
 mod airflow_api;
 mod dag_list_storage;

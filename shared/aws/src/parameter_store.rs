@@ -729,6 +729,50 @@ impl ParameterStore {
         Ok(())
     }
 
+    /// Keeps an event that could not be published. One that is kept already is the same request's, delivered twice.
+    pub async fn keep_unsent(&self, key: &str, value: &str) -> Result<(), Failure> {
+        self.may_write()?;
+        let put = self
+            .client
+            .put_parameter()
+            .name(self.names.unsent_event(key))
+            .value(as_value(value.to_owned()))
+            .r#type(ParameterType::String)
+            .overwrite(false);
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if already_exists(&error) => Ok(()),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    /// Events that could not be published, by their keys; some of them, if there are many.
+    pub async fn unsent(&self) -> Result<Vec<(String, String)>, Failure> {
+        let path = self.names.unsent();
+        // A page may be empty and yet not the last one.
+        let mut pages = self.client.get_parameters_by_path().path(&path).into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            for parameter in page.map_err(|error| classify(&error))?.parameters() {
+                let key = parameter
+                    .name()
+                    .and_then(|name| name.strip_prefix(&path)?.strip_prefix('/'));
+                if let (Some(key), Some(value)) = (key, parameter.value()) {
+                    found.push((key.to_owned(), value.to_owned()));
+                }
+            }
+            if found.len() >= NAMES_A_CALL {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes an event that was published.
+    pub async fn delete_unsent(&self, key: &str) -> Result<(), Failure> {
+        self.delete(self.names.unsent_event(key)).await
+    }
+
     /// Removes the record of a version that SSM has forgotten.
     pub async fn delete_record(&self, record: &str) -> Result<(), Failure> {
         self.delete(self.names.transition(record)).await

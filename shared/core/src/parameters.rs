@@ -3,7 +3,7 @@
 use crate::flag::{FlagObservation, label};
 
 /// Last parts of names that are taken.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "hold",
     "hold-told",
     "audited",
@@ -15,6 +15,7 @@ const OURS: [&str; 11] = [
     "owner",
     "managed-dags",
     "transitions",
+    "unsent",
 ];
 
 /// The name of a pair that was given none.
@@ -156,6 +157,16 @@ impl ParameterNames {
     /// The path that holds all transition records.
     pub fn transitions(&self) -> String {
         format!("{}/transitions", self.root)
+    }
+
+    /// The path that holds events which could not be published.
+    pub fn unsent(&self) -> String {
+        format!("{}/unsent", self.root)
+    }
+
+    /// The parameter of one of them.
+    pub fn unsent_event(&self, key: &str) -> String {
+        format!("{}/unsent/{key}", self.root)
     }
 
     /// The parameter of one transition record.

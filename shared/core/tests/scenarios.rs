@@ -9,7 +9,10 @@
 
 mod support;
 
-use bluegreen_core::audit::{Audited, Subject, due, holds_due, is_behind, records_to_prune, transition};
+use bluegreen_core::audit::{
+    AuditEvent, Audited, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind, records_to_prune,
+    transition,
+};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{
     Action, FlagState, GuardName, RecentFailovers, SwitchControl, declared_failover_guards, switch_guards,
@@ -832,6 +835,36 @@ fn a_hold_that_was_replaced_before_it_was_told_is_told() {
     // Without a note, what is older than a day is no news, but for what stands.
     let old = [hold(1, 200_000, 10, "first"), hold(2, 190_000, 90, "second")];
     assert_eq!(holds_due(SUBJECT, &old, None, noon()).len(), 2, "held, and ran out");
+}
+
+#[test]
+fn an_event_of_a_persons_request_is_kept_and_read_back() {
+    let event = failovers_acknowledged(SUBJECT, "ana {{ds}}", Some("seen"), "request-1", noon());
+    let stored = Unsent::to_stored(&event).unwrap();
+    assert_eq!(Unsent::read(&stored), Some(event.clone()));
+    // What is too long gives way in its reason, and fits as it is sent.
+    let long = AuditEvent {
+        detail_type: "Drill Finished",
+        detail: serde_json::json!({"id": "d", "reason": "{{".repeat(3000)}),
+        ..event.clone()
+    };
+    let kept = Unsent::read(&Unsent::to_stored(&long).unwrap()).unwrap();
+    assert_eq!(kept.detail["id"], "d");
+    assert!(kept.detail["reason"].as_str().unwrap().ends_with('…'));
+    // Others are made anew from the flag and its records.
+    let other = AuditEvent {
+        detail_type: "Environment Transition",
+        ..event
+    };
+    assert_eq!(Unsent::to_stored(&other), None);
+    for garbage in [
+        "",
+        "{}",
+        "[]",
+        r#"{"detail_type":"Weather","at":"2026-11-23T12:00:00Z","detail":{}}"#,
+    ] {
+        assert_eq!(Unsent::read(garbage), None, "{garbage}");
+    }
 }
 
 #[test]
