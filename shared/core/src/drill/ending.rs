@@ -75,7 +75,7 @@ impl EndClaim {
 /// Names of a drill's records of ends, in their order, from the name of the record of its way out.
 #[must_use]
 pub fn end_records(way_out: &str) -> Vec<String> {
-    (1..=MAX_ENDS).map(|number| format!("{way_out}-end-{number}")).collect()
+    (1..=MAX_ENDS).map(|number| format!("{way_out}-outcome-end-{number}")).collect()
 }
 
 /// Whose say it is.
@@ -175,7 +175,7 @@ mod tests {
         all.push(stored(End::Stay, "us", 9000));
         assert_eq!(turn(&all, End::Return, "us", at(9100)), Turn::Stays("why".into()));
         assert_eq!(end_records("v13-1").len(), MAX_ENDS);
-        assert_eq!(end_records("v13-1").first().unwrap(), "v13-1-end-1");
+        assert_eq!(end_records("v13-1").first().unwrap(), "v13-1-outcome-end-1");
     }
 
     #[test]
