@@ -51,6 +51,16 @@ def test_an_owner_is_final_once_a_newer_version_takes_effect_after_the_instant(s
     assert Flag(NAME, client=_client(None)).ownership(now + seconds(5)) == Ownership(Owner("blue", 1), is_final=True)
 
 
+def test_the_instant_at_which_a_version_takes_effect_is_not_final(store: Store) -> None:
+    # A failover may be dated back to that very instant, and then the newer version has it.
+    store.put("blue", "made by hand")
+    now = datetime.now(timezone.utc)
+    store.put("green", tail(now, "v2-1"))
+    assert store.flag.ownership(now) == Ownership(Owner("green", 2), is_final=False)
+    store.put("blue", tail(now - seconds(30), "v3-1"))
+    assert Flag(NAME, client=_client(None)).owner(now) == Owner("blue", 3)
+
+
 def test_a_back_dated_failover_owns_the_runs_that_the_dead_side_missed(store: Store) -> None:
     store.put("blue")
     time.sleep(1.2)
@@ -111,6 +121,19 @@ def test_a_flag_made_again_between_the_two_calls_is_not_mixed_with_its_predecess
     assert len(store.slept) == 3
     store.seconds += CACHE_SECONDS + 1
     assert store.flag.owner(written) == Owner("green", 1)
+
+
+def test_the_history_of_a_flag_that_was_made_again_is_read_anew(store: Store) -> None:
+    """Its versions have the same numbers as before."""
+    for value in ("blue", "purple"):
+        written = store.put(value)
+    assert store.flag.owner(written + seconds(61)) == Owner("blue", 1)
+    store.ssm.delete_parameter(Name=NAME)
+    time.sleep(0.01)
+    for value in ("green", "purple"):
+        written = store.put(value)
+    store.seconds += CACHE_SECONDS + 1
+    assert store.flag.owner(written + seconds(61)) == Owner("green", 1)
 
 
 @pytest.mark.parametrize("value", ["Blue", "blue ", "red", "1"])

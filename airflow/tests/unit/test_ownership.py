@@ -52,3 +52,8 @@ def test_an_instant_without_a_time_zone_is_refused() -> None:
 def test_instants_survive_the_way_to_nanoseconds_and_back() -> None:
     for instant in [datetime(2026, 11, 23, 10, 0, 0, 123456, timezone.utc), datetime(1969, 12, 31, 23, tzinfo=timezone.utc)]:
         assert as_datetime(nanoseconds(instant)) == instant
+
+
+def test_a_leap_second_is_read_as_the_second_before_it_as_the_controller_does() -> None:
+    assert read_instant("2016-12-31T23:59:60Z") == read_instant("2016-12-31T23:59:59Z")
+    assert read_instant("2016-12-31T23:59:61Z") is None

@@ -61,6 +61,12 @@ def test_a_wrong_settle_time_is_refused(value: str) -> None:
         settings.read({"environment_color": "blue", "bluegreen_settle_seconds": value}.get)
 
 
+@pytest.mark.parametrize("value", ["0", "86400"])
+def test_the_shortest_and_the_longest_settle_time_are_allowed(value: str) -> None:
+    given = {"environment_color": "blue", "bluegreen_settle_seconds": value}
+    assert settings.read(given.get).settle_seconds == int(value)
+
+
 def test_the_mode_is_all_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MWAA_BLUEGREEN_GUARD", raising=False)
     assert settings.mode({}.get) == "all"

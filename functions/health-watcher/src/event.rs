@@ -77,6 +77,16 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_is_told_by_its_name() {
+        let event = serde_json::json!({
+            "version": "0", "id": "e-1", "detail-type": "CloudWatch Alarm State Change", "source": "aws.cloudwatch",
+            "account": "123456789012", "time": "2026-11-23T10:15:02Z", "region": "us-east-1", "resources": [],
+            "detail": {"alarmName": "orders-late"},
+        });
+        assert_eq!(trigger(&event).id.as_deref(), Some("orders-late"));
+    }
+
+    #[test]
     fn an_unknown_shape_is_a_tick_that_says_so() {
         let folder = format!("{}/../../events", env!("CARGO_MANIFEST_DIR"));
         let mut tried = 0;

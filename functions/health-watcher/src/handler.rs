@@ -567,3 +567,24 @@ async fn catch_up(shell: &Shell, observed: &Observed, now: Timestamp) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_scheduled_tick_in_between_asks_less() {
+        let of = |kind: &str, minute: &str| {
+            let trigger = Trigger {
+                kind: kind.to_owned(),
+                id: None,
+            };
+            first_depth(&trigger, format!("2026-11-23T10:{minute}:02Z").parse().unwrap(), 5)
+        };
+        assert_eq!(of("schedule", "15"), Depth::Thorough);
+        assert_eq!(of("schedule", "16"), Depth::Routine);
+        for kind in ["alarm", "alarm-event", "environment-status", "invoke", "unrecognised"] {
+            assert_eq!(of(kind, "16"), Depth::Thorough, "{kind}");
+        }
+    }
+}

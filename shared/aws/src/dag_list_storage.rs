@@ -115,6 +115,11 @@ mod tests {
             parts.count
         );
         assert_eq!(unpack(&packed.parts, 5000), Some(ids(5000)));
+        assert_eq!(
+            unpack(&packed.parts, 4999),
+            None,
+            "another number of ids than remembered"
+        );
         let other = pack(&ids(4999), LONGEST_INLINE).unwrap();
         assert_ne!(other.remembered.parts.unwrap().name, parts.name);
         let mut mixed = packed.parts.clone();

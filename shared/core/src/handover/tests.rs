@@ -669,3 +669,24 @@ fn of_a_run_in_a_state_that_nobody_knows_nothing_is_claimed() {
         assert_eq!(word(&judged("10:10:00", blue, green)), expected, "{green}");
     }
 }
+
+#[test]
+fn a_run_of_the_windows_first_and_last_instant_is_judged() {
+    let period = Period::around(&history(), 60, at(NOW));
+    for (moved, runs) in [(0_i64, 1), (-1, 0)] {
+        for edge in [period.from, period.to] {
+            let outside = if edge == period.from { moved } else { -moved };
+            let instant = jiff::Timestamp::from_millisecond(edge.as_millisecond() + outside).unwrap();
+            let mut both = Both {
+                blue: told("orders", "10:10:00", EXECUTED),
+                green: told("orders", "10:10:00", SKIPPED),
+            };
+            for colour in Colour::BOTH {
+                let run = &mut both.of_mut(colour).runs[0];
+                (run.tick, run.logical_date, run.started) = (Some(instant), Some(instant), None);
+            }
+            let report = compare(&period, Colour::Green, &both, &history(), at(NOW));
+            assert_eq!(report.counts.runs, runs, "{instant}");
+        }
+    }
+}
