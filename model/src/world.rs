@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bluegreen_core::audit::due;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome};
+use bluegreen_core::drill::{Conclusion, Drill};
 use bluegreen_core::flag::{Origin, versions};
 use bluegreen_core::policy::CLAIM_TIMEOUT;
 use bluegreen_core::switch::Intent;
@@ -109,18 +109,18 @@ impl World {
             "interrupted" => "drill interrupted",
             _ => "drill blocked",
         });
-        let timings = &conclusion.timings;
-        let is_active = conclusion.to.is_some() && conclusion.active == conclusion.to;
-        if conclusion.outcome == DrillOutcome::Interrupted && is_active && timings.switched_at.is_some() {
-            self.stayed.insert(conclusion.id.clone());
-            if conclusion.reason == "kept" {
-                self.saw("kept");
-            }
-        }
         self.told
             .entry(conclusion.id.clone())
             .or_default()
             .insert(conclusion.to_stored());
+    }
+
+    /// It was told that the drilled colour, which is active, stays so.
+    pub(crate) fn stays(&mut self, conclusion: &Conclusion) {
+        self.stayed.insert(conclusion.id.clone());
+        if conclusion.reason == "kept" {
+            self.saw("kept");
+        }
     }
 
     /// What no writer may do, judged by what it saw.

@@ -85,11 +85,14 @@ pub(crate) enum At {
     Recording {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
+        /// Whether it is of a drill whose colour is active, and is to stay so.
+        stays: bool,
     },
     /// About to tell it.
     Telling {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
+        stays: bool,
     },
     /// About to close the drill.
     Closing {
@@ -271,19 +274,20 @@ impl Writer {
                 let history = world.store.history(stale);
                 finish_if_over(&drill, &versions(&history), world)
             }
-            At::Recording { drill, conclusion } => {
-                let name = drill.outcome_record();
-                let created = world.store.create_record(&name, &conclusion.to_stored());
-                if lost {
-                    At::Ended
-                } else if created {
-                    At::Telling { drill, conclusion }
-                } else {
-                    abandoned(world, &name, drill)
-                }
-            }
-            At::Telling { drill, conclusion } => {
+            At::Recording {
+                drill,
+                conclusion,
+                stays,
+            } => record(drill, conclusion, stays, world, lost),
+            At::Telling {
+                drill,
+                conclusion,
+                stays,
+            } => {
                 world.tell(&conclusion);
+                if stays {
+                    world.stays(&conclusion);
+                }
                 if lost {
                     At::Ended
                 } else {
@@ -643,6 +647,23 @@ fn keep(ending: &Ending, world: &World, stale: bool) -> At {
     }
 }
 
+/// The outcome is recorded once, and told by whoever did it.
+fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, world: &mut World, lost: bool) -> At {
+    let name = drill.outcome_record();
+    let created = world.store.create_record(&name, &conclusion.to_stored());
+    if lost {
+        At::Ended
+    } else if created {
+        At::Telling {
+            drill,
+            conclusion,
+            stays,
+        }
+    } else {
+        abandoned(world, &name, drill)
+    }
+}
+
 fn as_recorded(drill: Drill, store: &Store) -> Drill {
     let record = store.records.get(&drill.record());
     match record.and_then(|record| TransitionRecord::from_stored(&record.value).ok()) {
@@ -684,6 +705,8 @@ fn abandoned(world: &World, name: &str, drill: Box<Drill>) -> At {
                 Some(conclusion) => At::Telling {
                     drill,
                     conclusion: Box::new(conclusion),
+                    // Whoever recorded it knew.
+                    stays: false,
                 },
                 None => At::Ended,
             }
@@ -721,6 +744,7 @@ fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason
     At::Recording {
         drill: Box::new(drill.clone()),
         conclusion: Box::new(conclusion),
+        stays: matches!(stage, Stage::Drilling { .. }),
     }
 }
 

@@ -75,7 +75,9 @@ impl EndClaim {
 /// Names of a drill's records of ends, in their order, from the name of the record of its way out.
 #[must_use]
 pub fn end_records(way_out: &str) -> Vec<String> {
-    (1..=MAX_ENDS).map(|number| format!("{way_out}-outcome-end-{number}")).collect()
+    (1..=MAX_ENDS)
+        .map(|number| format!("{way_out}-outcome-end-{number}"))
+        .collect()
 }
 
 /// Whose say it is.
