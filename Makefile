@@ -85,9 +85,10 @@ test-model: ## the protocols in a small world, explored whole by a model checker
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
-test-template: tools ## the template and the events; what the demo prints
+test-template: tools ## the template and the events; what the demo prints; what the bench ends with
 	@$(BIN)/python -m pytest -q tests/template
 	@$(BIN)/python -m pytest -q tests/demo
+	@$(BIN)/python -m pytest -q tests/bench
 
 test-end-to-end: tools debug ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
@@ -146,7 +147,7 @@ gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARG
 	@echo "== cargo deny (licences, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
 
-bench: functions ## cold start, memory, calls, sizes and cost, side by side
+bench: functions ## cold start, memory, calls, connections, sizes and cost, side by side; fails if a target is not met
 	@$(BIN)/python -m bench
 
 clean: ## remove what was built and installed

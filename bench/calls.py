@@ -18,6 +18,7 @@ from typing import Any, Callable
 
 import boto3
 from botocore.config import Config
+from local_aws.middlebox import Middlebox
 from local_aws.process import LocalAws
 from local_aws.stack import Stack
 
@@ -26,9 +27,10 @@ from bench.cold_start import BINARIES, FUNCTIONS, PROJECT
 PAIR = "bench"
 LATENCY_MS = 100
 SERVICES = ("ssm", "airflow", "monitoring", "events")
+ENDPOINTS = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
+# More than the three seconds after which the functions take an idle connection for dead.
+IDLE_SECONDS = 4
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
-TRANSITIONS = "/mwaa/blue-green/transitions"
-FLAG = "/mwaa/blue-green/active-environment"
 DAGS, DRILL_SECONDS = 1000, 60
 SCHEDULED = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
 WAKERS = ("every-minute", "environment-status")
@@ -60,6 +62,9 @@ class BenchStack:
         for rule in WAKERS:
             self.client("events").disable_rule(Name=f"{PAIR}-{rule}")
         self.client("cloudwatch").disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
+        # Where the template puts it for a pair of this name.
+        self.flag = self.variables()["health-watcher"]["FLAG_PARAMETER"]
+        self.transitions = f"{self.flag.rsplit('/', 1)[0]}/transitions"
         self.listened_to(lambda: self.invoke("switch-handler", {"action": "initialize"}))
 
     def client(self, service: str) -> Any:
@@ -87,6 +92,16 @@ class BenchStack:
         if time.gmtime().tm_min == 0:
             time.sleep(61 - time.gmtime().tm_sec)
         return self.invoke("health-watcher", SCHEDULED)
+
+    def calm_calls(self) -> list[Call]:
+        """Calls of a calm tick that is nothing else: the standby of a transition that was just made is checked first."""
+        self.calm_tick()
+        since = self.aws.calls_so_far()
+        self.calm_tick()
+        calls = self.calls("health-watcher", since)
+        if any(call["operation"] == "DescribeParameters" for call in calls):
+            raise BenchError("a tick that should be calm checked the standby's readiness")
+        return calls
 
     def calls(self, function: str, since: int) -> list[Call]:
         return [call for call in self.aws.calls(since) if f"{PAIR}-{function}" in str(call["caller"])]
@@ -138,10 +153,7 @@ def billable(calls: list[Call]) -> dict[str, int]:
 def count(stack: BenchStack) -> dict[str, Any]:
     """One of each, with latency."""
     stack.answer_late(LATENCY_MS)
-    cases: dict[str, list[Call]] = {}
-    since = stack.aws.calls_so_far()
-    stack.calm_tick()
-    cases["healthy tick, calm"] = stack.calls("health-watcher", since)
+    cases: dict[str, list[Call]] = {"healthy tick, calm": stack.calm_calls()}
     # First of all a check of readiness: its score is from then on one of the metrics that are always on.
     interval = stack.variables()["health-watcher"]["READINESS_INTERVAL_MINUTES"]
     stack.configure("health-watcher", READINESS_INTERVAL_MINUTES="1")
@@ -173,10 +185,8 @@ def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
     started: list[Call] = []
     stack.listened_to(lambda: started.extend(stack.calls_of("switch-handler", drill)))
     cases["drill, start (mode switch)"] = started
-    since = stack.aws.calls_so_far()
-    stack.calm_tick()
-    cases["calm tick while a drill is under way"] = stack.calls("health-watcher", since)
-    stack.aws.age_parameter(FLAG, DRILL_SECONDS + 1)
+    cases["calm tick while a drill is under way"] = stack.calm_calls()
+    stack.aws.age_parameter(stack.flag, DRILL_SECONDS + 1)
     returned: list[Call] = []
 
     def due() -> None:
@@ -225,7 +235,11 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
 
 
 def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
-    """The functions' own time without and with latency, by turns."""
+    """The functions' own time without and with latency, by turns.
+
+    One case after the other: a switch changes the standby, and the next scheduled tick then checks its readiness, which is
+    no calm tick. Switches come last, and a tick after each of them, which is not measured, has that check behind it.
+    """
     to = ["blue"]
 
     def switch() -> dict[str, Any]:
@@ -234,27 +248,64 @@ def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
         stack.listened_to(lambda: answers.append(stack.invoke("switch-handler", {"to": to[0]})))
         return answers[0]
 
-    cases: dict[str, tuple[int, Callable[[], dict[str, Any]]]] = {
-        "healthy tick, calm": (1, stack.calm_tick),
-        "healthy tick, publishing": (2, lambda: stack.invoke("health-watcher", {})),
-        "status": (1, lambda: stack.invoke("switch-handler", {"action": "status"})),
-        "manual switch": (3, switch),
+    cases: dict[str, tuple[int, str, Callable[[], dict[str, Any]]]] = {
+        "healthy tick, calm": (1, "health-watcher", stack.calm_tick),
+        "healthy tick, publishing": (2, "health-watcher", lambda: stack.invoke("health-watcher", {})),
+        "status": (1, "switch-handler", lambda: stack.invoke("switch-handler", {"action": "status"})),
+        "manual switch": (3, "switch-handler", switch),
     }
     elapsed: dict[str, dict[int, list[int]]] = {name: {0: [], LATENCY_MS: []} for name in cases}
-    for _ in range(samples):
-        for latency in (0, LATENCY_MS):
-            stack.answer_late(latency)
-            for name, (_, act) in cases.items():
+    stack.answer_late(0)
+    stack.calm_calls()
+    for name, (_, function, act) in cases.items():
+        asked: set[int] = set()
+        for _ in range(samples):
+            for latency in (0, LATENCY_MS):
+                stack.answer_late(latency)
+                since = stack.aws.calls_so_far()
                 elapsed[name][latency].append(act()["elapsed_ms"])
+                asked.add(len(stack.calls(function, since)))
+        if len(asked) > 1:
+            raise BenchError(f"{name}: the samples are not of one kind, for they made {sorted(asked)} calls")
     stack.answer_late(0)
     if to[0] == "green":
         switch()
+    stack.calm_tick()
     return {
         name: {"due_waits": due, "without_ms": elapsed[name][0], "with_ms": elapsed[name][LATENCY_MS],
                "latency_ms": LATENCY_MS,
                "waits": (statistics.median(elapsed[name][LATENCY_MS]) - statistics.median(elapsed[name][0])) / LATENCY_MS}
-        for name, (due, _) in cases.items()
+        for name, (due, _, _) in cases.items()
     }
+
+
+def count_connections(stack: BenchStack) -> dict[str, dict[str, int]]:
+    """New connections, each of them a TCP and a TLS handshake on AWS, of one invocation: the first one of a process, one
+    right after it, and one after a pause in which Lambda would have frozen the process. Idle connections are not trusted."""
+    listening = {"source": "aws.ssm", "detail-type": "Parameter Store Change", "detail": {"name": stack.flag}}
+    cases: dict[str, tuple[str, Callable[[], Any]]] = {
+        "healthy tick, calm": ("health-watcher", stack.calm_tick),
+        "status": ("switch-handler", lambda: stack.invoke("switch-handler", {"action": "status"})),
+        "listener event (none to audit)": ("change-listener", lambda: stack.invoke("change-listener", listening)),
+    }
+    stack.calm_calls()
+    before = stack.variables()
+    counted: dict[str, dict[str, int]] = {}
+    with Middlebox(stack.aws.endpoint) as box:
+        def made(act: Callable[[], Any]) -> int:
+            so_far = box.connections
+            act()
+            return box.connections - so_far
+
+        for name, (function, act) in cases.items():
+            # What is configured anew is a new process.
+            stack.configure(function, **{f"AWS_ENDPOINT_URL_{service}": box.url for service in ENDPOINTS})
+            counted[name] = {"first": made(act), "at_once": made(act)}
+            time.sleep(IDLE_SECONDS)
+            counted[name]["after_idle"] = made(act)
+            client = stack.client("lambda")
+            client.update_function_configuration(FunctionName=f"{PAIR}-{function}", Environment={"Variables": before[function]})
+    return counted
 
 
 def fail_over(stack: BenchStack) -> dict[str, Any]:
@@ -276,7 +327,7 @@ def fail_over(stack: BenchStack) -> dict[str, Any]:
                                and detail["status"] != "running", since=timeline_before)
     calls = stack.calls("health-watcher", calls_before)
     alarms.disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
-    claimed = stack.aws.wait_for("parameter", lambda detail: detail["name"].startswith(f"{TRANSITIONS}/"), since=timeline_before)
+    claimed = stack.aws.wait_for("parameter", lambda detail: detail["name"].startswith(f"{stack.transitions}/"), since=timeline_before)
     record = json.loads(claimed["detail"]["value"])
     last_healthy = datetime.fromisoformat(record["evidence"]["last_known_healthy"]).timestamp()
     stack.aws.put_environment(f"{PAIR}-blue", scheduler="running", health_threshold_seconds=30)

@@ -7,6 +7,12 @@ use jiff::Timestamp;
 use crate::clients::OnDemand;
 use crate::error::classify;
 
+/// Alarms that one request may name.
+pub(crate) const MOST_ALARMS: usize = 100;
+
+/// The states of named alarms.
+pub(crate) type AlarmStates = Answer<Vec<AlarmEvidence>>;
+
 /// Named alarms, at most 100, in one region.
 #[derive(Debug)]
 pub struct NamedAlarms {
@@ -26,6 +32,20 @@ impl NamedAlarms {
     /// Whether there is nothing to ask.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Theirs among the states of more.
+    pub(crate) fn among(&self, states: &AlarmStates) -> AlarmStates {
+        match states {
+            Answer::Known(states) => Answer::Known(
+                self.names
+                    .iter()
+                    .filter_map(|name| states.iter().find(|state| state.name == *name))
+                    .cloned()
+                    .collect(),
+            ),
+            Answer::Unknown(cause) => Answer::Unknown(cause.clone()),
+        }
     }
 
     /// Their states; an alarm that does not exist has none. One billed request, and none where no alarm is named.

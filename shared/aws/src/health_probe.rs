@@ -1,5 +1,7 @@
 //! Gathers the evidence of both environments: every independent question at once, each in its own region.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,15 +11,16 @@ use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::{DateTime, Document};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::health::{
-    AirflowHealth, AlarmEvidence, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
-    HeartbeatEvidence, heartbeat_could_change,
+    AirflowHealth, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence,
+    heartbeat_could_change,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::before;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
-use crate::alarms::NamedAlarms;
+use crate::alarms::{AlarmStates, MOST_ALARMS, NamedAlarms};
 use crate::clients::{Clients, ColourClients, FIRST_TRY, SECOND_TRY, one_try};
 use crate::error::classify;
 
@@ -59,6 +62,8 @@ struct Probe {
     clients: ColourClients,
     settings: EnvironmentSettings,
     alarms: NamedAlarms,
+    /// Those of both colours, where one request can ask for all.
+    alarms_of_both: Option<Arc<NamedAlarms>>,
     /// Which endpoint answered last. Only saves a request; a wrong guess costs one.
     is_airflow_2: AtomicBool,
 }
@@ -66,6 +71,7 @@ struct Probe {
 impl HealthProbe {
     /// Over the clients, for the environments of the settings.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        let of_both = of_both(clients, settings).map(Arc::new);
         Self {
             probes: Both::from_fn(|colour| Probe {
                 clients: clients.colours.of(colour).clone(),
@@ -74,6 +80,7 @@ impl HealthProbe {
                     &clients.colours.of(colour).cloudwatch,
                     &settings.environments.of(colour).alarms,
                 ),
+                alarms_of_both: of_both.clone(),
                 is_airflow_2: AtomicBool::new(false),
             }),
         }
@@ -81,16 +88,28 @@ impl HealthProbe {
 
     /// The evidence of both, gathered at once; what is not there within `limit` is unknown.
     pub async fn both(&self, depth: Depth, limit: Duration, now: Timestamp) -> Both<Evidence> {
+        let together = OnceCell::new();
         let (blue, green) = tokio::join!(
-            self.within(Colour::Blue, depth, limit, now),
-            self.within(Colour::Green, depth, limit, now)
+            self.asked(Colour::Blue, depth, limit, now, Some(&together)),
+            self.asked(Colour::Green, depth, limit, now, Some(&together))
         );
         Both { blue, green }
     }
 
     /// The evidence of one colour, or what `limit` leaves of it: unknown.
     pub async fn within(&self, colour: Colour, depth: Depth, limit: Duration, now: Timestamp) -> Evidence {
-        timeout(limit, self.probes.of(colour).evidence(depth, now))
+        self.asked(colour, depth, limit, now, None).await
+    }
+
+    async fn asked(
+        &self,
+        colour: Colour,
+        depth: Depth,
+        limit: Duration,
+        now: Timestamp,
+        together: Option<&OnceCell<AlarmStates>>,
+    ) -> Evidence {
+        timeout(limit, self.probes.of(colour).evidence(depth, now, together))
             .await
             .unwrap_or_else(|_| {
                 let cause = Cause::new(CauseKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
@@ -104,8 +123,17 @@ impl HealthProbe {
     }
 }
 
+/// The alarms of both colours, if each has some, and if they are in one region and few enough for one request.
+fn of_both(clients: &Clients, settings: &Settings) -> Option<NamedAlarms> {
+    let (here, there) = (&clients.colours.blue.cloudwatch, &clients.colours.green.cloudwatch);
+    let (blue, green) = (&settings.environments.blue.alarms, &settings.environments.green.alarms);
+    let names: BTreeSet<_> = blue.iter().chain(green).cloned().collect();
+    let at_once = Arc::ptr_eq(here, there) && !blue.is_empty() && !green.is_empty() && names.len() <= MOST_ALARMS;
+    at_once.then(|| NamedAlarms::new(here, &Vec::from_iter(names)))
+}
+
 impl Probe {
-    async fn evidence(&self, depth: Depth, now: Timestamp) -> Evidence {
+    async fn evidence(&self, depth: Depth, now: Timestamp, together: Option<&OnceCell<AlarmStates>>) -> Evidence {
         let airflow_and_heartbeat = async {
             let airflow = self.airflow().await;
             let heartbeat = if depth == Depth::Thorough && heartbeat_could_change(&airflow) {
@@ -116,7 +144,7 @@ impl Probe {
             (airflow, heartbeat)
         };
         let (environment, (airflow, heartbeat), alarms) =
-            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms(depth));
+            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms(depth, together));
         Evidence {
             environment,
             airflow,
@@ -281,12 +309,18 @@ impl Probe {
         }
     }
 
-    async fn alarms(&self, depth: Depth) -> Answer<Vec<AlarmEvidence>> {
+    /// `together` is what one look at both has of the alarms that it asks for once: a request is billed, not a name.
+    async fn alarms(&self, depth: Depth, together: Option<&OnceCell<AlarmStates>>) -> AlarmStates {
         // The events of alarms in another region do not reach the watcher: there, only asking tells.
         if depth == Depth::Routine && self.settings.region.is_none() && !self.alarms.is_empty() {
             return Answer::Unknown(Cause::not_asked());
         }
-        self.alarms.states().await
+        match (together, &self.alarms_of_both) {
+            (Some(together), Some(both)) if !self.alarms.is_empty() => {
+                self.alarms.among(together.get_or_init(|| both.states()).await)
+            }
+            _ => self.alarms.states().await,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_core::audit::{AuditEvent, Audited};
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
-use bluegreen_core::health::{Answer, CauseKind, EnvironmentAnswer, Evidence};
+use bluegreen_core::health::{AlarmState, Answer, CauseKind, EnvironmentAnswer, Evidence};
 use bluegreen_core::memory::Field;
 use bluegreen_core::settings::Settings;
 use bluegreen_core::switch::Reply;
@@ -523,6 +523,49 @@ async fn a_named_alarm_that_does_not_exist_is_told_apart() {
         .collect();
     assert_eq!(states, BTreeMap::from([("orders-late", true), ("orders-wrong", false)]));
     assert_eq!(alarms[0].since.map(Timestamp::as_second), Some(1_795_430_000));
+}
+
+#[tokio::test]
+async fn one_request_asks_for_the_alarms_of_both_colours() {
+    let server = MockServer::start().await;
+    let alarm = |name: &str, state: &str| {
+        object(vec![
+            ("AlarmName", Cbor::Text(name.into())),
+            ("StateValue", Cbor::Text(state.into())),
+        ])
+    };
+    let found = vec![alarm("late", "ALARM"), alarm("wrong", "OK"), alarm("of-both", "OK")];
+    let answer = cbor(200, &object(vec![("MetricAlarms", Cbor::Array(found))]));
+    Mock::given(path_regex("/operation/DescribeAlarms$"))
+        .respond_with(answer)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let settings = local::settings(&[
+        ("BLUE_ALARM_NAMES", "late,of-both"),
+        ("GREEN_ALARM_NAMES", "of-both,wrong,missing"),
+    ]);
+    let probe = HealthProbe::new(&Clients::over(&aws(&server).await, &settings), &settings);
+    let evidence = probe.both(Depth::Thorough, Duration::from_secs(3), now()).await;
+    let of = |colour: Colour| {
+        let Answer::Known(alarms) = &evidence.of(colour).alarms else {
+            panic!("{colour}: no answer")
+        };
+        let states = alarms.iter().map(|alarm| (alarm.name.as_str(), alarm.state));
+        states.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(Colour::Blue),
+        [("late", Some(AlarmState::Alarm)), ("of-both", Some(AlarmState::Ok))]
+    );
+    assert_eq!(
+        of(Colour::Green),
+        [
+            ("of-both", Some(AlarmState::Ok)),
+            ("wrong", Some(AlarmState::Ok)),
+            ("missing", None)
+        ]
+    );
 }
 
 // ---- Parameter Store
