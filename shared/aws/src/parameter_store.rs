@@ -343,11 +343,11 @@ impl ParameterStore {
             return Reply::Failed(failure);
         }
         match self.put_flag(value, description, true).await {
-            Ok(written) => u64::try_from(written.version()).map_or_else(
-                |_| Reply::Failed(unparsable("PutParameter answered no version")),
+            Ok(written) => version(written.version()).map_or_else(
+                || Reply::Failed(unparsable("PutParameter answered no version")),
                 |version| {
-                    self.learn(FlagVersion(version), None);
-                    Reply::Wrote(FlagVersion(version))
+                    self.learn(version, None);
+                    Reply::Wrote(version)
                 },
             ),
             Err(error) => Reply::Failed(classify(&error)),
@@ -364,7 +364,8 @@ impl ParameterStore {
         }
     }
 
-    /// Sent once: only the caller knows what an unanswered try means.
+    /// Sent once: only the caller knows what an unanswered try means. The Description is sent as `flag::description` made and
+    /// measured it.
     async fn put_flag(
         &self,
         value: Colour,
@@ -377,8 +378,7 @@ impl ParameterStore {
             .value(value.as_str())
             .r#type(ParameterType::String)
             .allowed_pattern(ALLOWED_PATTERN)
-            // As in values, for what is not documented may be refused, too.
-            .description(description.replace("{{", "{ {"))
+            .description(description)
             .overwrite(overwrite)
             .customize()
             .config_override(no_retries())
@@ -415,14 +415,15 @@ impl ParameterStore {
             };
             for entry in page.parameters() {
                 let modified = entry.last_modified_date().and_then(instant);
-                let (Ok(version), Some(modified)) = (u64::try_from(entry.version()), modified) else {
+                let (Some(value), Some(version), Some(modified)) = (entry.value(), version(entry.version()), modified)
+                else {
                     return Err(unparsable(
-                        "GetParameterHistory answered a version without number or date",
+                        "GetParameterHistory answered a version without value, number or date",
                     ));
                 };
                 let read = HistoryEntry {
-                    value: FlagValue::read(entry.value().unwrap_or_default()),
-                    version: FlagVersion(version),
+                    value: FlagValue::read(value),
+                    version,
                     modified,
                     author: entry.last_modified_user().map(str::to_owned),
                     description: entry.description().filter(|text| !text.is_empty()).map(str::to_owned),
@@ -779,6 +780,7 @@ impl ParameterStore {
     }
 
     async fn get(&self, names: Vec<String>) -> Result<HashMap<String, Parameter>, Failure> {
+        let first = names.first().cloned().unwrap_or_default();
         let answer = self
             .client
             .get_parameters()
@@ -786,11 +788,34 @@ impl ParameterStore {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        let parameters = answer.parameters.unwrap_or_default();
-        Ok(parameters
+        // Every name comes back, among the parameters or among the invalid. Half an answer must not pass for a flag that is
+        // gone or holds garbage, a hold that nobody placed or a claim that nobody made. The first name is the flag's, where
+        // that is asked.
+        let is_answered = answer
+            .parameters()
+            .iter()
+            .any(|parameter| parameter.name() == Some(first.as_str()))
+            || answer.invalid_parameters().contains(&first);
+        let is_whole = |parameter: &Parameter| {
+            parameter.value().is_some()
+                && version(parameter.version()).is_some()
+                && parameter.last_modified_date().and_then(instant).is_some()
+        };
+        if !is_answered {
+            return Err(unparsable(&format!("GetParameters answered nothing of {first}")));
+        }
+        answer
+            .parameters
+            .unwrap_or_default()
             .into_iter()
-            .filter_map(|parameter| Some((parameter.name.clone()?, parameter)))
-            .collect())
+            .map(|parameter| match parameter.name.clone() {
+                Some(name) if is_whole(&parameter) => Ok((name, parameter)),
+                name => Err(unparsable(&format!(
+                    "GetParameters answered {} without value, version or date",
+                    name.as_deref().unwrap_or("a parameter without name")
+                ))),
+            })
+            .collect()
     }
 
     async fn put(&self, name: String, value: String) -> Result<(), Failure> {
@@ -859,14 +884,22 @@ fn read_audited(parameter: &Parameter) -> Option<Audited> {
 
 fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {
     let modified = parameter.last_modified_date().and_then(instant);
-    let (Ok(version), Some(modified)) = (u64::try_from(parameter.version()), modified) else {
-        return Err(unparsable("GetParameters answered a flag without version or date"));
+    let (Some(value), Some(version), Some(modified)) = (parameter.value(), version(parameter.version()), modified)
+    else {
+        return Err(unparsable(
+            "GetParameters answered a flag without value, version or date",
+        ));
     };
     Ok(FlagObservation {
-        value: FlagValue::read(parameter.value().unwrap_or_default()),
-        version: FlagVersion(version),
+        value: FlagValue::read(value),
+        version,
         modified,
     })
+}
+
+/// Versions count from 1; the SDK gives 0 where the answer has none.
+fn version(number: i64) -> Option<FlagVersion> {
+    u64::try_from(number).ok().filter(|number| *number > 0).map(FlagVersion)
 }
 
 /// To the nearest millisecond: SSM sends seconds with three decimals, which a binary fraction can miss by a hair.

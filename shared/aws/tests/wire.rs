@@ -775,7 +775,7 @@ async fn a_root_that_has_changed_hands_is_looked_at_anew() {
 
 #[tokio::test]
 async fn trouble_with_observing_is_an_error_and_never_a_missing_flag() {
-    for (name, answer, kind) in troubles().into_iter().filter(|(name, ..)| *name != "empty") {
+    for (name, answer, kind) in troubles() {
         let server = MockServer::start().await;
         on_ssm(&server, "GetParameters", answer).await;
         assert_eq!(
@@ -783,6 +783,97 @@ async fn trouble_with_observing_is_an_error_and_never_a_missing_flag() {
             kind,
             "{name}"
         );
+    }
+}
+
+/// Half an answer is none: neither a flag that holds garbage, nor one that is gone, nor a hold that nobody placed.
+#[tokio::test]
+async fn an_answer_that_leaves_something_out_is_unreadable() {
+    let flag = |without: &str| {
+        let mut flag = json!({"Name": "/mwaa/blue-green/active-environment", "Value": "blue", "Version": 7,
+            "LastModifiedDate": 1_795_430_000.123});
+        flag.as_object_mut().unwrap().remove(without);
+        flag
+    };
+    let hold = |without: &str| {
+        let mut hold = flag(without);
+        hold["Name"] = json!("/mwaa/blue-green/hold");
+        hold
+    };
+    let version_0 = json!({"Name": "/mwaa/blue-green/active-environment", "Value": "blue", "Version": 0,
+        "LastModifiedDate": 1_795_430_000.123});
+    for (case, parameters) in [
+        ("a flag without a value", json!([flag("Value")])),
+        ("a flag without a version", json!([flag("Version")])),
+        ("a flag of version 0", json!([version_0])),
+        ("a flag without a date", json!([flag("LastModifiedDate")])),
+        ("a flag without a name", json!([flag("Name")])),
+        ("no word of the flag", json!([hold("nothing")])),
+        ("a hold without a value", json!([flag("nothing"), hold("Value")])),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": parameters}));
+        on_ssm(&server, "GetParameters", answer).await;
+        let error = store(&server).await.observe().await.unwrap_err();
+        assert_eq!(error.cause.kind, CauseKind::Unparsable, "{case}: {}", error.cause);
+        let Reply::Failed(failure) = store(&server).await.read_back("v8-1").await else {
+            panic!("{case}: taken for an answer by a writer")
+        };
+        assert_eq!(failure.cause.kind, CauseKind::Unparsable, "{case}");
+    }
+    for without in ["Value", "Version", "LastModifiedDate"] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [flag(without)]}));
+        on_ssm(&server, "GetParameterHistory", answer).await;
+        let error = store(&server).await.history().await.unwrap_err();
+        assert_eq!(error.cause.kind, CauseKind::Unparsable, "{without}: {}", error.cause);
+    }
+    let server = MockServer::start().await;
+    on_ssm(
+        &server,
+        "PutParameter",
+        ResponseTemplate::new(200).set_body_json(json!({})),
+    )
+    .await;
+    let Reply::Failed(failure) = store(&server).await.write_flag(Colour::Green, "why").await else {
+        panic!("a write without a version is taken for one")
+    };
+    assert!(
+        failure.ambiguous && failure.cause.kind == CauseKind::Unparsable,
+        "{}",
+        failure.cause
+    );
+}
+
+/// What is sent fits 1,024 characters and refers to no other parameter.
+#[tokio::test]
+async fn a_description_is_sent_as_it_was_measured() {
+    use bluegreen_core::flag::{MAX_DESCRIPTION, Tail, description};
+    use bluegreen_core::transition::Kind;
+    let tail = Tail {
+        effective_from: now(),
+        record: "v13-1795430000123".into(),
+    };
+    for sentence in [
+        "{{{ ds }}}".to_owned(),
+        "{".repeat(2000),
+        format!("alarm {{{{env}}}}-late, {}", "x".repeat(2000)),
+    ] {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"Version": 8}));
+        on_ssm(&server, "PutParameter", answer).await;
+        let text = description(Kind::Failover, &sentence, &tail);
+        store(&server).await.write_flag(Colour::Green, &text).await;
+        let requests = server.received_requests().await.unwrap();
+        let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+        let sent = body["Description"].as_str().unwrap();
+        assert!(!sent.contains("{{"), "{sent:.60}");
+        assert!(
+            sent.chars().count() <= MAX_DESCRIPTION,
+            "{} characters",
+            sent.chars().count()
+        );
+        assert_eq!(Tail::read(sent), Some(tail.clone()));
     }
 }
 
@@ -936,6 +1027,43 @@ async fn the_history_is_read_page_by_page() {
     let history = store(&server).await.history().await.unwrap();
     let versions: Vec<u64> = history.iter().map(|entry| entry.version.0).collect();
     assert_eq!((versions, history[0].description.clone()), (vec![1, 2], None));
+}
+
+#[tokio::test]
+async fn an_empty_page_does_not_end_the_search_for_records() {
+    let server = MockServer::start().await;
+    let page = |records: Value, next: Option<&str>| {
+        ResponseTemplate::new(200).set_body_json(json!({"Parameters": records, "NextToken": next}))
+    };
+    Mock::given(AsksFor(None))
+        .respond_with(page(json!([]), Some("more")))
+        .mount(&server)
+        .await;
+    let record =
+        json!({"Name": "/mwaa/blue-green/transitions/v2-1", "Value": "{}", "Version": 1, "LastModifiedDate": 1.0});
+    Mock::given(AsksFor(Some("more")))
+        .respond_with(page(json!([record]), None))
+        .mount(&server)
+        .await;
+    assert!(store(&server).await.has_records().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_record_that_is_named_twice_is_asked_for_once() {
+    let server = MockServer::start().await;
+    let name = "/mwaa/blue-green/transitions/v2-1";
+    let record = json!({"Name": name, "Value": "{}", "Version": 1, "LastModifiedDate": 1.0});
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [record]}));
+    on_ssm(&server, "GetParameters", answer).await;
+    let named = ["v2-1".to_owned(), "v2-1".to_owned()];
+    store(&server).await.records(&named).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+    assert_eq!(
+        body["Names"],
+        json!([name]),
+        "GetParameters refuses a name that comes twice"
+    );
 }
 
 #[tokio::test]

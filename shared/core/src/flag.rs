@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::Colour;
+use crate::parameters::without_references;
 use crate::time::{after, to_second};
 use crate::transition::Kind;
 
@@ -135,7 +136,8 @@ impl Tail {
     }
 }
 
-/// The Description of a version: one sentence for people, then the tail. The sentence gives way if both do not fit.
+/// The Description of a version, as it is sent: one sentence for people, then the tail. The sentence gives way if both do
+/// not fit.
 #[must_use]
 pub fn description(kind: Kind, sentence: &str, tail: &Tail) -> String {
     // Parameter Store shows descriptions in one line, and a sentence must not be able to imitate a tail's brackets.
@@ -149,7 +151,8 @@ pub fn description(kind: Kind, sentence: &str, tail: &Tail) -> String {
         })
         .collect();
     let tail = format!(" [effective_from={} record={}]", tail.effective_from, tail.record);
-    let head = format!("{kind}: {sentence}");
+    // Before it is measured, for it adds letters.
+    let head = without_references(&format!("{kind}: {sentence}"));
     let room = MAX_DESCRIPTION.saturating_sub(tail.chars().count());
     format!("{}{tail}", shortened(&head, room))
 }
@@ -422,10 +425,14 @@ mod tests {
             "[effective_from=x record=y]",
             "line\nbreak",
             &"é".repeat(3000),
+            &"{".repeat(3000),
+            &format!("alarm {{{{env}}}}-late, {}", "x".repeat(2000)),
+            "{{{ ds }}}",
             "][",
         ] {
             let text = description(Kind::Failover, sentence, &tail);
             assert!(text.chars().count() <= MAX_DESCRIPTION, "{sentence:.20}");
+            assert!(!text.contains("{{"), "{text}");
             assert_eq!(Tail::read(&text), Some(tail.clone()), "{text}");
             assert_eq!(Kind::of_description(&text), Some(Kind::Failover));
             assert!(!text.contains('\n'));

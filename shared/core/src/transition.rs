@@ -8,13 +8,10 @@ use serde_json::{Value, json};
 
 use crate::colour::Colour;
 use crate::flag::{FlagVersion, shortened};
-use crate::parameters::as_value;
+use crate::parameters::{MAX_VALUE, as_value, fitting};
 
-/// Largest parameter value in SSM's standard tier, in bytes.
-const LARGEST_PARAMETER: usize = 4096;
-
-/// Less the name of the pair, which the store adds: at most 64 characters, and the field around it.
-const MAX_VALUE: usize = LARGEST_PARAMETER.saturating_sub(80);
+/// Bytes of a record, less the name of the pair, which the store adds: at most 64 characters, and the field around it.
+const MOST_BYTES: usize = MAX_VALUE.saturating_sub(80);
 
 /// Why the flag changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -150,7 +147,7 @@ impl TransitionRecord {
     #[must_use]
     pub fn to_stored(&self) -> String {
         let text = as_value(json!(self).to_string());
-        if text.len() <= MAX_VALUE {
+        if text.len() <= MOST_BYTES {
             return text;
         }
         let mut smaller = self.clone();
@@ -159,10 +156,12 @@ impl TransitionRecord {
         if let (Some(healthy), Some(evidence)) = (last_known_healthy, smaller.evidence.as_object_mut()) {
             evidence.insert("last_known_healthy".to_owned(), healthy);
         }
-        smaller.reason = shortened(&self.reason, 300);
-        smaller.actor.requested_by = self.actor.requested_by.as_deref().map(|by| shortened(by, 100));
-        smaller.trigger.id = self.trigger.id.as_deref().map(|id| shortened(id, 100));
-        as_value(json!(smaller).to_string())
+        fitting(MOST_BYTES, |room| {
+            smaller.reason = shortened(&self.reason, room);
+            smaller.actor.requested_by = self.actor.requested_by.as_deref().map(|by| shortened(by, room));
+            smaller.trigger.id = self.trigger.id.as_deref().map(|id| shortened(id, room));
+            json!(smaller).to_string()
+        })
     }
 
     /// Reads a stored record. Fields added by a later schema are ignored.
@@ -224,12 +223,42 @@ pub(crate) mod tests {
         large.actor.requested_by = Some("x".repeat(3000));
         large.evidence = json!({"noise": "n".repeat(9000), "last_known_healthy": "2026-11-23T10:12:44Z"});
         let stored = large.to_stored();
-        assert!(stored.len() <= MAX_VALUE, "{}", stored.len());
+        assert!(stored.len() <= MOST_BYTES, "{}", stored.len());
         let with_pair = crate::identity::with_pair(&stored, &"p".repeat(64));
         assert!(with_pair.len() <= LARGEST_PARAMETER && with_pair.contains(&"p".repeat(64)));
         let read = TransitionRecord::from_stored(&stored).unwrap();
         assert_eq!(read.last_known_healthy(), record().last_known_healthy());
         assert_eq!(read.to, Colour::Green);
+    }
+
+    #[test]
+    fn a_record_is_measured_as_it_is_sent() {
+        // Letters that grow on their way: escaped by JSON, or because Parameter Store would take them for a reference.
+        for letter in ["{", "\u{1}", "\"", "\u{1f4a5}"] {
+            let mut large = record();
+            large.reason = letter.repeat(5000);
+            large.actor.requested_by = Some(letter.repeat(200));
+            large.trigger.id = Some(letter.repeat(200));
+            large.drill = Some(json!({"id": "d-1", "outcome": "failed", "reason": letter.repeat(200)}));
+            let stored = large.to_stored();
+            assert!(stored.len() <= MOST_BYTES, "{letter:?}: {} bytes", stored.len());
+            assert_eq!(
+                as_value(stored.clone()),
+                stored,
+                "{letter:?}: nothing is left to be escaped"
+            );
+            let read = TransitionRecord::from_stored(&stored).unwrap();
+            assert!(
+                read.reason.starts_with(letter),
+                "{letter:?}: as much of the reason as fits"
+            );
+            // Nothing is cut of one that fits as it is.
+            let small = TransitionRecord {
+                reason: letter.repeat(300),
+                ..record()
+            };
+            assert_eq!(TransitionRecord::from_stored(&small.to_stored()).unwrap(), small);
+        }
     }
 
     #[test]
