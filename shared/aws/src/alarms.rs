@@ -1,5 +1,7 @@
 //! CloudWatch DescribeAlarms on alarms that people named.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use bluegreen_core::health::{AlarmEvidence, AlarmState, Answer};
 use jiff::Timestamp;
@@ -53,44 +55,66 @@ impl NamedAlarms {
         if self.is_empty() {
             return Answer::Known(Vec::new());
         }
-        let request = self
+        let mut pages = self
             .cloudwatch
             .describe_alarms()
             .set_alarm_names(Some(self.names.clone()))
             .alarm_types(AlarmType::MetricAlarm)
             .alarm_types(AlarmType::CompositeAlarm)
-            .max_records(100);
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => return Answer::Unknown(classify(&error).cause),
-        };
-        let metric_alarms = answer.metric_alarms().iter().map(|alarm| {
-            (
-                alarm.alarm_name(),
-                alarm.state_value(),
-                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-            )
-        });
-        let composite_alarms = answer.composite_alarms().iter().map(|alarm| {
-            (
-                alarm.alarm_name(),
-                alarm.state_value(),
-                alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
-            )
-        });
-        let found: Vec<_> = metric_alarms.chain(composite_alarms).collect();
+            .max_records(100)
+            .into_paginator()
+            .send();
+        let mut found: BTreeMap<String, (Option<StateValue>, Option<Timestamp>)> = BTreeMap::new();
+        let mut gap = None;
+        // One page, unless CloudWatch thinks otherwise.
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    gap = Some(classify(&error).cause);
+                    break;
+                }
+            };
+            let metric_alarms = page.metric_alarms().iter().map(|alarm| {
+                (
+                    alarm.alarm_name(),
+                    alarm.state_value(),
+                    alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+                )
+            });
+            let composite_alarms = page.composite_alarms().iter().map(|alarm| {
+                (
+                    alarm.alarm_name(),
+                    alarm.state_value(),
+                    alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+                )
+            });
+            for (name, state, since) in metric_alarms.chain(composite_alarms) {
+                let since = since.and_then(|since| Timestamp::from_millisecond(since.to_millis().ok()?).ok());
+                if let Some(name) = name {
+                    found.insert(name.to_owned(), (state.cloned(), since));
+                }
+            }
+        }
+        // One that rings is known to ring, whatever was not answered beside it.
+        if let Some(cause) = &gap
+            && !found.values().any(|(state, _)| *state == Some(StateValue::Alarm))
+        {
+            return Answer::Unknown(cause.clone());
+        }
+        let unseen = gap.map(|_| AlarmState::InsufficientData);
         let evidence = self.names.iter().map(|name| {
-            let alarm = found.iter().find(|(found, _, _)| *found == Some(name.as_str()));
+            let alarm = found.get(name);
             AlarmEvidence {
                 name: name.clone(),
-                state: alarm.map(|(_, state, _)| match state {
-                    Some(StateValue::Ok) => AlarmState::Ok,
-                    Some(StateValue::Alarm) => AlarmState::Alarm,
-                    _ => AlarmState::InsufficientData,
+                state: alarm.map_or(unseen, |(state, _)| {
+                    Some(match state {
+                        Some(StateValue::Ok) => AlarmState::Ok,
+                        Some(StateValue::Alarm) => AlarmState::Alarm,
+                        _ => AlarmState::InsufficientData,
+                    })
                 }),
-                since: alarm
-                    .and_then(|(_, _, since)| since.as_ref())
-                    .and_then(|since| Timestamp::from_millisecond(since.to_millis().ok()?).ok()),
+                since: alarm.and_then(|(_, since)| *since),
             }
         });
         Answer::Known(evidence.collect())

@@ -6,6 +6,7 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bluegreen_core::flag::shortened;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::switch::Failure;
 
@@ -36,6 +37,9 @@ const CREDENTIALS: [&str; 3] = [
     "InvalidClientTokenId",
 ];
 
+/// Characters kept of a service's own words; more than AWS ever says, less than a gateway's page of HTML.
+pub(crate) const LONGEST_MESSAGE: usize = 1000;
+
 /// Classes any SDK error.
 pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
@@ -44,7 +48,8 @@ where
     let failure = |kind, ambiguous, passing| Failure {
         ambiguous,
         passing,
-        cause: Cause::new(kind, message_of(error)),
+        // Quoted wherever a decision is told, several times in one event, which EventBridge takes up to 256 KB.
+        cause: Cause::new(kind, shortened(&message_of(error), LONGEST_MESSAGE)),
     };
     match error {
         SdkError::ConstructionFailure(_) => failure(CauseKind::Rejected, false, false),

@@ -1,6 +1,7 @@
 //! Gathers the evidence of both environments: every independent question at once, each in its own region.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use aws_sdk_mwaa::operation::invoke_rest_api::InvokeRestApiError;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::{DateTime, Document};
 use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::flag::shortened;
 use bluegreen_core::health::{
     AirflowHealth, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence,
     heartbeat_could_change,
@@ -18,11 +20,11 @@ use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::before;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::alarms::{AlarmStates, MOST_ALARMS, NamedAlarms};
 use crate::clients::{Clients, ColourClients, FIRST_TRY, SECOND_TRY, one_try};
-use crate::error::classify;
+use crate::error::{LONGEST_MESSAGE, classify};
 
 /// How far back a heartbeat is looked for minute by minute, and the period in seconds.
 const RECENT: Duration = Duration::from_secs(3 * 60 * 60);
@@ -32,6 +34,11 @@ const RECENT_PERIOD: i32 = 60;
 /// one is still known to have lived. The coarser period, in seconds, only dates what is hours old.
 const LOOK_BACK: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 const LOOK_BACK_PERIOD: i32 = 300;
+
+/// The part of a look's time, as a divisor, after which a silent Airflow is not waited for: CloudWatch is asked beside it.
+/// InvokeRestApi may hang for nearly all of a look, and what CloudWatch knows must fit, too. An Airflow that is well
+/// answers long before, so that a calm look still asks nothing that is billed.
+const IMPATIENCE: u32 = 4;
 
 /// The health endpoint of Airflow 3 (MWAA puts /api/v2 before it).
 const HEALTH_AIRFLOW_3: &str = "/monitor/health";
@@ -64,6 +71,8 @@ struct Probe {
     alarms: NamedAlarms,
     /// Those of both colours, where one request can ask for all.
     alarms_of_both: Option<Arc<NamedAlarms>>,
+    /// A datapoint as young as this proves life; silence for longer must be proven.
+    failure_window: Duration,
     /// Which endpoint answered last. Only saves a request; a wrong guess costs one.
     is_airflow_2: AtomicBool,
 }
@@ -81,6 +90,7 @@ impl HealthProbe {
                     &settings.environments.of(colour).alarms,
                 ),
                 alarms_of_both: of_both.clone(),
+                failure_window: settings.policy.failure_window,
                 is_airflow_2: AtomicBool::new(false),
             }),
         }
@@ -96,7 +106,7 @@ impl HealthProbe {
         Both { blue, green }
     }
 
-    /// The evidence of one colour, or what `limit` leaves of it: unknown.
+    /// The evidence of one colour. Each answer is kept as it comes; only what is not there within `limit` is unknown.
     pub async fn within(&self, colour: Colour, depth: Depth, limit: Duration, now: Timestamp) -> Evidence {
         self.asked(colour, depth, limit, now, None).await
     }
@@ -109,17 +119,7 @@ impl HealthProbe {
         now: Timestamp,
         together: Option<&OnceCell<AlarmStates>>,
     ) -> Evidence {
-        timeout(limit, self.probes.of(colour).evidence(depth, now, together))
-            .await
-            .unwrap_or_else(|_| {
-                let cause = Cause::new(CauseKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
-                Evidence {
-                    environment: EnvironmentAnswer::Unknown(cause.clone()),
-                    airflow: Answer::Unknown(cause.clone()),
-                    heartbeat: Answer::Unknown(cause.clone()),
-                    alarms: Answer::Unknown(cause),
-                }
-            })
+        self.probes.of(colour).evidence(depth, limit, now, together).await
     }
 }
 
@@ -133,18 +133,62 @@ fn of_both(clients: &Clients, settings: &Settings) -> Option<NamedAlarms> {
 }
 
 impl Probe {
-    async fn evidence(&self, depth: Depth, now: Timestamp, together: Option<&OnceCell<AlarmStates>>) -> Evidence {
-        let airflow_and_heartbeat = async {
-            let airflow = self.airflow().await;
-            let heartbeat = if depth == Depth::Thorough && heartbeat_could_change(&airflow) {
-                self.heartbeat(now).await
-            } else {
-                Answer::Unknown(Cause::not_asked())
-            };
-            (airflow, heartbeat)
+    async fn evidence(
+        &self,
+        depth: Depth,
+        limit: Duration,
+        now: Timestamp,
+        together: Option<&OnceCell<AlarmStates>>,
+    ) -> Evidence {
+        let asked = Instant::now();
+        let until = asked.checked_add(limit).unwrap_or(asked);
+        let late = || Cause::new(CauseKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+        let environment = async {
+            timeout_at(until, self.environment())
+                .await
+                .unwrap_or_else(|_| EnvironmentAnswer::Unknown(late()))
         };
-        let (environment, (airflow, heartbeat), alarms) =
-            tokio::join!(self.environment(), airflow_and_heartbeat, self.alarms(depth, together));
+        let airflow = async {
+            timeout_at(until, self.airflow())
+                .await
+                .unwrap_or_else(|_| Answer::Unknown(late()))
+        };
+        let heartbeat = async {
+            timeout_at(until, self.heartbeat(now))
+                .await
+                .unwrap_or_else(|_| Answer::Unknown(late()))
+        };
+        let airflow_and_heartbeat = async {
+            let mut airflow = pin!(airflow);
+            let impatient = asked
+                .checked_add(limit.checked_div(IMPATIENCE).unwrap_or_default())
+                .unwrap_or(asked);
+            let early = timeout_at(impatient, airflow.as_mut()).await;
+            match (early, depth) {
+                (Ok(airflow), Depth::Thorough) if heartbeat_could_change(&airflow) => (airflow, heartbeat.await),
+                (Ok(airflow), _) => (airflow, Answer::Unknown(Cause::not_asked())),
+                (Err(_), Depth::Thorough) => {
+                    let mut heartbeat = pin!(heartbeat);
+                    let (airflow, answered) = tokio::select! {
+                        airflow = airflow.as_mut() => (airflow, None),
+                        answered = heartbeat.as_mut() => (airflow.await, Some(answered)),
+                    };
+                    match answered {
+                        // A metric that is only late must not speak against an Airflow that is only slow.
+                        _ if !heartbeat_could_change(&airflow) => (airflow, Answer::Unknown(Cause::not_asked())),
+                        Some(answered) => (airflow, answered),
+                        None => (airflow, heartbeat.await),
+                    }
+                }
+                (Err(_), Depth::Routine) => (airflow.await, Answer::Unknown(Cause::not_asked())),
+            }
+        };
+        let alarms = async {
+            timeout_at(until, self.alarms(depth, together))
+                .await
+                .unwrap_or_else(|_| Answer::Unknown(late()))
+        };
+        let (environment, (airflow, heartbeat), alarms) = tokio::join!(environment, airflow_and_heartbeat, alarms);
         Evidence {
             environment,
             airflow,
@@ -274,39 +318,50 @@ impl Probe {
             .scan_by(ScanBy::TimestampDescending)
             .into_paginator()
             .send();
-        let mut is_whole = true;
+        // What an answer without a word of our metric, or of an unknown kind, leaves open.
+        let mut missing = Some("GetMetricData answered nothing of the heartbeat".to_owned());
+        let mut newest: Option<Timestamp> = None;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
+                Err(error) if newest.is_some_and(|newest| newest >= self.proves_life(now)) => {
+                    tracing::debug!(error = %classify(&error).cause, "the rest of the heartbeat was not answered");
+                    break;
+                }
                 Err(error) => return Answer::Unknown(classify(&error).cause),
             };
             for result in page.metric_data_results() {
-                match result.status_code() {
-                    Some(StatusCode::Complete) | None => is_whole = true,
-                    Some(StatusCode::PartialData) => is_whole = false,
-                    Some(other) => {
-                        let message = format!("GetMetricData answered {other}");
-                        return Answer::Unknown(Cause::new(CauseKind::Unavailable, message));
-                    }
-                }
+                missing = match result.status_code() {
+                    Some(StatusCode::Complete) | None => None,
+                    Some(StatusCode::PartialData) => Some("GetMetricData answered only a part".to_owned()),
+                    Some(other) => Some(format!("GetMetricData answered {other}")),
+                };
+                newest = result
+                    .timestamps()
+                    .iter()
+                    .zip(result.values())
+                    .filter(|(_, value)| **value >= 1.0)
+                    .filter_map(|(at, _)| Timestamp::from_millisecond(at.to_millis().ok()?).ok())
+                    .chain(newest)
+                    .max();
             }
-            let newest = page
-                .metric_data_results()
-                .iter()
-                .flat_map(|result| result.timestamps().iter().zip(result.values()))
-                .filter(|(_, value)| **value >= 1.0)
-                .filter_map(|(at, _)| Timestamp::from_millisecond(at.to_millis().ok()?).ok())
-                .max();
             // Newest first: what a later page holds is older.
-            if newest.is_some() {
-                return Answer::Known(HeartbeatEvidence { last_seen: newest });
+            if missing.is_none() && newest.is_some() {
+                break;
             }
         }
-        if is_whole {
-            Answer::Known(HeartbeatEvidence { last_seen: None })
-        } else {
-            Answer::Unknown(Cause::new(CauseKind::Unavailable, "GetMetricData answered only a part"))
+        // Half an answer may prove life, never death: what it leaves out may be the newest.
+        match missing {
+            Some(what) if newest.is_none_or(|newest| newest < self.proves_life(now)) => {
+                Answer::Unknown(Cause::new(CauseKind::Unavailable, what))
+            }
+            _ => Answer::Known(HeartbeatEvidence { last_seen: newest }),
         }
+    }
+
+    /// The earliest datapoint that proves that the scheduler lives now.
+    fn proves_life(&self, now: Timestamp) -> Timestamp {
+        before(now, self.failure_window)
     }
 
     /// `together` is what one look at both has of the alarms that it asks for once: a request is billed, not a name.
@@ -355,7 +410,9 @@ pub(crate) fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> 
         kind,
         format!(
             "Airflow answered {status} at {path}{}",
-            message.map(|m| format!(": {m}")).unwrap_or_default()
+            message
+                .map(|message| format!(": {}", shortened(message, LONGEST_MESSAGE)))
+                .unwrap_or_default()
         ),
     ))
 }
