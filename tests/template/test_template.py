@@ -365,7 +365,7 @@ def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[
 def test_the_stack_keeps_within_its_budget(plain: Stack, full: Stack) -> None:
     """7 alarms at 0.10 dollars and the 5 always-on custom metrics at 0.30 leave 0.30 for requests and logs."""
     alarms = full.of_type("AWS::CloudWatch::Alarm")
-    assert len(plain.of_type("AWS::CloudWatch::Alarm")) == 7
+    assert len(plain.of_type("AWS::CloudWatch::Alarm")) == 8
     assert set(alarms) - set(plain.of_type("AWS::CloudWatch::Alarm")) == {"DrillFailedAlarm", "DrillOverdueAlarm"}
     for name, properties in alarms.items():
         assert int(properties["Period"]) >= 60, f"{name}: a high-resolution alarm costs three times as much"
@@ -410,6 +410,7 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
         ("AWS/Lambda", "Invocations", watcher),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "DeadLetterQueue.QueueName"),
         ("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"),
+        ("MWAA/BlueGreen", "EnvironmentUnknown", "mwaa-blue-green"),
     }
     # A watcher that publishes nothing for a while has found nothing better.
     assert watched.pop(("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"))["TreatMissingData"] == "ignore"

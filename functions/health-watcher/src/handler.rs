@@ -7,17 +7,20 @@ use bluegreen_aws::function::{Invocation, Shell};
 use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching, unsent};
-use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, Topic, notice};
-use bluegreen_core::audit;
+use bluegreen_core::announcement::{
+    Announcement, Notice, Subject as Announced, Topic, notice, notice_after, patience_with, remembered_since,
+};
+use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{
     Action, ControlState, Decision, FlagState, GuardName, RecentFailovers, decide, wants_recent_failovers,
 };
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
-use bluegreen_core::health::{Assessment, Cause, Evidence, Verdict, assess};
+use bluegreen_core::health::{Assessment, Cause, Evidence, Past, Verdict, assess_after, look_back};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
+use bluegreen_core::policy::Policy;
 use bluegreen_core::replay::RecordedTick;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed, whole_milliseconds};
@@ -28,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::drill::{self, UnderWay};
 use crate::event::trigger;
-use crate::{dags, handover, hold, readiness, repair};
+use crate::{dags, handover, hold, past, readiness, repair};
 
 /// What is left of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
@@ -54,6 +57,9 @@ pub(crate) struct Look {
     /// The drill under way, and what it asks for.
     pub(crate) drill: Option<UnderWay>,
     pub(crate) evidence: Both<Evidence>,
+    /// What earlier looks had seen of both environments, and what this one adds to it.
+    before: Both<Option<Past>>,
+    past: Both<Past>,
     pub(crate) at: Timestamp,
     /// When the questions were put: nothing observed is older.
     pub(crate) asked: Timestamp,
@@ -142,8 +148,11 @@ async fn look(shell: &Shell, depth: Depth, missing_since: &mut Option<Timestamp>
     let (observed, evidence) = tokio::join!(shell.store.observe(), shell.health.both(depth, EVIDENCE_TIME, asked));
     let now = clock::now();
     let policy = &shell.settings.policy;
-    let verdicts = evidence.map(|_, evidence| assess(policy, evidence, now));
     let observed = observed.map_err(|failure| failure.cause);
+    let before = past::known(observed.as_ref().ok());
+    let verdicts = evidence.map(|colour, evidence| assess_after(policy, evidence, before.of(colour).as_ref(), now));
+    let past = evidence.map(|colour, evidence| look_back(policy, evidence, before.of(colour).as_ref(), now));
+    past::saw(&past);
     let mut control = control_state(&observed, now);
     repair::learn(shell, &observed, &mut control, missing_since, now).await;
     let mut decision = decide(policy, &control, &verdicts, now);
@@ -169,6 +178,8 @@ async fn look(shell: &Shell, depth: Depth, missing_since: &mut Option<Timestamp>
         history,
         drill: None,
         evidence,
+        before,
+        past,
         at: now,
         asked,
     };
@@ -206,7 +217,7 @@ impl Look {
     /// All that the decision was made of.
     fn recorded(&self, shell: &Shell) -> RecordedTick {
         let policy = &shell.settings.policy;
-        RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at)
+        RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at).after(self.before.clone())
     }
 
     /// Seen, and left to the next tick.
@@ -229,6 +240,18 @@ impl Look {
         self.present()?.value.colour()
     }
 
+    /// The active environment, if nobody can vouch for it, and for how long that may be so before a person is told.
+    fn doubt(&self, policy: &Policy) -> Option<(Colour, Duration)> {
+        let active = self.active()?;
+        Some((active, patience_with(policy, self.verdicts.of(active))?))
+    }
+
+    /// What is remembered is about this version of the flag, or about what stands in its place.
+    fn flag_label(&self, observed: &Observed) -> String {
+        self.present()
+            .map_or_else(|| audit::missing_flag(observed.audited), FlagObservation::label)
+    }
+
     /// The flag is as it should be, the active is healthy, and nothing waits to be taken back or finished.
     fn is_calm(&self) -> bool {
         self.active()
@@ -236,7 +259,7 @@ impl Look {
             && self
                 .observed
                 .as_ref()
-                .is_ok_and(|observed| observed.announced.is_none())
+                .is_ok_and(|observed| observed.announced.is_none() && observed.doubt.is_none())
             && self.drill.as_ref().is_none_or(UnderWay::waits)
     }
 }
@@ -289,6 +312,9 @@ async fn close(
     if let Some(active) = look.active() {
         metrics.extend(readiness::metric(shell, standing, active, now));
     }
+    if observed.is_some_and(|observed| is_long_in_doubt(shell, observed, &look, now)) {
+        metrics.push(Metric::environment_unknown(now));
+    }
     if drill::overdue_since(shell, &look, now).is_some() {
         metrics.push(Metric::drill_overdue(now));
     }
@@ -303,6 +329,18 @@ async fn close(
         match observed {
             Some(observed) => announce(shell, observed, &look, fault.as_deref(), now).await,
             None => Ok(()),
+        }
+    };
+    let announce_doubt = async {
+        match observed {
+            Some(observed) => announce_doubt(shell, observed, &look, now).await,
+            None => Ok(()),
+        }
+    };
+    let note = async {
+        // A tick that wrote the flag has enough to do, and the next one notes as much.
+        if let (Some(observed), None) = (observed, &outcome) {
+            past::note(shell, observed, &look.past).await;
         }
     };
     let catch_up = async {
@@ -322,12 +360,23 @@ async fn close(
     let overdue = drill::tell_overdue(shell, &look, now);
     let hold = hold::tell(shell, &look, now);
     let dags = dags::keep(shell, &look, outcome.as_ref(), invocation);
-    let (published, announced, caught_up, drill, overdue, hold, dags, unsent) =
-        tokio::join!(publish, announce, catch_up, conclude, overdue, hold, dags, unsent);
+    let (published, announced, doubt_announced, (), caught_up, drill, overdue, hold, dags, unsent) = tokio::join!(
+        publish,
+        announce,
+        announce_doubt,
+        note,
+        catch_up,
+        conclude,
+        overdue,
+        hold,
+        dags,
+        unsent
+    );
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "metrics were not published");
     }
     announced?;
+    doubt_announced?;
     caught_up?;
     overdue?;
     hold?;
@@ -463,7 +512,17 @@ async fn flag_fault(shell: &Shell, observed: &Observed, look: &Look) -> Option<S
     }
 }
 
-/// Says once what a person should know.
+/// Whether nobody has been able to vouch for the active environment for longer than is to be borne.
+fn is_long_in_doubt(shell: &Shell, observed: &Observed, look: &Look, now: Timestamp) -> bool {
+    let Some((_, patience)) = look.doubt(&shell.settings.policy) else {
+        return false;
+    };
+    let flag = look.flag_label(observed);
+    remembered_since(observed.doubt.as_deref(), Announced::ActiveUnknown, &flag)
+        .is_some_and(|since| elapsed(since, now) >= patience)
+}
+
+/// Says once that a failover is wanted and cannot be made, or that the flag is broken.
 async fn announce(
     shell: &Shell,
     observed: &Observed,
@@ -471,32 +530,96 @@ async fn announce(
     fault: Option<&str>,
     now: Timestamp,
 ) -> Result<(), FunctionError> {
-    let subject = shell.subject();
-    let flag = look
-        .present()
-        .map_or_else(|| audit::missing_flag(observed.audited), FlagObservation::label);
     let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
     let about = match look.active() {
         _ if fault.is_some() => Some(Announced::FlagFault),
         Some(_) if wanted => Some(Announced::FailoverBlocked),
-        Some(active) if look.verdicts.of(active).verdict == Verdict::Unknown => Some(Announced::ActiveUnknown),
         _ => None,
     };
-    // A suspicion neither adds to what was said nor takes it back: a signal that flaps must not page at every turn.
-    if about.is_none()
-        && look
-            .active()
-            .is_some_and(|active| look.verdicts.of(active).verdict == Verdict::Suspect)
-    {
+    // A look that nobody can vouch after neither adds to what was said nor takes it back: a signal that flaps, or a service
+    // that is throttled for a tick, must not page at every turn.
+    let is_in_doubt = look
+        .active()
+        .is_some_and(|active| matches!(look.verdicts.of(active).verdict, Verdict::Suspect | Verdict::Unknown));
+    if about.is_none() && is_in_doubt {
         return Ok(());
     }
+    let flag = look.flag_label(observed);
     let topic = about.map(|subject| Topic {
         subject,
         flag: flag.clone(),
         guards: look.decision.blocked_by(),
     });
-    let remember = |value: Option<Value>| shell.store.remember(&observed.memory, Field::Announced, value);
-    match notice(observed.announced.as_deref(), topic, now) {
+    let stored = observed.announced.as_deref();
+    say_once(
+        shell,
+        observed,
+        Field::Announced,
+        stored,
+        notice(stored, topic, now),
+        |announcement| {
+            let subject = shell.subject();
+            match announcement.topic.subject {
+                Announced::FlagFault => audit::flag_fault(subject, &flag, fault.unwrap_or_default(), now),
+                Announced::FailoverBlocked | Announced::ActiveUnknown => audit::blocked(
+                    subject,
+                    &flag,
+                    look.active(),
+                    announcement.since,
+                    &look.decision,
+                    &json!({"verdicts": look.verdicts}),
+                    now,
+                ),
+            }
+        },
+    )
+    .await
+}
+
+/// Says once that for too long nobody could vouch for the active environment. Remembered apart from the other: what is in
+/// doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
+async fn announce_doubt(shell: &Shell, observed: &Observed, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
+    let stored = observed.doubt.as_deref();
+    let flag = look.flag_label(observed);
+    let Some(active) = look.active() else { return Ok(()) };
+    let verdict = look.verdicts.of(active).verdict;
+    let notice = match look.doubt(&shell.settings.policy) {
+        Some((_, patience)) => {
+            let topic = Topic {
+                subject: Announced::ActiveUnknown,
+                flag: flag.clone(),
+                guards: Vec::new(),
+            };
+            notice_after(stored, Some(topic), patience, now)
+        }
+        None if verdict == Verdict::Unhealthy => Notice::Quiet,
+        None => notice(stored, None, now),
+    };
+    say_once(shell, observed, Field::Doubt, stored, notice, |announcement| {
+        audit::active_unknown(
+            shell.subject(),
+            &flag,
+            announcement.since,
+            (Some(active), verdict),
+            &look.decision,
+            &json!({"verdicts": look.verdicts}),
+            now,
+        )
+    })
+    .await
+}
+
+/// Carries a notice out: what it says, and what it has remembered or forgotten.
+async fn say_once(
+    shell: &Shell,
+    observed: &Observed,
+    field: Field,
+    stored: Option<&str>,
+    notice: Notice,
+    event: impl FnOnce(&Announcement) -> AuditEvent,
+) -> Result<(), FunctionError> {
+    let remember = |value: Option<Value>| shell.store.remember(&observed.memory, field, value);
+    match notice {
         Notice::Quiet => Ok(()),
         Notice::Forget => remember(None)
             .await
@@ -510,34 +633,16 @@ async fn announce(
                 said: false,
                 ..announcement.clone()
             };
-            let is_remembered = observed
-                .announced
-                .as_deref()
+            let is_remembered = stored
                 .is_some_and(|before| serde_json::from_str(before).is_ok_and(|before: Announcement| before == unsaid));
             if !is_remembered {
                 let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
-            let evidence = json!({"verdicts": look.verdicts});
-            let event = match announcement.topic.subject {
-                Announced::FlagFault => audit::flag_fault(subject, &flag, fault.unwrap_or_default(), now),
-                Announced::FailoverBlocked => audit::blocked(
-                    subject,
-                    &flag,
-                    look.active(),
-                    announcement.since,
-                    &look.decision,
-                    &evidence,
-                    now,
-                ),
-                Announced::ActiveUnknown => {
-                    audit::active_unknown(subject, &flag, announcement.since, &look.decision, &evidence, now)
-                }
-            };
             // Said before remembered: a crash in between says it twice, never not at all.
             shell
                 .bus
-                .send(&[event])
+                .send(&[event(&announcement)])
                 .await
                 .map_err(FunctionError::undelivered("announcing what a person should know"))?;
             remember(Some(json!(announcement)))

@@ -6,6 +6,7 @@ mod event;
 mod handler;
 mod handover;
 mod hold;
+mod past;
 mod readiness;
 mod repair;
 

@@ -10,7 +10,7 @@ use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::health::{Assessment, Verdict, assess};
+use bluegreen_core::health::{Assessment, Verdict, assess_after};
 use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
@@ -19,6 +19,8 @@ use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
+
+use crate::past;
 
 /// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
 const CHECK_TIME: Duration = Duration::from_secs(30);
@@ -85,7 +87,10 @@ pub(crate) async fn keep(
     };
     let ((snapshot, history), again) = tokio::join!(shell.readiness.snapshot(&shell.store, time), again);
     let now = clock::now();
-    let again = again.map(|evidence| evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now)));
+    let again = again.map(|evidence| {
+        let before = past::known(Some(observed));
+        evidence.map(|colour, evidence| assess_after(&shell.settings.policy, evidence, before.of(colour).as_ref(), now))
+    });
     let verdicts = again.as_ref().unwrap_or(verdicts);
     let check = judge(&shell.settings, active, verdicts, &snapshot, &history, observed, now);
     tracing::info!(

@@ -9,7 +9,6 @@ use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::health::assess;
 use bluegreen_core::readiness::Readiness;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
 use serde_json::{Value, json};
@@ -44,7 +43,7 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
         let readiness = Readiness::without_standby(what.clone());
         return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
     };
-    let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
     let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, &observed, now);
     let body = readiness.to_json(&snapshot, active);
     let reason = readiness.summary(active.other());

@@ -12,7 +12,6 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Guard, GuardName, hold_guard};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards, outcome_record};
 use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
@@ -58,7 +57,7 @@ pub(crate) async fn drill(
         Second::Newer(newer) => *newer,
     };
     let now = clock::now();
-    let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
     let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
     let Some(flag) = observed.flag.clone() else {
         let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];

@@ -9,7 +9,7 @@ use bluegreen_core::back_dating::{LastHealthy, back_dating};
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, declared_failover_guards, flag_guard};
 use bluegreen_core::flag::{FlagObservation, declared_reason};
-use bluegreen_core::health::{Assessment, Evidence, assess};
+use bluegreen_core::health::{Assessment, Evidence};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::FailoverRequest;
 use bluegreen_core::switch::{Intent, effective_from};
@@ -93,9 +93,7 @@ async fn answer_once(
         .as_deref()
         .and_then(|versions| versions.last().map(|version| version.effective_from));
     let now = clock::now();
-    let verdicts = evidence
-        .clone()
-        .map(|_, evidence: &Evidence| assess(&shell.settings.policy, evidence, now));
+    let verdicts = observed.assess(&shell.settings.policy, evidence, now);
     let seen = Seen {
         flag: &flag,
         observed,

@@ -12,7 +12,6 @@ use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
-use bluegreen_core::health::assess;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Standing;
 use bluegreen_core::time::whole_milliseconds;
@@ -35,7 +34,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         (observed, history) = reading::settled(shell).await?;
     }
     let now = clock::now();
-    let verdicts = evidence.map(|_, evidence| assess(&shell.settings.policy, evidence, now));
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
     let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
     let refusal = observed
         .ownership

@@ -11,7 +11,7 @@ use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::decision::{Guard, GuardName, SwitchControl, person_drill_guard, switch_guards};
 use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
 use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::health::{Evidence, assess};
+use bluegreen_core::health::{Evidence, assess_after};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::switch::{Failure, Intent, Outcome, Switched, Switching};
@@ -229,7 +229,7 @@ async fn guard_and_carry_out(
 ) -> Result<Value, FunctionError> {
     let now = clock::now();
     let policy = &shell.settings.policy;
-    let target = assess(policy, evidence, now);
+    let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
     let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
     let as_expected = guards.iter().all(|guard| guard.passed);
     let under_way = past.under_way(observed.drill.as_deref(), flag);

@@ -10,14 +10,15 @@ use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutpu
 use aws_sdk_ssm::types::{Parameter, ParameterStringFilter, ParameterType};
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::Audited;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagObservation, FlagValue, FlagVersion, HistoryEntry};
-use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::health::{Assessment, Cause, CauseKind, Evidence, Past, assess_after};
 use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
 use bluegreen_core::identity::{Ownership, with_pair};
 use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::parameters::{ParameterNames, as_value};
+use bluegreen_core::policy::Policy;
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
@@ -77,6 +78,10 @@ pub struct Observed {
     pub acknowledged_by_request: Option<String>,
     /// What was announced once. This, like readiness, overdue drill and hand-over, is a field of the memory.
     pub announced: Option<String>,
+    /// Since when nobody can vouch for the active environment, and whether that was announced.
+    pub doubt: Option<String>,
+    /// What earlier looks saw of both environments. What cannot be read counts as none.
+    pub past: Both<Option<Past>>,
     /// The drill under way, or the last one.
     pub drill: Option<String>,
     /// The last check of the standby's readiness.
@@ -93,6 +98,13 @@ pub struct Observed {
     pub memory: Remembered,
     /// Whose root it is.
     pub ownership: Ownership,
+}
+
+impl Observed {
+    /// Judges both environments, with what earlier looks of the watcher saw of them.
+    pub fn assess(&self, policy: &Policy, evidence: &Both<Evidence>, now: Timestamp) -> Both<Assessment> {
+        evidence.map(|colour, evidence| assess_after(policy, evidence, self.past.of(colour).as_ref(), now))
+    }
 }
 
 /// The watcher's memory as one look found it, and what this tick has put into it since.
@@ -247,6 +259,11 @@ impl ParameterStore {
                 Some(value.get("request_id")?.as_str()?.to_owned())
             }),
             announced: memory.text(Field::Announced),
+            doubt: memory.text(Field::Doubt),
+            past: Both::from_fn(|colour| {
+                let past = memory.get(Field::Past)?.get(colour.as_str())?;
+                serde_json::from_value(past.clone()).ok()
+            }),
             drill: found.remove(&self.names.drill()).and_then(|parameter| parameter.value),
             readiness: memory.text(Field::Readiness),
             drill_overdue: memory

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::GuardName;
+use crate::health::{Assessment, Reading, Verdict};
+use crate::policy::Policy;
 use crate::time::elapsed;
 
 /// How long nothing can be said of the active before a person is told: a passing throttle is over by then.
-const BLIND_TIME: Duration = Duration::from_secs(15 * 60);
+pub const BLIND_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// What it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ pub enum Subject {
     FailoverBlocked,
     /// A flag that holds no colour.
     FlagFault,
-    /// Nothing can be said of the active environment.
+    /// Nobody can vouch for the active environment: nothing is known of it, or what is known disagrees.
     ActiveUnknown,
 }
 
@@ -78,6 +80,14 @@ pub fn remembered_since(remembered: Option<&str>, subject: Subject, flag: &str) 
 
 /// Compares what is so now with what was remembered. A memory that cannot be read counts as none: twice beats never.
 pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) -> Notice {
+    let patience = current
+        .as_ref()
+        .map_or(Duration::ZERO, |topic| topic.subject.patience());
+    notice_after(remembered, current, patience, now)
+}
+
+/// The same, for what must last as long as `patience` before it is said.
+pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: Duration, now: Timestamp) -> Notice {
     let before = remembered.and_then(|text| serde_json::from_str::<Announcement>(text).ok());
     let Some(topic) = current else {
         return if remembered.is_some() {
@@ -91,12 +101,29 @@ pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) 
         return Notice::Quiet;
     }
     let since = before.as_ref().map_or(now, |before| before.since);
-    let said = elapsed(since, now) >= topic.subject.patience();
+    let said = elapsed(since, now) >= patience;
     let announcement = Announcement { topic, since, said };
     match (said, before) {
         (true, _) => Notice::Say(announcement),
         (false, Some(_)) => Notice::Quiet,
         (false, None) => Notice::Remember(announcement),
+    }
+}
+
+/// How long nobody may be able to vouch for an environment before a person is told; none if it is vouched for, or known to
+/// have failed.
+///
+/// All of these keep a failover from being made. None may do so for ever in silence: neither a throttle, nor two signals that
+/// disagree because one is stuck or forged, nor planned work behind which nothing can be seen. They share one clock, for what
+/// is unknown in one minute and suspect in the next is no less in doubt.
+#[must_use]
+pub fn patience_with(policy: &Policy, assessment: &Assessment) -> Option<Duration> {
+    let is_ok = |reading: &Reading| matches!(reading, Reading::Ok { .. });
+    match assessment.verdict {
+        Verdict::Healthy | Verdict::Unhealthy => None,
+        Verdict::Suspect | Verdict::Unknown => Some(BLIND_TIME),
+        Verdict::Maintenance if is_ok(&assessment.signals.scheduler) || is_ok(&assessment.signals.heartbeat) => None,
+        Verdict::Maintenance => Some(BLIND_TIME.max(policy.maintenance_grace)),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::decision::{Decision, GuardName};
 use crate::drill::Conclusion;
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, label, sentence_of, shortened};
 use crate::handover::Handover;
+use crate::health::Verdict;
 use crate::hold::{Hold, HoldState, StoredHold};
 use crate::metric::{Metric, MetricUnit};
 use crate::parameters::as_value;
@@ -387,12 +388,13 @@ pub fn blocked(
     }
 }
 
-/// Nothing has been known of the active environment for a while: nobody is watching over it.
+/// For a while nobody could vouch for the active environment, which is of this verdict now: nothing fails over.
 #[must_use]
 pub fn active_unknown(
     subject: Subject<'_>,
     flag: &str,
     since: Timestamp,
+    (active, verdict): (Option<Colour>, Verdict),
     decision: &Decision,
     evidence: &Value,
     now: Timestamp,
@@ -405,6 +407,8 @@ pub fn active_unknown(
             "id": subject.id(&format!("{flag}:unknown:{}", since.as_millisecond())),
             "pair": subject.pair,
             "flag": subject.flag,
+            "active": active,
+            "verdict": verdict,
             "since": since,
             "reason": decision.reason,
             "evidence": evidence,

@@ -54,7 +54,7 @@ impl fmt::Display for Colour {
 }
 
 /// One value for each colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Both<T> {
     /// Blue's.
     pub blue: T,

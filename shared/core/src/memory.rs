@@ -20,10 +20,21 @@ pub enum Field {
     DrillOverdue,
     /// The transition whose hand-over was reported last.
     Handover,
+    /// What earlier looks saw of both environments, as far as it bears on the next verdict.
+    Past,
+    /// Since when nobody can vouch for the active environment, and whether people were told.
+    Doubt,
 }
 
 impl Field {
-    const ALL: [Self; 4] = [Self::Announced, Self::Readiness, Self::DrillOverdue, Self::Handover];
+    const ALL: [Self; 6] = [
+        Self::Announced,
+        Self::Readiness,
+        Self::DrillOverdue,
+        Self::Handover,
+        Self::Past,
+        Self::Doubt,
+    ];
 
     /// Its name in the object.
     #[must_use]
@@ -33,6 +44,8 @@ impl Field {
             Self::Readiness => "readiness",
             Self::DrillOverdue => "drill_overdue",
             Self::Handover => "handover",
+            Self::Past => "past",
+            Self::Doubt => "doubt",
         }
     }
 }

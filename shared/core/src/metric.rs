@@ -93,6 +93,12 @@ impl Metric {
         Self::count("FlagFault", 1.0, None, at)
     }
 
+    /// `EnvironmentUnknown`: for longer than is to be borne nobody can vouch for the active environment; absent otherwise.
+    #[must_use]
+    pub fn environment_unknown(at: Timestamp) -> Self {
+        Self::count("EnvironmentUnknown", 1.0, None, at)
+    }
+
     /// `DrillOutcome`: a drill ended so.
     #[must_use]
     pub fn drill_outcome(outcome: DrillOutcome, at: Timestamp) -> Self {

@@ -279,19 +279,38 @@ fn guard_advice(letter: &mut Letter<'_>, guard: &str, wanted: Option<Colour>) {
 }
 
 fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+    let verdict = detail.word("verdict");
+    let since = detail.time("since");
     letter.heading("WHAT HAPPENED");
-    letter.paragraph(&format!(
-        "Since {} nothing can be said of the active environment. It may be well or dead: while that lasts, nobody is \
-         watching over it, and nothing fails over.",
-        detail.time("since")
-    ));
+    letter.paragraph(&match verdict.as_str() {
+        "suspect" => format!(
+            "Since {since} the active environment is under suspicion: some of its signals are bad, and the others do not \
+             say the same. It may be well or dead: while that lasts, nothing fails over."
+        ),
+        "maintenance" => format!(
+            "Since {since} planned work on the active environment is under way, and nothing says that it still works. It may \
+             be well or dead: while that lasts, nothing fails over."
+        ),
+        _ => format!(
+            "Since {since} nothing can be said of the active environment. It may be well or dead: while that lasts, nobody \
+             is watching over it, and nothing fails over."
+        ),
+    });
     letter.heading("WHY");
     letter.paragraph(&detail.reason());
     letter.heading("WHAT TO DO");
-    letter.bullet(
-        "Look at the environment in the MWAA console. If it is well, the way to it is broken: the watcher's permissions, \
-         its network, or throttling; the reason above names it.",
-    );
+    letter.bullet(match verdict.as_str() {
+        "suspect" => {
+            "Look at the environment in the MWAA console: do its runs go on? If they do, find out why the bad signal is bad. If \
+             they do not, find out why the good one is good: a heartbeat that says more than Airflow itself may be stuck, \
+             or published by somebody else."
+        }
+        "maintenance" => "Look at the environment in the MWAA console: is the update still going on, and is that what you expect?",
+        _ => {
+            "Look at the environment in the MWAA console. If it is well, the way to it is broken: the watcher's permissions, \
+             its network, or throttling; the reason above names it."
+        }
+    });
     letter.step("What the watcher sees:", &Ask::Status);
     letter.bullet(
         "If it is dead, declare it failed; a person need not wait for certainty. It counts from the last moment of which \
@@ -302,7 +321,12 @@ fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
     }
     letter.heading("TO UNDO IT");
     letter.paragraph("Nothing was changed, so there is nothing to undo.");
-    "UNKNOWN whether the active environment works".to_owned()
+    match verdict.as_str() {
+        "suspect" => "SUSPECT for long: does the active environment work?",
+        "maintenance" => "MAINTENANCE for long: does the active environment work?",
+        _ => "UNKNOWN whether the active environment works",
+    }
+    .to_owned()
 }
 
 fn flag_fault(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// With Airflow's API silent, the heartbeat metric alone must be missing this long: metrics can arrive minutes late.
 pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 
+/// How long a status that was read counts as read while it cannot be read again.
+pub const STATUS_STANDS: Duration = Duration::from_secs(15 * 60);
+
 /// A claim older than this was left by a writer that is dead.
 ///
 /// Longer than any function's time-out (the template's longest is 75 s, and a test compares the two), so a writer

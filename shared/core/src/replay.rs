@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::colour::Both;
 use crate::decision::{Action, ControlState, Decision, GuardName, RecentFailovers, decide, wants_recent_failovers};
-use crate::health::{Assessment, Evidence, assess};
+use crate::health::{Assessment, Evidence, Past, assess_after};
 use crate::policy::Policy;
 
 /// The log line's message, and its field that holds the tick.
@@ -29,6 +29,9 @@ pub struct RecordedTick {
     pub control: ControlState,
     /// What was seen of both environments.
     pub evidence: Both<Evidence>,
+    /// What earlier looks had seen of them. A tick recorded by an older watcher has none.
+    #[serde(default)]
+    pub past: Both<Option<Past>>,
     /// What was decided.
     pub decision: RecordedDecision,
 }
@@ -91,8 +94,15 @@ impl RecordedTick {
             policy: policy.clone(),
             control: control.clone(),
             evidence: evidence.clone(),
+            past: Both::default(),
             decision: decision.into(),
         }
+    }
+
+    /// The same, with what earlier looks had seen.
+    #[must_use]
+    pub fn after(self, past: Both<Option<Past>>) -> Self {
+        Self { past, ..self }
     }
 
     /// Reads one line: the bare record, or the watcher's log line with whatever a tool has put before or after it.
@@ -126,7 +136,9 @@ impl RecordedTick {
     /// nobody has recorded.
     #[must_use]
     pub fn replay(&self, policy: &Policy) -> Replayed {
-        let verdicts = self.evidence.map(|_, evidence| assess(policy, evidence, self.at));
+        let verdicts = self
+            .evidence
+            .map(|colour, evidence| assess_after(policy, evidence, self.past.of(colour).as_ref(), self.at));
         let mut control = self.control.clone();
         let mut decision = decide(policy, &control, &verdicts, self.at);
         let assumed_none_recent = wants_recent_failovers(&control, &decision);
@@ -173,7 +185,7 @@ mod tests {
     use crate::colour::Colour;
     use crate::decision::FlagState;
     use crate::flag::{FlagObservation, FlagValue, FlagVersion};
-    use crate::health::{AirflowHealth, Answer, Cause, Environment, EnvironmentAnswer, HeartbeatEvidence};
+    use crate::health::{AirflowHealth, Answer, Cause, Environment, EnvironmentAnswer, HeartbeatEvidence, assess};
     use crate::hold::HoldState;
     use crate::time::before;
 

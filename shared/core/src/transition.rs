@@ -225,7 +225,7 @@ pub(crate) mod tests {
         let stored = large.to_stored();
         assert!(stored.len() <= MOST_BYTES, "{}", stored.len());
         let with_pair = crate::identity::with_pair(&stored, &"p".repeat(64));
-        assert!(with_pair.len() <= LARGEST_PARAMETER && with_pair.contains(&"p".repeat(64)));
+        assert!(with_pair.len() <= MAX_VALUE && with_pair.contains(&"p".repeat(64)));
         let read = TransitionRecord::from_stored(&stored).unwrap();
         assert_eq!(read.last_known_healthy(), record().last_known_healthy());
         assert_eq!(read.to, Colour::Green);

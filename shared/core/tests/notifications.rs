@@ -174,12 +174,28 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         {"name": "maintenance-windows", "severity": "amber", "colour": null, "what": "both have MON:02:00",
          "fix": "give one of them another window"},
     ]);
-    let rest: [(&str, &'static str, Value); 20] = [
+    let rest: [(&str, &'static str, Value); 22] = [
         (
             "unknown",
             "Environment Unknown",
             json!({"id": "orders:/orders/active-environment:v12-1:unknown:1", "since": "2026-11-23T10:00:00Z",
-                   "reason": "nothing can be said of blue: access denied"}),
+                   "active": "blue", "verdict": "unknown", "reason": "nothing can be said of blue: access denied"}),
+        ),
+        (
+            "suspect",
+            "Environment Unknown",
+            json!({"id": "orders:/orders/active-environment:v12-1:unknown:1", "since": "2026-11-23T10:00:00Z",
+                   "active": "blue", "verdict": "suspect",
+                   "reason": "blue is suspect: Airflow says scheduler unhealthy, latest heartbeat 2026-11-23T09:58:00Z; \
+                              heartbeat metric seen at 2026-11-23T10:14:00Z; bad for 1020 s by one signal, but the signals \
+                              disagree"}),
+        ),
+        (
+            "maintenance-for-long",
+            "Environment Unknown",
+            json!({"id": "orders:/orders/active-environment:v12-1:unknown:1", "since": "2026-11-23T10:00:00Z",
+                   "active": "blue", "verdict": "maintenance",
+                   "reason": "blue is in maintenance: environment status UPDATING: planned work"}),
         ),
         (
             "flag-fault-invalid",

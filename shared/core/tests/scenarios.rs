@@ -178,11 +178,6 @@ fn every_status_has_its_class_and_an_unknown_new_status_says_nothing() {
         };
         assert_eq!(tick().blue(seen).decide().action, expected, "{status}");
     }
-    // A status nobody knows does not hide two signals that agree.
-    assert_eq!(
-        tick().blue(dead().status("HIBERNATING")).decide().action,
-        Action::Failover
-    );
 }
 
 // ---- maintenance
@@ -592,6 +587,27 @@ fn a_person_may_declare_what_is_not_known_to_work() {
         assert_eq!(objecting(active, unknown), ["standby-unknown"]);
     }
     assert_eq!(objecting(healthy(), healthy()), ["active-healthy"]);
+}
+
+#[test]
+fn a_flag_that_was_made_again_rests_like_any_transition() {
+    for (age, made_again, blocked_by) in [
+        (10, true, vec![GuardName::Cooldown]),
+        (299, true, vec![GuardName::Cooldown]),
+        (300, true, vec![]),
+        (10, false, vec![]),
+    ] {
+        let mut tick = tick().blue(dead()).flag(FlagState::Present(flag("blue", 1, age)));
+        tick.control.recent = Some(RecentFailovers {
+            unacknowledged: 0,
+            was_made_again: made_again,
+        });
+        assert_eq!(
+            tick.decide().blocked_by(),
+            blocked_by,
+            "made {age} s ago, again: {made_again}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use bluegreen_core::decision::{ControlState, Decision, FlagState, RecentFailover
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{
     AirflowHealth, AlarmEvidence, AlarmState, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer,
-    Evidence, HeartbeatEvidence, assess,
+    Evidence, HeartbeatEvidence, Past, Verdict, assess, assess_after, look_back,
 };
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::policy::Policy;
@@ -154,6 +154,40 @@ impl Seen {
 
     pub fn assessed(&self, policy: &Policy) -> Assessment {
         assess(policy, &self.0, noon())
+    }
+}
+
+/// Looks at one environment in the order they are made, each with what the ones before it saw. `seen` is what a look sees
+/// that comes so many seconds after noon: ages in it count from the look.
+#[derive(Debug, Clone, Default)]
+pub struct Looks {
+    pub policy: Policy,
+    pub past: Option<Past>,
+}
+
+impl Looks {
+    pub fn at(&mut self, second: u64, seen: &Seen) -> Assessment {
+        let shift = seconds(second);
+        let mut evidence = seen.0.clone();
+        if let Answer::Known(health) = &mut evidence.airflow {
+            health.latest_scheduler_heartbeat = health.latest_scheduler_heartbeat.map(|at| after(at, shift));
+        }
+        if let Answer::Known(heartbeat) = &mut evidence.heartbeat {
+            heartbeat.last_seen = heartbeat.last_seen.map(|at| after(at, shift));
+        }
+        if let Answer::Known(alarms) = &mut evidence.alarms {
+            for alarm in alarms {
+                alarm.since = alarm.since.map(|at| after(at, shift));
+            }
+        }
+        let now = after(noon(), shift);
+        let assessment = assess_after(&self.policy, &evidence, self.past.as_ref(), now);
+        self.past = Some(look_back(&self.policy, &evidence, self.past.as_ref(), now));
+        assessment
+    }
+
+    pub fn verdict(&mut self, second: u64, seen: &Seen) -> Verdict {
+        self.at(second, seen).verdict
     }
 }
 
