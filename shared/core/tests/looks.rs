@@ -87,7 +87,7 @@ fn it_vouches_for_nobody_either() {
             "{kind:?}"
         );
         let mut looks = Looks::default();
-        looks.at(0, &healthy());
+        looks.see(0, &healthy());
         assert_eq!(
             looks.verdict(5, &unread),
             Verdict::Unknown,
@@ -128,8 +128,8 @@ fn planned_work_goes_on_while_its_status_cannot_be_read() {
 fn a_failure_that_began_while_it_served_is_one_although_the_status_cannot_be_read() {
     // Dead since 60 s when the status was read last: no planned work has done that.
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
-    looks.at(120, &healthy().scheduler_dead_for(60).metric_last_seen(110));
+    looks.see(0, &healthy());
+    looks.see(120, &healthy().scheduler_dead_for(60).metric_last_seen(110));
     let unread = |age| {
         healthy()
             .status_unknown(CauseKind::Throttled)
@@ -140,7 +140,7 @@ fn a_failure_that_began_while_it_served_is_one_although_the_status_cannot_be_rea
     assert_eq!(looks.verdict(180, &unread(120)), Verdict::Unhealthy);
     let stands = STATUS_STANDS.as_secs();
     for second in (240..120 + stands).step_by(60) {
-        looks.at(second, &unread(second - 60));
+        looks.see(second, &unread(second - 60));
     }
     assert_eq!(looks.verdict(120 + stands, &unread(60 + stands)), Verdict::Unhealthy);
     assert_eq!(
@@ -154,7 +154,7 @@ fn a_failure_that_began_while_it_served_is_one_although_the_status_cannot_be_rea
 fn a_failure_that_may_be_planned_work_is_one_when_it_outlasts_the_grace() {
     let grace = Policy::default().maintenance_grace.as_secs();
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
+    looks.see(0, &healthy());
     let unread = |age| silent(age).status_unknown(CauseKind::AccessDenied);
     for second in (700..grace + 560).step_by(240) {
         assert_eq!(
@@ -185,7 +185,7 @@ fn an_alarm_condemns_by_a_status_that_was_read_since_it_rings_or_just_before() {
         (window + 1, window + 2, Verdict::Unhealthy),
     ] {
         let mut looks = Looks::default();
-        looks.at(0, &healthy());
+        looks.see(0, &healthy());
         assert_eq!(
             looks.verdict(second, &alarm(age)),
             verdict,
@@ -210,7 +210,7 @@ fn a_failure_counts_from_when_the_environment_began_to_serve_again() {
                 ),
             ] {
                 let mut looks = Looks::default();
-                looks.at(0, &seen.clone().status(before));
+                looks.see(0, &seen.clone().status(before));
                 let back = seen.status(status);
                 let case = format!("{status} after {before}, {name}");
                 assert_eq!(looks.verdict(60, &back), Verdict::Suspect, "{case}");
@@ -227,8 +227,8 @@ fn a_failure_counts_from_when_the_environment_began_to_serve_again() {
 #[test]
 fn it_is_told_what_counts_and_when_it_will_be_enough() {
     let mut looks = Looks::default();
-    looks.at(0, &silent(1500).status("UPDATING"));
-    looks.at(60, &silent(1500));
+    looks.see(0, &silent(1500).status("UPDATING"));
+    looks.see(60, &silent(1500));
     let later = looks.at(160, &silent(1600));
     assert!(
         later
@@ -254,17 +254,17 @@ fn an_alarm_of_the_time_of_planned_work_does_not_count_at_once() {
     assert_eq!(looks.verdict(60 + late, &ringing(healthy())), Verdict::Unhealthy);
     // Long after, it counts at once.
     let mut looks = Looks::default();
-    looks.at(0, &healthy().status("UPDATING"));
-    looks.at(60, &healthy());
-    looks.at(60 + late, &healthy());
+    looks.see(0, &healthy().status("UPDATING"));
+    looks.see(60, &healthy());
+    looks.see(60 + late, &healthy());
     assert_eq!(looks.verdict(120 + late, &ringing(healthy())), Verdict::Unhealthy);
 }
 
 #[test]
 fn two_statuses_of_one_class_begin_nothing_anew() {
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
-    looks.at(60, &silent(370).status("UPDATE_FAILED"));
+    looks.see(0, &healthy());
+    looks.see(60, &silent(370).status("UPDATE_FAILED"));
     assert_eq!(looks.verdict(61, &silent(370)), Verdict::Unhealthy);
 }
 
@@ -295,7 +295,7 @@ fn the_first_look_of_all_takes_an_old_failure_for_what_planned_work_left() {
 #[test]
 fn a_watcher_that_was_away_finds_out_within_a_window() {
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
+    looks.see(0, &healthy());
     // An hour without a look, and the scheduler died in it.
     let dead = |age| healthy().scheduler_dead_for(age).metric_last_seen(age + 60);
     assert_eq!(looks.verdict(3600, &dead(1800)), Verdict::Suspect);
@@ -306,10 +306,10 @@ fn a_watcher_that_was_away_finds_out_within_a_window() {
 #[test]
 fn a_failure_that_was_watched_all_the_time_counts_at_once_when_a_hold_ends() {
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
+    looks.see(0, &healthy());
     let dead = |age| healthy().scheduler_dead_for(age).metric_last_seen(age + 60);
     for minute in 2..120 {
-        looks.at(minute * 60, &dead(minute * 60));
+        looks.see(minute * 60, &dead(minute * 60));
     }
     assert_eq!(looks.verdict(7200, &dead(7200)), Verdict::Unhealthy);
 }
@@ -318,7 +318,7 @@ fn a_failure_that_was_watched_all_the_time_counts_at_once_when_a_hold_ends() {
 fn the_past_that_cannot_be_noted_costs_one_window_and_no_more() {
     // Every tick finds the same stored past, of planned work, and each process adds its own looks to it.
     let mut looks = Looks::default();
-    looks.at(0, &silent(600).status("UPDATING"));
+    looks.see(0, &silent(600).status("UPDATING"));
     let stored = looks.past.clone();
     for second in [60, 120, 240] {
         looks.past = Past::younger(looks.past, stored.clone());
@@ -351,7 +351,7 @@ fn a_bad_signal_without_a_date_counts_from_the_first_look_that_saw_it() {
             assert_eq!(looks.verdict(second, &unknown), verdict, "after {second} s");
         }
         // Healthy in between: it begins anew.
-        looks.at(180, &healthy());
+        looks.see(180, &healthy());
         assert_eq!(looks.verdict(240, &unknown), Verdict::Suspect);
         // Not looked at for long: nobody can say that it lasted.
         assert_eq!(looks.verdict(1200, &unknown), Verdict::Suspect);
@@ -461,37 +461,37 @@ fn note(memory: &mut Option<String>, told: &mut Vec<u64>, assessment: &Assessmen
 #[test]
 fn a_calm_pair_notes_nothing_and_a_failure_is_noted_again_and_again() {
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
+    looks.see(0, &healthy());
     let stored = looks.past.clone().unwrap();
     assert!(stored.is_news_to(None));
     for second in [60, 600, 86_400] {
-        looks.at(second, &healthy());
+        looks.see(second, &healthy());
         assert!(
             !looks.past.as_ref().unwrap().is_news_to(Some(&stored)),
             "after {second} s"
         );
     }
-    looks.at(86_460, &healthy().status("UPDATING"));
+    looks.see(86_460, &healthy().status("UPDATING"));
     assert!(looks.past.as_ref().unwrap().is_news_to(Some(&stored)), "another class");
     let mut noted = looks.past.clone().unwrap();
-    let mut notes = 0;
+    let mut count = 0;
     for minute in 0..30 {
-        looks.at(86_520 + minute * 60, &silent(400 + minute * 60).status("UPDATING"));
+        looks.see(86_520 + minute * 60, &silent(400 + minute * 60).status("UPDATING"));
         let past = looks.past.clone().unwrap();
         if past.is_news_to(Some(&noted)) {
             noted = past;
-            notes += 1;
+            count += 1;
         }
     }
-    assert_eq!(notes, 8, "when it begins, and every four minutes");
+    assert_eq!(count, 8, "when it begins, and every four minutes");
 }
 
 #[test]
 fn the_past_is_stored_and_read_back() {
     let mut looks = Looks::default();
-    looks.at(0, &healthy());
-    looks.at(60, &dead().status("UPDATING"));
-    looks.at(120, &dead());
+    looks.see(0, &healthy());
+    looks.see(60, &dead().status("UPDATING"));
+    looks.see(120, &dead());
     let past = looks.past.unwrap();
     let text = serde_json::to_string(&past).unwrap();
     assert_eq!(serde_json::from_str::<Past>(&text).unwrap(), past);
@@ -513,8 +513,8 @@ fn a_longer_failure_window_counts_for_the_heartbeat_alone_too() {
     );
     assert_eq!(silent(640).assessed(&policy).verdict, Verdict::Suspect);
     let mut looks = Looks { policy, past: None };
-    looks.at(0, &healthy());
-    looks.at(60, &silent(601));
+    looks.see(0, &healthy());
+    looks.see(60, &silent(601));
     assert_eq!(looks.verdict(118, &silent(659)), Verdict::Suspect);
     assert_eq!(looks.verdict(119, &silent(660)), Verdict::Unhealthy);
 }
@@ -618,10 +618,10 @@ proptest! {
         let mut course = Looks::default();
         let mut second = 0;
         for (seen, status, kind, pause) in looks {
-            course.at(second, &any_status(seen, status, kind));
+            course.see(second, &any_status(seen, status, kind));
             second += pause;
         }
-        course.at(second, &healthy().status("UPDATING"));
+        course.see(second, &healthy().status("UPDATING"));
         for (index, (seen, kind, readable)) in back.into_iter().enumerate() {
             // All within two minutes of the first of them.
             let seen = any_status(seen, (readable || index == 0).then_some("AVAILABLE"), kind);
@@ -640,7 +640,7 @@ proptest! {
         let mut course = Looks::default();
         let mut second = 0;
         for (seen, status, kind, pause) in looks {
-            course.at(second, &any_status(seen, status, kind));
+            course.see(second, &any_status(seen, status, kind));
             second += pause;
         }
         let mut last = Verdict::Unknown;

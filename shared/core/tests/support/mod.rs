@@ -186,6 +186,10 @@ impl Looks {
         assessment
     }
 
+    pub fn see(&mut self, second: u64, seen: &Seen) {
+        let _verdict = self.at(second, seen).verdict;
+    }
+
     pub fn verdict(&mut self, second: u64, seen: &Seen) -> Verdict {
         self.at(second, seen).verdict
     }
