@@ -797,7 +797,6 @@ impl ParameterStore {
     }
 
     async fn get(&self, names: Vec<String>) -> Result<HashMap<String, Parameter>, Failure> {
-        let first = names.first().cloned().unwrap_or_default();
         let answer = self
             .client
             .get_parameters()
@@ -805,30 +804,15 @@ impl ParameterStore {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        // Every name comes back, among the parameters or among the invalid. Half an answer must not pass for a flag that is
-        // gone or holds garbage, a hold that nobody placed or a claim that nobody made. The first name is the flag's, where
-        // that is asked.
-        let is_answered = answer
-            .parameters()
-            .iter()
-            .any(|parameter| parameter.name() == Some(first.as_str()))
-            || answer.invalid_parameters().contains(&first);
-        let is_whole = |parameter: &Parameter| {
-            parameter.value().is_some()
-                && version(parameter.version()).is_some()
-                && parameter.last_modified_date().and_then(instant).is_some()
-        };
-        if !is_answered {
-            return Err(unparsable(&format!("GetParameters answered nothing of {first}")));
-        }
+        // Half an answer must not pass for a flag that holds garbage, a hold that nobody placed or a claim that nobody made.
         answer
             .parameters
             .unwrap_or_default()
             .into_iter()
             .map(|parameter| match parameter.name.clone() {
-                Some(name) if is_whole(&parameter) => Ok((name, parameter)),
+                Some(name) if parameter.value().is_some() => Ok((name, parameter)),
                 name => Err(unparsable(&format!(
-                    "GetParameters answered {} without value, version or date",
+                    "GetParameters answered {} without a value",
                     name.as_deref().unwrap_or("a parameter without name")
                 ))),
             })
