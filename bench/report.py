@@ -180,7 +180,8 @@ def targets(results: dict[str, Any]) -> list[Target]:
     met += [Target(f"waits of a {name}" if name != "status" else "waits of status", str(case["due_waits"]),
                    f"{case['waits']:.2f}", case["waits"] < case["due_waits"] + 0.25) for name, case in waits.items()]
     check, status = results["check"], results["calls"]["cases"]["status"]
-    met.append(Target("round trips of status", "1", str(status["round_trips"]), status["round_trips"] == 1))
+    # It claims nothing that would correct a stale reading, so it reads twice.
+    met.append(Target("round trips of status", "<= 2", str(status["round_trips"]), status["round_trips"] <= 2))
     met.append(Target(f"requests a second, check of 2 x {check['dags']:,} DAGs", f"< {MOST_REQUESTS_A_SECOND}",
                       f"{check['requests_a_second']:.1f}", check["requests_a_second"] < MOST_REQUESTS_A_SECOND))
     met.append(Target("failover after the last heartbeat", f"<= {bound} s", f"{failover['since_last_heartbeat_seconds']:.1f} s",
