@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 import time
+from contextvars import ContextVar
 from typing import Any, Awaitable, Callable
 from urllib.parse import parse_qs, unquote
 
@@ -225,6 +226,10 @@ def install() -> None:
                          (router, "extract_access_key_id"), (iam_actions, "extract_iam_action"),
                          (iam_evaluator, "request_caller_arn"), (cloudwatch, "_error")):
         seams.original(module, name)
+    # Plain http to the loopback device stands for TLS here: a policy that denies what comes without it must not deny everything.
+    origin: ContextVar[tuple[str, bool]] = ContextVar("request_origin", default=("127.0.0.1", True))
+    seams.replace(iam_evaluator, "_request_origin", lambda _: origin)
+    seams.replace(ministack.app, "pin_request_origin", lambda pin: lambda source, _secure: pin(source, True))
     # ministack loads a service's model with its first answer, which would make that answer up to 80 ms slower.
     for service in ("ssm", "airflow", "events", "lambda"):
         seams.original(responses, "_service_model")(service)

@@ -1,6 +1,6 @@
 """CloudFormation resources and properties.
 
-ministack lacks the types Events::Archive, CloudWatch::CompositeAlarm, MWAA::Environment, EC2::EIP and
+ministack lacks the types Events::Archive, Events::EventBusPolicy, CloudWatch::CompositeAlarm, MWAA::Environment, EC2::EIP and
 EC2::NatGateway; it refuses metric-math alarms; it drops ReservedConcurrentExecutions and DeadLetterConfig of a
 function, and the time zone, start and end of a schedule. This adds them.
 """
@@ -41,8 +41,13 @@ def _archive_create(logical_id: str, props: dict[str, Any], stack_name: str) -> 
 
 
 def _archive_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Made:
-    if any(old.get(key) != new.get(key) for key in ("ArchiveName", "SourceArn")):
-        raise ValueError("AWS::Events::Archive: replacing an archive is not imitated")
+    if new.get("ArchiveName") != physical_id:
+        made = _archive_create(physical_id, new, stack_name)
+        # Kept where the template's UpdateReplacePolicy says so.
+        provisioners._delete_predecessor(_archive_delete, physical_id, old)
+        return made
+    if old.get("SourceArn") != new.get("SourceArn"):
+        raise ValueError("AWS::Events::Archive: another bus under the same name is not imitated")
     _raise(eventbridge._update_archive(_archive_request(physical_id, new)), "AWS::Events::Archive")
     return physical_id, {"Arn": f"arn:aws:events:{get_region()}:{get_account_id()}:archive/{physical_id}",
                          "ArchiveName": physical_id}
@@ -50,6 +55,31 @@ def _archive_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], 
 
 def _archive_delete(physical_id: str, _props: dict[str, Any]) -> None:
     eventbridge._delete_archive({"ArchiveName": physical_id})
+
+
+# -- AWS::Events::EventBusPolicy: stored and shown by DescribeEventBus, and enforced by nobody here
+
+def _bus_policy_create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> Made:
+    bus, sid, statement = props.get("EventBusName") or "default", props["StatementId"], props.get("Statement")
+    if not statement:
+        raise ValueError("AWS::Events::EventBusPolicy: only the form with Statement is imitated")
+    if bus not in eventbridge._event_buses:
+        raise ValueError(f"AWS::Events::EventBusPolicy: Event bus {bus} does not exist.")
+    policy = eventbridge._event_bus_policies.setdefault(bus, {"Version": "2012-10-17", "Statement": []})
+    policy["Statement"] = [known for known in policy["Statement"] if known.get("Sid") != sid] + [{**statement, "Sid": sid}]
+    return f"{bus}|{sid}", {}
+
+
+def _bus_policy_update(physical_id: str, _old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Made:
+    made = _bus_policy_create("", new, stack_name)
+    if made[0] != physical_id:
+        _bus_policy_delete(physical_id, {})
+    return made
+
+
+def _bus_policy_delete(physical_id: str, _props: dict[str, Any]) -> None:
+    bus, _, sid = physical_id.partition("|")
+    eventbridge._remove_permission({"EventBusName": bus, "StatementId": sid})
 
 
 # -- AWS::CloudWatch::CompositeAlarm
@@ -174,6 +204,7 @@ def install() -> None:
     handlers = seams.original(provisioners, "_RESOURCE_HANDLERS")
     handlers.update({
         "AWS::Events::Archive": {"create": _archive_create, "update": _archive_update, "delete": _archive_delete},
+        "AWS::Events::EventBusPolicy": {"create": _bus_policy_create, "update": _bus_policy_update, "delete": _bus_policy_delete},
         "AWS::CloudWatch::CompositeAlarm": {"create": _composite_create, "update": _composite_update, "delete": _composite_delete},
         "AWS::MWAA::Environment": {"create": _mwaa_create, "update": _mwaa_update, "delete": _mwaa_delete},
         "AWS::EC2::EIP": {"create": _eip_create, "delete": _eip_delete},
@@ -187,7 +218,8 @@ def install() -> None:
     schedule["create"] = _with_schedule_properties(schedule["create"], props_at=1)
     schedule["update"] = _with_schedule_properties(schedule["update"], props_at=2)
     for module, names in (
-        (provisioners, ("_physical_name",)), (eventbridge, ("_create_archive", "_update_archive", "_delete_archive")),
+        (provisioners, ("_physical_name", "_delete_predecessor")),
+        (eventbridge, ("_create_archive", "_update_archive", "_delete_archive", "_event_buses", "_event_bus_policies", "_remove_permission")),
         (cloudwatch, ("_put_composite_alarm", "_delete_alarms")),
         (ec2, ("_addresses", "_nat_gateways", "_allocate_address", "_release_address", "_create_nat_gateway", "_delete_nat_gateway")),
     ):

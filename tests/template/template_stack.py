@@ -153,6 +153,8 @@ class Stack:
                 return self.resolve(argument[1] if self.conditions[argument[0]] else argument[2])
             case "Fn::Join":
                 return argument[0].join(self.resolve(argument[1]))
+            case "Fn::Split":
+                return self.resolve(argument[1]).split(argument[0])
             case "Fn::Select":
                 return self.resolve(argument[1])[int(argument[0])]
             case "Fn::Sub":

@@ -48,7 +48,7 @@ NOT_TOLD = ["Run Handover", "Failovers Acknowledged"]
 
 @pytest.fixture(scope="module")
 def rules() -> dict[str, dict[str, Any]]:
-    stack = Stack(BlueAlarmNames="orders-late, orders-broken", GreenAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
+    stack = Stack(BlueAlarmNames="orders-late,orders-broken", GreenAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
     return stack.of_type("AWS::Events::Rule")
 
 
