@@ -23,7 +23,6 @@ _INHERITED = (
 
 # SSM or the flag may be broken for a while: tried again for about 45 minutes before the run fails.
 _RETRIES = {
-    "retries": 12,
     "retry_delay": timedelta(seconds=15),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=5),
@@ -66,6 +65,13 @@ def inject(dag: Any, observe: bool = False) -> None:
     inherited.setdefault("owner", roots[0].owner)
     told = inherited.get("on_failure_callback") or []
     inherited["on_failure_callback"] = [IfItHasFailed(one) for one in (told if isinstance(told, (list, tuple)) else [told])]
+    wanted = settings.guard_task()
+    if wanted.owner is not None:
+        inherited["owner"] = wanted.owner
+    if wanted.pool is not None:
+        inherited["pool"] = wanted.pool
+    if wanted.timeout_seconds is not None:
+        inherited["execution_timeout"] = timedelta(seconds=wanted.timeout_seconds)
     starts = [task.start_date for task in roots if task.start_date]
     guard = Guard(
         task_id=TASK_ID,
@@ -74,6 +80,7 @@ def inject(dag: Any, observe: bool = False) -> None:
         start_date=dag.start_date or (min(starts) if starts else None),
         doc_md=Guard.__doc__,
         email_on_retry=False,
+        retries=wanted.retries,
         **_RETRIES,
         **inherited,
     )

@@ -70,6 +70,46 @@ def mark(lookup: Lookup = from_airflow) -> bool:
     return given == "on"
 
 
+GUARD_RETRIES, MAX_GUARD_RETRIES = 12, 100
+MIN_GUARD_TIMEOUT, MAX_GUARD_TIMEOUT = 60, 86_400
+
+
+@dataclass(frozen=True)
+class GuardTask:
+    """What a site's rules may ask of every task, the guard too."""
+
+    retries: int = GUARD_RETRIES
+    timeout_seconds: int | None = None
+    """`execution_timeout` of one attempt."""
+    owner: str | None = None
+    pool: str | None = None
+
+
+def guard_task(lookup: Lookup = from_airflow) -> GuardTask:
+    """Of the guard as a task. Raises ConfigurationInvalid with all faults at once."""
+    faults = []
+
+    def number(option: str, lowest: int, highest: int) -> int | None:
+        given = lookup(option)
+        if not given:
+            return None
+        if re.fullmatch("[0-9]{1,6}", given) and lowest <= int(given) <= highest:
+            return int(given)
+        faults.append(f"custom.{option} is {given!r}; allowed are whole numbers from {lowest} to {highest}")
+        return None
+
+    retries = number("bluegreen_guard_retries", 0, MAX_GUARD_RETRIES)
+    timeout = number("bluegreen_guard_timeout_seconds", MIN_GUARD_TIMEOUT, MAX_GUARD_TIMEOUT)
+    if faults:
+        raise ConfigurationInvalid("; ".join(faults))
+    return GuardTask(
+        GUARD_RETRIES if retries is None else retries,
+        timeout,
+        lookup("bluegreen_guard_owner") or None,
+        lookup("bluegreen_guard_pool") or None,
+    )
+
+
 def read(lookup: Lookup = from_airflow) -> Settings:
     """The settings. Raises ConfigurationInvalid with all faults at once."""
     faults = []

@@ -248,3 +248,14 @@ def test_owner_of_the_package_reads_this_environments_settings(store: Store, mon
     monkeypatch.setenv("AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER", "/elsewhere/flag")
     with pytest.raises(mwaa_bluegreen.FlagMissing, match="/elsewhere/flag"):
         mwaa_bluegreen.owner(later)
+
+
+def test_what_a_site_asks_of_every_task_can_be_given_to_the_guard() -> None:
+    assert settings.guard_task({}.get) == settings.GuardTask(12, None, None, None)
+    given = {"bluegreen_guard_retries": "0", "bluegreen_guard_timeout_seconds": "300", "bluegreen_guard_owner": "platform",
+             "bluegreen_guard_pool": "small"}  # fmt: skip
+    assert settings.guard_task(given.get) == settings.GuardTask(0, 300, "platform", "small")
+    with pytest.raises(ConfigurationInvalid) as error:
+        settings.guard_task({"bluegreen_guard_retries": "101", "bluegreen_guard_timeout_seconds": "59"}.get)
+    assert "bluegreen_guard_retries is '101'; allowed are whole numbers from 0 to 100" in str(error.value)
+    assert "bluegreen_guard_timeout_seconds is '59'; allowed are whole numbers from 60 to 86400" in str(error.value)
