@@ -331,12 +331,7 @@ async fn close(
             None => Ok(()),
         }
     };
-    let announce_doubt = async {
-        match observed {
-            Some(observed) => announce_doubt(shell, observed, &look, now).await,
-            None => Ok(()),
-        }
-    };
+    let announce_doubt = announce_doubt(shell, &look, now);
     let note = async {
         // A tick that wrote the flag has enough to do, and the next one notes as much.
         if let (Some(observed), None) = (observed, &outcome) {
@@ -578,7 +573,8 @@ async fn announce(
 
 /// Says once that for too long nobody could vouch for the active environment. Remembered apart from the other: what is in
 /// doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
-async fn announce_doubt(shell: &Shell, observed: &Observed, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
+async fn announce_doubt(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
+    let Ok(observed) = &look.observed else { return Ok(()) };
     let stored = observed.doubt.as_deref();
     let flag = look.flag_label(observed);
     let Some(active) = look.active() else { return Ok(()) };
