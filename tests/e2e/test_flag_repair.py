@@ -28,10 +28,6 @@ def mended(deploy: Deploy) -> Pair:
     return pair
 
 
-def iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def garble(pair: Pair) -> None:
     pair.write_by_hand("purple", AllowedPattern=".*")
 
@@ -191,4 +187,4 @@ def test_runs_due_while_the_flag_was_garbage_have_an_owner_and_are_reported(depl
     report = only(event for event in mended.wait_for_audit("Run Handover") if event["handover"]["transition"]["version"] == 4)
     transition = report["handover"]["transition"]
     assert (transition["kind"], transition["from"], transition["to"]) == ("restore", "green", "green")
-    assert transition["broken_since"] <= iso(due) and "restore of green" in report["reason"]
+    assert datetime.fromisoformat(transition["broken_since"]) <= due and "restore of green" in report["reason"]

@@ -109,6 +109,9 @@ pub struct Progress {
     pub version: FlagVersion,
     /// When that was written, or a moment later.
     pub written: Timestamp,
+    /// The same, as the name of one incarnation of the flag: no rest is counted from it. None in what older versions stored.
+    #[serde(default)]
+    pub flag_written: Option<Timestamp>,
     /// How far the work has come.
     pub phase: Phase,
     /// Whether the active's DAGs were seen to run after everybody who knew the flag only as it was before has ended.
@@ -223,6 +226,7 @@ impl Progress {
             active: flag.active,
             version: flag.version,
             written: flag.modified,
+            flag_written: Some(flag.modified),
             phase,
             verified: false,
             since: after(flag.modified, lead),
@@ -238,7 +242,9 @@ impl Progress {
             Some(stored)
                 if stored.active == flag.active
                     && stored.version == flag.version
-                    && flag.modified <= after(stored.written, SAME_WRITE) =>
+                    && stored
+                        .flag_written
+                        .is_none_or(|written| flag.modified <= after(written, SAME_WRITE)) =>
             {
                 Some(stored)
             }

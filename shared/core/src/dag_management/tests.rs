@@ -57,6 +57,7 @@ fn settled(active: Colour) -> Progress {
         active,
         version: FlagVersion(1),
         written: at(-500),
+        flag_written: Some(at(-500)),
         phase: Phase::Settled,
         verified: true,
         since: at(-500),
