@@ -16,7 +16,7 @@ class FlagMissing(BlueGreenError):
 
 
 class FlagInvalid(BlueGreenError):
-    """No version of the flag holds a colour."""
+    """No version of the flag holds a colour, or nobody can read it because it is encrypted."""
 
 
 class StoreUnavailable(BlueGreenError):

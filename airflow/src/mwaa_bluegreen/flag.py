@@ -238,6 +238,8 @@ class Flag:
                 f"; allow the environment's execution role ssm:{call} on this parameter" if "AccessDenied" in code else ""
             )
             raise StoreUnavailable(f"{call} of {self._parameter} failed: {error}{what_to_do}") from error
+        except FlagInvalid:
+            raise
         except BotoCoreError as error:
             raise StoreUnavailable(f"{call} of {self._parameter} failed: {error}") from error
         except Exception as error:  # a damaged answer can raise almost anything, here or in botocore
@@ -245,6 +247,13 @@ class Flag:
 
 
 def _entry(item: dict[str, Any]) -> HistoryEntry:
+    # Read without decryption its value is ciphertext: that is no garbage, behind which the colour before stays in force.
+    if item.get("Type") == "SecureString":
+        raise FlagInvalid(
+            f"{item.get('Name')} is a SecureString, whose value is encrypted; the flag must be a String. Parameter Store changes "
+            "no parameter's type: delete it, wait 30 s, and create it again as a String, best by the switch-handler's "
+            '{"action":"initialize"} with the colour that was active. Nothing executes until then; then clear this task'
+        )
     return HistoryEntry(item["Version"], item["Value"], nanoseconds(item["LastModifiedDate"]), item.get("Description"))
 
 

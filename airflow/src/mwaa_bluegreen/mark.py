@@ -67,7 +67,7 @@ def look(now: datetime | None = None) -> Mark:
     return Mark(word, now, colour, found.owner.version, found.since, found.why, found.broken, what_to_do)
 
 
-_REPAIR = "The flag holds no colour: write blue or green into it. The web server's log says more"
+_REPAIR = "The flag holds no colour: write blue or green into it, as a String. The web server's log says more"
 
 
 def _what_to_do(error: BlueGreenError) -> str:

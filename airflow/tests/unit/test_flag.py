@@ -185,6 +185,19 @@ def test_a_flag_that_never_held_a_colour_executes_nothing(store: Store, value: s
     assert store.flag.owner(garbage) == Owner("green", 2)
 
 
+def test_a_flag_that_is_encrypted_executes_nothing_and_says_so(store: Store) -> None:
+    store.ssm.put_parameter(Name=NAME, Value="green", Type="SecureString")
+    written = store.ssm.get_parameter(Name=NAME)["Parameter"]["LastModifiedDate"]
+    for ask in (store.flag.ownership, store.flag.in_force):
+        for instant in (written, written + seconds(61)):
+            with pytest.raises(FlagInvalid, match=f"{NAME} is a SecureString.*must be a String.*delete it, wait 30 s"):
+                ask(instant)
+    with pytest.raises(FlagInvalid, match="is a SecureString"):
+        store.flag.current()
+    with pytest.raises(FlagInvalid, match="is a SecureString"):
+        store.flag._pages()
+
+
 @pytest.mark.parametrize("operation", [GET, HISTORY])
 def test_throttling_is_outlasted_within_bounds(store: Store, operation: str) -> None:
     written = store.put("green")
