@@ -1,8 +1,5 @@
 //! The command line of the blue-green controller.
 
-// With --direct the whole switch-handler is a part of the command's own future, which nests deeper than 128 types.
-#![recursion_limit = "256"]
-
 mod account;
 mod answer;
 mod arguments;

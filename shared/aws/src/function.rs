@@ -159,9 +159,12 @@ where
         };
         let payload = serde_json::from_str(event.payload.get())
             .map_err(|error| FunctionError::InvalidRequest(format!("the request cannot be read: {error}")))?;
-        handler(shell, payload, &invocation).await.inspect_err(|error| {
-            tracing::error!(function = name, request_id = %invocation.request_id, %error, "function error");
-        })
+        // A future within futures is one type, and the compiler nests types only so deep: here the outer ones end.
+        Box::pin(handler(shell, payload, &invocation))
+            .await
+            .inspect_err(|error| {
+                tracing::error!(function = name, request_id = %invocation.request_id, %error, "function error");
+            })
     }))
     .await
 }
