@@ -278,7 +278,9 @@ def test_the_rights_on_the_page_allow_every_command_of_the_runbooks():
     role = TEMPLATE.read_text().split("\n  SwitchHandlerRole:\n")[1].split("\n  ScheduledDrill:\n")[0]
     may = set(re.findall(r"\w+:\w+", " ".join(re.findall(r"^ +Action: (.+)$", role, re.M))))
     assert len(may) > 10
-    assert may - given == {"sts:AssumeRole", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
+    # The key is the dead-letter queue's, to which Lambda writes for the function.
+    assert may - given == {"sts:AssumeRole", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage",
+                           "kms:GenerateDataKey", "kms:Decrypt"}
 
 
 # -- docs/README.md --------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def is_wrong_pair(stray: Pair, first: Pair, error: dict[str, str]) -> None:
 def test_no_function_of_another_pair_writes_and_all_of_them_read(stray: Pair, first: Pair):
     first.ask(to="green", reason="something to go back from")
     first.wait_until_audited(2)
-    before, since = everything_under(first), first.aws.timeline_so_far()
+    before, since = everything_under(first), first.aws.calls_so_far()
     for request in REFUSED:
         is_wrong_pair(stray, first, stray.ask_in_vain(**request))
     is_wrong_pair(stray, first, stray.tick_in_vain())

@@ -20,10 +20,13 @@ def test_the_table_of_options_is_complete_and_has_the_defaults() -> None:
         return "blue" if option == "environment_color" else None
 
     found = settings.read(lookup)
+    guard = settings.guard_task(lookup)
     assert settings.mode(lookup) == table["bluegreen_guard"].strip("`")
     assert settings.mark(lookup) is (table["bluegreen_mark"] == "`on`")
     assert sorted(asked) == sorted(table)
     assert table["bluegreen_flag_parameter"] == f"`{found.parameter}`"
+    assert table["bluegreen_guard_retries"] == str(guard.retries)
+    assert table["bluegreen_guard_timeout_seconds"] == "none" and guard.timeout_seconds is None
     assert table["bluegreen_settle_seconds"] == str(found.settle_seconds)
 
 

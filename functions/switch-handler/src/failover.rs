@@ -162,7 +162,7 @@ async fn decide_and_carry_out(
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
     }
     let (old, new) = (verdicts.of(active), verdicts.of(to));
-    let last_healthy = LastHealthy::of(old, flag, observed.announced.as_deref());
+    let last_healthy = LastHealthy::of(old, flag, observed.doubt.as_deref());
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let control = SwitchControl {
         hold: &hold,
