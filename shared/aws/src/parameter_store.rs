@@ -431,6 +431,7 @@ impl ParameterStore {
                 }
             };
             for entry in page.parameters() {
+                readable(self.names.flag(), entry.r#type())?;
                 let modified = entry.last_modified_date().and_then(instant);
                 let (Some(value), Some(version), Some(modified)) = (entry.value(), version(entry.version()), modified)
                 else {
@@ -883,7 +884,27 @@ fn read_audited(parameter: &Parameter) -> Option<Audited> {
     Audited::read(parameter.value()?, instant(parameter.last_modified_date()?)?)
 }
 
+/// Read without decryption the value of a `SecureString` is ciphertext. A flag of that type counts as one that cannot be read: as
+/// garbage it would be written over, which Parameter Store refuses, because it changes no parameter's type.
+fn readable(name: &str, r#type: Option<&ParameterType>) -> Result<(), Failure> {
+    if r#type != Some(&ParameterType::SecureString) {
+        return Ok(());
+    }
+    Err(Failure {
+        ambiguous: false,
+        passing: false,
+        cause: Cause::new(
+            CauseKind::Unparsable,
+            format!(
+                "{name} is a SecureString, whose value is encrypted; the flag must be a String: delete it, wait 30 s, and initialize \
+                 it again with the colour that was active"
+            ),
+        ),
+    })
+}
+
 fn observation(parameter: &Parameter) -> Result<FlagObservation, Failure> {
+    readable(parameter.name().unwrap_or("the flag"), parameter.r#type())?;
     let modified = parameter.last_modified_date().and_then(instant);
     let (Some(value), Some(version), Some(modified)) = (parameter.value(), version(parameter.version()), modified)
     else {

@@ -830,6 +830,35 @@ async fn one_call_observes_flag_hold_and_memories() {
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn a_flag_that_is_encrypted_cannot_be_read_and_is_no_garbage() {
+    let server = MockServer::start().await;
+    let answer = json!({"Parameters": [{
+        "Name": "/mwaa/blue-green/active-environment", "Type": "SecureString", "Value": "AQICAHh", "Version": 1,
+        "LastModifiedDate": 1_795_430_000.0,
+    }]});
+    for operation in ["GetParameters", "GetParameterHistory"] {
+        on_ssm(
+            &server,
+            operation,
+            ResponseTemplate::new(200).set_body_json(answer.clone()),
+        )
+        .await;
+    }
+    let store = store(&server).await;
+    let failures = [
+        store.observe().await.map(drop).unwrap_err(),
+        store.history().await.map(drop).unwrap_err(),
+    ];
+    for failure in failures {
+        let told = failure.cause.to_string();
+        assert!(
+            told.contains("/mwaa/blue-green/active-environment is a SecureString") && !told.contains("AQICAHh"),
+            "{told}"
+        );
+    }
+}
+
 /// What `remember` puts, with the memory found at first, and then right before writing.
 async fn remembered(found: &Value, before_writing: ResponseTemplate, fields: &[(Field, Option<Value>)]) -> Vec<Value> {
     let server = MockServer::start().await;
