@@ -26,7 +26,8 @@ def test_the_table_of_options_is_complete_and_has_the_defaults() -> None:
     assert sorted(asked) == sorted(table)
     assert table["bluegreen_flag_parameter"] == f"`{found.parameter}`"
     assert table["bluegreen_guard_retries"] == str(guard.retries)
-    assert table["bluegreen_guard_timeout_seconds"] == "none" and guard.timeout_seconds is None
+    assert table["bluegreen_guard_timeout_seconds"] == "none"
+    assert guard.timeout_seconds is None
     assert table["bluegreen_settle_seconds"] == str(found.settle_seconds)
 
 
