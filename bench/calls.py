@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable
@@ -35,12 +36,27 @@ DAGS, DRILL_SECONDS = 1000, 60
 SCHEDULED = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+# A delivery of a request may be repeated for a day. Until the flag has rested for so long, a request asks for the flag's history and
+# for the records of what was written within that day, ten records a call: one of them may be its own.
+REST_SECONDS = 25 * 3600
+AT_REST, MOVED, OFTEN = ("manual switch, flag at rest", "manual switch, flag moved within a day",
+                         "manual switch, more than ten moves within a day")
+# What the flag has behind it, in moves within a day.
+SWITCHES = {AT_REST: 0, MOVED: 1, OFTEN: 11}
 
 Call = dict[str, Any]
 
 
 class BenchError(RuntimeError):
     """Something could not be measured."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    answer: dict[str, Any]
+    calls: list[Call]
+    # Of the listener, for the flag that was written.
+    heard: list[Call]
 
 
 class BenchStack:
@@ -120,6 +136,30 @@ class BenchStack:
                           and detail["status"] != "running", since=timeline_before)
         return [call for call in self.calls("change-listener", calls_before) if call["service"] != "sns"]
 
+    def active(self) -> str:
+        return self.client("ssm").get_parameter(Name=self.flag)["Parameter"]["Value"]
+
+    def switch(self) -> Switch:
+        """To the other colour."""
+        to = "blue" if self.active() == "green" else "green"
+        answers: list[dict[str, Any]] = []
+        since = self.aws.calls_so_far()
+        heard = self.listened_to(lambda: answers.append(self.invoke("switch-handler", {"to": to})))
+        return Switch(answers[0], self.calls("switch-handler", since), heard)
+
+    def rest_and_move(self, moves: int) -> None:
+        """The flag has rested, and was then written so many times. Without this, what a switch asks would depend on how many were
+        made before it."""
+        self.answer_late(0)
+        self.aws.age_parameter(self.flag, REST_SECONDS, every_version=True)
+        for _ in range(moves):
+            self.switch()
+
+    def switch_of_kind(self, kind: str) -> Switch:
+        self.rest_and_move(SWITCHES[kind])
+        self.answer_late(LATENCY_MS)
+        return self.switch()
+
     def answer_late(self, milliseconds: int) -> None:
         self.aws.clear_faults()
         if milliseconds:
@@ -166,12 +206,14 @@ def count(stack: BenchStack) -> dict[str, Any]:
     series = sum(entry["what"] == "metric" for entry in stack.aws.timeline(timeline_before))
     cases["status"] = stack.calls_of("switch-handler", {"action": "status"})
     cases["history"] = stack.calls_of("switch-handler", {"action": "history"})
-    switches: list[Call] = []
-    cases["listener event (flag written)"] = stack.listened_to(
-        lambda: switches.extend(stack.calls_of("switch-handler", {"to": "green"})))
-    cases["manual switch"] = switches
+    switch = stack.switch_of_kind(AT_REST)
+    cases[AT_REST], cases["listener event (flag written)"] = switch.calls, switch.heard
+    cases[MOVED] = stack.switch_of_kind(MOVED).calls
+    # A drill that is scheduled finds the flag at rest; and blue is active again.
     stack.answer_late(0)
-    stack.listened_to(lambda: stack.invoke("switch-handler", {"to": "blue"}))
+    if stack.active() == "green":
+        stack.switch()
+    stack.rest_and_move(0)
     stack.answer_late(LATENCY_MS)
     cases |= count_drill(stack)
     stack.answer_late(0)
@@ -222,16 +264,37 @@ def check_many(stack: BenchStack) -> dict[str, Any]:
 
 
 def count_exceptions(stack: BenchStack) -> dict[str, Any]:
-    """Ticks that cost more than a calm one. Last of all: it breaks the standby and changes the watcher's variables."""
-    standby = "blue" if stack.invoke("switch-handler", {"action": "status"})["active"] == "green" else "green"
+    """Ticks and switches that cost more than others. Last of all: it breaks the standby, changes the watcher's variables, and
+    leaves a flag with many versions."""
+    standby = "blue" if stack.active() == "green" else "green"
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="unhealthy")
     stack.answer_late(LATENCY_MS)
     standby_down = stack.calls_of("health-watcher", {})
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="running")
     stack.configure("health-watcher", **{f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")})
     named_alarms = stack.calls_of("health-watcher", {})
+    often = stack.switch_of_kind(OFTEN).calls
     stack.answer_late(0)
-    return {"tick, publishing, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms)}
+    return {"tick, publishing, standby down": summary(standby_down), "tick, publishing, named alarms": summary(named_alarms),
+            OFTEN: summary(often)}
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What is timed, and how often it waits, one call after another."""
+
+    due: int
+    act: Callable[[], tuple[dict[str, Any], list[Call]]]
+    before: Callable[[], None] = lambda: None
+    # Of those due, what a pause takes in that it has anyway: it shows in the log of calls, but not in the time.
+    hidden: int = 0
+
+
+def of_one_kind(name: str, samples: list[list[Call]]) -> None:
+    kinds = {tuple(sorted(Counter(call["operation"] for call in calls).items())) for calls in samples}
+    if len(kinds) > 1:
+        told = " or ".join(", ".join(f"{count} {operation}" for operation, count in kind) for kind in sorted(kinds))
+        raise BenchError(f"{name}: the samples are not of one kind, for they made {told}")
 
 
 def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
@@ -240,43 +303,47 @@ def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
     One case after the other: a switch changes the standby, and the next scheduled tick then checks its readiness, which is
     no calm tick. Switches come last, and a tick after each of them, which is not measured, has that check behind it.
     """
-    to = ["blue"]
+    def of(function: str, act: Callable[[], dict[str, Any]]) -> Callable[[], tuple[dict[str, Any], list[Call]]]:
+        def acted() -> tuple[dict[str, Any], list[Call]]:
+            since = stack.aws.calls_so_far()
+            answer = act()
+            return answer, stack.calls(function, since)
+        return acted
 
-    def switch() -> dict[str, Any]:
-        to[0] = "green" if to[0] == "blue" else "blue"
-        answers: list[dict[str, Any]] = []
-        stack.listened_to(lambda: answers.append(stack.invoke("switch-handler", {"to": to[0]})))
-        return answers[0]
+    def switched() -> tuple[dict[str, Any], list[Call]]:
+        switch = stack.switch()
+        return switch.answer, switch.calls
 
-    cases: dict[str, tuple[int, str, Callable[[], dict[str, Any]]]] = {
-        "healthy tick, calm": (1, "health-watcher", stack.calm_tick),
-        "healthy tick, publishing": (2, "health-watcher", lambda: stack.invoke("health-watcher", {})),
-        "status": (1, "switch-handler", lambda: stack.invoke("switch-handler", {"action": "status"})),
-        "manual switch": (3, "switch-handler", switch),
+    cases = {
+        "healthy tick, calm": Waits(1, of("health-watcher", stack.calm_tick)),
+        "healthy tick, publishing": Waits(2, of("health-watcher", lambda: stack.invoke("health-watcher", {}))),
+        # It looks a second time half a second after the first, which is longer than the first one waits.
+        "status": Waits(2, of("switch-handler", lambda: stack.invoke("switch-handler", {"action": "status"})), hidden=1),
+        AT_REST: Waits(3, switched, lambda: stack.rest_and_move(SWITCHES[AT_REST])),
+        MOVED: Waits(5, switched, lambda: stack.rest_and_move(SWITCHES[MOVED])),
     }
-    elapsed: dict[str, dict[int, list[int]]] = {name: {0: [], LATENCY_MS: []} for name in cases}
+    timed: dict[str, Any] = {}
     stack.answer_late(0)
     stack.calm_calls()
-    for name, (_, function, act) in cases.items():
-        asked: set[int] = set()
+    for name, case in cases.items():
+        elapsed: dict[int, list[int]] = {0: [], LATENCY_MS: []}
+        calls: list[list[Call]] = []
         for _ in range(samples):
-            for latency in (0, LATENCY_MS):
+            for latency in elapsed:
+                case.before()
                 stack.answer_late(latency)
-                since = stack.aws.calls_so_far()
-                elapsed[name][latency].append(act()["elapsed_ms"])
-                asked.add(len(stack.calls(function, since)))
-        if len(asked) > 1:
-            raise BenchError(f"{name}: the samples are not of one kind, for they made {sorted(asked)} calls")
+                answer, made = case.act()
+                elapsed[latency].append(answer["elapsed_ms"])
+                calls.append(made)
+        of_one_kind(name, calls)
+        timed[name] = {"due_waits": case.due, "hidden_waits": case.hidden, "without_ms": elapsed[0], "with_ms": elapsed[LATENCY_MS],
+                       "latency_ms": LATENCY_MS,
+                       "waits": (statistics.median(elapsed[LATENCY_MS]) - statistics.median(elapsed[0])) / LATENCY_MS}
     stack.answer_late(0)
-    if to[0] == "green":
-        switch()
+    if stack.active() == "green":
+        stack.switch()
     stack.calm_tick()
-    return {
-        name: {"due_waits": due, "without_ms": elapsed[name][0], "with_ms": elapsed[name][LATENCY_MS],
-               "latency_ms": LATENCY_MS,
-               "waits": (statistics.median(elapsed[name][LATENCY_MS]) - statistics.median(elapsed[name][0])) / LATENCY_MS}
-        for name, (due, _, _) in cases.items()
-    }
+    return timed
 
 
 def count_connections(stack: BenchStack) -> dict[str, dict[str, int]]:

@@ -105,14 +105,20 @@ def connections_table(connections: dict[str, Any]) -> Table:
                   "then does not hear what became of its connections. A tick a minute after another connects anew."])
 
 
+def waits_due(case: dict[str, Any]) -> str:
+    return f"{case['due_waits']}, {case['hidden_waits']} of them hidden" if case["hidden_waits"] else str(case["due_waits"])
+
+
 def waits_table(waits: dict[str, Any]) -> Table:
     latency = next(iter(waits.values()))["latency_ms"]
     return Table(f"Waiting, proven by time: the function's own milliseconds without and with {latency} ms in every call",
                  ["", "without", f"with {latency} ms", "waits measured", "waits due"],
                  [[name, spread(case["without_ms"], 0), spread(case["with_ms"], 0), f"{case['waits']:.2f}",
-                   str(case["due_waits"])] for name, case in waits.items()],
-                 ["A switch: one wait for the observation, two for claim and write. Medians of "
-                  f"{len(next(iter(waits.values()))['with_ms'])}, by turns."])
+                   waits_due(case)] for name, case in waits.items()],
+                 ["A switch: one wait for the observation, two for claim and write. Until the flag has rested for a day",
+                  "the request may be a repeat, so two more: for the flag's history and for the records in it.",
+                  "Status looks again half a second after its first look, and that hides the first look's wait.",
+                  f"Medians of {len(next(iter(waits.values()))['with_ms'])}, by turns."])
 
 
 def failover_table(failover: dict[str, Any]) -> Table:
@@ -177,8 +183,9 @@ def targets(results: dict[str, Any]) -> list[Target]:
         Target("zipped package", "< 3 MB each", f"{package:.2f} MB", package < 3),
     ]
     # A quarter of a latency is room for what a busy machine adds.
-    met += [Target(f"waits of a {name}" if name != "status" else "waits of status", str(case["due_waits"]),
-                   f"{case['waits']:.2f}", case["waits"] < case["due_waits"] + 0.25) for name, case in waits.items()]
+    met += [Target(f"waits of a {name}" if name != "status" else "waits of status", waits_due(case),
+                   f"{case['waits']:.2f}", case["waits"] < case["due_waits"] - case["hidden_waits"] + 0.25)
+            for name, case in waits.items()]
     check, status = results["check"], results["calls"]["cases"]["status"]
     # It claims nothing that would correct a stale reading, so it reads twice.
     met.append(Target("round trips of status", "<= 2", str(status["round_trips"]), status["round_trips"] <= 2))
@@ -187,7 +194,8 @@ def targets(results: dict[str, Any]) -> list[Target]:
     met.append(Target("failover after the last heartbeat", f"<= {bound} s", f"{failover['since_last_heartbeat_seconds']:.1f} s",
                       failover["since_last_heartbeat_seconds"] <= bound))
     wanted = cost["target_usd"]
-    met += [Target(f"cost a month of what it does, {name}", f"< {wanted['doing']:.2f} USD", f"{doing:.3f} USD", doing < wanted["doing"])
+    met += [Target(f"cost a month of what it does, {name}", f"< {wanted['doing'][name]:.2f} USD", f"{doing:.3f} USD",
+                   doing < wanted["doing"][name])
             for name, doing in cost["doing_usd"].items()]
     met += [Target(f"cost a month, {name}", f"< {wanted['total']:.2f} USD", f"{total:.2f} USD", total < wanted["total"])
             for name, total in cost["total_usd"].items()]

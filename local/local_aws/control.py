@@ -39,7 +39,7 @@ async def _route(method: str, parts: list[str], since: int, asked: dict[str, Any
         case "DELETE", ["faults", fault_id]:
             return (200, {}) if faults.remove(fault_id) else (404, {"error": f"no fault {fault_id}"})
         case "POST", ["parameters", "age"]:
-            parameter_store.age(str(asked.get("name")), float(asked.get("seconds", 0)))
+            parameter_store.age(str(asked.get("name")), float(asked.get("seconds", 0)), bool(asked.get("every_version")))
             return 200, {}
         case "GET", ["calls"]:
             entries, following = timeline.calls.since(since)

@@ -235,13 +235,13 @@ def _describe(original: Any) -> Any:
     return describe
 
 
-def age(name: str, seconds: float) -> None:
-    """Make the newest version of a parameter older than it is, where a test cannot wait that long."""
+def age(name: str, seconds: float, every_version: bool = False) -> None:
+    """Make the newest version of a parameter older than it is, or every one, where a test cannot wait that long."""
     scope.enter(scope.REGION)
     record, history = ssm._parameters.get(name), ssm._parameter_history.get(name)
     if record is None or not history:
         raise ValueError(f"name: there is no parameter {name!r}")
-    for entry in (record, history[-1]):
+    for entry in (record, *(history if every_version else history[-1:])):
         entry["LastModifiedDate"] -= float(seconds)
     ssm._parameters.remember(name)
     ssm._parameter_history.remember(name)

@@ -131,9 +131,9 @@ class LocalAws:
     def clear_faults(self, fault_id: str | None = None) -> None:
         self.control("DELETE", f"faults/{fault_id}" if fault_id else "faults")
 
-    def age_parameter(self, name: str, seconds: float) -> None:
-        """Make a parameter's newest version older than it is."""
-        self.control("POST", "parameters/age", {"name": name, "seconds": seconds})
+    def age_parameter(self, name: str, seconds: float, every_version: bool = False) -> None:
+        """Make a parameter's newest version older than it is, or all of its versions."""
+        self.control("POST", "parameters/age", {"name": name, "seconds": seconds, "every_version": every_version})
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         return self.control("GET", f"calls?since={since}")["calls"]

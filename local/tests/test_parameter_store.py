@@ -188,6 +188,20 @@ def test_a_parameter_can_be_made_older_than_it_is(local_aws, client, unique):
         local_aws.age_parameter(f"{name}-other", 1)
 
 
+def test_all_versions_of_a_parameter_can_be_made_older_than_they_are(local_aws, client, unique):
+    name = f"/{unique}/flag"
+    put(client, name)
+    put(client, name, "green", Overwrite=True)
+
+    def dates():
+        return [entry["LastModifiedDate"].timestamp() for entry in client("ssm").get_parameter_history(Name=name)["Parameters"]]
+
+    before = dates()
+    local_aws.age_parameter(name, 86_400, every_version=True)
+    assert [round(then - now) for then, now in zip(before, dates(), strict=True)] == [86_400, 86_400]
+    assert client("ssm").get_parameter(Name=name)["Parameter"]["LastModifiedDate"].timestamp() == dates()[-1]
+
+
 def test_a_value_may_not_refer_to_another_parameter(client, unique):
     assert refused(lambda: put(client, f"/{unique}", '{"reason": "{{ ds }}"}')) == "ValidationException"
     put(client, f"/{unique}", '{"a": {"b": {}}}')

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -151,6 +152,24 @@ def test_a_switch_delivered_again_after_somebody_went_back_switches_no_more(pair
     assert (late["outcome"], late["repeat"], late["active"], late["version"]) == ("switched", True, "blue", 5), late
     assert late["transition"] == pair.versions()[1].record and "it holds blue at version 5" in late["reason"]
     assert pair.stands_at() == ("blue", 5)
+
+
+def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair: Pair):
+    """As README counts it: what is asked for the request's own traces depends on what may be a trace."""
+    plain = {"GetParameters": 1, "GetEnvironment": 1, "InvokeRestApi": 1, "PutParameter": 2}
+
+    def asked() -> Counter[str]:
+        since = pair.aws.calls_so_far()
+        assert pair.ask(to="blue" if pair.stands_at()[0] == "green" else "green")["outcome"] == "switched"
+        return Counter(call["operation"] for call in pair.calls("switch-handler", since))
+
+    assert asked() == plain, "a flag that nobody has moved yet"
+    for _ in range(9):
+        assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 2}
+    # With the first version's, eleven records: ten fit into a request.
+    assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 3}
+    pair.aws.age_parameter(pair.flag_name, 24 * 3600)
+    assert asked() == plain, "a flag at rest"
 
 
 def test_a_failover_delivered_again_goes_over_once(pair: Pair, again: Delivery):
