@@ -19,7 +19,7 @@ use aws_smithy_types::Document;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::handover::{NextRun, Period, Run, Task, Told, since_of, to_look_up};
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
-use bluegreen_core::time::{after, before, to_second};
+use bluegreen_core::time::{second_after, second_before};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -80,12 +80,8 @@ impl RunProbe {
 }
 
 async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
-    // To the second, so a second wider: what is too much is not judged.
-    let second = Duration::from_secs(1);
-    let (from, to) = (
-        to_second(before(period.from, second)),
-        to_second(after(period.latest_start(now), second)),
-    );
+    // What is too much is not judged.
+    let (from, to) = (second_before(period.from), second_after(period.latest_start(now)));
     // By id, or pages may overlap.
     let runs = |query: &[(&str, &str)]| Question::get("/dags/~/dagRuns", &[query, &[("order_by", "id")]].concat());
     let questions = [
@@ -156,7 +152,7 @@ async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet
         query: HashMap::new(),
         body: Some(HashMap::from([
             ("dag_ids".to_owned(), Document::Array(ids)),
-            ("start_date_lte".to_owned(), text(&to_second(period.from))),
+            ("start_date_lte".to_owned(), text(&second_after(period.from))),
             ("order_by".to_owned(), text("id")),
         ])),
     };

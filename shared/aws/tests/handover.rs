@@ -118,9 +118,9 @@ async fn four_questions_whatever_the_number_of_dags() {
         assert!(call["Path"].as_str().unwrap().len() <= 64);
     }
     let queries: Vec<&Value> = asked.iter().map(|call| &call["QueryParameters"]).collect();
-    assert_eq!(queries[0]["start_date_gte"], "2026-11-23T09:59:59Z");
+    assert_eq!(queries[0]["start_date_gte"], "2026-11-23T10:00:00Z");
     assert_eq!(
-        queries[0]["start_date_lte"], "2026-11-23T11:00:01Z",
+        queries[0]["start_date_lte"], "2026-11-23T11:00:00Z",
         "not later than now"
     );
     assert_eq!(

@@ -305,3 +305,49 @@ async fn the_rest_is_read_field_by_field() {
     assert!(matches!(snapshot.heartbeat_alarms.blue, Some(Answer::Unknown(_))));
     assert_eq!(snapshot.named_alarms.green, Answer::Known(Vec::new()));
 }
+
+#[tokio::test]
+async fn a_run_made_within_the_second_of_the_transition_is_asked_for() {
+    let server = MockServer::start().await;
+    let environment = json!({"Environment": {"Name": "orders-blue", "Status": "AVAILABLE", "AirflowVersion": "3.0.6"}});
+    Mock::given(method("GET"))
+        .and(path("/environments/orders-blue"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(environment))
+        .mount(&server)
+        .await;
+    // The second half of a second is where rounding goes wrong.
+    let switched: jiff::Timestamp = "2026-11-23T10:12:44.538Z".parse().unwrap();
+    let now = jiff::Timestamp::now();
+    let since = now.checked_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+    let since =
+        since.round(jiff::Unit::Second).unwrap() + switched.duration_since("2026-11-23T10:12:44Z".parse().unwrap());
+    #[allow(clippy::cast_precision_loss)]
+    let modified = since.as_millisecond() as f64 / 1000.0;
+    let version = |number: u64, value: &str, at: f64| json!({"Name": "f", "Value": value, "Version": number, "LastModifiedDate": at});
+    let history = json!({"Parameters": [version(1, "green", 1.7e9), version(2, "blue", modified)]});
+    ssm(&server, "GetParameterHistory", history).await;
+    let run = |id: &str, milliseconds: i64| {
+        let start = since + jiff::SignedDuration::from_millis(milliseconds);
+        json!({"dag_id": id, "dag_run_id": "r", "run_type": "scheduled", "state": "success",
+               "run_after": "2026-11-01T00:00:00Z", "start_date": start.to_string()})
+    };
+    let answer = json!({"RestApiStatusCode": 200, "RestApiResponse": {
+        "dag_runs": [run("before", -1), run("after", 1)], "total_entries": 2}});
+    Mock::given(method("POST"))
+        .and(path("/restapi/orders-blue"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .mount(&server)
+        .await;
+    let snapshot = snapshot(&server, Duration::from_secs(5)).await;
+    let found: Vec<&str> = snapshot.old_ticks.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(found, ["after"], "of those answered, what started since the transition");
+    let requests = server.received_requests().await.unwrap();
+    let asked = requests
+        .iter()
+        .filter_map(|request| serde_json::from_slice::<Value>(&request.body).ok())
+        .find(|body| body["Path"] == "/dags/~/dagRuns")
+        .expect("the runs are asked for");
+    let bound = |name: &str| -> jiff::Timestamp { asked["QueryParameters"][name].as_str().unwrap().parse().unwrap() };
+    assert!(bound("start_date_gte") <= since, "{asked}");
+    assert!(bound("run_after_lte") >= since, "{asked}");
+}

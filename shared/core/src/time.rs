@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 /// `instant` plus `duration`, or the last representable instant.
 #[must_use]
@@ -46,6 +46,24 @@ pub fn to_second(instant: Timestamp) -> String {
     instant.round(Unit::Second).unwrap_or(instant).to_string()
 }
 
+/// The last whole second that is not after the instant: the lower bound of a question asked to the second, which must leave
+/// nothing out. [`to_second`] may lie up to half a second on either side.
+#[must_use]
+pub fn second_before(instant: Timestamp) -> String {
+    whole_second(instant, RoundMode::Floor)
+}
+
+/// The first whole second that is not before the instant: the upper bound of such a question.
+#[must_use]
+pub fn second_after(instant: Timestamp) -> String {
+    whole_second(instant, RoundMode::Ceil)
+}
+
+fn whole_second(instant: Timestamp, mode: RoundMode) -> String {
+    let to = TimestampRound::new().smallest(Unit::Second).mode(mode);
+    instant.round(to).unwrap_or(instant).to_string()
+}
+
 /// Seconds with at most one decimal, for people: `138 s`, `4.2 s`.
 #[must_use]
 pub fn in_seconds(duration: Duration) -> String {
@@ -60,4 +78,36 @@ pub fn in_seconds(duration: Duration) -> String {
 #[must_use]
 pub fn whole_milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_a_question_leave_nothing_out() {
+        let cases = [
+            ("2026-11-23T10:12:44Z", "2026-11-23T10:12:44Z", "2026-11-23T10:12:44Z"),
+            (
+                "2026-11-23T10:12:44.001Z",
+                "2026-11-23T10:12:44Z",
+                "2026-11-23T10:12:45Z",
+            ),
+            ("2026-11-23T10:12:44.5Z", "2026-11-23T10:12:44Z", "2026-11-23T10:12:45Z"),
+            (
+                "2026-11-23T23:59:59.999Z",
+                "2026-11-23T23:59:59Z",
+                "2026-11-24T00:00:00Z",
+            ),
+            ("1969-12-31T23:59:58.5Z", "1969-12-31T23:59:58Z", "1969-12-31T23:59:59Z"),
+        ];
+        for (instant, before, after) in cases {
+            let instant = instant.parse().unwrap();
+            assert_eq!(
+                (second_before(instant).as_str(), second_after(instant).as_str()),
+                (before, after),
+                "{instant}"
+            );
+        }
+    }
 }

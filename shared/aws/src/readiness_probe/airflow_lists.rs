@@ -4,7 +4,7 @@ use aws_smithy_types::Document;
 use bluegreen_core::handover::since_of;
 use bluegreen_core::health::{Answer, Cause};
 use bluegreen_core::readiness::{Dag, DagList, ImportErrors};
-use bluegreen_core::time::to_second;
+use bluegreen_core::time::{second_after, second_before};
 use jiff::Timestamp;
 
 use crate::airflow_api::{AirflowApi, Question, Shape, count, other_shape};
@@ -43,10 +43,14 @@ pub(super) async fn old_ticks(
     } else {
         ("run_after_lte", "run_after")
     };
-    let instant = to_second(since);
+    // Wider than what is meant: what is too much is left out below, what was not asked for would be missing.
     let question = Question::get(
         "/dags/~/dagRuns",
-        &[("start_date_gte", &instant), (before, &instant), ("order_by", order)],
+        &[
+            ("start_date_gte", &second_before(since)),
+            (before, &second_after(since)),
+            ("order_by", order),
+        ],
     );
     let document = api.first(&question, OLD_TICKS).await?;
     let runs = document
@@ -55,7 +59,10 @@ pub(super) async fn old_ticks(
         .ok_or_else(|| other_shape("/dags/~/dagRuns"))?;
     let read = runs.iter().filter_map(read_run).map(|(_, (run, _))| run);
     Ok(read
-        .filter(|run| run.run_type == "scheduled" && run.tick.is_some_and(|tick| tick < since))
+        .filter(|run| {
+            let is_since = run.started.is_some_and(|started| started >= since);
+            run.run_type == "scheduled" && is_since && run.tick.is_some_and(|tick| tick < since)
+        })
         .filter_map(|run| Some((run.dag_id, run.tick?)))
         .collect())
 }
