@@ -93,6 +93,13 @@ struct Seen {
     history: Vec<HistoryEntry>,
 }
 
+impl Seen {
+    /// Missing in both readings: one alone may be stale.
+    fn has_no_flag(&self) -> bool {
+        self.observed.flag.is_none() && self.history.is_empty()
+    }
+}
+
 async fn look(shell: &Shell) -> Result<Seen, FunctionError> {
     let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
     Ok(Seen {
@@ -155,8 +162,7 @@ impl Change {
 /// the listener that it woke may have read the past.
 async fn audit_all(shell: &Shell, seen: &Seen, now: Timestamp) -> Result<(Sent, Observed), FunctionError> {
     let Seen { observed, history } = seen;
-    // Missing in both readings: one alone may be stale.
-    if observed.flag.is_none() && history.is_empty() {
+    if seen.has_no_flag() {
         flag_missing(shell, observed, now).await?;
         return Ok((Sent::default(), observed.clone()));
     }
@@ -261,4 +267,90 @@ async fn hold_changed(shell: &Shell, event: &Value, observed: &Observed, now: Ti
         .send(&[audit::hold_removed(shell.subject(), id, now)])
         .await
         .map_err(FunctionError::undelivered("reporting a removed hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Add as _;
+
+    use bluegreen_core::flag::{FlagObservation, FlagValue};
+
+    use super::*;
+
+    const VERSION: FlagVersion = FlagVersion(7);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
+    }
+
+    /// Readings of a flag that was written at that second, if they see it.
+    fn seen(flag: Option<i64>, history: Option<i64>) -> Seen {
+        let value = FlagValue::read("blue");
+        Seen {
+            observed: Observed {
+                flag: flag.map(|second| FlagObservation {
+                    value: value.clone(),
+                    version: VERSION,
+                    modified: at(second),
+                }),
+                ..Observed::default()
+            },
+            history: history
+                .map(|second| HistoryEntry {
+                    value: value.clone(),
+                    version: VERSION,
+                    modified: at(second),
+                    author: None,
+                    description: None,
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_flag_that_one_reading_saw_is_not_missing() {
+        assert!(seen(None, None).has_no_flag());
+        assert!(!seen(Some(0), None).has_no_flag(), "the history lags behind");
+        assert!(!seen(None, Some(0)).has_no_flag(), "the flag's reading is older");
+        assert!(!seen(Some(0), Some(0)).has_no_flag());
+    }
+
+    #[test]
+    fn a_change_is_seen_when_both_readings_are_as_young_as_it() {
+        let change = |operation: &str| {
+            let event = json!({"time": at(100).to_string(), "detail": {"operation": operation}});
+            Change::read(&event, false)
+        };
+        for operation in ["Create", "Update"] {
+            for (flag, history, is_unseen) in [
+                (Some(98), Some(98), false),
+                (Some(97), Some(98), true),
+                (Some(98), Some(97), true),
+                (Some(98), None, false),
+                (None, Some(98), false),
+                (None, Some(97), true),
+                (None, None, true),
+            ] {
+                let unseen = change(operation).is_unseen_in(&seen(flag, history));
+                assert_eq!(unseen, is_unseen, "{operation}, flag {flag:?}, history {history:?}");
+            }
+        }
+        for (flag, history, is_unseen) in [
+            (Some(100), Some(100), true),
+            (None, Some(100), true),
+            (Some(100), None, true),
+            (None, None, false),
+            // Made anew since.
+            (Some(101), Some(101), false),
+        ] {
+            let unseen = change("Delete").is_unseen_in(&seen(flag, history));
+            assert_eq!(unseen, is_unseen, "Delete, flag {flag:?}, history {history:?}");
+        }
+        assert!(
+            !change("Label").is_unseen_in(&seen(None, None)),
+            "says nothing of the kind"
+        );
+        assert!(!Change::read(&json!({}), false).is_unseen_in(&seen(None, None)));
+    }
 }

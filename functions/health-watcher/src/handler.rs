@@ -8,7 +8,7 @@ use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_aws::{audit_trail, clock, switching, unsent};
 use bluegreen_core::announcement::{
-    Announcement, Notice, Subject as Announced, Topic, notice, notice_after, patience_with, remembered_since,
+    Announcement, Found, Notice, Subject as Announced, patience_with, remembered_since,
 };
 use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::colour::{Both, Colour};
@@ -250,6 +250,15 @@ impl Look {
     fn flag_label(&self, observed: &Observed) -> String {
         self.present()
             .map_or_else(|| audit::missing_flag(observed.audited), FlagObservation::label)
+    }
+
+    fn found<'a>(&'a self, flag: &'a str, is_faulty: bool) -> Found<'a> {
+        Found {
+            flag,
+            is_faulty,
+            active: self.active().map(|active| self.verdicts.of(active)),
+            decision: &self.decision,
+        }
     }
 
     /// The flag is as it should be, the active is healthy, and nothing waits to be taken back or finished.
@@ -525,33 +534,14 @@ async fn announce(
     fault: Option<&str>,
     now: Timestamp,
 ) -> Result<(), FunctionError> {
-    let wanted = matches!(look.decision.action, Action::Blocked | Action::ObserveOnly);
-    let about = match look.active() {
-        _ if fault.is_some() => Some(Announced::FlagFault),
-        Some(_) if wanted => Some(Announced::FailoverBlocked),
-        _ => None,
-    };
-    // A look that nobody can vouch after neither adds to what was said nor takes it back: a signal that flaps, or a service
-    // that is throttled for a tick, must not page at every turn.
-    let is_in_doubt = look
-        .active()
-        .is_some_and(|active| matches!(look.verdicts.of(active).verdict, Verdict::Suspect | Verdict::Unknown));
-    if about.is_none() && is_in_doubt {
-        return Ok(());
-    }
     let flag = look.flag_label(observed);
-    let topic = about.map(|subject| Topic {
-        subject,
-        flag: flag.clone(),
-        guards: look.decision.blocked_by(),
-    });
     let stored = observed.announced.as_deref();
     say_once(
         shell,
         observed,
         Field::Announced,
         stored,
-        notice(stored, topic, now),
+        look.found(&flag, fault.is_some()).notice(stored, now),
         |announcement| {
             let subject = shell.subject();
             match announcement.topic.subject {
@@ -571,26 +561,16 @@ async fn announce(
     .await
 }
 
-/// Says once that for too long nobody could vouch for the active environment. Remembered apart from the other: what is in
-/// doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
+/// Says once that for too long nobody could vouch for the active environment.
 async fn announce_doubt(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
     let Ok(observed) = &look.observed else { return Ok(()) };
     let stored = observed.doubt.as_deref();
     let flag = look.flag_label(observed);
     let Some(active) = look.active() else { return Ok(()) };
     let verdict = look.verdicts.of(active).verdict;
-    let notice = match look.doubt(&shell.settings.policy) {
-        Some((_, patience)) => {
-            let topic = Topic {
-                subject: Announced::ActiveUnknown,
-                flag: flag.clone(),
-                guards: Vec::new(),
-            };
-            notice_after(stored, Some(topic), patience, now)
-        }
-        None if verdict == Verdict::Unhealthy => Notice::Quiet,
-        None => notice(stored, None, now),
-    };
+    let notice = look
+        .found(&flag, false)
+        .notice_of_doubt(&shell.settings.policy, stored, now);
     say_once(shell, observed, Field::Doubt, stored, notice, |announcement| {
         audit::active_unknown(
             shell.subject(),

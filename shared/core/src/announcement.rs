@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::GuardName;
+use crate::decision::{Action, Decision, GuardName};
 use crate::health::{Assessment, Reading, Verdict};
 use crate::policy::Policy;
 use crate::time::elapsed;
@@ -124,6 +124,60 @@ pub fn patience_with(policy: &Policy, assessment: &Assessment) -> Option<Duratio
         Verdict::Suspect | Verdict::Unknown => Some(BLIND_TIME),
         Verdict::Maintenance if is_ok(&assessment.signals.scheduler) || is_ok(&assessment.signals.heartbeat) => None,
         Verdict::Maintenance => Some(BLIND_TIME.max(policy.maintenance_grace)),
+    }
+}
+
+/// What one look found of all that may be announced.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Which version of the flag it is about, or what stands in its place.
+    pub flag: &'a str,
+    /// Whether something is wrong with the flag.
+    pub is_faulty: bool,
+    /// What the active environment looks like; none if the flag names none.
+    pub active: Option<&'a Assessment>,
+    /// What was decided.
+    pub decision: &'a Decision,
+}
+
+impl Found<'_> {
+    /// What to say of a failover that is wanted and cannot be made, or of a broken flag.
+    pub fn notice(&self, remembered: Option<&str>, now: Timestamp) -> Notice {
+        let is_wanted = matches!(self.decision.action, Action::Blocked | Action::ObserveOnly);
+        let about = match self.active {
+            _ if self.is_faulty => Some(Subject::FlagFault),
+            Some(_) if is_wanted => Some(Subject::FailoverBlocked),
+            // A look that nobody can vouch after neither adds to what was said nor takes it back: a signal that flaps, or a
+            // service that is throttled for a tick, must not page at every turn.
+            Some(active) if matches!(active.verdict, Verdict::Suspect | Verdict::Unknown) => return Notice::Quiet,
+            _ => None,
+        };
+        let topic = about.map(|subject| self.topic(subject, self.decision.blocked_by()));
+        notice(remembered, topic, now)
+    }
+
+    /// What to say of an active environment for which nobody could vouch for too long. Remembered apart from the other: what is
+    /// in doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
+    pub fn notice_of_doubt(&self, policy: &Policy, remembered: Option<&str>, now: Timestamp) -> Notice {
+        let Some(active) = self.active else {
+            return Notice::Quiet;
+        };
+        match patience_with(policy, active) {
+            Some(patience) => {
+                let topic = self.topic(Subject::ActiveUnknown, Vec::new());
+                notice_after(remembered, Some(topic), patience, now)
+            }
+            None if active.verdict == Verdict::Unhealthy => Notice::Quiet,
+            None => notice(remembered, None, now),
+        }
+    }
+
+    fn topic(&self, subject: Subject, guards: Vec<GuardName>) -> Topic {
+        Topic {
+            subject,
+            flag: self.flag.to_owned(),
+            guards,
+        }
     }
 }
 

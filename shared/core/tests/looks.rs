@@ -9,13 +9,14 @@
 
 mod support;
 
-use bluegreen_core::announcement::{BLIND_TIME, Notice, Subject, Topic, notice_after, patience_with};
-use bluegreen_core::decision::{Action, GuardName};
+use bluegreen_core::announcement::{BLIND_TIME, Found, Notice, Subject, patience_with};
+use bluegreen_core::colour::Both;
+use bluegreen_core::decision::{Action, FlagState, GuardName, decide};
 use bluegreen_core::health::{AlarmState, Assessment, CauseKind, Past, Verdict};
 use bluegreen_core::policy::{HEARTBEAT_ONLY_WINDOW, Policy, STATUS_STANDS};
 use bluegreen_core::time::after;
 use proptest::prelude::*;
-use support::{Looks, Seen, dead, healthy, noon, seconds, tick};
+use support::{Looks, Seen, Tick, dead, flag, healthy, noon, seconds, tick};
 
 const UNREAD: [CauseKind; 6] = [
     CauseKind::Throttled,
@@ -373,16 +374,15 @@ fn a_heartbeat_in_the_future_counts_from_the_first_look_too() {
 #[test]
 fn a_heartbeat_that_is_stuck_or_forged_never_fails_over_and_is_told() {
     let mut looks = Looks::default();
-    let mut memory: Option<String> = None;
-    let mut told = Vec::new();
+    let mut said = Said::default();
     for minute in 0..40 {
         // Airflow has been dead all the time, and somebody publishes its heartbeat.
         let seen = healthy().scheduler_dead_for(600 + minute * 60).metric_last_seen(30);
         let assessment = looks.at(minute * 60, &seen);
         assert_eq!(assessment.verdict, Verdict::Suspect);
-        note(&mut memory, &mut told, &assessment, minute);
+        said.look(minute, &tick(), assessment);
     }
-    assert_eq!(told, [15]);
+    assert_eq!(said.told, [(15, Subject::ActiveUnknown)]);
 }
 
 #[test]
@@ -390,8 +390,7 @@ fn doubt_has_one_clock_whatever_it_is_called() {
     // Unknown, suspect, and for a minute known to be dead (and blocked): once it is told.
     let blind = healthy().everything_unknown(CauseKind::Throttled);
     let suspect = healthy().scheduler_dead_for(600).metric_last_seen(30);
-    let mut memory: Option<String> = None;
-    let mut told = Vec::new();
+    let mut said = Said::default();
     for minute in 0..40 {
         let seen = if minute == 8 {
             dead()
@@ -400,16 +399,22 @@ fn doubt_has_one_clock_whatever_it_is_called() {
         } else {
             suspect.clone()
         };
-        note(&mut memory, &mut told, &seen.assessed(&Policy::default()), minute);
+        said.see(minute, &held(), &seen);
     }
-    assert_eq!(told, [15]);
+    let doubts = |said: &Said| -> Vec<u64> {
+        let doubts = said
+            .told
+            .iter()
+            .filter(|(_, subject)| *subject == Subject::ActiveUnknown);
+        doubts.map(|(minute, _)| *minute).collect()
+    };
+    assert_eq!(doubts(&said), [15]);
     // Healthy for a minute, and it begins anew.
-    let mut told = Vec::new();
     for minute in 40..70 {
         let seen = if minute == 40 { healthy() } else { suspect.clone() };
-        note(&mut memory, &mut told, &seen.assessed(&Policy::default()), minute);
+        said.see(minute, &held(), &seen);
     }
-    assert_eq!(told, [56]);
+    assert_eq!(doubts(&said), [15, 56]);
 }
 
 #[test]
@@ -432,28 +437,133 @@ fn planned_work_behind_which_nothing_can_be_seen_is_told_after_the_grace() {
     );
 }
 
-/// What the watcher does about its doubt, minute by minute.
-fn note(memory: &mut Option<String>, told: &mut Vec<u64>, assessment: &Assessment, minute: u64) {
-    let topic = Topic {
-        subject: Subject::ActiveUnknown,
-        flag: "v12-1".into(),
-        guards: Vec::new(),
-    };
-    let now = after(noon(), seconds(minute * 60));
-    let notice = match patience_with(&Policy::default(), assessment) {
-        Some(patience) => notice_after(memory.as_deref(), Some(topic), patience, now),
-        None if assessment.verdict == Verdict::Unhealthy => Notice::Quiet,
-        None => notice_after(memory.as_deref(), None, seconds(0), now),
-    };
-    match notice {
-        Notice::Quiet => {}
-        Notice::Forget => *memory = None,
-        Notice::Remember(announcement) => *memory = Some(serde_json::to_string(&announcement).unwrap()),
-        Notice::Say(announcement) => {
-            told.push(minute);
-            *memory = Some(serde_json::to_string(&announcement).unwrap());
+// ---- what is said of it
+
+/// What the watcher remembers of what it said, minute by minute, and when it said what.
+#[derive(Debug, Default)]
+struct Said {
+    announced: Option<String>,
+    doubt: Option<String>,
+    told: Vec<(u64, Subject)>,
+}
+
+impl Said {
+    /// Blue is active and looks so, in the flag of that tick.
+    fn look(&mut self, minute: u64, tick: &Tick, blue: Assessment) {
+        let now = after(noon(), seconds(minute * 60));
+        let verdicts = Both {
+            blue,
+            green: tick.verdicts().green,
+        };
+        let decision = decide(&tick.policy, &tick.control, &verdicts, now);
+        let (flag, is_faulty) = match &tick.control.flag {
+            FlagState::Present(flag) => (flag.label(), flag.value.colour().is_none()),
+            _ => ("missing".to_owned(), true),
+        };
+        let found = Found {
+            flag: &flag,
+            is_faulty,
+            active: (!is_faulty).then_some(&verdicts.blue),
+            decision: &decision,
+        };
+        let notices = [
+            (found.notice(self.announced.as_deref(), now), &mut self.announced),
+            (
+                found.notice_of_doubt(&tick.policy, self.doubt.as_deref(), now),
+                &mut self.doubt,
+            ),
+        ];
+        for (notice, memory) in notices {
+            match notice {
+                Notice::Quiet => {}
+                Notice::Forget => *memory = None,
+                Notice::Remember(announcement) => *memory = Some(serde_json::to_string(&announcement).unwrap()),
+                Notice::Say(announcement) => {
+                    self.told.push((minute, announcement.topic.subject));
+                    *memory = Some(serde_json::to_string(&announcement).unwrap());
+                }
+            }
         }
     }
+
+    fn see(&mut self, minute: u64, tick: &Tick, blue: &Seen) {
+        self.look(minute, tick, blue.assessed(&tick.policy));
+    }
+}
+
+/// Signals that disagree, and none at all: neither condemns, and neither vouches.
+fn doubtful() -> [Seen; 2] {
+    [
+        healthy().scheduler_dead_for(600).metric_last_seen(30),
+        healthy().everything_unknown(CauseKind::Throttled),
+    ]
+}
+
+fn held() -> Tick {
+    tick().green(dead())
+}
+
+#[test]
+fn a_block_is_said_once_although_it_is_in_doubt_now_and_then() {
+    for doubt in doubtful() {
+        let mut said = Said::default();
+        let dead = dead();
+        said.see(0, &held(), &dead);
+        assert_eq!(said.told, [(0, Subject::FailoverBlocked)]);
+        let block = said.announced.clone();
+        for minute in 1..10 {
+            said.see(minute, &held(), if minute % 2 == 1 { &doubt } else { &dead });
+            assert_eq!(
+                said.announced, block,
+                "neither added to nor taken back in minute {minute}"
+            );
+        }
+        assert_eq!(said.told.len(), 1, "{:?}", said.told);
+        // Healthy, and it is over: the next one is news.
+        said.see(10, &held(), &healthy());
+        assert_eq!((&said.announced, &said.doubt), (&None, &None));
+        said.see(11, &held(), &dead);
+        assert_eq!(said.told.last(), Some(&(11, Subject::FailoverBlocked)));
+    }
+}
+
+#[test]
+fn planned_work_ends_a_block() {
+    let mut said = Said::default();
+    said.see(0, &held(), &dead());
+    said.see(1, &held(), &healthy().status("UPDATING"));
+    assert_eq!(said.announced, None);
+}
+
+#[test]
+fn a_broken_flag_is_said_whatever_the_environments_look_like() {
+    for blue in doubtful().into_iter().chain([healthy(), dead()]) {
+        let broken = |version, text: &str| tick().flag(FlagState::Present(flag(text, version, 60)));
+        let mut said = Said::default();
+        said.see(0, &broken(13, "bleu"), &blue);
+        said.see(1, &broken(13, "bleu"), &blue);
+        assert_eq!(said.told, [(0, Subject::FlagFault)]);
+        assert_eq!(said.doubt, None, "nobody is active that could be in doubt");
+        said.see(2, &broken(14, "blau"), &blue);
+        said.see(3, &tick().flag(FlagState::Missing), &blue);
+        said.see(4, &tick().flag(FlagState::Missing), &blue);
+        assert_eq!(
+            said.told,
+            [0, 2, 3].map(|minute| (minute, Subject::FlagFault)),
+            "another fault"
+        );
+    }
+}
+
+#[test]
+fn a_block_and_a_doubt_are_remembered_apart() {
+    let [doubt, _] = doubtful();
+    let dead = dead();
+    let mut said = Said::default();
+    for minute in 0..40 {
+        said.see(minute, &held(), if minute % 3 == 0 { &dead } else { &doubt });
+    }
+    assert_eq!(said.told, [(0, Subject::FailoverBlocked), (16, Subject::ActiveUnknown)]);
 }
 
 // ---- what is noted
