@@ -16,7 +16,11 @@ class FlagMissing(BlueGreenError):
 
 
 class FlagInvalid(BlueGreenError):
-    """No version of the flag holds a colour, or nobody can read it because it is encrypted."""
+    """No version of the flag holds a colour, or nobody can read it."""
+
+
+class FlagEncrypted(FlagInvalid):
+    """The flag is a SecureString. Writing into it does not help: only a new parameter is a String."""
 
 
 class StoreUnavailable(BlueGreenError):

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
+from mwaa_bluegreen.errors import FlagEncrypted, FlagInvalid, FlagMissing, StoreUnavailable
 from mwaa_bluegreen.ownership import (
     COLOURS,
     MAX_LEAD,
@@ -249,10 +249,11 @@ class Flag:
 def _entry(item: dict[str, Any]) -> HistoryEntry:
     # Read without decryption its value is ciphertext: that is no garbage, behind which the colour before stays in force.
     if item.get("Type") == "SecureString":
-        raise FlagInvalid(
+        raise FlagEncrypted(
             f"{item.get('Name')} is a SecureString, whose value is encrypted; the flag must be a String. Parameter Store changes "
             "no parameter's type: delete it, wait 30 s, and create it again as a String, best by the switch-handler's "
-            '{"action":"initialize"} with the colour that was active. Nothing executes until then; then clear this task'
+            '{"action":"initialize","to":"<colour>","force":true}, with the colour that was active. Nothing executes until then; '
+            "then clear this task"
         )
     return HistoryEntry(item["Version"], item["Value"], nanoseconds(item["LastModifiedDate"]), item.get("Description"))
 

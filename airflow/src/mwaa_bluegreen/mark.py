@@ -16,7 +16,7 @@ from html import escape
 from typing import Any
 
 from mwaa_bluegreen import settings as configuration
-from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid, FlagInvalid, FlagMissing
+from mwaa_bluegreen.errors import BlueGreenError, ConfigurationInvalid, FlagEncrypted, FlagInvalid, FlagMissing
 from mwaa_bluegreen.flag import shared_flag
 from mwaa_bluegreen.ownership import COLOURS
 
@@ -69,12 +69,16 @@ def look(now: datetime | None = None) -> Mark:
 
 _REPAIR = "The flag holds no colour: write blue or green into it, as a String. The web server's log says more"
 
+_REPLACE = "The flag is a SecureString, which nobody can make a String of: delete it, wait 30 s, and create it again as a String"
+
 
 def _what_to_do(error: BlueGreenError) -> str:
     if isinstance(error, ConfigurationInvalid):
         what = "A setting of this environment is missing or wrong, such as custom.environment_color"
     elif isinstance(error, FlagMissing):
         what = "The flag does not exist: create it, or correct custom.bluegreen_flag_parameter and custom.bluegreen_flag_region"
+    elif isinstance(error, FlagEncrypted):
+        what = _REPLACE
     elif isinstance(error, FlagInvalid):
         return _REPAIR
     else:

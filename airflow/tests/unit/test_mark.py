@@ -107,6 +107,22 @@ def test_what_cannot_be_known_is_unknown_and_says_what_to_do(
     assert trouble not in public
 
 
+def test_a_flag_that_is_encrypted_is_made_anew_and_not_written_into(store: Store) -> None:
+    store.put("green", "made by hand")
+    assert look(soon()).word == "STANDBY"
+    store.ssm.delete_parameter(Name=NAME)
+    store.ssm.put_parameter(Name=NAME, Value="green", Type="SecureString")
+    shared_flag.cache_clear()
+    seen = look(soon())
+    public, private = page(seen, logged_in=False), page(seen, logged_in=True)
+    for html in (public, private):
+        assert ">UNKNOWN</h1>" in html
+        assert "delete it, wait 30 s, and create it again as a String. The web server&#x27;s log says more" in html
+        assert "write blue or green into it" not in html
+    assert f"{NAME} is a SecureString" in private
+    assert NAME not in public
+
+
 def test_a_broken_flag_shows_the_colour_that_stays_in_force_and_what_to_do(store: Store) -> None:
     store.put("green", "made by hand")
     store.put("purple", "a slip")

@@ -896,8 +896,8 @@ fn readable(name: &str, r#type: Option<&ParameterType>) -> Result<(), Failure> {
         cause: Cause::new(
             CauseKind::Unparsable,
             format!(
-                "{name} is a SecureString, whose value is encrypted; the flag must be a String: delete it, wait 30 s, and initialize \
-                 it again with the colour that was active"
+                "{name} is a SecureString, whose value is encrypted; the flag must be a String: delete it, wait 30 s, then name \
+                 the colour that was active: {{\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}}"
             ),
         ),
     })

@@ -856,6 +856,11 @@ async fn a_flag_that_is_encrypted_cannot_be_read_and_is_no_garbage() {
             told.contains("/mwaa/blue-green/active-environment is a SecureString") && !told.contains("AQICAHh"),
             "{told}"
         );
+        // A pair with a past is refused without force.
+        assert!(
+            told.contains(r#"delete it, wait 30 s, then name the colour that was active: {"action":"initialize","to":"<colour>","force":true}"#),
+            "{told}"
+        );
     }
 }
 
