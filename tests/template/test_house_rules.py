@@ -234,6 +234,35 @@ def test_endpoints_and_certificates_reach_every_function() -> None:
     assert not {"AWS_USE_FIPS_ENDPOINT", "SSL_CERT_FILE"} & set(Stack().environment), "an empty one would be read as a path"
 
 
+ENDPOINTS = {"SsmEndpointUrl": "SSM", "CloudWatchEndpointUrl": "CLOUDWATCH", "EventBridgeEndpointUrl": "EVENTBRIDGE", "SnsEndpointUrl": "SNS"}
+ENDPOINT = "https://vpce-0a1b2c-3d4e.ssm.eu-west-1.vpce.amazonaws.com"
+
+
+@pytest.mark.parametrize("parameter", ENDPOINTS)
+def test_an_endpoint_of_your_own_reaches_every_function_and_no_other_service(parameter: str) -> None:
+    def named(stack: Stack) -> dict[str, str]:
+        return {name: url for name, url in stack.environment.items() if name.startswith("AWS_ENDPOINT_URL")}
+
+    assert named(Stack(**{parameter: ENDPOINT})) == {f"AWS_ENDPOINT_URL_{ENDPOINTS[parameter]}": ENDPOINT}
+    assert named(Stack()) == {}, "an empty one would be read as none, and is one name more in the console"
+    good = ["", ENDPOINT, ENDPOINT + "/", ENDPOINT + ":8443"]
+    bad = ["http://a.b", "a.b", "https://", "https://a b", "https://a/b", "https://a.b?c", ENDPOINT + " ", "https://a:port"]
+    assert all(accepted(parameter, value) for value in good), good
+    assert not [value for value in bad if accepted(parameter, value)]
+    # The SDKs refuse both together at every call.
+    both = Stack(**{parameter: ENDPOINT}, FipsEndpoints="true")
+    assert [parameter in told for told in both.refused_by_rules()] == [True]
+    assert Stack(**{parameter: ENDPOINT}).refused_by_rules() == [] == Stack(FipsEndpoints="true").refused_by_rules()
+
+
+def test_cloudwatchs_endpoint_is_of_one_region() -> None:
+    def broken(**regions: str) -> list[str]:
+        return Stack(CloudWatchEndpointUrl=ENDPOINT, **regions).refused_by_rules()
+
+    assert ["CloudWatchEndpointUrl" in told for told in broken(BlueRegion="eu-west-1", GreenRegion="eu-central-1")] == [True]
+    assert broken(BlueRegion="eu-west-1", GreenRegion="eu-west-1") == []
+
+
 @pytest.mark.parametrize(
     ("parameter", "good", "bad"),
     [
