@@ -32,6 +32,16 @@ pub(super) struct Listing {
     pub(super) complete_at: Timestamp,
 }
 
+/// The states of a run that is not at its end; the other two (`success`, `failed`) are its end, in Airflow 2 and 3 (`DagRunState`).
+///
+/// They cover whatever is left to be done in it. `DagRun.update_state` ends no run of which a task is unfinished, be it scheduled,
+/// queued, deferred or up for retry; where a person or `dagrun_timeout` ends one all the same, Airflow ends its tasks, too. Sub-DAGs
+/// (Airflow 2) and backfills (of both) are runs like others, in these states, and `~` lists them with the rest.
+///
+/// Queued comes first: a run that begins between the two questions is in the second answer. The other way round it would be in
+/// neither, and its DAG would be paused with it in flight.
+const UNFINISHED: [&str; 2] = ["queued", "running"];
+
 impl Work<'_> {
     /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
     pub(super) async fn carry_out(
@@ -79,7 +89,7 @@ impl Work<'_> {
     pub(super) async fn in_flight(&self, colour: Colour) -> Result<Option<Vec<Run>>, Cause> {
         let api = self.api(colour, self.until);
         let mut runs = Vec::new();
-        for state in ["running", "queued"] {
+        for state in UNFINISHED {
             let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
             let shape = Shape {
                 field: "dag_runs",
@@ -160,4 +170,17 @@ fn read_set(document: &Document) -> Option<(u64, u64)> {
     let fields = document.as_object()?;
     let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
     Some((set, count(fields.get("total_entries")?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_begins_between_the_two_questions_is_in_one_of_the_answers() {
+        for was in [["queued", "queued"], ["queued", "running"], ["running", "running"]] {
+            let is_found = UNFINISHED.iter().zip(was).any(|(asked, is)| *asked == is);
+            assert!(is_found, "{was:?}");
+        }
+    }
 }
