@@ -62,12 +62,13 @@ SATISFIED = {
 }  # fmt: skip
 
 
-def load(tmp_path: Path, options: dict[str, str]) -> tuple[str, dict[str, list[str]]]:
+def load(tmp_path: Path, options: dict[str, str], house: str = HOUSE) -> tuple[str, dict[str, list[str]]]:
     (tmp_path / "config").mkdir()
-    (tmp_path / "config/airflow_local_settings.py").write_text(HOUSE)
+    (tmp_path / "config/airflow_local_settings.py").write_text(house)
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags/d.py").write_text(DAG_FILE)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "config"), **{f"AIRFLOW__CUSTOM__{name}": value for name, value in options.items()}}
+    path = os.pathsep.join(filter(None, [str(tmp_path / "config"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, **{f"AIRFLOW__CUSTOM__{name}": value for name, value in options.items()}}
     done = subprocess.run([sys.executable, "-c", LOAD, str(tmp_path / "dags")], env=environment, capture_output=True, text=True, check=True)
     errors, found = json.loads(done.stdout.partition("FOUND")[2])
     return "".join(errors.values()), found
@@ -88,3 +89,54 @@ def test_the_guard_satisfies_them_by_configuration(tmp_path: Path) -> None:
 def test_without_one_of_the_settings_the_rule_is_broken(tmp_path: Path, left_out: str, broken: str) -> None:
     errors, _ = load(tmp_path, {name: value for name, value in SATISFIED.items() if name != left_out})
     assert f"bluegreen_guard: {broken}" in errors
+
+
+# The policy, then the import errors and the task ids that are expected.
+HOUSES = {
+    "replaces callbacks, pool and queue of every task": (
+        """
+def told(context):
+    pass
+
+def task_policy(task):
+    task.on_failure_callback = told
+    task.pool = "house"
+    task.queue = "house"
+""",
+        ("", ["bluegreen_guard", "work"]),
+    ),
+    "adds a task to every DAG": (
+        """
+def dag_policy(dag):
+    try:
+        from airflow.providers.standard.operators.empty import EmptyOperator
+    except ImportError:
+        from airflow.operators.empty import EmptyOperator
+    EmptyOperator(task_id="house", dag=dag)
+""",
+        ("", ["bluegreen_guard", "house", "work"]),
+    ),
+    "says yes to everything": (
+        """
+def dag_policy(dag):
+    return True
+
+def task_policy(task):
+    return True
+""",
+        ("", ["bluegreen_guard", "work"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_the_guard_stands_before_every_root_whatever_the_house_does(tmp_path: Path, house: str) -> None:
+    policy, (error, tasks) = HOUSES[house]
+    assert load(tmp_path, {}, policy) == (error, {"d": tasks})
+
+
+@pytest.mark.parametrize("hook", ["dag_policy(dag)", "task_policy(task)"])
+def test_a_house_policy_that_fails_executes_nothing_unguarded(tmp_path: Path, hook: str) -> None:
+    errors, found = load(tmp_path, {}, f"def {hook}:\n    raise RuntimeError('house is broken')\n")
+    assert "house is broken" in errors
+    assert all("bluegreen_guard" in tasks for tasks in found.values()), found
