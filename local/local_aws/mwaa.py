@@ -373,6 +373,8 @@ def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
     fitting = [run for run in settings.runs if query.get("state") in (None, run["state"])
                and _between(run.get("start_date"), query.get("start_date_gte"), query.get("start_date_lte"))
                and _between(run["instant"] if is_3 else run.get("logical_date", run["instant"]), None, query.get(before))]
+    if query.get("order_by") == "-start_date":
+        fitting.sort(key=lambda run: datetime.fromisoformat(run["start_date"]).timestamp() if run.get("start_date") else 0.0, reverse=True)
     listed = [_dag_run(settings, run) for run in _page(settings, fitting, query)]
     return _rest_answer({"dag_runs": listed, "total_entries": len(fitting)})
 
@@ -408,6 +410,8 @@ def _task_instances(settings: Settings, asked: dict[str, Any]) -> Answer:
     instances = [(run, task_id, {"state": task} if isinstance(task, str) else task)
                  for run in settings.runs for task_id, task in run.get("tasks", {}).items()]
     fitting = [(run, task_id, task) for run, task_id, task in instances
+               if all(asked.get(name) is None or value in asked[name] for name, value in (
+                   ("dag_ids", run["dag_id"]), ("dag_run_ids", run["run_id"]), ("task_ids", task_id)))
                if asked.get("state") is None or task["state"] in asked["state"]
                if _between(task.get("start_date", run.get("start_date")), asked.get("start_date_gte"), asked.get("start_date_lte"))]
     page = _page(settings, fitting, {"limit": asked.get("page_limit", 100), "offset": asked.get("page_offset", 0)})

@@ -143,6 +143,100 @@ def test_a_check_has_no_other_fields(twins: Pair):
     assert error["errorType"] == "InvalidRequest" and "requested_by" in error["errorMessage"]
 
 
+# -- the guard in the standby's runs -------------------------------------------------------------------------------------
+
+def ended(dag_id: str, at: datetime, *tasks: str, **more: Any) -> dict[str, Any]:
+    """A run that began at that instant and succeeded, and its tasks that did."""
+    began = at.isoformat(timespec="milliseconds")
+    return {"dag_id": dag_id, "run_id": f"scheduled__{began}", "state": "success", "instant": began, "start_date": began,
+            "tasks": {task: {"state": "success", "start_date": began, "end_date": began} for task in tasks}, **more}
+
+
+@pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
+def test_a_standby_that_executes_without_its_guard_is_found(twins: Pair, version: str):
+    guard, began = "bluegreen_guard", twins.flag().effective_from
+    at, later = began + timedelta(seconds=1), began + timedelta(seconds=61)
+    skips = {"load": {"state": "skipped", "start_date": at.isoformat(), "end_date": at.isoformat()}}
+
+    def skipped(dag_id: str, when: datetime) -> dict[str, Any]:
+        one = ended(dag_id, when, guard)
+        return {**one, "tasks": {**one["tasks"], **skips}}
+
+    guarded = [ended(dag_id, at, guard, "load") for dag_id in ("dag_00001", "dag_00002")]
+    twins.environment("blue", airflow_version=version, runs=guarded)
+    twins.environment("green", airflow_version=version, runs=[skipped("dag_00001", at), skipped("dag_00002", at)])
+    assert found(checked(twins)) == {}, "as it should be"
+
+    bare = [ended("dag_00001", at, "load"), ended("dag_00002", at, "load"), ended("dag_00003", at, "load")]
+    twins.environment("green", runs=bare)
+    answer = checked(twins)
+    assert (answer["outcome"], found(answer)) == ("not_ready", {"guard-missing": "red"}), answer["readiness"]
+    finding = only(answer["readiness"]["findings"])
+    assert finding["colour"] == "green" and finding["what"].endswith(": dag_00001, dag_00002"), "blue's dag_00003 has none either"
+    assert f"--name {twins.environments['green']}" in finding["fix"] and "start-up script" in finding["fix"]
+
+    repaired = [*bare, skipped("dag_00003", later)]
+    twins.environment("green", runs=repaired)
+    assert found(checked(twins)) == {}, "the newest run has one"
+
+    twins.environment("green", runs=[*bare, ended("dag_00001", began - timedelta(hours=1), guard, "load")])
+    assert found(checked(twins)) == {"guard-missing": "red"}, "a guard of the time before the last transition proves nothing"
+
+    tagged = {"dag_00001": {"tags": ["bluegreen:unguarded"]}, "dag_00002": {"tags": ["bluegreen:unguarded"]}, "dag_00003": {}}
+    twins.environment("green", runs=bare, dags=tagged)
+    assert found(checked(twins)) == {}, "they are to run in both"
+
+    twins.environment("green", dags=3, runs=[{**one, "start_date": (began - timedelta(minutes=1)).isoformat()} for one in bare])
+    assert found(checked(twins)) == {}, "green was active then"
+
+    twins.environment("green", runs=[ended(dag_id, at, state="running") for dag_id in tagged])
+    assert found(checked(twins)) == {}, "nothing has been executed yet"
+
+
+def test_without_a_guard_anywhere_the_options_say_whether_one_is_meant_to_be_there(twins: Pair):
+    at = twins.flag().effective_from + timedelta(seconds=1)
+    bare = [ended("dag_00001", at, "branch", "load")]
+    for colour in ("blue", "green"):
+        twins.environment(colour, runs=bare)
+    assert found(checked(twins)) == {}, "they branch by the colour, or do it twice on purpose"
+    for options, expected in [({"custom.bluegreen_flag_parameter": twins.flag_name}, {"guard-missing": "red"}),
+                              ({"custom.bluegreen_guard": "off", "custom.bluegreen_flag_parameter": twins.flag_name}, {}),
+                              ({"custom.bluegreen_guard": "tagged"}, {}), ({"custom.bluegreen_mark": "on"}, {})]:
+        for colour in ("blue", "green"):
+            twins.environment(colour, configuration_options={"custom.environment_color": colour, **options})
+        assert found(checked(twins)) == expected, options
+    for colour in ("blue", "green"):
+        twins.environment(colour, dags={"dag_00001": {"tags": ["bluegreen:guarded"]}}, configuration_options={
+            "custom.environment_color": colour, "custom.bluegreen_guard": "tagged"})
+    assert found(checked(twins)) == {"guard-missing": "red"}
+
+
+def test_what_is_not_answered_about_guards_claims_nothing(twins: Pair):
+    at = twins.flag().effective_from + timedelta(seconds=1)
+    twins.environment("blue", runs=[ended("dag_00001", at, "bluegreen_guard", "load")])
+    twins.environment("green", runs=[ended("dag_00001", at, "load")])
+    for match, colour in [("taskInstances", "green"), ("dagRuns", "green"), (twins.environments["blue"], "blue")]:
+        # Of blue all that is asked before comes through: its health, import errors and DAGs.
+        after = 3 if colour == "blue" else 0
+        twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=match, after=after)
+        answer = checked(twins)
+        assert found(answer) == {} and answer["outcome"] == "partial", (match, answer["readiness"])
+        gap = only(answer["readiness"]["not_asked"])
+        assert (gap["question"], gap["colour"]) == ("guards", colour) and "throttled" in gap["cause"]
+        twins.aws.clear_faults()
+    assert found(checked(twins)) == {"guard-missing": "red"}
+
+
+def test_a_thousand_guarded_dags_cost_two_requests(twins: Pair):
+    at = twins.flag().effective_from + timedelta(seconds=1)
+    for colour in ("blue", "green"):
+        twins.environment(colour, dags=1000, runs=[ended(f"dag_{number:05}", at, "bluegreen_guard") for number in range(1, 1001)])
+    since = twins.aws.calls_so_far()
+    assert found(checked(twins)) == {}
+    # Blue's runs with old ticks are asked for by one more.
+    assert [call["operation"] for call in twins.calls("switch-handler", since)].count("InvokeRestApi") == 2 + 2 + 2 * 10 + 3
+
+
 # -- many DAGs ---------------------------------------------------------------------------------------------------------
 
 def requests_a_second(pair: Pair, function: str, since: int) -> float:
@@ -294,6 +388,23 @@ def test_a_check_that_was_missed_is_made_up_for(watched: Pair):
         watched.change_memory("readiness", {**standing(watched), "at": at})
         scheduled_tick(watched)
         assert (standing(watched)["at"] != at) == is_checked, minutes
+
+
+def test_a_standby_whose_guard_is_gone_is_told_and_no_silence_takes_it_back(watched: Pair):
+    at = watched.flag().effective_from + timedelta(seconds=1)
+    guarded = [ended("dag_00001", at, "bluegreen_guard")]
+    watched.environment("blue", runs=guarded)
+    watched.environment("green", runs=[ended("dag_00001", at, "load")])
+    scheduled_tick(watched)
+    event = only(watched.wait_for_audit("Readiness Changed"))
+    assert event["level"] == "red" and only(event["findings"])["name"] == "guard-missing"
+    fault = watched.aws.add_fault("throttle", "airflow", "InvokeRestApi", match="taskInstances")
+    scheduled_tick(watched)
+    assert (standing(watched)["red"], standing(watched)["partial"]) == (["guard-missing"], True)
+    watched.aws.clear_faults(fault)
+    watched.environment("green", runs=guarded)
+    scheduled_tick(watched)
+    assert watched.wait_for_audit("Readiness Changed", 2)[-1]["level"] == "green"
 
 
 def test_a_throttle_sounds_no_all_clear(watched: Pair):

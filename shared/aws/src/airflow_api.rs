@@ -262,6 +262,14 @@ impl AirflowApi<'_> {
         read_page(&document, shape).ok_or_else(|| other_shape(&question.path))
     }
 
+    /// The entries of the first page alone, and whether they are all that there are.
+    pub(crate) async fn first_page<T>(&self, question: &Question, shape: &Shape<T>) -> Result<(Vec<T>, bool), Cause> {
+        let page = self.page(question, Range { offset: 0, limit: PAGE }, shape).await?;
+        let length = u64::try_from(page.entries.len()).unwrap_or(u64::MAX);
+        let entries = page.entries.into_iter().map(|(_, entry)| entry).collect();
+        Ok((entries, length >= page.total))
+    }
+
     /// The first page alone.
     pub(crate) async fn first(&self, question: &Question, limit: u64) -> Result<Document, Cause> {
         self.ask(&question.of_page(Range { offset: 0, limit })).await

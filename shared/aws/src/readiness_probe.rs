@@ -5,6 +5,7 @@
 //! CloudWatch's cheap requests.
 
 pub(crate) mod airflow_lists;
+mod guard_traces;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use bluegreen_core::flag::{HistoryEntry, versions};
 use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::{
-    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Readiness, Snapshot,
-    SourceFile, Subject, assess_readiness, catching_up, last_proof, looks_back_to,
+    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, GuardTraces, ImportErrors, KeptVersions,
+    Readiness, Snapshot, SourceFile, Subject, assess_readiness, catching_up, guards_are_looked_for_since, last_proof,
+    looks_back_to, may_be_guarded,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use jiff::Timestamp;
@@ -85,7 +87,7 @@ impl ReadinessProbe {
             blue: is_airflow_2(&blue.environment),
             green: is_airflow_2(&green.environment),
         };
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             environments: Both {
                 blue: blue.environment,
                 green: green.environment,
@@ -108,9 +110,59 @@ impl ReadinessProbe {
                 blue: blue.heartbeat_alarm,
                 green: green.heartbeat_alarm,
             },
-            old_ticks: self.old_ticks(&history, is_airflow_2, &pace, until).await,
+            guards: None,
+            old_ticks: Vec::new(),
         };
+        // With the answers of the others: what they do not tell is not asked for.
+        let (guards, old_ticks) = tokio::join!(
+            self.guards(&snapshot, &history, &pace, until),
+            self.old_ticks(&history, is_airflow_2, &pace, until),
+        );
+        snapshot.guards = guards;
+        snapshot.old_ticks = old_ticks;
         (snapshot, history)
+    }
+
+    /// Of the standby. None if what the question rests on has no answer itself.
+    async fn guards(
+        &self,
+        snapshot: &Snapshot,
+        history: &[HistoryEntry],
+        pace: &Pace,
+        until: Instant,
+    ) -> Option<Answer<GuardTraces>> {
+        let active = history.last()?.value.colour()?;
+        let colour = active.other();
+        let Answer::Known(environment) = snapshot.environments.of(colour) else {
+            return None;
+        };
+        let list = snapshot.dags.of(colour);
+        if !list.is_complete() {
+            return None;
+        }
+        let api = |colour: Colour| self.api(colour, pace, until);
+        let guarded = list.dags.iter().filter(|(_, dag)| may_be_guarded(environment, dag));
+        let asked = guard_traces::Asked {
+            colour,
+            standby: &api(colour),
+            active: &api(active),
+            dags: guarded.map(|(id, _)| id.as_str()).collect(),
+            dags_of_active: snapshot.dags.of(active).dags.keys().map(String::as_str).collect(),
+            since: guards_are_looked_for_since(history, clock::now()),
+        };
+        Some(match asked.traces().await {
+            Ok(traces) => Answer::Known(traces),
+            Err(cause) => Answer::Unknown(cause),
+        })
+    }
+
+    fn api<'a>(&'a self, colour: Colour, pace: &'a Pace, until: Instant) -> AirflowApi<'a> {
+        AirflowApi {
+            mwaa: &self.clients.of(colour).mwaa,
+            environment: &self.settings.of(colour).name,
+            pace,
+            until,
+        }
     }
 
     /// Of the active, whose answers to the other questions tell the generation of its Airflow. Empty if it does not answer: what
@@ -130,13 +182,7 @@ impl ReadinessProbe {
         let Some(is_airflow_2) = *is_airflow_2.of(active) else {
             return Vec::new();
         };
-        let api = AirflowApi {
-            mwaa: &self.clients.of(active).mwaa,
-            environment: &self.settings.of(active).name,
-            pace,
-            until,
-        };
-        airflow_lists::old_ticks(&api, is_airflow_2, since)
+        airflow_lists::old_ticks(&self.api(active, pace, until), is_airflow_2, since)
             .await
             .unwrap_or_else(|cause| {
                 tracing::warn!(error = %cause, "runs made late could not be asked for");
@@ -147,12 +193,7 @@ impl ReadinessProbe {
     async fn colour(&self, colour: Colour, pace: &Pace, until: Instant) -> OfColour {
         let settings = self.settings.of(colour);
         let heartbeat = self.heartbeat_alarms.of(colour);
-        let api = AirflowApi {
-            mwaa: &self.clients.of(colour).mwaa,
-            environment: &settings.name,
-            pace,
-            until,
-        };
+        let api = self.api(colour, pace, until);
         let mut names = settings.alarms.clone();
         names.extend(heartbeat.clone());
         let (environment, (import_errors, dags), alarms) = tokio::join!(

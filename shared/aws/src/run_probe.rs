@@ -259,7 +259,7 @@ pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
     Some((key, (read, run_after.is_some())))
 }
 
-fn read_task(document: &Document) -> Option<(String, Task)> {
+pub(crate) fn read_task(document: &Document) -> Option<(String, Task)> {
     let task = document.as_object()?;
     let words = |name: &str| task.get(name).and_then(Document::as_string).map(str::to_owned);
     let read = Task {

@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::type_complexity,
     missing_docs
 )]
 
@@ -17,7 +19,7 @@ use bluegreen_aws::clients::Clients;
 use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_aws::readiness_probe::ReadinessProbe;
 use bluegreen_core::health::{Answer, CauseKind};
-use bluegreen_core::readiness::{DagList, Snapshot};
+use bluegreen_core::readiness::{DagList, GuardTraces, Snapshot};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path, path_regex};
@@ -350,4 +352,196 @@ async fn a_run_made_within_the_second_of_the_transition_is_asked_for() {
     let bound = |name: &str| -> jiff::Timestamp { asked["QueryParameters"][name].as_str().unwrap().parse().unwrap() };
     assert!(bound("start_date_gte") <= since, "{asked}");
     assert!(bound("run_after_lte") >= since, "{asked}");
+}
+
+// ---- the guard in the standby's runs
+
+/// Green stands by with two DAGs that may be guarded and one that is not; blue has the two. Each answers lists of task
+/// instances with what is scripted for it, if asked as Airflow wants to be asked.
+struct Runs {
+    /// Whether the question is for guards; the task instances as dag, run, task; and how many there are.
+    tasks: fn(bool) -> (Vec<(&'static str, &'static str, &'static str)>, u64),
+    status: u64,
+}
+
+impl Respond for Runs {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let call: Value = serde_json::from_slice(&request.body).unwrap();
+        let dag = |id: &str, tag: &str| json!({"dag_id": id, "is_paused": false, "has_import_errors": false, "tags": [{"name": tag}]});
+        match call["Path"].as_str().unwrap() {
+            "/importErrors" => rest_api(&json!({"import_errors": [], "total_entries": 0})),
+            "/dags" => {
+                let dags = [dag("a", "x"), dag("b", "x"), dag("own", "bluegreen:unguarded")];
+                rest_api(&json!({"dags": dags, "total_entries": 3}))
+            }
+            "/dags/~/dagRuns" => {
+                let query = &call["QueryParameters"];
+                assert_eq!(
+                    (&query["state"], &query["order_by"]),
+                    (&json!("success"), &json!("-start_date"))
+                );
+                let run = |dag: &str, id: &str, minutes: i64, state: &str| {
+                    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+                    json!({"dag_id": dag, "dag_run_id": id, "state": state, "start_date": began.to_string(), "run_type": "scheduled"})
+                };
+                // The last three must not count: not to be guarded, from before a day, and not at its end.
+                let runs = [
+                    run("a", "new", 20, "success"),
+                    run("a", "old", 80, "success"),
+                    run("b", "new", 20, "success"),
+                    run("own", "new", 5, "success"),
+                    run("b", "older", 1441, "success"),
+                    run("a", "now", 1, "running"),
+                ];
+                rest_api(&json!({"dag_runs": runs, "total_entries": 6}))
+            }
+            "/dags/~/dagRuns/~/taskInstances/list" => {
+                let body = &call["Body"];
+                for (name, _) in body.as_object().unwrap() {
+                    let known = [
+                        "dag_ids",
+                        "dag_run_ids",
+                        "task_ids",
+                        "state",
+                        "start_date_gte",
+                        "page_limit",
+                        "page_offset",
+                    ];
+                    assert!(known.contains(&name.as_str()), "Airflow 2.7 to 2.11 refuse {name}");
+                }
+                assert!(!body["dag_ids"].as_array().unwrap().contains(&json!("own")), "{body}");
+                if self.status != 200 {
+                    let refused = json!({"RestApiStatusCode": self.status, "RestApiResponse": {"detail": "no"}});
+                    return ResponseTemplate::new(400)
+                        .insert_header("x-amzn-ErrorType", "RestApiClientException")
+                        .set_body_json(refused);
+                }
+                let (tasks, total) = (self.tasks)(body.get("task_ids").is_some());
+                let tasks: Vec<Value> = tasks
+                    .into_iter()
+                    .map(|(dag, run, task)| json!({"dag_id": dag, "dag_run_id": run, "task_id": task, "state": "success", "map_index": -1}))
+                    .collect();
+                rest_api(&json!({"task_instances": tasks, "total_entries": total}))
+            }
+            other => panic!("{other} is not to be asked"),
+        }
+    }
+}
+
+async fn guards(green: Runs, blue: Runs) -> (Option<Answer<GuardTraces>>, [usize; 2]) {
+    let server = MockServer::start().await;
+    for (name, runs) in [("orders-blue", blue), ("orders-green", green)] {
+        Mock::given(method("POST"))
+            .and(path(format!("/restapi/{name}")))
+            .respond_with(runs)
+            .mount(&server)
+            .await;
+        Mock::given(method("GET"))
+            .and(path(format!("/environments/{name}")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(
+                json!({"Environment": {"Name": name, "Status": "AVAILABLE", "AirflowVersion": "2.10.5"}}),
+            ))
+            .mount(&server)
+            .await;
+    }
+    let version = json!({"Name": "f", "Value": "blue", "Version": 1, "LastModifiedDate": 1.7e9, "Labels": []});
+    ssm(&server, "GetParameterHistory", json!({"Parameters": [version]})).await;
+    let guards = snapshot(&server, TIME).await.guards;
+    let requests = server.received_requests().await.unwrap();
+    let of_runs = |name: &str| {
+        let ours = requests.iter().filter(|request| request.url.path().ends_with(name));
+        ours.filter(|request| String::from_utf8_lossy(&request.body).contains("dagRuns"))
+            .count()
+    };
+    (guards, [of_runs("orders-green"), of_runs("orders-blue")])
+}
+
+fn runs(tasks: fn(bool) -> (Vec<(&'static str, &'static str, &'static str)>, u64)) -> Runs {
+    Runs { tasks, status: 200 }
+}
+
+#[tokio::test]
+async fn guards_of_the_standbys_runs_are_found_by_two_requests_and_their_absence_by_four() {
+    const GUARD: &str = "bluegreen_guard";
+    let guarded = || runs(|_| (vec![("a", "new", GUARD), ("b", "new", GUARD)], 2));
+    let bare = || {
+        runs(|is_guards| {
+            if is_guards {
+                (vec![], 0)
+            } else {
+                (vec![("a", "new", "load"), ("a", "old", "load")], 2)
+            }
+        })
+    };
+    let idle = || runs(|_| (vec![], 0));
+    // A server that passes over what is asked for.
+    let careless = || {
+        runs(|_| {
+            let load = [("a", "new", "load"), ("b", "new", "load")];
+            let guards = [("b", "new", GUARD), ("b", "older", GUARD)];
+            ([load, guards].concat(), 4)
+        })
+    };
+    let half = || {
+        runs(|is_guards| {
+            if is_guards {
+                (vec![("b", "new", GUARD)], 500)
+            } else {
+                (vec![("a", "new", "load")], 1)
+            }
+        })
+    };
+    // What green and blue answer; the DAGs that are bare, whether a run with a guard was seen, the DAGs that blue guards, and
+    // requests for runs.
+    let table: Vec<(&str, Runs, Runs, &[&str], bool, &[&str], [usize; 2])> = vec![
+        ("guarded", guarded(), guarded(), &[], true, &[], [2, 0]),
+        ("bare", bare(), guarded(), &["a"], false, &["a", "b"], [3, 1]),
+        ("bare on both", bare(), bare(), &["a"], false, &[], [3, 1]),
+        ("nothing was executed", idle(), guarded(), &[], false, &[], [3, 0]),
+        ("careless", careless(), guarded(), &["a"], true, &["a", "b"], [3, 1]),
+        ("half of the guards", half(), guarded(), &[], true, &[], [2, 0]),
+    ];
+    for (what, green, blue, named, is_guarded, on_blue, asked) in table {
+        let (guards, requests) = Box::pin(guards(green, blue)).await;
+        let Some(Answer::Known(traces)) = guards else {
+            panic!("{what}: {guards:?}")
+        };
+        assert_eq!(traces.bare.keys().collect::<Vec<_>>(), named, "{what}");
+        assert_eq!(traces.guarded.is_some(), is_guarded, "{what}");
+        let Answer::Known(active) = &traces.guarded_on_active else {
+            panic!("{what}: {traces:?}")
+        };
+        assert_eq!(active.iter().collect::<Vec<_>>(), on_blue, "{what}");
+        assert_eq!(requests, asked, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_the_guards_is_unknown() {
+    let refused = |tasks| Runs {
+        status: 403,
+        ..runs(tasks)
+    };
+    let (found, _) = guards(refused(|_| (vec![], 0)), runs(|_| (vec![], 0))).await;
+    let Some(Answer::Unknown(cause)) = &found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(cause.kind, CauseKind::AccessDenied);
+    let bare = runs(|is_guards| {
+        if is_guards {
+            (vec![], 0)
+        } else {
+            (vec![("a", "new", "load")], 1)
+        }
+    });
+    let (found, _) = guards(bare, refused(|_| (vec![], 0))).await;
+    let Some(Answer::Known(traces)) = &found else {
+        panic!("{found:?}")
+    };
+    assert!(matches!(&traces.guarded_on_active, Answer::Unknown(cause) if cause.kind == CauseKind::AccessDenied));
+    // The DAGs are not known, and with them the tags.
+    let server = MockServer::start().await;
+    let version = json!({"Name": "f", "Value": "blue", "Version": 1, "LastModifiedDate": 1.7e9, "Labels": []});
+    ssm(&server, "GetParameterHistory", json!({"Parameters": [version]})).await;
+    assert_eq!(snapshot(&server, Duration::from_secs(2)).await.guards, None);
 }

@@ -5,6 +5,7 @@
 
 mod dags;
 mod environments;
+mod guards;
 mod safeguards;
 mod snapshot;
 mod standing;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use dags::{DagComparison, catching_up, looks_back_to};
+pub use guards::{GuardTraces, guards_are_looked_for_since, may_be_guarded};
 pub use snapshot::{
     AlarmSetting, ConfigurationOptions, Dag, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Snapshot,
     SourceFile,
@@ -85,6 +87,8 @@ pub enum Question {
     Dags,
     /// Airflow's import errors.
     ImportErrors,
+    /// The guard's tasks in Airflow's last runs.
+    Guards,
     /// The flag's versions and labels.
     FlagHistory,
     /// The flag's `AllowedPattern`.
@@ -102,6 +106,7 @@ impl fmt::Display for Question {
             Self::Environment => "environment",
             Self::Dags => "dags",
             Self::ImportErrors => "import-errors",
+            Self::Guards => "guards",
             Self::FlagHistory => "flag-history",
             Self::FlagPattern => "flag-pattern",
             Self::NamedAlarms => "named-alarms",
@@ -176,6 +181,7 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     dags::compare(subject, &mut report);
     dags::import_errors(subject, &mut report);
     dags::catch_up(subject, &mut report);
+    guards::missing(subject, &mut report);
     safeguards::root(subject, &mut report);
     safeguards::flag(subject, &mut report);
     safeguards::alarms(subject, &mut report);
@@ -316,6 +322,13 @@ pub(crate) fn questions_behind(name: &str) -> &'static [Question] {
         "standby-verdict" | "standby-heartbeat" => &[Question::Verdict],
         "dags-missing" | "dags-paused" => &[Question::Dags],
         "import-errors" => &[Question::ImportErrors],
+        // Without the others it is not even asked.
+        "guard-missing" => &[
+            Question::Guards,
+            Question::Dags,
+            Question::Environment,
+            Question::FlagHistory,
+        ],
         "flag-label" => &[Question::FlagHistory],
         "permission-denied" => &[Question::Environment, Question::Dags, Question::ImportErrors],
         "flag" | "root-owner" => &[],
@@ -345,8 +358,9 @@ impl Report {
         if cause.kind != CauseKind::AccessDenied {
             return;
         }
-        // Without these two an environment's health stays unknown, and no failover to it is ever made.
+        // Without these two an environment's health stays unknown, and no failover to it is ever made. Health needs no runs.
         let severity = match action {
+            _ if question == Question::Guards => Severity::Amber,
             "airflow:GetEnvironment" | "airflow:InvokeRestApi" => Severity::Red,
             _ => Severity::Amber,
         };
@@ -358,8 +372,8 @@ impl Report {
             why: "what may not be asked cannot be watched over",
             fix: match action {
                 "airflow:InvokeRestApi" => "allow airflow:InvokeRestApi on the environment's Airflow role (the stack's \
-                                            AskAirflow statement and its parameter AirflowRole), and let that role read DAGs \
-                                            and import errors in Airflow"
+                                            AskAirflow statement and its parameter AirflowRole), and let that role read \
+                                            DAGs, import errors, DAG runs and task instances in Airflow"
                     .to_owned(),
                 action => format!("allow {action} to this function's role: deploy the stack's template again"),
             },

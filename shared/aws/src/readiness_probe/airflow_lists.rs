@@ -25,8 +25,9 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> 
     }
 }
 
-/// Tag of a DAG that the guard keeps off.
+/// Tag of a DAG that the guard keeps off, and of one that has it where only such DAGs have.
 const UNGUARDED_TAG: &str = "bluegreen:unguarded";
+const GUARDED_TAG: &str = "bluegreen:guarded";
 
 /// Runs with old ticks that are asked for, those with the oldest ticks first: enough to name the DAGs.
 const OLD_TICKS: u64 = 100;
@@ -97,6 +98,7 @@ pub(crate) fn read_dag(document: &Document) -> Option<(String, Dag)> {
             next_run: next_run(dag),
             since: since_of(tags(dag)),
             unguarded: tags(dag).any(|tag| tag == UNGUARDED_TAG),
+            guarded: tags(dag).any(|tag| tag == GUARDED_TAG),
         },
     ))
 }

@@ -331,7 +331,7 @@ fn broken_files(severity: Severity, standby: Colour, what: String) -> Finding {
     }
 }
 
-fn dags(count: usize) -> String {
+pub(super) fn dags(count: usize) -> String {
     match count {
         1 => "1 DAG".to_owned(),
         count => format!("{count} DAGs"),

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::colour::Both;
 use crate::flag::FlagVersion;
 use crate::health::{Answer, Cause};
+use crate::readiness::GuardTraces;
 
 /// Everything that a readiness check asks, beside the verdicts.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +27,9 @@ pub struct Snapshot {
     pub named_alarms: Both<Answer<Vec<AlarmSetting>>>,
     /// The stack's own heartbeat alarm; none where the environment is in another region and has none.
     pub heartbeat_alarms: Both<Option<Answer<AlarmSetting>>>,
+    /// What the standby's last runs tell of its guard. None if that could not even be asked, because the DAGs, the flag's past or the
+    /// environment are not known, which is told as such.
+    pub guards: Option<Answer<GuardTraces>>,
     /// Scheduled runs that the active has made since the last transition, with ticks from before it: DAG and tick.
     pub old_ticks: Vec<(String, Timestamp)>,
 }
@@ -120,6 +124,7 @@ impl DagList {
 }
 
 /// One DAG.
+#[expect(clippy::struct_excessive_bools, reason = "as Airflow and the tags have them")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Dag {
     /// `is_paused`.
@@ -132,6 +137,8 @@ pub struct Dag {
     pub since: Option<Timestamp>,
     /// Its tag says that it has no guard.
     pub unguarded: bool,
+    /// Its tag says that it has one where only tagged DAGs have.
+    pub guarded: bool,
 }
 
 /// Files that Airflow cannot import.

@@ -1,0 +1,134 @@
+//! The finding that the standby executes runs without a guard.
+//!
+//! Evidence alone condemns: a run of the standby that ended, did work and has no guard's task. That a guard is meant to be
+//! there tell the active's runs of the same DAG, or options that only the guard reads. The colour's own option tells
+//! nothing: DAGs that branch by themselves read it, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Dag, EnvironmentDetails, Finding, Question, Report, Severity, Subject, command, dags, some_of};
+use crate::colour::Colour;
+use crate::flag::HistoryEntry;
+use crate::health::Answer;
+use crate::time::{before, to_second};
+
+/// How old the runs are that tell of the guard: one of every daily DAG is among them.
+const LOOKS_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The guard's options.
+const OPTIONS: &str = "custom.bluegreen_";
+/// Which DAGs are guarded.
+const MODE_OPTION: &str = "custom.bluegreen_guard";
+/// Whether the web server shows the colour: no guard's affair.
+const MARK_OPTION: &str = "custom.bluegreen_mark";
+
+/// What the last finished runs of the standby tell of its guard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GuardTraces {
+    /// The environment that was asked as the standby.
+    pub standby: Colour,
+    /// When the newest run that has a guard began.
+    pub guarded: Option<Timestamp>,
+    /// DAGs whose newest run executed something without a guard, and when that run began.
+    pub bare: BTreeMap<String, Timestamp>,
+    /// Of these, the DAGs that have a guard in the active's runs.
+    pub guarded_on_active: Answer<BTreeSet<String>>,
+}
+
+/// Which runs tell of the standby's guard: those that began since its colour stands by, or in the last day, if that is
+/// less long ago.
+#[must_use]
+pub fn guards_are_looked_for_since(history: &[HistoryEntry], now: Timestamp) -> Timestamp {
+    let day = before(now, LOOKS_BACK);
+    super::looks_back_to(history, now).map_or(day, |change| change.max(day))
+}
+
+/// Whether a guard in a DAG of this environment would be no surprise.
+#[must_use]
+pub fn may_be_guarded(environment: &EnvironmentDetails, dag: &Dag) -> bool {
+    !dag.unguarded && (mode(environment) != Some("tagged") || dag.guarded)
+}
+
+fn mode(environment: &EnvironmentDetails) -> Option<&str> {
+    environment.configuration_options.0.get(MODE_OPTION).map(String::as_str)
+}
+
+/// Nothing is skipped with it.
+fn is_without_effect(environment: &EnvironmentDetails) -> bool {
+    matches!(mode(environment), Some("off" | "observe"))
+}
+
+fn has_options_of_the_guard(environment: &EnvironmentDetails) -> bool {
+    let mut names = environment.configuration_options.0.keys();
+    names.any(|name| name.starts_with(OPTIONS) && name != MARK_OPTION)
+}
+
+pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
+    let (active, standby) = (subject.active, subject.active.other());
+    let traces = match &subject.snapshot.guards {
+        None => return,
+        Some(Answer::Unknown(cause)) => {
+            report.unanswered(Question::Guards, Some(standby), "airflow:InvokeRestApi", cause);
+            return;
+        }
+        // The flag may have moved since they were asked.
+        Some(Answer::Known(traces)) if traces.standby != standby => return,
+        Some(Answer::Known(traces)) => traces,
+    };
+    let Answer::Known(environment) = subject.snapshot.environments.of(standby) else {
+        return;
+    };
+    // One newer run with a guard, of whatever DAG, and the package is there: what is older was before its repair.
+    let bare = traces
+        .bare
+        .iter()
+        .filter(|(_, began)| traces.guarded.is_none_or(|guarded| guarded < **began));
+    let bare: BTreeMap<&str, Timestamp> = bare.map(|(id, began)| (id.as_str(), *began)).collect();
+    if bare.is_empty() {
+        return;
+    }
+    let of_active = match subject.snapshot.environments.of(active) {
+        Answer::Known(details) => Some(details),
+        Answer::Unknown(_) => None,
+    };
+    let is_demanded = !is_without_effect(environment)
+        && (has_options_of_the_guard(environment)
+            || of_active.is_some_and(|details| has_options_of_the_guard(details) && !is_without_effect(details)));
+    let meant: BTreeMap<&str, Timestamp> = match &traces.guarded_on_active {
+        _ if is_demanded => bare,
+        Answer::Unknown(cause) => {
+            report.unanswered(Question::Guards, Some(active), "airflow:InvokeRestApi", cause);
+            return;
+        }
+        // An active that only observes skips nothing, and neither does its standby need to yet.
+        Answer::Known(_) if of_active.is_none_or(is_without_effect) => return,
+        Answer::Known(guarded) => bare.into_iter().filter(|(id, _)| guarded.contains(*id)).collect(),
+    };
+    let Some(last) = meant.values().max() else { return };
+    report.add(Finding {
+        name: "guard-missing",
+        severity: Severity::Red,
+        colour: Some(standby),
+        what: format!(
+            "{} of {standby} executed runs without the guard, the last one that began at {}: {}",
+            dags::dags(meant.len()),
+            to_second(*last),
+            some_of(meant.keys().copied())
+        ),
+        why: "without its guard the standby executes what the active executes, too: every run is done twice",
+        fix: format!(
+            "pause {standby}'s DAGs; install mwaa-bluegreen there with its start-up script, which starts no environment without \
+             it: {}; unpause them, and the first run with a guard ends this. A guard that is off on purpose is off by the \
+             option {MODE_OPTION}; a DAG that is to run in both has the tag bluegreen:unguarded",
+            command(
+                subject.settings.of(standby),
+                "mwaa update-environment",
+                " --startup-script-s3-path startup.sh --startup-script-s3-object-version <version>"
+            )
+        ),
+    });
+}
