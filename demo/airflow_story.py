@@ -18,7 +18,7 @@ from demo.story import BLUE, GREEN, ROOT, STACK_NAME, Story
 
 sys.path.insert(0, str(ROOT / "airflow" / "tests"))
 from real_airflow import RealAirflowError  # noqa: E402
-from real_pair import CLASSIC, ENDED, GUARDED, Execution, RealPair  # noqa: E402
+from real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, RealPair  # noqa: E402
 
 FLAG = "/mwaa/blue-green/active-environment"  # the template's default
 TICKS = (20, 30, 60)
@@ -115,13 +115,15 @@ class AirflowStory(Story):
     def die(self) -> None:
         real, screen = self.real, self.screen
         screen.heading("3  Blue's scheduler is killed. From here on nobody touches anything")
-        while True:  # nothing may be under way: that would stay where it is
+        for _ in range(ATTEMPTS):  # nothing may be under way: that would stay where it is
             tick = real.next_tick()
             before = tick - real.tick
             self.until(lambda before=before: real.states("blue", GUARDED).get(before) in ENDED, "blue has ended a run", 120,
                        "waiting for a moment between two ticks")
             if time.time() < tick - 2:
                 break
+        else:
+            raise NotSeen(f"a moment between two ticks: the machine is too busy for one every {real.tick} s")
         while time.time() < tick - 2:
             screen.progress(f"the next tick is at {clock(tick)}")
             time.sleep(0.2)

@@ -94,12 +94,8 @@ def _failover(stack: Any, real: RealPair, found: Measured) -> None:
     """Killed just before a tick, with nothing under way."""
     dead, version = stack.stands_at()
     alive = OTHER[dead]
-    while True:
-        tick = real.next_tick()
-        real[dead].wait(lambda tick=tick: real.has_ended(dead, tick - real.tick, (GUARDED,)), "the tick before")
-        if time.time() < tick - 2:
-            break
-    time.sleep(tick - 2 - time.time())
+    tick = real.quiet_before_a_tick(dead, 2, (GUARDED,))
+    time.sleep(max(0, tick - 2 - time.time()))
     real[dead].kill_scheduler()
     killed = time.time()
     real[alive].wait(lambda: stack.stands_at() == (alive, version + 1), "the watcher flips by itself")

@@ -242,13 +242,16 @@ class RealAirflow:
     def start_scheduler(self) -> None:
         self._launch("scheduler", "scheduler", "--skip-serve-logs")
 
-    def restart_scheduler(self, **options: str | None) -> None:
-        """With other settings; None takes one away."""
+    def restart_scheduler(self, parse: bool = False, **options: str | None) -> None:
+        """With other settings; None takes one away. `parse`: the DAGs' files are read with them, too, as Airflow 2 always does."""
         self.stop_scheduler()
         for name, value in options.items():
             self.environment.pop(name, None)
             if value is not None:
                 self.environment[name] = value
+        if parse and "dag-processor" in self._processes:
+            self._end("dag-processor", signal.SIGTERM)
+            self._launch("dag-processor", "dag-processor")
         stopped = datetime.now(timezone.utc)
         self.start_scheduler()
         # The old scheduler's heartbeat counts as healthy for a while.

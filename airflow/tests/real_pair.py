@@ -11,16 +11,22 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from real_airflow import RealAirflow
+from real_airflow import RealAirflow, RealAirflowError
 
 DAGS = Path(__file__).resolve().parent / "ticking_dags"
 COLOURS = ("blue", "green")
 GUARDED, CLASSIC, SLOW = "ticking", "classic_ticking", "slow"
 ENDED = ("success", "failed")
 TICKS = (15, 20, 30, 60)
-"""Seconds between two ticks, of which start() takes the shortest that the machine keeps up with."""
+"""Seconds between two ticks, of which start() takes the shortest that the machine keeps up with; slow_down() a longer one."""
+ATTEMPTS = 8
+"""How many ticks may pass before the machine counts as too busy for them."""
 COMMANDS_A_TICK = 1.7
 """A tick is eight task processes in the two environments together; each costs about a fifth of `airflow db migrate`."""
+
+
+class TooBusy(RealAirflowError):
+    """The machine does not keep up with the ticks."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,28 @@ class RealPair:
     def next_tick(self) -> float:
         """The next tick that is more than four seconds away."""
         return ((time.time() + 4) // self.tick + 1) * self.tick
+
+    def quiet_before_a_tick(self, colour: str, seconds: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> float:
+        """The next tick, when the runs of the one before it have ended and it is still so many seconds away. Raises TooBusy
+        if they end too late time after time: start() may have measured a machine that others then began to use."""
+        for _ in range(ATTEMPTS):
+            tick = max(self.next_tick(), self.first_tick + self.tick)
+            self[colour].wait(lambda tick=tick: self.has_ended(colour, tick - self.tick, dags), "the tick before")
+            if time.time() < tick - seconds:
+                return tick
+        raise TooBusy(f"{colour} does not keep up with a tick every {self.tick} s: the machine is too busy")
+
+    def slow_down(self) -> None:
+        """A longer tick in both, by new schedulers; runs under way may fail by that. Raises TooBusy if there is no longer one."""
+        # A multiple, so that each of its ticks would have been one before, too.
+        longer = [tick for tick in self._ticks if tick > self.tick and tick % self.tick == 0]
+        if not longer:
+            raise TooBusy(f"the machine is too busy for a tick every {self.tick} s, and there is no longer one")
+        self.tick = longer[0]
+        for environment in self.colours.values():
+            environment.restart_scheduler(parse=True, BLUEGREEN_TEST_TICK_SECONDS=str(self.tick))
+        # The interval after the last run of before ends with this tick at the latest.
+        self.first_tick = self.next_tick() + self.tick
 
     def sleep_until_after_tick(self, seconds: float) -> None:
         """Until so many seconds after the next tick."""
