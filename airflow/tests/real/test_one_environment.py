@@ -275,8 +275,11 @@ def test_the_owner_runs_every_hook_callback_and_template(blue: RealAirflow, the_
 
 
 def test_tasks_that_start_or_end_in_the_triggerer_do_so_for_their_owner(blue: RealAirflow, the_flag: TheFlag) -> None:
+    dags = in_the_triggerer(blue)
+    if not dags:
+        pytest.skip("tasks start in the triggerer from Airflow 2.10 on")
     the_flag.write("blue")
-    for dag in in_the_triggerer(blue):
+    for dag in dags:
         run = blue.trigger(dag)
         assert blue.finished(dag, run) == "success", (blue.tasks(dag, run), blue.task_log(dag, run, "root_starts"))
         assert count(blue, dag, run) == TRIGGERER
