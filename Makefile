@@ -88,8 +88,9 @@ test-model: ## the protocols in a small world, explored whole by a model checker
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
-test-template: tools ## the template and the events; what the demo prints; what the bench ends with
+test-template: tools ## the template and the events; what the demo prints; what the bench ends with; the gates' own tools
 	@$(BIN)/python -m pytest -q tests/template
+	@$(BIN)/python -m pytest -q tests/tools
 	@$(BIN)/python -m pytest -q tests/demo
 	@$(BIN)/python -m pytest -q tests/bench
 
