@@ -9,11 +9,12 @@ use bluegreen_aws::health_probe::Depth;
 use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_aws::readiness_probe::judge;
 use bluegreen_core::audit;
+use bluegreen_core::audit::readiness_changed;
 use bluegreen_core::colour::{Both, Colour};
 use bluegreen_core::health::{Assessment, Verdict, assess_after};
 use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
-use bluegreen_core::readiness::{Readiness, Standing, Turn, changed_event};
+use bluegreen_core::readiness::{Readiness, Standing, Turn};
 use bluegreen_core::time::{elapsed, minutes};
 use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;
@@ -133,12 +134,12 @@ async fn tell(shell: &Shell, memory: &Remembered, turn: &Turn, check: &Readiness
     let overtaken = turn
         .overtaken
         .as_ref()
-        .and_then(|overtaken| changed_event(subject, overtaken, None));
+        .and_then(|overtaken| readiness_changed(subject, overtaken, None));
     if let Some(event) = overtaken {
         send(shell, &[event]).await?;
     }
     put(shell, memory, &turn.standing).await?;
-    if let Some(event) = changed_event(subject, &turn.standing, Some(check)) {
+    if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
         send(shell, &[event]).await?;
         put(shell, memory, &turn.standing.said()).await?;
     }

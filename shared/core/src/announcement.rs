@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{Action, Decision, GuardName};
+use crate::decision::{Action, Decision};
 use crate::health::{Assessment, Reading, Verdict};
 use crate::policy::Policy;
+use crate::precondition::GuardName;
 use crate::time::elapsed;
 
 /// How long nothing can be said of the active before a person is told: a passing throttle is over by then.

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::flag::shortened;
-use crate::parameters::as_value;
+use crate::text::as_value;
+use crate::text::shortened;
 use crate::time::{elapsed, to_milliseconds};
 
 /// For so long a delivery of a request may be repeated: Lambda keeps one that it cannot place for 6 hours, EventBridge for 24.

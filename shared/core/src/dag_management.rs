@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, path_of};
 
+use crate::airflow::{DagList, Run};
 use crate::colour::Colour;
 use crate::flag::FlagVersion;
-use crate::handover::Run;
-use crate::readiness::DagList;
 use crate::time::{after, elapsed};
 
 /// The old colour is not touched for so long after a transition has taken effect.

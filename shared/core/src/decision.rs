@@ -1,19 +1,21 @@
 //! What to do, from policy, control state, verdicts and the time. Pure: the same input gives the same decision.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::{Both, Colour};
-use crate::drill::Drill;
 use crate::flag::{FlagObservation, FlagValue, Origin, Version};
 use crate::health::{Assessment, Cause, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{Mode, OnFlagFault, Policy};
-use crate::time::{after, before, elapsed, in_seconds, to_second};
-use crate::transition::Kind;
+use crate::precondition::{cooldown_guard, mode_guard, standby_guard};
+use crate::time::{after, before, to_second};
+use crate::transition_kind::Kind;
+
+pub use crate::precondition::{Guard, GuardName, flag_guard, hold_guard};
+pub use crate::switch_request::{SwitchControl, declared_failover_guards, person_drill_guard, switch_guards};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -85,97 +87,6 @@ impl RecentFailovers {
             unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX),
             was_made_again: newest
                 .is_some_and(|newest| newest.entry.version.0 <= 1 && newest.kind() != Kind::Initialize),
-        }
-    }
-}
-
-/// Names of the guards, as answers, metrics and events give them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GuardName {
-    /// The flag holds a colour.
-    FlagInvalid,
-    /// The request's `expect` is what stands.
-    Expect,
-    /// Nobody holds the pair.
-    Hold,
-    /// The last transition is long enough ago.
-    Cooldown,
-    /// Not too many automatic failovers in a day.
-    FailoverBudget,
-    /// The standby does not work.
-    StandbyUnhealthy,
-    /// The standby is being worked on.
-    StandbyMaintenance,
-    /// Nobody can tell whether the standby works.
-    StandbyUnknown,
-    /// The watcher may act.
-    ModeObserve,
-    /// No drill is under way.
-    Drill,
-    /// The time lies in no window in which drills may not start.
-    BlockedWindow,
-    /// No alarm rings that the user named for drills.
-    DrillAlarm,
-    /// A drill wants an active colour that works.
-    ActiveUnhealthy,
-    /// A failover by a person wants an active colour that is not known to work.
-    ActiveHealthy,
-    /// The check of the standby's readiness found nothing red.
-    Readiness,
-    /// No claim stands out of the present version.
-    Claim,
-}
-
-impl GuardName {
-    /// As written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FlagInvalid => "flag-invalid",
-            Self::Expect => "expect",
-            Self::Hold => "hold",
-            Self::Cooldown => "cooldown",
-            Self::FailoverBudget => "failover-budget",
-            Self::StandbyUnhealthy => "standby-unhealthy",
-            Self::StandbyMaintenance => "standby-maintenance",
-            Self::StandbyUnknown => "standby-unknown",
-            Self::ModeObserve => "mode-observe",
-            Self::Drill => "drill",
-            Self::BlockedWindow => "blocked-window",
-            Self::DrillAlarm => "drill-alarm",
-            Self::ActiveUnhealthy => "active-unhealthy",
-            Self::ActiveHealthy => "active-healthy",
-            Self::Readiness => "readiness",
-            Self::Claim => "claim",
-        }
-    }
-}
-
-impl fmt::Display for GuardName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// One guard with its word on the transition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Guard {
-    /// Which.
-    pub name: GuardName,
-    /// Whether it lets the transition through.
-    pub passed: bool,
-    /// Why, and where it does not, what to do.
-    pub detail: String,
-}
-
-impl Guard {
-    /// A guard's word.
-    pub fn new(name: GuardName, passed: bool, detail: impl Into<String>) -> Self {
-        Self {
-            name,
-            passed,
-            detail: detail.into(),
         }
     }
 }
@@ -390,174 +301,10 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
             })
 }
 
-/// What stands in Parameter Store beside the flag and concerns a switch by a person.
-#[derive(Debug, Clone, Copy)]
-pub struct SwitchControl<'a> {
-    /// The hold.
-    pub hold: &'a HoldState,
-    /// The stored drill.
-    pub drill: Option<&'a str>,
-}
-
-/// Objects while a drill is under way.
-pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
-    match under_way {
-        Some(drill) => Guard::new(
-            GuardName::Drill,
-            false,
-            format!(
-                "a drill of {} is under way since {} (id {}); {advice}",
-                drill.to,
-                to_second(drill.started_at),
-                drill.id
-            ),
-        ),
-        None => Guard::new(GuardName::Drill, true, "no drill under way"),
-    }
-}
-
-/// Objects to a switch by a person while this drill is under way.
-#[must_use]
-pub fn person_drill_guard(under_way: Option<&Drill>) -> Guard {
-    drill_guard(
-        under_way,
-        "it returns by itself; end it now with {\"action\":\"rollback\"}, or add {\"force\":true}",
-    )
-}
-
-/// The guards of a switch or a rollback that a person asks for. A hold is told, but does not stop a person; a rollback
-/// undoes what was just done, so it need not rest first.
-#[must_use]
-pub fn switch_guards(
-    policy: &Policy,
-    kind: Kind,
-    observation: &FlagObservation,
-    control: &SwitchControl<'_>,
-    to: Colour,
-    target: &Assessment,
-    now: Timestamp,
-) -> Vec<Guard> {
-    let mut guards = vec![flag_guard(observation), hold_guard(control.hold, false)];
-    if kind != Kind::Rollback {
-        guards.push(cooldown_guard(policy, observation, false, now));
-        let drill = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation));
-        guards.push(person_drill_guard(drill.as_ref()));
-    }
-    guards.push(standby_guard(to, target));
-    guards
-}
-
-/// The guards of a failover that a person asks for: the person declares the active failed, so neither a hold nor the cooldown
-/// nor the budget is asked, and a drill ends. What nobody may declare is that the standby works, nor that an active failed
-/// whose signals say that it works.
-#[must_use]
-pub fn declared_failover_guards(
-    observation: &FlagObservation,
-    control: &SwitchControl<'_>,
-    active: (Colour, &Assessment),
-    standby: (Colour, &Assessment),
-) -> Vec<Guard> {
-    let mut guards = vec![flag_guard(observation), hold_guard(control.hold, false)];
-    if let Some(drill) = Drill::under_way(control.drill).filter(|drill| drill.has_the_flag(observation)) {
-        let detail = format!(
-            "a drill of {} is under way since {} (id {}); a failover ends it",
-            drill.to,
-            to_second(drill.started_at),
-            drill.id
-        );
-        guards.push(Guard::new(GuardName::Drill, true, detail));
-    }
-    let (colour, assessment) = active;
-    let is_healthy = assessment.verdict == Verdict::Healthy;
-    let mut detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
-    if is_healthy {
-        detail.push_str("; a planned change is a switch; if you know that it does not work, add {\"force\":true}");
-    }
-    guards.push(Guard::new(GuardName::ActiveHealthy, !is_healthy, detail));
-    guards.push(standby_guard(standby.0, standby.1));
-    guards
-}
-
 fn flag_missing_advice() -> String {
     "no parameter of this name; if this pair is new, invoke the switch-handler with {\"action\":\"initialize\"}; if it \
      was deleted, say which colour is active: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
         .to_owned()
-}
-
-/// Objects while the watcher may not write.
-pub(crate) fn mode_guard(policy: &Policy) -> Option<Guard> {
-    (policy.mode == Mode::Observe).then(|| {
-        Guard::new(
-            GuardName::ModeObserve,
-            false,
-            "FAILOVER_MODE is observe: decided and reported, nothing written",
-        )
-    })
-}
-
-/// Objects where the flag holds no colour.
-#[must_use]
-pub fn flag_guard(observation: &FlagObservation) -> Guard {
-    match observation.value {
-        FlagValue::Valid(colour) => Guard::new(
-            GuardName::FlagInvalid,
-            true,
-            format!("the flag holds {colour} at version {}", observation.version),
-        ),
-        FlagValue::Invalid(_) => Guard::new(
-            GuardName::FlagInvalid,
-            false,
-            format!(
-                "the flag holds {} at version {}; allowed is exactly blue or green; put it right with \
-                 {{\"to\":\"<colour>\",\"force\":true}}",
-                observation.value, observation.version
-            ),
-        ),
-    }
-}
-
-/// Objects while the pair is held, if that counts for what is to be done.
-#[must_use]
-pub fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
-    match hold.describe() {
-        None => Guard::new(GuardName::Hold, true, "no hold"),
-        Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
-        Some(detail) => Guard::new(
-            GuardName::Hold,
-            true,
-            format!("{detail}; a switch by a person is still allowed"),
-        ),
-    }
-}
-
-pub(crate) fn cooldown_guard(
-    policy: &Policy,
-    observation: &FlagObservation,
-    was_made_again: bool,
-    now: Timestamp,
-) -> Guard {
-    // Version 1 is the flag's creation, not a transition, unless it was made again after a deletion.
-    if observation.version.0 <= 1 && !was_made_again {
-        return Guard::new(GuardName::Cooldown, true, "no transition yet");
-    }
-    let rested = elapsed(observation.modified, now);
-    if rested >= policy.cooldown {
-        return Guard::new(
-            GuardName::Cooldown,
-            true,
-            format!("last transition {} ago", in_seconds(rested)),
-        );
-    }
-    Guard::new(
-        GuardName::Cooldown,
-        false,
-        format!(
-            "last transition {} ago; the cooldown of {} ends at {}; wait, or add {{\"force\":true}}",
-            in_seconds(rested),
-            in_seconds(policy.cooldown),
-            after(observation.modified, policy.cooldown)
-        ),
-    )
 }
 
 fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
@@ -573,14 +320,4 @@ fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
         format!("{counted}; a person must look, and acknowledge by any switch or by {{\"action\":\"release\"}}")
     };
     Guard::new(GuardName::FailoverBudget, passed, detail)
-}
-
-pub(crate) fn standby_guard(colour: Colour, assessment: &Assessment) -> Guard {
-    let detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
-    match assessment.verdict {
-        Verdict::Healthy => Guard::new(GuardName::StandbyUnhealthy, true, detail),
-        Verdict::Unhealthy => Guard::new(GuardName::StandbyUnhealthy, false, detail),
-        Verdict::Maintenance => Guard::new(GuardName::StandbyMaintenance, false, detail),
-        Verdict::Suspect | Verdict::Unknown => Guard::new(GuardName::StandbyUnknown, false, detail),
-    }
 }

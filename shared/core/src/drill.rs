@@ -11,13 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::colour::Both;
-use crate::decision::{
-    Guard, GuardName, cooldown_guard, drill_guard, flag_guard, hold_guard, mode_guard, standby_guard,
-};
 use crate::flag::FlagObservation;
 use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::Policy;
+use crate::precondition::{Guard, GuardName, cooldown_guard, flag_guard, hold_guard, mode_guard, standby_guard};
 use crate::time::{after, minutes, to_second};
 
 pub use ending::{End, EndClaim, MAX_ENDS, Turn, end_records, turn};
@@ -36,6 +34,23 @@ pub struct DrillPolicy {
     pub overdue_days: u32,
     /// CloudWatch alarms, in the function's region, that block a drill, and end one that they ring in.
     pub alarms: Vec<String>,
+}
+
+/// Objects while a drill is under way.
+pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
+    match under_way {
+        Some(drill) => Guard::new(
+            GuardName::Drill,
+            false,
+            format!(
+                "a drill of {} is under way since {} (id {}); {advice}",
+                drill.to,
+                to_second(drill.started_at),
+                drill.id
+            ),
+        ),
+        None => Guard::new(GuardName::Drill, true, "no drill under way"),
+    }
 }
 
 /// What must hold before a drill starts.

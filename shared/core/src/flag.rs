@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::colour::Colour;
-use crate::parameters::without_references;
+use crate::text::without_references;
 use crate::time::{after, to_second};
-use crate::transition::Kind;
+use crate::transition_kind::Kind;
+
+pub use crate::text::shortened;
 
 /// The pattern sent with every write, because nobody knows whether SSM keeps it when an overwrite omits it.
 pub const ALLOWED_PATTERN: &str = "^(blue|green)$";
@@ -212,17 +214,6 @@ pub fn sentence_of(description: &str) -> &str {
     sentence
         .rsplit_once(" [effective_from=")
         .map_or(sentence, |(sentence, _)| sentence)
-}
-
-/// `text` cut to at most `limit` characters, with an ellipsis where something was cut.
-#[must_use]
-pub fn shortened(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
 }
 
 /// One version of the flag, as GetParameterHistory gives it.

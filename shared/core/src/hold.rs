@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::flag::shortened;
+use crate::text::shortened;
 
 /// What the hold parameter holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::parameters::as_value;
+use crate::text::as_value;
 
 /// Largest parameter value in SSM's standard tier, in bytes.
 const MOST_BYTES: usize = 4096;

@@ -4,6 +4,7 @@
 //! signature: time, ids and random numbers are passed in. So every decision can be tested by tables, by properties
 //! and by replaying recorded ticks. The AWS side is the crate `bluegreen-aws`.
 
+pub mod airflow;
 pub mod announcement;
 pub mod answered;
 pub mod audit;
@@ -12,6 +13,7 @@ pub mod colour;
 pub mod dag_management;
 pub mod decision;
 pub mod drill;
+pub mod environment;
 pub mod flag;
 pub mod handover;
 pub mod health;
@@ -23,11 +25,15 @@ pub mod notification;
 pub mod ownership;
 pub mod parameters;
 pub mod policy;
+pub mod precondition;
 pub mod printable;
 pub mod readiness;
 pub mod replay;
 pub mod request;
 pub mod settings;
 pub mod switch;
+pub mod switch_request;
+pub mod text;
 pub mod time;
 pub mod transition;
+pub mod transition_kind;

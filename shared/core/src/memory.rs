@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::parameters::as_value;
+use crate::text::as_value;
 
 /// What Parameter Store takes as a value.
 const MOST_BYTES: usize = 4096;

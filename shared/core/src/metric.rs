@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::colour::{Both, Colour};
-use crate::decision::GuardName;
 use crate::drill::DrillOutcome;
 use crate::health::{Assessment, Verdict};
+use crate::precondition::GuardName;
 
 /// The namespace of every metric here.
 pub const NAMESPACE: &str = "MWAA/BlueGreen";

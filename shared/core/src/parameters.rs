@@ -2,6 +2,8 @@
 
 use crate::flag::{FlagObservation, label};
 
+pub use crate::text::as_value;
+
 /// Last parts of names that are taken.
 const OURS: [&str; 12] = [
     "hold",
@@ -23,48 +25,6 @@ pub const DEFAULT_PAIR: &str = "mwaa-blue-green";
 
 /// Bytes of a value in the standard tier.
 pub const MAX_VALUE: usize = 4096;
-
-/// Parameter Store refuses a value with `{{`, which refers to another parameter there (`CloudFormation`'s page on
-/// `AWS::SSM::Parameter`); to an Airflow operator it is ordinary text of a reason. In JSON it can only stand within a string,
-/// where the second brace may be written in another way.
-#[must_use]
-pub fn as_value(json: String) -> String {
-    if json.contains("{{") {
-        json.replace("{{", "{\\u007b")
-    } else {
-        json
-    }
-}
-
-/// The same for text that is no JSON, such as a Description. Nobody documents the rule for those, and what is not documented
-/// may be refused, too. It lengthens the text: measure afterwards.
-#[must_use]
-pub fn without_references(text: &str) -> String {
-    let mut written = String::with_capacity(text.len());
-    for character in text.chars() {
-        // Brace by brace: pairs of three braces overlap.
-        if character == '{' && written.ends_with('{') {
-            written.push(' ');
-        }
-        written.push(character);
-    }
-    written
-}
-
-/// The first value of at most `most` bytes as it will be sent, of those that `with` makes with room for
-/// ever fewer characters in its texts; the last one if none does.
-#[must_use]
-pub fn fitting(most: usize, mut with: impl FnMut(usize) -> String) -> String {
-    // From what a request may bring to what no letters, however they are escaped, can make too long.
-    let mut value = String::new();
-    for room in [500, 300, 150, 75, 30] {
-        value = as_value(with(room));
-        if value.len() <= most {
-            break;
-        }
-    }
-    value
-}
 
 /// The names that belong to one flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,31 +180,6 @@ pub fn record_name(observed: &FlagObservation) -> String {
 mod tests {
     use super::*;
     use crate::flag::{FlagValue, FlagVersion};
-
-    #[test]
-    fn a_template_in_a_reason_refers_to_no_other_parameter() {
-        let reason = "{{ ds }} is wrong, {{{{ too {{{";
-        let text = as_value(serde_json::json!({"reason": reason, "more": {"of": {}}}).to_string());
-        assert!(!text.contains("{{"), "{text}");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&text).unwrap()["reason"],
-            reason
-        );
-        assert_eq!(as_value("plain".to_owned()), "plain");
-    }
-
-    #[test]
-    fn no_two_braces_meet_in_a_text() {
-        for (text, written) in [
-            ("{{ ds }}", "{ { ds }}"),
-            ("{{{", "{ { {"),
-            ("{{{{", "{ { { {"),
-            ("{a}{b", "{a}{b"),
-            ("", ""),
-        ] {
-            assert_eq!(without_references(text), written);
-        }
-    }
 
     #[test]
     fn everything_lies_beside_the_flag() {

@@ -5,173 +5,32 @@
 
 mod dags;
 mod environments;
+mod finding;
 mod guards;
 mod safeguards;
 mod snapshot;
 mod standing;
-
-use std::collections::BTreeSet;
-use std::fmt;
+mod subject;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use dags::{DagComparison, catching_up, looks_back_to};
-pub use guards::{GuardTraces, guards_are_looked_for_since, may_be_guarded};
-pub use snapshot::{
-    AlarmSetting, ConfigurationOptions, Dag, DagList, EnvironmentDetails, ImportErrors, KeptVersions, Snapshot,
-    SourceFile,
-};
-pub use standing::{Standing, Turn, Unsaid, changed_event};
-
-use crate::colour::{Both, Colour};
+use crate::colour::Colour;
 use crate::drill::{Drill, DrillOutcome};
 use crate::flag::Version;
-use crate::health::{Assessment, Cause, CauseKind};
-use crate::hold::HoldState;
-use crate::identity::Ownership;
-use crate::settings::EnvironmentSettings;
-use crate::transition::Kind;
+use crate::transition_kind::Kind;
 
-/// How bad a finding is. The order is that of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// The standby cannot take over, or work would be lost if it did.
-    Red,
-    /// It can take over, and would behave differently; or a safeguard is missing.
-    Amber,
-    /// Worth knowing.
-    Info,
-}
+use finding::Report;
 
-/// The colour of the whole answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// Everything was asked, and nothing red or amber was found.
-    Green,
-    /// Something amber was found, or something could not be asked.
-    Amber,
-    /// Something red was found.
-    Red,
-}
-
-/// One thing that a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Stable name.
-    pub name: &'static str,
-    /// How bad.
-    pub severity: Severity,
-    /// The environment to repair, where it is one.
-    pub colour: Option<Colour>,
-    /// What was found.
-    pub what: String,
-    /// Why it matters.
-    pub why: &'static str,
-    /// How to repair it.
-    pub fix: String,
-}
-
-/// What a check asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Question {
-    /// The standby's health.
-    Verdict,
-    /// mwaa GetEnvironment.
-    Environment,
-    /// Airflow's list of DAGs.
-    Dags,
-    /// Airflow's import errors.
-    ImportErrors,
-    /// The guard's tasks in Airflow's last runs.
-    Guards,
-    /// The flag's versions and labels.
-    FlagHistory,
-    /// The flag's `AllowedPattern`.
-    FlagPattern,
-    /// The user's alarms.
-    NamedAlarms,
-    /// The stack's heartbeat alarms.
-    HeartbeatAlarms,
-}
-
-impl fmt::Display for Question {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Verdict => "verdict",
-            Self::Environment => "environment",
-            Self::Dags => "dags",
-            Self::ImportErrors => "import-errors",
-            Self::Guards => "guards",
-            Self::FlagHistory => "flag-history",
-            Self::FlagPattern => "flag-pattern",
-            Self::NamedAlarms => "named-alarms",
-            Self::HeartbeatAlarms => "heartbeat-alarms",
-        })
-    }
-}
-
-/// A question without an answer, or with half of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotAsked {
-    /// The question.
-    pub question: Question,
-    /// Of which environment.
-    pub colour: Option<Colour>,
-    /// Why.
-    pub cause: String,
-}
-
-/// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[must_use]
-pub struct Readiness {
-    /// 0 to 100, see [`score`].
-    pub score: u32,
-    /// The worst of it.
-    pub level: Level,
-    /// Whether something could not be asked.
-    pub partial: bool,
-    /// Red first; within a severity in a fixed order.
-    pub findings: Vec<Finding>,
-    /// What could not be asked.
-    pub not_asked: Vec<NotAsked>,
-}
-
-/// What is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The colour that the flag names.
-    pub active: Colour,
-    /// Name of the flag.
-    pub flag: &'a str,
-    /// Names and regions, for the commands.
-    pub settings: &'a Both<EnvironmentSettings>,
-    /// Health of both.
-    pub verdicts: &'a Both<Assessment>,
-    /// Everything else.
-    pub snapshot: &'a Snapshot,
-    /// Whether somebody has ordered the watcher to leave the pair alone.
-    pub hold: &'a HoldState,
-    /// When the standby was last seen to do its work, see [`last_proof`].
-    pub last_proof: Option<Timestamp>,
-    /// After how many days that is too long ago; 0 for never.
-    pub overdue_days: u32,
-    /// Whether the standby's DAGs are to be paused.
-    pub manages_dags: bool,
-    /// The active's DAGs whose runs belong to the standby, see [`catching_up`].
-    pub catching_up: &'a BTreeSet<String>,
-    /// Name of the pair.
-    pub pair: &'a str,
-    /// The path that everything lies under.
-    pub root: &'a str,
-    /// Whose it is.
-    pub ownership: &'a Ownership,
-}
+pub use crate::airflow::{Dag, DagList, ImportErrors};
+pub use dags::{DagComparison, catching_up, looks_back_to};
+pub use finding::{Finding, Level, NotAsked, Question, Readiness, Severity, score, some_of};
+pub use guards::{guards_are_looked_for_since, may_be_guarded};
+pub use snapshot::{
+    AlarmSetting, ConfigurationOptions, EnvironmentDetails, GuardTraces, KeptVersions, Snapshot, SourceFile,
+};
+pub use standing::{Standing, Turn, Unsaid};
+pub use subject::Subject;
 
 /// Judges.
 pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
@@ -209,101 +68,7 @@ pub fn last_proof(versions: &[Version], standby: Colour, stored_drill: Option<&s
     ended.or(versions.get(last)).map(|version| version.entry.modified)
 }
 
-/// The score.
-///
-/// 100 is a standby like its active, everything asked. Each amber finding takes 8, each question without an answer 4,
-/// down to 50: below 50 is red, and nothing else is. The first red finding sets it to 49, each further one takes 10,
-/// each amber one 2, down to 0. Info takes nothing. So an alarm at "below 50" is an alarm on red.
-#[must_use]
-pub fn score(reds: usize, ambers: usize, unanswered: usize) -> u32 {
-    let taken = |count: usize, each: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each);
-    match reds.checked_sub(1) {
-        None => 100_u32
-            .saturating_sub(taken(ambers, 8))
-            .saturating_sub(taken(unanswered, 4))
-            .max(50),
-        Some(further) => 49_u32
-            .saturating_sub(taken(further, 10))
-            .saturating_sub(taken(ambers, 2)),
-    }
-}
-
 impl Readiness {
-    /// A pair whose flag names no active colour has no standby.
-    pub fn without_standby(what: String) -> Self {
-        let mut report = Report::default();
-        report.add(Finding {
-            name: "flag",
-            severity: Severity::Red,
-            colour: None,
-            what,
-            why: "without an active colour there is no standby, and every DAG's check fails",
-            fix: "make a new pair's flag with {\"action\":\"initialize\"}; put an invalid one right with \
-                  {\"to\":\"<colour>\",\"force\":true}, a deleted one with \
-                  {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
-                .to_owned(),
-        });
-        report.close()
-    }
-
-    /// The word for the whole answer.
-    #[must_use]
-    pub fn outcome(&self) -> &'static str {
-        match (self.level, self.partial) {
-            (Level::Red, _) => "not_ready",
-            (_, true) => "partial",
-            _ => "ready",
-        }
-    }
-
-    /// Names of the findings of one severity, each once.
-    #[must_use]
-    pub fn names(&self, severity: Severity) -> Vec<&'static str> {
-        let mut names: Vec<_> = self
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .map(|finding| finding.name)
-            .collect();
-        names.dedup();
-        names
-    }
-
-    /// The questions without an answer, as `dags (green)`, each once.
-    fn unanswered(&self) -> Vec<String> {
-        let mut questions: Vec<String> = self
-            .not_asked
-            .iter()
-            .map(|open| match open.colour {
-                Some(colour) => format!("{} ({colour})", open.question),
-                None => open.question.to_string(),
-            })
-            .collect();
-        questions.sort();
-        questions.dedup();
-        questions
-    }
-
-    /// One sentence.
-    #[must_use]
-    pub fn summary(&self, standby: Colour) -> String {
-        let red = self.names(Severity::Red);
-        let amber = self.names(Severity::Amber);
-        let mut text = match self.outcome() {
-            "not_ready" => format!("{standby} is not ready to take over: {}", red.join(", ")),
-            "partial" => format!(
-                "nothing speaks against {standby} taking over, but not everything could be asked: {}",
-                self.unanswered().join(", ")
-            ),
-            _ => format!("{standby} is ready to take over"),
-        };
-        if !amber.is_empty() {
-            text.push_str("; to look at: ");
-            text.push_str(&amber.join(", "));
-        }
-        text
-    }
-
     /// As the answers carry it, with what was seen of both environments.
     #[must_use]
     pub fn to_json(&self, snapshot: &Snapshot, active: Colour) -> Value {
@@ -316,118 +81,5 @@ impl Readiness {
     }
 }
 
-/// The questions that must be answered before a finding of this name can be taken back.
-pub(crate) fn questions_behind(name: &str) -> &'static [Question] {
-    match name {
-        "standby-verdict" | "standby-heartbeat" => &[Question::Verdict],
-        "dags-missing" | "dags-paused" => &[Question::Dags],
-        "import-errors" => &[Question::ImportErrors],
-        // Without the others it is not even asked.
-        "guard-missing" => &[
-            Question::Guards,
-            Question::Dags,
-            Question::Environment,
-            Question::FlagHistory,
-        ],
-        "flag-label" => &[Question::FlagHistory],
-        "permission-denied" => &[Question::Environment, Question::Dags, Question::ImportErrors],
-        "flag" | "root-owner" => &[],
-        _ => &[Question::Environment],
-    }
-}
-
-/// Findings on their way into order.
-#[derive(Debug, Default)]
-struct Report {
-    findings: Vec<Finding>,
-    not_asked: Vec<NotAsked>,
-}
-
-impl Report {
-    fn add(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
-
-    /// Notes a question without an answer; one that was denied is a finding, because only a person can change it.
-    fn unanswered(&mut self, question: Question, colour: Option<Colour>, action: &'static str, cause: &Cause) {
-        self.not_asked.push(NotAsked {
-            question,
-            colour,
-            cause: cause.to_string(),
-        });
-        if cause.kind != CauseKind::AccessDenied {
-            return;
-        }
-        // Without these two an environment's health stays unknown, and no failover to it is ever made. Health needs no runs.
-        let severity = match action {
-            _ if question == Question::Guards => Severity::Amber,
-            "airflow:GetEnvironment" | "airflow:InvokeRestApi" => Severity::Red,
-            _ => Severity::Amber,
-        };
-        self.add(Finding {
-            name: "permission-denied",
-            severity,
-            colour,
-            what: format!("may not ask {action}: {}", cause.message),
-            why: "what may not be asked cannot be watched over",
-            fix: match action {
-                "airflow:InvokeRestApi" => "allow airflow:InvokeRestApi on the environment's Airflow role (the stack's \
-                                            AskAirflow statement and its parameter AirflowRole), and let that role read \
-                                            DAGs, import errors, DAG runs and task instances in Airflow"
-                    .to_owned(),
-                action => format!("allow {action} to this function's role: deploy the stack's template again"),
-            },
-        });
-    }
-
-    fn close(mut self) -> Readiness {
-        // Stable: within a severity the order is that of asking, which never changes.
-        self.findings.sort_by_key(|finding| finding.severity);
-        let mut seen: Vec<Finding> = Vec::new();
-        for finding in self.findings {
-            // Two questions by one action are denied together.
-            if !seen.contains(&finding) {
-                seen.push(finding);
-            }
-        }
-        let count = |severity| seen.iter().filter(|finding| finding.severity == severity).count();
-        let (reds, ambers) = (count(Severity::Red), count(Severity::Amber));
-        let partial = !self.not_asked.is_empty();
-        Readiness {
-            score: score(reds, ambers, self.not_asked.len()),
-            level: match (reds, ambers, partial) {
-                (0, 0, false) => Level::Green,
-                (0, _, _) => Level::Amber,
-                _ => Level::Red,
-            },
-            partial,
-            findings: seen,
-            not_asked: self.not_asked,
-        }
-    }
-}
-
-/// At most five names, and how many more.
-#[must_use]
-pub fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 5;
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names.get(..SHOWN.min(names.len())).unwrap_or_default().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// `aws <words> --name <environment>`, with its region where it is another one.
-fn command(settings: &EnvironmentSettings, words: &str, more: &str) -> String {
-    let region = settings
-        .region
-        .as_deref()
-        .map(|region| format!(" --region {region}"))
-        .unwrap_or_default();
-    format!("aws {words} --name {}{region}{more}", settings.name)
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::colour::Both;
-use crate::decision::{Action, ControlState, Decision, GuardName, RecentFailovers, decide, wants_recent_failovers};
+use crate::decision::{Action, ControlState, Decision, RecentFailovers, decide, wants_recent_failovers};
 use crate::health::{Assessment, Evidence, Past, assess_after};
 use crate::policy::Policy;
+use crate::precondition::GuardName;
 
 /// The log line's message, and its field that holds the tick.
 const MESSAGE: &str = "evidence";

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::colour::Colour;
-use crate::decision::{Guard, GuardName};
 use crate::drill::Mode;
-use crate::flag::{FlagObservation, FlagVersion, shortened};
+use crate::flag::{FlagObservation, FlagVersion};
+use crate::precondition::{Guard, GuardName};
+use crate::text::shortened;
 use crate::time::{after, to_second};
 
 /// Longest reason, in characters.

@@ -10,16 +10,7 @@ use crate::parameters::ParameterNames;
 use crate::policy::{Mode, OnFlagFault, Policy, Takeover};
 use crate::time::minutes;
 
-/// Where one environment is and what else belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvironmentSettings {
-    /// Its MWAA name.
-    pub name: String,
-    /// Its region; none means the function's own.
-    pub region: Option<String>,
-    /// CloudWatch alarms, in its region, that count as evidence.
-    pub alarms: Vec<String>,
-}
+pub use crate::environment::EnvironmentSettings;
 
 /// Everything a function is told by its environment variables.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use crate::identity::with_pair;
 use crate::parameters::record_name;
 use crate::policy::{CLAIM_TIMEOUT, Policy, Takeover};
 use crate::time::{after, elapsed, in_seconds, to_milliseconds};
-use crate::transition::{Actor, Kind, TransitionRecord, Trigger};
+use crate::transition::{Actor, TransitionRecord, Trigger};
+use crate::transition_kind::Kind;
 
 /// Tries of one request before giving up; with the waits below at most some four seconds of waiting.
 const MAX_ATTEMPTS: u32 = 4;

@@ -1,93 +1,18 @@
 //! Transitions: one change of the flag each, and the record that claims it.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
-use crate::flag::{FlagVersion, shortened};
-use crate::parameters::{MAX_VALUE, as_value, fitting};
+use crate::flag::FlagVersion;
+use crate::parameters::MAX_VALUE;
+use crate::text::{as_value, fitting, shortened};
+
+pub use crate::transition_kind::Kind;
 
 /// Bytes of a record, less the name of the pair, which the store adds: at most 64 characters, and the field around it.
 const MOST_BYTES: usize = MAX_VALUE.saturating_sub(80);
-
-/// Why the flag changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A person, planned.
-    Switch,
-    /// Automatic.
-    Failover,
-    /// The way out of a drill.
-    Drill,
-    /// The way back.
-    DrillReturn,
-    /// A person, back to the previous colour.
-    Rollback,
-    /// Repair of a broken flag.
-    Restore,
-    /// Somebody wrote the flag by another road.
-    External,
-    /// The flag was created.
-    Initialize,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Switch,
-        Self::Failover,
-        Self::Drill,
-        Self::DrillReturn,
-        Self::Rollback,
-        Self::Restore,
-        Self::External,
-        Self::Initialize,
-    ];
-
-    /// As written in records, metrics and events.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Switch => "switch",
-            Self::Failover => "failover",
-            Self::Drill => "drill",
-            Self::DrillReturn => "drill-return",
-            Self::Rollback => "rollback",
-            Self::Restore => "restore",
-            Self::External => "external",
-            Self::Initialize => "initialize",
-        }
-    }
-
-    /// The kind a Description begins with, as [`crate::flag::description`] writes it.
-    #[must_use]
-    pub fn of_description(description: &str) -> Option<Self> {
-        let (word, _) = description.split_once(": ")?;
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it.
-    #[must_use]
-    pub fn is_by_a_person(self) -> bool {
-        matches!(self, Self::Switch | Self::Rollback | Self::External)
-    }
-
-    /// Whether it counts a short lead after its write, so that every reader has seen it before it counts.
-    #[must_use]
-    pub fn is_planned(self) -> bool {
-        !matches!(self, Self::Failover)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
 
 /// Who made the transition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

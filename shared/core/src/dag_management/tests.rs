@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::airflow::Dag;
 use crate::health::{Cause, CauseKind};
-use crate::readiness::Dag;
 
 fn list(dags: &[(&str, bool)]) -> DagList {
     DagList {

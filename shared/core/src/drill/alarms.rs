@@ -1,8 +1,8 @@
 //! Alarms that people named for drills: they block one, and end one that they ring in. They condemn no colour, so that an
 //! alarm on the work itself (orders are late) may be among them.
 
-use crate::decision::{Guard, GuardName};
 use crate::health::{AlarmEvidence, AlarmState, Answer};
+use crate::precondition::{Guard, GuardName};
 use crate::time::to_second;
 
 /// What they say together.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::record::LONGEST_REASON;
-use crate::flag::shortened;
-use crate::parameters::as_value;
 use crate::policy::CLAIM_TIMEOUT;
 use crate::switch::StoredClaim;
+use crate::text::as_value;
+use crate::text::shortened;
 use crate::time::{after, to_milliseconds};
 
 /// How many records of ends a drill may have; one GetParameters takes them all.

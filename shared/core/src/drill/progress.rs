@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use super::alarms::{Word, word};
 use super::record::{Conclusion, Drill, DrillOutcome, LONGEST_REASON, Timings};
 use crate::colour::{Both, Colour};
-use crate::flag::{Origin, Version, shortened};
+use crate::flag::{Origin, Version};
 use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
+use crate::text::shortened;
 use crate::time::{after, elapsed, minutes, to_second, whole_milliseconds};
-use crate::transition::{Kind, TransitionRecord};
+use crate::transition::TransitionRecord;
+use crate::transition_kind::Kind;
 
 /// How long the colour to return to may be unfit before the drill is given up: a person decides then.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);

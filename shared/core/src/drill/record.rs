@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::colour::Colour;
-use crate::flag::{FlagObservation, FlagValue, FlagVersion, shortened};
+use crate::flag::{FlagObservation, FlagValue, FlagVersion};
 use crate::parameters::record_name;
 use crate::policy::CLAIM_TIMEOUT;
+use crate::text::shortened;
 use crate::time::elapsed;
-use crate::transition::{Kind, TransitionRecord};
+use crate::transition::TransitionRecord;
+use crate::transition_kind::Kind;
 
 /// Longest reason kept of a drill, in characters: with all else it must fit a standard parameter, whatever its letters.
 pub(super) const LONGEST_REASON: usize = 200;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Dag, DagList, Finding, Question, Report, Severity, Subject, command, some_of};
+use super::finding::{Finding, Question, Report, Severity, some_of};
+use super::subject::{Subject, command};
+use crate::airflow::{Dag, DagList};
 use crate::colour::{Both, Colour};
 use crate::flag::{HistoryEntry, versions};
 use crate::handover::CREATION_GRACE;

@@ -1,6 +1,8 @@
 //! Findings about the two environments as MWAA describes them.
 
-use super::{Finding, Question, Report, Severity, SourceFile, Subject, command, some_of};
+use super::finding::{Finding, NotAsked, Question, Report, Severity, some_of};
+use super::snapshot::SourceFile;
+use super::subject::{Subject, command};
 use crate::colour::Colour;
 use crate::health::{Answer, CauseKind, Reading, StatusClass, Verdict};
 use crate::readiness::EnvironmentDetails;
@@ -73,7 +75,7 @@ pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
 
 impl Report {
     fn unknown_verdict(&mut self, standby: Colour, cause: String) {
-        self.not_asked.push(super::NotAsked {
+        self.not_asked.push(NotAsked {
             question: Question::Verdict,
             colour: Some(standby),
             cause,

@@ -4,14 +4,16 @@
 //! there tell the active's runs of the same DAG, or options that only the guard reads. The colour's own option tells
 //! nothing: DAGs that branch by themselves read it, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::{Dag, EnvironmentDetails, Finding, Question, Report, Severity, Subject, command, dags, some_of};
-use crate::colour::Colour;
+use super::dags::{dags, looks_back_to};
+use super::finding::{Finding, Question, Report, Severity, some_of};
+use super::snapshot::EnvironmentDetails;
+use super::subject::{Subject, command};
+use crate::airflow::Dag;
 use crate::flag::HistoryEntry;
 use crate::health::Answer;
 use crate::time::{before, to_second};
@@ -26,25 +28,12 @@ const MODE_OPTION: &str = "custom.bluegreen_guard";
 /// Whether the web server shows the colour: no guard's affair.
 const MARK_OPTION: &str = "custom.bluegreen_mark";
 
-/// What the last finished runs of the standby tell of its guard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GuardTraces {
-    /// The environment that was asked as the standby.
-    pub standby: Colour,
-    /// When the newest run that has a guard began.
-    pub guarded: Option<Timestamp>,
-    /// DAGs whose newest run executed something without a guard, and when that run began.
-    pub bare: BTreeMap<String, Timestamp>,
-    /// Of these, the DAGs that have a guard in the active's runs.
-    pub guarded_on_active: Answer<BTreeSet<String>>,
-}
-
 /// Which runs tell of the standby's guard: those that began since its colour stands by, or in the last day, if that is
 /// less long ago.
 #[must_use]
 pub fn guards_are_looked_for_since(history: &[HistoryEntry], now: Timestamp) -> Timestamp {
     let day = before(now, LOOKS_BACK);
-    super::looks_back_to(history, now).map_or(day, |change| change.max(day))
+    looks_back_to(history, now).map_or(day, |change| change.max(day))
 }
 
 /// Whether a guard in a DAG of this environment would be no surprise.
@@ -115,7 +104,7 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
         colour: Some(standby),
         what: format!(
             "{} of {standby} executed runs without the guard, the last one that began at {}: {}",
-            dags::dags(meant.len()),
+            dags(meant.len()),
             to_second(*last),
             some_of(meant.keys().copied())
         ),

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{AlarmSetting, Finding, Question, Report, Severity, Subject};
+use super::finding::{Finding, Question, Report, Severity};
+use super::snapshot::AlarmSetting;
+use super::subject::Subject;
 use crate::colour::Colour;
-use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS, shortened};
+use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS};
 use crate::health::Answer;
 use crate::hold::HoldState;
 use crate::identity::Ownership;
+use crate::text::shortened;
 use crate::time::elapsed;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

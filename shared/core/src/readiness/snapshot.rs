@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::colour::Both;
+use crate::airflow::{DagList, ImportErrors};
+use crate::colour::{Both, Colour};
 use crate::flag::FlagVersion;
-use crate::health::{Answer, Cause};
-use crate::readiness::GuardTraces;
+use crate::health::Answer;
 
 /// Everything that a readiness check asks, beside the verdicts.
 #[derive(Debug, Clone, Serialize)]
@@ -94,60 +94,17 @@ impl Serialize for ConfigurationOptions {
     }
 }
 
-/// The DAGs of one environment, as far as they were listed.
+/// What the last finished runs of the standby tell of its guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DagList {
-    /// By id. Stale ones are not listed by Airflow, and so count as missing.
-    pub dags: BTreeMap<String, Dag>,
-    /// How many there are, by Airflow's count.
-    pub total: Option<u64>,
-    /// Why some are not here; none if all are.
-    pub gap: Option<Cause>,
-}
-
-impl DagList {
-    /// Nothing could be listed.
-    #[must_use]
-    pub fn unknown(cause: Cause) -> Self {
-        Self {
-            dags: BTreeMap::new(),
-            total: None,
-            gap: Some(cause),
-        }
-    }
-
-    /// Whether every DAG is here, so that one that is not is missing.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.gap.is_none()
-    }
-}
-
-/// One DAG.
-#[expect(clippy::struct_excessive_bools, reason = "as Airflow and the tags have them")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Dag {
-    /// `is_paused`.
-    pub paused: bool,
-    /// `has_import_errors`.
-    pub has_import_errors: bool,
-    /// When its next scheduled run is to be made.
-    pub next_run: Option<Timestamp>,
-    /// The instant of its tag `bluegreen:since`.
-    pub since: Option<Timestamp>,
-    /// Its tag says that it has no guard.
-    pub unguarded: bool,
-    /// Its tag says that it has one where only tagged DAGs have.
-    pub guarded: bool,
-}
-
-/// Files that Airflow cannot import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ImportErrors {
-    /// The first of them.
-    pub files: BTreeSet<String>,
-    /// Whether there are more than these.
-    pub more: bool,
+pub struct GuardTraces {
+    /// The environment that was asked as the standby.
+    pub standby: Colour,
+    /// When the newest run that has a guard began.
+    pub guarded: Option<Timestamp>,
+    /// DAGs whose newest run executed something without a guard, and when that run began.
+    pub bare: BTreeMap<String, Timestamp>,
+    /// Of these, the DAGs that have a guard in the active's runs.
+    pub guarded_on_active: Answer<BTreeSet<String>>,
 }
 
 /// What SSM keeps of the flag's past, as far as it can stand in the way of the next write.

@@ -5,10 +5,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{Level, Readiness, Severity, questions_behind};
-use crate::audit::{self, AuditEvent};
+use super::finding::{Level, Readiness, Severity, questions_behind};
 use crate::colour::Colour;
 use crate::time::to_milliseconds;
 
@@ -69,7 +67,9 @@ impl Standing {
         }
     }
 
-    fn is_red(&self) -> bool {
+    /// Whether the standby cannot take over.
+    #[must_use]
+    pub fn is_red(&self) -> bool {
         self.level == Level::Red
     }
 }
@@ -123,59 +123,4 @@ impl Turn {
         }
         Self { standing, overtaken }
     }
-}
-
-/// The event of a turn; none if there is none to tell of. `check` fills in what was found, where it is still at hand.
-#[must_use]
-pub fn changed_event(
-    subject: audit::Subject<'_>,
-    standing: &Standing,
-    check: Option<&Readiness>,
-) -> Option<AuditEvent> {
-    let unsaid = standing.unsaid?;
-    let mut findings: Vec<_> = check
-        .iter()
-        .flat_map(|check| &check.findings)
-        .filter(|finding| finding.severity != Severity::Info)
-        .map(|finding| {
-            json!({
-                "name": finding.name,
-                "severity": finding.severity,
-                "colour": finding.colour,
-                "what": finding.what,
-                "fix": finding.fix,
-            })
-        })
-        .collect();
-    let found = check.map(|check| check.names(Severity::Red)).unwrap_or_default();
-    let what = match check {
-        Some(_) => "found earlier; now it could not be asked",
-        None => "found earlier; it has changed since",
-    };
-    let earlier = standing.red.iter().filter(|name| !found.contains(&name.as_str()));
-    findings.extend(earlier.map(|name| {
-        json!({
-            "name": name,
-            "severity": Severity::Red,
-            "colour": null,
-            "what": what,
-            "fix": "see {\"action\":\"check\"}",
-        })
-    }));
-    let reason = if standing.is_red() {
-        format!("the standby is not ready to take over: {}", standing.red.join(", "))
-    } else {
-        "nothing red is left: the standby can take over again".to_owned()
-    };
-    Some(audit::readiness_changed(
-        subject,
-        unsaid.since,
-        &json!({
-            "level": standing.level,
-            "previous": unsaid.previous,
-            "score": standing.score,
-            "findings": findings,
-            "reason": reason,
-        }),
-    ))
 }

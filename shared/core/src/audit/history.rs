@@ -1,0 +1,118 @@
+//! How far the audit has come in the flag's history, and what is due.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, label};
+use crate::time::elapsed;
+
+/// Records younger than this are never pruned: their claim may still be needed.
+const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far the audit has come: the `audited` parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// The last flag version whose event has been sent.
+    pub version: FlagVersion,
+    /// LastModifiedDate of that version: the number alone names one version of each incarnation of the flag. Where a note
+    /// has only a number, when it was written.
+    pub at: Timestamp,
+}
+
+impl Audited {
+    /// Reads what [`Audited::to_stored`] wrote. A bare number, as a person may write it, is of the incarnation that stood when
+    /// it was `written`.
+    #[must_use]
+    pub fn read(stored: &str, written: Timestamp) -> Option<Self> {
+        let Some(label) = stored.strip_prefix('v') else {
+            return Some(Self {
+                version: FlagVersion(stored.parse().ok()?),
+                at: written,
+            });
+        };
+        let (version, milliseconds) = label.split_once('-')?;
+        Some(Self {
+            version: FlagVersion(version.parse().ok()?),
+            at: Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()?,
+        })
+    }
+
+    /// Names the version and its incarnation.
+    #[must_use]
+    pub fn to_stored(self) -> String {
+        label(self.version, self.at)
+    }
+
+    /// Whether that is the version which was audited last. Dates only grow: a later incarnation's version of this number is
+    /// younger than the note.
+    #[must_use]
+    pub fn is(self, version: FlagVersion, modified: Timestamp) -> bool {
+        version == self.version && modified <= self.at
+    }
+}
+
+/// The versions whose events have not been sent.
+///
+/// Those after the audited one; all, if it is not among them: SSM has forgotten it, or the flag was deleted and made again,
+/// or the history [is behind](is_behind). Without a note the pair is new, or a flag with a past of its own has been adopted: what others wrote before our first version
+/// is not ours to announce, only where it stands now.
+#[must_use]
+pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
+    let start = match audited {
+        Some(audited) => versions
+            .iter()
+            .position(|version| audited.is(version.entry.version, version.entry.modified))
+            .map_or(0, |position| position.saturating_add(1)),
+        None => versions
+            .iter()
+            .position(|version| matches!(version.origin, Origin::Ours { .. }))
+            .unwrap_or(versions.len().saturating_sub(1)),
+    };
+    versions.get(start..).unwrap_or_default()
+}
+
+/// Whether the history looks older than the note: reads are eventually consistent. A flag that was made again may look like
+/// that only if SSM's clock went back; then another reading says the same.
+#[must_use]
+pub fn is_behind(versions: &[Version], audited: Option<Audited>) -> bool {
+    let (Some(newest), Some(audited)) = (versions.last(), audited) else {
+        return false;
+    };
+    newest.entry.version < audited.version && newest.entry.modified <= audited.at
+}
+
+/// Names what a missing flag's fault is about, so that one deletion is told from the next.
+#[must_use]
+pub fn missing_flag(audited: Option<Audited>) -> String {
+    audited.map_or_else(
+        || "missing".to_owned(),
+        |audited| format!("missing-after-v{}-{}", audited.version, audited.at.as_millisecond()),
+    )
+}
+
+/// Names of the records that these versions need.
+#[must_use]
+pub fn records_of(versions: &[Version]) -> Vec<String> {
+    versions
+        .iter()
+        .filter_map(|version| match &version.origin {
+            Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.clone()),
+            Origin::External => None,
+        })
+        .collect()
+}
+
+/// Records that only the oldest kept versions name: they describe what SSM is about to forget.
+#[must_use]
+pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
+    if versions.len() < KEPT_VERSIONS {
+        return Vec::new();
+    }
+    let oldest = versions.get(..5).unwrap_or_default();
+    oldest
+        .iter()
+        .filter(|version| elapsed(version.entry.modified, now) > YOUNGEST_PRUNED)
+        .flat_map(|version| records_of(std::slice::from_ref(version)))
+        .collect()
+}

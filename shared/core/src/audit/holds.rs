@@ -1,0 +1,120 @@
+//! The events of the hold.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::event::{AuditEvent, SCHEMA, Subject};
+use crate::hold::{Hold, HoldState, StoredHold};
+use crate::time::{elapsed, to_second};
+
+/// What is to be told of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
+/// of what was told last. Who ended a hold, and why, stands in the ended hold that a release leaves.
+#[must_use]
+pub fn hold_due(
+    subject: Subject<'_>,
+    stored: &StoredHold,
+    told: Option<&str>,
+    author: Option<&str>,
+    now: Timestamp,
+) -> Vec<AuditEvent> {
+    let mut due = Vec::new();
+    if told == Some(stored.mark(now).as_str()) {
+        return due;
+    }
+    let (hold, ran_out) = (stored.hold(), stored.ran_out(now));
+    let change = &stored.change;
+    if told != Some(change.as_str()) {
+        // As it was when it was written, however late this is.
+        let state = HoldState::read(Some(&stored.value), stored.written);
+        let (word, reason) = match (&state, &hold) {
+            (HoldState::None, Some(hold)) => ("ended", format!("ended by {}: {}", hold.by, hold.reason)),
+            (HoldState::None, None) => ("none", String::new()),
+            (HoldState::Active(_), _) => ("held", state.describe().unwrap_or_default()),
+            (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
+        };
+        let id = format!("hold:{change}");
+        due.push(hold_event(subject, &id, word, hold.as_ref(), &reason, author, now));
+    }
+    if let Some(hold) = ran_out {
+        let reason = format!(
+            "its time ran out at {}; placed by {}: {}",
+            to_second(hold.until),
+            hold.by,
+            hold.reason
+        );
+        let id = format!("hold:{change}:ran-out");
+        due.push(hold_event(subject, &id, "ended", Some(&hold), &reason, None, now));
+    }
+    due
+}
+
+/// How long a change of the hold is news where nothing tells what was told before.
+pub const HOLD_IS_NEWS_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is to be told of all that the hold parameter held, oldest first: a hold that was replaced before anybody told of it is
+/// told, too, and that its time ran out, if it did before. Each comes with its author.
+#[must_use]
+pub fn holds_due(
+    subject: Subject<'_>,
+    kept: &[(StoredHold, Option<String>)],
+    told: Option<&str>,
+    now: Timestamp,
+) -> Vec<AuditEvent> {
+    let change = told.map(|told| told.split_once(':').map_or(told, |(change, _)| change));
+    let noted = kept.iter().position(|(hold, _)| Some(hold.change.as_str()) == change);
+    // Of another incarnation of the parameter, or forgotten by SSM: its date still tells.
+    let noted_at = change
+        .and_then(|change| change.rsplit_once('-')?.1.parse().ok())
+        .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok());
+    let is_news = |index: usize, hold: &StoredHold| match (noted, noted_at) {
+        (Some(noted), _) => index >= noted,
+        (None, Some(noted_at)) => hold.written > noted_at,
+        (None, None) => index.saturating_add(1) == kept.len() || elapsed(hold.written, now) <= HOLD_IS_NEWS_FOR,
+    };
+    let mut due = Vec::new();
+    for (index, (hold, author)) in kept
+        .iter()
+        .enumerate()
+        .filter(|(index, (hold, _))| is_news(*index, hold))
+    {
+        let replaced = kept.get(index.saturating_add(1)).map(|(next, _)| next.written);
+        let until = replaced.map_or(now, |replaced| replaced.min(now));
+        let told = told.filter(|_| noted == Some(index));
+        due.extend(hold_due(subject, hold, told, author.as_deref(), until));
+    }
+    due
+}
+
+/// The hold parameter was deleted. It has no version any more: the change event's id tells one removal from the next.
+#[must_use]
+pub fn hold_removed(subject: Subject<'_>, event_id: &str, now: Timestamp) -> AuditEvent {
+    let id = format!("hold:removed-{event_id}");
+    hold_event(subject, &id, "none", None, "the hold was removed", None, now)
+}
+
+fn hold_event(
+    subject: Subject<'_>,
+    id: &str,
+    state: &str,
+    hold: Option<&Hold>,
+    reason: &str,
+    author: Option<&str>,
+    now: Timestamp,
+) -> AuditEvent {
+    AuditEvent {
+        detail_type: "Hold Changed",
+        at: now,
+        detail: json!({
+            "schema": SCHEMA,
+            "id": subject.id(id),
+            "pair": subject.pair,
+            "flag": subject.flag,
+            "state": state,
+            "hold": hold,
+            "reason": reason,
+            "who": {"last_modified_user": author},
+        }),
+    }
+}

@@ -1,0 +1,152 @@
+//! The event and the metrics of each version of the flag.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::event::{AuditEvent, SCHEMA, Subject};
+use super::history::records_of;
+use crate::flag::{Origin, Version, label, sentence_of};
+use crate::metric::{Metric, MetricUnit};
+use crate::time::{elapsed, whole_milliseconds};
+use crate::transition::TransitionRecord;
+use crate::transition_kind::Kind;
+
+/// The event and the metrics of one version. `before` is the version ahead of it, if still kept.
+#[must_use]
+pub fn transition(
+    subject: Subject<'_>,
+    version: &Version,
+    before: Option<&Version>,
+    records: &BTreeMap<String, TransitionRecord>,
+) -> (AuditEvent, Vec<Metric>) {
+    let entry = &version.entry;
+    let record = match &version.origin {
+        Origin::Ours { record, .. } | Origin::Repeat { record, .. } => records.get(record),
+        Origin::External => None,
+    };
+    let repeat = matches!(version.origin, Origin::Repeat { .. });
+    let from = before.map(|before| before.entry.value.to_string());
+    // The record of a claim that another writer finished tells what the dead one wanted, and when: none of it is so any
+    // more but the colour.
+    let finished_by = match &version.origin {
+        Origin::Ours { finished_by, .. } => finished_by.as_deref(),
+        Origin::Repeat { .. } | Origin::External => None,
+    };
+    let (dead, record) = if finished_by.is_some() {
+        (record, None)
+    } else {
+        (None, record)
+    };
+    let kind = kind_of(version, before, record);
+    let last_known_healthy = record.and_then(TransitionRecord::last_known_healthy);
+    let switch_duration = record.map(|record| elapsed(record.decided_at, entry.modified));
+    let recovery_time = last_known_healthy.map(|healthy| elapsed(healthy, entry.modified));
+    let mut detail = json!({
+        "schema": SCHEMA,
+        "id": subject.id(&label(entry.version, entry.modified)),
+        "pair": subject.pair,
+        "flag": subject.flag,
+        "version": entry.version,
+        "kind": kind,
+        // Tells a failover that a person asked for from an automatic one.
+        "declared_by_person": version.is_declared_failover(),
+        "from": from,
+        "to": entry.value.colour().map_or_else(|| entry.value.to_string(), |colour| colour.to_string()),
+        "reason": record.map_or_else(|| reason_of(version), |record| record.reason.clone()),
+        "who": {
+            "last_modified_user": entry.author,
+            "requested_by": record.and_then(|record| record.actor.requested_by.clone()),
+            "function": record.map(|record| record.actor.function.clone()),
+            "request_id": record.map(|record| record.actor.request_id.clone()),
+        },
+        "finished_by": finished_by,
+        "dead_writer": dead.map(|record| json!({
+            "function": record.actor.function,
+            "request_id": record.actor.request_id,
+            "requested_by": record.actor.requested_by,
+            "kind": record.kind,
+            "reason": record.reason,
+            "decided_at": record.decided_at,
+        })),
+        "trigger": record.map(|record| &record.trigger),
+        "evidence": record.map(|record| &record.evidence),
+        "drill": record.and_then(|record| record.drill.clone()),
+        "timings": {
+            "written_at": entry.modified,
+            "effective_from": version.effective_from,
+            "decided_at": record.map(|record| record.decided_at),
+            "last_known_healthy": last_known_healthy,
+            "switch_duration_ms": switch_duration.map(whole_milliseconds),
+            "recovery_time_s": recovery_time.map(|time| time.as_secs_f64()),
+        },
+        "record": records_of(std::slice::from_ref(version)).pop(),
+        "repeat": repeat,
+    });
+    if let (Some(record), Some(detail)) = (record.or(dead), detail.as_object_mut())
+        && record.version != entry.version
+        && !repeat
+    {
+        detail.insert("expected_version".to_owned(), json!(record.version));
+        detail.insert(
+            "warning".to_owned(),
+            json!("the flag was written by another road between the observation and this write"),
+        );
+    }
+    let at = entry.modified;
+    let mut metrics = Vec::new();
+    if !repeat {
+        metrics.push(Metric::transition(kind.as_str(), at));
+        // A first version switches nothing.
+        if let Some(duration) = switch_duration.filter(|_| kind != Kind::Initialize) {
+            metrics.push(Metric {
+                name: "SwitchDuration",
+                value: duration.as_secs_f64() * 1000.0,
+                unit: MetricUnit::Milliseconds,
+                dimension: None,
+                at,
+            });
+        }
+        if let (Kind::Failover, Some(time)) = (kind, recovery_time) {
+            metrics.push(Metric {
+                name: "RecoveryTime",
+                value: time.as_secs_f64(),
+                unit: MetricUnit::Seconds,
+                dimension: None,
+                at,
+            });
+        }
+    }
+    let event = AuditEvent {
+        detail_type: "Environment Transition",
+        at,
+        detail,
+    };
+    (event, metrics)
+}
+
+/// Why, as far as the Description tells.
+fn reason_of(version: &Version) -> String {
+    let description = version.entry.words(&version.origin);
+    match version.origin {
+        Origin::External => description.unwrap_or("written by another road, without a description"),
+        Origin::Ours { .. } | Origin::Repeat { .. } => description.map(sentence_of).unwrap_or_default(),
+    }
+    .to_owned()
+}
+
+fn kind_of(version: &Version, before: Option<&Version>, record: Option<&TransitionRecord>) -> Kind {
+    match (record, &version.origin) {
+        (Some(record), _) => record.kind,
+        (None, Origin::External) if before.is_none() && version.entry.version.0 == 1 => {
+            // Created by `initialize`, or by hand: the Description tells.
+            version
+                .entry
+                .description
+                .as_deref()
+                .and_then(Kind::of_description)
+                .unwrap_or(Kind::External)
+        }
+        (None, _) => version.kind(),
+    }
+}

@@ -1,0 +1,130 @@
+use super::*;
+
+#[test]
+fn many_dags_are_counted_and_the_first_are_named() {
+    let mut pair = twins();
+    let ids: Vec<String> = (0..1000).map(|number| format!("dag_{number:04}")).collect();
+    let all: Vec<(&str, bool)> = ids.iter().map(|id| (id.as_str(), false)).collect();
+    pair.snapshot.dags = Both {
+        blue: dags(&all),
+        green: dags(&[]),
+    };
+    let readiness = check(&pair);
+    assert_eq!(
+        readiness.findings[0].what,
+        "1000 DAGs of blue not on green: dag_0000, dag_0001, dag_0002, dag_0003, dag_0004 and 995 more"
+    );
+    let dags = &readiness.to_json(&pair.snapshot, Colour::Blue)["dags"];
+    assert_eq!(
+        (
+            &dags["missing"]["count"],
+            dags["missing"]["first"].as_array().unwrap().len()
+        ),
+        (&json!(1000), 20)
+    );
+}
+
+#[test]
+fn commands_name_the_environment_and_its_region() {
+    let mut pair = twins();
+    standby(&mut pair).max_workers = Some(1);
+    assert_eq!(
+        check(&pair).findings[0].fix,
+        "aws mwaa update-environment --name orders-green --region eu-west-1 --max-workers 10"
+    );
+}
+
+#[test]
+fn red_comes_first_and_caps_the_score() {
+    let mut pair = twins();
+    standby(&mut pair).webserver_access_mode = Some("PRIVATE_ONLY".into());
+    standby(&mut pair).max_workers = Some(1);
+    pair.snapshot.dags.green = dags(&[("b", true)]);
+    pair.snapshot.import_errors.green = import_errors(&["x.py"]);
+    let readiness = check(&pair);
+    let names: Vec<_> = readiness.findings.iter().map(|finding| finding.name).collect();
+    assert_eq!(
+        names,
+        ["dags-missing", "import-errors", "max-workers", "webserver-access"]
+    );
+    assert_eq!(readiness.score, 37);
+    assert_eq!(
+        readiness.summary(Colour::Green),
+        "green is not ready to take over: dags-missing, import-errors; to look at: max-workers"
+    );
+    for reds in 0..12 {
+        for ambers in 0..40 {
+            for unanswered in 0..10 {
+                let score = score(reds, ambers, unanswered);
+                assert_eq!(score < 50, reds > 0);
+                assert!(score <= super::score(reds, ambers.saturating_sub(1), unanswered.saturating_sub(1)));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
+    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+    let entries: Vec<HistoryEntry> = ["blue", "green", "blue", "purple"]
+        .iter()
+        .zip(1_i64..)
+        .map(|(value, number)| HistoryEntry {
+            value: FlagValue::read(value),
+            version: FlagVersion(number.unsigned_abs()),
+            modified: at(number),
+            author: None,
+            description: None,
+        })
+        .collect();
+    assert_eq!(last_proof(&versions(&entries), Colour::Green, None), Some(at(3)));
+    assert_eq!(last_proof(&versions(&entries[..1]), Colour::Green, None), None);
+}
+
+#[test]
+fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
+    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+    let kinds = ["switch: x", "switch: y", "drill: monthly", "drill-return: bad"];
+    let entries: Vec<HistoryEntry> = ["green", "blue", "green", "blue"]
+        .iter()
+        .zip(kinds)
+        .zip(1_i64..)
+        .map(|((value, words), number)| HistoryEntry {
+            value: FlagValue::read(value),
+            version: FlagVersion(number.unsigned_abs()),
+            modified: at(number),
+            author: None,
+            description: Some(format!(
+                "{words} [effective_from=1970-01-01T00:00:00Z record=r-{number}]"
+            )),
+        })
+        .collect();
+    let stored = |outcome: &str, to: &str| {
+        json!({
+            "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": to, "version": 2, "modified": at(2),
+            "started_at": at(3), "hold_minutes": 1, "reason": "monthly", "requested_by": null, "outcome": outcome,
+        })
+        .to_string()
+    };
+    let proof = |drill: &str| last_proof(&versions(&entries), Colour::Green, Some(drill));
+    assert_eq!(
+        proof(&stored("failed", "green")),
+        Some(at(2)),
+        "what stood before it is older"
+    );
+    assert_eq!(proof(&stored("succeeded", "green")), Some(at(4)));
+    assert_eq!(
+        proof(&stored("failed", "blue")),
+        Some(at(4)),
+        "a drill of the other colour"
+    );
+}
+
+#[test]
+fn without_an_active_colour_there_is_no_standby() {
+    let readiness = Readiness::without_standby("there is no flag".to_owned());
+    assert_eq!(
+        (readiness.outcome(), readiness.names(Severity::Red)),
+        ("not_ready", vec!["flag"])
+    );
+}

@@ -1,0 +1,131 @@
+use super::*;
+
+#[test]
+fn what_is_not_answered_is_partial_and_never_red() {
+    let table: Vec<(Question, Change)> = vec![
+        (Question::Verdict, |p| {
+            p.evidence.green.environment = EnvironmentAnswer::Unknown(throttled());
+            p.evidence.green.airflow = Answer::Unknown(throttled());
+        }),
+        (Question::Environment, |p| {
+            p.snapshot.environments.green = Answer::Unknown(throttled());
+        }),
+        (Question::Dags, |p| {
+            p.snapshot.dags.green = DagList::unknown(throttled());
+        }),
+        (Question::Dags, |p| p.snapshot.dags.blue = DagList::unknown(throttled())),
+        (Question::Dags, |p| {
+            p.snapshot.dags.green = DagList {
+                gap: Some(throttled()),
+                ..dags(&[("b", true)])
+            };
+        }),
+        (Question::ImportErrors, |p| {
+            p.snapshot.import_errors.green = Answer::Unknown(throttled());
+        }),
+        (Question::FlagHistory, |p| {
+            p.snapshot.history = Answer::Unknown(throttled());
+        }),
+        (Question::FlagPattern, |p| {
+            p.snapshot.allowed_pattern = Answer::Unknown(throttled());
+        }),
+        (Question::NamedAlarms, |p| {
+            p.snapshot.named_alarms.blue = Answer::Unknown(throttled());
+        }),
+        (Question::HeartbeatAlarms, |p| {
+            p.snapshot.heartbeat_alarms.blue = Some(Answer::Unknown(throttled()));
+        }),
+        (Question::Guards, |p| {
+            p.snapshot.guards = Some(Answer::Unknown(throttled()));
+        }),
+        (Question::Guards, |p| {
+            bare(p, &[("a", "11:00:00")]).guarded_on_active = Answer::Unknown(throttled());
+        }),
+    ];
+    for (question, change) in table {
+        let mut pair = twins();
+        change(&mut pair);
+        let readiness = check(&pair);
+        assert_eq!(readiness.findings, [], "{question:?}");
+        assert_eq!(readiness.not_asked.len(), 1, "{question:?}");
+        assert_eq!(readiness.not_asked[0].question, question);
+        assert_eq!(
+            (readiness.outcome(), readiness.level, readiness.score),
+            ("partial", Level::Amber, 96)
+        );
+    }
+}
+
+#[test]
+fn half_a_list_tells_what_it_knows_and_no_more() {
+    let mut pair = twins();
+    pair.snapshot.dags.blue = DagList {
+        gap: Some(throttled()),
+        ..dags(&[("a", false), ("z", false)])
+    };
+    let readiness = check(&pair);
+    // z is missing from a whole list; b is not known to be extra beside half a list.
+    assert_eq!(readiness.names(Severity::Red), ["dags-missing"]);
+    assert_eq!(readiness.names(Severity::Amber), Vec::<&str>::new());
+    assert!(readiness.partial && readiness.outcome() == "not_ready");
+    assert!(
+        readiness.findings[0].what.contains(": z"),
+        "{}",
+        readiness.findings[0].what
+    );
+}
+
+#[test]
+fn a_dag_that_cannot_be_imported_is_known_from_the_list_too() {
+    let mut pair = twins();
+    pair.snapshot.import_errors.green = Answer::Unknown(throttled());
+    pair.snapshot.dags.green.dags.get_mut("a").unwrap().has_import_errors = true;
+    let readiness = check(&pair);
+    assert_eq!(
+        (readiness.names(Severity::Red), readiness.partial),
+        (vec!["import-errors"], true)
+    );
+}
+
+#[test]
+fn what_is_denied_names_the_action_to_allow() {
+    let table: Vec<(&str, Severity, Change)> = vec![
+        ("airflow:GetEnvironment", Severity::Red, |p| {
+            p.snapshot.environments.green = Answer::Unknown(denied());
+        }),
+        ("airflow:InvokeRestApi", Severity::Red, |p| {
+            p.snapshot.dags.green = DagList::unknown(denied());
+            p.snapshot.import_errors.green = Answer::Unknown(denied());
+        }),
+        // An Airflow role of one's own that may read DAGs alone is enough for health.
+        ("airflow:InvokeRestApi", Severity::Amber, |p| {
+            p.snapshot.guards = Some(Answer::Unknown(denied()));
+        }),
+        ("ssm:GetParameterHistory", Severity::Amber, |p| {
+            p.snapshot.history = Answer::Unknown(denied());
+        }),
+        ("ssm:DescribeParameters", Severity::Amber, |p| {
+            p.snapshot.allowed_pattern = Answer::Unknown(denied());
+        }),
+        ("cloudwatch:DescribeAlarms", Severity::Amber, |p| {
+            p.snapshot.heartbeat_alarms.blue = Some(Answer::Unknown(denied()));
+        }),
+    ];
+    for (action, severity, change) in table {
+        let mut pair = twins();
+        change(&mut pair);
+        let readiness = check(&pair);
+        assert_eq!(readiness.findings.len(), 1, "{action} is told once");
+        let finding = &readiness.findings[0];
+        assert_eq!(
+            (finding.name, finding.severity),
+            ("permission-denied", severity),
+            "{action}"
+        );
+        assert!(
+            finding.what.contains(action) && finding.fix.contains(action),
+            "{finding:?}"
+        );
+        assert!(readiness.partial);
+    }
+}
