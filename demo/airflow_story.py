@@ -14,7 +14,8 @@ from typing import Any
 from demo.happenings import Follower, Happening, NotSeen
 from demo.pair import Pair
 from demo.screen import seconds
-from demo.story import BLUE, GREEN, ROOT, STACK_NAME, Story
+from demo.stage import BLUE, GREEN, ROOT, STACK_NAME
+from demo.story import Story
 
 sys.path.insert(0, str(ROOT / "airflow" / "tests"))
 from real_airflow import RealAirflowError  # noqa: E402

@@ -13,7 +13,7 @@ from local_aws.process import LocalAws
 
 from demo.mailbox import Mailbox
 from demo.pair import FUNCTIONS, Pair
-from demo.screen import milliseconds, seconds
+from demo.screen import seconds
 
 # What a busy machine may add to the promise "failure window plus one probe".
 SLACK_SECONDS = 15

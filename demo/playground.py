@@ -7,14 +7,14 @@ import signal
 import sys
 from pathlib import Path
 
-from demo.operations import PICTURE
+from demo.scenes import PICTURE
 from demo.screen import Screen, broken_command
-from demo.story import BLUE, GREEN, Story
+from demo.stage import BLUE, GREEN, Stage
 
 
-def stay(story: Story, screen: Screen, run: Path) -> None:
+def stay(stage: Stage, screen: Screen, run: Path) -> None:
     """Print the commands, and wait for Ctrl-C."""
-    aws, pair = story.aws, story.pair
+    aws, pair = stage.aws, stage.pair
     tools = f"{pair.program.parent}:{Path(sys.executable).parent}"
     screen.heading("It is yours to play with, until Ctrl-C. In another terminal:")
     settings = {name: value for name, value in aws.environment().items()

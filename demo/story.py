@@ -4,52 +4,19 @@ from __future__ import annotations
 
 import platform
 import time
-from pathlib import Path
-from typing import Any
 
-from local_aws.process import LocalAws
-from local_aws.stack import Stack
-
-from demo import checks, operations
+from demo import checks, scenes
 from demo.happenings import Follower, Happening, NotSeen
 from demo.mailbox import SUBSCRIBER, Mailbox
 from demo.pair import Pair
-from demo.screen import Screen, milliseconds, seconds, short_times
-
-PAIR_NAME = "orders"
-STACK_NAME = "orders-blue-green"
-BLUE, GREEN = "airflow-blue", "airflow-green"
-ROOT = Path(__file__).resolve().parent.parent
-
-# Short, so that the demo is. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
-PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "20", "HeartbeatAlarmPeriodSeconds": "10",
-              "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5", "SwitchLeadSeconds": "3",
-              "MetricsIntervalMinutes": "1"}
-PROBE_INTERVAL_SECONDS = 5  # the template's default
-SCHEDULE_SECONDS = 60
-# Airflow calls its scheduler unhealthy when its last heartbeat is older. Less than the alarm's period, so that the
-# watcher, woken by the alarm, finds an Airflow that says so.
-HEALTH_THRESHOLD_SECONDS = 8
-# Two environments as alike as a pair should be: `check` would find what differs.
-TWIN = {"dags": 12, "source_bucket_arn": "arn:aws:s3:::orders-dags", "requirements_s3_path": "requirements.txt",
-        "requirements_s3_object_version": "7"}
-MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
+from demo.screen import milliseconds, seconds, short_times
+from demo.stage import (
+    BLUE, GREEN, HEALTH_THRESHOLD_SECONDS, MAINTENANCE_WINDOWS, PROBE_INTERVAL_SECONDS, ROOT, SCHEDULE_SECONDS, STACK_NAME, TWIN, Stage,
+)
 
 
-class Story:
+class Story(Stage):
     title = "an Airflow scheduler dies, the standby takes over; then a hold and a drill"
-
-    def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, program: Path,
-                 parameters: dict[str, str]) -> None:
-        self.aws, self.screen, self.binaries, self.program = aws, screen, binaries, program
-        self.parameters = {**PARAMETERS, **parameters}
-        self.stack = Stack(aws, STACK_NAME, work)
-        self.window = float(self.parameters["FailureWindowSeconds"])
-        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
-        self.patience = self.window + SCHEDULE_SECONDS + 15
-        self.pair: Pair  # there once deployed
-        self.mailbox: Mailbox
-        self.facts = checks.Facts()
 
     def stop(self) -> None:
         """End what the story has started itself: nothing."""
@@ -59,9 +26,9 @@ class Story:
         self.set_up()
         self.fail_over()
         self.switch_back()
-        operations.hold(self, BLUE)
-        operations.drill(self)
-        operations.look_back(self)
+        scenes.hold(self, BLUE)
+        scenes.drill(self)
+        scenes.look_back(self)
         self.verify()
 
     # -- 1 -------------------------------------------------------------------------------------------------------
@@ -100,27 +67,6 @@ class Story:
         screen.line()
         screen.say("Make the health-watcher look now; its schedule does it every minute:")
         self.healthy_tick()
-
-    def fact(self, name: str, text: str) -> None:
-        self.screen.fields([(name, text)], indent=2, column=12)
-
-    def healthy_tick(self) -> None:
-        deadline = time.monotonic() + 30
-        command = self.pair.outputs["TickCommand"]
-        self.screen.command(command)
-        alarms = [f"{self.pair.name}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
-        with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):
-            while True:
-                answer = self.pair.invoke(command)
-                verdicts = {colour: answer["verdicts"][colour]["verdict"] for colour in ("blue", "green")}
-                states = [self.pair.alarm_state(alarm) for alarm in alarms]
-                if set(verdicts.values()) == {"healthy"} and set(states) == {"OK"}:
-                    break
-                if time.monotonic() > deadline:
-                    raise NotSeen(f"both seen healthy by a tick: {verdicts}, alarms {states}")
-                time.sleep(1)
-        self.screen.fields([("verdicts", f"blue {verdicts['blue']}, green {verdicts['green']}; "
-                                         f"decision {answer['decision']}; both heartbeat alarms OK")])
 
     # -- 2 -------------------------------------------------------------------------------------------------------
 
@@ -260,12 +206,7 @@ class Story:
                          short_times(sentence.removeprefix(f"{entry['kind']}: "))))
         self.screen.table(("version", "kind", "change", "written", "effective", "why"), rows)
 
-    def invoke(self, command: str, doing: str) -> dict[str, Any]:
-        self.screen.command(command)
-        with self.screen.working(doing):
-            return self.pair.invoke(command)
-
-    # -- 4 to 6: operations.py; and 7 -----------------------------------------------------------------------------------
+    # -- 4 to 6: scenes.py; and 7 -----------------------------------------------------------------------------------
 
     def verify(self) -> None:
         screen, follower = self.screen, self.follower
@@ -276,7 +217,7 @@ class Story:
                            f"{seconds(since)}: the schedule's first tick comes a minute after the deployment")
             screen.line()
         with screen.working("reading parameters, logs, metrics and queues"):
-            results = checks.verify(self.pair, self.aws, self.mailbox, ROOT / operations.PICTURE, self.facts, self.window,
+            results = checks.verify(self.pair, self.aws, self.mailbox, ROOT / scenes.PICTURE, self.facts, self.window,
                                     PROBE_INTERVAL_SECONDS)
         for result in results:
             screen.check(result.passed, result.what, result.seen)

@@ -6,6 +6,7 @@
 //! happen between any two of them: another writer, a crash, a lost answer, a stale reading, a hand at the flag, a sick
 //! environment, and time.
 
+mod state;
 mod store;
 mod world;
 mod writer;

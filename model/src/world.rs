@@ -1,19 +1,17 @@
 //! The small world: one store, a few writers, and what may happen between any two of their requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bluegreen_core::audit::due;
-use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::drill::{Conclusion, Drill};
+use bluegreen_core::colour::Colour;
+use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{Origin, versions};
 use bluegreen_core::policy::CLAIM_TIMEOUT;
-use bluegreen_core::switch::Intent;
-use bluegreen_core::transition::Kind;
 use stateright::Property;
 
-use crate::store::Store;
-use crate::writer::{Fault, Role, Seen, Writer};
+use crate::state::State;
+use crate::writer::{Fault, Role, Writer};
 
 /// How much may go wrong in one world: each happening costs one of its kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -41,26 +39,13 @@ pub struct Budget {
 /// Everything there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
-    pub(crate) store: Store,
-    pub(crate) sick: Both<bool>,
+    state: State,
     writers: Vec<Writer>,
     budget: Budget,
-    /// Who believes to have made which transition.
-    believed: BTreeMap<String, BTreeSet<&'static str>>,
-    /// What was told of each drill.
-    told: BTreeMap<String, BTreeSet<String>>,
-    /// Drills of which it was told that their colour stays.
-    stayed: BTreeSet<String>,
-    /// Drills whose return was written.
-    returned: BTreeSet<String>,
     /// Whether the flag was ever deleted.
     deleted: bool,
     /// Versions with an audit event.
     audited: BTreeSet<(u64, i64)>,
-    /// What should never have been done.
-    wrongs: BTreeSet<String>,
-    /// What has come to pass, so that a model in which nothing happens is noticed.
-    seen: BTreeSet<&'static str>,
 }
 
 /// One thing that happens.
@@ -94,72 +79,18 @@ pub struct Model {
 }
 
 impl World {
-    pub(crate) fn saw(&mut self, what: &'static str) {
-        self.seen.insert(what);
-    }
-
-    pub(crate) fn believes(&mut self, writer: &'static str, record: &str) {
-        self.believed.entry(record.to_owned()).or_default().insert(writer);
-    }
-
-    pub(crate) fn tell(&mut self, conclusion: &Conclusion) {
-        self.saw(match conclusion.outcome.as_str() {
-            "succeeded" => "drill succeeded",
-            "failed" => "drill failed",
-            "interrupted" => "drill interrupted",
-            _ => "drill blocked",
-        });
-        self.told
-            .entry(conclusion.id.clone())
-            .or_default()
-            .insert(conclusion.to_stored());
-    }
-
-    /// It was told that the drilled colour, which is active, stays so.
-    pub(crate) fn stays(&mut self, conclusion: &Conclusion) {
-        self.stayed.insert(conclusion.id.clone());
-        if conclusion.reason == "kept" {
-            self.saw("kept");
-        }
-    }
-
-    /// What no writer may do, judged by what it saw.
-    pub(crate) fn check_write(
-        &mut self,
-        writer: &Writer,
-        intent: &Intent,
-        to: Colour,
-        seen: &Seen,
-        drill: Option<&Drill>,
-    ) {
-        if let (Kind::DrillReturn, Some(drill)) = (intent.kind, drill) {
-            self.returned.insert(drill.id.clone());
-        }
-        let automatic = matches!(intent.kind, Kind::Failover | Kind::DrillReturn);
-        if automatic && *seen.sick.of(to) {
-            self.wrongs.insert(format!(
-                "{} wrote {to} by {} though it saw it sick",
-                writer.name, intent.kind
-            ));
-        }
-        if automatic && seen.held {
-            self.wrongs
-                .insert(format!("{} wrote by {} though it saw a hold", writer.name, intent.kind));
-        }
-    }
-
     fn listen(&mut self) {
-        let history = versions(&self.store.versions);
-        let due = due(&history, self.store.audited());
+        let history = versions(&self.state.store.versions);
+        let due = due(&history, self.state.store.audited());
         let Some(newest) = due.last() else { return };
         for version in due {
             self.audited
                 .insert((version.entry.version.0, version.entry.modified.as_millisecond()));
         }
         if let Some(active) = newest.entry.value.colour() {
-            self.store.last_active = Some(active);
+            self.state.store.last_active = Some(active);
         }
-        self.store.audited = Some((newest.entry.version, newest.entry.modified));
+        self.state.store.audited = Some((newest.entry.version, newest.entry.modified));
     }
 
     /// No function outlives its time-out.
@@ -169,7 +100,9 @@ impl World {
                 writer.end();
             }
         }
-        self.store.pass(CLAIM_TIMEOUT.saturating_add(Duration::from_secs(1)));
+        self.state
+            .store
+            .pass(CLAIM_TIMEOUT.saturating_add(Duration::from_secs(1)));
     }
 
     /// What becomes of the world when nothing more goes wrong: ticks and events come, and long enough passes.
@@ -177,12 +110,15 @@ impl World {
         let mut world = self.clone();
         // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return; sickness stays as it is.
         for minutes in [0, 20, 0, 0, 0] {
-            world.store.pass(Duration::from_secs(60_u64.saturating_mul(minutes)));
+            world
+                .state
+                .store
+                .pass(Duration::from_secs(60_u64.saturating_mul(minutes)));
             world.long_while();
             world.listen();
             let mut tick = Writer::new("peace", Role::Tick);
             while tick.is_at_work() {
-                tick.run(&mut world, Fault::None);
+                tick.run(&mut world.state, Fault::None);
             }
         }
         world.listen();
@@ -192,30 +128,31 @@ impl World {
     /// What is wrong with the pair after it was left in peace.
     pub fn complaints(&self) -> Vec<&'static str> {
         let world = self.left_in_peace();
-        let active = world.store.flag(false).and_then(|flag| flag.value.colour());
-        let cared_for =
-            active.is_some_and(|active| !*world.sick.of(active) || *world.sick.of(active.other()) || world.store.held);
-        let history = versions(&world.store.versions);
+        let active = world.state.store.flag(false).and_then(|flag| flag.value.colour());
+        let cared_for = active.is_some_and(|active| {
+            !*world.state.sick.of(active) || *world.state.sick.of(active.other()) || world.state.store.held
+        });
+        let history = versions(&world.state.store.versions);
         let all_audited = history.iter().skip(1).all(|version| {
             let key = (version.entry.version.0, version.entry.modified.as_millisecond());
             world.audited.contains(&key)
         });
         [
             (
-                Drill::under_way(world.store.drill.as_deref()).is_some(),
+                Drill::under_way(world.state.store.drill.as_deref()).is_some(),
                 "a drill hangs",
             ),
             (active.is_none(), "the flag holds no colour"),
             (active.is_some() && !cared_for, "a sick active was not left"),
             (!all_audited, "a version was not audited"),
-            (!world.told_once(), "two outcomes were told of a drill"),
+            (!world.state.told_once(), "two outcomes were told of a drill"),
             (
-                !world.believed_once(),
+                !world.state.believed_once(),
                 "two writers believe that they made the same transition",
             ),
-            (!world.wrongs.is_empty(), "a writer did what it saw it must not"),
+            (!world.state.wrongs.is_empty(), "a writer did what it saw it must not"),
             (
-                !world.ended_once(),
+                !world.state.ended_once(),
                 "a drill of which it was told that its colour stays returned",
             ),
             (
@@ -228,22 +165,10 @@ impl World {
         .collect()
     }
 
-    fn told_once(&self) -> bool {
-        self.told.values().all(|told| told.len() == 1)
-    }
-
-    fn ended_once(&self) -> bool {
-        self.stayed.is_disjoint(&self.returned)
-    }
-
-    fn believed_once(&self) -> bool {
-        self.believed.values().all(|writers| writers.len() == 1)
-    }
-
     /// Every version of ours follows the very version that it was claimed out of, unless a hand came in between: a write
     /// and a deletion of the flag cannot be told from each other's absence without compare-and-swap.
     fn claims_are_kept(&self) -> bool {
-        let history = versions(&self.store.versions);
+        let history = versions(&self.state.store.versions);
         let by_hand = history
             .iter()
             .skip(1)
@@ -273,21 +198,11 @@ impl stateright::Model for Model {
 
     fn init_states(&self) -> Vec<World> {
         vec![World {
-            store: Store::new(),
-            sick: Both {
-                blue: false,
-                green: false,
-            },
+            state: State::new(),
             writers: self.writers.clone(),
             budget: self.budget,
-            believed: BTreeMap::new(),
-            told: BTreeMap::new(),
-            stayed: BTreeSet::new(),
-            returned: BTreeSet::new(),
             deleted: false,
             audited: BTreeSet::new(),
-            wrongs: BTreeSet::new(),
-            seen: BTreeSet::new(),
         }]
     }
 
@@ -318,13 +233,13 @@ impl stateright::Model for Model {
         if budget.illnesses > 0 {
             actions.extend(Colour::BOTH.map(Happening::Turn));
         }
-        if budget.hand_edits > 0 && !world.store.versions.is_empty() {
+        if budget.hand_edits > 0 && !world.state.store.versions.is_empty() {
             actions.extend(["blue", "green", "purple"].map(Happening::ByHand));
         }
-        if budget.deletions > 0 && !world.store.versions.is_empty() {
+        if budget.deletions > 0 && !world.state.store.versions.is_empty() {
             actions.push(Happening::Deleted);
         }
-        if budget.holds > 0 && !world.store.held {
+        if budget.holds > 0 && !world.state.store.held {
             actions.push(Happening::Held);
         }
         if budget.long_whiles > 0 {
@@ -350,27 +265,27 @@ impl stateright::Model for Model {
                     *spent = spent.saturating_sub(1);
                 }
                 let mut writer = world.writers.get(index)?.clone();
-                writer.run(&mut world, fault);
+                writer.run(&mut world.state, fault);
                 *world.writers.get_mut(index)? = writer;
             }
             Happening::Turn(colour) => {
                 budget.illnesses = budget.illnesses.saturating_sub(1);
-                let sick = world.sick.of_mut(colour);
+                let sick = world.state.sick.of_mut(colour);
                 *sick = !*sick;
             }
             Happening::ByHand(value) => {
                 budget.hand_edits = budget.hand_edits.saturating_sub(1);
-                world.store.write(value, None, "hand");
+                world.state.store.write(value, None, "hand");
             }
             Happening::Deleted => {
                 budget.deletions = budget.deletions.saturating_sub(1);
                 world.deleted = true;
-                world.store.versions.clear();
-                world.store.pass(Duration::from_millis(1));
+                world.state.store.versions.clear();
+                world.state.store.pass(Duration::from_millis(1));
             }
             Happening::Held => {
                 budget.holds = budget.holds.saturating_sub(1);
-                world.store.held = true;
+                world.state.store.held = true;
             }
             Happening::LongWhile => {
                 budget.long_whiles = budget.long_whiles.saturating_sub(1);
@@ -388,15 +303,15 @@ impl stateright::Model for Model {
         let mut properties = vec![
             Property::<Self>::always(
                 "no two writers believe that they made the same transition",
-                |_, world| world.believed.values().all(|writers| writers.len() == 1),
+                |_, world| world.state.believed_once(),
             ),
-            Property::<Self>::always("one outcome is told of a drill", |_, world| world.told_once()),
+            Property::<Self>::always("one outcome is told of a drill", |_, world| world.state.told_once()),
             Property::<Self>::always("no drill returns whose colour was told to stay", |_, world| {
-                world.ended_once()
+                world.state.ended_once()
             }),
             Property::<Self>::always(
                 "nobody fails over or returns to a colour it saw sick, or against a hold it saw",
-                |_, world| world.wrongs.is_empty(),
+                |_, world| world.state.wrongs.is_empty(),
             ),
             Property::<Self>::always("a version of ours follows the one it was claimed out of", |_, world| {
                 world.claims_are_kept()
@@ -416,15 +331,15 @@ impl stateright::Model for Model {
 /// Conditions are plain functions: one for each thing that a model can be asked to reach.
 fn sometimes(what: &'static str) -> fn(&Model, &World) -> bool {
     match what {
-        "switch" => |_, world| world.seen.contains("switch"),
-        "failover" => |_, world| world.seen.contains("failover"),
-        "restore" => |_, world| world.seen.contains("restore"),
-        "drill-return" => |_, world| world.seen.contains("drill-return"),
-        "drill succeeded" => |_, world| world.seen.contains("drill succeeded"),
-        "drill failed" => |_, world| world.seen.contains("drill failed"),
-        "drill interrupted" => |_, world| world.seen.contains("drill interrupted"),
-        "kept" => |_, world| world.seen.contains("kept"),
-        "drill blocked" => |_, world| world.seen.contains("drill blocked"),
+        "switch" => |_, world| world.state.seen.contains("switch"),
+        "failover" => |_, world| world.state.seen.contains("failover"),
+        "restore" => |_, world| world.state.seen.contains("restore"),
+        "drill-return" => |_, world| world.state.seen.contains("drill-return"),
+        "drill succeeded" => |_, world| world.state.seen.contains("drill succeeded"),
+        "drill failed" => |_, world| world.state.seen.contains("drill failed"),
+        "drill interrupted" => |_, world| world.state.seen.contains("drill interrupted"),
+        "kept" => |_, world| world.state.seen.contains("kept"),
+        "drill blocked" => |_, world| world.state.seen.contains("drill blocked"),
         _ => |_, _| false,
     }
 }

@@ -1,12 +1,12 @@
 //! Whoever may write the flag: a watcher's tick, a person, a drill. One request a step.
 
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::colour::Colour;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
 use bluegreen_core::drill::{
     self, Conclusion, Drill, DrillOutcome, DrillStep, End, EndClaim, Mode, Stage, Turn, conclude, end_records, stage,
     turn,
 };
-use bluegreen_core::flag::{FlagObservation, HistoryEntry, Tail, description, versions};
+use bluegreen_core::flag::{HistoryEntry, Tail, description, versions};
 use bluegreen_core::health::{
     AirflowHealth, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, assess,
 };
@@ -18,8 +18,8 @@ use bluegreen_core::transition::{Actor, Kind, TransitionRecord, Trigger};
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::state::{Seen, State};
 use crate::store::Store;
-use crate::world::World;
 
 /// What a writer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,15 +112,6 @@ pub(crate) struct Ending {
     stage: Stage,
     outcome: Option<DrillOutcome>,
     reason: String,
-}
-
-/// What a writer saw at the beginning.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Seen {
-    pub(crate) flag: Option<FlagObservation>,
-    pub(crate) held: bool,
-    pub(crate) drill: Option<String>,
-    pub(crate) sick: Both<bool>,
 }
 
 /// One run of a function.
@@ -220,30 +211,30 @@ impl Writer {
     }
 
     /// Makes the next request.
-    pub(crate) fn run(&mut self, world: &mut World, fault: Fault) {
+    pub(crate) fn run(&mut self, state: &mut State, fault: Fault) {
         if fault == Fault::DiesBefore {
             self.at = At::Ended;
             return;
         }
-        let stale = fault == Fault::Stale;
+        let is_stale = fault == Fault::Stale;
         let lost = fault == Fault::LostAnswer;
         let at = std::mem::replace(&mut self.at, At::Ended);
         self.at = match at {
-            At::Observing => self.observe(world, stale),
-            At::Following { seen, drill } => self.follow(world, *seen, *drill, stale),
+            At::Observing => self.observe(state, is_stale),
+            At::Following { seen, drill } => self.follow(state, *seen, *drill, is_stale),
             // A claim that stands is no drill's to finish: it is blocked, without a trace.
-            At::Checking { drill, .. } if !stale && world.store.records.contains_key(&drill.record()) => {
-                world.tell(&blocked(&drill, "a claim stands", world.store.now));
+            At::Checking { drill, .. } if !is_stale && state.store.records.contains_key(&drill.record()) => {
+                state.tell(&blocked(&drill, "a claim stands", state.store.now));
                 At::Ended
             }
             At::Checking { seen, drill } => At::Noting { seen, drill },
             At::Noting { seen, drill } => {
-                world.store.drill = Some(json!(drill).to_string());
+                state.store.drill = Some(json!(drill).to_string());
                 if lost {
                     At::Ended
                 } else {
                     let intent = self.intent(Kind::Drill, drill.to, Some(drill.tag()));
-                    Self::begin(*seen, intent, Some(drill), &world.store)
+                    Self::begin(*seen, intent, Some(drill), &state.store)
                 }
             }
             At::Switching {
@@ -252,41 +243,41 @@ impl Writer {
                 intent,
                 seen,
                 drill,
-            } => self.switch(world, *machine, &step, (*intent, drill), *seen, fault),
-            At::Ending { number, ending } => self.decide_end(*ending, number, world, lost),
-            At::ReadingEnds { ending } => self.read_ends(*ending, world, stale),
-            At::Keeping { ending } => keep(&ending, world, stale),
+            } => self.switch(state, *machine, &step, (*intent, drill), *seen, fault),
+            At::Ending { number, ending } => self.decide_end(*ending, number, state, lost),
+            At::ReadingEnds { ending } => self.read_ends(*ending, state, is_stale),
+            At::Keeping { ending } => keep(&ending, state, is_stale),
             At::Creating { colour } => {
-                if world.store.versions.is_empty() {
-                    let now = world.store.now;
+                if state.store.versions.is_empty() {
+                    let now = state.store.now;
                     let record = format!("v1-{}", now.as_millisecond());
                     let tail = Tail {
                         effective_from: now,
                         record,
                     };
                     let text = description(Kind::Restore, "put back", &tail);
-                    world.store.write(colour.as_str(), Some(&text), self.name);
-                    world.saw("restore");
+                    state.store.write(colour.as_str(), Some(&text), self.name);
+                    state.saw("restore");
                 }
                 At::Ended
             }
             At::Reading { drill } => {
-                let history = world.store.history(stale);
-                finish_if_over(&drill, &versions(&history), world)
+                let history = state.store.history(is_stale);
+                finish_if_over(&drill, &versions(&history), state)
             }
             At::Recording {
                 drill,
                 conclusion,
                 stays,
-            } => record(drill, conclusion, stays, world, lost),
+            } => record(drill, conclusion, stays, state, lost),
             At::Telling {
                 drill,
                 conclusion,
                 stays,
             } => {
-                world.tell(&conclusion);
+                state.tell(&conclusion);
                 if stays {
-                    world.stays(&conclusion);
+                    state.stays(&conclusion);
                 }
                 if lost {
                     At::Ended
@@ -295,7 +286,7 @@ impl Writer {
                 }
             }
             At::Closing { drill, conclusion } => {
-                let standing = world.store.drill.as_deref().and_then(Drill::from_stored);
+                let standing = state.store.drill.as_deref().and_then(Drill::from_stored);
                 if standing.is_some_and(|standing| {
                     standing.record() != drill.record() && standing.started_at > drill.started_at
                 }) {
@@ -306,7 +297,7 @@ impl Writer {
                     finished_at: Some(conclusion.timings.finished_at),
                     ..*drill
                 };
-                world.store.drill = Some(json!(closed).to_string());
+                state.store.drill = Some(json!(closed).to_string());
                 At::Ended
             }
             At::Ended => At::Ended,
@@ -316,13 +307,13 @@ impl Writer {
         }
     }
 
-    fn observe(&self, world: &World, stale: bool) -> At {
-        let store = &world.store;
+    fn observe(&self, state: &State, is_stale: bool) -> At {
+        let store = &state.store;
         let seen = Seen {
-            flag: store.flag(stale),
+            flag: store.flag(is_stale),
             held: store.held,
             drill: store.drill.clone(),
-            sick: world.sick,
+            sick: state.sick,
         };
         match self.role {
             Role::Tick => match Drill::under_way(seen.drill.as_deref()) {
@@ -431,10 +422,10 @@ impl Writer {
     }
 
     /// A tick with a drill under way: history and record are read, and the drill's step comes first.
-    fn follow(&self, world: &mut World, seen: Seen, drill: Drill, stale: bool) -> At {
-        let store = &world.store;
+    fn follow(&self, state: &mut State, seen: Seen, drill: Drill, is_stale: bool) -> At {
+        let store = &state.store;
         let drill = as_recorded(drill, store);
-        let history: Vec<HistoryEntry> = store.history(stale);
+        let history: Vec<HistoryEntry> = store.history(is_stale);
         let versions = versions(&history);
         let reached = stage(&drill, &versions);
         let agree = match (&seen.flag, versions.last()) {
@@ -486,67 +477,67 @@ impl Writer {
             },
             DrillStep::Finish { outcome, reason } => {
                 // The regular decision is still made, after it: here by the next tick.
-                recording(&drill, &reached, outcome, &reason, world)
+                recording(&drill, &reached, outcome, &reason, state)
             }
             DrillStep::Wait(_) => self.decide(seen, store),
         }
     }
 
-    fn decide_end(&self, ending: Ending, number: usize, world: &mut World, lost: bool) -> At {
-        let claim = EndClaim::new(ending.end, self.name, &ending.reason, world.store.now);
+    fn decide_end(&self, ending: Ending, number: usize, state: &mut State, lost: bool) -> At {
+        let claim = EndClaim::new(ending.end, self.name, &ending.reason, state.store.now);
         let name = end_records(&ending.drill.record()).swap_remove(number);
-        let created = world.store.create_record(&name, &claim.to_stored());
+        let created = state.store.create_record(&name, &claim.to_stored());
         if lost || !created {
             At::ReadingEnds {
                 ending: Box::new(ending),
             }
         } else {
-            self.ended_by_us(ending, world)
+            self.ended_by_us(ending, state)
         }
     }
 
     /// The end is this writer's: it does what it decided.
-    fn ended_by_us(&self, ending: Ending, world: &World) -> At {
+    fn ended_by_us(&self, ending: Ending, state: &State) -> At {
         match (ending.end, self.role) {
             (End::Return, _) => {
                 let outcome = ending.outcome.unwrap_or(DrillOutcome::Failed);
                 let tag = Some(ending.drill.return_tag(outcome, &ending.reason));
                 let intent = self.intent(Kind::DrillReturn, ending.drill.from, tag);
-                Self::begin(ending.seen, intent, Some(Box::new(ending.drill)), &world.store)
+                Self::begin(ending.seen, intent, Some(Box::new(ending.drill)), &state.store)
             }
             (End::Stay, Role::Keeper) => At::Keeping {
                 ending: Box::new(ending),
             },
-            (End::Stay, _) => recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, world),
+            (End::Stay, _) => recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, state),
         }
     }
 
-    fn read_ends(&self, ending: Ending, world: &World, stale: bool) -> At {
-        let now = world.store.now;
+    fn read_ends(&self, ending: Ending, state: &State, is_stale: bool) -> At {
+        let now = state.store.now;
         // A stale reading does not show what was just created.
         let found: Vec<_> = end_records(&ending.drill.record())
             .iter()
             .map(|name| {
-                let stored = world.store.records.get(name).cloned();
-                stored.filter(|stored| !stale || stored.modified < now)
+                let stored = state.store.records.get(name).cloned();
+                stored.filter(|stored| !is_stale || stored.modified < now)
             })
             .collect();
         let is_ours = |stored: &StoredClaim| {
             EndClaim::from_stored(&stored.value).is_some_and(|claim| claim.by == self.name && claim.end == ending.end)
         };
         if found.iter().flatten().any(is_ours) {
-            return self.ended_by_us(ending, world);
+            return self.ended_by_us(ending, state);
         }
         match turn(&found, ending.end, self.name, now) {
             Turn::Open(number) => At::Ending {
                 number,
                 ending: Box::new(ending),
             },
-            Turn::Ours => self.ended_by_us(ending, world),
+            Turn::Ours => self.ended_by_us(ending, state),
             Turn::Returning(_) => At::Ended,
             Turn::Stays(reason) if self.role != Role::Keeper => {
                 let outcome = Some(DrillOutcome::Interrupted);
-                recording(&ending.drill, &ending.stage, outcome, &reason, world)
+                recording(&ending.drill, &ending.stage, outcome, &reason, state)
             }
             Turn::GivenUp if self.role != Role::Keeper => At::Ended,
             Turn::Stays(_) | Turn::GivenUp => At::Keeping {
@@ -591,7 +582,7 @@ impl Writer {
 
     fn switch(
         &self,
-        world: &mut World,
+        state: &mut State,
         mut machine: Switching,
         step: &Step,
         (intent, drill): (Intent, Option<Box<Drill>>),
@@ -599,9 +590,9 @@ impl Writer {
         fault: Fault,
     ) -> At {
         if let Step::WriteFlag { value, .. } = step {
-            world.check_write(self, &intent, *value, &seen, drill.as_deref());
+            state.check_write(self.name, &intent, *value, &seen, drill.as_deref());
         }
-        let mut reply = world.store.carry_out(step, self.name, fault == Fault::Stale);
+        let mut reply = state.store.carry_out(step, self.name, fault == Fault::Stale);
         if fault == Fault::LostAnswer {
             reply = Reply::Failed(Failure {
                 ambiguous: true,
@@ -609,7 +600,7 @@ impl Writer {
                 cause: Cause::new(CauseKind::TimedOut, "lost"),
             });
         }
-        let next = machine.next(reply, world.store.now, 0.5);
+        let next = machine.next(reply, state.store.now, 0.5);
         let Step::Done(outcome) = next else {
             return At::Switching {
                 machine: Box::new(machine),
@@ -621,15 +612,15 @@ impl Writer {
         };
         match *outcome {
             Outcome::Switched(switched) => {
-                world.believes(self.name, &switched.record);
-                world.saw(intent.kind.as_str());
+                state.believes(self.name, &switched.record);
+                state.saw(intent.kind.as_str());
                 match (intent.kind, drill) {
                     (Kind::DrillReturn, Some(drill)) => At::Reading { drill },
                     _ => At::Ended,
                 }
             }
             Outcome::Conflict(conflict) if intent.kind == Kind::Drill => match drill {
-                Some(drill) => lost_drill(world, &drill, conflict.winner.as_ref(), &conflict.reason),
+                Some(drill) => lost_drill(state, &drill, conflict.winner.as_ref(), &conflict.reason),
                 None => At::Ended,
             },
             Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
@@ -638,19 +629,19 @@ impl Writer {
 }
 
 /// A person was the first to decide that the colour stays: it does, if it has not returned before.
-fn keep(ending: &Ending, world: &World, stale: bool) -> At {
-    let standing = world.store.flag(stale).map(|flag| flag.version);
+fn keep(ending: &Ending, state: &State, is_stale: bool) -> At {
+    let standing = state.store.flag(is_stale).map(|flag| flag.version);
     if standing == ending.seen.flag.as_ref().map(|flag| flag.version) {
-        recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, world)
+        recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, state)
     } else {
         At::Ended
     }
 }
 
 /// The outcome is recorded once, and told by whoever did it.
-fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, world: &mut World, lost: bool) -> At {
+fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, state: &mut State, lost: bool) -> At {
     let name = drill.outcome_record();
-    let created = world.store.create_record(&name, &conclusion.to_stored());
+    let created = state.store.create_record(&name, &conclusion.to_stored());
     if lost {
         At::Ended
     } else if created {
@@ -660,7 +651,7 @@ fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, world: &m
             stays,
         }
     } else {
-        abandoned(world, &name, drill)
+        abandoned(state, &name, drill)
     }
 }
 
@@ -678,10 +669,10 @@ fn blocked(drill: &Drill, reason: &str, now: Timestamp) -> Conclusion {
 }
 
 /// A drill that was not the first to claim.
-fn lost_drill(world: &mut World, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
+fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
     // Another drill's trace: this one touched nothing, and says so.
-    if drill.lost_to_another(winner, world.store.now) {
-        world.tell(&blocked(drill, reason, world.store.now));
+    if drill.lost_to_another(winner, state.store.now) {
+        state.tell(&blocked(drill, reason, state.store.now));
         return At::Ended;
     }
     // Nobody can tell yet who won: the tick follows the trace.
@@ -693,14 +684,14 @@ fn lost_drill(world: &mut World, drill: &Drill, winner: Option<&TransitionRecord
         by: reason.to_owned(),
         active: None,
     };
-    recording(drill, &overtaken, Some(DrillOutcome::Interrupted), reason, world)
+    recording(drill, &overtaken, Some(DrillOutcome::Interrupted), reason, state)
 }
 
 /// Another writer's outcome: told by it, unless it must be dead.
-fn abandoned(world: &World, name: &str, drill: Box<Drill>) -> At {
-    let stored = world.store.records.get(name);
+fn abandoned(state: &State, name: &str, drill: Box<Drill>) -> At {
+    let stored = state.store.records.get(name);
     match stored {
-        Some(stored) if elapsed(stored.modified, world.store.now) >= CLAIM_TIMEOUT => {
+        Some(stored) if elapsed(stored.modified, state.store.now) >= CLAIM_TIMEOUT => {
             match Conclusion::from_stored(&stored.value) {
                 Some(conclusion) => At::Telling {
                     drill,
@@ -715,16 +706,16 @@ fn abandoned(world: &World, name: &str, drill: Box<Drill>) -> At {
     }
 }
 
-fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], world: &World) -> At {
+fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], state: &State) -> At {
     match stage(drill, versions) {
-        reached @ Stage::Returned { .. } => recording(drill, &reached, None, "", world),
+        reached @ Stage::Returned { .. } => recording(drill, &reached, None, "", state),
         _ => At::Ended,
     }
 }
 
-fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason: &str, world: &World) -> At {
+fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason: &str, state: &State) -> At {
     let read = |name: &str| {
-        let stored = world.store.records.get(name)?;
+        let stored = state.store.records.get(name)?;
         TransitionRecord::from_stored(&stored.value).ok()
     };
     let way_out = read(&drill.record());
@@ -739,7 +730,7 @@ fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason
         reason,
         way_out.as_ref(),
         way_back.as_ref(),
-        world.store.now,
+        state.store.now,
     );
     At::Recording {
         drill: Box::new(drill.clone()),

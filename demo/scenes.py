@@ -6,54 +6,51 @@ import re
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from demo.happenings import Follower, Happening, NotSeen
 from demo.pair import ROOT, Following
 from demo.screen import milliseconds, seconds, short_times
-
-if TYPE_CHECKING:
-    from demo.story import Story
+from demo.stage import Stage
 
 HOLD_MINUTES, DRILL_MINUTES = 10, 1  # the shortest there is
 PICTURE = Path(".demo/timeline.svg")
 PERIOD_SECONDS = 1  # of the picture: everything here takes seconds. CloudWatch itself keeps these metrics by the minute
 
 
-def command(story: Story, text: str, doing: str) -> str:
+def command(stage: Stage, text: str, doing: str) -> str:
     """Give a command of the command line, and show what it says."""
-    story.screen.command(text)
-    with story.screen.working(doing):
-        said = story.pair.command_line(text)
-    story.screen.printed(short_times(said))
+    stage.screen.command(text)
+    with stage.screen.working(doing):
+        said = stage.pair.command_line(text)
+    stage.screen.printed(short_times(said))
     return said
 
 
-def hold(story: Story, blue: str) -> None:
+def hold(stage: Stage, blue: str) -> None:
     """Hold, kill blue's scheduler: nothing may move. Repair, release."""
-    screen, pair, facts = story.screen, story.pair, story.facts
+    screen, pair, facts = stage.screen, stage.pair, stage.facts
     screen.heading("4  A hold: work on the network, and nobody may switch meanwhile")
     screen.say("Both sides are well again, says a tick:")
-    story.healthy_tick()
+    stage.healthy_tick()
     screen.line()
     screen.say(f"From here on by the command line; it finds the pair by MWAA_BLUEGREEN_PAIR={pair.name}:")
-    command(story, f"mwaa-bluegreen hold --minutes {HOLD_MINUTES} --reason 'work on the network' --requested-by ana --yes",
+    command(stage, f"mwaa-bluegreen hold --minutes {HOLD_MINUTES} --reason 'work on the network' --requested-by ana --yes",
             "placing the hold")
     screen.line()
     screen.say("Blue's scheduler dies under the hold. Seconds are counted from here:")
-    follower = Follower(story.aws, pair, screen)
-    story.aws.put_environment(blue, scheduler="stopped")
+    follower = Follower(stage.aws, pair, screen)
+    stage.aws.put_environment(blue, scheduler="stopped")
     follower.fault_at = facts.held_fault_at = time.time()
     follower.until("fault", "the scheduler stopped again", 5)
     follower.until("alarm", "the heartbeat alarm rings again", 30,
                    lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
                    lambda since: f"{seconds(since)}: the heartbeat alarm waits for 10 s of silence")
-    follower.until("verdict", "the failover blocked by the hold", story.patience, lambda h: h.data["decision"] == "blocked",
-                   lambda since: f"{seconds(since)}: the watcher probes until the failure window of {story.window:.0f} s is over")
+    follower.until("verdict", "the failover blocked by the hold", stage.patience, lambda h: h.data["decision"] == "blocked",
+                   lambda since: f"{seconds(since)}: the watcher probes until the failure window of {stage.window:.0f} s is over")
     follower.until("audit", "the event Failover Blocked", 20, lambda h: h.data["type"] == "Failover Blocked")
     screen.line()
     screen.say("Every tick decides anew, and says what it would have done. The next one is asked for now:")
-    answer = story.invoke(pair.outputs["TickCommand"], "one tick")
+    answer = stage.invoke(pair.outputs["TickCommand"], "one tick")
     objecting = [f"{guard['name']}: {guard['detail']}" for guard in answer["guards"] if not guard["passed"]]
     screen.fields([("decision", f"{answer['decision']}: green would take over; {answer['active']} stays active, version "
                                 f"{answer['version']}"),
@@ -65,20 +62,20 @@ def hold(story: Story, blue: str) -> None:
     follower.until("verdict", "that tick in the watcher's log", 15, lambda h: h.data["trigger"] == "invoke")
     screen.line()
     screen.say("Blue comes back; the hold is no longer needed:")
-    story.aws.put_environment(blue, scheduler="running")
+    stage.aws.put_environment(blue, scheduler="running")
     follower.until("airflow", "Airflow calls its scheduler healthy", 15, lambda h: not h.data["ill"])
     screen.line()
-    command(story, "mwaa-bluegreen release --reason 'network done' --requested-by ana --yes", "releasing")
-    story.healthy_tick()
+    command(stage, "mwaa-bluegreen release --reason 'network done' --requested-by ana --yes", "releasing")
+    stage.healthy_tick()
 
 
-def drill(story: Story) -> None:
+def drill(stage: Stage) -> None:
     """Practice: green works for a minute, and the watcher returns."""
-    screen, pair = story.screen, story.pair
+    screen, pair = stage.screen, stage.pair
     screen.heading("5  A drill: green shows that it can do the work, while nothing is broken")
-    follower = Follower(story.aws, pair, screen)
+    follower = Follower(stage.aws, pair, screen)
     follower.fault_at = time.time()
-    command(story, f"mwaa-bluegreen drill --hold-minutes {DRILL_MINUTES} --reason 'weekly practice' --requested-by ana --yes",
+    command(stage, f"mwaa-bluegreen drill --hold-minutes {DRILL_MINUTES} --reason 'weekly practice' --requested-by ana --yes",
             "starting the drill")
     returns_at = pair.flag()["LastModifiedDate"].timestamp() + DRILL_MINUTES * 60
     screen.line()
@@ -101,7 +98,7 @@ def drill(story: Story) -> None:
         screen.line()
         screen.say("Meanwhile: the mail that told people of the failover above")
         with screen.working("reading the mail"):
-            mail = story.mailbox.wait_for("FAILOVER blue -> green")
+            mail = stage.mailbox.wait_for("FAILOVER blue -> green")
         screen.fields([("subject", mail.subject)], indent=6)
         screen.printed(short_times("\n".join(mail.beginning())), indent=6)
         screen.printed("... then why, what to do, and the commands that undo it", indent=6)
@@ -113,11 +110,11 @@ def drill(story: Story) -> None:
         tick = pair.outputs["TickCommand"]
         if not any(happening.kind == "flag" and happening.data.get("version") == 5 for happening in follower.seen):
             screen.say("The minute is over. The watcher's next tick returns; it is asked for now:")
-            story.invoke(tick, "one tick")
+            stage.invoke(tick, "one tick")
         follower.until("flag", "the flag written back", 70, lambda h: h.data.get("version") == 5)
         follower.until("audit", "the event Drill Finished", 20, lambda h: h.data["type"] == "Drill Finished")
         finished = next(h.data for h in follower.seen if h.data.get("type") == "Drill Finished")
-        story.facts.drill = finished
+        stage.facts.drill = finished
         deadline = time.monotonic() + 60
         while following.ended() is None:
             if time.monotonic() > deadline:
@@ -128,34 +125,34 @@ def drill(story: Story) -> None:
         follower.until("watch", "the last line of watch", 5, lambda h: "active blue version 5" in h.data["line"])
         if code := following.ended():
             raise NotSeen(f"{watch} ended with exit code {code}")
-    outcome_of(story, follower)
+    outcome_of(stage, follower)
 
 
-def outcome_of(story: Story, follower: Follower) -> None:
+def outcome_of(stage: Stage, follower: Follower) -> None:
     """The drill's outcome, as the audit event and the metric tell it."""
-    finished = story.facts.drill
+    finished = stage.facts.drill
     timings = finished["timings"]
     deadline = time.monotonic() + 60
-    while not (values := story.pair.metric("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
+    while not (values := stage.pair.metric("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
         if time.monotonic() > deadline:
             raise NotSeen("the metric DrillOutcome {Outcome=succeeded} read back from CloudWatch")
         time.sleep(0.5)
-    story.screen.line()
-    story.screen.fields([
+    stage.screen.line()
+    stage.screen.fields([
         ("event", f"Drill Finished: {finished['outcome']}; green worked for {seconds(timings['held_s'])}; switched in "
                   f"{milliseconds(timings['switch_duration_ms'])}, returned in {milliseconds(timings['return_duration_ms'])}"),
         ("metric", f"DrillOutcome {{Outcome=succeeded}} {values[-1][1]:.0f}")])
 
 
-def look_back(story: Story) -> None:
+def look_back(stage: Stage) -> None:
     """Is the standby ready, and what does the whole look like?"""
-    screen = story.screen
+    screen = stage.screen
     screen.heading("6  Is the standby ready for the next time? And a picture of it all")
-    story.facts.check = command(story, "mwaa-bluegreen check", "checking the standby")
+    stage.facts.check = command(stage, "mwaa-bluegreen check", "checking the standby")
     screen.line()
     (ROOT / PICTURE).parent.mkdir(exist_ok=True)
     (ROOT / PICTURE).unlink(missing_ok=True)
-    start = datetime.fromtimestamp(story.facts.began, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    command(story, f"mwaa-bluegreen chart --from {start} --period {PERIOD_SECONDS} --output {PICTURE}",
+    start = datetime.fromtimestamp(stage.facts.began, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    command(stage, f"mwaa-bluegreen chart --from {start} --period {PERIOD_SECONDS} --output {PICTURE}",
             "drawing what the metrics say")
     screen.say("It stays there; open it in a browser.", style="dim")

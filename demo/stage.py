@@ -1,0 +1,75 @@
+"""What every scene plays on: the local AWS, the stack and its pair, the screen, and what is remembered for the end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from local_aws.process import LocalAws
+from local_aws.stack import Stack
+
+from demo.checks import Facts
+from demo.happenings import NotSeen
+from demo.mailbox import Mailbox
+from demo.pair import Pair
+from demo.screen import Screen
+
+PAIR_NAME = "orders"
+STACK_NAME = "orders-blue-green"
+BLUE, GREEN = "airflow-blue", "airflow-green"
+ROOT = Path(__file__).resolve().parent.parent
+
+# Short, so that the demo is. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
+PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "20", "HeartbeatAlarmPeriodSeconds": "10",
+              "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5", "SwitchLeadSeconds": "3",
+              "MetricsIntervalMinutes": "1"}
+PROBE_INTERVAL_SECONDS = 5  # the template's default
+SCHEDULE_SECONDS = 60
+# Airflow calls its scheduler unhealthy when its last heartbeat is older. Less than the alarm's period, so that the
+# watcher, woken by the alarm, finds an Airflow that says so.
+HEALTH_THRESHOLD_SECONDS = 8
+# Two environments as alike as a pair should be: `check` would find what differs.
+TWIN = {"dags": 12, "source_bucket_arn": "arn:aws:s3:::orders-dags", "requirements_s3_path": "requirements.txt",
+        "requirements_s3_object_version": "7"}
+MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
+
+
+class Stage:
+    def __init__(self, aws: LocalAws, screen: Screen, work: Path, binaries: Path, program: Path,
+                 parameters: dict[str, str]) -> None:
+        self.aws, self.screen, self.binaries, self.program = aws, screen, binaries, program
+        self.parameters = {**PARAMETERS, **parameters}
+        self.stack = Stack(aws, STACK_NAME, work)
+        self.window = float(self.parameters["FailureWindowSeconds"])
+        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
+        self.patience = self.window + SCHEDULE_SECONDS + 15
+        self.pair: Pair  # there once deployed
+        self.mailbox: Mailbox
+        self.facts = Facts()
+
+    def fact(self, name: str, text: str) -> None:
+        self.screen.fields([(name, text)], indent=2, column=12)
+
+    def healthy_tick(self) -> None:
+        deadline = time.monotonic() + 30
+        command = self.pair.outputs["TickCommand"]
+        self.screen.command(command)
+        alarms = [f"{self.pair.name}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+        with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):
+            while True:
+                answer = self.pair.invoke(command)
+                verdicts = {colour: answer["verdicts"][colour]["verdict"] for colour in ("blue", "green")}
+                states = [self.pair.alarm_state(alarm) for alarm in alarms]
+                if set(verdicts.values()) == {"healthy"} and set(states) == {"OK"}:
+                    break
+                if time.monotonic() > deadline:
+                    raise NotSeen(f"both seen healthy by a tick: {verdicts}, alarms {states}")
+                time.sleep(1)
+        self.screen.fields([("verdicts", f"blue {verdicts['blue']}, green {verdicts['green']}; "
+                                         f"decision {answer['decision']}; both heartbeat alarms OK")])
+
+    def invoke(self, command: str, doing: str) -> dict[str, Any]:
+        self.screen.command(command)
+        with self.screen.working(doing):
+            return self.pair.invoke(command)
