@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bluegreen_aws::configuration::variable;
 use bluegreen_aws::connections::{MOST_IDLE, known_alive};
 
-use crate::arguments::{Connection, ENDPOINT_ALLOWED, is_endpoint};
+use crate::connection::{Connection, ENDPOINT_ALLOWED, is_endpoint};
 use crate::failure::Failure;
 
 const CONNECT: Duration = Duration::from_secs(5);

@@ -405,7 +405,7 @@ pub(crate) fn warnings(answer: &Value) -> String {
 mod tests {
 
     use super::*;
-    use crate::arguments::When;
+    use crate::connection::When;
 
     fn plain() -> Paint {
         Paint::new(When::Never, false, &std::io::stdout())

@@ -2,12 +2,14 @@
 #![expect(clippy::doc_markdown, reason = "these comments are what --help and the manual show")]
 
 use std::ffi::{OsStr, OsString};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use bluegreen_core::colour::Colour;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+use crate::connection::Connection;
+use crate::values::{colour, number};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -45,83 +47,6 @@ pub(crate) struct Cli {
     pub(crate) connection: Connection,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Which pair, by which road, and how to show it.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Connection and output")]
-pub(crate) struct Connection {
-    /// Name of the pair, the stack's PairName; else MWAA_BLUEGREEN_PAIR
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "MWAA_BLUEGREEN_PAIR",
-        hide_env = true,
-        default_value = "mwaa-blue-green"
-    )]
-    pub(crate) pair: String,
-    /// The function to ask, if it is not <pair>-switch-handler
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) function: Option<String>,
-    /// AWS region; else AWS_REGION, AWS_DEFAULT_REGION, or the profile's
-    #[arg(long, global = true)]
-    pub(crate) region: Option<String>,
-    /// AWS profile; else AWS_PROFILE
-    #[arg(long, global = true)]
-    pub(crate) profile: Option<String>,
-    /// Endpoint for every AWS service; else AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_<SERVICE>
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, value_parser = endpoint)]
-    pub(crate) endpoint_url: Option<String>,
-    /// text for people, json for scripts (exactly the function's answer); with chart, the picture's file, *.svg
-    #[arg(long, global = true, value_name = "text|json", default_value = "text", value_parser = output)]
-    pub(crate) output: Output,
-    /// Colours; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: When,
-    /// Seconds to wait for an answer
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 90, allow_negative_numbers = true, value_parser = number::<u64>(1..=900))]
-    pub(crate) timeout: u64,
-    /// No Lambda: do the function's work here, with your own credentials
-    #[arg(long, global = true)]
-    pub(crate) direct: bool,
-    /// With --direct: the function's settings, KEY=VALUE lines [default: ~/.config/mwaa-bluegreen/<pair>.env]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) settings: Option<PathBuf>,
-    /// With --direct: the blue MWAA environment
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) blue_environment: Option<String>,
-    /// With --direct: the green MWAA environment
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) green_environment: Option<String>,
-    /// With --direct: the flag's parameter
-    #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) flag_parameter: Option<String>,
-}
-
-/// How answers are shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Output {
-    Text,
-    Json,
-    Picture(PathBuf),
-}
-
-fn output(given: &str) -> Result<Output, String> {
-    match given {
-        "text" => Ok(Output::Text),
-        "json" => Ok(Output::Json),
-        file if file.to_ascii_lowercase().ends_with(".svg") => Ok(Output::Picture(PathBuf::from(file))),
-        _ => Err("allowed is text or json, and with chart a file whose name ends in .svg".to_owned()),
-    }
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -412,48 +337,6 @@ pub(crate) struct Settings {
     pub(crate) save: bool,
 }
 
-fn colour(given: &str) -> Result<Colour, String> {
-    Colour::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
-}
-
-/// A whole number in a range.
-fn number<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
-    move |given| {
-        let number = given.parse().ok().filter(|number| range.contains(number));
-        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            if *most == u64::MAX {
-                format!("allowed is a whole number, at least {least}")
-            } else {
-                format!("allowed is a whole number from {least} to {most}")
-            }
-        })
-    }
-}
-
-fn endpoint(given: &str) -> Result<String, String> {
-    if is_endpoint(given) {
-        Ok(given.to_owned())
-    } else {
-        Err(ENDPOINT_ALLOWED.to_owned())
-    }
-}
-
-pub(crate) const ENDPOINT_ALLOWED: &str =
-    "allowed is a URL that begins with http:// or https:// and names a host, such as https://localhost:4566";
-
-/// Whether the SDK can ask there; what it says otherwise is of no use to a person.
-pub(crate) fn is_endpoint(given: &str) -> bool {
-    given.parse::<http::Uri>().is_ok_and(|url| {
-        let is_known = matches!(url.scheme_str(), Some("http" | "https"));
-        is_known
-            && url.authority().is_some_and(|authority| {
-                let host = authority.host();
-                !host.is_empty() && (authority.as_str() == host || authority.port_u16().is_some())
-            })
-    })
-}
-
 /// Reads the arguments. The habit --to green without a command means switch.
 pub(crate) fn read(given: Vec<OsString>) -> Result<Cli, clap::Error> {
     let as_given = Cli::try_parse_from(&given);
@@ -482,6 +365,7 @@ fn is_command(word: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::{ENDPOINT_ALLOWED, Output, is_endpoint};
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         read(

@@ -15,7 +15,8 @@ use bluegreen_core::time::{before, elapsed};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 
-use crate::arguments::{Chart, Connection, Output};
+use crate::arguments::Chart;
+use crate::connection::{Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
 use crate::picture::{self, Mark, Span, Timeline, spans};
 use crate::{account, screen, settings};

@@ -4,7 +4,7 @@
 use bluegreen_core::printable::visible;
 use serde_json::{Deserializer, Map, Value};
 
-use crate::arguments::Connection;
+use crate::connection::Connection;
 
 /// Fields that hold the product's own words, in which advice may stand.
 const OWN_WORDS: [&str; 7] = ["reason", "detail", "fix", "what", "why", "warnings", "cause"];

@@ -169,7 +169,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::arguments::When;
+    use crate::connection::When;
 
     fn shown(answer: &Value) -> String {
         let now = "2026-11-23T12:00:00Z".parse().unwrap();

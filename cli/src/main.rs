@@ -6,6 +6,7 @@ mod arguments;
 mod change;
 mod chart;
 mod confirm;
+mod connection;
 mod failure;
 mod foreign;
 mod handover;
@@ -15,14 +16,16 @@ mod road;
 mod screen;
 mod session;
 mod settings;
+mod values;
 mod watch;
 
 use std::process::ExitCode;
 
 use bluegreen_core::printable::is_printable;
 
-use arguments::{Cli, Command, Handover, Output};
+use arguments::{Cli, Command, Handover};
 use clap::CommandFactory;
+use connection::Output;
 use failure::{Failure, exit};
 use serde_json::{Value, json};
 use session::Session;

@@ -10,7 +10,8 @@ use bluegreen_core::printable::visible;
 use bluegreen_core::replay::{Line, RecordedDecision, RecordedTick, Replayed};
 use serde_json::{Value, json};
 
-use crate::arguments::{Connection, FailoverMode, Output, Replay};
+use crate::arguments::{FailoverMode, Replay};
+use crate::connection::{Connection, Output};
 use crate::failure::{Failure, exit};
 use crate::screen::{self, Cell, Look, count, moment, table};
 use crate::session;

@@ -11,7 +11,7 @@ use bluegreen_core::health::CauseKind;
 use bluegreen_core::time::after;
 use serde_json::Value;
 
-use crate::arguments::Connection;
+use crate::connection::Connection;
 use crate::failure::{Asked, Failure, WITHOUT_LAMBDA, at_endpoint, from_sdk};
 use crate::{account, foreign, settings};
 
@@ -43,14 +43,6 @@ pub(crate) struct Answered {
     pub(crate) text: String,
     /// For people: nothing in it acts on a terminal, and its advice is commands.
     pub(crate) value: Value,
-}
-
-/// The function that a pair's requests go to.
-pub(crate) fn function_of(connection: &Connection) -> String {
-    connection
-        .function
-        .clone()
-        .unwrap_or_else(|| format!("{}-switch-handler", connection.pair))
 }
 
 impl Road {
@@ -88,7 +80,7 @@ impl Road {
         };
         Ok(Self {
             kind,
-            function: function_of(connection),
+            function: connection.function(),
             region,
             timeout: connection.timeout,
             endpoint,

@@ -8,7 +8,7 @@ use bluegreen_core::printable::{json_in_one_line, push_visible, visible};
 use bluegreen_core::time::{elapsed, to_second};
 use jiff::Timestamp;
 
-use crate::arguments::When;
+use crate::connection::When;
 use crate::failure::Failure;
 
 /// Colours, or none.

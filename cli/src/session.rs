@@ -7,7 +7,7 @@ use bluegreen_aws::configuration::variable;
 use bluegreen_core::printable::visible;
 
 use crate::answer::{self, text};
-use crate::arguments::{Connection, Output};
+use crate::connection::{Connection, Output};
 use crate::failure::Failure;
 use crate::road::{Answered, Road};
 use crate::screen::{self, Paint};

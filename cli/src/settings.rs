@@ -10,9 +10,9 @@ use bluegreen_core::parameters::{DEFAULT_PAIR, ParameterNames};
 use bluegreen_core::printable::visible;
 use bluegreen_core::settings::{self, Settings};
 
-use crate::arguments::{Connection, Output};
+use crate::connection::{Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
-use crate::{account, road, screen};
+use crate::{account, screen};
 
 /// The template's defaults for the pair of the default name.
 const DEFAULTS: [(&str, &str); 2] = [
@@ -169,7 +169,7 @@ pub(crate) async fn of_function(
     region: &str,
     direct_works: bool,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let function = &road::function_of(connection);
+    let function = &connection.function();
     let answer = aws_sdk_lambda::Client::new(config)
         .get_function_configuration()
         .function_name(function)
@@ -240,7 +240,7 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
     )?;
     if save {
         let path = path.ok_or_else(|| Failure::Usage("no home directory: name a file with --settings".to_owned()))?;
-        write(&path, &values, &road::function_of(connection))?;
+        write(&path, &values, &connection.function())?;
         screen::note(&format!(
             "saved to {}; --direct uses them\n",
             visible(&path.display().to_string())

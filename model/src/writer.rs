@@ -713,19 +713,19 @@ fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], sta
     }
 }
 
-fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason: &str, state: &State) -> At {
+fn recording(drill: &Drill, reached: &Stage, outcome: Option<DrillOutcome>, reason: &str, state: &State) -> At {
     let read = |name: &str| {
         let stored = state.store.records.get(name)?;
         TransitionRecord::from_stored(&stored.value).ok()
     };
     let way_out = read(&drill.record());
-    let way_back = match stage {
+    let way_back = match reached {
         Stage::Returned { record, .. } => read(record),
         _ => None,
     };
     let conclusion = conclude(
         drill,
-        stage,
+        reached,
         outcome,
         reason,
         way_out.as_ref(),
@@ -735,7 +735,7 @@ fn recording(drill: &Drill, stage: &Stage, outcome: Option<DrillOutcome>, reason
     At::Recording {
         drill: Box::new(drill.clone()),
         conclusion: Box::new(conclusion),
-        stays: matches!(stage, Stage::Drilling { .. }),
+        stays: matches!(reached, Stage::Drilling { .. }),
     }
 }
 
