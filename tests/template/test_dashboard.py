@@ -187,7 +187,7 @@ def test_a_change_within_a_period_is_seen_in_the_active_colour(body: dict[str, A
 
 
 def test_it_shows_every_kind_of_transition(body: dict[str, Any]) -> None:
-    assert values(body, "Transitions", "Kind") == words_of("transition.rs", "Kind")
+    assert values(body, "Transitions", "Kind") == words_of("transition_kind.rs", "Kind")
 
 
 # Guards that only stand in the way of a request or of a drill, never of a failover.
@@ -195,7 +195,7 @@ NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "drill-alarm", "active-
 
 
 def test_it_shows_every_guard_that_can_block_a_failover(body: dict[str, Any]) -> None:
-    assert values(body, "FailoverBlocked", "Guard") == words_of("decision.rs", "GuardName") - NOT_OF_FAILOVERS
+    assert values(body, "FailoverBlocked", "Guard") == words_of("precondition.rs", "GuardName") - NOT_OF_FAILOVERS
 
 
 def test_it_shows_every_outcome_of_a_drill_and_both_colours(body: dict[str, Any]) -> None:

@@ -2,13 +2,17 @@
 
 mod assessment;
 mod evidence;
+mod judgement;
 mod past;
+mod signals;
 mod status;
 
-pub use assessment::{Assessment, Reading, Signals, Verdict, assess, assess_after, heartbeat_could_change, look_back};
+pub use assessment::{Assessment, assess, assess_after, look_back};
 pub use evidence::{
     AirflowHealth, AlarmEvidence, AlarmState, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
     HeartbeatEvidence,
 };
+pub use judgement::Verdict;
 pub use past::{LastStatus, Past};
+pub use signals::{Reading, Signals, heartbeat_could_change};
 pub use status::StatusClass;

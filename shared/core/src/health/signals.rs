@@ -1,0 +1,361 @@
+//! The four signals of one environment, each read by itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::evidence::{AirflowHealth, AlarmState, Answer, Cause, CauseKind, EnvironmentAnswer, Evidence};
+use super::past::{BLIND_FOR, LastStatus, Past};
+use super::status::StatusClass;
+use crate::policy::{Policy, STATUS_STANDS};
+use crate::time::{after, before, elapsed, in_seconds};
+
+/// CloudWatch keeps the heartbeat in periods of this length; a datapoint vouches for no instant after its period.
+const HEARTBEAT_PERIOD: Duration = Duration::from_secs(60);
+
+/// Alarms named in one sentence.
+const MOST_NAMES: usize = 10;
+
+/// One signal, read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Reading {
+    /// It says all is well.
+    Ok {
+        /// What was seen.
+        detail: String,
+    },
+    /// It says something is wrong.
+    Bad {
+        /// Since when, where the signal tells.
+        since: Option<Timestamp>,
+        /// What was seen.
+        detail: String,
+    },
+    /// It says nothing.
+    Unknown {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl Reading {
+    pub(super) fn ok(detail: impl Into<String>) -> Self {
+        Self::Ok { detail: detail.into() }
+    }
+
+    pub(super) fn bad(since: Option<Timestamp>, detail: impl Into<String>) -> Self {
+        Self::Bad {
+            since,
+            detail: detail.into(),
+        }
+    }
+
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self::Unknown { detail: detail.into() }
+    }
+
+    /// What was seen, in words.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Ok { detail } | Self::Bad { detail, .. } | Self::Unknown { detail } => detail,
+        }
+    }
+
+    pub(super) fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok { .. })
+    }
+
+    pub(super) fn is_bad(&self) -> bool {
+        matches!(self, Self::Bad { .. })
+    }
+
+    /// How long it has been bad; zero where it cannot tell.
+    pub(super) fn bad_for(&self, now: Timestamp) -> Duration {
+        match self {
+            Self::Bad { since: Some(since), .. } => elapsed(*since, now),
+            _ => Duration::ZERO,
+        }
+    }
+
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Bad { since, .. } => *since,
+            _ => None,
+        }
+    }
+}
+
+/// The four signals of one environment, read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signals {
+    /// Status of the environment.
+    pub status: Reading,
+    /// Airflow's own word on its scheduler and metadatabase.
+    pub scheduler: Reading,
+    /// The scheduler heartbeat metric.
+    pub heartbeat: Reading,
+    /// The alarms that the user named; absent if none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Reading>,
+}
+
+/// Whether asking CloudWatch for the heartbeat could change the verdict: only when Airflow's own answer is not ok.
+#[must_use]
+pub fn heartbeat_could_change(airflow: &Answer<AirflowHealth>) -> bool {
+    !read_scheduler(airflow).is_ok()
+}
+
+/// Reads all four.
+pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Signals {
+    Signals {
+        status: read_status(evidence, status, now),
+        scheduler: read_scheduler(&evidence.airflow),
+        heartbeat: read_heartbeat(policy, evidence, now),
+        alarms: read_alarms(evidence),
+    }
+}
+
+/// From when a failure counts that no look before this one saw.
+pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, now: Timestamp) -> Timestamp {
+    let oldest = [scheduler.since(), heartbeat.since()].into_iter().flatten().min();
+    // Older than that, it began while nobody looked, or in planned work.
+    oldest
+        .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR)
+        // Nor does it begin in the future, whatever a clock says that is ahead of ours.
+        .map_or(now, |oldest| oldest.min(now))
+}
+
+/// What is known of the environment's status.
+pub(super) struct Status<'a> {
+    /// Its class, as read now.
+    pub(super) class: StatusClass,
+    /// Where it cannot be read now: what was read last.
+    pub(super) last: Option<&'a LastStatus>,
+}
+
+impl<'a> Status<'a> {
+    pub(super) fn of(evidence: &Evidence, past: Option<&'a Past>) -> Self {
+        let last = past.and_then(|past| past.status.as_ref());
+        match &evidence.environment {
+            EnvironmentAnswer::Found(environment) => Self {
+                class: StatusClass::of(&environment.status),
+                last: None,
+            },
+            EnvironmentAnswer::NotFound if last_seen(evidence).is_some() => Self {
+                class: StatusClass::Failed,
+                last: None,
+            },
+            EnvironmentAnswer::NotFound => Self {
+                class: StatusClass::Unknown,
+                last: None,
+            },
+            EnvironmentAnswer::Unknown(_) => Self {
+                class: StatusClass::Unknown,
+                last,
+            },
+        }
+    }
+
+    /// Since when it has been of its present class, as far as looks before this one tell.
+    pub(super) fn since(&self, past: Option<&Past>, now: Timestamp) -> Option<Timestamp> {
+        match past.and_then(|past| past.status.as_ref()) {
+            Some(before) if self.last.is_some() || before.class() == self.class => before.since,
+            Some(_) => Some(now),
+            None => None,
+        }
+    }
+
+    /// The class that a status which cannot be read now counts as: what was read last, while it is so young that planned
+    /// work begun since would not yet show, or was read when the failure had begun, which planned work has then not caused.
+    pub(super) fn standing(&self, policy: &Policy, began: Option<Timestamp>, now: Timestamp) -> StatusClass {
+        let Some(last) = self.last else { return self.class };
+        let age = elapsed(last.read, now);
+        let stands = match last.class() {
+            StatusClass::Planned => age <= STATUS_STANDS,
+            StatusClass::Serving | StatusClass::Degraded => {
+                age <= policy.failure_window.min(STATUS_STANDS)
+                    || (age <= STATUS_STANDS && began.is_some_and(|began| last.read >= began))
+            }
+            // That it failed, or was not yet there, may be over.
+            StatusClass::Failed | StatusClass::NotReady | StatusClass::Unknown => false,
+        };
+        if stands { last.class() } else { StatusClass::Unknown }
+    }
+
+    /// Whether it cannot be read, and was in use when it last could: then not even planned work excuses a death for ever.
+    pub(super) fn was_in_use(&self) -> bool {
+        self.last.is_some_and(|last| {
+            matches!(
+                last.class(),
+                StatusClass::Serving | StatusClass::Degraded | StatusClass::Planned
+            )
+        })
+    }
+}
+
+fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Reading {
+    let class = status.class;
+    match &evidence.environment {
+        EnvironmentAnswer::Found(environment) => {
+            let status = environment.status.as_str();
+            let by = environment
+                .last_update_source
+                .as_deref()
+                .map(|source| format!(", last update by {source}"))
+                .unwrap_or_default();
+            match class {
+                StatusClass::Serving => Reading::ok(format!("environment status {status}")),
+                StatusClass::Failed => Reading::bad(last_seen(evidence), format!("environment status {status}")),
+                StatusClass::Planned => Reading::unknown(format!("environment status {status}{by}: planned work")),
+                StatusClass::Degraded => Reading::unknown(format!("environment status {status}: being rolled back")),
+                StatusClass::NotReady => Reading::unknown(format!("environment status {status}: not ready")),
+                StatusClass::Unknown => Reading::unknown(format!("environment status {status}: not known here")),
+            }
+        }
+        EnvironmentAnswer::NotFound if class == StatusClass::Failed => Reading::bad(
+            last_seen(evidence),
+            "MWAA has no such environment any more: it has had heartbeats, so it was deleted",
+        ),
+        EnvironmentAnswer::NotFound => Reading::unknown(
+            "MWAA has no environment of this name, and none has been seen: check the name and the region",
+        ),
+        EnvironmentAnswer::Unknown(cause) => {
+            let last = status.last.map(|last| {
+                let age = in_seconds(elapsed(last.read, now));
+                format!("; {age} ago it was {}", last.status)
+            });
+            let last = last.unwrap_or_default();
+            Reading::unknown(format!("environment status {}{last}", no_answer(cause)))
+        }
+    }
+}
+
+fn read_scheduler(airflow: &Answer<AirflowHealth>) -> Reading {
+    let health = match airflow {
+        Answer::Known(health) => health,
+        Answer::Unknown(cause) => return Reading::unknown(format!("Airflow health {}", no_answer(cause))),
+    };
+    let since = health.latest_scheduler_heartbeat;
+    let seen = since.map_or_else(|| "no heartbeat ever".to_owned(), |at| format!("latest heartbeat {at}"));
+    match (health.scheduler.as_deref(), health.metadatabase.as_deref()) {
+        (Some("unhealthy"), _) => Reading::bad(since, format!("Airflow says scheduler unhealthy, {seen}")),
+        (_, Some("unhealthy")) => Reading::bad(since, format!("Airflow says metadatabase unhealthy, {seen}")),
+        (Some("healthy"), Some("healthy")) => Reading::ok(format!("Airflow says scheduler healthy, {seen}")),
+        (None, _) => Reading::unknown("Airflow says its scheduler has never started"),
+        (scheduler, metadatabase) => Reading::unknown(format!(
+            "Airflow says scheduler {:?}, metadatabase {:?}: not known here",
+            scheduler.unwrap_or("null"),
+            metadatabase.unwrap_or("null")
+        )),
+    }
+}
+
+fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Reading {
+    match &evidence.heartbeat {
+        Answer::Unknown(cause) => Reading::unknown(format!("heartbeat metric {}", no_answer(cause))),
+        Answer::Known(heartbeat) => match heartbeat.last_seen {
+            None => Reading::unknown("heartbeat metric never seen: is the metric filtered out?"),
+            Some(seen) if seen >= before(now, policy.failure_window) => {
+                Reading::ok(format!("heartbeat metric seen at {seen}"))
+            }
+            // The datapoint covers a whole period: only after it is silence certain.
+            Some(seen) => Reading::bad(
+                Some(after(seen, HEARTBEAT_PERIOD).min(now)),
+                format!("heartbeat metric missing, last seen in the minute of {seen}"),
+            ),
+        },
+    }
+}
+
+fn read_alarms(evidence: &Evidence) -> Option<Reading> {
+    let alarms = match &evidence.alarms {
+        Answer::Known(alarms) if alarms.is_empty() => return None,
+        Answer::Known(alarms) => alarms,
+        Answer::Unknown(cause) => return Some(Reading::unknown(format!("your alarms {}", no_answer(cause)))),
+    };
+    let ringing: Vec<_> = alarms
+        .iter()
+        .filter(|alarm| alarm.state == Some(AlarmState::Alarm))
+        .collect();
+    if !ringing.is_empty() {
+        let since = ringing.iter().filter_map(|alarm| alarm.since).min();
+        return Some(Reading::bad(
+            since,
+            format!("alarm {} in ALARM", names(ringing.iter().map(|a| a.name.as_str()))),
+        ));
+    }
+    let missing = names(
+        alarms
+            .iter()
+            .filter(|alarm| alarm.state.is_none())
+            .map(|alarm| alarm.name.as_str()),
+    );
+    if !missing.is_empty() {
+        return Some(Reading::unknown(format!(
+            "CloudWatch has no alarm named {missing}: check the name and the region"
+        )));
+    }
+    let silent = names(
+        alarms
+            .iter()
+            .filter(|alarm| alarm.state == Some(AlarmState::InsufficientData))
+            .map(|alarm| alarm.name.as_str()),
+    );
+    if silent.is_empty() {
+        Some(Reading::ok(format!(
+            "alarm {} OK",
+            names(alarms.iter().map(|alarm| alarm.name.as_str()))
+        )))
+    } else {
+        Some(Reading::unknown(format!("alarm {silent} has not enough data")))
+    }
+}
+
+/// A few of the names, and how many more there are: a hundred would fill every event that quotes them.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(MOST_NAMES);
+    names.truncate(MOST_NAMES);
+    match more {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+pub(super) fn no_answer(cause: &Cause) -> String {
+    match cause.kind {
+        CauseKind::NotAsked => "not asked".to_owned(),
+        _ => format!("unknown ({cause})"),
+    }
+}
+
+fn last_seen(evidence: &Evidence) -> Option<Timestamp> {
+    match &evidence.heartbeat {
+        Answer::Known(heartbeat) => heartbeat.last_seen,
+        Answer::Unknown(_) => None,
+    }
+}
+
+/// The newest sign of life, where the signs of life have stopped; else the moment the first bad signal began.
+pub(super) fn last_known_healthy(evidence: &Evidence, signals: &Signals) -> Option<Timestamp> {
+    let airflow = match &evidence.airflow {
+        Answer::Known(health) => health.latest_scheduler_heartbeat,
+        Answer::Unknown(_) => None,
+    };
+    if signals.scheduler.is_ok() {
+        return [&signals.status, &signals.heartbeat]
+            .into_iter()
+            .chain(&signals.alarms)
+            .filter_map(Reading::since)
+            .min()
+            .or(airflow);
+    }
+    // Airflow's heartbeat is exact; a datapoint only names its minute, whose start is the safe reading: a run that
+    // the old active never executed must pass to the new one.
+    airflow
+        .or(last_seen(evidence))
+        .or_else(|| signals.alarms.as_ref().and_then(Reading::since))
+}
