@@ -29,6 +29,10 @@ endif
 AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
+# Without circles among their modules: crates and Python packages.
+MODULES := shared/core/src cli/src model/src demo bench local/local_aws airflow/src/mwaa_bluegreen
+# Without files that are too long.
+READABLE := shared/core cli
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -139,13 +143,15 @@ test-airflow-start-%:
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
-gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, spelling, template, dependencies, package size
+gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, circles, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	@echo "== ruff (the Airflow package)"; $(BIN)/ruff check --quiet --no-cache airflow
 	@for version in $(PYTHON_VERSIONS); do echo "== ruff and mypy (the Airflow package, as Python $$version reads it)"; \
 	  $(BIN)/ruff check --quiet --no-cache --ignore UP,I --target-version "py$${version/./}" airflow; \
 	  (cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache --python-version "$$version"); done
+	@echo "== circles among modules"; $(BIN)/python -m tools.module_circles $(MODULES)
+	@echo "== files of at most 600 lines"; $(BIN)/python -m tools.long_files $(READABLE)
 	@echo "== typos"; $(BIN)/typos
 	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
