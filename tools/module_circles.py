@@ -180,7 +180,7 @@ def read_module(node: Node, module: Module, folder: Path) -> None:
 
 
 def line(node: Node) -> int:
-    return node.start_point[0] + 1
+    return node.start_point.row + 1
 
 
 def read_body(node: Node, module: Module, folder: Path) -> None:
@@ -257,10 +257,10 @@ def read_use_tree(node: Node, prefix: list[str], exported: bool, module: Module)
         for name in node.named_children:
             read_use_tree(name, prefix, exported, module)
     elif "comment" not in node.type:
-        path = prefix + words(node)
-        if path[-1] == "self":
-            path.pop()
-        add(path, path[-1])
+        named = prefix + words(node)
+        if named[-1] == "self":
+            named.pop()
+        add(named, named[-1])
 
 
 def words(node: Node) -> list[str]:
