@@ -191,17 +191,19 @@ class Flagged(calls.BenchStack):
         if "to" in payload:
             young = sum(age < DAY for age in self.ages)
             if len(self.ages) > 1 and self.ages[-1] < DAY:
-                asked, waits = [*asked, "GetParameterHistory", *["GetParameters"] * math.ceil(young / 10)], waits + 2
+                pages = math.ceil(len(self.ages) / calls.HISTORY_PAGE)
+                asked = [*asked, *["GetParameterHistory"] * pages, *["GetParameters"] * math.ceil(young / 10)]
+                waits += pages + 1
             asked, waits = [*asked, "PutParameter", "PutParameter"], waits + 2
             self.ages.append(0.0)
         self.asked.append(asked)
         return {"elapsed_ms": 5 + pause + waits * self.latency}
 
 
-@pytest.mark.parametrize("moves_before", [0, 4, 9, 30])
+@pytest.mark.parametrize("moves_before", [0, 4, 9, 18])
 def test_switches_are_timed_by_kind_however_often_the_flag_was_moved_before(moves_before: int):
     stack = Flagged(moves_before)
-    timed = calls.time_waits(stack, samples=7)
+    timed = calls.time_waits(stack, samples=bench.WAIT_SAMPLES)
     waited = {name: case["waits"] for name, case in timed.items()}
     assert waited["manual switch, flag at rest"] == timed["manual switch, flag at rest"]["due_waits"] == 3
     assert waited["manual switch, flag moved within a day"] == timed["manual switch, flag moved within a day"]["due_waits"] == 5
@@ -213,6 +215,11 @@ def test_switches_are_timed_by_kind_however_often_the_flag_was_moved_before(move
 def test_each_kind_of_switch_is_made_by_construction(moves_before: int):
     stack = Flagged(moves_before)
     assert [len(stack.switch_of_kind(kind).calls) for kind in (calls.AT_REST, calls.MOVED, calls.OFTEN)] == [5, 7, 8]
+
+
+def test_a_history_of_two_pages_is_not_taken_for_one_of_one():
+    with pytest.raises(calls.BenchError, match="within a day: .* 1 GetParameterHistory.* or .* 2 GetParameterHistory"):
+        calls.time_waits(Flagged(calls.HISTORY_PAGE - 3), samples=7)
 
 
 def test_samples_of_two_kinds_are_an_error_that_names_what_differs():
