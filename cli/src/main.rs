@@ -85,7 +85,7 @@ fn tell(failure: &Failure, is_json: bool) -> u8 {
 /// What --direct's own work warns of; the SDK's words come with its errors.
 fn warn_on_stderr() {
     let ours = Targets::new()
-        .with_targets(["bluegreen_aws", "switch_handler"].map(|target| (target, LevelFilter::WARN)))
+        .with_targets(["bluegreen_aws", "bluegreen_controller"].map(|target| (target, LevelFilter::WARN)))
         .with_default(LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer()
         .without_time()

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
-use bluegreen_aws::answer::{ERROR_TYPES, FunctionError};
 use bluegreen_aws::clock;
-use bluegreen_aws::function::{Invocation, Shell};
+use bluegreen_controller::function_error::{ERROR_TYPES, FunctionError};
+use bluegreen_controller::invocation::Invocation;
+use bluegreen_controller::requests;
+use bluegreen_controller::services::Shell;
 use bluegreen_core::health::CauseKind;
+use bluegreen_core::request;
 use bluegreen_core::time::after;
 use serde_json::Value;
 
@@ -178,7 +181,11 @@ impl Road {
             deadline: after(started, Duration::from_secs(self.timeout)),
             road: "command-line",
         };
-        match switch_handler::handle(shell, request.clone(), &invocation).await {
+        let answered = match request::read(request, started) {
+            Ok(request) => requests::carry_out(shell, request, &invocation).await,
+            Err(error) => Err(error.into()),
+        };
+        match answered {
             Ok(value) => Ok(Answered {
                 text: value.to_string(),
                 value: foreign::for_people(&value, &self.same_pair),

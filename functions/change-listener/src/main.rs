@@ -1,9 +1,9 @@
 //! The change listener: emits metrics and audit events for every change of the flag and the hold.
 
-mod handler;
-
 use std::process::ExitCode;
 
+use bluegreen_controller::audit;
+
 fn main() -> ExitCode {
-    bluegreen_aws::function::serve("change-listener", handler::handle)
+    bluegreen_lambda::serve("change-listener", audit::handle)
 }

@@ -1,36 +1,14 @@
-//! Request in, answer out.
+//! A request in, its answer out.
 
-use bluegreen_aws::answer::FunctionError;
-use bluegreen_aws::function::{Invocation, Shell};
-use bluegreen_core::request::{self, Request};
+use bluegreen_controller::function_error::FunctionError;
+use bluegreen_controller::invocation::Invocation;
+use bluegreen_controller::requests;
+use bluegreen_controller::services::Shell;
+use bluegreen_core::request;
 use serde_json::Value;
 
-use crate::{check, drill, failover, handover, hold, initialize, repeat, report, switch};
-
 /// Answers one request.
-pub async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let request = request::read(&event, invocation.started)?;
-    let writes = repeat::writes(&request);
-    // For the compiler, which nests types only so deep: the command line has this in futures of its own.
-    let answer = Box::pin(answer(shell, request, invocation)).await?;
-    if writes {
-        repeat::note(shell, &answer, invocation).await;
-    }
-    Ok(answer)
-}
-
-async fn answer(shell: &Shell, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
-    match request {
-        Request::Switch(request) => switch::switch(shell, request, invocation).await,
-        Request::Failover(request) => failover::failover(shell, request, invocation).await,
-        Request::Rollback(request) => switch::rollback(shell, request, invocation).await,
-        Request::Hold(request) => hold::hold(shell, request, invocation).await,
-        Request::Release(request) => hold::release(shell, request, invocation).await,
-        Request::Drill(request) => drill::drill(shell, request, invocation).await,
-        Request::Status => report::status(shell, invocation).await,
-        Request::Check => check::check(shell, invocation).await,
-        Request::Handover { window_minutes } => handover::handover(shell, window_minutes, invocation).await,
-        Request::History { limit } => report::history(shell, limit, invocation).await,
-        Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,
-    }
+    requests::carry_out(shell, request, invocation).await
 }

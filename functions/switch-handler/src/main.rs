@@ -1,7 +1,9 @@
 //! The switch handler: switches on demand, and says what stands.
 
+mod handler;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    bluegreen_aws::function::serve("switch-handler", switch_handler::handle)
+    bluegreen_lambda::serve("switch-handler", handler::handle)
 }

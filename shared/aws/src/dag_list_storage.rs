@@ -12,9 +12,11 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
-/// Bytes of the DAGs to run, and of those owed, that fit into 4 KB beside what else the parameter holds.
-pub(crate) const LONGEST_INLINE: usize = 2500;
-pub(crate) const LONGEST_INLINE_OWED: usize = 700;
+/// Bytes of the DAGs to run that fit into 4 KB beside what else the parameter holds.
+pub const LONGEST_INLINE: usize = 2500;
+
+/// The same of those owed.
+pub const LONGEST_INLINE_OWED: usize = 700;
 
 /// Bytes of one part.
 const LONGEST_PART: usize = 4000;
@@ -26,13 +28,16 @@ const MOST_PARTS: usize = 40;
 const LONGEST_LIST: u64 = 16 * 1024 * 1024;
 
 /// Packed ids: what the parameter says, and the values of the parts.
-pub(crate) struct Packed {
-    pub(crate) remembered: Remembered,
-    pub(crate) parts: Vec<String>,
+#[derive(Debug)]
+pub struct Packed {
+    /// What the parameter says.
+    pub remembered: Remembered,
+    /// The values of the parts; empty where the parameter holds the ids itself.
+    pub parts: Vec<String>,
 }
 
 /// Packs the ids; none if they are too many.
-pub(crate) fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Packed> {
+pub fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Packed> {
     let count = ids.len();
     // Two quotes and a comma each.
     let length: usize = ids.iter().map(|id| id.len().saturating_add(3)).sum();
@@ -74,7 +79,7 @@ pub(crate) fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Pack
 }
 
 /// Unpacks what the parts hold; none if that is no list of `count` ids.
-pub(crate) fn unpack(parts: &[String], count: usize) -> Option<BTreeSet<String>> {
+pub fn unpack(parts: &[String], count: usize) -> Option<BTreeSet<String>> {
     let bytes = base64::decode(parts.concat()).ok()?;
     let mut text = String::new();
     // The checksum at its end tells parts that do not belong together.

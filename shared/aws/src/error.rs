@@ -107,7 +107,7 @@ where
 }
 
 /// Whether a denied cause's message is about the credentials, and not about a permission: it begins with the code.
-pub(crate) fn is_about_credentials(message: &str) -> bool {
+pub fn is_about_credentials(message: &str) -> bool {
     CREDENTIALS.iter().any(|code| message.starts_with(code))
 }
 

@@ -13,13 +13,11 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::AlarmType;
 use aws_sdk_mwaa::types::Environment;
 use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::flag::{HistoryEntry, versions};
-use bluegreen_core::health::{Answer, Assessment, Cause, CauseKind};
-use bluegreen_core::hold::HoldState;
+use bluegreen_core::flag::HistoryEntry;
+use bluegreen_core::health::{Answer, Cause, CauseKind};
 use bluegreen_core::readiness::{
-    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, GuardTraces, ImportErrors, KeptVersions,
-    Readiness, Snapshot, SourceFile, Subject, assess_readiness, catching_up, guards_are_looked_for_since, last_proof,
-    looks_back_to, may_be_guarded,
+    AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, GuardTraces, ImportErrors, KeptVersions, Snapshot,
+    SourceFile, guards_are_looked_for_since, looks_back_to, may_be_guarded,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use jiff::Timestamp;
@@ -29,7 +27,7 @@ use crate::airflow_api::{AirflowApi, Pace, out_of_time};
 use crate::clients::{Clients, ColourClients};
 use crate::clock;
 use crate::error::classify;
-use crate::parameter_store::{Observed, ParameterStore};
+use crate::parameter_store::ParameterStore;
 
 /// Names that one DescribeAlarms takes.
 const ALARMS_A_CALL: usize = 100;
@@ -299,36 +297,6 @@ fn is_airflow_2(environment: &Answer<EnvironmentDetails>) -> Option<bool> {
             .map(|version| version.starts_with("2.")),
         Answer::Unknown(_) => None,
     }
-}
-
-/// Judges what was asked.
-pub fn judge(
-    settings: &Settings,
-    active: Colour,
-    verdicts: &Both<Assessment>,
-    snapshot: &Snapshot,
-    history: &[HistoryEntry],
-    observed: &Observed,
-    now: Timestamp,
-) -> Readiness {
-    let hold = HoldState::read(observed.hold.as_deref(), now);
-    let catching_up = catching_up(snapshot.dags.of(active), &snapshot.old_ticks, history, active, now);
-    let subject = Subject {
-        active,
-        flag: settings.names.flag(),
-        settings: &settings.environments,
-        verdicts,
-        snapshot,
-        hold: &hold,
-        last_proof: last_proof(&versions(history), active.other(), observed.drill.as_deref()),
-        overdue_days: settings.drill.overdue_days,
-        manages_dags: settings.manages_dags(),
-        catching_up: &catching_up,
-        pair: &settings.pair,
-        root: settings.names.root(),
-        ownership: &observed.ownership,
-    };
-    assess_readiness(&subject, now)
 }
 
 struct OfColour {

@@ -1,0 +1,224 @@
+//! Lists the DAGs of both environments, pauses and unpauses them, in both generations of Airflow's API.
+
+use std::collections::HashMap;
+
+use aws_smithy_types::Document;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::dag_management::{Plan, path_of};
+use bluegreen_core::handover::Run;
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::readiness::{Dag, DagList};
+use bluegreen_core::settings::Settings;
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::airflow_api::{AirflowApi, PAGE, Pace, Question, Shape, count, number, other_shape, text};
+use crate::clients::{Clients, OnDemand};
+use crate::clock;
+use crate::readiness_probe::airflow_lists;
+use crate::run_probe::read_run;
+
+/// Requests under way at once.
+const IN_FLIGHT: usize = 4;
+
+/// Requests for one pattern: with a hundred DAGs each, ten times the largest installation known.
+const MOST_PAGES: u32 = 500;
+
+/// A colour's DAGs, and whose API listed them.
+#[derive(Debug)]
+pub struct Listing {
+    /// The DAGs.
+    pub list: DagList,
+    /// Whether it is Airflow 2 that told them.
+    pub is_airflow_2: bool,
+    /// When the list was whole.
+    pub complete_at: Timestamp,
+}
+
+/// The states of a run that is not at its end; the other two (`success`, `failed`) are its end, in Airflow 2 and 3 (`DagRunState`).
+///
+/// They cover whatever is left to be done in it. `DagRun.update_state` ends no run of which a task is unfinished, be it scheduled,
+/// queued, deferred or up for retry; where a person or `dagrun_timeout` ends one all the same, Airflow ends its tasks, too. Sub-DAGs
+/// (Airflow 2) and backfills (of both) are runs like others, in these states, and `~` lists them with the rest.
+///
+/// Queued comes first: a run that begins between the two questions is in the second answer. The other way round it would be in
+/// neither, and its DAG would be paused with it in flight.
+const UNFINISHED: [&str; 2] = ["queued", "running"];
+
+/// The DAGs of both environments.
+#[derive(Debug)]
+pub struct AirflowDags {
+    clients: Both<OnDemand<aws_sdk_mwaa::Client>>,
+    environments: Both<String>,
+}
+
+/// Questions and requests that share one rate limit, which is the account's.
+#[derive(Debug)]
+pub struct DagSession<'a> {
+    dags: &'a AirflowDags,
+    pace: Pace,
+}
+
+impl AirflowDags {
+    /// Over the clients, for the environments of the settings.
+    pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        Self {
+            clients: clients.colours.map(|_, clients| clients.mwaa.clone()),
+            environments: settings.environments.map(|_, environment| environment.name.clone()),
+        }
+    }
+
+    /// Begins to ask.
+    pub fn session(&self) -> DagSession<'_> {
+        DagSession {
+            dags: self,
+            pace: Pace::new(),
+        }
+    }
+}
+
+impl DagSession<'_> {
+    /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
+    pub async fn carry_out(
+        &self,
+        colour: Colour,
+        plan: &Plan,
+        is_paused: bool,
+        is_airflow_2: bool,
+        until: Instant,
+    ) -> Result<(), Cause> {
+        let api = self.api(colour, until);
+        let by_pattern: Vec<Result<(), Cause>> = stream::iter(&plan.patterns)
+            .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let single: Vec<Result<(), Cause>> = stream::iter(&plan.single)
+            .map(|id| one(&api, id, is_paused))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        by_pattern.into_iter().chain(single).collect()
+    }
+
+    /// A colour's DAGs.
+    pub async fn all(&self, colour: Colour, until: Instant) -> Listing {
+        // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
+        let question = Question::get("/dags", &[("order_by", "dag_id")]);
+        let shape = Shape {
+            field: "dags",
+            what: "DAGs",
+            read: read_dag,
+        };
+        let listed = self.api(colour, until).list(&question, &shape).await;
+        Listing {
+            is_airflow_2: listed.entries.values().any(|(_, is_airflow_2)| *is_airflow_2),
+            list: DagList {
+                dags: listed.entries.into_iter().map(|(id, (dag, _))| (id, dag)).collect(),
+                total: listed.total,
+                gap: listed.gap,
+            },
+            complete_at: clock::now(),
+        }
+    }
+
+    /// The runs that are not at their end; none if they could not be listed whole.
+    pub async fn in_flight(&self, colour: Colour, until: Instant) -> Result<Option<Vec<Run>>, Cause> {
+        let api = self.api(colour, until);
+        let mut runs = Vec::new();
+        for state in UNFINISHED {
+            let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
+            let shape = Shape {
+                field: "dag_runs",
+                what: "DAG runs",
+                read: read_run,
+            };
+            let listed = api.list(&question, &shape).await;
+            match listed.gap {
+                Some(_) if listed.total.is_some() => return Ok(None),
+                Some(cause) => return Err(cause),
+                None => runs.extend(listed.entries.into_values().map(|(run, _)| run)),
+            }
+        }
+        Ok(Some(runs))
+    }
+
+    /// Whether it answers at all.
+    pub async fn answers(&self, colour: Colour, until: Instant) -> Result<(), Cause> {
+        let api = self.api(colour, until);
+        api.first(&Question::get("/dags", &[]), 1).await.map(drop)
+    }
+
+    fn api(&self, colour: Colour, until: Instant) -> AirflowApi<'_> {
+        AirflowApi {
+            mwaa: self.dags.clients.of(colour),
+            environment: self.dags.environments.of(colour),
+            pace: &self.pace,
+            until,
+        }
+    }
+}
+
+/// Sets every DAG that fits the pattern, page by page: 3.0 and 2 set one page a request, and answer as if that were all.
+async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
+    let mut offset: u64 = 0;
+    for _ in 0..MOST_PAGES {
+        let mut query = HashMap::from([
+            ("dag_id_pattern".to_owned(), text(pattern)),
+            ("limit".to_owned(), number(PAGE)),
+        ]);
+        if is_airflow_2 {
+            // It refuses parameters that it does not know, and orders by id.
+            query.insert("offset".to_owned(), number(offset));
+        } else {
+            // In no order: so always the first page of those that are left.
+            query.insert("paused".to_owned(), text(if is_paused { "false" } else { "true" }));
+        }
+        let document = api.ask(&Question::pause("/dags".to_owned(), query, is_paused)).await?;
+        let (set, total) = read_set(&document).ok_or_else(|| other_shape("/dags"))?;
+        offset = offset.saturating_add(set);
+        let done = if is_airflow_2 { offset } else { set };
+        if set == 0 || done >= total {
+            return Ok(());
+        }
+    }
+    Err(Cause::new(
+        CauseKind::Unparsable,
+        format!("{pattern} still matches DAGs after {MOST_PAGES} requests"),
+    ))
+}
+
+async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Cause> {
+    match api.ask(&Question::pause(path_of(id), HashMap::new(), is_paused)).await {
+        // It has been deleted since it was listed.
+        Err(cause) if cause.kind == CauseKind::NotFound => Ok(()),
+        answer => answer.map(drop),
+    }
+}
+
+/// The DAG, and whether it is Airflow 2 that tells it.
+fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
+    let (id, dag) = airflow_lists::read_dag(document)?;
+    Some((id, (dag, document.as_object()?.contains_key("is_active"))))
+}
+
+/// How many DAGs one request set, and how many it could have.
+fn read_set(document: &Document) -> Option<(u64, u64)> {
+    let fields = document.as_object()?;
+    let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
+    Some((set, count(fields.get("total_entries")?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_begins_between_the_two_questions_is_in_one_of_the_answers() {
+        for was in [["queued", "queued"], ["queued", "running"], ["running", "running"]] {
+            let is_found = UNFINISHED.iter().zip(was).any(|(asked, is)| *asked == is);
+            assert!(is_found, "{was:?}");
+        }
+    }
+}

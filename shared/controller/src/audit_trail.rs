@@ -1,0 +1,264 @@
+//! Sends the audit event and the metrics of every flag version that has none yet. The listener runs it on every change,
+//! the watcher when an event was lost.
+
+use std::time::Duration;
+
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::audit::{self, Audited};
+use bluegreen_core::drill::{end_records, outcome_of};
+use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
+use bluegreen_core::hold::StoredHold;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::switch::Failure;
+use bluegreen_core::time::elapsed;
+use jiff::Timestamp;
+
+use crate::function_error::FunctionError;
+use crate::services::Shell;
+
+/// The oldest datum that is published; CloudWatch's own limit is two weeks.
+const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
+
+/// How often a history that looks older than what was audited is read again: Parameter Store is behind by less than that.
+const READ_AGAIN: u32 = 3;
+
+/// Between two of these readings.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// What was sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent {
+    /// Versions audited now.
+    pub(crate) versions: Vec<FlagVersion>,
+    /// Records removed because SSM has forgotten their versions.
+    pub(crate) pruned: usize,
+}
+
+/// Times that a note is written again because others noted meanwhile.
+const NOTES: u32 = 3;
+
+/// Versions of the note that are looked at when others noted meanwhile: what one GetParameters takes.
+const NOTES_BETWEEN: i64 = 10;
+
+/// Sends what is due, then moves `audited`. In this order: a crash in between repeats an event, and loses none.
+pub(crate) async fn catch_up(
+    shell: &Shell,
+    history: &[HistoryEntry],
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<Sent, FunctionError> {
+    let mut versions = flag::versions(history);
+    for _ in 0..READ_AGAIN {
+        if !audit::is_behind(&versions, observed.audited) {
+            break;
+        }
+        tokio::time::sleep(READ_PAUSE).await;
+        let again = shell
+            .store
+            .history()
+            .await
+            .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+        versions = flag::versions(&again);
+    }
+    let due = audit::due(&versions, observed.audited);
+    let Some(newest) = due.last() else {
+        return Ok(Sent::default());
+    };
+    let records = shell
+        .store
+        .records(&audit::records_of(due))
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    let subject = shell.subject();
+    let mut events = Vec::new();
+    let mut metrics = Vec::new();
+    for version in due {
+        let before = flag::before(&versions, version);
+        let (event, of_version) = audit::transition(subject, version, before, &records);
+        let text = |field: &str| event.detail.get(field).and_then(|value| value.as_str());
+        tracing::info!(
+            pair = subject.pair,
+            version = version.entry.version.0,
+            transition = text("record"),
+            kind = text("kind"),
+            active = text("to"),
+            "audit event"
+        );
+        events.push(event);
+        metrics.extend(of_version);
+    }
+    if let Some(active) = newest.entry.value.colour() {
+        metrics.extend(Metric::active_environment(active, now));
+    } else {
+        metrics.push(Metric::flag_fault(now));
+        let what = format!(
+            "the flag holds {}; allowed is exactly blue or green",
+            newest.entry.value
+        );
+        events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
+    }
+    // One after the other: a repeated event is recognised by its id, a repeated count is not.
+    shell
+        .bus
+        .send(&events)
+        .await
+        .map_err(FunctionError::undelivered("sending audit events"))?;
+    // CloudWatch takes nothing older than two weeks, and refuses the whole request for one such datum.
+    metrics.retain(|metric: &Metric| elapsed(metric.at, now) < OLDEST_METRIC);
+    match shell.metrics.publish(&metrics).await {
+        Ok(()) => {}
+        Err(failure) if failure.passing => {
+            return Err(FunctionError::undelivered("publishing metrics")(failure));
+        }
+        // Trying again would fail again, and repeat the events each time.
+        Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
+    }
+    note(shell, &versions, note_of(newest), observed.audited_notes)
+        .await
+        .map_err(FunctionError::undelivered("noting what was audited"))?;
+    let pruned = prune(shell, &versions, now).await;
+    Ok(Sent {
+        versions: due.iter().map(|version| version.entry.version).collect(),
+        pruned,
+    })
+}
+
+/// Notes how far the audit has come, and the last colour. `notes` is how often that was noted when it was looked at.
+///
+/// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
+/// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
+/// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
+async fn note(shell: &Shell, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
+    // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
+    note_last_active(shell, versions, newest).await?;
+    let (mut newest, mut notes) = (newest, notes);
+    for _ in 0..NOTES {
+        let written = shell.store.put_audited(newest).await?;
+        let first_between = notes.saturating_add(1).max(written.saturating_sub(NOTES_BETWEEN));
+        if first_between >= written {
+            return Ok(());
+        }
+        let between: Vec<_> = (first_between..written).collect();
+        let others = match shell.store.audited_notes(&between).await {
+            Ok(others) => others,
+            Err(failure) => {
+                // What was noted stands; at worst the next one tells something once more, under the same id.
+                tracing::warn!(error = %failure.cause, "what others noted of the audit could not be read");
+                return Ok(());
+            }
+        };
+        // By date: versions begin anew when the flag is deleted and made again.
+        let theirs = others.into_iter().max_by_key(|other| other.at);
+        let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
+        // Their colour may have been written before ours.
+        let history = shell.store.history().await?;
+        note_last_active(shell, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
+        let Some(theirs) = overtaken else { return Ok(()) };
+        (newest, notes) = (theirs, written);
+    }
+    Ok(())
+}
+
+/// The newest colour among the versions that were audited.
+async fn note_last_active(shell: &Shell, versions: &[Version], audited: Audited) -> Result<(), Failure> {
+    let last = versions
+        .iter()
+        .rev()
+        .filter(|version| version.entry.modified <= audited.at)
+        .find_map(|version| Some((version.entry.value.colour()?, note_of(version))));
+    match last {
+        Some((active, version)) => shell.store.put_last_active(active, version).await,
+        None => Ok(()),
+    }
+}
+
+/// Sends what is due of the hold, then notes it; answers how many events that were.
+pub(crate) async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -> Result<usize, FunctionError> {
+    let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
+    let (told, kept) = tokio::join!(shell.store.hold_told(), shell.store.hold_history());
+    let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
+    let mut kept: Vec<_> = kept
+        .into_iter()
+        .map(|writing| (writing.stored, writing.author))
+        .collect();
+    // A history that is behind what was seen already.
+    if kept.last().is_none_or(|(newest, _)| newest.written < stored.written) {
+        kept.push((stored.clone(), None));
+    }
+    let due = audit::holds_due(shell.subject(), &kept, told.as_deref(), now);
+    if due.is_empty() {
+        return Ok(0);
+    }
+    shell
+        .bus
+        .send(&due)
+        .await
+        .map_err(FunctionError::undelivered("telling of the hold"))?;
+    shell
+        .store
+        .put_hold_told(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
+        .await
+        .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
+    Ok(due.len())
+}
+
+fn note_of(version: &Version) -> Audited {
+    Audited {
+        version: version.entry.version,
+        at: version.entry.modified,
+    }
+}
+
+/// Names the flag version a fault is about.
+pub(crate) fn flag_label(version: &Version) -> String {
+    label(version.entry.version, version.entry.modified)
+}
+
+/// The records of a drill's end that there are.
+async fn ends(shell: &Shell, way_out: &str) -> Vec<String> {
+    let names = end_records(way_out);
+    match shell.store.stored_records(&names).await {
+        Ok(found) => {
+            let found = names.into_iter().zip(found);
+            found.filter_map(|(name, stored)| stored.map(|_| name)).collect()
+        }
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, way_out, "the records of an old drill's end could not be read");
+            Vec::new()
+        }
+    }
+}
+
+/// Failing to prune is no failure: the next version tries again.
+async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
+    let mut names = audit::records_to_prune(versions, now);
+    if names.is_empty() {
+        return 0;
+    }
+    match shell.store.records(&names).await {
+        // The outcome first: without the record nobody would find it again.
+        Ok(records) => {
+            let mut beside = Vec::new();
+            for (name, outcome) in records
+                .iter()
+                .filter_map(|(name, record)| Some((name, outcome_of(name, record)?)))
+            {
+                beside.push(outcome);
+                beside.extend(ends(shell, name).await);
+            }
+            names.splice(0..0, beside);
+        }
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, "old transition records could not be read");
+            return 0;
+        }
+    }
+    let mut pruned: usize = 0;
+    for record in names {
+        match shell.store.delete_record(&record).await {
+            Ok(()) => pruned = pruned.saturating_add(1),
+            Err(failure) => tracing::warn!(record, error = %failure.cause, "an old transition record was not removed"),
+        }
+    }
+    pruned
+}

@@ -1,0 +1,85 @@
+//! `check`: could the standby take over now, and would it behave the same? Changes nothing.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::readiness::Readiness;
+use bluegreen_core::time::{elapsed, whole_milliseconds};
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::readiness::judge;
+use crate::services::Shell;
+
+/// What is left of the invocation for answering.
+const CLOSING_TIME: Duration = Duration::from_secs(3);
+
+/// As long as the health's slowest source may take.
+const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+/// Asks everything at once; the list of DAGs takes longest.
+pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let time = elapsed(clock::now(), invocation.deadline).saturating_sub(CLOSING_TIME);
+    let (observed, (snapshot, history), evidence) = tokio::join!(
+        shell.store.observe(),
+        shell.readiness.snapshot(&shell.store, time),
+        shell
+            .health
+            .both(Depth::Thorough, EVIDENCE_TIME.min(time), invocation.started)
+    );
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let now = clock::now();
+    let flag = observed.flag.as_ref();
+    let Some(active) = flag.and_then(|flag| flag.value.colour()) else {
+        let (pair, root) = (&shell.settings.pair, shell.settings.names.root());
+        let what = observed.ownership.refusal(pair, root).unwrap_or_else(|| {
+            flag.map_or_else(
+                || "there is no flag".to_owned(),
+                |flag| format!("the flag holds {}; allowed is exactly blue or green", flag.value),
+            )
+        });
+        let readiness = Readiness::without_standby(what.clone());
+        return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
+    };
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
+    let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, &observed, now);
+    let body = readiness.to_json(&snapshot, active);
+    let reason = readiness.summary(active.other());
+    Ok(answer(shell, flag, &readiness, &body, &reason, invocation))
+}
+
+fn answer(
+    shell: &Shell,
+    flag: Option<&FlagObservation>,
+    readiness: &Readiness,
+    body: &Value,
+    reason: &str,
+    invocation: &Invocation,
+) -> Value {
+    let active = flag.and_then(|flag| flag.value.colour());
+    let outcome = readiness.outcome();
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = active.map(Colour::as_str),
+        decision = outcome,
+        score = readiness.score,
+        reason,
+        request_id = %invocation.request_id,
+        "check"
+    );
+    json!({
+        "outcome": outcome,
+        "active": active,
+        "previous": null,
+        "version": flag.map(|flag| flag.version),
+        "transition": null,
+        "guards": [],
+        "reason": reason,
+        "readiness": body,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    })
+}

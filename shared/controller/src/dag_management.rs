@@ -1,0 +1,494 @@
+//! Carries DAG management out: reads which DAGs run, unpauses the new colour's, pauses the old one's.
+//!
+//! Every step may be repeated, and may be cut short anywhere: what is left is asked of Airflow again. The environment that
+//! was left never holds up the one that works.
+
+mod memory;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bluegreen_aws::airflow_dags::{DagSession, Listing};
+use bluegreen_aws::clock;
+use bluegreen_core::audit;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::dag_management::{
+    Fence, Phase, Plan, Progress, READING_TIME, REST, Report, Standing, State, VERIFY_AFTER, activation, busy, fence,
+    remember,
+};
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::readiness::{DagList, some_of};
+use bluegreen_core::time::{after, elapsed, to_second};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::function_error::FunctionError;
+use crate::services::Shell;
+
+/// Times that what is left is asked for and set. DAGs may appear in between.
+const ROUNDS: u32 = 4;
+
+/// How long the environment that was left is waited for in one turn.
+const FENCING_TIME: Duration = Duration::from_secs(12);
+
+/// A person is told of an environment that does not answer once it has not for so long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One occasion to go on with the work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn<'a> {
+    /// What was observed beside the flag.
+    pub(crate) stored: Option<&'a str>,
+    /// The flag as it stands, after a transition of this invocation if there was one.
+    pub(crate) flag: Standing,
+    /// Whether there was.
+    pub(crate) is_transition: bool,
+    /// A hold stands: what somebody unpaused on the standby meanwhile is left alone.
+    pub(crate) is_held: bool,
+    /// When the flag was observed; none if no list may be read in this turn.
+    pub(crate) observed_at: Option<Timestamp>,
+    /// How long it may take.
+    pub(crate) time: Duration,
+}
+
+/// Reads which DAGs run, shortly before a transition. Answers what is stored then; failing, what was.
+pub(crate) async fn read_before(shell: &Shell, turn: Turn<'_>) -> Option<String> {
+    let stored = turn.stored.map(str::to_owned);
+    if !shell.settings.manages_dags() {
+        return stored;
+    }
+    let Some(mut work) = Work::new(shell, &turn).filter(|work| work.progress.may_read()) else {
+        return stored;
+    };
+    let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
+    let reading = async {
+        let listing = work.airflow.all(turn.flag.active, work.until).await;
+        work.learn(&turn, listing, &unasked).await
+    };
+    // What the store takes longer for is left to the ticks, too: parts are named by content, so half of them do no harm.
+    match tokio::time::timeout(turn.time, reading).await {
+        Ok(Ok(())) => Some(json!(work.progress).to_string()),
+        Ok(Err(failure)) => {
+            tracing::warn!(error = %failure, "the DAGs were not listed before the transition; what was remembered counts");
+            stored
+        }
+        Err(_) => {
+            tracing::warn!("no time to list the DAGs before the transition; what was remembered counts");
+            stored
+        }
+    }
+}
+
+/// Goes on as far as the time allows. None if DAGs are not managed, or the flag was read too stale to act on.
+pub(crate) async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, FunctionError> {
+    if !shell.settings.manages_dags() {
+        return Ok(None);
+    }
+    let Some(mut work) = Work::new(shell, &turn) else {
+        return Ok(None);
+    };
+    let (state, detail) = work.go_on(&turn).await?;
+    let state = work.progress.judge(state, shell.settings.drain, clock::now());
+    let report = Report {
+        state,
+        active: turn.flag.active,
+        unpaused: work.unpaused,
+        paused: work.paused,
+        by_hand: work.by_hand.iter().cloned().collect(),
+        detail,
+    };
+    if state != State::Settled || work.unpaused > 0 || work.paused > 0 {
+        tracing::info!(
+            pair = shell.settings.pair,
+            active = report.active.as_str(),
+            version = turn.flag.version.0,
+            decision = state.as_str(),
+            reason = report.detail,
+            unpaused = report.unpaused,
+            paused = report.paused,
+            by_hand = ?report.by_hand,
+            "dag management"
+        );
+    }
+    work.tell(&report).await?;
+    Ok(Some(report))
+}
+
+struct Work<'a> {
+    shell: &'a Shell,
+    airflow: DagSession<'a>,
+    until: Instant,
+    /// As it is to be stored.
+    progress: Progress,
+    /// As it is stored.
+    stored: Option<Progress>,
+    /// The DAGs to run, once read from where they are kept.
+    wanted: Option<BTreeSet<String>>,
+    unpaused: usize,
+    paused: usize,
+    by_hand: BTreeSet<String>,
+}
+
+/// Why a turn ends before its end.
+type Stopped = (State, String);
+
+impl<'a> Work<'a> {
+    fn until_for(&self, time: Duration) -> Instant {
+        Instant::now()
+            .checked_add(time)
+            .map_or(self.until, |then| then.min(self.until))
+    }
+
+    fn new(shell: &'a Shell, turn: &Turn<'_>) -> Option<Self> {
+        let stored = turn.stored.and_then(Progress::from_stored);
+        if let (Some(text), None) = (turn.stored, &stored) {
+            tracing::error!(
+                stored = text,
+                "what is remembered of the DAGs cannot be read: beginning anew"
+            );
+        }
+        Some(Self {
+            shell,
+            airflow: shell.dags.session(),
+            until: Instant::now().checked_add(turn.time).unwrap_or_else(Instant::now),
+            progress: Progress::follow(
+                stored.clone(),
+                turn.flag,
+                turn.is_transition,
+                shell.settings.policy.lead,
+                clock::now(),
+            )?,
+            stored,
+            wanted: None,
+            unpaused: 0,
+            paused: 0,
+            by_hand: BTreeSet::new(),
+        })
+    }
+
+    async fn go_on(&mut self, turn: &Turn<'_>) -> Result<Stopped, FunctionError> {
+        let (active, standby) = (turn.flag.active, turn.flag.active.other());
+        if self.progress.phase == Phase::Activating || !self.progress.verified {
+            let began = clock::now();
+            // A store that refuses this does not stop the work: whoever comes next sees the other colour there, and repeats it.
+            let saved = self.save().await;
+            let activated = self.activate(active).await?;
+            saved?;
+            match activated {
+                Ok(()) => {
+                    self.progress.verified = elapsed(self.progress.written, began) >= VERIFY_AFTER;
+                    if self.progress.phase == Phase::Activating {
+                        self.progress.phase = Phase::Fencing;
+                    }
+                }
+                Err(stopped) if self.progress.phase == Phase::Activating => return Ok(stopped),
+                // They ran when last seen, so the standby may be paused; nothing is learned until they are seen again.
+                Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
+            }
+        }
+        self.save().await?;
+        let minute = clock::now().to_zoned(TimeZone::UTC).minute();
+        if turn.observed_at.is_some() && self.progress.wants_reading(minute) {
+            let running_on_standby = self.read(turn).await?;
+            if running_on_standby && self.progress.phase == Phase::Settled && !turn.is_held {
+                self.progress.phase = Phase::Fencing;
+                self.progress.since = clock::now();
+                self.save().await?;
+            }
+        }
+        if self.progress.phase == Phase::Settled {
+            return Ok((State::Settled, self.settled(active)));
+        }
+        if self.progress.unpaused.is_none() {
+            let why = format!("{active}'s DAGs have not been listed yet, so {standby}'s are not paused");
+            return Ok((State::Draining, why));
+        }
+        match self.fence(turn, standby).await {
+            Ok(None) => {
+                self.progress.phase = Phase::Settled;
+                self.save().await?;
+                Ok((State::Settled, self.settled(active)))
+            }
+            Ok(Some(waits)) => Ok((State::Draining, waits)),
+            Err(cause) => Ok((
+                State::NotFenced,
+                format!(
+                    "not fenced: {standby} cannot be paused now ({cause}){}; tried again at every tick",
+                    advice(&cause)
+                ),
+            )),
+        }
+    }
+
+    /// Unpauses what was unpaused on the other colour. The inner error says why some of it is still paused.
+    async fn activate(&mut self, active: Colour) -> Result<Result<(), Stopped>, FunctionError> {
+        let wanted = match self.wanted().await? {
+            Some(wanted) => wanted,
+            None if self.progress.phase == Phase::Activating => match self.without_memory(active).await? {
+                Ok(Some(wanted)) => wanted,
+                Ok(None) => return Ok(Ok(())),
+                Err(stopped) => return Ok(Err(stopped)),
+            },
+            None => return Ok(Ok(())),
+        };
+        let mut first = None;
+        for _ in 0..ROUNDS {
+            let listing = self.airflow.all(active, self.until).await;
+            if let Some(cause) = listing.list.gap {
+                return Ok(Err((State::NotActivated, not_activated(active, &cause))));
+            }
+            let left = activation(&listing.list, &wanted);
+            if left.nothing_there {
+                let why = format!(
+                    "{active}'s Airflow lists none of the {} DAGs that are to run; tried again at every tick",
+                    wanted.len()
+                );
+                return Ok(Err((State::NotActivated, why)));
+            }
+            let plan = Plan::of(&left.to_unpause, &left.spared);
+            let first = *first.get_or_insert(left.to_unpause.len());
+            self.unpaused = first.saturating_sub(left.to_unpause.len());
+            if plan.is_empty() {
+                self.by_hand = plan.by_hand.into_iter().collect();
+                self.owe(left.owed).await?;
+                return Ok(Ok(()));
+            }
+            if let Err(cause) = self
+                .airflow
+                .carry_out(active, &plan, false, listing.is_airflow_2, self.until)
+                .await
+            {
+                return Ok(Err(if cause.kind == CauseKind::TimedOut {
+                    (State::Activating, out_of_time(active, "unpaused"))
+                } else {
+                    (State::NotActivated, not_activated(active, &cause))
+                }));
+            }
+        }
+        Ok(Err((State::Activating, out_of_time(active, "unpaused"))))
+    }
+
+    /// Which DAGs ran is not known, so nothing was paused by that knowledge either: they run on the other still, or a person
+    /// has set the active's as they should be.
+    async fn without_memory(
+        &mut self,
+        active: Colour,
+    ) -> Result<Result<Option<BTreeSet<String>>, Stopped>, FunctionError> {
+        let other = active.other();
+        let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
+        let (theirs, ours) = tokio::join!(
+            self.airflow.all(other, self.until_for(READING_TIME)),
+            self.airflow.all(active, self.until_for(READING_TIME))
+        );
+        if let Some(wanted) = remember(None, &BTreeSet::new(), &theirs.list, &unasked) {
+            self.remember(wanted.clone()).await?;
+            return Ok(Ok(Some(wanted)));
+        }
+        if ours.list.dags.values().any(|dag| !dag.paused) {
+            return Ok(Ok(None));
+        }
+        let why = theirs.list.gap.map(|cause| format!(" ({cause})")).unwrap_or_default();
+        Ok(Err((
+            State::NotActivated,
+            format!(
+                "not activated: which DAGs ran on {other} was never listed, and {other} does not tell it now{why}: unpause \
+                 {active}'s DAGs by hand"
+            ),
+        )))
+    }
+
+    /// Reads both lists and remembers which DAGs run. Answers whether the standby has DAGs that are not paused.
+    async fn read(&mut self, turn: &Turn<'_>) -> Result<bool, FunctionError> {
+        let Some(observed_at) = turn.observed_at else {
+            return Ok(false);
+        };
+        let left = READING_TIME.saturating_sub(elapsed(observed_at, clock::now()));
+        // A standby that hangs must not use up the active's time.
+        let standby_left = left.saturating_sub(Duration::from_secs(4));
+        let (active, standby) = tokio::join!(
+            self.airflow.all(turn.flag.active, self.until_for(left)),
+            self.airflow.all(turn.flag.active.other(), self.until_for(standby_left))
+        );
+        self.learn(turn, active, &standby.list).await?;
+        Ok(standby.list.dags.values().any(|dag| !dag.paused))
+    }
+
+    /// Takes the active's list for what people want, but for what is owed, which is unpaused as it appears.
+    async fn learn(&mut self, turn: &Turn<'_>, active: Listing, standby: &DagList) -> Result<(), FunctionError> {
+        let is_late = turn
+            .observed_at
+            .is_none_or(|observed_at| elapsed(observed_at, active.complete_at) >= READING_TIME);
+        let mut list = active.list;
+        if let Some(cause) = &list.gap {
+            tracing::warn!(active = turn.flag.active.as_str(), error = %cause, "the DAGs could not be listed");
+        }
+        if is_late || !list.is_complete() {
+            return Ok(());
+        }
+        let before = self.wanted().await?;
+        let mut owed = match &self.progress.owed {
+            Some(owed) => self.unpacked(owed).await?.unwrap_or_default(),
+            None => BTreeSet::new(),
+        };
+        // Gone from both: deleted.
+        owed.retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
+        let left = activation(&list, &owed);
+        let plan = Plan::of(&left.to_unpause, &left.spared);
+        self.by_hand = plan.by_hand.iter().cloned().collect();
+        if !plan.is_empty() {
+            let appeared: Vec<String> = left.to_unpause.iter().map(|id| (*id).to_owned()).collect();
+            match self
+                .airflow
+                .carry_out(turn.flag.active, &plan, false, active.is_airflow_2, self.until)
+                .await
+            {
+                Ok(()) => {
+                    for id in appeared.iter().filter(|id| !self.by_hand.contains(*id)) {
+                        if let Some(dag) = list.dags.get_mut(id) {
+                            dag.paused = false;
+                            self.unpaused = self.unpaused.saturating_add(1);
+                        }
+                    }
+                }
+                Err(cause) => {
+                    tracing::warn!(error = %cause, "what has appeared could not be unpaused; the next tick goes on");
+                }
+            }
+        }
+        let still_owed = activation(&list, &owed).owed;
+        self.progress.dags = list.dags.len().max(standby.dags.len());
+        if let Some(wanted) = remember(before.as_ref(), &still_owed, &list, standby)
+            && before.as_ref() != Some(&wanted)
+        {
+            self.remember(wanted).await?;
+        }
+        self.owe(still_owed).await
+    }
+
+    /// Pauses the standby's DAGs, as far as they have drained. Answers what is waited for; none if all are paused.
+    async fn fence(&mut self, turn: &Turn<'_>, standby: Colour) -> Result<Option<String>, Cause> {
+        let drain = self.shell.settings.drain;
+        let since = self.progress.since;
+        let until = self.until;
+        self.until = self.until_for(FENCING_TIME);
+        let decided = fence(since, drain, clock::now());
+        // Also while nothing may be paused yet: whether it answers is worth saying at once.
+        let runs = if decided == Fence::Over {
+            // Runs that come and go cannot always be listed without a gap, and are not waited for any more.
+            self.airflow.answers(standby, self.until).await?;
+            Vec::new()
+        } else {
+            match self.airflow.in_flight(standby, self.until).await? {
+                Some(runs) => runs,
+                None => {
+                    return Ok(Some(format!(
+                        "{standby}'s runs come and go faster than they can be listed"
+                    )));
+                }
+            }
+        };
+        if decided == Fence::Rest {
+            return Ok(Some(format!(
+                "nothing is paused until {} s after the transition has taken effect",
+                REST.as_secs()
+            )));
+        }
+        let busy = busy(&runs, since);
+        // It answers, so it is worth the rest of the time.
+        self.until = until;
+        let mut first = None;
+        for _ in 0..ROUNDS {
+            let listing = self.airflow.all(standby, self.until).await;
+            match listing.list.gap {
+                Some(cause) if cause.kind == CauseKind::TimedOut => break,
+                Some(cause) => return Err(cause),
+                None => {}
+            }
+            let running = listing.list.dags.iter().filter(|(_, dag)| !dag.paused);
+            let (spared, to_pause): (BTreeSet<&str>, BTreeSet<&str>) =
+                running.map(|(id, _)| id.as_str()).partition(|id| busy.contains(id));
+            let plan = Plan::of(&to_pause, &spared);
+            let first = *first.get_or_insert(to_pause.len());
+            self.paused = first.saturating_sub(to_pause.len());
+            if plan.is_empty() {
+                self.by_hand.extend(plan.by_hand);
+                return Ok((!spared.is_empty()).then(|| {
+                    format!(
+                        "{standby} finishes runs of {} until {} at the latest",
+                        some_of(spared.iter().copied()),
+                        to_second(after(since, drain))
+                    )
+                }));
+            }
+            // A switch back may have come in between, and what is paused here would be the new active's.
+            if !self.still_stands(turn).await {
+                return Ok(Some(
+                    "the flag may have changed meanwhile; the next tick goes on".to_owned(),
+                ));
+            }
+            match self
+                .airflow
+                .carry_out(standby, &plan, true, listing.is_airflow_2, self.until)
+                .await
+            {
+                Err(cause) if cause.kind == CauseKind::TimedOut => break,
+                done => done?,
+            }
+        }
+        Ok(Some(out_of_time(standby, "paused")))
+    }
+
+    async fn still_stands(&self, turn: &Turn<'_>) -> bool {
+        match self.shell.store.observe().await {
+            Ok(observed) => observed
+                .flag
+                .is_some_and(|flag| flag.version == turn.flag.version && flag.value.colour() == Some(turn.flag.active)),
+            Err(failure) => {
+                tracing::warn!(error = %failure.cause, "the flag could not be read again before pausing");
+                false
+            }
+        }
+    }
+
+    /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
+    async fn tell(&mut self, report: &Report) -> Result<(), FunctionError> {
+        let now = clock::now();
+        if let Some(news) = self.progress.conclude(report.state, PATIENCE, now) {
+            let event = audit::dag_management(self.shell.subject(), &self.progress, report, news, now);
+            let sent = self.shell.bus.send(&[event]).await;
+            sent.map_err(FunctionError::undelivered("telling how DAG management stands"))?;
+            self.progress.note_told(news);
+        }
+        self.save().await
+    }
+
+    fn settled(&self, active: Colour) -> String {
+        let by_hand = match self.by_hand.len() {
+            0 => String::new(),
+            count => format!(", but for {count} that must be set by hand"),
+        };
+        format!("{active}'s DAGs run and {}'s are paused{by_hand}", active.other())
+    }
+}
+
+fn out_of_time(colour: Colour, what: &str) -> String {
+    format!("{colour}'s DAGs are being {what}; the next tick goes on")
+}
+
+fn not_activated(active: Colour, cause: &Cause) -> String {
+    format!(
+        "not activated: {active}'s DAGs cannot be unpaused now ({cause}){}; tried again at every tick",
+        advice(cause)
+    )
+}
+
+fn advice(cause: &Cause) -> &'static str {
+    match cause.kind {
+        CauseKind::AccessDenied => {
+            "; pausing DAGs needs the Airflow role User, Op or Admin: the template's AirflowRole"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,429 @@
+//! `{"action":"drill"}`: practises a failover. The return is the watcher's: what starts here may die at any point.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::decision::{Guard, GuardName, hold_guard};
+use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards, outcome_record};
+use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::readiness::Level;
+use bluegreen_core::request::DrillRequest;
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
+use bluegreen_core::transition::Kind;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::dags;
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::readiness::judge;
+use crate::repeat::{self, Past, Reads};
+use crate::second_reading::{self, Second};
+use crate::services::Shell;
+use crate::switch::{Answer, NO_FLAG, objections, tell_written};
+use crate::{claim_runner, drill_outcome};
+
+/// As long as the slowest source may take.
+const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+pub(crate) async fn drill(
+    shell: &Shell,
+    request: DrillRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let lists = async {
+        if request.mode == Mode::Dry {
+            None
+        } else {
+            Some(shell.readiness.snapshot(&shell.store, EVIDENCE_TIME).await)
+        }
+    };
+    let (looked, evidence, lists, alarms) = tokio::join!(
+        repeat::look(shell, Reads::IfMoved, EVIDENCE_TIME),
+        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
+        lists,
+        shell.drill_alarms.states()
+    );
+    let (observed, past) = looked?;
+    if let Some(answer) = before(shell, &request, &observed, past, invocation).await? {
+        return Ok(answer);
+    }
+    // The questions took seconds, and most answers claim nothing: what stands is looked at once more.
+    let observed = match second_reading::second(shell, &observed, invocation.started, None).await? {
+        Second::Same => observed,
+        Second::Newer(newer) => *newer,
+    };
+    let now = clock::now();
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
+    let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
+    let Some(flag) = observed.flag.clone() else {
+        let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
+        return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
+    };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let mut guards = guards(
+        &shell.settings.policy,
+        &shell.settings.drill,
+        (request.mode, hold_minutes),
+        &flag,
+        &hold,
+        observed.drill.as_deref(),
+        &verdicts,
+        &alarms,
+        now,
+    );
+    guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));
+    let met = guards.iter().all(|guard| guard.passed);
+    let mut is_answered = true;
+    if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
+        let check = judge(&shell.settings, active, &verdicts, snapshot, history, &observed, now);
+        let passed = check.level != Level::Red;
+        // All that a probe has to show for itself is its answer, and half of one proves nothing.
+        is_answered = !passed || !check.partial || request.mode != Mode::Probe;
+        guards.push(Guard::new(
+            GuardName::Readiness,
+            passed && is_answered,
+            check.summary(active.other()),
+        ));
+    }
+    let ready = guards.iter().all(|guard| guard.passed);
+    // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
+    let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
+    let Some(from) = flag.value.colour().filter(|_| may_begin) else {
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    };
+    let drill = planned(
+        &request,
+        &flag,
+        from,
+        hold_minutes,
+        observed.drill.as_deref(),
+        now,
+        invocation,
+    );
+    let would = match request.mode {
+        Mode::Probe if !ready => objections(&guards),
+        Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
+        Mode::Switch => format!(
+            "{} would be drilled for {hold_minutes} minutes, until about {}, and then {from} be active again",
+            drill.to,
+            to_second(after(now, minutes(hold_minutes)))
+        ),
+    };
+    if request.dry_run {
+        return Ok(answer("would_drill", would, guards, Some(&flag), &drill, invocation));
+    }
+    if request.mode != Mode::Switch {
+        let (outcome, word) = if ready {
+            (DrillOutcome::Succeeded, "succeeded")
+        } else {
+            (DrillOutcome::Failed, "failed")
+        };
+        let conclusion = ended(&drill, outcome, would.clone(), invocation);
+        drill_outcome::tell_or_keep(shell, &conclusion).await?;
+        let drill = Drill { outcome, ..drill };
+        return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
+    }
+    let managed_dags = dags::before(shell, observed.managed_dags.as_deref(), &flag, false, invocation).await;
+    if let Some(objection) = last_objection(shell, &drill).await? {
+        guards.push(objection);
+        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    }
+    start(shell, &flag, managed_dags, drill, guards, invocation).await
+}
+
+/// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
+/// told once. The parameter `drill` tells of the last one, the flag's records of those before it.
+async fn before(
+    shell: &Shell,
+    request: &DrillRequest,
+    observed: &Observed,
+    mut past: Past,
+    invocation: &Invocation,
+) -> Result<Option<Value>, FunctionError> {
+    if request.dry_run {
+        return Ok(None);
+    }
+    let flag = observed.flag.as_ref();
+    let told = |outcome: DrillOutcome, begun: &Drill| {
+        let reason = format!("this request has been carried out before; its drill is {outcome}");
+        let mut answer = answer(outcome.as_str(), reason, Vec::new(), flag, begun, invocation);
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("repeat".to_owned(), json!(true));
+        }
+        answer
+    };
+    let last = observed.drill.as_deref().and_then(Drill::from_stored);
+    if let Some(begun) = last.as_ref().filter(|drill| drill.id == invocation.request_id) {
+        return Ok(Some(told(begun.outcome, begun)));
+    }
+    past.reach(shell, flag, EVIDENCE_TIME).await;
+    let Some((name, record)) = past.record_of(invocation) else {
+        return Ok(past.answered_before(flag, invocation));
+    };
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading how the drill of this request ended", failure.cause);
+    let stored = shell
+        .store
+        .record(&outcome_record(&name, &invocation.request_id))
+        .await
+        .map_err(unreadable)?;
+    let conclusion = stored.and_then(|stored| Conclusion::from_stored(&stored.value));
+    let outcome = conclusion.map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome);
+    let mut again = repeat::repeated(
+        outcome.as_str(),
+        format!("this request has been carried out before; its drill is {outcome}"),
+        flag,
+        invocation,
+    );
+    if let Some(fields) = again.as_object_mut() {
+        fields.insert(
+            "drill".to_owned(),
+            json!({"id": invocation.request_id, "from": record.from, "to": record.to, "outcome": outcome, "return_at": null}),
+        );
+    }
+    Ok(Some(again))
+}
+
+/// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's
+/// to finish, and must not be taken for this one's; and somebody may have placed a hold meanwhile.
+async fn last_objection(shell: &Shell, drill: &Drill) -> Result<Option<Guard>, FunctionError> {
+    let names = [drill.record()];
+    let (standing, hold) = tokio::join!(shell.store.records(&names), shell.store.hold());
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
+    let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
+    let hold = hold_guard(&HoldState::read(hold.as_deref(), clock::now()), true);
+    if !hold.passed {
+        return Ok(Some(hold));
+    }
+    Ok(standing.get(&drill.record()).map(|record| {
+        let detail = format!(
+            "a claim out of version {} stands ({} to {}, request {}, {}); a drill leaves it alone; any switch by a person, or a \
+             failover, finishes it",
+            drill.version,
+            record.kind,
+            record.to,
+            record.actor.request_id,
+            to_second(record.decided_at)
+        );
+        Guard::new(GuardName::Claim, false, detail)
+    }))
+}
+
+/// The drill that is asked for, not begun.
+fn planned(
+    request: &DrillRequest,
+    flag: &FlagObservation,
+    from: Colour,
+    hold_minutes: u32,
+    last: Option<&str>,
+    now: Timestamp,
+    invocation: &Invocation,
+) -> Drill {
+    Drill {
+        schema: Drill::SCHEMA,
+        id: invocation.request_id.clone(),
+        mode: request.mode,
+        from,
+        to: from.other(),
+        version: flag.version,
+        modified: flag.modified,
+        started_at: to_milliseconds(now),
+        hold_minutes,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("drill of {} on demand", from.other())),
+        requested_by: request.requested_by.clone(),
+        outcome: DrillOutcome::Pending,
+        finished_at: None,
+        proven_at: last.and_then(Drill::from_stored).and_then(|last| last.proven_at),
+    }
+}
+
+/// A precondition is not met: told, and nothing touched.
+async fn blocked(
+    shell: &Shell,
+    request: &DrillRequest,
+    hold_minutes: u32,
+    flag: Option<&FlagObservation>,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let reason = objections(&guards);
+    if !request.dry_run {
+        let active = flag.and_then(|flag| flag.value.colour());
+        let conclusion = Conclusion {
+            schema: Drill::SCHEMA,
+            id: invocation.request_id.clone(),
+            mode: request.mode,
+            outcome: DrillOutcome::Blocked,
+            from: active,
+            to: active.map(Colour::other),
+            active,
+            reason: reason.clone(),
+            requested_by: request.requested_by.clone(),
+            timings: untouched(invocation.started, hold_minutes),
+        };
+        drill_outcome::tell_or_keep(shell, &conclusion).await?;
+    }
+    let mut answer = Answer::new("blocked", reason, guards).to_json(flag, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        let outcome = DrillOutcome::Blocked;
+        fields.insert(
+            "drill".to_owned(),
+            json!({"id": invocation.request_id, "mode": request.mode, "hold_minutes": hold_minutes, "outcome": outcome}),
+        );
+    }
+    Ok(answer)
+}
+
+/// Out to the other colour. The trace first, then the switch: the tick follows the trace whatever becomes of us.
+async fn start(
+    shell: &Shell,
+    flag: &FlagObservation,
+    managed_dags: Option<String>,
+    drill: Drill,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    shell.store.put_drill(&drill).await.map_err(|failure| {
+        FunctionError::store(
+            "noting the drill",
+            failure.cause,
+            "; the flag is unchanged; if status shows the drill as pending, it is given up by itself in about a minute",
+        )
+    })?;
+    let intent = Intent {
+        kind: Kind::Drill,
+        to: drill.to,
+        reason: format!("{}; returns after {} min", drill.reason, drill.hold_minutes),
+        actor: invocation.actor(drill.requested_by.clone()),
+        trigger: invocation.trigger(),
+        evidence: json!({}),
+        last_known_healthy: None,
+        previous_effective_from: None,
+        drill: Some(drill.tag()),
+    };
+    let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
+    match claim_runner::run(&shell.store, &mut switching).await {
+        Outcome::Switched(switched) => {
+            let return_at = after(clock::now(), minutes(drill.hold_minutes));
+            let reason = format!(
+                "{} is drilled; {} is active again from about {}, or at once if {} fails",
+                drill.to,
+                drill.from,
+                to_second(return_at),
+                drill.to
+            );
+            let mut answer = answer("pending", reason, guards, Some(flag), &drill, invocation);
+            tell_written(&mut answer, flag, &switched, &switched.warnings);
+            if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
+                drill.insert("return_at".to_owned(), json!(return_at));
+            }
+            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
+            log(shell, &answer, invocation);
+            Ok(answer)
+        }
+        Outcome::Conflict(conflict) => {
+            let now = clock::now();
+            let active = conflict.flag.as_ref().and_then(|flag| flag.value.colour());
+            let outcome = if drill.lost_to_another(conflict.winner.as_ref(), now) {
+                // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
+                let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
+                conclusion.active = active;
+                drill_outcome::tell_or_keep(shell, &conclusion).await?;
+                DrillOutcome::Blocked
+            } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
+                // Nobody can tell yet who won, or this very request did, delivered twice: the tick follows the trace.
+                DrillOutcome::Pending
+            } else {
+                let overtaken = Stage::Overtaken {
+                    switched_at: None,
+                    active,
+                    by: conflict.reason.clone(),
+                };
+                let outcome = Some(DrillOutcome::Interrupted);
+                drill_outcome::finish(shell, &drill, &overtaken, outcome, &conflict.reason, now)
+                    .await?
+                    .map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome)
+            };
+            let standing = conflict.flag.as_ref().or(Some(flag));
+            let drill = Drill { outcome, ..drill };
+            let answer = answer("conflict", conflict.reason, guards, standing, &drill, invocation);
+            log(shell, &answer, invocation);
+            Ok(answer)
+        }
+        Outcome::Failed(failed) => Err(FunctionError::store(
+            failed.doing,
+            failed.cause,
+            "; the drill is noted, and the watcher's ticks find out how far it came and tell it; see {\"action\":\"status\"}",
+        )),
+    }
+}
+
+fn ended(drill: &Drill, outcome: DrillOutcome, reason: String, invocation: &Invocation) -> Conclusion {
+    Conclusion {
+        schema: Drill::SCHEMA,
+        id: drill.id.clone(),
+        mode: drill.mode,
+        outcome,
+        from: Some(drill.from),
+        to: Some(drill.to),
+        active: Some(drill.from),
+        reason,
+        requested_by: drill.requested_by.clone(),
+        timings: untouched(invocation.started, drill.hold_minutes),
+    }
+}
+
+fn untouched(started: Timestamp, hold_minutes: u32) -> Timings {
+    Timings {
+        started_at: to_milliseconds(started),
+        switched_at: None,
+        returned_at: None,
+        finished_at: to_milliseconds(clock::now()),
+        switch_duration_ms: None,
+        return_duration_ms: None,
+        held_s: None,
+        hold_minutes,
+    }
+}
+
+fn answer(
+    outcome: &'static str,
+    reason: String,
+    guards: Vec<Guard>,
+    flag: Option<&FlagObservation>,
+    drill: &Drill,
+    invocation: &Invocation,
+) -> Value {
+    let mut answer = Answer::new(outcome, reason, guards).to_json(flag, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        let mut shown = json!(drill);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("return_at".to_owned(), Value::Null);
+        }
+        fields.insert("drill".to_owned(), shown);
+    }
+    answer
+}
+
+fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
+    let text = |field: &str| answer.get(field).and_then(Value::as_str);
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = text("active"),
+        decision = text("outcome"),
+        transition = text("transition"),
+        reason = text("reason"),
+        request_id = %invocation.request_id,
+        "drill"
+    );
+}

@@ -1,0 +1,214 @@
+//! Ends drills: exactly one outcome is recorded, whatever dies in between.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::parameter_store::ParameterStore;
+use bluegreen_core::audit;
+use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
+use bluegreen_core::identity::with_pair;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::policy::CLAIM_TIMEOUT;
+use bluegreen_core::switch::{Failure, Reply};
+use bluegreen_core::time::{after, elapsed};
+use bluegreen_core::transition::TransitionRecord;
+use jiff::Timestamp;
+
+use crate::function_error::FunctionError;
+use crate::services::Shell;
+use crate::unsent;
+
+/// Tries of deciding a drill's end, and the wait between two: what was just created may not be readable yet.
+const END_TRIES: u32 = 5;
+const END_WAIT: Duration = Duration::from_millis(200);
+
+/// Decides how a drill ends whose colour is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
+/// the run that asks.
+pub(crate) async fn decide_end(
+    store: &ParameterStore,
+    drill: &Drill,
+    end: End,
+    reason: &str,
+    by: &str,
+) -> Result<Turn, Failure> {
+    let names = end_records(&drill.record());
+    let value = with_pair(&EndClaim::new(end, by, reason, clock::now()).to_stored(), store.pair());
+    // Nobody else is there nearly always, so the first record is not looked for before it is created.
+    let mut turn = Turn::Open(0);
+    let mut trouble = None;
+    for _ in 0..END_TRIES {
+        let Turn::Open(number) = turn else { return Ok(turn) };
+        let Some(name) = names.get(number) else {
+            return Ok(Turn::GivenUp);
+        };
+        match store.create_claim(name, &value).await {
+            Reply::ClaimCreated => return Ok(Turn::Ours),
+            Reply::Failed(failure) if !failure.ambiguous && !failure.passing => return Err(failure),
+            Reply::Failed(failure) => {
+                tokio::time::sleep(END_WAIT).await;
+                trouble = Some(failure);
+            }
+            _ => {}
+        }
+        let found = store.stored_records(&names).await?;
+        // An answer may have been lost.
+        if found.iter().flatten().any(|stored| stored.value == value) {
+            return Ok(Turn::Ours);
+        }
+        turn = drill::turn(&found, end, by, clock::now());
+        if turn == Turn::Open(number) {
+            tokio::time::sleep(END_WAIT).await;
+        }
+    }
+    match (turn, trouble) {
+        (Turn::Open(_), Some(failure)) => Err(failure),
+        // It exists, and cannot be read yet.
+        (Turn::Open(_), None) => Ok(Turn::Returning(after(clock::now(), CLAIM_TIMEOUT))),
+        (turn, _) => Ok(turn),
+    }
+}
+
+/// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after
+/// a crash: the outcome is create-only, the event's id is the drill's.
+pub(crate) async fn finish(
+    shell: &Shell,
+    drill: &Drill,
+    stage: &Stage,
+    outcome: Option<DrillOutcome>,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Option<Conclusion>, FunctionError> {
+    let way_out = drill.record();
+    let mut names = vec![way_out.clone()];
+    let way_back = match stage {
+        Stage::Returned { record, .. } => Some(record.clone()),
+        _ => None,
+    };
+    names.extend(way_back.clone());
+    let records = shell
+        .store
+        .records(&names)
+        .await
+        .map_err(FunctionError::undelivered("reading the drill's records"))?;
+    let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
+    // A record that was just created may not be readable yet, and what is recorded of the drill is recorded for good.
+    if let Stage::Returned {
+        record, returned_at, ..
+    } = stage
+        && outcome.is_none()
+        && of_drill(record).is_none()
+        && elapsed(*returned_at, now) < CLAIM_TIMEOUT
+    {
+        return Ok(None);
+    }
+    // Another drill shares the trace and is under way: it is not over, and not ours to close.
+    if drill.lost_to_another(of_drill(&way_out), now) {
+        let blocked = "another drill was faster";
+        let conclusion = conclude(drill, stage, Some(DrillOutcome::Blocked), blocked, None, None, now);
+        tell(shell, &conclusion).await?;
+        return Ok(Some(conclusion));
+    }
+    let decided = conclude(
+        drill,
+        stage,
+        outcome,
+        reason,
+        of_drill(&way_out),
+        way_back.as_deref().and_then(of_drill),
+        now,
+    );
+    let outcome_record = drill.outcome_record();
+    let conclusion = match shell.store.create_claim(&outcome_record, &decided.to_stored()).await {
+        Reply::ClaimCreated => decided,
+        Reply::ClaimExists => {
+            let stored = shell
+                .store
+                .record(&outcome_record)
+                .await
+                .map_err(FunctionError::undelivered("reading the drill's outcome"))?;
+            // What was decided first is what happened. Whoever decided it also tells it, unless it must be dead by now.
+            let is_abandoned = stored
+                .as_ref()
+                .is_some_and(|stored| elapsed(stored.modified, now) >= CLAIM_TIMEOUT);
+            let conclusion = stored
+                .and_then(|stored| Conclusion::from_stored(&stored.value))
+                .unwrap_or(decided);
+            if !is_abandoned {
+                return Ok(Some(conclusion));
+            }
+            conclusion
+        }
+        Reply::Failed(failure) => return Err(FunctionError::undelivered("recording the drill's outcome")(failure)),
+        other => {
+            tracing::error!(?other, "an unexpected answer to a create-only put");
+            return Ok(Some(decided));
+        }
+    };
+    tell(shell, &conclusion).await?;
+    close(shell, drill, &conclusion).await?;
+    Ok(Some(conclusion))
+}
+
+/// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
+async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    let closing = FunctionError::undelivered("closing the drill");
+    let standing = shell.store.drill().await.map_err(&closing)?;
+    // One that began later: the reading of an earlier one would only be stale.
+    if standing.is_some_and(|standing| standing.record() != drill.record() && standing.started_at > drill.started_at) {
+        return Ok(());
+    }
+    let finished_at = conclusion.timings.finished_at;
+    let closed = Drill {
+        outcome: conclusion.outcome,
+        finished_at: Some(finished_at),
+        proven_at: if conclusion.outcome == DrillOutcome::Succeeded {
+            Some(finished_at)
+        } else {
+            drill.proven_at
+        },
+        ..drill.clone()
+    };
+    shell.store.put_drill(&closed).await.map_err(closing)
+}
+
+/// Sends the event, then the metric, of a drill that no tick follows: what cannot be published is kept.
+pub(crate) async fn tell_or_keep(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    log(shell, conclusion);
+    let event = audit::drill_finished(shell.subject(), conclusion);
+    unsent::send_or_keep(shell, &event, &conclusion.id, "telling how the drill ended").await?;
+    count(shell, conclusion).await;
+    Ok(())
+}
+
+/// Sends the event, then the metric.
+pub(crate) async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    let subject = shell.subject();
+    log(shell, conclusion);
+    shell
+        .bus
+        .send(&[audit::drill_finished(subject, conclusion)])
+        .await
+        .map_err(FunctionError::undelivered("telling how the drill ended"))?;
+    count(shell, conclusion).await;
+    Ok(())
+}
+
+fn log(shell: &Shell, conclusion: &Conclusion) {
+    tracing::info!(
+        pair = shell.settings.pair,
+        drill = conclusion.id,
+        mode = conclusion.mode.as_str(),
+        outcome = conclusion.outcome.as_str(),
+        reason = conclusion.reason,
+        "drill finished"
+    );
+}
+
+async fn count(shell: &Shell, conclusion: &Conclusion) {
+    // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
+    // failure is only logged.
+    let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
+    if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
+        tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
+    }
+}

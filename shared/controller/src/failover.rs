@@ -1,0 +1,226 @@
+//! `{"action":"failover"}`: a person declares the active colour failed.
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::back_dating::{LastHealthy, back_dating};
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::decision::{Guard, GuardName, SwitchControl, declared_failover_guards, flag_guard};
+use bluegreen_core::flag::{FlagObservation, declared_reason};
+use bluegreen_core::health::{Assessment, Evidence};
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::request::FailoverRequest;
+use bluegreen_core::switch::{Intent, effective_from};
+use bluegreen_core::time::to_milliseconds;
+use bluegreen_core::transition::Kind;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::repeat::{self, Past, Reads};
+use crate::second_reading::{self, Second};
+use crate::services::Shell;
+use crate::switch::{Answer, EVIDENCE_TIME, carry_out, evidence_time, no_flag, objections};
+
+/// Makes the standby active, counted from the last moment the active was known healthy.
+pub(crate) async fn failover(
+    shell: &Shell,
+    request: FailoverRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    // Whoever forces will not heed the standby's evidence; what the active's tells of its last sign of life saves runs.
+    let time = |colour| {
+        if request.to == Some(colour) {
+            evidence_time(request.force)
+        } else {
+            EVIDENCE_TIME
+        }
+    };
+    let evidence = |colour| {
+        shell
+            .health
+            .within(colour, Depth::Thorough, time(colour), invocation.started)
+    };
+    let (looked, blue, green) = tokio::join!(
+        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
+        evidence(Colour::Blue),
+        evidence(Colour::Green)
+    );
+    let (mut observed, mut past) = looked?;
+    let evidence = Both { blue, green };
+    let mut asked = invocation.started;
+    for _ in 0..second_reading::ANSWERS {
+        past.reach(shell, observed.flag.as_ref(), EVIDENCE_TIME).await;
+        if !request.dry_run
+            && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation)
+        {
+            return Ok(answer);
+        }
+        let answer = answer_once(shell, &observed, &past, &evidence, request.clone(), invocation).await?;
+        if !second_reading::claims_nothing(&answer) {
+            return Ok(answer);
+        }
+        match second_reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
+            Second::Same => return Ok(answer),
+            Second::Newer(newer) => observed = *newer,
+        }
+        asked = clock::now();
+        past = repeat::past(shell, &observed, Reads::Always, EVIDENCE_TIME).await;
+    }
+    Err(second_reading::behind())
+}
+
+async fn answer_once(
+    shell: &Shell,
+    observed: &Observed,
+    past: &Past,
+    evidence: &Both<Evidence>,
+    request: FailoverRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let Some(flag) = observed.flag.clone() else {
+        return Ok(no_flag(invocation));
+    };
+    let mut warnings = Vec::new();
+    if let (None, Some(cause)) = (&past.versions, &past.unread) {
+        // Every reader counts no version from before the one that it follows, whatever is written here.
+        warnings.push(format!(
+            "the flag's history could not be read ({cause}), so from when it counts may be given too early"
+        ));
+    }
+    let previous_effective_from = past
+        .versions
+        .as_deref()
+        .and_then(|versions| versions.last().map(|version| version.effective_from));
+    let now = clock::now();
+    let verdicts = observed.assess(&shell.settings.policy, evidence, now);
+    let seen = Seen {
+        flag: &flag,
+        observed,
+        past,
+        verdicts,
+        previous_effective_from,
+        now,
+    };
+    let mut answer = decide_and_carry_out(shell, seen, request, invocation).await?;
+    if let Some(fields) = answer.as_object_mut()
+        && !warnings.is_empty()
+    {
+        let told = fields.get("warnings").and_then(Value::as_array).cloned();
+        let told = told
+            .unwrap_or_default()
+            .into_iter()
+            .chain(warnings.into_iter().map(Value::from));
+        fields.insert("warnings".to_owned(), told.collect());
+    }
+    Ok(answer)
+}
+
+/// What a failover is decided on.
+struct Seen<'a> {
+    flag: &'a FlagObservation,
+    observed: &'a Observed,
+    past: &'a Past,
+    verdicts: Both<Assessment>,
+    previous_effective_from: Option<Timestamp>,
+    now: Timestamp,
+}
+
+async fn decide_and_carry_out(
+    shell: &Shell,
+    seen: Seen<'_>,
+    request: FailoverRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let Seen {
+        flag,
+        observed,
+        past,
+        verdicts,
+        previous_effective_from,
+        now,
+    } = seen;
+    let policy = &shell.settings.policy;
+    let mut guards: Vec<Guard> = request.expect.iter().map(|expect| expect.guard(flag)).collect();
+    let Some(active) = flag.value.colour() else {
+        // Nobody can say from which colour runs are to be taken; putting the flag right is a switch.
+        guards.push(flag_guard(flag));
+        let objections = objections(&guards);
+        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+    };
+    let to = active.other();
+    let as_expected = guards.iter().all(|guard| guard.passed);
+    if as_expected && request.to == Some(active) {
+        let returns = past
+            .under_way(observed.drill.as_deref(), flag)
+            .filter(|(drill, _)| drill.to == active)
+            .map_or(
+                "",
+                |_| ", in a drill that returns by itself; a switch to it ends the drill",
+            );
+        let reason = format!("{active} is active already, since version {}{returns}", flag.version);
+        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
+    }
+    let (old, new) = (verdicts.of(active), verdicts.of(to));
+    let last_healthy = LastHealthy::of(old, flag, observed.doubt.as_deref());
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let control = SwitchControl {
+        hold: &hold,
+        drill: observed.drill.as_deref(),
+    };
+    guards.extend(declared_failover_guards(flag, &control, (active, old), (to, new)));
+    let heeded = guards
+        .iter()
+        .filter(|guard| !request.force || guard.name == GuardName::Expect);
+    let objections = objections(heeded);
+    if !objections.is_empty() {
+        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+    }
+    let reason = request.reason.unwrap_or_else(|| format!("{active} has failed"));
+    let intent = Intent {
+        kind: Kind::Failover,
+        to,
+        reason: declared_reason(&reason),
+        actor: invocation.actor(request.requested_by),
+        trigger: invocation.trigger(),
+        evidence: json!({
+            "last_known_healthy": last_healthy.at(),
+            "observed_at": now,
+            "declared": true,
+            "forced": request.force,
+            "verdicts": verdicts,
+            "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
+        }),
+        last_known_healthy: last_healthy.at(),
+        previous_effective_from,
+        drill: None,
+    };
+    let reach = |from: Timestamp, written: Timestamp| {
+        let of_active = (active, old.verdict, last_healthy);
+        json!(back_dating(policy, of_active, previous_effective_from, from, written))
+    };
+    if request.dry_run {
+        let from = to_milliseconds(effective_from(policy, &intent, now));
+        let mut answer = Answer::new("would_switch", intent.reason, guards).to_json(Some(flag), invocation);
+        add(&mut answer, "effective_from", json!(from));
+        add(&mut answer, "back_dating", reach(from, now));
+        return Ok(answer);
+    }
+    let written = clock::now();
+    // The active may be dead: reading its DAGs may take no longer than where somebody forces.
+    let managed_dags = (observed.managed_dags.as_deref(), true);
+    let mut answer = carry_out(shell, flag, managed_dags, intent, guards, invocation).await?;
+    // Absent where another writer made the transition.
+    let from = answer.get("effective_from").and_then(Value::as_str);
+    if let Some(from) = from.and_then(|from| from.parse().ok()) {
+        add(&mut answer, "back_dating", reach(from, written));
+    }
+    Ok(answer)
+}
+
+fn add(answer: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}

@@ -1,0 +1,299 @@
+//! `hold` and `release`: a standing order against automatic failover, and its end.
+
+use bluegreen_aws::clock;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::audit;
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
+use bluegreen_core::request::{HoldRequest, ReleaseRequest};
+use bluegreen_core::switch::Failure;
+use bluegreen_core::time::to_second;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::services::Shell;
+use crate::switch::Answer;
+use crate::unsent;
+use crate::{repeat, second_reading};
+
+/// Places the hold, or replaces the one there is.
+pub(crate) async fn hold(shell: &Shell, request: HoldRequest, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let standing = observe(shell, request.dry_run, invocation).await?;
+    let flag = standing.observed.flag.as_ref();
+    let hold = Hold {
+        until: request.until,
+        reason: request.reason,
+        by: who(request.requested_by.as_deref()),
+    };
+    if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
+        // Its own time may have been counted from its second delivery: the first one's stands.
+        let placed = before.stored.hold().unwrap_or(hold);
+        let mut reason = format!(
+            "this request was carried out before, at {}: no automatic failover until {}: {}",
+            to_second(before.stored.written),
+            placed.until,
+            placed.reason
+        );
+        if standing
+            .newest()
+            .is_some_and(|newest| newest.change != before.stored.change)
+        {
+            reason.push_str("; since then the hold was written again: ask for status");
+        }
+        let mut answer = repeat::repeated("held", reason, flag, invocation);
+        add(&mut answer, &placed);
+        return Ok(answer);
+    }
+    let mut reason = format!("no automatic failover until {}: {}", hold.until, hold.reason);
+    if let Some(before) = standing.describe() {
+        reason.push_str("; in the place of: ");
+        reason.push_str(&before);
+    }
+    let outcome = if request.dry_run { "would_hold" } else { "held" };
+    if !request.dry_run {
+        shell
+            .store
+            .put_hold(&hold, &invocation.request_id)
+            .await
+            .map_err(|failure| unwritten("placing the hold", failure.cause))?;
+    }
+    log(shell, outcome, &reason, invocation);
+    let mut answer = Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation);
+    add(&mut answer, &hold);
+    Ok(answer)
+}
+
+fn add(answer: &mut Value, hold: &Hold) {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("hold".to_owned(), json!(hold));
+    }
+}
+
+/// Removes the hold, and acknowledges the automatic failovers so far.
+pub(crate) async fn release(
+    shell: &Shell,
+    request: ReleaseRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let standing = observe(shell, request.dry_run, invocation).await?;
+    let flag = standing.observed.flag.as_ref();
+    if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
+        let now = standing
+            .describe()
+            .map_or_else(String::new, |held| format!("; since then: {held}"));
+        let reason = format!(
+            "this request was carried out before, at {}: the hold was ended{now}",
+            to_second(before.stored.written)
+        );
+        return Ok(repeat::repeated("released", reason, flag, invocation));
+    }
+    if let Some(answer) = standing.answered.clone() {
+        return Ok(answer);
+    }
+    let before = standing.describe();
+    let (mut outcome, mut reason) = match (&before, request.dry_run) {
+        (Some(before), true) => ("would_release", format!("would end: {before}")),
+        (Some(before), false) => (
+            "released",
+            format!("ended: {before}; automatic failovers so far are acknowledged"),
+        ),
+        (None, true) => (
+            "would_release",
+            "there is no hold to end; automatic failovers so far would be acknowledged".to_owned(),
+        ),
+        (None, false) => (
+            "unchanged",
+            "there was no hold; automatic failovers so far are acknowledged".to_owned(),
+        ),
+    };
+    if request.dry_run {
+        log(shell, outcome, &reason, invocation);
+    } else {
+        let by = who(request.requested_by.as_deref());
+        // Its first delivery died after the acknowledgement: what was placed since is another hold.
+        let acknowledged_before = standing
+            .observed
+            .acknowledged
+            .filter(|_| standing.observed.acknowledged_by_request.as_deref() == Some(&invocation.request_id));
+        // The acknowledgement first: a failure in between leaves the hold, which is the safer half.
+        if acknowledged_before.is_none() {
+            shell
+                .store
+                .put_acknowledged(
+                    &by,
+                    request.reason.as_deref().unwrap_or_default(),
+                    &invocation.request_id,
+                )
+                .await
+                .map_err(|failure| unwritten("acknowledging automatic failovers", failure.cause))?;
+        }
+        let event = audit::failovers_acknowledged(
+            shell.subject(),
+            &by,
+            request.reason.as_deref(),
+            &invocation.request_id,
+            invocation.started,
+        );
+        let seen = standing.newest().filter(|_| before.is_some());
+        let is_younger = |seen: &&StoredHold| acknowledged_before.is_some_and(|then| seen.written > then);
+        let (seen, left) = match seen {
+            Some(seen) if is_younger(&seen) => (None, before.clone()),
+            seen => (seen, None),
+        };
+        // Ended rather than deleted: the parameter tells who and why, and SSM wants 30 s between a delete and the next hold.
+        let ended = Hold {
+            until: invocation.started,
+            reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
+            by,
+        };
+        let end = async {
+            match seen {
+                Some(seen) => end(shell, seen, &ended, invocation).await,
+                None => Ok(left),
+            }
+        };
+        let (left, told) = tokio::join!(
+            end,
+            unsent::send_or_keep(shell, &event, &invocation.request_id, "reporting the acknowledgement")
+        );
+        let left = left?;
+        told?;
+        if let Some(left) = left {
+            outcome = "conflict";
+            reason = format!(
+                "a hold was placed at the same moment, and stays: {left}; automatic failovers so far are acknowledged; if it \
+                 is to end, too, release again"
+            );
+        }
+        log(shell, outcome, &reason, invocation);
+    }
+    Ok(Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation))
+}
+
+/// Ends the hold that was seen. Parameter Store overwrites whatever stands, so what came in between is put back: answers that
+/// hold in words.
+async fn end(
+    shell: &Shell,
+    seen: &StoredHold,
+    ended: &Hold,
+    invocation: &Invocation,
+) -> Result<Option<String>, FunctionError> {
+    let version = shell
+        .store
+        .put_hold(ended, &invocation.request_id)
+        .await
+        .map_err(|failure| unwritten("ending the hold", failure.cause))?;
+    let before = version.saturating_sub(1);
+    if seen.version() == Some(before) {
+        return Ok(None);
+    }
+    let history = shell
+        .store
+        .hold_history()
+        .await
+        .map_err(|failure| unwritten("reading what came in between while the hold was ended", failure.cause))?;
+    // Its own write, repeated by the SDK, is no other's.
+    let between = history
+        .iter()
+        .rev()
+        .filter(|other| other.version <= before)
+        .find(|other| !other.is_of(&invocation.request_id))
+        .filter(|other| other.stored.change != seen.change);
+    let now = clock::now();
+    let Some((between, hold)) = between.and_then(|between| {
+        let state = HoldState::read(Some(&between.stored.value), now);
+        Some((between, state.describe()?))
+    }) else {
+        return Ok(None);
+    };
+    shell
+        .store
+        .put_hold_again(&between.stored.value)
+        .await
+        .map_err(|failure| unwritten("putting back the hold that came in between", failure.cause))?;
+    Ok(Some(hold))
+}
+
+/// What stands.
+struct Standing {
+    observed: Observed,
+    history: Vec<HoldVersion>,
+    /// The answer that was given to this request before.
+    answered: Option<Value>,
+}
+
+impl Standing {
+    /// The newest writing of the hold that either reading shows.
+    fn newest(&self) -> Option<&StoredHold> {
+        let in_history = self.history.last().map(|last| &last.stored);
+        let observed = self.observed.stored_hold.as_ref();
+        [observed, in_history]
+            .into_iter()
+            .flatten()
+            .max_by_key(|stored| stored.written)
+    }
+
+    /// The hold in force, in words.
+    fn describe(&self) -> Option<String> {
+        HoldState::read(self.newest().map(|stored| stored.value.as_str()), clock::now()).describe()
+    }
+
+    /// What this request wrote before.
+    fn by_request(&self, invocation: &Invocation) -> Option<&HoldVersion> {
+        self.history
+            .iter()
+            .find(|version| version.is_of(&invocation.request_id))
+    }
+}
+
+/// The hold by two readings; where they find none in force, which claims nothing, by two more a moment later.
+async fn observe(shell: &Shell, dry_run: bool, invocation: &Invocation) -> Result<Standing, FunctionError> {
+    let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag and the hold", failure.cause);
+    let read = async || {
+        let (observed, history) = tokio::join!(shell.store.observe_for_request(), shell.store.hold_history());
+        let observed = observed.map_err(unreadable)?;
+        shell.may_write()?;
+        Ok::<_, FunctionError>(Standing {
+            observed,
+            history: history.map_err(unreadable)?,
+            answered: None,
+        })
+    };
+    let mut standing = read().await?;
+    if standing.describe().is_none() {
+        second_reading::apart(invocation.started).await;
+        let again = read().await?;
+        let written = |standing: &Standing| standing.newest().map(|newest| newest.written);
+        if written(&again) >= written(&standing) {
+            standing = again;
+        }
+    }
+    if !dry_run {
+        standing.answered = repeat::answered_before(&standing.observed, invocation);
+    }
+    Ok(standing)
+}
+
+fn who(requested_by: Option<&str>) -> String {
+    requested_by.unwrap_or("somebody (no requested_by given)").to_owned()
+}
+
+fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
+    let advice = match cause.kind {
+        // It would be denied again.
+        CauseKind::AccessDenied => "",
+        _ => "; asking again is safe",
+    };
+    FunctionError::store(doing, cause, advice)
+}
+
+fn log(shell: &Shell, outcome: &str, reason: &str, invocation: &Invocation) {
+    tracing::info!(
+        pair = shell.settings.pair,
+        decision = outcome,
+        reason,
+        request_id = %invocation.request_id,
+        "hold"
+    );
+}

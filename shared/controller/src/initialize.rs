@@ -1,0 +1,118 @@
+//! `{"action":"initialize"}`: creates the flag, never overwrites it.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::decision::{Guard, GuardName};
+use bluegreen_core::request::InitializeRequest;
+use bluegreen_core::switch::{Intent, Outcome};
+use bluegreen_core::transition::Kind;
+use serde_json::{Value, json};
+
+use crate::flag_creation;
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::repeat::{self, Reads};
+use crate::second_reading::{self, Second};
+use crate::services::Shell;
+use crate::switch::Answer;
+
+/// How long what was done before is waited for.
+const PAST_TIME: Duration = Duration::from_secs(5);
+
+pub(crate) async fn initialize(
+    shell: &Shell,
+    request: InitializeRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (looked, has_records) = tokio::join!(repeat::look(shell, Reads::Always, PAST_TIME), shell.store.has_records());
+    let (observed, mut past) = looked?;
+    past.reach(shell, observed.flag.as_ref(), PAST_TIME).await;
+    let again = past.answer("initialized", observed.flag.as_ref(), invocation);
+    if let Some(answer) = again.filter(|_| !request.dry_run) {
+        return Ok(answer);
+    }
+    let has_records =
+        has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+    // Whatever is answered without creating the flag claims nothing; creating it settles whether there was one.
+    let observed = match second_reading::second(shell, &observed, invocation.started, past.versions.as_deref()).await? {
+        Second::Same => observed,
+        Second::Newer(newer) => *newer,
+    };
+    if let Some(flag) = observed.flag {
+        let reason = format!("there is a flag already, {flag}; initialize never changes one");
+        return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));
+    }
+    // A pair with a past had an active colour: nobody may assume which.
+    let has_past = has_records || observed.audited.is_some();
+    let guard = if has_past && !(request.force && request.to.is_some()) {
+        let detail = "the flag is gone, but this pair has transition records: find out which colour was active \
+                      (the audit log tells), then send {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}; \
+                      SSM asks for 30 s between deleting and creating";
+        Guard::new(GuardName::FlagInvalid, false, detail)
+    } else {
+        Guard::new(GuardName::FlagInvalid, true, "there is no flag yet")
+    };
+    let to = request.to.unwrap_or(Colour::Blue);
+    if !guard.passed {
+        return Ok(Answer::new("refused", guard.detail.clone(), vec![guard]).to_json(None, invocation));
+    }
+    let reason = request
+        .reason
+        .clone()
+        .unwrap_or_else(|| format!("start with {to} active"));
+    if request.dry_run {
+        return Ok(Answer::new("would_initialize", reason, vec![guard]).to_json(None, invocation));
+    }
+    create(shell, to, reason, &request, guard, invocation).await
+}
+
+async fn create(
+    shell: &Shell,
+    to: Colour,
+    reason: String,
+    request: &InitializeRequest,
+    guard: Guard,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let intent = Intent {
+        kind: Kind::Initialize,
+        to,
+        reason: reason.clone(),
+        actor: invocation.actor(request.requested_by.clone()),
+        trigger: invocation.trigger(),
+        evidence: json!({}),
+        last_known_healthy: None,
+        previous_effective_from: None,
+        drill: None,
+    };
+    let created = match flag_creation::run(&shell.store, &intent, clock::now()).await {
+        Some(Outcome::Switched(created)) => created,
+        Some(Outcome::Failed(failed)) => {
+            let advice = "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there";
+            return Err(FunctionError::store(failed.doing, failed.cause, advice));
+        }
+        Some(Outcome::Conflict(_)) | None => {
+            let reason = "somebody created the flag at the same moment; see {\"action\":\"status\"}".to_owned();
+            return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
+        }
+    };
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = to.as_str(),
+        version = created.version.0,
+        decision = "initialized",
+        transition = created.record,
+        request_id = %invocation.request_id,
+        "initialize"
+    );
+    let mut answer = Answer::new("initialized", reason, vec![guard]).to_json(None, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("active".to_owned(), json!(to));
+        fields.insert("version".to_owned(), json!(created.version));
+        fields.insert("transition".to_owned(), json!(created.record));
+        fields.insert("effective_from".to_owned(), json!(created.effective_from));
+    }
+    Ok(answer)
+}

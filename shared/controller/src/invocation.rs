@@ -1,0 +1,51 @@
+//! One run of a use case.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_core::transition::{Actor, Trigger};
+use jiff::Timestamp;
+
+/// One invocation.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Name of the function, as records and logs give it.
+    pub function: &'static str,
+    /// Lambda's request id.
+    pub request_id: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When Lambda ends it.
+    pub deadline: Timestamp,
+    /// How it came about, as the record tells it: `invoke`, or `command-line` for a person's own process.
+    pub road: &'static str,
+}
+
+impl Invocation {
+    /// Who acts, for the record.
+    pub fn actor(&self, requested_by: Option<String>) -> Actor {
+        Actor {
+            function: self.function.to_owned(),
+            request_id: self.request_id.clone(),
+            requested_by,
+        }
+    }
+
+    /// What set it off, for the record.
+    pub fn trigger(&self) -> Trigger {
+        Trigger {
+            kind: self.road.to_owned(),
+            id: Some(self.request_id.clone()),
+        }
+    }
+
+    /// Names this run: a request that is delivered twice is two of them.
+    pub fn run(&self) -> String {
+        format!("{}/{}", self.request_id, self.started.as_nanosecond())
+    }
+
+    /// Time since it began.
+    pub fn elapsed(&self) -> Duration {
+        bluegreen_core::time::elapsed(self.started, clock::now())
+    }
+}

@@ -1,0 +1,48 @@
+//! What earlier looks saw of both environments: kept in this process from look to look, and in the memory from process to
+//! process.
+
+use std::sync::{Mutex, PoisonError};
+
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::colour::Both;
+use bluegreen_core::health::Past;
+use bluegreen_core::memory::Field;
+use serde_json::json;
+
+use crate::services::Shell;
+
+/// What this process saw last: of every look, also where the memory could not be read or written. A failure must not begin
+/// anew at every tick because it cannot be noted.
+static SEEN: Mutex<Both<Option<Past>>> = Mutex::new(Both {
+    blue: None,
+    green: None,
+});
+
+/// What is known before a look.
+pub(crate) fn known(observed: Option<&Observed>) -> Both<Option<Past>> {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Both::from_fn(|colour| {
+        let noted = observed.and_then(|observed| observed.past.of(colour).clone());
+        Past::younger(seen.of(colour).clone(), noted)
+    })
+}
+
+/// Keeps what a look has added.
+pub(crate) fn saw(past: &Both<Past>) {
+    *SEEN.lock().unwrap_or_else(PoisonError::into_inner) = past.map(|_, past| Some(past.clone()));
+}
+
+/// Notes it in the memory, if it is news. Failing to is no failure of the tick: this process goes on with what it saw.
+pub(crate) async fn note(shell: &Shell, observed: &Observed, past: &Both<Past>) {
+    let is_news = past.map(|colour, past| past.is_news_to(observed.past.of(colour).as_ref()));
+    if !(is_news.blue || is_news.green) {
+        return;
+    }
+    let noted = shell
+        .store
+        .remember(&observed.memory, Field::Past, Some(json!(past)))
+        .await;
+    if let Err(failure) = noted {
+        tracing::warn!(error = %failure.cause, "what was seen of the environments could not be noted");
+    }
+}

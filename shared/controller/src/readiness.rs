@@ -1,0 +1,195 @@
+//! Checks the standby's readiness now and then, remembers how it stands, and tells when it turns red or leaves red.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::{Observed, Remembered};
+use bluegreen_core::audit::{self, readiness_changed};
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::flag::{HistoryEntry, versions};
+use bluegreen_core::health::{Assessment, Verdict, assess_after};
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::memory::Field;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::readiness::{
+    Readiness, Snapshot, Standing, Subject, Turn, assess_readiness, catching_up, last_proof,
+};
+use bluegreen_core::settings::Settings;
+use bluegreen_core::time::{elapsed, minutes};
+use bluegreen_core::transition::Trigger;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::past;
+use crate::services::Shell;
+
+/// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
+const CHECK_TIME: Duration = Duration::from_secs(30);
+
+/// With less than this left of the invocation, the check waits for its next turn.
+const LEAST_TIME: Duration = Duration::from_secs(3);
+
+/// What is left of the invocation for remembering, telling and answering.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// So long after its turn a check was missed: the tick at its minute came late, or not at all, or had a sick active.
+const MISSED: Duration = Duration::from_secs(90);
+
+/// Older than this, the stored score says nothing any more: the watcher has not been able to check for days.
+const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
+pub(crate) fn metric(shell: &Shell, stored: Option<&str>, active: Colour, now: Timestamp) -> Option<Metric> {
+    // After a transition it would be the score of the colour that works now.
+    let standing = stored
+        .and_then(Standing::read)
+        .filter(|standing| standing.standby == Some(active.other()))?;
+    let is_kept = shell.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
+    is_kept.then(|| Metric::readiness_score(standing.score, now))
+}
+
+/// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
+///
+/// `depth` is that of the verdicts: a routine look leaves out the named alarms, so the standby is looked at again.
+pub(crate) async fn keep(
+    shell: &Shell,
+    active: Colour,
+    (depth, verdicts): (Depth, &Both<Assessment>),
+    observed: &Observed,
+    trigger: &Trigger,
+    invocation: &Invocation,
+) -> Result<(), FunctionError> {
+    let before = observed.readiness.as_deref().and_then(Standing::read);
+    let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
+    // After a transition the other colour stands by, and nothing is known of it.
+    let other = before
+        .as_ref()
+        .is_some_and(|before| before.standby != Some(active.other()));
+    let interval = shell.settings.readiness_interval_minutes;
+    let is_late = before
+        .as_ref()
+        .is_some_and(|before| elapsed(before.at, invocation.started) > minutes(interval).saturating_add(MISSED));
+    let left = elapsed(clock::now(), invocation.deadline);
+    let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
+    if trigger.kind != "schedule"
+        || interval == 0
+        || !(is_due(interval, invocation.started) || is_late || unsaid || other)
+        // A failover is near, or just over: the standby has better to do than to list its DAGs.
+        || verdicts.of(active).verdict != Verdict::Healthy
+        || time < LEAST_TIME
+    {
+        return Ok(());
+    }
+    let again = async {
+        match depth {
+            Depth::Thorough => None,
+            Depth::Routine => Some(shell.health.both(Depth::Thorough, time, clock::now()).await),
+        }
+    };
+    let ((snapshot, history), again) = tokio::join!(shell.readiness.snapshot(&shell.store, time), again);
+    let now = clock::now();
+    let again = again.map(|evidence| {
+        let before = past::known(Some(observed));
+        evidence.map(|colour, evidence| assess_after(&shell.settings.policy, evidence, before.of(colour).as_ref(), now))
+    });
+    let verdicts = again.as_ref().unwrap_or(verdicts);
+    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, observed, now);
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = active.as_str(),
+        score = check.score,
+        decision = check.outcome(),
+        reason = check.summary(active.other()),
+        request_id = %invocation.request_id,
+        "readiness"
+    );
+    let turn = Turn::after(before.as_ref(), &check, active.other(), now);
+    // Published whatever comes of the rest: an alarm on the metric is the second way to be told.
+    let metric = Metric::readiness_score(turn.standing.score, now);
+    let (published, told) = tokio::join!(
+        shell.metrics.publish(std::slice::from_ref(&metric)),
+        tell(shell, &observed.memory, &turn, &check)
+    );
+    if let Err(failure) = published {
+        tracing::warn!(error = %failure.cause, "the readiness score was not published");
+    }
+    told
+}
+
+/// Judges what was asked.
+pub(crate) fn judge(
+    settings: &Settings,
+    active: Colour,
+    verdicts: &Both<Assessment>,
+    snapshot: &Snapshot,
+    history: &[HistoryEntry],
+    observed: &Observed,
+    now: Timestamp,
+) -> Readiness {
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let catching_up = catching_up(snapshot.dags.of(active), &snapshot.old_ticks, history, active, now);
+    let subject = Subject {
+        active,
+        flag: settings.names.flag(),
+        settings: &settings.environments,
+        verdicts,
+        snapshot,
+        hold: &hold,
+        last_proof: last_proof(&versions(history), active.other(), observed.drill.as_deref()),
+        overdue_days: settings.drill.overdue_days,
+        manages_dags: settings.manages_dags(),
+        catching_up: &catching_up,
+        pair: &settings.pair,
+        root: settings.names.root(),
+        ownership: &observed.ownership,
+    };
+    assess_readiness(&subject, now)
+}
+
+/// Minutes since midnight, UTC, divisible by the interval.
+fn is_due(interval: u32, now: Timestamp) -> bool {
+    let time = now.to_zoned(TimeZone::UTC);
+    let minute = i64::from(time.hour())
+        .saturating_mul(60)
+        .saturating_add(i64::from(time.minute()));
+    minute.checked_rem(i64::from(interval)) == Some(0)
+}
+
+/// Written before it is said, and again after: a crash in between says it twice, under one id, never not at all.
+///
+/// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
+/// has stopped looking, for one free request an hour.
+async fn tell(shell: &Shell, memory: &Remembered, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
+    let subject = shell.subject();
+    let overtaken = turn
+        .overtaken
+        .as_ref()
+        .and_then(|overtaken| readiness_changed(subject, overtaken, None));
+    if let Some(event) = overtaken {
+        send(shell, &[event]).await?;
+    }
+    put(shell, memory, &turn.standing).await?;
+    if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
+        send(shell, &[event]).await?;
+        put(shell, memory, &turn.standing.said()).await?;
+    }
+    Ok(())
+}
+
+async fn send(shell: &Shell, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
+    let undelivered = FunctionError::undelivered("telling that the standby's readiness has changed");
+    shell.bus.send(events).await.map_err(undelivered)
+}
+
+async fn put(shell: &Shell, memory: &Remembered, standing: &Standing) -> Result<(), FunctionError> {
+    let undelivered = FunctionError::undelivered("remembering the standby's readiness");
+    shell
+        .store
+        .remember(memory, Field::Readiness, Some(json!(standing)))
+        .await
+        .map_err(undelivered)
+}

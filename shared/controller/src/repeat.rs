@@ -1,0 +1,336 @@
+//! A request that is delivered twice. Lambda's asynchronous queue delivers at least once, and tries a failed invocation again,
+//! under the same request id: minutes later, after other transitions, or at the same moment. The second delivery is answered
+//! with what the first one did, and does nothing.
+//!
+//! What a request did is found where it did it: in the records of the flag's versions, in the history of the hold, and for
+//! requests that wrote neither in the parameter `answered`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::answered::{self, Answered, REPEATED_FOR};
+use bluegreen_core::drill::{Drill, Stage, stage};
+use bluegreen_core::flag::{FlagObservation, Origin, Tail, Version, before, versions};
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::request::Request;
+use bluegreen_core::time::{elapsed, to_second};
+use bluegreen_core::transition::TransitionRecord;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::services::Shell;
+use crate::switch::Answer;
+
+/// Tries of reading what must be there, and the wait between two.
+const TRIES: u32 = 4;
+const WAIT: Duration = Duration::from_millis(250);
+
+/// How long the other delivery of this request is waited for, while it is at it.
+const OTHER_DELIVERY: u32 = 12;
+
+/// Outcomes that are found where they were written: the flag, its records, the hold.
+const WRITTEN: [&str; 5] = ["switched", "initialized", "held", "released", "pending"];
+
+/// What is known of the past when a request comes.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// The flag's versions; none if they could not be read in time.
+    pub(crate) versions: Option<Vec<Version>>,
+    records: BTreeMap<String, TransitionRecord>,
+    answered: Vec<Answered>,
+    /// Why versions or records are not known.
+    pub(crate) unread: Option<Cause>,
+}
+
+/// Which requests ask for the past at once, whatever the flag says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Those that need the history for themselves.
+    Always,
+    /// Those that need it to be recognized: only where the flag has moved so lately that this very request may have moved it.
+    IfMoved,
+}
+
+/// What stands and what is known of the past. It is asked beside the evidence, which takes longer; where the flag has rested
+/// for a day it is one question.
+pub(crate) async fn look(shell: &Shell, reads: Reads, time: Duration) -> Result<(Observed, Past), FunctionError> {
+    let observed = shell
+        .store
+        .observe_for_request()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    shell.may_write()?;
+    let past = past(shell, &observed, reads, time).await;
+    Ok((observed, past))
+}
+
+/// What is known of the past of what was observed.
+pub(crate) async fn past(shell: &Shell, observed: &Observed, reads: Reads, time: Duration) -> Past {
+    let answered = answered::read(observed.answered.as_deref());
+    let may_be_ours = observed.flag.as_ref().is_some_and(|flag| {
+        // A first version was created: no request has moved the flag yet.
+        flag.version.0 > 1 && elapsed(flag.modified, clock::now()) < REPEATED_FOR
+    });
+    let is_drilled = Drill::under_way(observed.drill.as_deref()).is_some();
+    let past = if reads == Reads::Always || may_be_ours || is_drilled {
+        made(shell, time).await
+    } else {
+        Past::default()
+    };
+    Past { answered, ..past }
+}
+
+/// The flag's versions and the records of those that a request may have made which is still delivered.
+async fn made(shell: &Shell, time: Duration) -> Past {
+    let read = async {
+        let mut past = Past::default();
+        let versions = match shell.store.history().await {
+            Ok(history) => versions(&history),
+            Err(failure) => {
+                past.unread = Some(failure.cause);
+                return past;
+            }
+        };
+        match shell.store.records(&recent(&versions)).await {
+            Ok(records) => past.records = records,
+            Err(failure) => past.unread = Some(failure.cause),
+        }
+        past.versions = Some(versions);
+        past
+    };
+    let past = tokio::time::timeout(time, read).await.unwrap_or_else(|_| Past {
+        unread: Some(Cause::new(
+            CauseKind::TimedOut,
+            "the flag's history was not answered in time",
+        )),
+        ..Past::default()
+    });
+    if let Some(cause) = &past.unread {
+        tracing::warn!(error = %cause, "whether this request was carried out before cannot be read");
+    }
+    past
+}
+
+/// The records of versions that a request may have made which is still delivered.
+fn recent(versions: &[Version]) -> Vec<String> {
+    let now = clock::now();
+    let young = versions
+        .iter()
+        .filter(|version| elapsed(version.entry.modified, now) < REPEATED_FOR);
+    bluegreen_core::audit::records_of(&young.cloned().collect::<Vec<_>>())
+}
+
+impl Past {
+    /// Reads again until the history has come as far as the flag that was observed, and the newest version's record is there:
+    /// either may be missing from a stale reading, and be this very request's.
+    pub(crate) async fn reach(&mut self, shell: &Shell, flag: Option<&FlagObservation>, time: Duration) {
+        for _ in 0..TRIES {
+            let Some(versions) = &self.versions else { return };
+            let newest = versions.last();
+            let is_behind = flag.is_some_and(|flag| {
+                newest
+                    .is_none_or(|newest| newest.entry.version < flag.version && newest.entry.modified <= flag.modified)
+            });
+            let is_unread = newest.is_some_and(|newest| match &newest.origin {
+                Origin::Ours { record, .. } => {
+                    !self.records.contains_key(record)
+                        && elapsed(newest.entry.modified, clock::now()) < Duration::from_secs(10)
+                }
+                Origin::Repeat { .. } | Origin::External => false,
+            });
+            if !is_behind && !is_unread {
+                return;
+            }
+            tokio::time::sleep(WAIT).await;
+            *self = Self {
+                answered: std::mem::take(&mut self.answered),
+                ..made(shell, time).await
+            };
+        }
+    }
+
+    /// The transition that this request made, or whose claim it left to another.
+    fn made_by(&self, request_id: &str) -> Option<(&[Version], &Version, Option<&TransitionRecord>)> {
+        let versions = self.versions.as_deref()?;
+        versions.iter().find_map(|version| {
+            let Origin::Ours {
+                record, finished_by, ..
+            } = &version.origin
+            else {
+                return None;
+            };
+            let record = self.records.get(record);
+            let is_ours = finished_by.as_deref() == Some(request_id)
+                || record.is_some_and(|record| record.actor.request_id == request_id);
+            is_ours.then_some((versions, version, record))
+        })
+    }
+
+    /// The record of the transition that this request made, with its name.
+    pub(crate) fn record_of(&self, invocation: &Invocation) -> Option<(String, &TransitionRecord)> {
+        let (_, version, record) = self.made_by(&invocation.request_id)?;
+        let tail = version.entry.description.as_deref().and_then(Tail::read)?;
+        Some((tail.record, record?))
+    }
+
+    /// How far this drill has come, if it is under way: it stands where it found the flag, or where it has put it.
+    pub(crate) fn under_way(&self, stored: Option<&str>, flag: &FlagObservation) -> Option<(Drill, Option<Stage>)> {
+        let drill = Drill::under_way(stored)?;
+        let reached = self.versions.as_deref().filter(|versions| {
+            versions
+                .last()
+                .is_some_and(|newest| newest.entry.version == flag.version && newest.entry.modified == flag.modified)
+        });
+        match reached.map(|versions| stage(&drill, versions)) {
+            Some(stage @ (Stage::NotSwitched | Stage::Drilling { .. })) => Some((drill, Some(stage))),
+            Some(Stage::Returned { .. } | Stage::Overtaken { .. }) => None,
+            // Without the history one observation must do.
+            None => drill.has_the_flag(flag).then_some((drill, None)),
+        }
+    }
+
+    /// The answer to a request that was carried out, or answered, before.
+    pub(crate) fn answer(
+        &self,
+        outcome: &'static str,
+        flag: Option<&FlagObservation>,
+        invocation: &Invocation,
+    ) -> Option<Value> {
+        let Some((versions, version, record)) = self.made_by(&invocation.request_id) else {
+            return self.answered_before(flag, invocation);
+        };
+        let newest = versions.last().unwrap_or(version);
+        let mut reason = format!(
+            "this request was carried out before, at {}: {}",
+            to_second(version.entry.modified),
+            record.map_or("its record cannot be read", |record| record.reason.as_str())
+        );
+        let is_past = newest.entry.version > version.entry.version && newest.entry.value != version.entry.value;
+        if is_past {
+            // Writing to a text cannot fail.
+            let _ = write!(
+                reason,
+                "; since then the flag was written again: it holds {} at version {}",
+                newest.entry.value, newest.entry.version
+            );
+        }
+        let standing = FlagObservation {
+            value: newest.entry.value.clone(),
+            version: newest.entry.version,
+            modified: newest.entry.modified,
+        };
+        // Whichever of the two readings is newer.
+        let standing = flag
+            .filter(|flag| flag.modified > standing.modified)
+            .cloned()
+            .unwrap_or(standing);
+        let tail = version.entry.description.as_deref().and_then(Tail::read);
+        let mut answer = repeated(outcome, reason, Some(&standing), invocation);
+        if let Some(fields) = answer.as_object_mut() {
+            let previous = before(versions, version).map(|before| before.entry.value.colour());
+            fields.insert("previous".to_owned(), json!(previous));
+            fields.insert("transition".to_owned(), json!(tail.map(|tail| tail.record)));
+            fields.insert("effective_from".to_owned(), json!(version.effective_from));
+            fields.insert("warnings".to_owned(), json!([]));
+        }
+        Some(answer)
+    }
+
+    /// The answer that was given to this request before.
+    pub(crate) fn answered_before(&self, flag: Option<&FlagObservation>, invocation: &Invocation) -> Option<Value> {
+        let before = self
+            .answered
+            .iter()
+            .find(|answered| answered.id == invocation.request_id)?;
+        let reason = format!(
+            "this request was answered before, at {}: {}",
+            to_second(before.at),
+            before.reason
+        );
+        Some(repeated(&before.outcome, reason, flag, invocation))
+    }
+}
+
+/// The answer that was given to this request before, where only that is asked.
+pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> Option<Value> {
+    let past = Past {
+        answered: answered::read(observed.answered.as_deref()),
+        ..Past::default()
+    };
+    past.answered_before(observed.flag.as_ref(), invocation)
+}
+
+/// An answer that tells what an earlier delivery of the request did.
+pub(crate) fn repeated(
+    outcome: &str,
+    reason: String,
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+) -> Value {
+    let mut answer = Answer::new("", reason, Vec::new()).to_json(flag, invocation);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("outcome".to_owned(), json!(outcome));
+        fields.insert("repeat".to_owned(), json!(true));
+    }
+    tracing::info!(outcome, request_id = %invocation.request_id, "a request was delivered again");
+    answer
+}
+
+/// The answer of the other delivery of this request, which holds the claim, once it has written the flag; none if that takes long.
+pub(crate) async fn other_delivery(shell: &Shell, outcome: &'static str, invocation: &Invocation) -> Option<Value> {
+    for _ in 0..OTHER_DELIVERY {
+        let past = made(shell, Duration::from_secs(3)).await;
+        if past.made_by(&invocation.request_id).is_some() {
+            return past.answer(outcome, None, invocation);
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+    None
+}
+
+/// The other delivery claimed the transition and does not write it. As a function error, because Lambda then tries an asynchronous
+/// request again: an answer would end it, and nobody would carry it out.
+pub(crate) fn unfinished(reason: String) -> FunctionError {
+    FunctionError::StoreUnavailable {
+        doing: "carrying out this request, which was delivered before",
+        cause: Cause::new(CauseKind::Unavailable, reason),
+        advice: "; the flag is unchanged; asking again is safe",
+    }
+}
+
+/// Whether a request writes, so that its repeat must be recognised.
+pub(crate) fn writes(request: &Request) -> bool {
+    match request {
+        Request::Switch(request) => !request.dry_run,
+        Request::Failover(request) => !request.dry_run,
+        Request::Rollback(request) => !request.dry_run,
+        Request::Hold(request) => !request.dry_run,
+        Request::Release(request) => !request.dry_run,
+        Request::Drill(request) => !request.dry_run,
+        Request::Initialize(request) => !request.dry_run,
+        Request::Status | Request::Check | Request::Handover { .. } | Request::History { .. } => false,
+    }
+}
+
+/// Remembers what was answered to a request that has left no other trace. That this fails is no reason to fail the request.
+pub(crate) async fn note(shell: &Shell, answer: &Value, invocation: &Invocation) {
+    let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
+    let outcome = text("outcome");
+    if WRITTEN.contains(&outcome) || answer.get("repeat").is_some() {
+        return;
+    }
+    let now = clock::now();
+    let answered = Answered::new(&invocation.request_id, outcome, text("reason"), now);
+    let noted = async {
+        let stored = shell.store.answered().await?;
+        let text = answered::with(stored.as_deref(), answered, now);
+        shell.store.put_answered(text).await
+    };
+    if let Err(failure) = noted.await {
+        tracing::warn!(error = %failure.cause, request_id = %invocation.request_id, "what was answered is not remembered");
+    }
+}

@@ -1,0 +1,109 @@
+//! Some minutes after a transition: tells which runs were executed, by whom, and which by nobody. Once a transition.
+//!
+//! The watcher does it and not the change-listener, which may neither ask MWAA nor reach a private web server, and which
+//! would be minutes too early.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_core::audit;
+use bluegreen_core::flag::label;
+use bluegreen_core::handover::{Period, compare, last_hand_over};
+use bluegreen_core::memory::Field;
+use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
+use bluegreen_core::time::{elapsed, to_milliseconds};
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::services::Shell;
+use crate::tick::Look;
+
+/// How long the questions may take.
+const ASKING_TIME: Duration = Duration::from_secs(15);
+
+/// With less than this left of the invocation, the report waits for the next tick.
+const LEAST_TIME: Duration = Duration::from_secs(5);
+
+/// What is left of the invocation for telling, remembering and answering.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// A transition older than this is not reported any more: the product is new here, or its watcher was away.
+const STALE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Reports on the last transition, if it is time and has not been done.
+///
+/// Told before it is remembered: a crash in between tells it twice, under one id, never not at all. What could not be
+/// asked is not waited for; after a failover that is the usual case, and `{"action":"handover"}` asks again.
+pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) -> Result<(), FunctionError> {
+    let due_after = shell.settings.handover_report_after;
+    let (Ok(observed), Some(flag)) = (&look.observed, look.present()) else {
+        return Ok(());
+    };
+    let Some(active) = flag.value.colour() else {
+        return Ok(());
+    };
+    let now = clock::now();
+    let age = elapsed(flag.modified, now);
+    let time = elapsed(now, invocation.deadline)
+        .saturating_sub(CLOSING_TIME)
+        .min(ASKING_TIME);
+    let standing = flag.label();
+    if due_after.is_zero()
+        || age < due_after
+        || age >= STALE
+        || time < LEAST_TIME
+        || reported(observed.handover.as_deref()).as_deref() == Some(standing.as_str())
+    {
+        return Ok(());
+    }
+    let history = shell
+        .store
+        .history()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    // A number alone does not name a version: the flag may have been deleted and made again.
+    if history
+        .last()
+        .map(|newest| label(newest.version, newest.modified))
+        .as_deref()
+        != Some(standing.as_str())
+    {
+        // One of the two readings is stale: the next tick knows better.
+        return Ok(());
+    }
+    let transition = last_hand_over(&history).filter(|transition| transition.label() == standing);
+    // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
+    if let Some(transition) = transition {
+        let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);
+        let told = shell.runs.ask(&period, active, now, time).await;
+        let report = compare(&period, active, &told, &history, now);
+        let subject = shell.subject();
+        tracing::info!(
+            pair = shell.settings.pair,
+            active = active.as_str(),
+            decision = "handover",
+            transition = transition.transition.as_deref(),
+            reason = report.summary(),
+            partial = report.partial,
+            request_id = %invocation.request_id,
+            "handover"
+        );
+        let event = audit::run_handover(subject, &transition.label(), &report, to_milliseconds(clock::now()));
+        shell
+            .bus
+            .send(&[event])
+            .await
+            .map_err(FunctionError::undelivered("telling which runs were handed over"))?;
+    }
+    shell
+        .store
+        .remember(&observed.memory, Field::Handover, Some(json!({"transition": standing})))
+        .await
+        .map_err(FunctionError::undelivered("remembering that the hand-over was told"))
+}
+
+fn reported(stored: Option<&str>) -> Option<String> {
+    let stored: Value = serde_json::from_str(stored?).ok()?;
+    Some(stored.get("transition")?.as_str()?.to_owned())
+}

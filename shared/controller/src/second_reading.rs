@@ -1,0 +1,132 @@
+//! An answer that claims nothing is corrected by nothing: a reading that is stale would be given as truth. So whoever is about to
+//! give such an answer looks a second time, a moment later.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::flag::{FlagObservation, HistoryEntry, Version, versions};
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::switch::Failure;
+use bluegreen_core::time::elapsed;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::function_error::FunctionError;
+use crate::services::Shell;
+
+/// At least this lies between the first reading and the second.
+const APART: Duration = Duration::from_millis(500);
+
+/// Looks, and the wait between two, for a flag that is known to have come further.
+const TRIES: u32 = 5;
+const WAIT: Duration = Duration::from_millis(400);
+
+/// How many times an answer is made anew because what stood has changed.
+pub(crate) const ANSWERS: u32 = 4;
+
+/// What a second look found.
+pub(crate) enum Second {
+    /// The same: the answer holds.
+    Same,
+    /// Something newer: the answer must be made anew.
+    Newer(Box<Observed>),
+}
+
+/// Looks again. `history` is what else was read of the flag.
+pub(crate) async fn second(
+    shell: &Shell,
+    first: &Observed,
+    first_at: Timestamp,
+    history: Option<&[Version]>,
+) -> Result<Second, FunctionError> {
+    apart(first_at).await;
+    for _ in 0..TRIES {
+        let again = shell.store.observe_for_request().await.map_err(unreadable)?;
+        if is_behind(shell, again.flag.as_ref(), history).is_some() {
+            tokio::time::sleep(WAIT).await;
+            continue;
+        }
+        return Ok(if is_same(first, &again) {
+            Second::Same
+        } else {
+            Second::Newer(Box::new(again))
+        });
+    }
+    Err(behind())
+}
+
+/// Waits until a second reading is one of its own.
+pub(crate) async fn apart(first_at: Timestamp) {
+    let so_far = elapsed(first_at, clock::now());
+    tokio::time::sleep(APART.saturating_sub(so_far)).await;
+}
+
+fn unreadable(failure: Failure) -> FunctionError {
+    FunctionError::unreadable("reading the flag again", failure.cause)
+}
+
+pub(crate) fn behind() -> FunctionError {
+    let cause = Cause::new(
+        CauseKind::Unavailable,
+        "Parameter Store keeps answering an older version of the flag than the one that it has shown, or taken, before",
+    );
+    FunctionError::unreadable("reading the flag", cause)
+}
+
+/// What is known to be newer than this reading, if something is.
+fn is_behind(shell: &Shell, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> Option<()> {
+    let flag = flag?;
+    let in_history = history
+        .and_then(<[Version]>::last)
+        .is_some_and(|newest| newest.entry.version > flag.version && newest.entry.modified > flag.modified);
+    (in_history || shell.store.knows_newer_than(flag).is_some()).then_some(())
+}
+
+fn is_same(first: &Observed, again: &Observed) -> bool {
+    first.flag == again.flag && first.hold == again.hold && first.drill == again.drill
+}
+
+/// The flag and its history, once neither is known to be behind the other, or behind what this process has seen. A history that
+/// stays behind is as good as none.
+pub(crate) async fn settled(shell: &Shell) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
+    let mut last = None;
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(WAIT).await;
+        }
+        let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
+        let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+        let read = history.as_deref().map(versions).ok();
+        if is_behind(shell, observed.flag.as_ref(), read.as_deref()).is_some() {
+            continue;
+        }
+        let reaches = |versions: Vec<Version>| match (&observed.flag, versions.last()) {
+            (Some(flag), Some(newest)) => newest.entry.version == flag.version,
+            (flag, newest) => flag.is_none() && newest.is_none(),
+        };
+        if read.is_none_or(reaches) {
+            return Ok((observed, history));
+        }
+        last = Some(observed);
+    }
+    let observed = last.ok_or_else(behind)?;
+    let cause = Cause::new(CauseKind::Unavailable, "the flag's history stays behind the flag");
+    let history = Err(Failure {
+        ambiguous: false,
+        passing: true,
+        cause,
+    });
+    Ok((observed, history))
+}
+
+/// Whether nothing has changed since, a moment later.
+pub(crate) async fn stands(shell: &Shell, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
+    Ok(matches!(second(shell, first, first_at, None).await?, Second::Same))
+}
+
+/// Outcomes that claim nothing.
+pub(crate) fn claims_nothing(answer: &Value) -> bool {
+    let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
+    matches!(outcome, "unchanged" | "refused") || outcome.starts_with("would_")
+}

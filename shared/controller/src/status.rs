@@ -1,0 +1,202 @@
+//! `status` and `history`.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::dag_management::Progress;
+use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_guards};
+use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
+use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::readiness::Standing;
+use bluegreen_core::time::whole_milliseconds;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::second_reading;
+use crate::services::Shell;
+use crate::switch::NO_FLAG;
+
+/// As long as the slowest source may take; the function's time-out is 30 s.
+const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+/// What stands: every question at once, and the flag once more at the end.
+pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let (settled, evidence) = tokio::join!(
+        second_reading::settled(shell),
+        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
+    );
+    let (mut observed, mut history) = settled?;
+    if !second_reading::stands(shell, &observed, invocation.started).await? {
+        (observed, history) = second_reading::settled(shell).await?;
+    }
+    let now = clock::now();
+    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
+    let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let refusal = observed
+        .ownership
+        .refusal(&shell.settings.pair, shell.settings.names.root());
+    let reason = match (&observed.flag, active) {
+        // Whose flag it is comes before what it says.
+        _ if refusal.is_some() => refusal.clone().unwrap_or_default(),
+        (None, _) => NO_FLAG.to_owned(),
+        (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
+        (Some(_), Some(active)) => format!(
+            "{active} is active and {}; {} stands by and is {}",
+            verdicts.of(active).verdict,
+            active.other(),
+            verdicts.of(active.other()).verdict
+        ),
+    };
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let versions = history.as_ref().ok().map(|history| versions(history));
+    let control = ControlState {
+        flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
+        hold: hold.clone(),
+        recent: versions
+            .as_deref()
+            .map(|versions| RecentFailovers::count(versions, observed.acknowledged, now)),
+        last_active: None,
+        missing_since: None,
+    };
+    let policy = &shell.settings.policy;
+    let decision = decide(policy, &control, &verdicts, now);
+    // What an automatic failover would meet, also while nobody needs one.
+    let guards = match (&observed.flag, active) {
+        (Some(flag), Some(active)) => {
+            let standby = active.other();
+            failover_guards(policy, &control, flag, verdicts.of(standby), standby, now)
+        }
+        _ => decision.guards.clone(),
+    };
+    let readiness: Option<Value> = observed
+        .readiness
+        .as_deref()
+        .and_then(Standing::read)
+        // Of the colour that works now it says nothing about the one that stands by.
+        .filter(|standing| standing.standby == active.map(Colour::other))
+        .map(|standing| json!(standing));
+    let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
+    let managed = stored.filter(|_| shell.settings.manages_dags()).map(|progress| {
+        json!({
+            "state": progress.state,
+            "active": progress.active,
+            "since": progress.since,
+            "remembered": progress.unpaused.map(|list| list.count),
+        })
+    });
+    Ok(json!({
+        "outcome": "status",
+        "active": active,
+        "previous": null,
+        "version": observed.flag.as_ref().map(|flag| flag.version),
+        "modified": observed.flag.as_ref().map(|flag| flag.modified),
+        "transition": null,
+        "last_transition": versions.as_deref().and_then(newest),
+        "guards": guards,
+        "decision": if refusal.is_none() { decision.action.as_str() } else { Action::None.as_str() },
+        "reason": reason,
+        "root": {
+            "path": shell.settings.names.root(),
+            "is": observed.ownership.as_str(),
+            "owner": observed.ownership.owner(),
+        },
+        "hold": hold.describe(),
+        "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
+        "readiness": readiness,
+        "dag_management": managed,
+        "mode": shell.settings.policy.mode,
+        "audited": audited(&observed),
+        "environments": {
+            "blue": shell.settings.environments.blue.name,
+            "green": shell.settings.environments.green.name,
+        },
+        "verdicts": verdicts,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+/// The version audited last; none where that is of an incarnation of the flag that is gone, which the number would hide.
+fn audited(observed: &Observed) -> Option<FlagVersion> {
+    let (audited, flag) = (observed.audited?, observed.flag.as_ref()?);
+    let is_gone = audited.version >= flag.version && audited.at < flag.modified;
+    (!is_gone).then_some(audited.version)
+}
+
+/// The drill under way, or the last one; with the time of its return once it has switched.
+pub(crate) fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<Value> {
+    let drill = Drill::from_stored(stored?)?;
+    let stage = history.map(|history| stage(&drill, &versions(history)));
+    let return_at = match stage {
+        Some(Stage::Drilling { return_at, .. }) if drill.outcome == DrillOutcome::Pending => Some(return_at),
+        _ => None,
+    };
+    let mut shown = json!(drill);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("return_at".to_owned(), json!(return_at));
+    }
+    Some(shown)
+}
+
+/// The newest versions, newest first, as Parameter Store alone tells them.
+pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation) -> Result<Value, FunctionError> {
+    let (mut observed, mut history) = second_reading::settled(shell).await?;
+    if !second_reading::stands(shell, &observed, invocation.started).await? {
+        (observed, history) = second_reading::settled(shell).await?;
+    }
+    // What it is compared with.
+    drop(observed);
+    let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let versions = versions(&history);
+    let newest = versions.last();
+    let entries: Vec<Value> = versions
+        .iter()
+        .rev()
+        .take(limit)
+        .map(|version| entry(version, before(&versions, version)))
+        .collect();
+    Ok(json!({
+        "outcome": "history",
+        "active": newest.and_then(|version| version.entry.value.colour()),
+        "previous": null,
+        "version": newest.map(|version| version.entry.version),
+        "transition": null,
+        "guards": [],
+        "reason": if versions.is_empty() {
+            NO_FLAG.to_owned()
+        } else {
+            format!("{} of {} kept versions, newest first", entries.len(), versions.len())
+        },
+        "entries": entries,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}
+
+fn newest(versions: &[Version]) -> Option<Value> {
+    let last = versions.last()?;
+    Some(entry(last, before(versions, last)))
+}
+
+fn entry(version: &Version, before: Option<&Version>) -> Value {
+    let record = match &version.origin {
+        Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.as_str()),
+        Origin::External => None,
+    };
+    json!({
+        "version": version.entry.version,
+        "from": before.map(|before| before.entry.value.to_string()),
+        "to": version.entry.value.to_string(),
+        "kind": version.kind(),
+        "written_at": version.entry.modified,
+        "effective_from": version.effective_from,
+        "by": version.entry.author,
+        "transition": record,
+        // The same write, carried out once more because its first answer was lost: no transition of its own.
+        "repeat": matches!(version.origin, Origin::Repeat { .. }),
+        "description": version.entry.words(&version.origin),
+    })
+}

@@ -1,0 +1,492 @@
+//! `{"to":"green"}` and `{"action":"rollback"}`: a switch by a person.
+
+use std::time::Duration;
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::decision::{Guard, GuardName, SwitchControl, person_drill_guard, switch_guards};
+use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
+use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::health::{Evidence, assess_after};
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switched, Switching};
+use bluegreen_core::time::{after, minutes, to_second, whole_milliseconds};
+use bluegreen_core::transition::Kind;
+use serde_json::{Value, json};
+
+use crate::dags;
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::repeat::{self, Past, Reads};
+use crate::second_reading::{self, Second};
+use crate::services::Shell;
+use crate::{claim_runner, drill_outcome};
+
+/// A planned switch waits for the target's evidence as long as its slowest source may take.
+pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+/// A forced one does not wait for what it will not heed.
+const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
+
+/// What is said where there is no flag.
+pub(crate) const NO_FLAG: &str = "there is no flag; make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use, \
+                                  name the active colour: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}";
+
+/// What a person wants, by either of the two requests.
+struct Wanted {
+    kind: Kind,
+    to: Colour,
+    reason: String,
+    requested_by: Option<String>,
+    dry_run: bool,
+    force: bool,
+    expect: Option<Expect>,
+}
+
+/// One of the two requests, with what was seen of the environments.
+enum Ask {
+    Switch(SwitchRequest, Evidence),
+    Rollback(RollbackRequest, Box<Both<Evidence>>),
+}
+
+/// Makes the colour named the active one.
+pub(crate) async fn switch(
+    shell: &Shell,
+    request: SwitchRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let limit = evidence_time(request.force);
+    let (looked, evidence) = tokio::join!(
+        repeat::look(shell, Reads::IfMoved, limit),
+        shell
+            .health
+            .within(request.to, Depth::Thorough, limit, invocation.started)
+    );
+    answer(shell, &Ask::Switch(request, evidence), looked?, invocation).await
+}
+
+/// Makes the colour before the present one the active one again.
+pub(crate) async fn rollback(
+    shell: &Shell,
+    request: RollbackRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    // Which colour that is shows only in the history, so both are looked at: still one round trip of waiting.
+    let (looked, evidence) = tokio::join!(
+        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
+        shell
+            .health
+            .both(Depth::Thorough, evidence_time(request.force), invocation.started)
+    );
+    answer(shell, &Ask::Rollback(request, Box::new(evidence)), looked?, invocation).await
+}
+
+/// Answers a request that was not carried out before. What claims nothing is looked at twice.
+async fn answer(
+    shell: &Shell,
+    ask: &Ask,
+    (mut observed, mut past): (Observed, Past),
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (dry_run, reads, limit) = match ask {
+        Ask::Switch(request, _) => (request.dry_run, Reads::IfMoved, evidence_time(request.force)),
+        Ask::Rollback(request, _) => (request.dry_run, Reads::Always, EVIDENCE_TIME),
+    };
+    let mut asked = invocation.started;
+    for _ in 0..second_reading::ANSWERS {
+        past.reach(shell, observed.flag.as_ref(), limit).await;
+        if !dry_run && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation) {
+            return Ok(answer);
+        }
+        let answer = answer_once(shell, ask, &observed, &past, invocation).await?;
+        if !second_reading::claims_nothing(&answer) {
+            return Ok(answer);
+        }
+        match second_reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
+            Second::Same => return Ok(answer),
+            Second::Newer(newer) => observed = *newer,
+        }
+        asked = clock::now();
+        past = repeat::past(shell, &observed, reads, limit).await;
+    }
+    Err(second_reading::behind())
+}
+
+async fn answer_once(
+    shell: &Shell,
+    ask: &Ask,
+    observed: &Observed,
+    past: &Past,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let Some(flag) = observed.flag.clone() else {
+        return Ok(no_flag(invocation));
+    };
+    let (wanted, evidence) = match ask {
+        Ask::Switch(request, evidence) => (switch_wanted(request), evidence),
+        Ask::Rollback(request, evidence) => match rollback_wanted(request, &flag, past)? {
+            Ok(wanted) => {
+                let evidence = evidence.of(wanted.to);
+                (wanted, evidence)
+            }
+            Err(reason) => {
+                return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+            }
+        },
+    };
+    guard_and_carry_out(shell, &flag, (observed, past), evidence, wanted, invocation).await
+}
+
+fn switch_wanted(request: &SwitchRequest) -> Wanted {
+    Wanted {
+        kind: Kind::Switch,
+        to: request.to,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("switch to {} on demand", request.to)),
+        requested_by: request.requested_by.clone(),
+        dry_run: request.dry_run,
+        force: request.force,
+        expect: request.expect,
+    }
+}
+
+/// Where a rollback goes, or why it goes nowhere.
+fn rollback_wanted(
+    request: &RollbackRequest,
+    flag: &FlagObservation,
+    past: &Past,
+) -> Result<Result<Wanted, String>, FunctionError> {
+    // Whether it was carried out before must be known here: a second one would go forth again.
+    if let Some(cause) = &past.unread {
+        return Err(FunctionError::unreadable("reading the flag's history", cause.clone()));
+    }
+    let versions = past.versions.as_deref().unwrap_or_default();
+    let drill_returned = versions
+        .last()
+        .filter(|newest| newest.entry.version == flag.version && newest.kind() == Kind::DrillReturn);
+    if let (Some(newest), Some(active)) = (drill_returned, flag.value.colour()) {
+        return Ok(Err(format!(
+            "there is nothing to go back from: a drill of {} ended and returned to {active} at {}; if you want {}, name it: \
+             {{\"to\":\"{}\"}}",
+            active.other(),
+            to_second(newest.entry.modified),
+            active.other(),
+            active.other()
+        )));
+    }
+    let before = versions
+        .iter()
+        .rev()
+        .filter(|version| version.entry.version < flag.version)
+        .find_map(|version| {
+            version
+                .entry
+                .value
+                .colour()
+                .filter(|colour| Some(*colour) != flag.value.colour())
+        });
+    let Some(to) = before else {
+        return Ok(Err(format!(
+            "there is nothing to go back to: no kept version before {} holds another colour; name the colour with \
+             {{\"to\":\"<colour>\"}}",
+            flag.version
+        )));
+    };
+    Ok(Ok(Wanted {
+        kind: Kind::Rollback,
+        to,
+        reason: request
+            .reason
+            .clone()
+            .unwrap_or_else(|| format!("back to {to} on demand")),
+        requested_by: request.requested_by.clone(),
+        dry_run: request.dry_run,
+        force: request.force,
+        expect: request.expect,
+    }))
+}
+
+pub(crate) fn evidence_time(force: bool) -> Duration {
+    if force { FORCED_EVIDENCE_TIME } else { EVIDENCE_TIME }
+}
+
+pub(crate) fn no_flag(invocation: &Invocation) -> Value {
+    let advice = NO_FLAG;
+    let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
+    Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation)
+}
+
+async fn guard_and_carry_out(
+    shell: &Shell,
+    flag: &FlagObservation,
+    (observed, past): (&Observed, &Past),
+    evidence: &Evidence,
+    wanted: Wanted,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let now = clock::now();
+    let policy = &shell.settings.policy;
+    let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
+    let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
+    let as_expected = guards.iter().all(|guard| guard.passed);
+    let under_way = past.under_way(observed.drill.as_deref(), flag);
+    if as_expected && flag.value.colour() == Some(wanted.to) {
+        if let Some(under_way) = under_way.filter(|(drill, _)| drill.to == wanted.to) {
+            return keep(shell, flag, under_way, wanted, guards, invocation).await;
+        }
+        let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
+        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
+    }
+    let hold = HoldState::read(observed.hold.as_deref(), now);
+    let control = SwitchControl {
+        hold: &hold,
+        drill: observed.drill.as_deref(),
+    };
+    guards.extend(switch_guards(
+        policy,
+        wanted.kind,
+        flag,
+        &control,
+        wanted.to,
+        &target,
+        now,
+    ));
+    // The history knows better than one observation whether the drill has been ended, and by how many writes it was begun.
+    for guard in guards.iter_mut().filter(|guard| guard.name == GuardName::Drill) {
+        *guard = person_drill_guard(under_way.as_ref().map(|(drill, _)| drill));
+    }
+    let heeded = guards
+        .iter()
+        .filter(|guard| !wanted.force || guard.name == GuardName::Expect);
+    let objections = objections(heeded);
+    if !objections.is_empty() {
+        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+    }
+    if wanted.dry_run {
+        return Ok(Answer::new("would_switch", wanted.reason, guards).to_json(Some(flag), invocation));
+    }
+    // Whatever was asked for, a flag that held no colour is being repaired.
+    let kind = if flag.value.colour().is_some() {
+        wanted.kind
+    } else {
+        Kind::Restore
+    };
+    let intent = Intent {
+        kind,
+        to: wanted.to,
+        reason: wanted.reason,
+        actor: invocation.actor(wanted.requested_by),
+        trigger: invocation.trigger(),
+        evidence: json!({
+            "observed_at": now,
+            "forced": wanted.force,
+            "target": target,
+            "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
+        }),
+        last_known_healthy: None,
+        previous_effective_from: None,
+        drill: None,
+    };
+    let managed_dags = (observed.managed_dags.as_deref(), wanted.force);
+    carry_out(shell, flag, managed_dags, intent, guards, invocation).await
+}
+
+/// The colour wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
+async fn keep(
+    shell: &Shell,
+    flag: &FlagObservation,
+    (drill, stage): (Drill, Option<Stage>),
+    wanted: Wanted,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let who = wanted.requested_by.as_deref().unwrap_or("somebody");
+    let to = wanted.to;
+    let decided = format!("{who} wants {to} to stay active: {}", wanted.reason);
+    if wanted.dry_run {
+        let reason = format!("{to} is active in a drill, which would be ended, so that {to} stays");
+        return Ok(Answer::new("would_keep", reason, guards).to_json(Some(flag), invocation));
+    }
+    let name = drill.record();
+    let records = shell
+        .store
+        .records(std::slice::from_ref(&name))
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the drill's record", failure.cause))?;
+    let drill = match records.get(&name) {
+        Some(record) => drill.as_recorded(record),
+        None => drill,
+    };
+    let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag again", failure.cause);
+    // A tick that is about to return has decided the drill's end, or never will.
+    let turn = drill_outcome::decide_end(&shell.store, &drill, End::Stay, &decided, &invocation.run())
+        .await
+        .map_err(|failure| {
+            FunctionError::store(
+                "deciding the drill's end",
+                failure.cause,
+                "; the drill goes on unless status shows its end; asking again is safe",
+            )
+        })?;
+    let returning = match turn {
+        Turn::Ours | Turn::Stays(_) | Turn::GivenUp => None,
+        Turn::Returning(until) => Some(format!(
+            "the drill is returning at this moment; see {{\"action\":\"status\"}}, and switch again (if it has not returned by {}, ask for this \
+             again)",
+            to_second(until)
+        )),
+        Turn::Open(_) => Some("nobody can tell who ends this drill; see {\"action\":\"status\"}".to_owned()),
+    };
+    // Whoever was faster than that has written the flag by now.
+    let standing = shell.store.observe().await.map_err(unreadable)?.flag;
+    let stays = standing
+        .as_ref()
+        .is_some_and(|standing| standing.version == flag.version);
+    let (outcome, reason) = match returning {
+        Some(returning) => ("conflict", returning),
+        None if !stays => (
+            "conflict",
+            "the flag was written at the same moment; see {\"action\":\"status\"}, and switch again".to_owned(),
+        ),
+        None => {
+            // Where its write was repeated the first one counts.
+            let stage = stage.unwrap_or(Stage::Drilling {
+                switched_at: flag.modified,
+                return_at: after(flag.modified, minutes(drill.hold_minutes)),
+            });
+            let outcome = Some(DrillOutcome::Interrupted);
+            drill_outcome::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
+            ("kept", format!("the drill of {to} has ended, and {to} stays active"))
+        }
+    };
+    let answer = Answer::new(outcome, reason, guards).to_json(standing.as_ref(), invocation);
+    log(shell, &answer, invocation);
+    Ok(answer)
+}
+
+pub(crate) async fn carry_out(
+    shell: &Shell,
+    flag: &FlagObservation,
+    (managed_dags, force): (Option<&str>, bool),
+    intent: Intent,
+    guards: Vec<Guard>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (to, reason) = (intent.to, intent.reason.clone());
+    let managed_dags = dags::before(shell, managed_dags, flag, force, invocation).await;
+    let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
+    let outcome = claim_runner::run(&shell.store, &mut switching).await;
+    let answer = match outcome {
+        Outcome::Switched(switched) => {
+            let mut warnings = switched.warnings.clone();
+            if switched.rolled_forward {
+                let whose = switched.dead_writer.as_ref().map_or_else(
+                    || "unreadable record".to_owned(),
+                    |dead| format!("{} to {}, request {}", dead.kind, dead.to, dead.actor.request_id),
+                );
+                warnings.push(format!("the claim of a dead writer ({whose}) was rolled forward"));
+            }
+            // A dead writer's claim out of a flag without a colour may have wanted the other colour.
+            let outcome = if switched.to == to { "switched" } else { "conflict" };
+            let mut answer = Answer::new(outcome, reason, guards).to_json(Some(flag), invocation);
+            tell_written(&mut answer, flag, &switched, &warnings);
+            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
+            answer
+        }
+        // This very request, delivered twice: the other delivery is at it, or was a moment ago.
+        Outcome::Conflict(conflict)
+            if conflict
+                .winner
+                .as_ref()
+                .is_some_and(|winner| winner.actor.request_id == invocation.request_id) =>
+        {
+            repeat::other_delivery(shell, "switched", invocation)
+                .await
+                .ok_or_else(|| repeat::unfinished(conflict.reason))?
+        }
+        Outcome::Conflict(conflict) => {
+            let mut answer = Answer::new("conflict", conflict.reason, guards)
+                .to_json(conflict.flag.as_ref().or(Some(flag)), invocation);
+            if let Some(fields) = answer.as_object_mut() {
+                fields.insert("winner".to_owned(), json!(conflict.winner));
+            }
+            answer
+        }
+        Outcome::Failed(failed) => return Err(failed.into()),
+    };
+    log(shell, &answer, invocation);
+    Ok(answer)
+}
+
+fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
+    let text = |field: &str| answer.get(field).and_then(|value| value.as_str());
+    let version = answer.get("version").and_then(Value::as_u64);
+    tracing::info!(
+        pair = shell.settings.pair,
+        active = text("active"),
+        version = version,
+        decision = text("outcome"),
+        transition = text("transition"),
+        reason = text("reason"),
+        request_id = %invocation.request_id,
+        "switch"
+    );
+}
+
+/// Adds what a written flag changes in an answer.
+pub(crate) fn tell_written(answer: &mut Value, before: &FlagObservation, switched: &Switched, warnings: &[String]) {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("active".to_owned(), json!(switched.to));
+        fields.insert("previous".to_owned(), json!(before.value.colour()));
+        fields.insert("version".to_owned(), json!(switched.version));
+        fields.insert("transition".to_owned(), json!(switched.record));
+        fields.insert("effective_from".to_owned(), json!(switched.effective_from));
+        fields.insert("warnings".to_owned(), json!(warnings));
+    }
+}
+
+/// What the guards that do not pass say, in one line.
+pub(crate) fn objections<'a>(guards: impl IntoIterator<Item = &'a Guard>) -> String {
+    let objections: Vec<String> = guards
+        .into_iter()
+        .filter(|guard| !guard.passed)
+        .map(|guard| format!("{}: {}", guard.name, guard.detail))
+        .collect();
+    objections.join("; ")
+}
+
+/// The fields that every answer to a switch has.
+pub(crate) struct Answer {
+    outcome: &'static str,
+    reason: String,
+    guards: Vec<Guard>,
+}
+
+impl Answer {
+    pub(crate) fn new(outcome: &'static str, reason: String, guards: Vec<Guard>) -> Self {
+        Self {
+            outcome,
+            reason,
+            guards,
+        }
+    }
+
+    /// As it stands with the flag as given.
+    pub(crate) fn to_json(&self, flag: Option<&FlagObservation>, invocation: &Invocation) -> Value {
+        json!({
+            "outcome": self.outcome,
+            "active": flag.and_then(|flag| flag.value.colour()),
+            "previous": null,
+            "version": flag.map(|flag| flag.version),
+            "transition": null,
+            "guards": self.guards,
+            "reason": self.reason,
+            "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+        })
+    }
+}

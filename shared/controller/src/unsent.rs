@@ -1,0 +1,92 @@
+//! Events of a person's request that could not be published are kept beside the flag, and the watcher publishes them: no tick
+//! would find out about them otherwise.
+
+use bluegreen_aws::clock;
+use bluegreen_core::audit::{AuditEvent, Unsent};
+use bluegreen_core::drill::DrillOutcome;
+use bluegreen_core::health::Cause;
+use bluegreen_core::metric::Metric;
+use bluegreen_core::switch::Failure;
+use serde_json::from_value;
+
+use crate::function_error::FunctionError;
+use crate::services::Shell;
+
+/// Sends the event of the request `key`, or keeps it. The error says which, or that it is lost.
+pub(crate) async fn send_or_keep(
+    shell: &Shell,
+    event: &AuditEvent,
+    key: &str,
+    doing: &'static str,
+) -> Result<(), FunctionError> {
+    let Err(failure) = shell.bus.send(std::slice::from_ref(event)).await else {
+        return Ok(());
+    };
+    let kept = match Unsent::to_stored(event) {
+        Some(text) => shell
+            .store
+            .keep_unsent(key, &text)
+            .await
+            .map_err(|failure| failure.cause.to_string()),
+        None => Err("it is too long".to_owned()),
+    };
+    let fate = match kept {
+        Ok(()) => "the event is kept, and the watcher publishes it".to_owned(),
+        Err(why) => {
+            tracing::error!(event = %event.detail, error = why, "an event is lost");
+            format!(
+                "it could not be kept for later either ({why}): this event is lost, and stands in this function's log only"
+            )
+        }
+    };
+    let cause = Cause {
+        message: format!("{}; {fate}", failure.cause.message),
+        ..failure.cause
+    };
+    Err(FunctionError::undelivered(doing)(Failure { cause, ..failure }))
+}
+
+/// Publishes what was kept. Sent before it is removed: a crash in between repeats an event under its id, and loses none.
+pub(crate) async fn publish(shell: &Shell) -> Result<usize, FunctionError> {
+    let kept = match shell.store.unsent().await {
+        Ok(kept) => kept,
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, "events that could not be published could not be looked for");
+            return Ok(0);
+        }
+    };
+    let mut sent: usize = 0;
+    for (key, text) in kept {
+        // What nobody can read is left, and seen in the log each time.
+        let Some(event) = Unsent::read(&text) else {
+            tracing::warn!(key, "an event that could not be published cannot be read");
+            continue;
+        };
+        shell
+            .bus
+            .send(std::slice::from_ref(&event))
+            .await
+            .map_err(FunctionError::undelivered("publishing an event that was kept"))?;
+        if let Some(outcome) = event
+            .detail
+            .get("outcome")
+            .cloned()
+            .and_then(|word| from_value::<DrillOutcome>(word).ok())
+        {
+            let metric = Metric::drill_outcome(outcome, clock::now());
+            if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
+                tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
+            }
+        }
+        shell
+            .store
+            .delete_unsent(&key)
+            .await
+            .map_err(FunctionError::undelivered("forgetting an event that was published"))?;
+        sent = sent.saturating_add(1);
+    }
+    if sent > 0 {
+        tracing::info!(sent, "published what was kept");
+    }
+    Ok(sent)
+}

@@ -1,0 +1,7 @@
+//! What the mains of the three Lambda functions share. Only they know that there is a Lambda runtime: use cases and the
+//! command line are built without it.
+
+mod runtime;
+mod telemetry;
+
+pub use runtime::serve;
