@@ -8,7 +8,7 @@ use bluegreen_aws::clock;
 use bluegreen_controller::function_error::{ERROR_TYPES, FunctionError};
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
-use bluegreen_controller::services::Shell;
+use bluegreen_controller::services::Services;
 use bluegreen_core::health::CauseKind;
 use bluegreen_core::request;
 use bluegreen_core::time::after;
@@ -36,7 +36,7 @@ pub(crate) struct Road {
 
 enum Kind {
     Function(aws_sdk_lambda::Client),
-    Direct { shell: Box<Shell>, source: String },
+    Direct { services: Box<Services>, source: String },
 }
 
 /// What came back.
@@ -76,7 +76,7 @@ impl Road {
         let endpoint = config.endpoint_url().map(str::to_owned);
         let kind = match found {
             Some(found) => Kind::Direct {
-                shell: Box::new(Shell::outside_lambda(&config, found.settings)),
+                services: Box::new(Services::outside_lambda(&config, found.settings)),
                 source: found.source,
             },
             None => Kind::Function(aws_sdk_lambda::Client::new(&config)),
@@ -96,9 +96,9 @@ impl Road {
     pub(crate) fn describe(&self) -> String {
         match &self.kind {
             Kind::Function(_) => format!("function {} in {}", self.function, self.region),
-            Kind::Direct { shell, source } => format!(
+            Kind::Direct { services, source } => format!(
                 "directly at parameter {} in {} (settings: {source})",
-                shell.settings.names.flag(),
+                services.settings.names.flag(),
                 self.region
             ),
         }
@@ -118,7 +118,7 @@ impl Road {
     async fn send(&self, request: &Value, changes: bool) -> Result<Answered, Failure> {
         match &self.kind {
             Kind::Function(client) => self.invoke(client, request, changes).await,
-            Kind::Direct { shell, .. } => self.carry_out(shell, request).await,
+            Kind::Direct { services, .. } => self.carry_out(services, request).await,
         }
     }
 
@@ -171,7 +171,7 @@ impl Road {
         read(text, &self.same_pair)
     }
 
-    async fn carry_out(&self, shell: &Shell, request: &Value) -> Result<Answered, Failure> {
+    async fn carry_out(&self, services: &Services, request: &Value) -> Result<Answered, Failure> {
         let started = clock::now();
         let invocation = Invocation {
             function: OWN_NAME,
@@ -179,10 +179,10 @@ impl Road {
             request_id: format!("cli-{}-{:032x}", started.as_millisecond(), fastrand::u128(..)),
             started,
             deadline: after(started, Duration::from_secs(self.timeout)),
-            road: "command-line",
+            via: "command-line",
         };
         let answered = match request::read(request, started) {
-            Ok(request) => requests::carry_out(shell, request, &invocation).await,
+            Ok(request) => requests::carry_out(services, request, &invocation).await,
             Err(error) => Err(error.into()),
         };
         match answered {

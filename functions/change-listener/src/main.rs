@@ -1,9 +1,10 @@
 //! The change listener: emits metrics and audit events for every change of the flag and the hold.
 
+mod event;
+mod handler;
+
 use std::process::ExitCode;
 
-use bluegreen_controller::audit;
-
 fn main() -> ExitCode {
-    bluegreen_lambda::serve("change-listener", audit::handle)
+    bluegreen_lambda::serve("change-listener", handler::handle)
 }

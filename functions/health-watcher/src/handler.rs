@@ -2,17 +2,17 @@
 
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
-use bluegreen_controller::services::Shell;
+use bluegreen_controller::services::Services;
 use bluegreen_controller::tick::tick;
 use serde_json::Value;
 
 use crate::event;
 
 /// Answers one event.
-pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let trigger = event::trigger(&event);
     if trigger.kind == "unrecognised" {
         tracing::warn!(request_id = %invocation.request_id, id = trigger.id.as_deref(), "an event of unknown shape: a tick all the same");
     }
-    tick(shell, trigger, invocation).await
+    tick(services, trigger, invocation).await
 }

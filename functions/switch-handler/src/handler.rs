@@ -3,12 +3,12 @@
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
-use bluegreen_controller::services::Shell;
+use bluegreen_controller::services::Services;
 use bluegreen_core::request;
 use serde_json::Value;
 
 /// Answers one request.
-pub(crate) async fn handle(shell: &Shell, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let request = request::read(&event, invocation.started)?;
-    requests::carry_out(shell, request, invocation).await
+    requests::carry_out(services, request, invocation).await
 }

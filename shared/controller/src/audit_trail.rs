@@ -14,7 +14,7 @@ use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
 use crate::function_error::FunctionError;
-use crate::services::Shell;
+use crate::services::Services;
 
 /// The oldest datum that is published; CloudWatch's own limit is two weeks.
 const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
@@ -24,6 +24,9 @@ const READ_AGAIN: u32 = 3;
 
 /// Between two of these readings.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the listener has before the watcher audits in its place.
+pub(crate) const LISTENER_GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 /// What was sent.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +45,7 @@ const NOTES_BETWEEN: i64 = 10;
 
 /// Sends what is due, then moves `audited`. In this order: a crash in between repeats an event, and loses none.
 pub(crate) async fn catch_up(
-    shell: &Shell,
+    services: &Services,
     history: &[HistoryEntry],
     observed: &Observed,
     now: Timestamp,
@@ -53,7 +56,7 @@ pub(crate) async fn catch_up(
             break;
         }
         tokio::time::sleep(READ_PAUSE).await;
-        let again = shell
+        let again = services
             .store
             .history()
             .await
@@ -64,12 +67,12 @@ pub(crate) async fn catch_up(
     let Some(newest) = due.last() else {
         return Ok(Sent::default());
     };
-    let records = shell
+    let records = services
         .store
         .records(&audit::records_of(due))
         .await
         .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
-    let subject = shell.subject();
+    let subject = services.subject();
     let mut events = Vec::new();
     let mut metrics = Vec::new();
     for version in due {
@@ -98,14 +101,14 @@ pub(crate) async fn catch_up(
         events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
     }
     // One after the other: a repeated event is recognised by its id, a repeated count is not.
-    shell
+    services
         .bus
         .send(&events)
         .await
         .map_err(FunctionError::undelivered("sending audit events"))?;
     // CloudWatch takes nothing older than two weeks, and refuses the whole request for one such datum.
     metrics.retain(|metric: &Metric| elapsed(metric.at, now) < OLDEST_METRIC);
-    match shell.metrics.publish(&metrics).await {
+    match services.metrics.publish(&metrics).await {
         Ok(()) => {}
         Err(failure) if failure.passing => {
             return Err(FunctionError::undelivered("publishing metrics")(failure));
@@ -113,14 +116,39 @@ pub(crate) async fn catch_up(
         // Trying again would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    note(shell, &versions, note_of(newest), observed.audited_notes)
+    note(services, &versions, note_of(newest), observed.audited_notes)
         .await
         .map_err(FunctionError::undelivered("noting what was audited"))?;
-    let pruned = prune(shell, &versions, now).await;
+    let pruned = prune(services, &versions, now).await;
     Ok(Sent {
         versions: due.iter().map(|version| version.entry.version).collect(),
         pruned,
     })
+}
+
+/// Audits in the listener's place when its event seems to be lost.
+pub(crate) async fn catch_up_if_late(
+    services: &Services,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<(), FunctionError> {
+    let Some(flag) = &observed.flag else { return Ok(()) };
+    let audited = observed
+        .audited
+        .is_some_and(|audited| audited.is(flag.version, flag.modified));
+    if audited || elapsed(flag.modified, now) < LISTENER_GRACE_PERIOD {
+        return Ok(());
+    }
+    let history = services
+        .store
+        .history()
+        .await
+        .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let sent = catch_up(services, &history, observed, now).await?;
+    if !sent.versions.is_empty() {
+        tracing::warn!(versions = sent.versions.len(), "audited in the change-listener's place");
+    }
+    Ok(())
 }
 
 /// Notes how far the audit has come, and the last colour. `notes` is how often that was noted when it was looked at.
@@ -128,18 +156,18 @@ pub(crate) async fn catch_up(
 /// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
 /// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
 /// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
-async fn note(shell: &Shell, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
+async fn note(services: &Services, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
     // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
-    note_last_active(shell, versions, newest).await?;
+    note_last_active(services, versions, newest).await?;
     let (mut newest, mut notes) = (newest, notes);
     for _ in 0..NOTES {
-        let written = shell.store.put_audited(newest).await?;
+        let written = services.store.put_audited(newest).await?;
         let first_between = notes.saturating_add(1).max(written.saturating_sub(NOTES_BETWEEN));
         if first_between >= written {
             return Ok(());
         }
         let between: Vec<_> = (first_between..written).collect();
-        let others = match shell.store.audited_notes(&between).await {
+        let others = match services.store.audited_notes(&between).await {
             Ok(others) => others,
             Err(failure) => {
                 // What was noted stands; at worst the next one tells something once more, under the same id.
@@ -151,8 +179,8 @@ async fn note(shell: &Shell, versions: &[Version], newest: Audited, notes: i64) 
         let theirs = others.into_iter().max_by_key(|other| other.at);
         let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
         // Their colour may have been written before ours.
-        let history = shell.store.history().await?;
-        note_last_active(shell, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
+        let history = services.store.history().await?;
+        note_last_active(services, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
         let Some(theirs) = overtaken else { return Ok(()) };
         (newest, notes) = (theirs, written);
     }
@@ -160,22 +188,26 @@ async fn note(shell: &Shell, versions: &[Version], newest: Audited, notes: i64) 
 }
 
 /// The newest colour among the versions that were audited.
-async fn note_last_active(shell: &Shell, versions: &[Version], audited: Audited) -> Result<(), Failure> {
+async fn note_last_active(services: &Services, versions: &[Version], audited: Audited) -> Result<(), Failure> {
     let last = versions
         .iter()
         .rev()
         .filter(|version| version.entry.modified <= audited.at)
         .find_map(|version| Some((version.entry.value.colour()?, note_of(version))));
     match last {
-        Some((active, version)) => shell.store.put_last_active(active, version).await,
+        Some((active, version)) => services.store.put_last_active(active, version).await,
         None => Ok(()),
     }
 }
 
 /// Sends what is due of the hold, then notes it; answers how many events that were.
-pub(crate) async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Timestamp) -> Result<usize, FunctionError> {
+pub(crate) async fn catch_up_hold(
+    services: &Services,
+    stored: &StoredHold,
+    now: Timestamp,
+) -> Result<usize, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
-    let (told, kept) = tokio::join!(shell.store.hold_told(), shell.store.hold_history());
+    let (told, kept) = tokio::join!(services.store.hold_told(), services.store.hold_history());
     let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
     let mut kept: Vec<_> = kept
         .into_iter()
@@ -185,16 +217,16 @@ pub(crate) async fn catch_up_hold(shell: &Shell, stored: &StoredHold, now: Times
     if kept.last().is_none_or(|(newest, _)| newest.written < stored.written) {
         kept.push((stored.clone(), None));
     }
-    let due = audit::holds_due(shell.subject(), &kept, told.as_deref(), now);
+    let due = audit::holds_due(services.subject(), &kept, told.as_deref(), now);
     if due.is_empty() {
         return Ok(0);
     }
-    shell
+    services
         .bus
         .send(&due)
         .await
         .map_err(FunctionError::undelivered("telling of the hold"))?;
-    shell
+    services
         .store
         .put_hold_told(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
         .await
@@ -215,9 +247,9 @@ pub(crate) fn flag_label(version: &Version) -> String {
 }
 
 /// The records of a drill's end that there are.
-async fn ends(shell: &Shell, way_out: &str) -> Vec<String> {
+async fn ends(services: &Services, way_out: &str) -> Vec<String> {
     let names = end_records(way_out);
-    match shell.store.stored_records(&names).await {
+    match services.store.stored_records(&names).await {
         Ok(found) => {
             let found = names.into_iter().zip(found);
             found.filter_map(|(name, stored)| stored.map(|_| name)).collect()
@@ -230,12 +262,12 @@ async fn ends(shell: &Shell, way_out: &str) -> Vec<String> {
 }
 
 /// Failing to prune is no failure: the next version tries again.
-async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
+async fn prune(services: &Services, versions: &[Version], now: Timestamp) -> usize {
     let mut names = audit::records_to_prune(versions, now);
     if names.is_empty() {
         return 0;
     }
-    match shell.store.records(&names).await {
+    match services.store.records(&names).await {
         // The outcome first: without the record nobody would find it again.
         Ok(records) => {
             let mut beside = Vec::new();
@@ -244,7 +276,7 @@ async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
                 .filter_map(|(name, record)| Some((name, outcome_of(name, record)?)))
             {
                 beside.push(outcome);
-                beside.extend(ends(shell, name).await);
+                beside.extend(ends(services, name).await);
             }
             names.splice(0..0, beside);
         }
@@ -255,7 +287,7 @@ async fn prune(shell: &Shell, versions: &[Version], now: Timestamp) -> usize {
     }
     let mut pruned: usize = 0;
     for record in names {
-        match shell.store.delete_record(&record).await {
+        match services.store.delete_record(&record).await {
             Ok(()) => pruned = pruned.saturating_add(1),
             Err(failure) => tracing::warn!(record, error = %failure.cause, "an old transition record was not removed"),
         }

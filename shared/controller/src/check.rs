@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::readiness::judge;
-use crate::services::Shell;
+use crate::services::Services;
 
 /// What is left of the invocation for answering.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
@@ -22,12 +22,12 @@ const CLOSING_TIME: Duration = Duration::from_secs(3);
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// Asks everything at once; the list of DAGs takes longest.
-pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
     let time = elapsed(clock::now(), invocation.deadline).saturating_sub(CLOSING_TIME);
     let (observed, (snapshot, history), evidence) = tokio::join!(
-        shell.store.observe(),
-        shell.readiness.snapshot(&shell.store, time),
-        shell
+        services.store.observe(),
+        services.readiness.snapshot(&services.store, time),
+        services
             .health
             .both(Depth::Thorough, EVIDENCE_TIME.min(time), invocation.started)
     );
@@ -35,7 +35,7 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
     let now = clock::now();
     let flag = observed.flag.as_ref();
     let Some(active) = flag.and_then(|flag| flag.value.colour()) else {
-        let (pair, root) = (&shell.settings.pair, shell.settings.names.root());
+        let (pair, root) = (&services.settings.pair, services.settings.names.root());
         let what = observed.ownership.refusal(pair, root).unwrap_or_else(|| {
             flag.map_or_else(
                 || "there is no flag".to_owned(),
@@ -43,17 +43,25 @@ pub(crate) async fn check(shell: &Shell, invocation: &Invocation) -> Result<Valu
             )
         });
         let readiness = Readiness::without_standby(what.clone());
-        return Ok(answer(shell, flag, &readiness, &json!(readiness), &what, invocation));
+        return Ok(answer(services, flag, &readiness, &json!(readiness), &what, invocation));
     };
-    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
-    let readiness = judge(&shell.settings, active, &verdicts, &snapshot, &history, &observed, now);
+    let verdicts = observed.assess(&services.settings.policy, &evidence, now);
+    let readiness = judge(
+        &services.settings,
+        active,
+        &verdicts,
+        &snapshot,
+        &history,
+        &observed,
+        now,
+    );
     let body = readiness.to_json(&snapshot, active);
     let reason = readiness.summary(active.other());
-    Ok(answer(shell, flag, &readiness, &body, &reason, invocation))
+    Ok(answer(services, flag, &readiness, &body, &reason, invocation))
 }
 
 fn answer(
-    shell: &Shell,
+    services: &Services,
     flag: Option<&FlagObservation>,
     readiness: &Readiness,
     body: &Value,
@@ -63,7 +71,7 @@ fn answer(
     let active = flag.and_then(|flag| flag.value.colour());
     let outcome = readiness.outcome();
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         active = active.map(Colour::as_str),
         decision = outcome,
         score = readiness.score,

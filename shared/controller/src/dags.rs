@@ -1,17 +1,21 @@
-//! Pausing and unpausing DAGs around a transition, where DAGs are managed.
+//! Pausing and unpausing DAGs, where DAGs are managed: around a person's transition, and at every tick, as far as there is
+//! something left to do.
 
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_core::dag_management::Standing;
+use bluegreen_core::dag_management::{Report, Standing};
 use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::switch::Switched;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::switch::{Outcome, Switched};
 use bluegreen_core::time::elapsed;
 use serde_json::{Value, json};
 
-use crate::dag_management::{self, Turn};
+use crate::dag_reconciler::{ReconcileInput, read_before, reconcile_dags};
+use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::services::Shell;
+use crate::observation::Observation;
+use crate::services::Services;
 
 /// How long reading which DAGs run may hold up a switch. What was remembered by a tick serves otherwise.
 const READING_TIME: Duration = Duration::from_secs(8);
@@ -19,12 +23,15 @@ const READING_TIME: Duration = Duration::from_secs(8);
 /// The same for a forced one, whose active may be dead.
 const FORCED_READING_TIME: Duration = Duration::from_secs(2);
 
-/// What is left of the invocation for the answer.
+/// What is left of a request's invocation for the answer.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
+
+/// What is left of a tick's for readiness, hand-over and the answer.
+const TICK_CLOSING_TIME: Duration = Duration::from_secs(6);
 
 /// Reads which DAGs run, shortly before the flag is written. Answers what is stored then.
 pub(crate) async fn before(
-    shell: &Shell,
+    services: &Services,
     stored: Option<&str>,
     flag: &FlagObservation,
     force: bool,
@@ -33,7 +40,7 @@ pub(crate) async fn before(
     let Some(active) = flag.value.colour() else {
         return stored.map(str::to_owned);
     };
-    let turn = Turn {
+    let input = ReconcileInput {
         stored,
         flag: Standing {
             active,
@@ -45,19 +52,19 @@ pub(crate) async fn before(
         observed_at: Some(invocation.started),
         time: if force { FORCED_READING_TIME } else { READING_TIME },
     };
-    dag_management::read_before(shell, turn).await
+    read_before(services, input).await
 }
 
 /// Goes on with what the written flag asks for, and says in the answer how that stands. The ticks do the rest.
 pub(crate) async fn after(
-    shell: &Shell,
+    services: &Services,
     stored: Option<&str>,
     switched: &Switched,
     answer: &mut Value,
     invocation: &Invocation,
 ) {
     let now = clock::now();
-    let turn = Turn {
+    let input = ReconcileInput {
         stored,
         flag: Standing {
             active: switched.to,
@@ -69,7 +76,7 @@ pub(crate) async fn after(
         observed_at: None,
         time: elapsed(now, invocation.deadline).saturating_sub(CLOSING_TIME),
     };
-    let report = match dag_management::keep(shell, turn).await {
+    let report = match reconcile_dags(services, input).await {
         Ok(None) => return,
         Ok(Some(report)) => json!(report),
         // The flag is written, and that is what was asked for.
@@ -80,4 +87,51 @@ pub(crate) async fn after(
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("dag_management".to_owned(), report);
     }
+}
+
+/// Goes on with what the flag asks for, whether this tick wrote it or another did.
+pub(crate) async fn at_tick(
+    services: &Services,
+    observation: &Observation,
+    outcome: Option<&Outcome>,
+    invocation: &Invocation,
+) -> Result<Option<Report>, FunctionError> {
+    let Ok(observed) = &observation.observed else {
+        return Ok(None);
+    };
+    // An old list would unpause what people have paused since, on the day DAGs are managed again.
+    if !services.settings.manages_dags() {
+        if observed.managed_dags.is_some() {
+            let forgotten = services.store.forget_managed_dags().await;
+            forgotten.map_err(FunctionError::undelivered("forgetting which DAGs were to run"))?;
+        }
+        return Ok(None);
+    }
+    let now = clock::now();
+    let flag = match outcome {
+        Some(Outcome::Switched(switched)) => Standing {
+            active: switched.to,
+            version: switched.version,
+            modified: now,
+        },
+        // Who won shows at the next tick.
+        Some(Outcome::Conflict(_) | Outcome::Failed(_)) => return Ok(None),
+        None => match (observation.present(), observation.active()) {
+            (Some(flag), Some(active)) => Standing {
+                active,
+                version: flag.version,
+                modified: flag.modified,
+            },
+            _ => return Ok(None),
+        },
+    };
+    let input = ReconcileInput {
+        stored: observed.managed_dags.as_deref(),
+        flag,
+        is_transition: outcome.is_some(),
+        is_held: !matches!(HoldState::read(observed.hold.as_deref(), now), HoldState::None),
+        observed_at: outcome.is_none().then_some(observation.asked),
+        time: elapsed(now, invocation.deadline).saturating_sub(TICK_CLOSING_TIME),
+    };
+    reconcile_dags(services, input).await
 }

@@ -18,21 +18,21 @@ use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::answer::{Answer, NO_FLAG, objections, tell_written};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::readiness::judge;
 use crate::repeat::{self, Past, Reads};
 use crate::second_reading::{self, Second};
-use crate::services::Shell;
-use crate::switch::{Answer, NO_FLAG, objections, tell_written};
+use crate::services::Services;
 use crate::{claim_runner, drill_outcome};
 
 /// As long as the slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 pub(crate) async fn drill(
-    shell: &Shell,
+    services: &Services,
     request: DrillRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
@@ -40,35 +40,35 @@ pub(crate) async fn drill(
         if request.mode == Mode::Dry {
             None
         } else {
-            Some(shell.readiness.snapshot(&shell.store, EVIDENCE_TIME).await)
+            Some(services.readiness.snapshot(&services.store, EVIDENCE_TIME).await)
         }
     };
     let (looked, evidence, lists, alarms) = tokio::join!(
-        repeat::look(shell, Reads::IfMoved, EVIDENCE_TIME),
-        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
+        repeat::look(services, Reads::IfMoved, EVIDENCE_TIME),
+        services.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
         lists,
-        shell.drill_alarms.states()
+        services.drill_alarms.states()
     );
     let (observed, past) = looked?;
-    if let Some(answer) = before(shell, &request, &observed, past, invocation).await? {
+    if let Some(answer) = before(services, &request, &observed, past, invocation).await? {
         return Ok(answer);
     }
     // The questions took seconds, and most answers claim nothing: what stands is looked at once more.
-    let observed = match second_reading::second(shell, &observed, invocation.started, None).await? {
+    let observed = match second_reading::second(services, &observed, invocation.started, None).await? {
         Second::Same => observed,
         Second::Newer(newer) => *newer,
     };
     let now = clock::now();
-    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
-    let hold_minutes = request.hold_minutes.unwrap_or(shell.settings.drill.hold_minutes);
+    let verdicts = observed.assess(&services.settings.policy, &evidence, now);
+    let hold_minutes = request.hold_minutes.unwrap_or(services.settings.drill.hold_minutes);
     let Some(flag) = observed.flag.clone() else {
         let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
-        return blocked(shell, &request, hold_minutes, None, guards, invocation).await;
+        return blocked(services, &request, hold_minutes, None, guards, invocation).await;
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let mut guards = guards(
-        &shell.settings.policy,
-        &shell.settings.drill,
+        &services.settings.policy,
+        &services.settings.drill,
         (request.mode, hold_minutes),
         &flag,
         &hold,
@@ -81,7 +81,7 @@ pub(crate) async fn drill(
     let met = guards.iter().all(|guard| guard.passed);
     let mut is_answered = true;
     if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
-        let check = judge(&shell.settings, active, &verdicts, snapshot, history, &observed, now);
+        let check = judge(&services.settings, active, &verdicts, snapshot, history, &observed, now);
         let passed = check.level != Level::Red;
         // All that a probe has to show for itself is its answer, and half of one proves nothing.
         is_answered = !passed || !check.partial || request.mode != Mode::Probe;
@@ -95,7 +95,7 @@ pub(crate) async fn drill(
     // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
     let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
     let Some(from) = flag.value.colour().filter(|_| may_begin) else {
-        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+        return blocked(services, &request, hold_minutes, Some(&flag), guards, invocation).await;
     };
     let drill = planned(
         &request,
@@ -125,22 +125,22 @@ pub(crate) async fn drill(
             (DrillOutcome::Failed, "failed")
         };
         let conclusion = ended(&drill, outcome, would.clone(), invocation);
-        drill_outcome::tell_or_keep(shell, &conclusion).await?;
+        drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
         return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
     }
-    let managed_dags = dags::before(shell, observed.managed_dags.as_deref(), &flag, false, invocation).await;
-    if let Some(objection) = last_objection(shell, &drill).await? {
+    let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
+    if let Some(objection) = last_objection(services, &drill).await? {
         guards.push(objection);
-        return blocked(shell, &request, hold_minutes, Some(&flag), guards, invocation).await;
+        return blocked(services, &request, hold_minutes, Some(&flag), guards, invocation).await;
     }
-    start(shell, &flag, managed_dags, drill, guards, invocation).await
+    start(services, &flag, managed_dags, drill, guards, invocation).await
 }
 
 /// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
 /// told once. The parameter `drill` tells of the last one, the flag's records of those before it.
 async fn before(
-    shell: &Shell,
+    services: &Services,
     request: &DrillRequest,
     observed: &Observed,
     mut past: Past,
@@ -162,13 +162,13 @@ async fn before(
     if let Some(begun) = last.as_ref().filter(|drill| drill.id == invocation.request_id) {
         return Ok(Some(told(begun.outcome, begun)));
     }
-    past.reach(shell, flag, EVIDENCE_TIME).await;
+    past.reach(services, flag, EVIDENCE_TIME).await;
     let Some((name, record)) = past.record_of(invocation) else {
         return Ok(past.answered_before(flag, invocation));
     };
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading how the drill of this request ended", failure.cause);
-    let stored = shell
+    let stored = services
         .store
         .record(&outcome_record(&name, &invocation.request_id))
         .await
@@ -192,9 +192,9 @@ async fn before(
 
 /// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's
 /// to finish, and must not be taken for this one's; and somebody may have placed a hold meanwhile.
-async fn last_objection(shell: &Shell, drill: &Drill) -> Result<Option<Guard>, FunctionError> {
+async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Guard>, FunctionError> {
     let names = [drill.record()];
-    let (standing, hold) = tokio::join!(shell.store.records(&names), shell.store.hold());
+    let (standing, hold) = tokio::join!(services.store.records(&names), services.store.hold());
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
     let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
@@ -249,7 +249,7 @@ fn planned(
 
 /// A precondition is not met: told, and nothing touched.
 async fn blocked(
-    shell: &Shell,
+    services: &Services,
     request: &DrillRequest,
     hold_minutes: u32,
     flag: Option<&FlagObservation>,
@@ -271,7 +271,7 @@ async fn blocked(
             requested_by: request.requested_by.clone(),
             timings: untouched(invocation.started, hold_minutes),
         };
-        drill_outcome::tell_or_keep(shell, &conclusion).await?;
+        drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
     }
     let mut answer = Answer::new("blocked", reason, guards).to_json(flag, invocation);
     if let Some(fields) = answer.as_object_mut() {
@@ -286,14 +286,14 @@ async fn blocked(
 
 /// Out to the other colour. The trace first, then the switch: the tick follows the trace whatever becomes of us.
 async fn start(
-    shell: &Shell,
+    services: &Services,
     flag: &FlagObservation,
     managed_dags: Option<String>,
     drill: Drill,
     guards: Vec<Guard>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    shell.store.put_drill(&drill).await.map_err(|failure| {
+    services.store.put_drill(&drill).await.map_err(|failure| {
         FunctionError::store(
             "noting the drill",
             failure.cause,
@@ -311,8 +311,8 @@ async fn start(
         previous_effective_from: None,
         drill: Some(drill.tag()),
     };
-    let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
-    match claim_runner::run(&shell.store, &mut switching).await {
+    let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
+    match claim_runner::run(&services.store, &mut switching).await {
         Outcome::Switched(switched) => {
             let return_at = after(clock::now(), minutes(drill.hold_minutes));
             let reason = format!(
@@ -327,8 +327,8 @@ async fn start(
             if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
                 drill.insert("return_at".to_owned(), json!(return_at));
             }
-            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
-            log(shell, &answer, invocation);
+            dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
+            log(services, &answer, invocation);
             Ok(answer)
         }
         Outcome::Conflict(conflict) => {
@@ -338,7 +338,7 @@ async fn start(
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
                 let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 conclusion.active = active;
-                drill_outcome::tell_or_keep(shell, &conclusion).await?;
+                drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
                 DrillOutcome::Blocked
             } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
                 // Nobody can tell yet who won, or this very request did, delivered twice: the tick follows the trace.
@@ -350,14 +350,14 @@ async fn start(
                     by: conflict.reason.clone(),
                 };
                 let outcome = Some(DrillOutcome::Interrupted);
-                drill_outcome::finish(shell, &drill, &overtaken, outcome, &conflict.reason, now)
+                drill_outcome::finish(services, &drill, &overtaken, outcome, &conflict.reason, now)
                     .await?
                     .map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome)
             };
             let standing = conflict.flag.as_ref().or(Some(flag));
             let drill = Drill { outcome, ..drill };
             let answer = answer("conflict", conflict.reason, guards, standing, &drill, invocation);
-            log(shell, &answer, invocation);
+            log(services, &answer, invocation);
             Ok(answer)
         }
         Outcome::Failed(failed) => Err(FunctionError::store(
@@ -415,10 +415,10 @@ fn answer(
     answer
 }
 
-fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
+fn log(services: &Services, answer: &Value, invocation: &Invocation) {
     let text = |field: &str| answer.get(field).and_then(Value::as_str);
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         active = text("active"),
         decision = text("outcome"),
         transition = text("transition"),

@@ -15,7 +15,7 @@ use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
 use crate::function_error::FunctionError;
-use crate::services::Shell;
+use crate::services::Services;
 use crate::unsent;
 
 /// Tries of deciding a drill's end, and the wait between two: what was just created may not be readable yet.
@@ -71,7 +71,7 @@ pub(crate) async fn decide_end(
 /// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after
 /// a crash: the outcome is create-only, the event's id is the drill's.
 pub(crate) async fn finish(
-    shell: &Shell,
+    services: &Services,
     drill: &Drill,
     stage: &Stage,
     outcome: Option<DrillOutcome>,
@@ -85,7 +85,7 @@ pub(crate) async fn finish(
         _ => None,
     };
     names.extend(way_back.clone());
-    let records = shell
+    let records = services
         .store
         .records(&names)
         .await
@@ -105,7 +105,7 @@ pub(crate) async fn finish(
     if drill.lost_to_another(of_drill(&way_out), now) {
         let blocked = "another drill was faster";
         let conclusion = conclude(drill, stage, Some(DrillOutcome::Blocked), blocked, None, None, now);
-        tell(shell, &conclusion).await?;
+        publish_outcome(services, &conclusion).await?;
         return Ok(Some(conclusion));
     }
     let decided = conclude(
@@ -118,10 +118,10 @@ pub(crate) async fn finish(
         now,
     );
     let outcome_record = drill.outcome_record();
-    let conclusion = match shell.store.create_claim(&outcome_record, &decided.to_stored()).await {
+    let conclusion = match services.store.create_claim(&outcome_record, &decided.to_stored()).await {
         Reply::ClaimCreated => decided,
         Reply::ClaimExists => {
-            let stored = shell
+            let stored = services
                 .store
                 .record(&outcome_record)
                 .await
@@ -144,15 +144,15 @@ pub(crate) async fn finish(
             return Ok(Some(decided));
         }
     };
-    tell(shell, &conclusion).await?;
-    close(shell, drill, &conclusion).await?;
+    publish_outcome(services, &conclusion).await?;
+    close(services, drill, &conclusion).await?;
     Ok(Some(conclusion))
 }
 
 /// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
-async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
+async fn close(services: &Services, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
     let closing = FunctionError::undelivered("closing the drill");
-    let standing = shell.store.drill().await.map_err(&closing)?;
+    let standing = services.store.drill().await.map_err(&closing)?;
     // One that began later: the reading of an earlier one would only be stale.
     if standing.is_some_and(|standing| standing.record() != drill.record() && standing.started_at > drill.started_at) {
         return Ok(());
@@ -168,34 +168,34 @@ async fn close(shell: &Shell, drill: &Drill, conclusion: &Conclusion) -> Result<
         },
         ..drill.clone()
     };
-    shell.store.put_drill(&closed).await.map_err(closing)
+    services.store.put_drill(&closed).await.map_err(closing)
 }
 
 /// Sends the event, then the metric, of a drill that no tick follows: what cannot be published is kept.
-pub(crate) async fn tell_or_keep(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
-    log(shell, conclusion);
-    let event = audit::drill_finished(shell.subject(), conclusion);
-    unsent::send_or_keep(shell, &event, &conclusion.id, "telling how the drill ended").await?;
-    count(shell, conclusion).await;
+pub(crate) async fn publish_outcome_or_keep(services: &Services, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    log(services, conclusion);
+    let event = audit::drill_finished(services.subject(), conclusion);
+    unsent::send_or_keep(services, &event, &conclusion.id, "telling how the drill ended").await?;
+    count(services, conclusion).await;
     Ok(())
 }
 
 /// Sends the event, then the metric.
-pub(crate) async fn tell(shell: &Shell, conclusion: &Conclusion) -> Result<(), FunctionError> {
-    let subject = shell.subject();
-    log(shell, conclusion);
-    shell
+pub(crate) async fn publish_outcome(services: &Services, conclusion: &Conclusion) -> Result<(), FunctionError> {
+    let subject = services.subject();
+    log(services, conclusion);
+    services
         .bus
         .send(&[audit::drill_finished(subject, conclusion)])
         .await
         .map_err(FunctionError::undelivered("telling how the drill ended"))?;
-    count(shell, conclusion).await;
+    count(services, conclusion).await;
     Ok(())
 }
 
-fn log(shell: &Shell, conclusion: &Conclusion) {
+fn log(services: &Services, conclusion: &Conclusion) {
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         drill = conclusion.id,
         mode = conclusion.mode.as_str(),
         outcome = conclusion.outcome.as_str(),
@@ -204,11 +204,11 @@ fn log(shell: &Shell, conclusion: &Conclusion) {
     );
 }
 
-async fn count(shell: &Shell, conclusion: &Conclusion) {
+async fn count(services: &Services, conclusion: &Conclusion) {
     // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
     // failure is only logged.
     let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
-    if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
+    if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
     }
 }

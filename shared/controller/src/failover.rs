@@ -16,16 +16,17 @@ use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::answer::{Answer, no_flag, objections};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::repeat::{self, Past, Reads};
-use crate::second_reading::{self, Second};
-use crate::services::Shell;
-use crate::switch::{Answer, EVIDENCE_TIME, carry_out, evidence_time, no_flag, objections};
+use crate::second_reading::answer_when_settled;
+use crate::services::Services;
+use crate::switch::{EVIDENCE_TIME, carry_out, evidence_time};
 
 /// Makes the standby active, counted from the last moment the active was known healthy.
 pub(crate) async fn failover(
-    shell: &Shell,
+    services: &Services,
     request: FailoverRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
@@ -38,41 +39,30 @@ pub(crate) async fn failover(
         }
     };
     let evidence = |colour| {
-        shell
+        services
             .health
             .within(colour, Depth::Thorough, time(colour), invocation.started)
     };
     let (looked, blue, green) = tokio::join!(
-        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
+        repeat::look(services, Reads::Always, EVIDENCE_TIME),
         evidence(Colour::Blue),
         evidence(Colour::Green)
     );
-    let (mut observed, mut past) = looked?;
+    let looked = looked?;
     let evidence = Both { blue, green };
-    let mut asked = invocation.started;
-    for _ in 0..second_reading::ANSWERS {
-        past.reach(shell, observed.flag.as_ref(), EVIDENCE_TIME).await;
-        if !request.dry_run
-            && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation)
-        {
-            return Ok(answer);
-        }
-        let answer = answer_once(shell, &observed, &past, &evidence, request.clone(), invocation).await?;
-        if !second_reading::claims_nothing(&answer) {
-            return Ok(answer);
-        }
-        match second_reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
-            Second::Same => return Ok(answer),
-            Second::Newer(newer) => observed = *newer,
-        }
-        asked = clock::now();
-        past = repeat::past(shell, &observed, Reads::Always, EVIDENCE_TIME).await;
-    }
-    Err(second_reading::behind())
+    answer_when_settled(
+        services,
+        looked,
+        (Reads::Always, EVIDENCE_TIME),
+        request.dry_run,
+        invocation,
+        async |observed, past| answer_once(services, observed, past, &evidence, request.clone(), invocation).await,
+    )
+    .await
 }
 
 async fn answer_once(
-    shell: &Shell,
+    services: &Services,
     observed: &Observed,
     past: &Past,
     evidence: &Both<Evidence>,
@@ -94,7 +84,7 @@ async fn answer_once(
         .as_deref()
         .and_then(|versions| versions.last().map(|version| version.effective_from));
     let now = clock::now();
-    let verdicts = observed.assess(&shell.settings.policy, evidence, now);
+    let verdicts = observed.assess(&services.settings.policy, evidence, now);
     let seen = Seen {
         flag: &flag,
         observed,
@@ -103,7 +93,7 @@ async fn answer_once(
         previous_effective_from,
         now,
     };
-    let mut answer = decide_and_carry_out(shell, seen, request, invocation).await?;
+    let mut answer = decide_and_carry_out(services, seen, request, invocation).await?;
     if let Some(fields) = answer.as_object_mut()
         && !warnings.is_empty()
     {
@@ -128,7 +118,7 @@ struct Seen<'a> {
 }
 
 async fn decide_and_carry_out(
-    shell: &Shell,
+    services: &Services,
     seen: Seen<'_>,
     request: FailoverRequest,
     invocation: &Invocation,
@@ -141,7 +131,7 @@ async fn decide_and_carry_out(
         previous_effective_from,
         now,
     } = seen;
-    let policy = &shell.settings.policy;
+    let policy = &services.settings.policy;
     let mut guards: Vec<Guard> = request.expect.iter().map(|expect| expect.guard(flag)).collect();
     let Some(active) = flag.value.colour() else {
         // Nobody can say from which colour runs are to be taken; putting the flag right is a switch.
@@ -210,7 +200,7 @@ async fn decide_and_carry_out(
     let written = clock::now();
     // The active may be dead: reading its DAGs may take no longer than where somebody forces.
     let managed_dags = (observed.managed_dags.as_deref(), true);
-    let mut answer = carry_out(shell, flag, managed_dags, intent, guards, invocation).await?;
+    let mut answer = carry_out(services, flag, managed_dags, intent, guards, invocation).await?;
     // Absent where another writer made the transition.
     let from = answer.get("effective_from").and_then(Value::as_str);
     if let Some(from) = from.and_then(|from| from.parse().ok()) {

@@ -10,16 +10,20 @@ use bluegreen_core::switch::Failure;
 use bluegreen_core::time::to_second;
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::services::Shell;
-use crate::switch::Answer;
+use crate::services::Services;
 use crate::unsent;
 use crate::{repeat, second_reading};
 
 /// Places the hold, or replaces the one there is.
-pub(crate) async fn hold(shell: &Shell, request: HoldRequest, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let standing = observe(shell, request.dry_run, invocation).await?;
+pub(crate) async fn hold(
+    services: &Services,
+    request: HoldRequest,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let standing = observe(services, request.dry_run, invocation).await?;
     let flag = standing.observed.flag.as_ref();
     let hold = Hold {
         until: request.until,
@@ -52,13 +56,13 @@ pub(crate) async fn hold(shell: &Shell, request: HoldRequest, invocation: &Invoc
     }
     let outcome = if request.dry_run { "would_hold" } else { "held" };
     if !request.dry_run {
-        shell
+        services
             .store
             .put_hold(&hold, &invocation.request_id)
             .await
             .map_err(|failure| unwritten("placing the hold", failure.cause))?;
     }
-    log(shell, outcome, &reason, invocation);
+    log(services, outcome, &reason, invocation);
     let mut answer = Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation);
     add(&mut answer, &hold);
     Ok(answer)
@@ -72,11 +76,11 @@ fn add(answer: &mut Value, hold: &Hold) {
 
 /// Removes the hold, and acknowledges the automatic failovers so far.
 pub(crate) async fn release(
-    shell: &Shell,
+    services: &Services,
     request: ReleaseRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let standing = observe(shell, request.dry_run, invocation).await?;
+    let standing = observe(services, request.dry_run, invocation).await?;
     let flag = standing.observed.flag.as_ref();
     if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
         let now = standing
@@ -108,7 +112,7 @@ pub(crate) async fn release(
         ),
     };
     if request.dry_run {
-        log(shell, outcome, &reason, invocation);
+        log(services, outcome, &reason, invocation);
     } else {
         let by = who(request.requested_by.as_deref());
         // Its first delivery died after the acknowledgement: what was placed since is another hold.
@@ -118,7 +122,7 @@ pub(crate) async fn release(
             .filter(|_| standing.observed.acknowledged_by_request.as_deref() == Some(&invocation.request_id));
         // The acknowledgement first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
-            shell
+            services
                 .store
                 .put_acknowledged(
                     &by,
@@ -129,7 +133,7 @@ pub(crate) async fn release(
                 .map_err(|failure| unwritten("acknowledging automatic failovers", failure.cause))?;
         }
         let event = audit::failovers_acknowledged(
-            shell.subject(),
+            services.subject(),
             &by,
             request.reason.as_deref(),
             &invocation.request_id,
@@ -149,13 +153,18 @@ pub(crate) async fn release(
         };
         let end = async {
             match seen {
-                Some(seen) => end(shell, seen, &ended, invocation).await,
+                Some(seen) => end(services, seen, &ended, invocation).await,
                 None => Ok(left),
             }
         };
         let (left, told) = tokio::join!(
             end,
-            unsent::send_or_keep(shell, &event, &invocation.request_id, "reporting the acknowledgement")
+            unsent::send_or_keep(
+                services,
+                &event,
+                &invocation.request_id,
+                "reporting the acknowledgement"
+            )
         );
         let left = left?;
         told?;
@@ -166,7 +175,7 @@ pub(crate) async fn release(
                  is to end, too, release again"
             );
         }
-        log(shell, outcome, &reason, invocation);
+        log(services, outcome, &reason, invocation);
     }
     Ok(Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation))
 }
@@ -174,12 +183,12 @@ pub(crate) async fn release(
 /// Ends the hold that was seen. Parameter Store overwrites whatever stands, so what came in between is put back: answers that
 /// hold in words.
 async fn end(
-    shell: &Shell,
+    services: &Services,
     seen: &StoredHold,
     ended: &Hold,
     invocation: &Invocation,
 ) -> Result<Option<String>, FunctionError> {
-    let version = shell
+    let version = services
         .store
         .put_hold(ended, &invocation.request_id)
         .await
@@ -188,7 +197,7 @@ async fn end(
     if seen.version() == Some(before) {
         return Ok(None);
     }
-    let history = shell
+    let history = services
         .store
         .hold_history()
         .await
@@ -207,7 +216,7 @@ async fn end(
     }) else {
         return Ok(None);
     };
-    shell
+    services
         .store
         .put_hold_again(&between.stored.value)
         .await
@@ -248,12 +257,12 @@ impl Standing {
 }
 
 /// The hold by two readings; where they find none in force, which claims nothing, by two more a moment later.
-async fn observe(shell: &Shell, dry_run: bool, invocation: &Invocation) -> Result<Standing, FunctionError> {
+async fn observe(services: &Services, dry_run: bool, invocation: &Invocation) -> Result<Standing, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag and the hold", failure.cause);
     let read = async || {
-        let (observed, history) = tokio::join!(shell.store.observe_for_request(), shell.store.hold_history());
+        let (observed, history) = tokio::join!(services.store.observe_for_request(), services.store.hold_history());
         let observed = observed.map_err(unreadable)?;
-        shell.may_write()?;
+        services.may_write()?;
         Ok::<_, FunctionError>(Standing {
             observed,
             history: history.map_err(unreadable)?,
@@ -288,9 +297,9 @@ fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
     FunctionError::store(doing, cause, advice)
 }
 
-fn log(shell: &Shell, outcome: &str, reason: &str, invocation: &Invocation) {
+fn log(services: &Services, outcome: &str, reason: &str, invocation: &Invocation) {
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         decision = outcome,
         reason,
         request_id = %invocation.request_id,

@@ -7,16 +7,20 @@ use bluegreen_core::audit::HOLD_IS_NEWS_FOR;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
-use crate::audit_trail;
+use crate::audit_trail::{self, LISTENER_GRACE_PERIOD};
 use crate::function_error::FunctionError;
-use crate::services::Shell;
-use crate::tick::{LISTENER_TIME, Look};
+use crate::observation::Observation;
+use crate::services::Services;
 
 /// What this process found told, so that it asks once for each change. A new process asks again.
-static TOLD: Mutex<Option<String>> = Mutex::new(None);
+static LAST_REPORTED: Mutex<Option<String>> = Mutex::new(None);
 
-pub(crate) async fn tell(shell: &Shell, look: &Look, now: Timestamp) -> Result<(), FunctionError> {
-    let Some(stored) = look
+pub(crate) async fn report_hold_changes(
+    services: &Services,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<(), FunctionError> {
+    let Some(stored) = observation
         .observed
         .as_ref()
         .ok()
@@ -25,16 +29,18 @@ pub(crate) async fn tell(shell: &Shell, look: &Look, now: Timestamp) -> Result<(
         return Ok(());
     };
     let mark = stored.mark(now);
-    let known = TOLD.lock().is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
-    let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_TIME;
+    let known = LAST_REPORTED
+        .lock()
+        .is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
+    let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_GRACE_PERIOD;
     if known || listener_may_tell || elapsed(stored.newest_news(now), now) > HOLD_IS_NEWS_FOR {
         return Ok(());
     }
-    let events = audit_trail::catch_up_hold(shell, stored, now).await?;
+    let events = audit_trail::catch_up_hold(services, stored, now).await?;
     if events > 0 {
         tracing::info!(events, "told of the hold");
     }
-    if let Ok(mut told) = TOLD.lock() {
+    if let Ok(mut told) = LAST_REPORTED.lock() {
         *told = Some(mark);
     }
     Ok(())

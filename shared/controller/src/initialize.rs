@@ -10,25 +10,28 @@ use bluegreen_core::switch::{Intent, Outcome};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::flag_creation;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::repeat::{self, Reads};
 use crate::second_reading::{self, Second};
-use crate::services::Shell;
-use crate::switch::Answer;
+use crate::services::Services;
 
 /// How long what was done before is waited for.
 const PAST_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) async fn initialize(
-    shell: &Shell,
+    services: &Services,
     request: InitializeRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let (looked, has_records) = tokio::join!(repeat::look(shell, Reads::Always, PAST_TIME), shell.store.has_records());
+    let (looked, has_records) = tokio::join!(
+        repeat::look(services, Reads::Always, PAST_TIME),
+        services.store.has_records()
+    );
     let (observed, mut past) = looked?;
-    past.reach(shell, observed.flag.as_ref(), PAST_TIME).await;
+    past.reach(services, observed.flag.as_ref(), PAST_TIME).await;
     let again = past.answer("initialized", observed.flag.as_ref(), invocation);
     if let Some(answer) = again.filter(|_| !request.dry_run) {
         return Ok(answer);
@@ -36,10 +39,11 @@ pub(crate) async fn initialize(
     let has_records =
         has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
     // Whatever is answered without creating the flag claims nothing; creating it settles whether there was one.
-    let observed = match second_reading::second(shell, &observed, invocation.started, past.versions.as_deref()).await? {
-        Second::Same => observed,
-        Second::Newer(newer) => *newer,
-    };
+    let observed =
+        match second_reading::second(services, &observed, invocation.started, past.versions.as_deref()).await? {
+            Second::Same => observed,
+            Second::Newer(newer) => *newer,
+        };
     if let Some(flag) = observed.flag {
         let reason = format!("there is a flag already, {flag}; initialize never changes one");
         return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));
@@ -65,11 +69,11 @@ pub(crate) async fn initialize(
     if request.dry_run {
         return Ok(Answer::new("would_initialize", reason, vec![guard]).to_json(None, invocation));
     }
-    create(shell, to, reason, &request, guard, invocation).await
+    create(services, to, reason, &request, guard, invocation).await
 }
 
 async fn create(
-    shell: &Shell,
+    services: &Services,
     to: Colour,
     reason: String,
     request: &InitializeRequest,
@@ -87,7 +91,7 @@ async fn create(
         previous_effective_from: None,
         drill: None,
     };
-    let created = match flag_creation::run(&shell.store, &intent, clock::now()).await {
+    let created = match flag_creation::run(&services.store, &intent, clock::now()).await {
         Some(Outcome::Switched(created)) => created,
         Some(Outcome::Failed(failed)) => {
             let advice = "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there";
@@ -99,7 +103,7 @@ async fn create(
         }
     };
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         active = to.as_str(),
         version = created.version.0,
         decision = "initialized",

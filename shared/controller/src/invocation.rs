@@ -18,7 +18,7 @@ pub struct Invocation {
     /// When Lambda ends it.
     pub deadline: Timestamp,
     /// How it came about, as the record tells it: `invoke`, or `command-line` for a person's own process.
-    pub road: &'static str,
+    pub via: &'static str,
 }
 
 impl Invocation {
@@ -34,7 +34,7 @@ impl Invocation {
     /// What set it off, for the record.
     pub fn trigger(&self) -> Trigger {
         Trigger {
-            kind: self.road.to_owned(),
+            kind: self.via.to_owned(),
             id: Some(self.request_id.clone()),
         }
     }

@@ -9,7 +9,7 @@ use bluegreen_core::health::Past;
 use bluegreen_core::memory::Field;
 use serde_json::json;
 
-use crate::services::Shell;
+use crate::services::Services;
 
 /// What this process saw last: of every look, also where the memory could not be read or written. A failure must not begin
 /// anew at every tick because it cannot be noted.
@@ -33,12 +33,12 @@ pub(crate) fn saw(past: &Both<Past>) {
 }
 
 /// Notes it in the memory, if it is news. Failing to is no failure of the tick: this process goes on with what it saw.
-pub(crate) async fn note(shell: &Shell, observed: &Observed, past: &Both<Past>) {
+pub(crate) async fn note(services: &Services, observed: &Observed, past: &Both<Past>) {
     let is_news = past.map(|colour, past| past.is_news_to(observed.past.of(colour).as_ref()));
     if !(is_news.blue || is_news.green) {
         return;
     }
-    let noted = shell
+    let noted = services
         .store
         .remember(&observed.memory, Field::Past, Some(json!(past)))
         .await;

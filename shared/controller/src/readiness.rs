@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::past;
-use crate::services::Shell;
+use crate::services::Services;
 
 /// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
 const CHECK_TIME: Duration = Duration::from_secs(30);
@@ -43,20 +43,20 @@ const MISSED: Duration = Duration::from_secs(90);
 const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
-pub(crate) fn metric(shell: &Shell, stored: Option<&str>, active: Colour, now: Timestamp) -> Option<Metric> {
+pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Colour, now: Timestamp) -> Option<Metric> {
     // After a transition it would be the score of the colour that works now.
     let standing = stored
         .and_then(Standing::read)
         .filter(|standing| standing.standby == Some(active.other()))?;
-    let is_kept = shell.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
+    let is_kept = services.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
     is_kept.then(|| Metric::readiness_score(standing.score, now))
 }
 
 /// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
 ///
 /// `depth` is that of the verdicts: a routine look leaves out the named alarms, so the standby is looked at again.
-pub(crate) async fn keep(
-    shell: &Shell,
+pub(crate) async fn check_if_due(
+    services: &Services,
     active: Colour,
     (depth, verdicts): (Depth, &Both<Assessment>),
     observed: &Observed,
@@ -69,7 +69,7 @@ pub(crate) async fn keep(
     let other = before
         .as_ref()
         .is_some_and(|before| before.standby != Some(active.other()));
-    let interval = shell.settings.readiness_interval_minutes;
+    let interval = services.settings.readiness_interval_minutes;
     let is_late = before
         .as_ref()
         .is_some_and(|before| elapsed(before.at, invocation.started) > minutes(interval).saturating_add(MISSED));
@@ -87,19 +87,20 @@ pub(crate) async fn keep(
     let again = async {
         match depth {
             Depth::Thorough => None,
-            Depth::Routine => Some(shell.health.both(Depth::Thorough, time, clock::now()).await),
+            Depth::Routine => Some(services.health.both(Depth::Thorough, time, clock::now()).await),
         }
     };
-    let ((snapshot, history), again) = tokio::join!(shell.readiness.snapshot(&shell.store, time), again);
+    let ((snapshot, history), again) = tokio::join!(services.readiness.snapshot(&services.store, time), again);
     let now = clock::now();
     let again = again.map(|evidence| {
         let before = past::known(Some(observed));
-        evidence.map(|colour, evidence| assess_after(&shell.settings.policy, evidence, before.of(colour).as_ref(), now))
+        evidence
+            .map(|colour, evidence| assess_after(&services.settings.policy, evidence, before.of(colour).as_ref(), now))
     });
     let verdicts = again.as_ref().unwrap_or(verdicts);
-    let check = judge(&shell.settings, active, verdicts, &snapshot, &history, observed, now);
+    let check = judge(&services.settings, active, verdicts, &snapshot, &history, observed, now);
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         active = active.as_str(),
         score = check.score,
         decision = check.outcome(),
@@ -111,8 +112,8 @@ pub(crate) async fn keep(
     // Published whatever comes of the rest: an alarm on the metric is the second way to be told.
     let metric = Metric::readiness_score(turn.standing.score, now);
     let (published, told) = tokio::join!(
-        shell.metrics.publish(std::slice::from_ref(&metric)),
-        tell(shell, &observed.memory, &turn, &check)
+        services.metrics.publish(std::slice::from_ref(&metric)),
+        report_change(services, &observed.memory, &turn, &check)
     );
     if let Err(failure) = published {
         tracing::warn!(error = %failure.cause, "the readiness score was not published");
@@ -163,31 +164,36 @@ fn is_due(interval: u32, now: Timestamp) -> bool {
 ///
 /// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
 /// has stopped looking, for one free request an hour.
-async fn tell(shell: &Shell, memory: &Remembered, turn: &Turn, check: &Readiness) -> Result<(), FunctionError> {
-    let subject = shell.subject();
+async fn report_change(
+    services: &Services,
+    memory: &Remembered,
+    turn: &Turn,
+    check: &Readiness,
+) -> Result<(), FunctionError> {
+    let subject = services.subject();
     let overtaken = turn
         .overtaken
         .as_ref()
         .and_then(|overtaken| readiness_changed(subject, overtaken, None));
     if let Some(event) = overtaken {
-        send(shell, &[event]).await?;
+        send(services, &[event]).await?;
     }
-    put(shell, memory, &turn.standing).await?;
+    put(services, memory, &turn.standing).await?;
     if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
-        send(shell, &[event]).await?;
-        put(shell, memory, &turn.standing.said()).await?;
+        send(services, &[event]).await?;
+        put(services, memory, &turn.standing.said()).await?;
     }
     Ok(())
 }
 
-async fn send(shell: &Shell, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
+async fn send(services: &Services, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
     let undelivered = FunctionError::undelivered("telling that the standby's readiness has changed");
-    shell.bus.send(events).await.map_err(undelivered)
+    services.bus.send(events).await.map_err(undelivered)
 }
 
-async fn put(shell: &Shell, memory: &Remembered, standing: &Standing) -> Result<(), FunctionError> {
+async fn put(services: &Services, memory: &Remembered, standing: &Standing) -> Result<(), FunctionError> {
     let undelivered = FunctionError::undelivered("remembering the standby's readiness");
-    shell
+    services
         .store
         .remember(memory, Field::Readiness, Some(json!(standing)))
         .await

@@ -20,10 +20,10 @@ use bluegreen_core::time::{elapsed, to_second};
 use bluegreen_core::transition::TransitionRecord;
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::services::Shell;
-use crate::switch::Answer;
+use crate::services::Services;
 
 /// Tries of reading what must be there, and the wait between two.
 const TRIES: u32 = 4;
@@ -57,19 +57,19 @@ pub(crate) enum Reads {
 
 /// What stands and what is known of the past. It is asked beside the evidence, which takes longer; where the flag has rested
 /// for a day it is one question.
-pub(crate) async fn look(shell: &Shell, reads: Reads, time: Duration) -> Result<(Observed, Past), FunctionError> {
-    let observed = shell
+pub(crate) async fn look(services: &Services, reads: Reads, time: Duration) -> Result<(Observed, Past), FunctionError> {
+    let observed = services
         .store
         .observe_for_request()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    shell.may_write()?;
-    let past = past(shell, &observed, reads, time).await;
+    services.may_write()?;
+    let past = past(services, &observed, reads, time).await;
     Ok((observed, past))
 }
 
 /// What is known of the past of what was observed.
-pub(crate) async fn past(shell: &Shell, observed: &Observed, reads: Reads, time: Duration) -> Past {
+pub(crate) async fn past(services: &Services, observed: &Observed, reads: Reads, time: Duration) -> Past {
     let answered = answered::read(observed.answered.as_deref());
     let may_be_ours = observed.flag.as_ref().is_some_and(|flag| {
         // A first version was created: no request has moved the flag yet.
@@ -77,7 +77,7 @@ pub(crate) async fn past(shell: &Shell, observed: &Observed, reads: Reads, time:
     });
     let is_drilled = Drill::under_way(observed.drill.as_deref()).is_some();
     let past = if reads == Reads::Always || may_be_ours || is_drilled {
-        made(shell, time).await
+        made(services, time).await
     } else {
         Past::default()
     };
@@ -85,17 +85,17 @@ pub(crate) async fn past(shell: &Shell, observed: &Observed, reads: Reads, time:
 }
 
 /// The flag's versions and the records of those that a request may have made which is still delivered.
-async fn made(shell: &Shell, time: Duration) -> Past {
+async fn made(services: &Services, time: Duration) -> Past {
     let read = async {
         let mut past = Past::default();
-        let versions = match shell.store.history().await {
+        let versions = match services.store.history().await {
             Ok(history) => versions(&history),
             Err(failure) => {
                 past.unread = Some(failure.cause);
                 return past;
             }
         };
-        match shell.store.records(&recent(&versions)).await {
+        match services.store.records(&recent(&versions)).await {
             Ok(records) => past.records = records,
             Err(failure) => past.unread = Some(failure.cause),
         }
@@ -127,7 +127,7 @@ fn recent(versions: &[Version]) -> Vec<String> {
 impl Past {
     /// Reads again until the history has come as far as the flag that was observed, and the newest version's record is there:
     /// either may be missing from a stale reading, and be this very request's.
-    pub(crate) async fn reach(&mut self, shell: &Shell, flag: Option<&FlagObservation>, time: Duration) {
+    pub(crate) async fn reach(&mut self, services: &Services, flag: Option<&FlagObservation>, time: Duration) {
         for _ in 0..TRIES {
             let Some(versions) = &self.versions else { return };
             let newest = versions.last();
@@ -148,7 +148,7 @@ impl Past {
             tokio::time::sleep(WAIT).await;
             *self = Self {
                 answered: std::mem::take(&mut self.answered),
-                ..made(shell, time).await
+                ..made(services, time).await
             };
         }
     }
@@ -281,9 +281,13 @@ pub(crate) fn repeated(
 }
 
 /// The answer of the other delivery of this request, which holds the claim, once it has written the flag; none if that takes long.
-pub(crate) async fn other_delivery(shell: &Shell, outcome: &'static str, invocation: &Invocation) -> Option<Value> {
+pub(crate) async fn other_delivery(
+    services: &Services,
+    outcome: &'static str,
+    invocation: &Invocation,
+) -> Option<Value> {
     for _ in 0..OTHER_DELIVERY {
-        let past = made(shell, Duration::from_secs(3)).await;
+        let past = made(services, Duration::from_secs(3)).await;
         if past.made_by(&invocation.request_id).is_some() {
             return past.answer(outcome, None, invocation);
         }
@@ -317,7 +321,7 @@ pub(crate) fn writes(request: &Request) -> bool {
 }
 
 /// Remembers what was answered to a request that has left no other trace. That this fails is no reason to fail the request.
-pub(crate) async fn note(shell: &Shell, answer: &Value, invocation: &Invocation) {
+pub(crate) async fn note(services: &Services, answer: &Value, invocation: &Invocation) {
     let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
     let outcome = text("outcome");
     if WRITTEN.contains(&outcome) || answer.get("repeat").is_some() {
@@ -326,9 +330,9 @@ pub(crate) async fn note(shell: &Shell, answer: &Value, invocation: &Invocation)
     let now = clock::now();
     let answered = Answered::new(&invocation.request_id, outcome, text("reason"), now);
     let noted = async {
-        let stored = shell.store.answered().await?;
+        let stored = services.store.answered().await?;
         let text = answered::with(stored.as_deref(), answered, now);
-        shell.store.put_answered(text).await
+        services.store.put_answered(text).await
     };
     if let Err(failure) = noted.await {
         tracing::warn!(error = %failure.cause, request_id = %invocation.request_id, "what was answered is not remembered");

@@ -5,32 +5,32 @@ use serde_json::Value;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::services::Shell;
-use crate::{check, drill, failover, handover_request as handover, hold, initialize, repeat, status as report, switch};
+use crate::services::Services;
+use crate::{check, drill, failover, hold, initialize, repeat, run_report, status, switch};
 
 /// Carries one request out.
-pub async fn carry_out(shell: &Shell, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub async fn carry_out(services: &Services, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
     let writes = repeat::writes(&request);
     // For the compiler, which nests types only so deep: the command line has this in futures of its own.
-    let answer = Box::pin(answer(shell, request, invocation)).await?;
+    let answer = Box::pin(answer(services, request, invocation)).await?;
     if writes {
-        repeat::note(shell, &answer, invocation).await;
+        repeat::note(services, &answer, invocation).await;
     }
     Ok(answer)
 }
 
-async fn answer(shell: &Shell, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
+async fn answer(services: &Services, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
     match request {
-        Request::Switch(request) => switch::switch(shell, request, invocation).await,
-        Request::Failover(request) => failover::failover(shell, request, invocation).await,
-        Request::Rollback(request) => switch::rollback(shell, request, invocation).await,
-        Request::Hold(request) => hold::hold(shell, request, invocation).await,
-        Request::Release(request) => hold::release(shell, request, invocation).await,
-        Request::Drill(request) => drill::drill(shell, request, invocation).await,
-        Request::Status => report::status(shell, invocation).await,
-        Request::Check => check::check(shell, invocation).await,
-        Request::Handover { window_minutes } => handover::handover(shell, window_minutes, invocation).await,
-        Request::History { limit } => report::history(shell, limit, invocation).await,
-        Request::Initialize(request) => initialize::initialize(shell, request, invocation).await,
+        Request::Switch(request) => switch::switch(services, request, invocation).await,
+        Request::Failover(request) => failover::failover(services, request, invocation).await,
+        Request::Rollback(request) => switch::rollback(services, request, invocation).await,
+        Request::Hold(request) => hold::hold(services, request, invocation).await,
+        Request::Release(request) => hold::release(services, request, invocation).await,
+        Request::Drill(request) => drill::drill(services, request, invocation).await,
+        Request::Status => status::status(services, invocation).await,
+        Request::Check => check::check(services, invocation).await,
+        Request::Handover { window_minutes } => run_report::on_request(services, window_minutes, invocation).await,
+        Request::History { limit } => status::history(services, limit, invocation).await,
+        Request::Initialize(request) => initialize::initialize(services, request, invocation).await,
     }
 }

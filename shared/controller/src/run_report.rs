@@ -1,23 +1,25 @@
-//! Some minutes after a transition: tells which runs were executed, by whom, and which by nobody. Once a transition.
+//! Which runs next to a transition were executed, by whom, and which by nobody: told once, some minutes after each transition,
+//! and whenever somebody asks (`handover`).
 //!
-//! The watcher does it and not the change-listener, which may neither ask MWAA nor reach a private web server, and which
+//! The watcher tells it and not the change-listener, which may neither ask MWAA nor reach a private web server, and which
 //! would be minutes too early.
 
 use std::time::Duration;
 
 use bluegreen_aws::clock;
 use bluegreen_core::audit;
+use bluegreen_core::colour::Colour;
 use bluegreen_core::flag::label;
 use bluegreen_core::handover::{Period, compare, last_hand_over};
 use bluegreen_core::memory::Field;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
-use bluegreen_core::time::{elapsed, to_milliseconds};
+use bluegreen_core::time::{elapsed, to_milliseconds, whole_milliseconds};
 use serde_json::{Value, json};
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::services::Shell;
-use crate::tick::Look;
+use crate::observation::Observation;
+use crate::services::Services;
 
 /// How long the questions may take.
 const ASKING_TIME: Duration = Duration::from_secs(15);
@@ -28,6 +30,9 @@ const LEAST_TIME: Duration = Duration::from_secs(5);
 /// What is left of the invocation for telling, remembering and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
+/// What is left of a request's for answering.
+const REQUEST_CLOSING_TIME: Duration = Duration::from_secs(3);
+
 /// A transition older than this is not reported any more: the product is new here, or its watcher was away.
 const STALE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -35,9 +40,13 @@ const STALE: Duration = Duration::from_secs(2 * 60 * 60);
 ///
 /// Told before it is remembered: a crash in between tells it twice, under one id, never not at all. What could not be
 /// asked is not waited for; after a failover that is the usual case, and `{"action":"handover"}` asks again.
-pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) -> Result<(), FunctionError> {
-    let due_after = shell.settings.handover_report_after;
-    let (Ok(observed), Some(flag)) = (&look.observed, look.present()) else {
+pub(crate) async fn after_transition(
+    services: &Services,
+    observation: &Observation,
+    invocation: &Invocation,
+) -> Result<(), FunctionError> {
+    let due_after = services.settings.handover_report_after;
+    let (Ok(observed), Some(flag)) = (&observation.observed, observation.present()) else {
         return Ok(());
     };
     let Some(active) = flag.value.colour() else {
@@ -57,7 +66,7 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
     {
         return Ok(());
     }
-    let history = shell
+    let history = services
         .store
         .history()
         .await
@@ -76,11 +85,11 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
     // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
     if let Some(transition) = transition {
         let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);
-        let told = shell.runs.ask(&period, active, now, time).await;
+        let told = services.runs.ask(&period, active, now, time).await;
         let report = compare(&period, active, &told, &history, now);
-        let subject = shell.subject();
+        let subject = services.subject();
         tracing::info!(
-            pair = shell.settings.pair,
+            pair = services.settings.pair,
             active = active.as_str(),
             decision = "handover",
             transition = transition.transition.as_deref(),
@@ -90,13 +99,13 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
             "handover"
         );
         let event = audit::run_handover(subject, &transition.label(), &report, to_milliseconds(clock::now()));
-        shell
+        services
             .bus
             .send(&[event])
             .await
             .map_err(FunctionError::undelivered("telling which runs were handed over"))?;
     }
-    shell
+    services
         .store
         .remember(&observed.memory, Field::Handover, Some(json!({"transition": standing})))
         .await
@@ -106,4 +115,56 @@ pub(crate) async fn report(shell: &Shell, look: &Look, invocation: &Invocation) 
 fn reported(stored: Option<&str>) -> Option<String> {
     let stored: Value = serde_json::from_str(stored?).ok()?;
     Some(stored.get("transition")?.as_str()?.to_owned())
+}
+
+/// `handover`: asks both environments, and changes nothing.
+pub(crate) async fn on_request(
+    services: &Services,
+    window_minutes: u32,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
+    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
+    let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let now = clock::now();
+    let period = Period::around(&history, window_minutes, now);
+    let new = active.or_else(|| Some(period.transition.as_ref()?.to));
+    let Some(new) = new else {
+        return Ok(json!({
+            "outcome": "refused",
+            "active": null,
+            "previous": null,
+            "version": observed.flag.map(|flag| flag.version),
+            "transition": null,
+            "guards": [],
+            "reason": "there is no flag that ever held a colour, so no run has an owner; see {\"action\":\"status\"}",
+            "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+        }));
+    };
+    let time = elapsed(now, invocation.deadline).saturating_sub(REQUEST_CLOSING_TIME);
+    let told = services.runs.ask(&period, new, now, time).await;
+    let report = compare(&period, new, &told, &history, now);
+    let reason = report.summary();
+    tracing::info!(
+        pair = services.settings.pair,
+        active = active.map(Colour::as_str),
+        decision = "handover",
+        transition = report.transition.as_ref().and_then(|transition| transition.transition.as_deref()),
+        reason,
+        partial = report.partial,
+        request_id = %invocation.request_id,
+        "handover"
+    );
+    Ok(json!({
+        "outcome": "handover",
+        "active": active,
+        "previous": null,
+        "version": observed.flag.map(|flag| flag.version),
+        "transition": report.transition.as_ref().and_then(|transition| transition.transition.as_deref()),
+        "guards": [],
+        "reason": reason,
+        "handover": report,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
 }

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::function_error::FunctionError;
-use crate::services::Shell;
+use crate::invocation::Invocation;
+use crate::repeat::{self, Past, Reads};
+use crate::services::Services;
 
 /// At least this lies between the first reading and the second.
 const APART: Duration = Duration::from_millis(500);
@@ -23,7 +25,37 @@ const TRIES: u32 = 5;
 const WAIT: Duration = Duration::from_millis(400);
 
 /// How many times an answer is made anew because what stood has changed.
-pub(crate) const ANSWERS: u32 = 4;
+const ANSWERS: u32 = 4;
+
+/// Answers a request, unless it was carried out before. An answer that claims nothing is given only where a second reading shows
+/// the same; where it shows something newer, the request is answered anew. `reads` and `limit` are those of the past.
+pub(crate) async fn answer_when_settled(
+    services: &Services,
+    (mut observed, mut past): (Observed, Past),
+    (reads, limit): (Reads, Duration),
+    dry_run: bool,
+    invocation: &Invocation,
+    answer: impl AsyncFn(&Observed, &Past) -> Result<Value, FunctionError>,
+) -> Result<Value, FunctionError> {
+    let mut asked = invocation.started;
+    for _ in 0..ANSWERS {
+        past.reach(services, observed.flag.as_ref(), limit).await;
+        if !dry_run && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation) {
+            return Ok(answer);
+        }
+        let answer = answer(&observed, &past).await?;
+        if !claims_nothing(&answer) {
+            return Ok(answer);
+        }
+        match second(services, &observed, asked, past.versions.as_deref()).await? {
+            Second::Same => return Ok(answer),
+            Second::Newer(newer) => observed = *newer,
+        }
+        asked = clock::now();
+        past = repeat::past(services, &observed, reads, limit).await;
+    }
+    Err(behind())
+}
 
 /// What a second look found.
 pub(crate) enum Second {
@@ -35,15 +67,15 @@ pub(crate) enum Second {
 
 /// Looks again. `history` is what else was read of the flag.
 pub(crate) async fn second(
-    shell: &Shell,
+    services: &Services,
     first: &Observed,
     first_at: Timestamp,
     history: Option<&[Version]>,
 ) -> Result<Second, FunctionError> {
     apart(first_at).await;
     for _ in 0..TRIES {
-        let again = shell.store.observe_for_request().await.map_err(unreadable)?;
-        if is_behind(shell, again.flag.as_ref(), history).is_some() {
+        let again = services.store.observe_for_request().await.map_err(unreadable)?;
+        if is_behind(services, again.flag.as_ref(), history).is_some() {
             tokio::time::sleep(WAIT).await;
             continue;
         }
@@ -66,7 +98,7 @@ fn unreadable(failure: Failure) -> FunctionError {
     FunctionError::unreadable("reading the flag again", failure.cause)
 }
 
-pub(crate) fn behind() -> FunctionError {
+fn behind() -> FunctionError {
     let cause = Cause::new(
         CauseKind::Unavailable,
         "Parameter Store keeps answering an older version of the flag than the one that it has shown, or taken, before",
@@ -75,12 +107,12 @@ pub(crate) fn behind() -> FunctionError {
 }
 
 /// What is known to be newer than this reading, if something is.
-fn is_behind(shell: &Shell, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> Option<()> {
+fn is_behind(services: &Services, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> Option<()> {
     let flag = flag?;
     let in_history = history
         .and_then(<[Version]>::last)
         .is_some_and(|newest| newest.entry.version > flag.version && newest.entry.modified > flag.modified);
-    (in_history || shell.store.knows_newer_than(flag).is_some()).then_some(())
+    (in_history || services.store.knows_newer_than(flag).is_some()).then_some(())
 }
 
 fn is_same(first: &Observed, again: &Observed) -> bool {
@@ -89,16 +121,18 @@ fn is_same(first: &Observed, again: &Observed) -> bool {
 
 /// The flag and its history, once neither is known to be behind the other, or behind what this process has seen. A history that
 /// stays behind is as good as none.
-pub(crate) async fn settled(shell: &Shell) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
+pub(crate) async fn settled(
+    services: &Services,
+) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
     let mut last = None;
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(WAIT).await;
         }
-        let (observed, history) = tokio::join!(shell.store.observe(), shell.store.history());
+        let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
         let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
         let read = history.as_deref().map(versions).ok();
-        if is_behind(shell, observed.flag.as_ref(), read.as_deref()).is_some() {
+        if is_behind(services, observed.flag.as_ref(), read.as_deref()).is_some() {
             continue;
         }
         let reaches = |versions: Vec<Version>| match (&observed.flag, versions.last()) {
@@ -121,12 +155,12 @@ pub(crate) async fn settled(shell: &Shell) -> Result<(Observed, Result<Vec<Histo
 }
 
 /// Whether nothing has changed since, a moment later.
-pub(crate) async fn stands(shell: &Shell, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
-    Ok(matches!(second(shell, first, first_at, None).await?, Second::Same))
+pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
+    Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
 }
 
 /// Outcomes that claim nothing.
-pub(crate) fn claims_nothing(answer: &Value) -> bool {
+fn claims_nothing(answer: &Value) -> bool {
     let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
     matches!(outcome, "unchanged" | "refused") || outcome.starts_with("would_")
 }

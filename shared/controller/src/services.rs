@@ -17,7 +17,7 @@ use crate::function_error::FunctionError;
 
 /// Everything a handler works with, built once at start.
 #[derive(Debug)]
-pub struct Shell {
+pub struct Services {
     /// The settings.
     pub settings: Settings,
     /// Parameter Store.
@@ -40,7 +40,7 @@ pub struct Shell {
     pub sdk: SdkConfig,
 }
 
-impl Shell {
+impl Services {
     /// What the pair's events are about.
     pub fn subject(&self) -> Subject<'_> {
         Subject {

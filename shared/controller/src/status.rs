@@ -15,31 +15,31 @@ use bluegreen_core::readiness::Standing;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
+use crate::answer::NO_FLAG;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::second_reading;
-use crate::services::Shell;
-use crate::switch::NO_FLAG;
+use crate::services::Services;
 
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// What stands: every question at once, and the flag once more at the end.
-pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
     let (settled, evidence) = tokio::join!(
-        second_reading::settled(shell),
-        shell.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
+        second_reading::settled(services),
+        services.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
     );
     let (mut observed, mut history) = settled?;
-    if !second_reading::stands(shell, &observed, invocation.started).await? {
-        (observed, history) = second_reading::settled(shell).await?;
+    if !second_reading::stands(services, &observed, invocation.started).await? {
+        (observed, history) = second_reading::settled(services).await?;
     }
     let now = clock::now();
-    let verdicts = observed.assess(&shell.settings.policy, &evidence, now);
+    let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
     let refusal = observed
         .ownership
-        .refusal(&shell.settings.pair, shell.settings.names.root());
+        .refusal(&services.settings.pair, services.settings.names.root());
     let reason = match (&observed.flag, active) {
         // Whose flag it is comes before what it says.
         _ if refusal.is_some() => refusal.clone().unwrap_or_default(),
@@ -63,7 +63,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         last_active: None,
         missing_since: None,
     };
-    let policy = &shell.settings.policy;
+    let policy = &services.settings.policy;
     let decision = decide(policy, &control, &verdicts, now);
     // What an automatic failover would meet, also while nobody needs one.
     let guards = match (&observed.flag, active) {
@@ -81,7 +81,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         .filter(|standing| standing.standby == active.map(Colour::other))
         .map(|standing| json!(standing));
     let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
-    let managed = stored.filter(|_| shell.settings.manages_dags()).map(|progress| {
+    let managed = stored.filter(|_| services.settings.manages_dags()).map(|progress| {
         json!({
             "state": progress.state,
             "active": progress.active,
@@ -101,7 +101,7 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "decision": if refusal.is_none() { decision.action.as_str() } else { Action::None.as_str() },
         "reason": reason,
         "root": {
-            "path": shell.settings.names.root(),
+            "path": services.settings.names.root(),
             "is": observed.ownership.as_str(),
             "owner": observed.ownership.owner(),
         },
@@ -109,11 +109,11 @@ pub(crate) async fn status(shell: &Shell, invocation: &Invocation) -> Result<Val
         "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
         "readiness": readiness,
         "dag_management": managed,
-        "mode": shell.settings.policy.mode,
+        "mode": services.settings.policy.mode,
         "audited": audited(&observed),
         "environments": {
-            "blue": shell.settings.environments.blue.name,
-            "green": shell.settings.environments.green.name,
+            "blue": services.settings.environments.blue.name,
+            "green": services.settings.environments.green.name,
         },
         "verdicts": verdicts,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
@@ -143,10 +143,14 @@ pub(crate) fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> O
 }
 
 /// The newest versions, newest first, as Parameter Store alone tells them.
-pub(crate) async fn history(shell: &Shell, limit: usize, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let (mut observed, mut history) = second_reading::settled(shell).await?;
-    if !second_reading::stands(shell, &observed, invocation.started).await? {
-        (observed, history) = second_reading::settled(shell).await?;
+pub(crate) async fn history(
+    services: &Services,
+    limit: usize,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let (mut observed, mut history) = second_reading::settled(services).await?;
+    if !second_reading::stands(services, &observed, invocation.started).await? {
+        (observed, history) = second_reading::settled(services).await?;
     }
     // What it is compared with.
     drop(observed);

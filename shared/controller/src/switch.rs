@@ -12,17 +12,18 @@ use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Evidence, assess_after};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
-use bluegreen_core::switch::{Failure, Intent, Outcome, Switched, Switching};
-use bluegreen_core::time::{after, minutes, to_second, whole_milliseconds};
+use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::time::{after, minutes, to_second};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
+use crate::answer::{Answer, no_flag, objections, tell_written};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::repeat::{self, Past, Reads};
-use crate::second_reading::{self, Second};
-use crate::services::Shell;
+use crate::second_reading::answer_when_settled;
+use crate::services::Services;
 use crate::{claim_runner, drill_outcome};
 
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
@@ -30,10 +31,6 @@ pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// A forced one does not wait for what it will not heed.
 const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
-
-/// What is said where there is no flag.
-pub(crate) const NO_FLAG: &str = "there is no flag; make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use, \
-                                  name the active colour: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}";
 
 /// What a person wants, by either of the two requests.
 struct Wanted {
@@ -54,69 +51,65 @@ enum Ask {
 
 /// Makes the colour named the active one.
 pub(crate) async fn switch(
-    shell: &Shell,
+    services: &Services,
     request: SwitchRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let limit = evidence_time(request.force);
     let (looked, evidence) = tokio::join!(
-        repeat::look(shell, Reads::IfMoved, limit),
-        shell
+        repeat::look(services, Reads::IfMoved, limit),
+        services
             .health
             .within(request.to, Depth::Thorough, limit, invocation.started)
     );
-    answer(shell, &Ask::Switch(request, evidence), looked?, invocation).await
+    answer(services, &Ask::Switch(request, evidence), looked?, invocation).await
 }
 
 /// Makes the colour before the present one the active one again.
 pub(crate) async fn rollback(
-    shell: &Shell,
+    services: &Services,
     request: RollbackRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     // Which colour that is shows only in the history, so both are looked at: still one round trip of waiting.
     let (looked, evidence) = tokio::join!(
-        repeat::look(shell, Reads::Always, EVIDENCE_TIME),
-        shell
+        repeat::look(services, Reads::Always, EVIDENCE_TIME),
+        services
             .health
             .both(Depth::Thorough, evidence_time(request.force), invocation.started)
     );
-    answer(shell, &Ask::Rollback(request, Box::new(evidence)), looked?, invocation).await
+    answer(
+        services,
+        &Ask::Rollback(request, Box::new(evidence)),
+        looked?,
+        invocation,
+    )
+    .await
 }
 
-/// Answers a request that was not carried out before. What claims nothing is looked at twice.
 async fn answer(
-    shell: &Shell,
+    services: &Services,
     ask: &Ask,
-    (mut observed, mut past): (Observed, Past),
+    looked: (Observed, Past),
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let (dry_run, reads, limit) = match ask {
         Ask::Switch(request, _) => (request.dry_run, Reads::IfMoved, evidence_time(request.force)),
         Ask::Rollback(request, _) => (request.dry_run, Reads::Always, EVIDENCE_TIME),
     };
-    let mut asked = invocation.started;
-    for _ in 0..second_reading::ANSWERS {
-        past.reach(shell, observed.flag.as_ref(), limit).await;
-        if !dry_run && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation) {
-            return Ok(answer);
-        }
-        let answer = answer_once(shell, ask, &observed, &past, invocation).await?;
-        if !second_reading::claims_nothing(&answer) {
-            return Ok(answer);
-        }
-        match second_reading::second(shell, &observed, asked, past.versions.as_deref()).await? {
-            Second::Same => return Ok(answer),
-            Second::Newer(newer) => observed = *newer,
-        }
-        asked = clock::now();
-        past = repeat::past(shell, &observed, reads, limit).await;
-    }
-    Err(second_reading::behind())
+    answer_when_settled(
+        services,
+        looked,
+        (reads, limit),
+        dry_run,
+        invocation,
+        async |observed, past| answer_once(services, ask, observed, past, invocation).await,
+    )
+    .await
 }
 
 async fn answer_once(
-    shell: &Shell,
+    services: &Services,
     ask: &Ask,
     observed: &Observed,
     past: &Past,
@@ -137,7 +130,7 @@ async fn answer_once(
             }
         },
     };
-    guard_and_carry_out(shell, &flag, (observed, past), evidence, wanted, invocation).await
+    guard_and_carry_out(services, &flag, (observed, past), evidence, wanted, invocation).await
 }
 
 fn switch_wanted(request: &SwitchRequest) -> Wanted {
@@ -215,14 +208,8 @@ pub(crate) fn evidence_time(force: bool) -> Duration {
     if force { FORCED_EVIDENCE_TIME } else { EVIDENCE_TIME }
 }
 
-pub(crate) fn no_flag(invocation: &Invocation) -> Value {
-    let advice = NO_FLAG;
-    let guards = vec![Guard::new(GuardName::FlagInvalid, false, advice)];
-    Answer::new("refused", advice.to_owned(), guards).to_json(None, invocation)
-}
-
 async fn guard_and_carry_out(
-    shell: &Shell,
+    services: &Services,
     flag: &FlagObservation,
     (observed, past): (&Observed, &Past),
     evidence: &Evidence,
@@ -230,14 +217,14 @@ async fn guard_and_carry_out(
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let now = clock::now();
-    let policy = &shell.settings.policy;
+    let policy = &services.settings.policy;
     let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
     let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
     let as_expected = guards.iter().all(|guard| guard.passed);
     let under_way = past.under_way(observed.drill.as_deref(), flag);
     if as_expected && flag.value.colour() == Some(wanted.to) {
         if let Some(under_way) = under_way.filter(|(drill, _)| drill.to == wanted.to) {
-            return keep(shell, flag, under_way, wanted, guards, invocation).await;
+            return keep_drilled_colour(services, flag, under_way, wanted, guards, invocation).await;
         }
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
         return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
@@ -293,12 +280,12 @@ async fn guard_and_carry_out(
         drill: None,
     };
     let managed_dags = (observed.managed_dags.as_deref(), wanted.force);
-    carry_out(shell, flag, managed_dags, intent, guards, invocation).await
+    carry_out(services, flag, managed_dags, intent, guards, invocation).await
 }
 
 /// The colour wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
-async fn keep(
-    shell: &Shell,
+async fn keep_drilled_colour(
+    services: &Services,
     flag: &FlagObservation,
     (drill, stage): (Drill, Option<Stage>),
     wanted: Wanted,
@@ -313,7 +300,7 @@ async fn keep(
         return Ok(Answer::new("would_keep", reason, guards).to_json(Some(flag), invocation));
     }
     let name = drill.record();
-    let records = shell
+    let records = services
         .store
         .records(std::slice::from_ref(&name))
         .await
@@ -324,7 +311,7 @@ async fn keep(
     };
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag again", failure.cause);
     // A tick that is about to return has decided the drill's end, or never will.
-    let turn = drill_outcome::decide_end(&shell.store, &drill, End::Stay, &decided, &invocation.run())
+    let turn = drill_outcome::decide_end(&services.store, &drill, End::Stay, &decided, &invocation.run())
         .await
         .map_err(|failure| {
             FunctionError::store(
@@ -343,7 +330,7 @@ async fn keep(
         Turn::Open(_) => Some("nobody can tell who ends this drill; see {\"action\":\"status\"}".to_owned()),
     };
     // Whoever was faster than that has written the flag by now.
-    let standing = shell.store.observe().await.map_err(unreadable)?.flag;
+    let standing = services.store.observe().await.map_err(unreadable)?.flag;
     let stays = standing
         .as_ref()
         .is_some_and(|standing| standing.version == flag.version);
@@ -360,17 +347,17 @@ async fn keep(
                 return_at: after(flag.modified, minutes(drill.hold_minutes)),
             });
             let outcome = Some(DrillOutcome::Interrupted);
-            drill_outcome::finish(shell, &drill, &stage, outcome, &decided, clock::now()).await?;
+            drill_outcome::finish(services, &drill, &stage, outcome, &decided, clock::now()).await?;
             ("kept", format!("the drill of {to} has ended, and {to} stays active"))
         }
     };
     let answer = Answer::new(outcome, reason, guards).to_json(standing.as_ref(), invocation);
-    log(shell, &answer, invocation);
+    log(services, &answer, invocation);
     Ok(answer)
 }
 
 pub(crate) async fn carry_out(
-    shell: &Shell,
+    services: &Services,
     flag: &FlagObservation,
     (managed_dags, force): (Option<&str>, bool),
     intent: Intent,
@@ -378,9 +365,9 @@ pub(crate) async fn carry_out(
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
-    let managed_dags = dags::before(shell, managed_dags, flag, force, invocation).await;
-    let mut switching = Switching::new(&shell.settings.policy, flag, intent, clock::now());
-    let outcome = claim_runner::run(&shell.store, &mut switching).await;
+    let managed_dags = dags::before(services, managed_dags, flag, force, invocation).await;
+    let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
+    let outcome = claim_runner::run(&services.store, &mut switching).await;
     let answer = match outcome {
         Outcome::Switched(switched) => {
             let mut warnings = switched.warnings.clone();
@@ -395,7 +382,7 @@ pub(crate) async fn carry_out(
             let outcome = if switched.to == to { "switched" } else { "conflict" };
             let mut answer = Answer::new(outcome, reason, guards).to_json(Some(flag), invocation);
             tell_written(&mut answer, flag, &switched, &warnings);
-            dags::after(shell, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
+            dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
         }
         // This very request, delivered twice: the other delivery is at it, or was a moment ago.
@@ -405,7 +392,7 @@ pub(crate) async fn carry_out(
                 .as_ref()
                 .is_some_and(|winner| winner.actor.request_id == invocation.request_id) =>
         {
-            repeat::other_delivery(shell, "switched", invocation)
+            repeat::other_delivery(services, "switched", invocation)
                 .await
                 .ok_or_else(|| repeat::unfinished(conflict.reason))?
         }
@@ -419,15 +406,15 @@ pub(crate) async fn carry_out(
         }
         Outcome::Failed(failed) => return Err(failed.into()),
     };
-    log(shell, &answer, invocation);
+    log(services, &answer, invocation);
     Ok(answer)
 }
 
-fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
+fn log(services: &Services, answer: &Value, invocation: &Invocation) {
     let text = |field: &str| answer.get(field).and_then(|value| value.as_str());
     let version = answer.get("version").and_then(Value::as_u64);
     tracing::info!(
-        pair = shell.settings.pair,
+        pair = services.settings.pair,
         active = text("active"),
         version = version,
         decision = text("outcome"),
@@ -436,57 +423,4 @@ fn log(shell: &Shell, answer: &Value, invocation: &Invocation) {
         request_id = %invocation.request_id,
         "switch"
     );
-}
-
-/// Adds what a written flag changes in an answer.
-pub(crate) fn tell_written(answer: &mut Value, before: &FlagObservation, switched: &Switched, warnings: &[String]) {
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("active".to_owned(), json!(switched.to));
-        fields.insert("previous".to_owned(), json!(before.value.colour()));
-        fields.insert("version".to_owned(), json!(switched.version));
-        fields.insert("transition".to_owned(), json!(switched.record));
-        fields.insert("effective_from".to_owned(), json!(switched.effective_from));
-        fields.insert("warnings".to_owned(), json!(warnings));
-    }
-}
-
-/// What the guards that do not pass say, in one line.
-pub(crate) fn objections<'a>(guards: impl IntoIterator<Item = &'a Guard>) -> String {
-    let objections: Vec<String> = guards
-        .into_iter()
-        .filter(|guard| !guard.passed)
-        .map(|guard| format!("{}: {}", guard.name, guard.detail))
-        .collect();
-    objections.join("; ")
-}
-
-/// The fields that every answer to a switch has.
-pub(crate) struct Answer {
-    outcome: &'static str,
-    reason: String,
-    guards: Vec<Guard>,
-}
-
-impl Answer {
-    pub(crate) fn new(outcome: &'static str, reason: String, guards: Vec<Guard>) -> Self {
-        Self {
-            outcome,
-            reason,
-            guards,
-        }
-    }
-
-    /// As it stands with the flag as given.
-    pub(crate) fn to_json(&self, flag: Option<&FlagObservation>, invocation: &Invocation) -> Value {
-        json!({
-            "outcome": self.outcome,
-            "active": flag.and_then(|flag| flag.value.colour()),
-            "previous": null,
-            "version": flag.map(|flag| flag.version),
-            "transition": null,
-            "guards": self.guards,
-            "reason": self.reason,
-            "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-        })
-    }
 }

@@ -10,20 +10,20 @@ use bluegreen_core::switch::Failure;
 use serde_json::from_value;
 
 use crate::function_error::FunctionError;
-use crate::services::Shell;
+use crate::services::Services;
 
 /// Sends the event of the request `key`, or keeps it. The error says which, or that it is lost.
 pub(crate) async fn send_or_keep(
-    shell: &Shell,
+    services: &Services,
     event: &AuditEvent,
     key: &str,
     doing: &'static str,
 ) -> Result<(), FunctionError> {
-    let Err(failure) = shell.bus.send(std::slice::from_ref(event)).await else {
+    let Err(failure) = services.bus.send(std::slice::from_ref(event)).await else {
         return Ok(());
     };
     let kept = match Unsent::to_stored(event) {
-        Some(text) => shell
+        Some(text) => services
             .store
             .keep_unsent(key, &text)
             .await
@@ -47,8 +47,8 @@ pub(crate) async fn send_or_keep(
 }
 
 /// Publishes what was kept. Sent before it is removed: a crash in between repeats an event under its id, and loses none.
-pub(crate) async fn publish(shell: &Shell) -> Result<usize, FunctionError> {
-    let kept = match shell.store.unsent().await {
+pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError> {
+    let kept = match services.store.unsent().await {
         Ok(kept) => kept,
         Err(failure) => {
             tracing::warn!(error = %failure.cause, "events that could not be published could not be looked for");
@@ -62,7 +62,7 @@ pub(crate) async fn publish(shell: &Shell) -> Result<usize, FunctionError> {
             tracing::warn!(key, "an event that could not be published cannot be read");
             continue;
         };
-        shell
+        services
             .bus
             .send(std::slice::from_ref(&event))
             .await
@@ -74,11 +74,11 @@ pub(crate) async fn publish(shell: &Shell) -> Result<usize, FunctionError> {
             .and_then(|word| from_value::<DrillOutcome>(word).ok())
         {
             let metric = Metric::drill_outcome(outcome, clock::now());
-            if let Err(failure) = shell.metrics.publish(std::slice::from_ref(&metric)).await {
+            if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
             }
         }
-        shell
+        services
             .store
             .delete_unsent(&key)
             .await

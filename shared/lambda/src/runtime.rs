@@ -6,7 +6,7 @@ use bluegreen_aws::clock;
 use bluegreen_aws::configuration::{from_environment, variable};
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
-use bluegreen_controller::services::Shell;
+use bluegreen_controller::services::Services;
 use bluegreen_core::settings::{LogLevel, Settings, SettingsFaults};
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -21,7 +21,7 @@ use crate::telemetry;
 /// whoever invokes it reads them without having to find the log.
 pub fn serve<H>(name: &'static str, handler: H) -> ExitCode
 where
-    H: AsyncFn(&Shell, Value, &Invocation) -> Result<Value, FunctionError>,
+    H: AsyncFn(&Services, Value, &Invocation) -> Result<Value, FunctionError>,
 {
     let settings = from_environment();
     telemetry::start(settings.as_ref().map_or(LogLevel::Info, |settings| settings.log_level));
@@ -57,29 +57,29 @@ async fn answer_invocations<H>(
     handler: H,
 ) -> Result<(), lambda_runtime::Error>
 where
-    H: AsyncFn(&Shell, Value, &Invocation) -> Result<Value, FunctionError>,
+    H: AsyncFn(&Services, Value, &Invocation) -> Result<Value, FunctionError>,
 {
-    let shell = match settings {
-        Ok(settings) => Ok(Shell::build(settings)),
+    let services = match settings {
+        Ok(settings) => Ok(Services::build(settings)),
         Err(faults) => Err(faults),
     };
-    let (shell, handler) = (&shell, &handler);
+    let (services, handler) = (&services, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
-        answer(name, shell, handler, event).await.map_err(diagnostic)
+        answer(name, services, handler, event).await.map_err(diagnostic)
     }))
     .await
 }
 
 async fn answer<H>(
     name: &'static str,
-    shell: &Result<Shell, SettingsFaults>,
+    services: &Result<Services, SettingsFaults>,
     handler: &H,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, FunctionError>
 where
-    H: AsyncFn(&Shell, Value, &Invocation) -> Result<Value, FunctionError>,
+    H: AsyncFn(&Services, Value, &Invocation) -> Result<Value, FunctionError>,
 {
-    let shell = shell
+    let services = services
         .as_ref()
         .map_err(|faults| FunctionError::ConfigurationInvalid(faults.clone()))?;
     let started = clock::now();
@@ -91,12 +91,12 @@ where
             .ok()
             .and_then(|deadline| Timestamp::from_millisecond(deadline).ok())
             .unwrap_or(started),
-        road: "invoke",
+        via: "invoke",
     };
     let payload = serde_json::from_str(event.payload.get())
         .map_err(|error| FunctionError::InvalidRequest(format!("the request cannot be read: {error}")))?;
     // A future within futures is one type, and the compiler nests types only so deep: here the outer ones end.
-    Box::pin(handler(shell, payload, &invocation))
+    Box::pin(handler(services, payload, &invocation))
         .await
         .inspect_err(|error| {
             tracing::error!(function = name, request_id = %invocation.request_id, %error, "function error");

@@ -3,8 +3,6 @@
 //! Every step may be repeated, and may be cut short anywhere: what is left is asked of Airflow again. The environment that
 //! was left never holds up the one that works.
 
-mod memory;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,13 +22,14 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::dag_memory::DagMemory;
 use crate::function_error::FunctionError;
-use crate::services::Shell;
+use crate::services::Services;
 
 /// Times that what is left is asked for and set. DAGs may appear in between.
 const ROUNDS: u32 = 4;
 
-/// How long the environment that was left is waited for in one turn.
+/// How long the environment that was left is waited for in one input.
 const FENCING_TIME: Duration = Duration::from_secs(12);
 
 /// A person is told of an environment that does not answer once it has not for so long.
@@ -38,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One occasion to go on with the work.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct ReconcileInput<'a> {
     /// What was observed beside the flag.
     pub(crate) stored: Option<&'a str>,
     /// The flag as it stands, after a transition of this invocation if there was one.
@@ -47,29 +46,31 @@ pub(crate) struct Turn<'a> {
     pub(crate) is_transition: bool,
     /// A hold stands: what somebody unpaused on the standby meanwhile is left alone.
     pub(crate) is_held: bool,
-    /// When the flag was observed; none if no list may be read in this turn.
+    /// When the flag was observed; none if no list may be read in this input.
     pub(crate) observed_at: Option<Timestamp>,
     /// How long it may take.
     pub(crate) time: Duration,
 }
 
 /// Reads which DAGs run, shortly before a transition. Answers what is stored then; failing, what was.
-pub(crate) async fn read_before(shell: &Shell, turn: Turn<'_>) -> Option<String> {
-    let stored = turn.stored.map(str::to_owned);
-    if !shell.settings.manages_dags() {
+pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) -> Option<String> {
+    let stored = input.stored.map(str::to_owned);
+    if !services.settings.manages_dags() {
         return stored;
     }
-    let Some(mut work) = Work::new(shell, &turn).filter(|work| work.progress.may_read()) else {
+    let Some(mut reconciler) =
+        Reconciler::new(services, &input).filter(|reconciler| reconciler.memory.progress.may_read())
+    else {
         return stored;
     };
     let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
     let reading = async {
-        let listing = work.airflow.all(turn.flag.active, work.until).await;
-        work.learn(&turn, listing, &unasked).await
+        let listing = reconciler.airflow.all(input.flag.active, reconciler.until).await;
+        reconciler.learn(&input, listing, &unasked).await
     };
     // What the store takes longer for is left to the ticks, too: parts are named by content, so half of them do no harm.
-    match tokio::time::timeout(turn.time, reading).await {
-        Ok(Ok(())) => Some(json!(work.progress).to_string()),
+    match tokio::time::timeout(input.time, reading).await {
+        Ok(Ok(())) => Some(json!(reconciler.memory.progress).to_string()),
         Ok(Err(failure)) => {
             tracing::warn!(error = %failure, "the DAGs were not listed before the transition; what was remembered counts");
             stored
@@ -82,28 +83,34 @@ pub(crate) async fn read_before(shell: &Shell, turn: Turn<'_>) -> Option<String>
 }
 
 /// Goes on as far as the time allows. None if DAGs are not managed, or the flag was read too stale to act on.
-pub(crate) async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>, FunctionError> {
-    if !shell.settings.manages_dags() {
+pub(crate) async fn reconcile_dags(
+    services: &Services,
+    input: ReconcileInput<'_>,
+) -> Result<Option<Report>, FunctionError> {
+    if !services.settings.manages_dags() {
         return Ok(None);
     }
-    let Some(mut work) = Work::new(shell, &turn) else {
+    let Some(mut reconciler) = Reconciler::new(services, &input) else {
         return Ok(None);
     };
-    let (state, detail) = work.go_on(&turn).await?;
-    let state = work.progress.judge(state, shell.settings.drain, clock::now());
+    let (state, detail) = reconciler.go_on(&input).await?;
+    let state = reconciler
+        .memory
+        .progress
+        .judge(state, services.settings.drain, clock::now());
     let report = Report {
         state,
-        active: turn.flag.active,
-        unpaused: work.unpaused,
-        paused: work.paused,
-        by_hand: work.by_hand.iter().cloned().collect(),
+        active: input.flag.active,
+        unpaused: reconciler.unpaused,
+        paused: reconciler.paused,
+        by_hand: reconciler.by_hand.iter().cloned().collect(),
         detail,
     };
-    if state != State::Settled || work.unpaused > 0 || work.paused > 0 {
+    if state != State::Settled || reconciler.unpaused > 0 || reconciler.paused > 0 {
         tracing::info!(
-            pair = shell.settings.pair,
+            pair = services.settings.pair,
             active = report.active.as_str(),
-            version = turn.flag.version.0,
+            version = input.flag.version.0,
             decision = state.as_str(),
             reason = report.detail,
             unpaused = report.unpaused,
@@ -112,20 +119,15 @@ pub(crate) async fn keep(shell: &Shell, turn: Turn<'_>) -> Result<Option<Report>
             "dag management"
         );
     }
-    work.tell(&report).await?;
+    reconciler.report_state(&report).await?;
     Ok(Some(report))
 }
 
-struct Work<'a> {
-    shell: &'a Shell,
+struct Reconciler<'a> {
+    services: &'a Services,
     airflow: DagSession<'a>,
     until: Instant,
-    /// As it is to be stored.
-    progress: Progress,
-    /// As it is stored.
-    stored: Option<Progress>,
-    /// The DAGs to run, once read from where they are kept.
-    wanted: Option<BTreeSet<String>>,
+    memory: DagMemory<'a>,
     unpaused: usize,
     paused: usize,
     by_hand: BTreeSet<String>,
@@ -134,81 +136,80 @@ struct Work<'a> {
 /// Why a turn ends before its end.
 type Stopped = (State, String);
 
-impl<'a> Work<'a> {
+impl<'a> Reconciler<'a> {
     fn until_for(&self, time: Duration) -> Instant {
         Instant::now()
             .checked_add(time)
             .map_or(self.until, |then| then.min(self.until))
     }
 
-    fn new(shell: &'a Shell, turn: &Turn<'_>) -> Option<Self> {
-        let stored = turn.stored.and_then(Progress::from_stored);
-        if let (Some(text), None) = (turn.stored, &stored) {
+    fn new(services: &'a Services, input: &ReconcileInput<'_>) -> Option<Self> {
+        let stored = input.stored.and_then(Progress::from_stored);
+        if let (Some(text), None) = (input.stored, &stored) {
             tracing::error!(
                 stored = text,
                 "what is remembered of the DAGs cannot be read: beginning anew"
             );
         }
+        let progress = Progress::follow(
+            stored.clone(),
+            input.flag,
+            input.is_transition,
+            services.settings.policy.lead,
+            clock::now(),
+        )?;
         Some(Self {
-            shell,
-            airflow: shell.dags.session(),
-            until: Instant::now().checked_add(turn.time).unwrap_or_else(Instant::now),
-            progress: Progress::follow(
-                stored.clone(),
-                turn.flag,
-                turn.is_transition,
-                shell.settings.policy.lead,
-                clock::now(),
-            )?,
-            stored,
-            wanted: None,
+            services,
+            airflow: services.dags.session(),
+            until: Instant::now().checked_add(input.time).unwrap_or_else(Instant::now),
+            memory: DagMemory::new(services, stored, progress),
             unpaused: 0,
             paused: 0,
             by_hand: BTreeSet::new(),
         })
     }
 
-    async fn go_on(&mut self, turn: &Turn<'_>) -> Result<Stopped, FunctionError> {
-        let (active, standby) = (turn.flag.active, turn.flag.active.other());
-        if self.progress.phase == Phase::Activating || !self.progress.verified {
+    async fn go_on(&mut self, input: &ReconcileInput<'_>) -> Result<Stopped, FunctionError> {
+        let (active, standby) = (input.flag.active, input.flag.active.other());
+        if self.memory.progress.phase == Phase::Activating || !self.memory.progress.verified {
             let began = clock::now();
             // A store that refuses this does not stop the work: whoever comes next sees the other colour there, and repeats it.
-            let saved = self.save().await;
+            let saved = self.memory.save().await;
             let activated = self.activate(active).await?;
             saved?;
             match activated {
                 Ok(()) => {
-                    self.progress.verified = elapsed(self.progress.written, began) >= VERIFY_AFTER;
-                    if self.progress.phase == Phase::Activating {
-                        self.progress.phase = Phase::Fencing;
+                    self.memory.progress.verified = elapsed(self.memory.progress.written, began) >= VERIFY_AFTER;
+                    if self.memory.progress.phase == Phase::Activating {
+                        self.memory.progress.phase = Phase::Fencing;
                     }
                 }
-                Err(stopped) if self.progress.phase == Phase::Activating => return Ok(stopped),
+                Err(stopped) if self.memory.progress.phase == Phase::Activating => return Ok(stopped),
                 // They ran when last seen, so the standby may be paused; nothing is learned until they are seen again.
                 Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
             }
         }
-        self.save().await?;
+        self.memory.save().await?;
         let minute = clock::now().to_zoned(TimeZone::UTC).minute();
-        if turn.observed_at.is_some() && self.progress.wants_reading(minute) {
-            let running_on_standby = self.read(turn).await?;
-            if running_on_standby && self.progress.phase == Phase::Settled && !turn.is_held {
-                self.progress.phase = Phase::Fencing;
-                self.progress.since = clock::now();
-                self.save().await?;
+        if input.observed_at.is_some() && self.memory.progress.wants_reading(minute) {
+            let running_on_standby = self.read(input).await?;
+            if running_on_standby && self.memory.progress.phase == Phase::Settled && !input.is_held {
+                self.memory.progress.phase = Phase::Fencing;
+                self.memory.progress.since = clock::now();
+                self.memory.save().await?;
             }
         }
-        if self.progress.phase == Phase::Settled {
+        if self.memory.progress.phase == Phase::Settled {
             return Ok((State::Settled, self.settled(active)));
         }
-        if self.progress.unpaused.is_none() {
+        if self.memory.progress.unpaused.is_none() {
             let why = format!("{active}'s DAGs have not been listed yet, so {standby}'s are not paused");
             return Ok((State::Draining, why));
         }
-        match self.fence(turn, standby).await {
+        match self.fence(input, standby).await {
             Ok(None) => {
-                self.progress.phase = Phase::Settled;
-                self.save().await?;
+                self.memory.progress.phase = Phase::Settled;
+                self.memory.save().await?;
                 Ok((State::Settled, self.settled(active)))
             }
             Ok(Some(waits)) => Ok((State::Draining, waits)),
@@ -224,9 +225,9 @@ impl<'a> Work<'a> {
 
     /// Unpauses what was unpaused on the other colour. The inner error says why some of it is still paused.
     async fn activate(&mut self, active: Colour) -> Result<Result<(), Stopped>, FunctionError> {
-        let wanted = match self.wanted().await? {
+        let wanted = match self.memory.wanted().await? {
             Some(wanted) => wanted,
-            None if self.progress.phase == Phase::Activating => match self.without_memory(active).await? {
+            None if self.memory.progress.phase == Phase::Activating => match self.without_memory(active).await? {
                 Ok(Some(wanted)) => wanted,
                 Ok(None) => return Ok(Ok(())),
                 Err(stopped) => return Ok(Err(stopped)),
@@ -252,7 +253,7 @@ impl<'a> Work<'a> {
             self.unpaused = first.saturating_sub(left.to_unpause.len());
             if plan.is_empty() {
                 self.by_hand = plan.by_hand.into_iter().collect();
-                self.owe(left.owed).await?;
+                self.memory.owe(left.owed).await?;
                 return Ok(Ok(()));
             }
             if let Err(cause) = self
@@ -283,7 +284,7 @@ impl<'a> Work<'a> {
             self.airflow.all(active, self.until_for(READING_TIME))
         );
         if let Some(wanted) = remember(None, &BTreeSet::new(), &theirs.list, &unasked) {
-            self.remember(wanted.clone()).await?;
+            self.memory.remember(wanted.clone()).await?;
             return Ok(Ok(Some(wanted)));
         }
         if ours.list.dags.values().any(|dag| !dag.paused) {
@@ -300,36 +301,42 @@ impl<'a> Work<'a> {
     }
 
     /// Reads both lists and remembers which DAGs run. Answers whether the standby has DAGs that are not paused.
-    async fn read(&mut self, turn: &Turn<'_>) -> Result<bool, FunctionError> {
-        let Some(observed_at) = turn.observed_at else {
+    async fn read(&mut self, input: &ReconcileInput<'_>) -> Result<bool, FunctionError> {
+        let Some(observed_at) = input.observed_at else {
             return Ok(false);
         };
         let left = READING_TIME.saturating_sub(elapsed(observed_at, clock::now()));
         // A standby that hangs must not use up the active's time.
         let standby_left = left.saturating_sub(Duration::from_secs(4));
         let (active, standby) = tokio::join!(
-            self.airflow.all(turn.flag.active, self.until_for(left)),
-            self.airflow.all(turn.flag.active.other(), self.until_for(standby_left))
+            self.airflow.all(input.flag.active, self.until_for(left)),
+            self.airflow
+                .all(input.flag.active.other(), self.until_for(standby_left))
         );
-        self.learn(turn, active, &standby.list).await?;
+        self.learn(input, active, &standby.list).await?;
         Ok(standby.list.dags.values().any(|dag| !dag.paused))
     }
 
     /// Takes the active's list for what people want, but for what is owed, which is unpaused as it appears.
-    async fn learn(&mut self, turn: &Turn<'_>, active: Listing, standby: &DagList) -> Result<(), FunctionError> {
-        let is_late = turn
+    async fn learn(
+        &mut self,
+        input: &ReconcileInput<'_>,
+        active: Listing,
+        standby: &DagList,
+    ) -> Result<(), FunctionError> {
+        let is_late = input
             .observed_at
             .is_none_or(|observed_at| elapsed(observed_at, active.complete_at) >= READING_TIME);
         let mut list = active.list;
         if let Some(cause) = &list.gap {
-            tracing::warn!(active = turn.flag.active.as_str(), error = %cause, "the DAGs could not be listed");
+            tracing::warn!(active = input.flag.active.as_str(), error = %cause, "the DAGs could not be listed");
         }
         if is_late || !list.is_complete() {
             return Ok(());
         }
-        let before = self.wanted().await?;
-        let mut owed = match &self.progress.owed {
-            Some(owed) => self.unpacked(owed).await?.unwrap_or_default(),
+        let before = self.memory.wanted().await?;
+        let mut owed = match &self.memory.progress.owed {
+            Some(owed) => self.memory.unpacked(owed).await?.unwrap_or_default(),
             None => BTreeSet::new(),
         };
         // Gone from both: deleted.
@@ -341,7 +348,7 @@ impl<'a> Work<'a> {
             let appeared: Vec<String> = left.to_unpause.iter().map(|id| (*id).to_owned()).collect();
             match self
                 .airflow
-                .carry_out(turn.flag.active, &plan, false, active.is_airflow_2, self.until)
+                .carry_out(input.flag.active, &plan, false, active.is_airflow_2, self.until)
                 .await
             {
                 Ok(()) => {
@@ -358,19 +365,19 @@ impl<'a> Work<'a> {
             }
         }
         let still_owed = activation(&list, &owed).owed;
-        self.progress.dags = list.dags.len().max(standby.dags.len());
+        self.memory.progress.dags = list.dags.len().max(standby.dags.len());
         if let Some(wanted) = remember(before.as_ref(), &still_owed, &list, standby)
             && before.as_ref() != Some(&wanted)
         {
-            self.remember(wanted).await?;
+            self.memory.remember(wanted).await?;
         }
-        self.owe(still_owed).await
+        self.memory.owe(still_owed).await
     }
 
     /// Pauses the standby's DAGs, as far as they have drained. Answers what is waited for; none if all are paused.
-    async fn fence(&mut self, turn: &Turn<'_>, standby: Colour) -> Result<Option<String>, Cause> {
-        let drain = self.shell.settings.drain;
-        let since = self.progress.since;
+    async fn fence(&mut self, input: &ReconcileInput<'_>, standby: Colour) -> Result<Option<String>, Cause> {
+        let drain = self.services.settings.drain;
+        let since = self.memory.progress.since;
         let until = self.until;
         self.until = self.until_for(FENCING_TIME);
         let decided = fence(since, drain, clock::now());
@@ -423,7 +430,7 @@ impl<'a> Work<'a> {
                 }));
             }
             // A switch back may have come in between, and what is paused here would be the new active's.
-            if !self.still_stands(turn).await {
+            if !self.still_stands(input).await {
                 return Ok(Some(
                     "the flag may have changed meanwhile; the next tick goes on".to_owned(),
                 ));
@@ -440,11 +447,11 @@ impl<'a> Work<'a> {
         Ok(Some(out_of_time(standby, "paused")))
     }
 
-    async fn still_stands(&self, turn: &Turn<'_>) -> bool {
-        match self.shell.store.observe().await {
-            Ok(observed) => observed
-                .flag
-                .is_some_and(|flag| flag.version == turn.flag.version && flag.value.colour() == Some(turn.flag.active)),
+    async fn still_stands(&self, input: &ReconcileInput<'_>) -> bool {
+        match self.services.store.observe().await {
+            Ok(observed) => observed.flag.is_some_and(|flag| {
+                flag.version == input.flag.version && flag.value.colour() == Some(input.flag.active)
+            }),
             Err(failure) => {
                 tracing::warn!(error = %failure.cause, "the flag could not be read again before pausing");
                 false
@@ -453,15 +460,15 @@ impl<'a> Work<'a> {
     }
 
     /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
-    async fn tell(&mut self, report: &Report) -> Result<(), FunctionError> {
+    async fn report_state(&mut self, report: &Report) -> Result<(), FunctionError> {
         let now = clock::now();
-        if let Some(news) = self.progress.conclude(report.state, PATIENCE, now) {
-            let event = audit::dag_management(self.shell.subject(), &self.progress, report, news, now);
-            let sent = self.shell.bus.send(&[event]).await;
+        if let Some(news) = self.memory.progress.conclude(report.state, PATIENCE, now) {
+            let event = audit::dag_management(self.services.subject(), &self.memory.progress, report, news, now);
+            let sent = self.services.bus.send(&[event]).await;
             sent.map_err(FunctionError::undelivered("telling how DAG management stands"))?;
-            self.progress.note_told(news);
+            self.memory.progress.note_told(news);
         }
-        self.save().await
+        self.memory.save().await
     }
 
     fn settled(&self, active: Colour) -> String {

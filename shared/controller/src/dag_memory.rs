@@ -1,4 +1,4 @@
-//! What is remembered between two turns.
+//! What is remembered of the DAGs between two turns.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,14 +9,34 @@ use bluegreen_core::dag_management::{Progress, Remembered};
 use bluegreen_core::time::before;
 use serde_json::json;
 
-use super::Work;
 use crate::function_error::FunctionError;
+use crate::services::Services;
 
 /// Lists that nothing names any more are kept so long, for a slower writer may be about to name one.
 const KEEP_LISTS: Duration = Duration::from_secs(600);
 
-impl Work<'_> {
-    pub(super) async fn wanted(&mut self) -> Result<Option<BTreeSet<String>>, FunctionError> {
+/// What is remembered, as it is to be stored and as it is.
+pub(crate) struct DagMemory<'a> {
+    services: &'a Services,
+    /// As it is to be stored.
+    pub(crate) progress: Progress,
+    /// As it is stored.
+    stored: Option<Progress>,
+    /// The DAGs to run, once read from where they are kept.
+    wanted: Option<BTreeSet<String>>,
+}
+
+impl<'a> DagMemory<'a> {
+    pub(crate) fn new(services: &'a Services, stored: Option<Progress>, progress: Progress) -> Self {
+        Self {
+            services,
+            progress,
+            stored,
+            wanted: None,
+        }
+    }
+
+    pub(crate) async fn wanted(&mut self) -> Result<Option<BTreeSet<String>>, FunctionError> {
         if self.wanted.is_none()
             && let Some(remembered) = &self.progress.unpaused
         {
@@ -25,11 +45,11 @@ impl Work<'_> {
         Ok(self.wanted.clone())
     }
 
-    pub(super) async fn unpacked(&self, remembered: &Remembered) -> Result<Option<BTreeSet<String>>, FunctionError> {
+    pub(crate) async fn unpacked(&self, remembered: &Remembered) -> Result<Option<BTreeSet<String>>, FunctionError> {
         let ids = match (&remembered.ids, &remembered.parts) {
             (Some(ids), _) => Some(ids.clone()),
             (None, Some(parts)) => self
-                .shell
+                .services
                 .store
                 .managed_dags_parts(&parts.name, parts.count)
                 .await
@@ -43,7 +63,7 @@ impl Work<'_> {
         Ok(ids)
     }
 
-    pub(super) async fn remember(&mut self, wanted: BTreeSet<String>) -> Result<(), FunctionError> {
+    pub(crate) async fn remember(&mut self, wanted: BTreeSet<String>) -> Result<(), FunctionError> {
         let Some(remembered) = self.packed(&wanted, LONGEST_INLINE).await? else {
             return Ok(());
         };
@@ -52,7 +72,7 @@ impl Work<'_> {
         self.save().await
     }
 
-    pub(super) async fn owe(&mut self, owed: BTreeSet<String>) -> Result<(), FunctionError> {
+    pub(crate) async fn owe(&mut self, owed: BTreeSet<String>) -> Result<(), FunctionError> {
         let owed = if owed.is_empty() {
             None
         } else {
@@ -63,11 +83,7 @@ impl Work<'_> {
     }
 
     /// The parts before the parameter that names them: it never names what is not there.
-    pub(super) async fn packed(
-        &self,
-        ids: &BTreeSet<String>,
-        longest_inline: usize,
-    ) -> Result<Option<Remembered>, FunctionError> {
+    async fn packed(&self, ids: &BTreeSet<String>, longest_inline: usize) -> Result<Option<Remembered>, FunctionError> {
         let Some(packed) = pack(ids, longest_inline) else {
             tracing::error!(
                 count = ids.len(),
@@ -82,19 +98,23 @@ impl Work<'_> {
                 .flatten()
                 .any(|list| list.parts.as_ref() == Some(parts))
             {
-                let put = self.shell.store.put_managed_dags_parts(&parts.name, packed.parts).await;
+                let put = self
+                    .services
+                    .store
+                    .put_managed_dags_parts(&parts.name, packed.parts)
+                    .await;
                 put.map_err(FunctionError::undelivered("remembering which DAGs are to run"))?;
             }
         }
         Ok(Some(packed.remembered))
     }
 
-    pub(super) async fn save(&mut self) -> Result<(), FunctionError> {
+    pub(crate) async fn save(&mut self) -> Result<(), FunctionError> {
         if self.stored.as_ref() == Some(&self.progress) {
             return Ok(());
         }
         let put = self
-            .shell
+            .services
             .store
             .put_managed_dags(json!(self.progress).to_string())
             .await;
@@ -108,7 +128,7 @@ impl Work<'_> {
 
     /// Removes lists that nothing names any more. One that was named until now stays until the next change: a slower writer
     /// may be about to name it again.
-    pub(super) async fn prune(&self, was: Option<&Progress>) {
+    async fn prune(&self, was: Option<&Progress>) {
         fn lists(progress: &Progress) -> Vec<&str> {
             [&progress.unpaused, &progress.owed]
                 .into_iter()
@@ -122,7 +142,7 @@ impl Work<'_> {
         }
         let kept = [named, were_named].concat();
         let old = before(clock::now(), KEEP_LISTS);
-        if let Err(failure) = self.shell.store.prune_managed_dags_parts(&kept, old).await {
+        if let Err(failure) = self.services.store.prune_managed_dags_parts(&kept, old).await {
             tracing::warn!(error = %failure.cause, "old lists of DAGs were not removed");
         }
     }

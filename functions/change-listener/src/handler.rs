@@ -1,0 +1,23 @@
+//! An event in, the answer of its use case out.
+
+use bluegreen_controller::audit::audit;
+use bluegreen_controller::function_error::FunctionError;
+use bluegreen_controller::invocation::Invocation;
+use bluegreen_controller::notify::tell_people;
+use bluegreen_controller::services::Services;
+use serde_json::Value;
+
+use crate::event::{Event, read};
+
+/// Answers one event. An audit event is told to people; after anything else, whatever it is, the audit catches up.
+pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+    match read(&event, &services.settings.names) {
+        Event::Audit(delivered) => tell_people(services, delivered, invocation).await,
+        Event::Change { change, name, is_known } => {
+            if !is_known {
+                tracing::warn!(request_id = %invocation.request_id, name, "an event about neither flag nor hold: audited all the same");
+            }
+            audit(services, &change, invocation).await
+        }
+    }
+}

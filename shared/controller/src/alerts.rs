@@ -1,0 +1,164 @@
+//! What a person is told of once: that a failover is wanted and cannot be made, that the flag is broken, that nobody can vouch for
+//! the active environment.
+
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, remembered_since};
+use bluegreen_core::audit::{self, AuditEvent};
+use bluegreen_core::decision::FlagState;
+use bluegreen_core::memory::Field;
+use bluegreen_core::time::elapsed;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::observation::Observation;
+use crate::services::Services;
+
+/// What is wrong with the flag, if something is. A pair without a past is only not initialised yet.
+pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observation: &Observation) -> Option<String> {
+    match &observation.flag {
+        FlagState::Unreadable(_) => None,
+        FlagState::Present(flag) if flag.value.colour().is_some() => None,
+        FlagState::Present(_) => Some(observation.decision.reason.clone()),
+        FlagState::Missing => {
+            let has_past = observed.audited.is_some()
+                || services.store.has_records().await.unwrap_or_else(|failure| {
+                    tracing::warn!(error = %failure.cause, "the transition records could not be read");
+                    false
+                });
+            if has_past {
+                Some("the flag was deleted: this pair has transition records".to_owned())
+            } else {
+                tracing::warn!(
+                    "this pair is not initialised: invoke the switch-handler with {{\"action\":\"initialize\"}}"
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Whether nobody has been able to vouch for the active environment for longer than is to be borne.
+pub(crate) fn is_long_in_doubt(
+    services: &Services,
+    observed: &Observed,
+    observation: &Observation,
+    now: Timestamp,
+) -> bool {
+    let Some((_, patience)) = observation.doubt(&services.settings.policy) else {
+        return false;
+    };
+    let flag = observation.flag_label(observed);
+    remembered_since(observed.doubt.as_deref(), Announced::ActiveUnknown, &flag)
+        .is_some_and(|since| elapsed(since, now) >= patience)
+}
+
+/// Says once that a failover is wanted and cannot be made, or that the flag is broken.
+pub(crate) async fn announce(
+    services: &Services,
+    observed: &Observed,
+    observation: &Observation,
+    fault: Option<&str>,
+    now: Timestamp,
+) -> Result<(), FunctionError> {
+    let flag = observation.flag_label(observed);
+    let stored = observed.announced.as_deref();
+    say_once(
+        services,
+        observed,
+        Field::Announced,
+        stored,
+        observation.found(&flag, fault.is_some()).notice(stored, now),
+        |announcement| {
+            let subject = services.subject();
+            match announcement.topic.subject {
+                Announced::FlagFault => audit::flag_fault(subject, &flag, fault.unwrap_or_default(), now),
+                Announced::FailoverBlocked | Announced::ActiveUnknown => audit::blocked(
+                    subject,
+                    &flag,
+                    observation.active(),
+                    announcement.since,
+                    &observation.decision,
+                    &json!({"verdicts": observation.verdicts}),
+                    now,
+                ),
+            }
+        },
+    )
+    .await
+}
+
+/// Says once that for too long nobody could vouch for the active environment.
+pub(crate) async fn announce_doubt(
+    services: &Services,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<(), FunctionError> {
+    let Ok(observed) = &observation.observed else {
+        return Ok(());
+    };
+    let stored = observed.doubt.as_deref();
+    let flag = observation.flag_label(observed);
+    let Some(active) = observation.active() else {
+        return Ok(());
+    };
+    let verdict = observation.verdicts.of(active).verdict;
+    let notice = observation
+        .found(&flag, false)
+        .notice_of_doubt(&services.settings.policy, stored, now);
+    say_once(services, observed, Field::Doubt, stored, notice, |announcement| {
+        audit::active_unknown(
+            services.subject(),
+            &flag,
+            announcement.since,
+            (Some(active), verdict),
+            &observation.decision,
+            &json!({"verdicts": observation.verdicts}),
+            now,
+        )
+    })
+    .await
+}
+
+/// Carries a notice out: what it says, and what it has remembered or forgotten.
+async fn say_once(
+    services: &Services,
+    observed: &Observed,
+    field: Field,
+    stored: Option<&str>,
+    notice: Notice,
+    event: impl FnOnce(&Announcement) -> AuditEvent,
+) -> Result<(), FunctionError> {
+    let remember = |value: Option<Value>| services.store.remember(&observed.memory, field, value);
+    match notice {
+        Notice::Quiet => Ok(()),
+        Notice::Forget => remember(None)
+            .await
+            .map_err(FunctionError::undelivered("forgetting what was announced")),
+        Notice::Remember(announcement) => remember(Some(json!(announcement)))
+            .await
+            .map_err(FunctionError::undelivered("remembering what may have to be announced")),
+        Notice::Say(announcement) => {
+            // Remembered before it is said, so that a repeat after a crash carries the same id.
+            let unsaid = Announcement {
+                said: false,
+                ..announcement.clone()
+            };
+            let is_remembered = stored
+                .is_some_and(|before| serde_json::from_str(before).is_ok_and(|before: Announcement| before == unsaid));
+            if !is_remembered {
+                let remembered = remember(Some(json!(unsaid))).await;
+                remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
+            }
+            // Said before remembered: a crash in between says it twice, never not at all.
+            services
+                .bus
+                .send(&[event(&announcement)])
+                .await
+                .map_err(FunctionError::undelivered("announcing what a person should know"))?;
+            remember(Some(json!(announcement)))
+                .await
+                .map_err(FunctionError::undelivered("remembering what was announced"))
+        }
+    }
+}

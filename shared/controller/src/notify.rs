@@ -1,0 +1,62 @@
+//! Tells people of an audit event. The event says it all: nothing is read here.
+
+use bluegreen_aws::notifications::Notifications;
+use bluegreen_core::notification::{Place, compose};
+use bluegreen_core::time::whole_milliseconds;
+use serde_json::{Value, json};
+
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::services::Services;
+
+/// An audit event as the bus delivers it.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivered<'a> {
+    /// What kind of event it is.
+    pub detail_type: &'a str,
+    /// What it says.
+    pub detail: &'a Value,
+    /// Where it happened.
+    pub region: Option<&'a str>,
+}
+
+/// Sends the message of one event to the pair's topic.
+pub async fn tell_people(
+    services: &Services,
+    event: Delivered<'_>,
+    invocation: &Invocation,
+) -> Result<Value, FunctionError> {
+    let place = Place {
+        pair: &services.settings.pair,
+        flag: services.settings.names.flag(),
+        region: event.region,
+    };
+    let notification = compose(place, event.detail_type, event.detail);
+    let Some(topic) = services.settings.notification_topic.clone() else {
+        tracing::warn!(
+            subject = notification.subject,
+            "nobody is told: NOTIFICATION_TOPIC_ARN is not set"
+        );
+        return Ok(json!({"told": false, "subject": notification.subject}));
+    };
+    // Lambda tries again, then puts the event into the dead letters.
+    let message = Notifications::new(&services.sdk, topic)
+        .publish(&notification)
+        .await
+        .map_err(FunctionError::undelivered("telling people of an event"))?;
+    tracing::info!(
+        pair = services.settings.pair,
+        decision = "told",
+        subject = notification.subject,
+        event = event.detail.get("id").and_then(|id| id.as_str()),
+        sns_message = message,
+        request_id = %invocation.request_id,
+        "notification"
+    );
+    Ok(json!({
+        "told": true,
+        "subject": notification.subject,
+        "message": message,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    }))
+}

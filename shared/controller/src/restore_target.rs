@@ -1,0 +1,55 @@
+//! The colour that a broken flag would be restored to, where `ON_FLAG_FAULT` says so.
+
+use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::announcement::{Subject, remembered_since};
+use bluegreen_core::audit;
+use bluegreen_core::decision::{ControlState, FlagState};
+use bluegreen_core::health::Cause;
+use bluegreen_core::policy::OnFlagFault;
+use jiff::Timestamp;
+
+use crate::services::Services;
+
+/// Learns what the decision about a broken flag needs; nothing is asked while the flag holds a colour.
+pub(crate) async fn load_restore_target(
+    services: &Services,
+    observed: &Result<Observed, Cause>,
+    control: &mut ControlState,
+    missing_since: &mut Option<Timestamp>,
+    now: Timestamp,
+) {
+    let Ok(observed) = observed else { return };
+    let is_missing = match &control.flag {
+        FlagState::Missing => true,
+        FlagState::Present(flag) if flag.value.colour().is_none() => false,
+        FlagState::Present(_) | FlagState::Unreadable(_) => {
+            *missing_since = None;
+            return;
+        }
+    };
+    if services.settings.policy.on_flag_fault == OnFlagFault::Alert {
+        return;
+    }
+    if is_missing {
+        // An earlier tick may have seen it and said so; its deletion was no later.
+        let remembered = remembered_since(
+            observed.announced.as_deref(),
+            Subject::FlagFault,
+            &audit::missing_flag(observed.audited),
+        );
+        control.missing_since = Some(*missing_since.get_or_insert(remembered.unwrap_or(now)));
+    } else {
+        // What stands before the garbage is newer than what was audited: an event may be late.
+        match services.store.history().await {
+            Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.colour()),
+            Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),
+        }
+        if control.last_active.is_some() {
+            return;
+        }
+    }
+    match services.store.last_active().await {
+        Ok(colour) => control.last_active = colour,
+        Err(failure) => tracing::warn!(error = %failure.cause, "the last audited colour could not be read"),
+    }
+}

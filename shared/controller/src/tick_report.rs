@@ -1,0 +1,239 @@
+//! What a tick does after its decision: publishes, tells, goes on with what is under way, and answers.
+
+use bluegreen_aws::clock;
+use bluegreen_aws::health_probe::Depth;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::decision::{Action, FlagState, GuardName};
+use bluegreen_core::metric::Metric;
+use bluegreen_core::switch::Outcome;
+use bluegreen_core::time::whole_milliseconds;
+use bluegreen_core::transition::Trigger;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::alerts::{announce, announce_doubt, flag_fault, is_long_in_doubt};
+use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
+use crate::observation::Observation;
+use crate::services::Services;
+use crate::{audit_trail, dags, drill_return, hold_report, past, readiness, run_report, unsent};
+
+/// Publishes, announces and answers.
+pub(crate) async fn close(
+    services: &Services,
+    observation: Observation,
+    outcome: Option<Outcome>,
+    depth: Depth,
+    invocation: &Invocation,
+    trigger: Trigger,
+    probes: u32,
+) -> Result<Value, FunctionError> {
+    let now = clock::now();
+    let observed = observation.observed.as_ref().ok();
+    let fault = match observed {
+        Some(observed) => flag_fault(services, observed, &observation).await,
+        None => None,
+    };
+    let mut metrics = metrics(&observation, outcome.as_ref(), fault.is_some(), now);
+    let standing = observed.and_then(|observed| observed.readiness.as_deref());
+    if let Some(active) = observation.active() {
+        metrics.extend(readiness::metric(services, standing, active, now));
+    }
+    if observed.is_some_and(|observed| is_long_in_doubt(services, observed, &observation, now)) {
+        metrics.push(Metric::environment_unknown(now));
+    }
+    if drill_return::overdue_since(services, &observation, now).is_some() {
+        metrics.push(Metric::drill_overdue(now));
+    }
+    let publish = async {
+        if depth == Depth::Thorough {
+            services.metrics.publish(&metrics).await
+        } else {
+            Ok(())
+        }
+    };
+    let announce = async {
+        match observed {
+            Some(observed) => announce(services, observed, &observation, fault.as_deref(), now).await,
+            None => Ok(()),
+        }
+    };
+    let announce_doubt = announce_doubt(services, &observation, now);
+    let note = async {
+        // A tick that wrote the flag has enough to do, and the next one notes as much.
+        if let (Some(observed), None) = (observed, &outcome) {
+            past::note(services, observed, &observation.past).await;
+        }
+    };
+    let catch_up = async {
+        match observed {
+            Some(observed) => audit_trail::catch_up_if_late(services, observed, now).await,
+            None => Ok(()),
+        }
+    };
+    let unsent = async {
+        if depth == Depth::Thorough && observed.is_some() {
+            unsent::publish(services).await.map(drop)
+        } else {
+            Ok(())
+        }
+    };
+    let conclude = drill_return::conclude(services, &observation, outcome.as_ref(), invocation);
+    let overdue = drill_return::report_overdue(services, &observation, now);
+    let hold = hold_report::report_hold_changes(services, &observation, now);
+    let dags = dags::at_tick(services, &observation, outcome.as_ref(), invocation);
+    let (published, announced, doubt_announced, (), caught_up, drill, overdue, hold, dags, unsent) = tokio::join!(
+        publish,
+        announce,
+        announce_doubt,
+        note,
+        catch_up,
+        conclude,
+        overdue,
+        hold,
+        dags,
+        unsent
+    );
+    if let Err(failure) = published {
+        tracing::warn!(error = %failure.cause, "metrics were not published");
+    }
+    announced?;
+    doubt_announced?;
+    caught_up?;
+    overdue?;
+    hold?;
+    unsent?;
+    let drill = drill?;
+    let dags = dags?;
+    if let FlagState::Unreadable(cause) = observation.flag {
+        return Err(FunctionError::unreadable("reading the flag", cause));
+    }
+    if let Some(Outcome::Failed(failed)) = outcome {
+        return Err(failed.into());
+    }
+    // After a transition the two have changed places: the next turn looks at them as they stand then.
+    if let (Some(active), Some(observed), None) = (observation.active(), observed, &outcome) {
+        readiness::check_if_due(
+            services,
+            active,
+            (depth, &observation.verdicts),
+            observed,
+            &trigger,
+            invocation,
+        )
+        .await?;
+    }
+    if outcome.is_none() {
+        run_report::after_transition(services, &observation, invocation).await?;
+    }
+    let mut answer = answer(&observation, outcome.as_ref(), invocation, &trigger, probes);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("drill".to_owned(), json!(drill));
+        if let Some(dags) = dags {
+            fields.insert("dag_management".to_owned(), json!(dags));
+        }
+    }
+    Ok(answer)
+}
+
+fn answer(
+    observation: &Observation,
+    outcome: Option<&Outcome>,
+    invocation: &Invocation,
+    trigger: &Trigger,
+    probes: u32,
+) -> Value {
+    let switched = match outcome {
+        Some(Outcome::Switched(switched)) => Some(switched),
+        _ => None,
+    };
+    let conflict = match outcome {
+        Some(Outcome::Conflict(conflict)) => Some(conflict.reason.as_str()),
+        _ => None,
+    };
+    let flag = observation.present();
+    json!({
+        "trigger": trigger.kind,
+        "active": switched.map(|switched| switched.to).or(observation.active()),
+        "version": switched.map(|switched| switched.version).or(flag.map(|flag| flag.version)),
+        "verdicts": observation.verdicts,
+        "decision": observation.decision.action.as_str(),
+        "blocked_by": observation.decision.blocked_by(),
+        "guards": observation.decision.guards,
+        "transition": switched.map(|switched| switched.record.as_str()),
+        "effective_from": switched.map(|switched| switched.effective_from),
+        "warnings": switched.map(|switched| &switched.warnings),
+        "conflict": conflict,
+        "hold": observation.control.hold.describe(),
+        "reason": observation.decision.reason,
+        "probes": probes,
+        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
+    })
+}
+
+/// Logs what one look saw, and what came of it.
+pub(crate) fn log(
+    services: &Services,
+    observation: &Observation,
+    outcome: Option<&Outcome>,
+    invocation: &Invocation,
+    trigger: &Trigger,
+    probe: u32,
+) {
+    let guards: Vec<&str> = observation
+        .decision
+        .blocked_by()
+        .into_iter()
+        .map(GuardName::as_str)
+        .collect();
+    let (transition, conflict) = match outcome {
+        Some(Outcome::Switched(switched)) => (Some(switched.record.as_str()), None),
+        Some(Outcome::Conflict(conflict)) => (None, Some(conflict.reason.as_str())),
+        Some(Outcome::Failed(failed)) => (None, Some(failed.doing)),
+        None => (None, None),
+    };
+    tracing::info!(
+        pair = services.settings.pair,
+        active = observation.active().map(Colour::as_str),
+        version = observation.present().map(|flag| flag.version.0),
+        blue = observation.verdicts.blue.verdict.as_str(),
+        green = observation.verdicts.green.verdict.as_str(),
+        decision = observation.decision.action.as_str(),
+        guard = guards.join(","),
+        hold = observation.control.hold.describe(),
+        transition,
+        conflict,
+        reason = observation.decision.reason,
+        trigger = trigger.kind,
+        probe,
+        request_id = %invocation.request_id,
+        "decision"
+    );
+    tracing::debug!(tick = %observation.recorded(services), request_id = %invocation.request_id, "evidence");
+}
+
+fn metrics(observation: &Observation, outcome: Option<&Outcome>, fault: bool, now: Timestamp) -> Vec<Metric> {
+    let active = match outcome {
+        Some(Outcome::Switched(switched)) => Some(switched.to),
+        _ => observation.active(),
+    };
+    let mut metrics = Metric::environment_healthy(&observation.verdicts, now);
+    metrics.extend(
+        active
+            .map(|active| Metric::active_environment(active, now))
+            .unwrap_or_default(),
+    );
+    if matches!(observation.decision.action, Action::Blocked | Action::ObserveOnly) && active.is_some() {
+        metrics.extend(
+            observation
+                .decision
+                .blocked_by()
+                .into_iter()
+                .map(|guard| Metric::failover_blocked(guard, now)),
+        );
+    }
+    if fault {
+        metrics.push(Metric::flag_fault(now));
+    }
+    metrics
+}
