@@ -49,3 +49,69 @@ pub(crate) fn read<'a>(event: &'a Value, names: &ParameterNames) -> Event<'a> {
         is_known,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_file(name: &str) -> Value {
+        let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    fn change_of(event: &Value) -> (Change, bool) {
+        let names = ParameterNames::of_flag("/mwaa/blue-green/active-environment").unwrap();
+        match read(event, &names) {
+            Event::Change { change, is_known, .. } => (change, is_known),
+            Event::Audit(_) => panic!("{event} is a change"),
+        }
+    }
+
+    #[test]
+    fn a_change_says_of_what_and_whether_it_is_there_since() {
+        for (file, is_of_hold, is_there) in [
+            ("flag-created", false, Some(true)),
+            ("flag-updated", false, Some(true)),
+            ("flag-labelled", false, None),
+            ("flag-deleted", false, Some(false)),
+            ("hold-created", true, Some(true)),
+            ("hold-updated", true, Some(true)),
+            ("hold-deleted", true, Some(false)),
+        ] {
+            let event = of_file(file);
+            let (change, is_known) = change_of(&event);
+            assert_eq!(
+                (change.is_of_hold, change.is_there, is_known),
+                (is_of_hold, is_there, true),
+                "{file}"
+            );
+            assert_eq!(Some(change.event_id.as_str()), event["id"].as_str(), "{file}");
+            assert_eq!(change.at, event["time"].as_str().unwrap().parse().ok(), "{file}");
+        }
+    }
+
+    #[test]
+    fn an_audit_event_is_told_whatever_it_says() {
+        for file in ["audit-failover", "audit-drill-failed", "odd-audit-event"] {
+            let event = of_file(file);
+            let names = ParameterNames::of_flag("/mwaa/blue-green/active-environment").unwrap();
+            match read(&event, &names) {
+                Event::Audit(delivered) => assert_eq!(delivered.region, event["region"].as_str(), "{file}"),
+                Event::Change { .. } => panic!("{file} is an audit event"),
+            }
+        }
+    }
+
+    #[test]
+    fn of_an_unknown_shape_it_is_a_change_of_which_nothing_is_known() {
+        for file in [
+            "odd-null",
+            "odd-list-of-ticks",
+            "odd-wrong-types",
+            "not-ours-other-parameter",
+        ] {
+            let (change, is_known) = change_of(&of_file(file));
+            assert!(!change.is_of_hold && !is_known, "{file}");
+        }
+    }
+}

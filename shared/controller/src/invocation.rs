@@ -6,7 +6,7 @@ use bluegreen_aws::clock;
 use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
 
-/// One invocation.
+/// Who asks, since when, and how long there is. A function has it from Lambda, the command line makes one.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// Name of the function, as records and logs give it.
@@ -15,7 +15,7 @@ pub struct Invocation {
     pub request_id: String,
     /// When it began.
     pub started: Timestamp,
-    /// When Lambda ends it.
+    /// When it is ended, whatever it has done by then.
     pub deadline: Timestamp,
     /// How it came about, as the record tells it: `invoke`, or `command-line` for a person's own process.
     pub via: &'static str,

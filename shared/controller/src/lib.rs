@@ -1,4 +1,45 @@
-//! The use cases of the blue-green controller.
+//! The use cases of the blue-green controller: what a tick, a request and a change of the flag do.
+//!
+//! Three crates share the work. `bluegreen-core` knows and decides, without input or output. `bluegreen-aws` has one
+//! adapter for each AWS service. This crate asks the adapters, has the core decide, and carries out what was decided.
+//! It knows nothing of Lambda: a function parses its event, calls one use case and answers what that answers, and the
+//! command line's `--direct` calls the same use cases from a person's machine.
+//!
+//! | Called by | Use case |
+//! |---|---|
+//! | `health-watcher` | [`tick::tick`]: look at both environments, decide, act, say why |
+//! | `switch-handler`, `mwaa-bluegreen --direct` | [`requests::carry_out`]: switch, rollback, failover, hold, release, drill, initialize, check, status, history, run report |
+//! | `change-listener` | [`audit::audit`]: the events and metrics of what has changed; [`notify::tell_people`]: the message of one event |
+//!
+//! # What a use case is given
+//!
+//! - [`services::Services`]: the settings of the pair and the adapters. [`Services::over`](services::Services::over) takes any
+//!   AWS clients, so that a test can give it those of a simulated AWS.
+//! - [`invocation::Invocation`]: who asks, since when, and how long there is. No Lambda type is in it.
+//! - What is asked for, parsed: a `Trigger`, a `Request`, an [`audit::Change`] or a [`notify::Delivered`].
+//!
+//! It answers JSON, or a [`function_error::FunctionError`]. Whatever a use case writes may be repeated after a crash: what is
+//! written first names what is written next, and an event that is sent twice has one id.
+//!
+//! # Layers
+//!
+//! A module imports only from layers below its own, so no two modules import each other.
+//!
+//! | Layer | Modules |
+//! |---|---|
+//! | use cases | `tick`, `requests`, `audit`, `notify` |
+//! | of a tick | `tick_report`, `alerts`: what is published, told and answered |
+//! | of a request | `switch`, `failover`, `drill`, `hold`, `initialize`, `check`, `status` |
+//! | features | `dags`, `drill_return`, `hold_report`, `readiness`, `repair`, `run_report` |
+//! | what a tick sees | `observation` over `active_drill`, `past`, `restore_target` |
+//! | what a request sees | `second_reading` over `repeat` over `answer` |
+//! | writers | `claim_runner`, `flag_creation`, `drill_outcome`, `dag_reconciler` over `dag_memory`, `audit_trail`, `unsent` |
+//! | given | `services`, `invocation`, `function_error` |
+//!
+//! # To add a request
+//!
+//! Its fields and bounds belong to `bluegreen_core::request`, its decision to the core, and its use case into a module here that
+//! `requests` calls. What it writes must be recognized when Lambda delivers it twice: see `repeat`.
 
 mod active_drill;
 mod alerts;

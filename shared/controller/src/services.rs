@@ -15,7 +15,7 @@ use bluegreen_core::settings::Settings;
 
 use crate::function_error::FunctionError;
 
-/// Everything a handler works with, built once at start.
+/// The settings of a pair and the adapters of the AWS services that it uses; built once, at start.
 #[derive(Debug)]
 pub struct Services {
     /// The settings.

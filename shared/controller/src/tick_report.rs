@@ -34,17 +34,7 @@ pub(crate) async fn close(
         Some(observed) => flag_fault(services, observed, &observation).await,
         None => None,
     };
-    let mut metrics = metrics(&observation, outcome.as_ref(), fault.is_some(), now);
-    let standing = observed.and_then(|observed| observed.readiness.as_deref());
-    if let Some(active) = observation.active() {
-        metrics.extend(readiness::metric(services, standing, active, now));
-    }
-    if observed.is_some_and(|observed| is_long_in_doubt(services, observed, &observation, now)) {
-        metrics.push(Metric::environment_unknown(now));
-    }
-    if drill_return::overdue_since(services, &observation, now).is_some() {
-        metrics.push(Metric::drill_overdue(now));
-    }
+    let metrics = metrics(services, &observation, outcome.as_ref(), fault.is_some(), now);
     let publish = async {
         if depth == Depth::Thorough {
             services.metrics.publish(&metrics).await
@@ -212,7 +202,13 @@ pub(crate) fn log(
     tracing::debug!(tick = %observation.recorded(services), request_id = %invocation.request_id, "evidence");
 }
 
-fn metrics(observation: &Observation, outcome: Option<&Outcome>, fault: bool, now: Timestamp) -> Vec<Metric> {
+fn metrics(
+    services: &Services,
+    observation: &Observation,
+    outcome: Option<&Outcome>,
+    fault: bool,
+    now: Timestamp,
+) -> Vec<Metric> {
     let active = match outcome {
         Some(Outcome::Switched(switched)) => Some(switched.to),
         _ => observation.active(),
@@ -234,6 +230,17 @@ fn metrics(observation: &Observation, outcome: Option<&Outcome>, fault: bool, no
     }
     if fault {
         metrics.push(Metric::flag_fault(now));
+    }
+    let observed = observation.observed.as_ref().ok();
+    let standing = observed.and_then(|observed| observed.readiness.as_deref());
+    if let Some(active) = observation.active() {
+        metrics.extend(readiness::metric(services, standing, active, now));
+    }
+    if observed.is_some_and(|observed| is_long_in_doubt(services, observed, observation, now)) {
+        metrics.push(Metric::environment_unknown(now));
+    }
+    if drill_return::overdue_since(services, observation, now).is_some() {
+        metrics.push(Metric::drill_overdue(now));
     }
     metrics
 }

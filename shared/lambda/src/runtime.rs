@@ -65,7 +65,9 @@ where
     };
     let (services, handler) = (&services, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
-        answer(name, services, handler, event).await.map_err(diagnostic)
+        answer(name, services, handler, event)
+            .await
+            .map_err(|error| diagnostic(&error))
     }))
     .await
 }
@@ -104,7 +106,7 @@ where
 }
 
 /// The error as whoever invoked the function gets it.
-fn diagnostic(error: FunctionError) -> Diagnostic {
+fn diagnostic(error: &FunctionError) -> Diagnostic {
     Diagnostic {
         error_type: error.error_type().to_owned(),
         error_message: error.to_string(),

@@ -1,0 +1,92 @@
+//! The hold, and what of it was told.
+
+use aws_sdk_ssm::types::ParameterType;
+use bluegreen_core::health::CauseKind;
+use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
+use bluegreen_core::parameters::as_value;
+use bluegreen_core::switch::Failure;
+use serde_json::json;
+
+use super::parsing::{instant, unparsable};
+use super::store::{HISTORY_PAGE, ParameterStore};
+use crate::error::classify;
+
+impl ParameterStore {
+    /// Every kept writing of the hold, oldest first; empty if there is none.
+    pub async fn hold_history(&self) -> Result<Vec<HoldVersion>, Failure> {
+        let history = self
+            .client
+            .get_parameter_history()
+            .name(self.names.hold())
+            .max_results(HISTORY_PAGE);
+        let mut pages = history.into_paginator().send();
+        let mut versions = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    let failure = classify(&error);
+                    if failure.cause.kind == CauseKind::NotFound {
+                        return Ok(Vec::new());
+                    }
+                    return Err(failure);
+                }
+            };
+            versions.extend(page.parameters().iter().filter_map(|entry| {
+                let written = entry.last_modified_date().and_then(instant)?;
+                let version = u64::try_from(entry.version()).ok()?;
+                Some(HoldVersion {
+                    version,
+                    stored: StoredHold {
+                        value: entry.value()?.to_owned(),
+                        change: format!("v{version}-{}", written.as_millisecond()),
+                        written,
+                    },
+                    author: entry.last_modified_user().map(str::to_owned),
+                    description: entry.description().map(str::to_owned),
+                })
+            }));
+        }
+        Ok(versions)
+    }
+
+    /// The hold as it stands now.
+    pub async fn hold(&self) -> Result<Option<String>, Failure> {
+        let mut found = self.get(vec![self.names.hold()]).await?;
+        Ok(found.remove(&self.names.hold()).and_then(|parameter| parameter.value))
+    }
+
+    /// What of the hold has been told.
+    pub async fn hold_told(&self) -> Result<Option<String>, Failure> {
+        let name = self.names.hold_told();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+    }
+
+    /// Notes what of the hold has been told.
+    pub async fn put_hold_told(&self, mark: String) -> Result<(), Failure> {
+        self.put(self.names.hold_told(), mark).await
+    }
+
+    /// Places or replaces the hold in the name of a request; answers the version that it made.
+    pub async fn put_hold(&self, hold: &Hold, request_id: &str) -> Result<u64, Failure> {
+        self.may_write()?;
+        let written = self
+            .client
+            .put_parameter()
+            .name(self.names.hold())
+            .value(as_value(json!(hold).to_string()))
+            .r#type(ParameterType::String)
+            .description(description(request_id))
+            .overwrite(true)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        u64::try_from(written.version()).map_err(|_| unparsable("PutParameter answered no version"))
+    }
+
+    /// Puts a hold back that was overwritten by mistake, as it stood.
+    pub async fn put_hold_again(&self, value: &str) -> Result<(), Failure> {
+        self.put(self.names.hold(), value.to_owned()).await
+    }
+}

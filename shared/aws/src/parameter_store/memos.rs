@@ -1,0 +1,128 @@
+//! The small memories beside the flag: the drill, how far the audit has come, what was answered, what could not be sent.
+
+use aws_sdk_ssm::types::ParameterType;
+use bluegreen_core::audit::Audited;
+use bluegreen_core::colour::Colour;
+use bluegreen_core::drill::Drill;
+use bluegreen_core::parameters::as_value;
+use bluegreen_core::switch::Failure;
+use serde_json::{Value, json};
+
+use super::parsing::{already_exists, read_audited};
+use super::store::{NAMES_A_CALL, ParameterStore};
+use crate::error::classify;
+
+impl ParameterStore {
+    /// Remembers the drill under way, or how the last one ended.
+    pub async fn put_drill(&self, drill: &Drill) -> Result<(), Failure> {
+        self.put(self.names.drill(), json!(drill).to_string()).await
+    }
+
+    /// The drill as it stands now.
+    pub async fn drill(&self) -> Result<Option<Drill>, Failure> {
+        let name = self.names.drill();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found
+            .remove(&name)
+            .and_then(|parameter| Drill::from_stored(parameter.value()?)))
+    }
+
+    /// The last audited colour, for the day when the flag itself holds none.
+    pub async fn last_active(&self) -> Result<Option<Colour>, Failure> {
+        let name = self.names.last_active();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| {
+            let stored: Value = serde_json::from_str(parameter.value()?).ok()?;
+            Colour::parse(stored.get("active")?.as_str()?)
+        }))
+    }
+
+    /// Notes the last audited colour.
+    pub async fn put_last_active(&self, active: Colour, of: Audited) -> Result<(), Failure> {
+        let value = json!({"active": active, "version": of.version, "modified": of.at}).to_string();
+        self.put(self.names.last_active(), value).await
+    }
+
+    /// Notes how far the audit has come; answers the version of the note itself.
+    pub async fn put_audited(&self, audited: Audited) -> Result<i64, Failure> {
+        self.put_versioned(self.names.audited(), audited.to_stored()).await
+    }
+
+    /// What notes of these versions say of how far the audit has come; those that are not kept say nothing.
+    pub async fn audited_notes(&self, notes: &[i64]) -> Result<Vec<Audited>, Failure> {
+        let names = notes.iter().map(|note| format!("{}:{note}", self.names.audited()));
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names.collect()))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok(answer.parameters().iter().filter_map(read_audited).collect())
+    }
+
+    /// Requests that were answered and wrote nothing else, as stored.
+    pub async fn answered(&self) -> Result<Option<String>, Failure> {
+        let name = self.names.answered();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| parameter.value))
+    }
+
+    /// Remembers them.
+    pub async fn put_answered(&self, text: String) -> Result<(), Failure> {
+        self.put(self.names.answered(), text).await
+    }
+
+    /// Notes that a person has acknowledged the automatic failovers so far.
+    pub async fn put_acknowledged(&self, by: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
+        self.put(
+            self.names.acknowledged(),
+            json!({"by": by, "reason": reason, "request_id": request_id}).to_string(),
+        )
+        .await
+    }
+
+    /// Keeps an event that could not be published. One that is kept already is the same request's, delivered twice.
+    pub async fn keep_unsent(&self, key: &str, value: &str) -> Result<(), Failure> {
+        self.may_write()?;
+        let put = self
+            .client
+            .put_parameter()
+            .name(self.names.unsent_event(key))
+            .value(as_value(value.to_owned()))
+            .r#type(ParameterType::String)
+            .overwrite(false);
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if already_exists(&error) => Ok(()),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    /// Events that could not be published, by their keys; some of them, if there are many.
+    pub async fn unsent(&self) -> Result<Vec<(String, String)>, Failure> {
+        let path = self.names.unsent();
+        // A page may be empty and yet not the last one.
+        let mut pages = self.client.get_parameters_by_path().path(&path).into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            for parameter in page.map_err(|error| classify(&error))?.parameters() {
+                let key = parameter
+                    .name()
+                    .and_then(|name| name.strip_prefix(&path)?.strip_prefix('/'));
+                if let (Some(key), Some(value)) = (key, parameter.value()) {
+                    found.push((key.to_owned(), value.to_owned()));
+                }
+            }
+            if found.len() >= NAMES_A_CALL {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes an event that was published.
+    pub async fn delete_unsent(&self, key: &str) -> Result<(), Failure> {
+        self.delete(self.names.unsent_event(key)).await
+    }
+}

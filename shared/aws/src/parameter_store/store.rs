@@ -1,0 +1,189 @@
+//! The parameters of one pair, and the requests that everything here is made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
+use bluegreen_core::flag::{FlagObservation, FlagVersion};
+use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::identity::Ownership;
+use bluegreen_core::parameters::{ParameterNames, as_value};
+use bluegreen_core::switch::Failure;
+use jiff::Timestamp;
+
+use super::parsing::unparsable;
+use crate::error::classify;
+
+/// Names that one GetParameters takes.
+pub(super) const NAMES_A_CALL: usize = 10;
+
+/// Versions on one page of GetParameterHistory.
+pub(super) const HISTORY_PAGE: i32 = 50;
+
+/// The parameters of one pair.
+#[derive(Debug, Clone)]
+pub struct ParameterStore {
+    pub(super) client: Client,
+    pub(super) names: ParameterNames,
+    pub(super) pair: String,
+    /// Why nothing may be written, as of the last look at the root.
+    refusal: Arc<std::sync::Mutex<Option<String>>>,
+    newest: Arc<std::sync::Mutex<Option<Newest>>>,
+}
+
+/// For so long it is remembered how far the flag has come: no stale reading is so old, and whatever this process got wrong passes.
+const NEWEST_FOR: Duration = Duration::from_secs(60);
+
+/// The newest version of the flag that this process has seen or written: Parameter Store's readings are eventually consistent,
+/// and none may be older than what is known.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    version: FlagVersion,
+    /// It was written at this instant, or later.
+    modified: Timestamp,
+    known_at: Instant,
+}
+
+impl ParameterStore {
+    /// Over a client, for the parameters of one flag.
+    pub fn new(client: Client, names: ParameterNames) -> Self {
+        Self {
+            client,
+            names,
+            pair: String::new(),
+            refusal: Arc::default(),
+            newest: Arc::default(),
+        }
+    }
+
+    /// The same, of one pair: on a root that it finds to be another's it writes nothing.
+    #[must_use]
+    pub fn of_pair(self, pair: &str) -> Self {
+        Self {
+            pair: pair.to_owned(),
+            ..self
+        }
+    }
+
+    /// The pair.
+    pub fn pair(&self) -> &str {
+        &self.pair
+    }
+
+    /// Whether the root may be written to, as of the last look at it. Every write asks; who has more to do than to write asks
+    /// first.
+    pub fn may_write(&self) -> Result<(), Failure> {
+        // A lock that somebody panicked over holds what was seen before.
+        let refusal = self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match refusal.as_ref() {
+            None => Ok(()),
+            Some(refusal) => Err(Failure {
+                ambiguous: false,
+                passing: false,
+                cause: Cause::new(CauseKind::WrongPair, refusal.clone()),
+            }),
+        }
+    }
+
+    /// The names.
+    pub fn names(&self) -> &ParameterNames {
+        &self.names
+    }
+
+    pub(super) async fn get(&self, names: Vec<String>) -> Result<HashMap<String, Parameter>, Failure> {
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        // Half an answer must not pass for a flag that holds garbage, a hold that nobody placed or a claim that nobody made.
+        answer
+            .parameters
+            .unwrap_or_default()
+            .into_iter()
+            .map(|parameter| match parameter.name.clone() {
+                Some(name) if parameter.value().is_some() => Ok((name, parameter)),
+                name => Err(unparsable(&format!(
+                    "GetParameters answered {} without a value",
+                    name.as_deref().unwrap_or("a parameter without name")
+                ))),
+            })
+            .collect()
+    }
+
+    pub(super) async fn put(&self, name: String, value: String) -> Result<(), Failure> {
+        self.put_versioned(name, value).await.map(drop)
+    }
+
+    /// Writes; answers which version of the parameter that made.
+    pub(super) async fn put_versioned(&self, name: String, value: String) -> Result<i64, Failure> {
+        self.may_write()?;
+        self.client
+            .put_parameter()
+            .name(name)
+            .value(as_value(value))
+            .r#type(ParameterType::String)
+            .overwrite(true)
+            .send()
+            .await
+            .map(|written| written.version())
+            .map_err(|error| classify(&error))
+    }
+
+    pub(super) async fn delete(&self, name: String) -> Result<(), Failure> {
+        self.may_write()?;
+        match self.client.delete_parameter().name(name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let failure = classify(&error);
+                if failure.cause.kind == CauseKind::NotFound {
+                    Ok(())
+                } else {
+                    Err(failure)
+                }
+            }
+        }
+    }
+
+    /// The version of the flag that this process knows of, if this reading is older.
+    pub fn knows_newer_than(&self, flag: &FlagObservation) -> Option<FlagVersion> {
+        let newest = self
+            .newest
+            .lock()
+            .ok()?
+            .filter(|newest| newest.known_at.elapsed() < NEWEST_FOR)?;
+        // One with a lower number and a later date is another incarnation of the flag.
+        (flag.version < newest.version && flag.modified <= newest.modified).then_some(newest.version)
+    }
+
+    pub(super) fn learn(&self, version: FlagVersion, modified: Option<Timestamp>) {
+        let Ok(mut newest) = self.newest.lock() else { return };
+        let modified = modified.or_else(|| newest.as_ref().map(|newest| newest.modified));
+        let is_newer = |modified: Timestamp| {
+            newest
+                .as_ref()
+                .is_none_or(|newest| version > newest.version || modified > newest.modified)
+        };
+        if let Some(modified) = modified.filter(|modified| is_newer(*modified)) {
+            *newest = Some(Newest {
+                version,
+                modified,
+                known_at: Instant::now(),
+            });
+        }
+    }
+
+    pub(super) fn learn_whose_it_is(&self, stored: Option<&str>) -> Ownership {
+        if self.pair.is_empty() {
+            return Ownership::default();
+        }
+        let ownership = Ownership::read(stored, &self.pair);
+        let refusal = ownership.refusal(&self.pair, self.names.root());
+        *self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = refusal;
+        ownership
+    }
+}
