@@ -30,9 +30,9 @@ AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
 # Without circles among their modules: crates and Python packages.
-MODULES := shared/core/src cli/src model/src demo bench local/local_aws airflow/src/mwaa_bluegreen
+MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws airflow/src/mwaa_bluegreen
 # Without files that are too long.
-READABLE := shared/core cli
+READABLE := shared functions cli
 export PYTHONPATH := local
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
