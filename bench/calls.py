@@ -33,7 +33,7 @@ ENDPOINTS = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
 IDLE_SECONDS = 4
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 DAGS, DRILL_SECONDS = 1000, 60
-SCHEDULED = json.loads((PROJECT / "events" / "tick-schedule.json").read_text())
+SCHEDULED = json.loads((PROJECT / "events/ticks/schedule.json").read_text())
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
 # A delivery of a request may be repeated for a day. Until the flag has rested for so long, a request asks for the flag's history and

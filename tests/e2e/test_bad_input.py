@@ -27,10 +27,14 @@ STRANGE = {
 }
 
 
-def event_files(*prefixes: str) -> list[Path]:
-    found = sorted(path for path in EVENTS.glob("*.json") if path.name.startswith(prefixes or ""))
-    assert found, f"no events {prefixes}"
+def event_files(*patterns: str) -> list[Path]:
+    found = sorted(path for pattern in patterns or ("*/*",) for path in EVENTS.glob(f"{pattern}.json"))
+    assert found, f"no events {patterns}"
     return found
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(EVENTS).with_suffix("").as_posix()
 
 
 @pytest.fixture
@@ -53,11 +57,11 @@ def test_every_event_to_every_function_is_answered(as_in_events: Pair, function:
     pair = as_in_events
     for path in event_files():
         answer, failed = pair.invoke(function, path.read_text())
-        is_an_answer_or_a_named_error(function, path.name, answer, failed)
+        is_an_answer_or_a_named_error(function, name_of(path), answer, failed)
         if function == "health-watcher":
-            assert not failed, f"{path.name} is a tick, whatever it is: {answer}"
+            assert not failed, f"{name_of(path)} is a tick, whatever it is: {answer}"
         if function == "change-listener":
-            assert not failed, f"{path.name} makes the listener look, whatever it is: {answer}"
+            assert not failed, f"{name_of(path)} makes the listener look, whatever it is: {answer}"
     assert pair.stands_at()[0] in ("blue", "green")
 
 
@@ -72,10 +76,10 @@ def test_strange_json_is_answered_and_changes_nothing(pair: Pair, function: str)
 
 def test_every_bad_request_is_refused_by_name_and_changes_nothing(pair: Pair):
     since = pair.aws.calls_so_far()
-    for path in [*event_files("bad-request-"), *event_files("odd-")]:
+    for path in event_files("invalid/*", "malformed/*"):
         error = pair.error_of("switch-handler", path.read_text())
-        assert error["errorType"] == "InvalidRequest", f"{path.name}: {error}"
-        assert "allowed" in error["errorMessage"], f"{path.name}: {error}"
+        assert error["errorType"] == "InvalidRequest", f"{name_of(path)}: {error}"
+        assert "allowed" in error["errorMessage"], f"{name_of(path)}: {error}"
     assert pair.calls("switch-handler", since) == [], "refused before AWS was asked"
     assert pair.stands_at() == ("blue", 1)
 
@@ -92,26 +96,26 @@ def test_a_refusal_names_the_field_what_was_given_and_what_is_allowed(pair: Pair
 
 
 def test_every_event_that_wakes_the_watcher_is_told_by_its_trigger(pair: Pair):
-    triggers = {"tick-schedule": "schedule", "tick-alarm-action": "alarm", "tick-alarm-action-composite": "alarm",
-                "tick-alarm-event": "alarm-event", "tick-alarm-event-ok": "alarm-event",
-                "tick-alarm-event-composite": "alarm-event", "tick-alarm-event-drill": "alarm-event", "tick-alarm-by-sns": "sns-alarm",
-                "tick-environment-status": "environment-status", "tick-by-hand": "invoke"}
-    seen = {path.stem: pair.tick(json.loads(path.read_text()))["trigger"] for path in event_files("tick-")}
+    triggers = {"ticks/schedule": "schedule", "ticks/alarm-action": "alarm", "ticks/alarm-action-composite": "alarm",
+                "ticks/alarm-event": "alarm-event", "ticks/alarm-event-ok": "alarm-event",
+                "ticks/alarm-event-composite": "alarm-event", "ticks/alarm-event-drill": "alarm-event", "ticks/alarm-by-sns": "sns-alarm",
+                "ticks/environment-status": "environment-status", "ticks/by-hand": "invoke"}
+    seen = {name_of(path): pair.tick(json.loads(path.read_text()))["trigger"] for path in event_files("ticks/*")}
     assert seen == triggers
 
 
 def test_an_event_of_unknown_shape_is_a_tick_with_a_warning(pair: Pair):
-    for path in event_files("odd-"):
+    for path in event_files("malformed/*"):
         answer = pair.answer_of("health-watcher", path.read_text())
-        assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), path.name
-    wanted = len(event_files("odd-"))
+        assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), name_of(path)
+    wanted = len(event_files("malformed/*"))
     assert len(pair.wait_for_log("health-watcher", count=wanted, level="WARN")) == wanted
 
 
 def test_an_event_that_says_alarm_decides_nothing(pair: Pair):
     """A stale event, or a forged one: what it says of blue is not what blue says of itself."""
-    for path in event_files("tick-alarm", "tick-environment-status"):
-        assert pair.tick(json.loads(path.read_text()))["decision"] == "none", path.name
+    for path in event_files("ticks/alarm-*", "ticks/environment-status"):
+        assert pair.tick(json.loads(path.read_text()))["decision"] == "none", name_of(path)
     assert pair.stands_at() == ("blue", 1)
 
 

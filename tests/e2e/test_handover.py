@@ -62,7 +62,7 @@ def scripted(pair: Pair, version: str = "3.0.6") -> None:
 @pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
 def test_every_sort_of_run_is_found(switched: Pair, version: str):
     scripted(switched, version)
-    answer = switched.answer_of("switch-handler", json.loads((EVENTS / "request-handover.json").read_text()))
+    answer = switched.answer_of("switch-handler", json.loads((EVENTS / "requests/handover.json").read_text()))
     assert answer["outcome"] == "handover" and not answer["handover"]["partial"], answer
     assert lists(answer) == {"in_flight": ["under_way"], "pending": ["waits"], "doubled": ["branches", LONG, "twice"],
                              "lost": ["nobody"]}, answer

@@ -45,7 +45,7 @@ def found(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def test_twins_are_ready(twins: Pair):
-    answer = twins.answer_of("switch-handler", json.loads((EVENTS / "request-check.json").read_text()))
+    answer = twins.answer_of("switch-handler", json.loads((EVENTS / "requests/check.json").read_text()))
     readiness = answer["readiness"]
     assert (answer["outcome"], answer["active"], answer["version"]) == ("ready", "blue", 3), answer
     assert (readiness["score"], readiness["level"], readiness["partial"]) == (100, "green", False)
@@ -314,7 +314,7 @@ _ids = itertools.count(1)
 
 
 def scheduled_tick(pair: Pair) -> dict[str, Any]:
-    tick = json.loads((EVENTS / "tick-schedule.json").read_text())
+    tick = json.loads((EVENTS / "ticks/schedule.json").read_text())
     return pair.tick({**tick, "id": f"00000000-0000-4000-8000-{next(_ids):012}"})
 
 
@@ -424,7 +424,7 @@ def test_a_crash_while_telling_loses_nothing_and_repeats_under_one_id(watched: P
     service = "events" if at == "PutEvents" else "ssm"
     watched.environment("green", dags=2)
     watched.aws.add_fault(fault, service, at, match=f"{watched.root}/memory" if service == "ssm" else None, times=1)
-    event = json.loads((EVENTS / "tick-schedule.json").read_text())
+    event = json.loads((EVENTS / "ticks/schedule.json").read_text())
     assert watched.invoke("health-watcher", event)[1], "it was killed"
     scheduled_tick(watched)
     events = watched.wait_for_audit("Readiness Changed")

@@ -11,25 +11,30 @@ import pytest
 
 from template_stack import EVENTS, PROJECT, Stack, matches
 
-FILES = sorted(EVENTS.glob("*.json"))
+FILES = sorted(EVENTS.rglob("*.json"))
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(EVENTS).with_suffix("").as_posix()
+
 
 # Which rule takes which file; every other file of the folder must be left alone.
 TAKEN = {
-    "BlueNamedAlarmRule": {"tick-alarm-event", "tick-alarm-event-composite"},
+    "BlueNamedAlarmRule": {"ticks/alarm-event", "ticks/alarm-event-composite"},
     "GreenNamedAlarmRule": set(),
-    "DrillNamedAlarmRule": {"tick-alarm-event-drill"},
-    "EnvironmentStatusRule": {"tick-environment-status"},
+    "DrillNamedAlarmRule": {"ticks/alarm-event-drill"},
+    "EnvironmentStatusRule": {"ticks/environment-status"},
     "FlagChangeRule": {
-        "flag-created",
-        "flag-updated",
-        "flag-updated-by-hand",
-        "flag-deleted",
-        "flag-labelled",
-        "hold-created",
-        "hold-updated",
-        "hold-deleted",
+        "changes/flag-created",
+        "changes/flag-updated",
+        "changes/flag-updated-by-hand",
+        "changes/flag-deleted",
+        "changes/flag-labelled",
+        "changes/hold-created",
+        "changes/hold-updated",
+        "changes/hold-deleted",
     },
-    "NotificationRule": {"audit-failover", "audit-drill-failed"},
+    "NotificationRule": {"audit/failover", "audit/drill-failed"},
 }
 AUDIT_EVENTS = [
     "Environment Transition",
@@ -59,7 +64,7 @@ def load(name: str) -> Any:
 @pytest.mark.parametrize("rule", TAKEN)
 def test_rule_takes_exactly_its_events(rules: dict[str, dict[str, Any]], rule: str) -> None:
     pattern = rules[rule]["EventPattern"]
-    assert {f.stem for f in FILES if matches(pattern, json.loads(f.read_text()))} == TAKEN[rule]
+    assert {name_of(f) for f in FILES if matches(pattern, json.loads(f.read_text()))} == TAKEN[rule]
 
 
 def test_every_rule_on_the_default_bus_is_tried(rules: dict[str, dict[str, Any]]) -> None:
@@ -70,7 +75,7 @@ def test_every_rule_on_the_default_bus_is_tried(rules: dict[str, dict[str, Any]]
 def test_the_schedule_ticks_every_minute(rules: dict[str, dict[str, Any]]) -> None:
     assert rules["WatcherSchedule"]["ScheduleExpression"] == "rate(1 minute)"
     assert rules["WatcherSchedule"].get("State", "ENABLED") == "ENABLED"
-    assert load("tick-schedule")["resources"] == [
+    assert load("ticks/schedule")["resources"] == [
         f"arn:aws:events:us-east-1:123456789012:rule/{rules['WatcherSchedule']['Name']}"
     ]
 
@@ -157,10 +162,10 @@ def test_audit_rules_listen_on_our_bus(rules: dict[str, dict[str, Any]]) -> None
 
 def test_the_readme_has_one_line_for_every_file() -> None:
     listed = re.findall(r"^- `([^`]+)\.json`: \S", (EVENTS / "README.md").read_text(), re.M)
-    assert sorted(listed) == sorted(f.stem for f in FILES)
+    assert sorted(listed) == sorted(map(name_of, FILES))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_file_is_plain_json_without_real_accounts(file: Path) -> None:
     text = file.read_text()
     json.loads(text)
@@ -169,7 +174,7 @@ def test_file_is_plain_json_without_real_accounts(file: Path) -> None:
 
 def test_direct_alarm_action_is_that_of_our_alarm() -> None:
     stack = Stack()
-    event = load("tick-alarm-action")
+    event = load("ticks/alarm-action")
     alarm = stack.resources["BlueHeartbeatAlarm"]["Properties"]
     assert event["alarmData"]["alarmName"] == alarm["AlarmName"]
     (metric,) = event["alarmData"]["configuration"]["metrics"]
