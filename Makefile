@@ -33,7 +33,8 @@ UV := 0.13.9
 MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws airflow/src/mwaa_bluegreen
 # Without files that are too long.
 READABLE := shared functions cli
-export PYTHONPATH := local
+# What several tests share, and the local AWS.
+export PYTHONPATH := $(CURDIR)/local:$(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -141,12 +142,13 @@ test-airflow-start-%:
 	@echo "== Airflow $*"; $(MAKE) --no-print-directory test-airflow-start AIRFLOW=$*
 
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
-	@cd airflow && AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
+	@cd airflow && PYTHONPATH=src:$$PYTHONPATH AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
 gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, circles, spelling, template, dependencies, package size
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
-	@echo "== ruff (the Airflow package)"; $(BIN)/ruff check --quiet --no-cache airflow
+	@echo "== ruff"; $(BIN)/ruff check --quiet --no-cache
+	@echo "== mypy (all but the Airflow package)"; $(BIN)/mypy --no-error-summary --cache-dir=.tools/mypy-cache
 	@for version in $(PYTHON_VERSIONS); do echo "== ruff and mypy (the Airflow package, as Python $$version reads it)"; \
 	  $(BIN)/ruff check --quiet --no-cache --ignore UP,I --target-version "py$${version/./}" airflow; \
 	  (cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache --python-version "$$version"); done

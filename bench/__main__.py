@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws.process import LocalAws
 
 from bench import calls, cold_start, cost, report
 from bench.cold_start import BINARIES, EMPTY, FUNCTIONS, PROJECT
+from local_aws.process import LocalAws
 
 ROUNDS, INVOKED_ROUNDS, INVOCATIONS = 25, 5, 6
 WAIT_SAMPLES = 7

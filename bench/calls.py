@@ -12,18 +12,20 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import boto3
 from botocore.config import Config
+
+from bench.cold_start import BINARIES, FUNCTIONS, PROJECT
 from local_aws.middlebox import Middlebox
 from local_aws.process import LocalAws
 from local_aws.stack import Stack
-
-from bench.cold_start import BINARIES, FUNCTIONS, PROJECT
+from support import events
 
 PAIR = "bench"
 LATENCY_MS = 100
@@ -33,7 +35,7 @@ ENDPOINTS = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
 IDLE_SECONDS = 4
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 DAGS, DRILL_SECONDS = 1000, 60
-SCHEDULED = json.loads((PROJECT / "events/ticks/schedule.json").read_text())
+SCHEDULED = events.load("ticks/schedule")
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
 # A delivery of a request may be repeated for a day. Until the flag has rested for so long, a request asks for the flag's history and

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def contenders(endpoint: str, variables: dict[str, dict[str, str]]) -> list[Cont
     payloads = {
         "health-watcher": "{}",
         "switch-handler": '{"action":"status"}',
-        "change-listener": '{"source":"aws.ssm","detail-type":"Parameter Store Change","detail":{"name":"%s"}}' % flag,
+        "change-listener": f'{{"source":"aws.ssm","detail-type":"Parameter Store Change","detail":{{"name":"{flag}"}}}}',
     }
     ours = [Contender(name, [str(BINARIES / name / "bootstrap")], environment(name, variables[name]), payloads[name])
             for name in FUNCTIONS]
@@ -76,7 +77,7 @@ class RuntimeApi:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=8)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> RuntimeApi:
         return self
@@ -204,9 +205,9 @@ def measure(all_contenders: list[Contender], rounds: int, invoked_rounds: int, i
             "many_invoked_peak_kb": [run.peak_kb[-1] for run in invoked[contender.name]],
             "first_processor_ms": [round(run.processor_ms[1] - run.processor_ms[0], 3) for run in invoked[contender.name]],
             "warm_processor_ms": [round(later - earlier, 3) for run in invoked[contender.name]
-                                  for earlier, later in zip(run.processor_ms[1:], run.processor_ms[2:])],
+                                  for earlier, later in pairwise(run.processor_ms[1:])],
             "warm_log_bytes": [later - earlier for run in invoked[contender.name]
-                               for earlier, later in zip(run.log_bytes[1:], run.log_bytes[2:])],
+                               for earlier, later in pairwise(run.log_bytes[1:])],
             "start_instructions": instructions.get(contender.name),
         }
         for contender in all_contenders

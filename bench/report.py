@@ -23,11 +23,11 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.headers, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
 
         def line(cells: list[str]) -> str:
             first, *others = (cell.ljust(width) if column == 0 else cell.rjust(width)
-                              for column, (cell, width) in enumerate(zip(cells, widths)))
+                              for column, (cell, width) in enumerate(zip(cells, widths, strict=True)))
             return "  ".join([first, *others]).rstrip()
 
         return "\n".join([f"== {self.title}", line(self.headers), line(["-" * width for width in widths]),
@@ -140,7 +140,7 @@ def cost_table(cost: dict[str, Any]) -> Table:
         return f"{quantity:,.3g}" if quantity < 10 else f"{quantity:,.0f}"
 
     rows = [[same[0]["what"], amount(same[0]["quantity"]), same[0]["unit"], *(f"{line['usd']:.4f}" for line in same)]
-            for same in zip(*months.values())]
+            for same in zip(*months.values(), strict=True)]
     rows.append(["what it does: all but alarms and metrics", "", "", *(f"{total:.4f}" for total in cost["doing_usd"].values())])
     rows.append(["total", "", "", *(f"{total:.4f}" for total in cost["total_usd"].values())])
     assumed, measured = cost["assumed"], cost["measured"]
@@ -150,7 +150,8 @@ def cost_table(cost: dict[str, Any]) -> Table:
         [f"Measured: {measured['processor_ms_a_tick']:.1f} ms of processor (a tick that has to connect anew, "
          f"{measured['handshakes_a_tick']} times), "
          f"{measured['log_bytes_a_tick']:.0f} log bytes a tick, requests.",
-         f"Assumed: {assumed['handshake_ms']} ms of processor for a TLS handshake, which is in the milliseconds above. AWS takes {assumed['reads_ms']} ms for a tick's reads and {assumed['writes_ms']} ms for a write; "
+         f"Assumed: {assumed['handshake_ms']} ms of processor for a TLS handshake, which is in the milliseconds above. "
+         f"AWS takes {assumed['reads_ms']} ms for a tick's reads and {assumed['writes_ms']} ms for a write; "
          f"{assumed['transitions_a_month']} transitions and",
          f"{assumed['suspect_hours']:.0f} suspect hour a month. Alarms named: DescribeAlarms; the alarms are the user's own.",
          "Standby down: all month long. Prices and their sources: bench/prices.json."])

@@ -15,12 +15,12 @@ import json  # noqa: E402
 import shutil  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import FrameType  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "local"))
 
 # What takes longer to load is loaded by play().
 from demo.screen import Screen, short_times  # noqa: E402
@@ -96,9 +96,8 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
     if not options.command_line.is_file():
         screen.line(f"No command line, {options.command_line}: build it with `make debug`.")
         return 1
-    from local_aws.process import LocalAws
-
     from demo.story import Story
+    from local_aws.process import LocalAws
 
     run = FILES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir(parents=True)
@@ -135,20 +134,18 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
             shutil.rmtree(run / "deployment", ignore_errors=True)
         else:
             shutil.rmtree(run, ignore_errors=True)
-            try:
+            with suppress(OSError):  # the files of another run are in it
                 FILES.rmdir()
-            except OSError:
-                pass  # the files of another run are in it
 
 
 def seen_through(story: Story, run: Path) -> str | None:
     """Tell the story. Returns why it failed, if it did."""
     from botocore.exceptions import BotoCoreError, ClientError
+
+    from demo.commands import CommandFailed
+    from demo.happenings import NotSeen
     from local_aws.process import LocalAwsError
     from local_aws.stack import DeployError
-
-    from demo.happenings import NotSeen
-    from demo.pair import CommandFailed
 
     try:
         story.tell()
@@ -177,8 +174,10 @@ def report(story: Story, screen: Screen, reason: str, run: Path) -> None:
         screen.say(line)
     pair = getattr(story, "pair", None)
     try:
-        for function in ("health-watcher", "switch-handler", "change-listener") if pair else ():
-            lines = pair.log_lines(function)
+        for function in ("health-watcher", "switch-handler", "change-listener"):
+            if pair is None:  # it was not deployed
+                break
+            lines = pair.messages(f"/aws/lambda/{pair.function(function)}")
             (run / f"{function}.log").write_text("\n".join(lines) + "\n")
             screen.line(f"\n  Last log lines of {pair.function(function)}:")
             for line in [line for line in lines if line.startswith("{")][-LOG_LINES:] or ["none"]:

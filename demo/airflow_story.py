@@ -6,20 +6,17 @@ Two DAGs tick in both: one that the package guards, and one that compares the fl
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from demo.commands import Operator
 from demo.happenings import Follower, Happening, NotSeen
-from demo.pair import Pair
 from demo.screen import seconds
 from demo.stage import BLUE, GREEN, ROOT, STACK_NAME
 from demo.story import Story
-
-sys.path.insert(0, str(ROOT / "airflow" / "tests"))
-from real_airflow import RealAirflowError  # noqa: E402
-from real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, RealPair  # noqa: E402
+from support.real_airflow import RealAirflowError
+from support.real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, RealPair
 
 FLAG = "/mwaa/blue-green/active-environment"  # the template's default
 TICKS = (20, 30, 60)
@@ -68,7 +65,7 @@ class AirflowStory(Story):
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
             architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
-            self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs(), self.program)
+            self.pair = Operator(self.aws, self.parameters["PairName"], {"blue": BLUE, "green": GREEN}, self.stack.outputs(), self.program)
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
         self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries; {given} (short, for the demo)")
         # Before the first tick: a run that finds no flag fails.

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
-
-from local_aws.process import LocalAws
+from typing import Any
 
 from demo.mailbox import Mailbox
-from demo.pair import FUNCTIONS, Pair
 from demo.screen import seconds
+from local_aws.process import LocalAws
+from local_aws.stack import FUNCTIONS
+from support.pair import Pair
 
 # What a busy machine may add to the promise "failure window plus one probe".
 SLACK_SECONDS = 15
@@ -88,12 +89,12 @@ def verify(pair: Pair, aws: LocalAws, mailbox: Mailbox, picture: Path, facts: Fa
 
 def _flag(pair: Pair) -> tuple[bool, str]:
     flag = pair.flag()
-    return (flag["Value"], flag["Version"]) == ("blue", 5), f"ssm get-parameter: {flag['Value']}, version {flag['Version']}"
+    return (flag.value, flag.number) == ("blue", 5), f"ssm get-parameter: {flag.value}, version {flag.number}"
 
 
 def _history(pair: Pair) -> tuple[bool, str]:
-    versions = [(version["Version"], version["Value"], version["Description"].split(":")[0],
-                 version["LastModifiedUser"].rsplit("/", 1)[-1]) for version in pair.flag_history()]
+    versions = [(version.number, version.value, version.description.split(":")[0], version.by.rsplit("/", 1)[-1])
+                for version in pair.versions()]
     expected = [(1, "blue", "initialize", pair.function("switch-handler")),
                 (2, "green", "failover", pair.function("health-watcher")),
                 (3, "blue", "switch", pair.function("switch-handler")),
@@ -103,14 +104,14 @@ def _history(pair: Pair) -> tuple[bool, str]:
 
 
 def _record(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    record = pair.record(facts.claim)
+    record = pair.records()[facts.claim]
     found = (record["kind"], record["from"], record["to"], record["version"], record["actor"]["function"])
     return (found == ("failover", "blue", "green", 2, "health-watcher"),
             f"{record['kind']} {record['from']} -> {record['to']}: {facts.claim}")
 
 
 def _alarm(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    items = pair.cloudwatch.describe_alarm_history(AlarmName=facts.alarm, HistoryItemType="StateUpdate")["AlarmHistoryItems"]
+    items = pair.client("cloudwatch").describe_alarm_history(AlarmName=facts.alarm, HistoryItemType="StateUpdate")["AlarmHistoryItems"]
     rang = [item["Timestamp"].timestamp() for item in items
             if "to ALARM" in item["HistorySummary"] and item["Timestamp"].timestamp() > facts.fault_at - 1]
     woken = [d for d in pair.decisions(facts.fault_at) if d["trigger"] == "alarm"]
@@ -146,14 +147,13 @@ def _held(pair: Pair, facts: Facts) -> tuple[bool, str]:
     probes = [d for d in pair.decisions(facts.held_fault_at) if d["at"] > facts.held_fault_at and d["version"] == 3]
     blocked = [d for d in probes if d["decision"] == "blocked"]
     passed = len(blocked) >= 2 and all((d["blue"], d["guard"]) == ("unhealthy", "hold") for d in blocked)
-    times = sum(value for _, value in pair.metric("FailoverBlocked", facts.held_fault_at, time.time() + 1, Guard="hold"))
+    times = sum(value for _, value in pair.datapoints("FailoverBlocked", facts.held_fault_at, time.time() + 1, Guard="hold"))
     return passed and times >= 1, f"{len(blocked)} looks: blue unhealthy, blocked by hold; metric FailoverBlocked"
 
 
 def _told(pair: Pair, detail_type: str) -> list[dict[str, Any]]:
     """Details of the events of a type; a repeat of one is not another."""
-    found = {event["detail"]["id"]: event["detail"] for event in pair.audit_events() if event["detail-type"] == detail_type}
-    return list(found.values())
+    return list({detail["id"]: detail for detail in pair.audit(detail_type)}.values())
 
 
 def _hold_told(pair: Pair) -> tuple[bool, str]:
@@ -164,8 +164,8 @@ def _hold_told(pair: Pair) -> tuple[bool, str]:
 
 
 def _drill(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    out, back = (version["LastModifiedDate"].timestamp() for version in pair.flag_history()[3:5])
-    stored = pair.drill()
+    out, back = (version.modified.timestamp() for version in pair.versions()[3:5])
+    stored = pair.stored("drill")
     passed = back - out >= 60 and (stored["outcome"], stored["mode"]) == ("succeeded", "switch") \
         and facts.drill["timings"]["held_s"] >= 60
     return passed, f"green for {seconds(back - out)} by Parameter Store's clock; {stored['outcome']}"
@@ -173,7 +173,7 @@ def _drill(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 def _outcome(pair: Pair, facts: Facts) -> tuple[bool, str]:
     told = _told(pair, "Drill Finished")
-    count = sum(value for _, value in pair.metric("DrillOutcome", facts.fault_at, time.time() + 1, Outcome="succeeded"))
+    count = sum(value for _, value in pair.datapoints("DrillOutcome", facts.fault_at, time.time() + 1, Outcome="succeeded"))
     outcomes = ", ".join(detail["outcome"] for detail in told)
     return (outcomes, count) == ("succeeded", 1), f"Drill Finished: {outcomes}; DrillOutcome succeeded {count:.0f}"
 
@@ -199,14 +199,13 @@ def _picture(picture: Path) -> tuple[bool, str]:
 
 
 def _transitions(pair: Pair) -> list[dict[str, Any]]:
-    return [event["detail"] for event in pair.audit_events() if event["detail-type"] == "Environment Transition"]
+    return pair.audit("Environment Transition")
 
 
 def _audit(pair: Pair) -> tuple[bool, str]:
     found = [(detail["id"].rsplit(":", 1)[-1].split("-")[0], detail["kind"]) for detail in _transitions(pair)]
     expected = [("v1", "initialize"), ("v2", "failover"), ("v3", "switch"), ("v4", "drill"), ("v5", "drill-return")]
-    audited = pair.audited()
-    return (sorted(found) == expected and audited.startswith("v5-"),
+    return (sorted(found) == expected and pair.audited() == 5,
             ", ".join(f"{version} {kind}" for version, kind in found))
 
 
@@ -225,10 +224,10 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
     span = (facts.flag_at - 1, time.time() + 1)  # later than the initialisation, which has its SwitchDuration, too
     deadline = time.monotonic() + 60
     while True:
-        counts = {kind: sum(value for _, value in pair.metric("Transitions", *span, Kind=kind))
+        counts = {kind: sum(value for _, value in pair.datapoints("Transitions", *span, Kind=kind))
                   for kind in ("failover", "switch", "drill", "drill-return")}
-        durations = [value for _, value in pair.metric("SwitchDuration", *span)]
-        recovery = pair.metric("RecoveryTime", *span)
+        durations = [value for _, value in pair.datapoints("SwitchDuration", *span)]
+        recovery = pair.datapoints("RecoveryTime", *span)
         exact = facts.flag_at - facts.last_heartbeat
         passed = set(counts.values()) == {1} and len(durations) == len(counts) and len(recovery) == 1 and \
             abs(recovery[0][1] - exact) < 0.5
@@ -241,9 +240,9 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 
 def _active(pair: Pair) -> tuple[bool, str]:
-    last, written = {}, pair.flag()["LastModifiedDate"].timestamp()
+    last, written = {}, pair.flag().modified.timestamp()
     for colour in ("blue", "green"):
-        values = pair.metric("ActiveEnvironment", written, time.time() + 1, Colour=colour)
+        values = pair.datapoints("ActiveEnvironment", written, time.time() + 1, Colour=colour)
         last[colour] = values[-1][1] if values else math.nan
     return last == {"blue": 1, "green": 0}, ", ".join(f"ActiveEnvironment {colour} {value:g}" for colour, value in last.items())
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
-from local_aws.process import LocalAws
-
-from demo.pair import Pair, instant
+from demo.commands import instant
 from demo.screen import Screen, seconds, short_times
+from local_aws.process import LocalAws
+from support.pair import Pair
 
 POLL_SECONDS = 0.25
 # Nothing is given up sooner: the machine may be slow.

@@ -6,8 +6,8 @@ import json
 import time
 from dataclasses import dataclass
 
+from demo.commands import Operator
 from demo.happenings import NotSeen
-from demo.pair import Pair
 
 SUBSCRIBER = "on-call"
 
@@ -23,21 +23,21 @@ class Mail:
 
 
 class Mailbox:
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Operator) -> None:
         self.pair = pair
         self._mails: list[Mail] = []
-        self._queue = pair.sqs.create_queue(QueueName=SUBSCRIBER)["QueueUrl"]
-        arn = pair.sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        pair.sns.subscribe(TopicArn=pair.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+        self._queue = pair.client("sqs").create_queue(QueueName=SUBSCRIBER)["QueueUrl"]
+        arn = pair.client("sqs").get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pair.client("sns").subscribe(TopicArn=pair.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
 
     def mails(self) -> list[Mail]:
         """All so far, but what the stack's own alarms say: CloudWatch words that."""
-        while messages := self.pair.sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+        while messages := self.pair.client("sqs").receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 body = json.loads(message["Body"])
                 if (body.get("Subject") or "").startswith(f"[{self.pair.name}]"):
                     self._mails.append(Mail(body["Subject"], body["Message"]))
-                self.pair.sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+                self.pair.client("sqs").delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return self._mails
 
     def wait_for(self, part: str, seconds: float = 60) -> Mail:

@@ -7,8 +7,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from demo.commands import ROOT, Following
 from demo.happenings import Follower, Happening, NotSeen
-from demo.pair import ROOT, Following
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import Stage
 
@@ -77,12 +77,12 @@ def drill(stage: Stage) -> None:
     follower.fault_at = time.time()
     command(stage, f"mwaa-bluegreen drill --hold-minutes {DRILL_MINUTES} --reason 'weekly practice' --requested-by ana --yes",
             "starting the drill")
-    returns_at = pair.flag()["LastModifiedDate"].timestamp() + DRILL_MINUTES * 60
+    returns_at = pair.flag().modified.timestamp() + DRILL_MINUTES * 60
     screen.line()
     watch = "mwaa-bluegreen watch --until-settled"
     screen.say("Follow it; in between, what else happens. Seconds are counted from the drill's beginning:")
     screen.command(watch)
-    with Following(watch, pair.environment) as following:
+    with Following(watch, pair.variables) as following:
         shown = 0
 
         def watched() -> list[Happening]:
@@ -133,7 +133,7 @@ def outcome_of(stage: Stage, follower: Follower) -> None:
     finished = stage.facts.drill
     timings = finished["timings"]
     deadline = time.monotonic() + 60
-    while not (values := stage.pair.metric("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
+    while not (values := stage.pair.datapoints("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
         if time.monotonic() > deadline:
             raise NotSeen("the metric DrillOutcome {Outcome=succeeded} read back from CloudWatch")
         time.sleep(0.5)

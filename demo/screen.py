@@ -9,8 +9,10 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Iterator, Sequence, TextIO
+from functools import partial
+from typing import TextIO
 
 WIDTH = 100
 WHO_COLUMN = 12  # where the name of the one who acts begins in a line of the timeline
@@ -38,9 +40,12 @@ class Screen:
     def styled(self, text: str, style: str) -> str:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
 
+    def _word(self, style: str, found: re.Match[str]) -> str:
+        return self.styled(found.group(), style)
+
     def _words(self, text: str) -> str:
         for style, pattern in WORDS.items() if self.colour else ():
-            text = re.sub(pattern, lambda found, style=style: self.styled(found.group(), style), text)
+            text = re.sub(pattern, partial(self._word, style), text)
         return text
 
     def line(self, text: str = "") -> None:
@@ -93,7 +98,7 @@ class Screen:
         widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads) - 1)]
         start = indent + sum(widths) + 2 * len(widths)
         for number, row in enumerate([heads, *rows]):
-            cells = "".join(cell.ljust(width + 2) for cell, width in zip(row, widths))
+            cells = "".join(cell.ljust(width + 2) for cell, width in zip(row, widths, strict=False))
             first, *rest = wrapped(row[-1], WIDTH - start)
             text = f"{' ' * indent}{cells}{first}".rstrip()
             self.line(self.styled(text, "dim") if number == 0 else self._words(text))

@@ -6,14 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws.process import LocalAws
-from local_aws.stack import Stack
-
 from demo.checks import Facts
+from demo.commands import Operator
 from demo.happenings import NotSeen
 from demo.mailbox import Mailbox
-from demo.pair import Pair
 from demo.screen import Screen
+from local_aws.process import LocalAws
+from local_aws.stack import Stack
 
 PAIR_NAME = "orders"
 STACK_NAME = "orders-blue-green"
@@ -44,7 +43,7 @@ class Stage:
         self.window = float(self.parameters["FailureWindowSeconds"])
         # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
         self.patience = self.window + SCHEDULE_SECONDS + 15
-        self.pair: Pair  # there once deployed
+        self.pair: Operator  # there once deployed
         self.mailbox: Mailbox
         self.facts = Facts()
 
@@ -55,10 +54,10 @@ class Stage:
         deadline = time.monotonic() + 30
         command = self.pair.outputs["TickCommand"]
         self.screen.command(command)
-        alarms = [f"{self.pair.name}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+        alarms = [f"{colour}-heartbeat-lost" for colour in ("blue", "green")]
         with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):
             while True:
-                answer = self.pair.invoke(command)
+                answer = self.pair.aws_command(command)
                 verdicts = {colour: answer["verdicts"][colour]["verdict"] for colour in ("blue", "green")}
                 states = [self.pair.alarm_state(alarm) for alarm in alarms]
                 if set(verdicts.values()) == {"healthy"} and set(states) == {"OK"}:
@@ -72,4 +71,4 @@ class Stage:
     def invoke(self, command: str, doing: str) -> dict[str, Any]:
         self.screen.command(command)
         with self.screen.working(doing):
-            return self.pair.invoke(command)
+            return self.pair.aws_command(command)

@@ -6,12 +6,21 @@ import platform
 import time
 
 from demo import checks, scenes
+from demo.commands import Operator
 from demo.happenings import Follower, Happening, NotSeen
 from demo.mailbox import SUBSCRIBER, Mailbox
-from demo.pair import Pair
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import (
-    BLUE, GREEN, HEALTH_THRESHOLD_SECONDS, MAINTENANCE_WINDOWS, PROBE_INTERVAL_SECONDS, ROOT, SCHEDULE_SECONDS, STACK_NAME, TWIN, Stage,
+    BLUE,
+    GREEN,
+    HEALTH_THRESHOLD_SECONDS,
+    MAINTENANCE_WINDOWS,
+    PROBE_INTERVAL_SECONDS,
+    ROOT,
+    SCHEDULE_SECONDS,
+    STACK_NAME,
+    TWIN,
+    Stage,
 )
 
 
@@ -49,7 +58,7 @@ class Story(Stage):
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
             architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
-            self.pair = Pair(self.aws, self.parameters["PairName"], self.stack.outputs(), self.program)
+            self.pair = Operator(self.aws, self.parameters["PairName"], {"blue": BLUE, "green": GREEN}, self.stack.outputs(), self.program)
             self.mailbox = Mailbox(self.pair)
         self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries, deployed in "
                   f"{seconds(time.monotonic() - started)}")
@@ -115,11 +124,11 @@ class Story(Stage):
         deadline = time.monotonic() + 15
         while True:
             span = (facts.fault_at - 1, time.time() + 1)
-            found = {"Transitions": pair.metric("Transitions", *span, Kind="failover"),
-                     "RecoveryTime": pair.metric("RecoveryTime", *span),
-                     "SwitchDuration": pair.metric("SwitchDuration", *span),
-                     "blue": pair.metric("ActiveEnvironment", facts.flag_at, span[1], Colour="blue"),
-                     "green": pair.metric("ActiveEnvironment", facts.flag_at, span[1], Colour="green")}
+            found = {"Transitions": pair.datapoints("Transitions", *span, Kind="failover"),
+                     "RecoveryTime": pair.datapoints("RecoveryTime", *span),
+                     "SwitchDuration": pair.datapoints("SwitchDuration", *span),
+                     "blue": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Colour="blue"),
+                     "green": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Colour="green")}
             if all(found.values()):
                 break
             if time.monotonic() > deadline:
@@ -146,7 +155,7 @@ class Story(Stage):
                 (f"+{seconds(max(after_window, 0))}", "  next probe", f"the watcher, woken by the {verdict.data['trigger']}, "
                  f"probed every {PROBE_INTERVAL_SECONDS} s"),
                 (milliseconds(facts.switch_duration), "The switch itself", "from decision to flag written: claim, then write"))
-        for number, (value, name, meaning) in enumerate(rows):
+        for value, name, meaning in rows:
             title = screen.styled(name.ljust(21), "bold") if not name.startswith(" ") else name.ljust(21)
             screen.line(f"  {title}{value:>8}  {meaning}")
 

@@ -23,6 +23,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import tree_sitter_rust
@@ -384,7 +385,7 @@ def check(folder: Path) -> list[str]:
 
 def describe(folder: Path, kind: str, dependencies: Dependencies, circle: list[Name]) -> str:
     lines = [f"{folder}: a circle of {kind}: {' -> '.join('::'.join(name) or 'the root' for name in circle)}"]
-    lines += [f"    {dependencies.because[pair]}" for pair in zip(circle, circle[1:], strict=False)]
+    lines += [f"    {dependencies.because[pair]}" for pair in pairwise(circle)]
     return "\n".join(lines)
 
 

@@ -8,11 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-AIRFLOW = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(AIRFLOW / part) for part in ("src", "tests", "../local", "../tests/e2e")]
-
-from bench import overhead, real  # noqa: E402
-from bench.switches import simulate  # noqa: E402
+from bench import overhead, real
+from bench.switches import simulate
 
 
 def table(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:

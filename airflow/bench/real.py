@@ -5,7 +5,6 @@ The local AWS's MWAA hands every InvokeRestApi on to the real environments.
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
 import tempfile
 import time
@@ -13,12 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from real_pair import GUARDED, RealPair
+from local_aws.process import LocalAws
+from local_aws.stack import built_template
+from support.clients import Clients
+from support.deployment import create_pair, upload
+from support.pair import Pair
+from support.paths import BINARIES, TEMPLATE
+from support.real_pair import GUARDED, RealPair
 
-ROOT = Path(__file__).resolve().parents[2]
 GUARD = "bluegreen_guard"
 OTHER = {"blue": "green", "green": "blue"}
 SWITCHES, FAILOVERS = 6, 3
@@ -75,7 +77,7 @@ def measure(python: Path, say: Callable[[str], None]) -> Measured:
         return found
 
 
-def _switch(stack: Any, real: RealPair, found: Measured, number: int) -> None:
+def _switch(stack: Pair, real: RealPair, found: Measured, number: int) -> None:
     """At another place between two ticks each time."""
     active = stack.stands_at()[0]
     new = OTHER[active]
@@ -90,7 +92,7 @@ def _switch(stack: Any, real: RealPair, found: Measured, number: int) -> None:
     found.due_to_run.planned.append(at - tick)
 
 
-def _failover(stack: Any, real: RealPair, found: Measured) -> None:
+def _failover(stack: Pair, real: RealPair, found: Measured) -> None:
     """Killed just before a tick, with nothing under way."""
     dead, version = stack.stands_at()
     alive = OTHER[dead]
@@ -142,32 +144,21 @@ def median_task(found: Measured, guard: bool) -> str:
 
 
 @contextmanager
-def _deployed(python: Path) -> Iterator[tuple[Any, RealPair]]:
-    setup = _end_to_end()
+def _deployed(python: Path) -> Iterator[tuple[Pair, RealPair]]:
     with tempfile.TemporaryDirectory(prefix="bench-airflow-") as name:
         folder = Path(name)
-        template = setup.built_template(setup.TEMPLATE, setup.BINARIES, folder)
-        with setup.LocalAws(log=folder / "local.log") as aws:
-            clients = setup.Clients(aws)
+        template = built_template(TEMPLATE, BINARIES, folder)
+        with LocalAws(log=folder / "local.log") as aws:
+            clients = Clients(aws)
             options = {"AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": str(SETTLE)}
             real = RealPair(python, aws.environment(), "/e2e/pair-1/active-environment", options=options)
             try:
                 real.start()
-                stack = setup.create_pair(
-                    aws, clients, setup.upload(aws, template), environments=real.forwarded(),
+                stack = create_pair(
+                    aws, clients, upload(aws, template), environments=real.forwarded(),
                     FailureWindowSeconds=str(WINDOW), FailoverBudgetPerDay="24",
                 )  # fmt: skip
                 assert stack.flag_name == real["blue"].environment["AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER"]
                 yield stack, real
             finally:
                 real.stop()
-
-
-def _end_to_end() -> ModuleType:
-    """The deployment of the end-to-end tests."""
-    spec = importlib.util.spec_from_file_location("end_to_end", ROOT / "tests/e2e/conftest.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

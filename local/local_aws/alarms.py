@@ -12,12 +12,12 @@ late data. A green run here is no proof of alarm timing.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any, Sequence
+from typing import Any
 
 from ministack.services import cloudwatch
 
@@ -58,8 +58,10 @@ def values(alarm: dict[str, Any], now: float) -> list[float | None]:
             found.append(_window_value(alarm, alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average",
                                        alarm.get("Unit"), start, end))
         else:
-            found.append(metric_math.evaluate(queries, lambda stat, s=start, e=end: _window_value(
-                stat["Metric"], stat.get("Stat", "Average"), stat.get("Unit"), s, e)))
+            def value(stat: dict[str, Any], start: float = start, end: float = end) -> float | None:
+                return _window_value(stat["Metric"], stat.get("Stat", "Average"), stat.get("Unit"), start, end)
+
+            found.append(metric_math.evaluate(queries, value))
     return found
 
 

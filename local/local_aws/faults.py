@@ -9,6 +9,7 @@ it: the kernel's tables say which process that is, so a function cannot be confu
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -113,10 +114,8 @@ def choose(service: str, operation: str, text: str, caller: str, peer_port: int,
 
 
 def kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def process_of_peer(peer_port: int, own_port: int) -> int | None:

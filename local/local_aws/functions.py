@@ -12,6 +12,7 @@ seconds.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import hashlib
 import json
@@ -111,7 +112,7 @@ def _exit(code: int | None) -> str:
     if code is None or code == 0:
         return " without providing a reason"
     if code < 0:
-        return f" with error: signal: {_SIGNAL_WORDS.get(-code, signal.Signals(-code).name)}"
+        return f" with error: signal: {_SIGNAL_WORDS.get(signal.Signals(-code), signal.Signals(-code).name)}"
     return f" with error: exit status {code}"
 
 
@@ -297,10 +298,8 @@ def stop_all() -> None:
     """End every function process: at the end nothing may be left."""
     pids = processes()
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     lambda_runtime.reset()
 
 
@@ -322,13 +321,13 @@ def install() -> None:
     seams.original(sts, "register_session")
     seams.replace(lambda_svc, "execution_credentials", _role_credentials)
     seams.original(lambda_runtime, "_workers")
-    seams.replace(lambda_runtime.ProvidedWorker, "_teardown", _remember_exit)  # type: ignore[arg-type]
-    seams.replace(lambda_runtime.ProvidedWorker, "invoke", _invoke)  # type: ignore[arg-type]
+    seams.replace(lambda_runtime.ProvidedWorker, "_teardown", _remember_exit)
+    seams.replace(lambda_runtime.ProvidedWorker, "invoke", _invoke)
     seams.replace(lambda_svc, "_execute_function_dispatch", _dispatch)
     seams.replace(lambda_svc, "_emit_lambda_logs", _emit_lambda_logs)
     seams.original(lambda_svc, "_account_region_from_function_config")
     seams.original(cloudwatch_logs, "_append_log_events")
-    seams.replace(lambda_runtime.ProvidedWorker, "_pump_output", _pump_output)  # type: ignore[arg-type]
+    seams.replace(lambda_runtime.ProvidedWorker, "_pump_output", _pump_output)
     seams.replace(lambda_svc, "_emit_lambda_metrics", _metrics_of_throttles)
     seams.replace(lambda_svc, "invoke_async_with_retry", _invoke_async)
     for name in ("_runtime_env_vars", "_event_invoke_config", "_execute_function"):

@@ -10,8 +10,9 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import ministack.app

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import logging
 import operator
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 log = logging.getLogger("local_aws.metric_math")
 
@@ -67,5 +68,7 @@ def _value(node: ast.expr, by_id: dict[str, Any], metric_value: Any) -> float | 
             return None if found is None else _value(yes if found else no, by_id, metric_value)
         case ast.Call(func=ast.Name(id="SUM" | "MAX" | "MIN" as name), args=[ast.List(elts=elements)]):
             known = [v for v in (_value(e, by_id, metric_value) for e in elements) if v is not None]
-            return {"SUM": sum, "MAX": max, "MIN": min}[name](known) if known else None
+            if not known:
+                return None
+            return sum(known) if name == "SUM" else max(known) if name == "MAX" else min(known)
     raise ValueError(ast.unparse(node))

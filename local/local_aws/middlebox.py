@@ -10,6 +10,7 @@ seconds, and everything it knows when told to.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
@@ -115,7 +116,5 @@ class Middlebox:
 
 
 def _close(end: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         end.close()
-    except OSError:
-        pass

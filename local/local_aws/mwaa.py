@@ -193,7 +193,7 @@ def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
         settings = Settings(**{**(asdict(environment.settings) if environment else {}), **changes})
         settings.check()
         created = environment is None
-        dags = _dags(settings.dags) if created or "dags" in changes else environment.dags
+        dags = _dags(settings.dags) if environment is None or "dags" in changes else environment.dags
         if environment is None:
             environment = _environments[(settings.region, name)] = Environment(name, settings)
             was = None
@@ -471,7 +471,8 @@ def _dag(settings: Settings, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]
     next_run = dag.get("next_run", tomorrow)
     file = f"/usr/local/airflow/dags/{dag_id}.py"
     shown = {"dag_id": dag_id, "dag_display_name": dag_id, "is_paused": dag["paused"], "has_import_errors": dag["import_errors"],
-             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [{"name": tag} for tag in dag.get("tags", [])], "max_active_runs": dag.get("max_active_runs", 16),
+             "description": None, "fileloc": file, "owners": ["airflow"], "tags": [{"name": tag} for tag in dag.get("tags", [])],
+             "max_active_runs": dag.get("max_active_runs", 16),
              "max_active_tasks": 16, "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False,
              "timetable_description": "At 00:00", "next_dagrun_data_interval_start": "2026-11-23T00:00:00Z",
              "next_dagrun_data_interval_end": "2026-11-24T00:00:00Z", "last_expired": None}

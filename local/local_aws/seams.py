@@ -8,8 +8,9 @@ fails with a sentence and not with a test that hangs.
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 MINISTACK_VERSION = "1.5.33"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
-from conftest import allow, arn_of, connect, eventually, events_seen, received
 from local_aws import alarms, metric_math
+from support.local_functions import allow, arn_of, connect, events_seen, received
+from support.waiting import until
 
 
-@pytest.mark.parametrize("datapoints, needed, missing, state", [
+@pytest.mark.parametrize(("datapoints", "needed", "missing", "state"), [
     # newest first; the threshold is "less than 1"
     ([0, 0], 2, "missing", "ALARM"),
     ([0, 1], 2, "missing", "OK"),
@@ -31,7 +33,7 @@ def test_what_periods_and_missing_data_mean(datapoints, needed, missing, state):
     assert alarms.judge(datapoints, "LessThanThreshold", 1, needed, missing) == state
 
 
-@pytest.mark.parametrize("comparison, at_threshold, above", [
+@pytest.mark.parametrize(("comparison", "at_threshold", "above"), [
     ("GreaterThanThreshold", "OK", "ALARM"), ("GreaterThanOrEqualToThreshold", "ALARM", "ALARM"),
     ("LessThanThreshold", "OK", "OK"), ("LessThanOrEqualToThreshold", "ALARM", "OK")])
 def test_comparisons(comparison, at_threshold, above):
@@ -39,15 +41,15 @@ def test_comparisons(comparison, at_threshold, above):
     assert alarms.judge([6], comparison, 5, 1, "missing") == above
 
 
-@pytest.mark.parametrize("expression, expected", [
+@pytest.mark.parametrize(("expression", "expected"), [
     ("a + b", 5), ("a - b", -1), ("a * b / 2", 3), ("FILL(c, 0) + a", 2), ("a + c", None), ("SUM([a, b, c])", 5),
     ("MAX([a, b])", 3), ("IF(a > 1, 10, 20)", 10), ("IF(a >= b, 10, 20)", 20), ("a / 0", None), ("-a", -2),
     ("ANOMALY_DETECTION_BAND(a)", None), ("a +", None), ("unknown + 1", None),
 ])
 def test_metric_math(expression, expected):
     values = {"a": 2.0, "b": 3.0, "c": None}
-    queries = [{"Id": name, "ReturnData": False, "MetricStat": name} for name in values]
-    assert metric_math.evaluate([*queries, {"Id": "e", "Expression": expression}], values.get) == expected
+    queries: list[dict[str, Any]] = [{"Id": name, "ReturnData": False, "MetricStat": name} for name in values]
+    assert metric_math.evaluate([*queries, {"Id": "e", "Expression": expression}], lambda name: values[str(name)]) == expected
 
 
 def alarm(client, name, dimensions, **more):
@@ -119,10 +121,10 @@ def test_the_direct_action_invokes_the_function_with_the_alarm(local_aws, client
     beat(client, dimensions)
     # A long period: the beat must not grow old while the test looks.
     alarm(client, function, dimensions, Period=60, AlarmActions=[arn_of(function)], OKActions=[arn_of(function)], AlarmDescription="why")
-    ok, = eventually(lambda: events_seen(client, function))
+    ok, = until("the function saw it", lambda: events_seen(client, function))
     assert ok["alarmData"]["state"]["value"] == "OK"
     client("cloudwatch").set_alarm_state(AlarmName=function, StateValue="ALARM", StateReason="by hand")
-    event = eventually(lambda: events_seen(client, function)[1:])[0]
+    event = until("the function saw it", lambda: events_seen(client, function)[1:])[0]
     assert event["source"] == "aws.cloudwatch" and event["alarmArn"] == alarm_arn
     assert event["accountId"] == "000000000000" and event["region"] == "us-east-1" and event["time"]
     data = event["alarmData"]
@@ -151,7 +153,7 @@ def test_a_change_of_state_sends_an_event_and_a_notification(local_aws, client, 
     queue = client("sqs").create_queue(QueueName=unique)["QueueUrl"]
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:000000000000:{unique}")
     alarm(client, unique, {"Environment": unique}, AlarmActions=[topic])
-    event = eventually(lambda: events_seen(client, function))[0]
+    event = until("the function saw it", lambda: events_seen(client, function))[0]
     assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
     assert event["resources"] == [f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{unique}"]
     message = json.loads(json.loads(received(client, queue)["Body"])["Message"])

@@ -6,7 +6,8 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 
-from conftest import PATIENCE, allow, arn_of, connect, ended, eventually, events_seen, received
+from support.local_functions import SOON, allow, arn_of, connect, ended, events_seen, received
+from support.waiting import until
 
 ACCOUNT = "000000000000"
 
@@ -26,7 +27,7 @@ def test_a_rule_on_an_event_of_a_service_invokes_the_function_with_the_event(cli
     since = local_aws.timeline_so_far()
     change(client, f"/{function}/other")
     change(client, name)
-    event = eventually(lambda: events_seen(client, function))[0]
+    event = until("the function saw it", lambda: events_seen(client, function))[0]
     assert event["detail"] == {"operation": "Create", "name": name, "type": "String", "description": "why"}
     assert event["source"] == "aws.ssm" and event["detail-type"] == "Parameter Store Change"
     assert event["resources"] == [f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter{name}"]
@@ -51,7 +52,7 @@ def test_a_failing_function_is_retried_on_the_asynchronous_path(client, function
     client("events").put_events(Entries=[{"Source": function, "DetailType": "x", "Detail": json.dumps({"do": "fail"})}])
     record = json.loads(received(client, queue)["Body"])
     assert record["requestPayload"]["source"] == function
-    eventually(lambda: len(events_seen(client, function)) == 2)
+    until("the function saw it", lambda: len(events_seen(client, function)) == 2)
 
 
 def test_a_function_that_does_not_let_eventbridge_in_is_not_invoked_and_the_event_goes_to_the_targets_queue(
@@ -79,7 +80,7 @@ def test_a_custom_bus_goes_to_a_log_group_and_an_archive(client, unique):
         {"Id": "1", "Arn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/events/{unique}"}])
     client("events").put_events(Entries=[{"Source": "mwaa.bluegreen", "DetailType": "Environment Transition",
                                           "Detail": json.dumps({"to": "green"}), "EventBusName": unique}])
-    logged = eventually(lambda: client("logs").filter_log_events(logGroupName=f"/aws/events/{unique}")["events"])
+    logged = until("it is in the log", lambda: client("logs").filter_log_events(logGroupName=f"/aws/events/{unique}")["events"])
     assert json.loads(logged[0]["message"])["detail"] == {"to": "green"}
     assert client("events").describe_archive(ArchiveName=unique)["EventCount"] == 1
 
@@ -90,7 +91,7 @@ def test_sns_delivers_through_the_asynchronous_path(client, function, local_aws)
     allow(client, function, "sns.amazonaws.com", topic)
     since = local_aws.timeline_so_far()
     client("sns").publish(TopicArn=topic, Message="hello")
-    event = eventually(lambda: events_seen(client, function))[0]
+    event = until("the function saw it", lambda: events_seen(client, function))[0]
     assert event["Records"][0]["Sns"]["Message"] == "hello"
     assert local_aws.wait_for("invoke", lambda d: d["function"] == function, since)["detail"]["trigger"] == "sns"
 
@@ -101,8 +102,8 @@ def test_a_schedule_of_eventbridge_scheduler_invokes_with_its_input(client, func
     client("scheduler").create_schedule(
         Name=function, ScheduleExpression=f"at({at})", FlexibleTimeWindow={"Mode": "OFF"},
         Target={"Arn": arn_of(function), "RoleArn": "arn:aws:iam::000000000000:role/x", "Input": '{"action": "drill"}'})
-    assert eventually(lambda: events_seen(client, function)) == [{"action": "drill"}]
-    assert time.time() - started < PATIENCE, "at its time, and not a whole minute later"
+    assert until("the function saw it", lambda: events_seen(client, function)) == [{"action": "drill"}]
+    assert time.time() - started < SOON, "at its time, and not a whole minute later"
     assert local_aws.wait_for("invoke", lambda d: d["function"] == function)["detail"]["trigger"] == "scheduler"
 
 
@@ -116,4 +117,4 @@ def test_messages_in_a_queue_are_measured(client, unique):
             Namespace="AWS/SQS", MetricName="ApproximateNumberOfMessagesVisible", StartTime=now - 60, EndTime=now + 60,
             Dimensions=[{"Name": "QueueName", "Value": unique}], Period=3600, Statistics=["Maximum"])["Datapoints"]]
 
-    assert eventually(visible) == [1.0]
+    assert until("it is visible", visible) == [1.0]

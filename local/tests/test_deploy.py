@@ -9,8 +9,10 @@ from datetime import datetime
 
 import pytest
 
-from conftest import HERE, PATIENCE, QUEUE_SECONDS, aws_cli, clients_of, eventually, events_seen, invoke
 from local_aws.process import LocalAws
+from support.clients import Clients
+from support.local_functions import FILES, QUEUE_SECONDS, SOON, aws_cli, events_seen, invoke
+from support.waiting import until
 
 WORKER = "stack-worker"
 
@@ -18,10 +20,10 @@ WORKER = "stack-worker"
 class Deployed:
     def __init__(self, aws: LocalAws, directory) -> None:
         self.aws, self.directory = aws, directory
-        self.client = clients_of(aws)
+        self.client = Clients(aws)
         self.client("s3").create_bucket(Bucket="code")
         for name in ("stack.yaml", "function"):
-            (shutil.copytree if (HERE / name).is_dir() else shutil.copy)(HERE / name, directory / name)
+            (shutil.copytree if (FILES / name).is_dir() else shutil.copy)(FILES / name, directory / name)
         aws_cli(aws, "cloudformation", "package", "--template-file", "stack.yaml", "--s3-bucket", "code",
                 "--output-template-file", "packaged.yaml", cwd=directory)
         self.deploying_since = time.time()
@@ -72,25 +74,25 @@ def test_each_event_source_invokes_the_function(stack):
     stack.aws.put_environment("stack-blue", status="UPDATING")
     stack.client("sns").publish(TopicArn=stack.resources()["Topic"], Message="hello")
     for trigger in ("event:Parameter Store Change", "event:MWAA Environment Status Change", "sns"):
-        stack.aws.wait_for("invoke", lambda d: d["trigger"] == trigger and d["status"] == "ok", since)
+        stack.aws.wait_for("invoke", lambda d, trigger=trigger: d["trigger"] == trigger and d["status"] == "ok", since)
     # Since then only: while a stack is being made, a rule can be there before its permission, as on AWS.
     assert not [e for e in stack.aws.timeline(since) if e["what"] == "undelivered"]
 
 
 def test_the_audit_bus_is_logged_and_archived(stack):
     stack.client("events").put_events(Entries=[{"Source": "mwaa.bluegreen", "DetailType": "x", "Detail": "{}", "EventBusName": "stack-audit"}])
-    eventually(lambda: stack.client("logs").filter_log_events(logGroupName="/aws/events/stack-audit")["events"])
+    until("it is in the log", lambda: stack.client("logs").filter_log_events(logGroupName="/aws/events/stack-audit")["events"])
     assert stack.client("events").describe_archive(ArchiveName="stack-archive")["EventCount"] == 1
 
 
 def test_a_lost_heartbeat_raises_the_alarm_and_wakes_the_function(stack):
     stack.aws.put_environment("stack-blue", scheduler="running", metric_interval_seconds=1)
-    eventually(lambda: alarm_state(stack, "stack-heartbeat") == "OK")
+    until("the alarm changed", lambda: alarm_state(stack, "stack-heartbeat") == "OK")
     since = stack.aws.timeline_so_far()
     stack.aws.put_environment("stack-blue", scheduler="stopped")
     lost = stack.aws.wait_for("heartbeat-lost", since=since)
     raised = stack.aws.wait_for("alarm-state", lambda d: d["alarm"] == "stack-heartbeat" and d["state"] == "ALARM", since,
-                                timeout=10 + PATIENCE)
+                                timeout=10 + SOON)
     assert raised["at"] - lost["at"] > 5, "not before its period of ten seconds has passed without a heartbeat"
     stack.aws.wait_for("invoke", lambda d: d["trigger"] == "alarm" and d["status"] == "ok", raised["n"])
 
@@ -102,14 +104,14 @@ def alarm_state(stack, name):
 def test_a_failing_function_raises_the_alarm_on_its_errors_and_leaves_a_dead_letter(stack):
     assert alarm_state(stack, "stack-trouble") == "OK"
     stack.client("lambda").invoke(FunctionName=WORKER, InvocationType="Event", Payload=json.dumps({"do": "fail"}))
-    eventually(lambda: alarm_state(stack, "stack-trouble") == "ALARM")
+    until("the alarm changed", lambda: alarm_state(stack, "stack-trouble") == "ALARM")
     queue = stack.resources()["DeadLetters"]
 
     def bodies():
         found = stack.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=QUEUE_SECONDS, MaxNumberOfMessages=10)
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
-    eventually(lambda: any(body.get("requestPayload") == {"do": "fail"} for body in bodies()))
+    until("the dead letter is there", lambda: any(body.get("requestPayload") == {"do": "fail"} for body in bodies()))
 
 
 def test_an_update_changes_what_it_says_and_keeps_the_rest(stack):
@@ -123,16 +125,16 @@ def test_an_update_changes_what_it_says_and_keeps_the_rest(stack):
 
 @pytest.mark.last
 def test_the_schedule_ticks_every_minute_and_the_stack_can_be_deleted(stack):
-    tick = stack.aws.wait_for("invoke", lambda d: d["trigger"] == "schedule", timeout=60 + PATIENCE)
+    tick = stack.aws.wait_for("invoke", lambda d: d["trigger"] == "schedule", timeout=60 + SOON)
     # The rule was made somewhat later than that.
     assert tick["at"] - stack.deploying_since > 59, "a minute after it was made, and not at once"
     # The log may follow the invocation that wrote it.
-    event = eventually(lambda: [e for e in events_seen(stack.client, WORKER) if e.get("source") == "aws.events"])[0]
+    event = until("the function saw it", lambda: [e for e in events_seen(stack.client, WORKER) if e.get("source") == "aws.events"])[0]
     assert event["detail-type"] == "Scheduled Event" and event["resources"][0].endswith("rule/stack-tick")
     assert datetime.fromisoformat(event["time"])
     # Whole minutes have begun since the deployment: a cron schedule has fired, with the input of its target.
     stack.aws.wait_for("invoke", lambda d: d["trigger"] == "scheduler" and d["status"] == "ok")
-    eventually(lambda: {"note": "by cron"} in events_seen(stack.client, WORKER))
+    until("the function saw it", lambda: {"note": "by cron"} in events_seen(stack.client, WORKER))
     stack.client("cloudformation").delete_stack(StackName="stack")
     stack.client("cloudformation").get_waiter("stack_delete_complete").wait(StackName="stack", WaiterConfig={"Delay": 1})
     assert stack.client("mwaa").list_environments()["Environments"] == []

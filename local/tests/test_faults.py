@@ -7,8 +7,10 @@ import time
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from conftest import CLIENT_SECONDS, alive, eventually, invoke
 from local_aws.process import LocalAwsError
+from support.clients import READ_SECONDS
+from support.local_functions import alive, invoke
+from support.waiting import until
 
 
 def refused(call) -> tuple[str, int]:
@@ -51,7 +53,7 @@ def test_an_sdk_reads_the_errors_in_the_protocol_of_each_service(local_aws, clie
         ("throttle", 1), ("error:SomethingElse", 1), ("access-denied", 1), ("server-error", 1)]
 
 
-@pytest.mark.parametrize("alias, service", [("mwaa", "airflow"), ("cloudwatch", "monitoring")])
+@pytest.mark.parametrize(("alias", "service"), [("mwaa", "airflow"), ("cloudwatch", "monitoring")])
 def test_services_have_a_second_name(local_aws, client, alias, service):
     local_aws.add_fault("throttle", alias)
     assert refused(lambda: CALLS[service](client))[0] == "ThrottlingException"
@@ -94,7 +96,7 @@ def test_a_fault_of_probability_nought_never_happens(local_aws, client):
 @pytest.mark.parametrize("body", [{"kind": "explosion"}, {"kind": "latency"}, {"kind": "stale"}, {"kind": "stale", "service": "lambda", "stale_seconds": 1},
                                   {"kind": "throttle", "colour": "blue"}, {}])
 def test_a_fault_that_makes_no_sense_is_refused(local_aws, body):
-    with pytest.raises(LocalAwsError, match="kind|latency_ms|stale|colour"):
+    with pytest.raises(LocalAwsError, match=r"kind|latency_ms|stale|colour"):
         local_aws.control("POST", "faults", body)
 
 
@@ -110,7 +112,7 @@ def test_a_time_out_does_no_work_and_never_answers(local_aws, client, unique):
     started = time.monotonic()
     with pytest.raises(BotoCoreError):
         put(client, f"/{unique}")
-    assert 0.3 <= time.monotonic() - started < CLIENT_SECONDS / 2, "the connection ends, not the client's patience"
+    assert 0.3 <= time.monotonic() - started < READ_SECONDS / 2, "the connection ends, not the client's patience"
     assert put(client, f"/{unique}")["Version"] == 1
 
 
@@ -133,14 +135,14 @@ def write(client, function, name):
     return invoke(client, function, {"do": "ssm", "operation": "PutParameter", "body": {"Name": name, "Value": "blue", "Type": "String"}})
 
 
-@pytest.mark.parametrize("kind, done", [("kill-caller", False), ("kill-caller-after", True)])
+@pytest.mark.parametrize(("kind", "done"), [("kill-caller", False), ("kill-caller-after", True)])
 def test_the_process_that_calls_is_killed(local_aws, client, function, kind, done):
     pid = invoke(client, function, {"do": "pid"})
     local_aws.add_fault(kind, "ssm", "PutParameter", times=1)
     error = write(client, function, f"/{function}")["error"]
     assert error["errorType"] == "Runtime.ExitError" and "signal: killed" in error["errorMessage"]
     assert local_aws.wait_for("fault", lambda d: d["kind"] == kind)["detail"]["killed"] == pid
-    eventually(lambda: not alive(pid))
+    until("the process is gone", lambda: not alive(pid))
     if done:
         assert value_of(client, f"/{function}") == "blue"
     else:

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from conftest import PATIENCE, alive, arn_of, eventually, events_seen, function_zip, invoke, received
+from support.local_functions import SOON, alive, arn_of, events_seen, function_zip, invoke, received
+from support.waiting import until
 
 
 def metric_sum(client, function, name):
@@ -35,7 +36,7 @@ def test_a_warm_process_is_used_again(client, function):
     assert invoke(client, function, {"do": "pid"}) == invoke(client, function, {"do": "pid"})
 
 
-@pytest.mark.parametrize("event, message", [
+@pytest.mark.parametrize(("event", "message"), [
     ({"do": "kill"}, "signal: killed"), ({"do": "exit", "code": 3}, "exit status 3")])
 def test_a_process_that_dies_is_answered_as_lambda_does_and_the_next_is_fresh(client, function, event, message):
     before = invoke(client, function, {"do": "pid"})
@@ -48,10 +49,10 @@ def test_a_time_out_ends_the_process(client, function):
     client("lambda").update_function_configuration(FunctionName=function, Timeout=3)
     pid = invoke(client, function, {"do": "pid"})
     started = time.monotonic()
-    error = invoke(client, function, {"do": "sleep", "seconds": 2 * PATIENCE})["error"]
+    error = invoke(client, function, {"do": "sleep", "seconds": 2 * SOON})["error"]
     assert error["errorType"] == "Sandbox.Timedout" and "timed out after 3.00 seconds" in error["errorMessage"]
-    assert time.monotonic() - started < PATIENCE
-    eventually(lambda: not alive(pid))
+    assert time.monotonic() - started < SOON
+    until("the process is gone", lambda: not alive(pid))
 
 
 def test_a_function_error_keeps_the_process_and_its_type(client, function):
@@ -71,7 +72,7 @@ def test_every_invocation_is_measured_and_in_the_timeline(client, function, loca
     entries = [e["detail"] for e in local_aws.timeline(since) if e["what"] == "invoke"]
     assert [(e["function"], e["trigger"], e["status"]) for e in entries] == [
         (function, "invoke", "ok"), (function, "invoke", "error:ValueError")]
-    assert all(0 < e["duration_ms"] < PATIENCE * 1000 for e in entries)
+    assert all(0 < e["duration_ms"] < SOON * 1000 for e in entries)
 
 
 def test_an_asynchronous_invocation_is_tried_three_times_and_then_goes_to_its_destination(client, function):
@@ -84,7 +85,7 @@ def test_an_asynchronous_invocation_is_tried_three_times_and_then_goes_to_its_de
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["functionArn"].startswith(arn_of(function))
     assert record["requestContext"]["approximateInvokeCount"] == 3
-    eventually(lambda: len(events_seen(client, function)) == 3)
+    until("the function saw it", lambda: len(events_seen(client, function)) == 3)
     assert metric_sum(client, function, "Errors") == 3
 
 
@@ -95,7 +96,7 @@ def test_without_retries_the_event_goes_to_the_dead_letter_queue_at_once(client,
     client("lambda").put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
     client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"do": "fail"}))
     assert json.loads(received(client, queue)["Body"]) == {"do": "fail"}
-    eventually(lambda: len(events_seen(client, function)) == 1)
+    until("the function saw it", lambda: len(events_seen(client, function)) == 1)
 
 
 def test_a_throttled_event_waits_and_loses_no_retry(client, function):
@@ -104,7 +105,7 @@ def test_a_throttled_event_waits_and_loses_no_retry(client, function):
     for number in (1, 2):
         client("lambda").invoke(FunctionName=function, InvocationType="Event",
                                 Payload=json.dumps({"do": "sleep", "seconds": 1.5, "number": number}))
-    eventually(lambda: len(events_seen(client, function)) == 2)
+    until("the function saw it", lambda: len(events_seen(client, function)) == 2)
     assert metric_sum(client, function, "Throttles") >= 1
     assert metric_sum(client, function, "Errors") == 0
 
@@ -117,8 +118,8 @@ def test_a_stack_that_goes_takes_its_processes_with_it(client, unique):
         "Code": {"S3Bucket": unique, "S3Key": "function.zip"}}}
     stacks = client("cloudformation")
     stacks.create_stack(StackName=unique, TemplateBody=json.dumps({"Resources": {"Function": resource}}))
-    eventually(lambda: stacks.describe_stacks(StackName=unique)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    until("the stack is complete", lambda: stacks.describe_stacks(StackName=unique)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
     process = invoke(client, unique, {"do": "pid"})
     assert alive(process)
     stacks.delete_stack(StackName=unique)
-    eventually(lambda: not alive(process))
+    until("the process is gone", lambda: not alive(process))

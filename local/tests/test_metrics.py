@@ -22,7 +22,7 @@ def read(client, name, dimensions=None, **more):
             {"Name": k, "Value": v} for k, v in (dimensions or {}).items()]}, "Period": 60, "Stat": "Sum"}}], **more)["MetricDataResults"][0]
 
 
-@pytest.mark.parametrize("more, values", [({}, [1, 2, 3]), ({"ScanBy": "TimestampDescending"}, [1, 2, 3]),
+@pytest.mark.parametrize(("more", "values"), [({}, [1, 2, 3]), ({"ScanBy": "TimestampDescending"}, [1, 2, 3]),
                                           ({"ScanBy": "TimestampAscending"}, [3, 2, 1])])
 def test_the_newest_value_comes_first_unless_asked_otherwise(client, unique, more, values):
     now = time.time()  # once: else two of them could fall into one minute

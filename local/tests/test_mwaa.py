@@ -7,13 +7,15 @@ import threading
 import time
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import connect, eventually, events_seen
 from local_aws.process import LocalAwsError
+from support.local_functions import connect, events_seen
+from support.waiting import until
 
 
 def health(client, name, path="/monitor/health"):
@@ -62,12 +64,12 @@ def test_a_status_change_sends_an_event(local_aws, client, function, unique):
     local_aws.put_environment(unique)
     connect(client, unique, {"source": ["aws.airflow"], "detail-type": ["MWAA Environment Status Change"]}, function)
     local_aws.put_environment(unique, status="UPDATING")
-    seen = eventually(lambda: [e for e in events_seen(client, function) if e["detail"]["environmentName"] == unique])
+    seen = until("the function saw it", lambda: [e for e in events_seen(client, function) if e["detail"]["environmentName"] == unique])
     assert seen[0]["detail"]["status"] == "UPDATING" and seen[0]["source"] == "aws.airflow"
     assert client("mwaa").get_environment(Name=unique)["Environment"]["Status"] == "UPDATING"
 
 
-@pytest.mark.parametrize("version, right, wrong", [("3.0.6", "/monitor/health", "/health"), ("2.10.5", "/health", "/monitor/health")])
+@pytest.mark.parametrize(("version", "right", "wrong"), [("3.0.6", "/monitor/health", "/health"), ("2.10.5", "/health", "/monitor/health")])
 def test_health_is_at_the_path_of_the_airflow_version(local_aws, client, unique, version, right, wrong):
     local_aws.put_environment(unique, airflow_version=version)
     assert health(client, unique, right)["scheduler"]["status"] == "healthy"
@@ -89,7 +91,7 @@ def test_a_stopped_scheduler_freezes_and_turns_unhealthy_when_its_beat_is_old(lo
     stopped = health(client, unique)["scheduler"]
     assert stopped["status"] == "healthy"
     local_aws.put_environment(unique, health_threshold_seconds=1)
-    eventually(lambda: health(client, unique)["scheduler"]["status"] != "healthy")
+    until("the scheduler is not healthy", lambda: health(client, unique)["scheduler"]["status"] != "healthy")
     later = health(client, unique)["scheduler"]
     assert later == {"status": "unhealthy", "latest_scheduler_heartbeat": stopped["latest_scheduler_heartbeat"]}
     assert local_aws.wait_for("heartbeat-lost", lambda d: d["environment"] == unique, since)
@@ -108,7 +110,7 @@ def test_other_illnesses(local_aws, client, unique):
 
 def test_the_heartbeat_metric_has_both_dimensions_and_stops_with_the_scheduler(local_aws, client, unique):
     local_aws.put_environment(unique, metric_interval_seconds=0.5)
-    eventually(lambda: len(datapoints(client, unique)) >= 2)
+    until("there are datapoints", lambda: len(datapoints(client, unique)) >= 2)
     assert datapoints(client, unique, function="Executor") == []
     assert datapoints(client, unique, function=None) == []
     local_aws.put_environment(unique, scheduler="stopped")
@@ -122,7 +124,7 @@ def test_the_heartbeat_metric_can_be_late_or_absent(local_aws, client, unique):
     made = time.monotonic()
     local_aws.put_environment(unique, metric_interval_seconds=0.5, metric_delay_seconds=1.5)
     local_aws.put_environment(f"{unique}-silent", metric_interval_seconds=0.5, heartbeat_metric=False)
-    eventually(lambda: datapoints(client, unique))
+    until("there are datapoints", lambda: datapoints(client, unique))
     assert time.monotonic() - made >= 1.5
     assert datapoints(client, f"{unique}-silent") == []
 
@@ -156,14 +158,15 @@ def test_a_web_server_that_is_down_slow_or_odd(local_aws, client, unique):
 class Airflow(BaseHTTPRequestHandler):
     """What a real Airflow is to the forwarding: something that answers HTTP."""
 
-    asked: list = []
-    beat = None
+    asked: ClassVar[list[Any]] = []
+    beat: str | None = None
 
     def _answer(self):
         url = urlparse(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         type(self).asked.append((self.command, url.path, parse_qs(url.query), self.rfile.read(length)))
-        status, body = 200, {"dags": []}
+        status: int = 200
+        body: dict[str, Any] = {"dags": []}
         if url.path.endswith("/monitor/health"):
             body = {"scheduler": {"status": "healthy", "latest_scheduler_heartbeat": type(self).beat}}
         if url.path.endswith("/missing"):
@@ -204,7 +207,7 @@ def test_calls_are_forwarded_to_a_real_airflow(local_aws, client, unique, airflo
     assert Airflow.asked[-1][1] == "/api/v1/dags"
 
 
-@pytest.mark.parametrize("path, code, status", [("/missing", "RestApiClientException", 404),
+@pytest.mark.parametrize(("path", "code", "status"), [("/missing", "RestApiClientException", 404),
                                                 ("/broken", "RestApiServerException", 500),
                                                 ("/slow", "RestApiServerException", 504)])
 def test_errors_of_a_real_airflow_are_mapped(local_aws, client, unique, airflow, path, code, status):
@@ -225,7 +228,7 @@ def test_the_heartbeat_metric_of_a_forwarded_environment_follows_the_real_schedu
     time.sleep(1)
     assert datapoints(client, unique) == []
     Airflow.beat = datetime.now(timezone.utc).isoformat()
-    eventually(lambda: datapoints(client, unique))
+    until("there are datapoints", lambda: datapoints(client, unique))
 
 
 # -- Airflow's lists, and what two environments may differ in ---------------------------------------------------------
@@ -235,7 +238,7 @@ def rest(client, name, path, method="GET", body=None, **query):
     return client("mwaa").invoke_rest_api(Name=name, Path=path, Method=method, QueryParameters=query, **more)["RestApiResponse"]
 
 
-@pytest.mark.parametrize("version, unasked, most", [("2.10.5", 100, 100), ("3.0.6", 50, 250), ("3.3.2", 100, 100)])
+@pytest.mark.parametrize(("version", "unasked", "most"), [("2.10.5", 100, 100), ("3.0.6", 50, 250), ("3.3.2", 100, 100)])
 def test_dags_are_listed_page_by_page(local_aws, client, unique, version, unasked, most):
     local_aws.put_environment(unique, airflow_version=version, dags=250)
     first = rest(client, unique, "/dags")
@@ -254,7 +257,7 @@ def test_stale_dags_are_not_listed_and_import_errors_are(local_aws, client, uniq
     assert (errors["import_errors"][0]["filename"], errors["total_entries"]) == ("x.py", 1)
 
 
-@pytest.mark.parametrize("version, patched", [("2.10.5", 2), ("3.0.6", 2), ("3.3.2", 5)])
+@pytest.mark.parametrize(("version", "patched"), [("2.10.5", 2), ("3.0.6", 2), ("3.3.2", 5)])
 def test_dags_are_paused_one_by_one_and_together(local_aws, client, unique, version, patched):
     def paused():
         return sum(dag["is_paused"] for dag in rest(client, unique, "/dags")["dags"])

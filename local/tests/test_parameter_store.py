@@ -7,7 +7,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import invoke
+from support.local_functions import invoke
 
 # How old a stale reading is: a test must do its work in less.
 STALE = 4
@@ -67,7 +67,7 @@ def test_a_function_is_named_as_the_author_by_its_role_session(client, function)
     assert described["Parameters"][0]["LastModifiedUser"] == session
 
 
-@pytest.mark.parametrize("value, allowed", [("blue", True), ("green", True), ("Blue", False), ("blue\n", False), (" blue", False)])
+@pytest.mark.parametrize(("value", "allowed"), [("blue", True), ("green", True), ("Blue", False), ("blue\n", False), (" blue", False)])
 def test_the_allowed_pattern_is_enforced(client, unique, value, allowed):
     def attempt():
         put(client, f"/{unique}", value, AllowedPattern="^(blue|green)$")
@@ -106,7 +106,7 @@ def test_a_label_on_the_oldest_of_a_hundred_versions_blocks_the_next(client, uni
     assert client("ssm").get_parameter(Name=f"/{unique}")["Parameter"]["Version"] == 100
 
 
-@pytest.mark.parametrize("more, code", [
+@pytest.mark.parametrize(("more", "code"), [
     ({"Value": "x" * 4097}, "ValidationException"),
     ({"Description": "x" * 1025}, "ValidationException"),
     ({"AllowedPattern": "("}, "InvalidAllowedPatternException"),

@@ -15,13 +15,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import PATIENCE, ROLE, alive, clients_of, eventually, function_zip, invoke
 from local_aws import functions, seams
 from local_aws.process import PACKAGE_PARENT, LocalAws, LocalAwsError
+from support.clients import Clients
+from support.local_functions import ROLE, SOON, alive, function_zip, invoke
+from support.waiting import until
 
 
 def with_a_function(aws: LocalAws) -> int:
-    client = clients_of(aws)
+    client = Clients(aws)
     client("lambda").create_function(FunctionName="f", Runtime="provided.al2023", Handler="bootstrap", Role=ROLE,
                                      Timeout=30, Code={"ZipFile": function_zip()})
     return invoke(client, "f", {"do": "pid"})
@@ -36,7 +38,7 @@ def test_it_ends_with_every_function_process_and_every_file(tmp_path, number):
                                env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "TMPDIR": str(scratch)},
                                stderr=subprocess.DEVNULL)
     try:
-        eventually(ready.exists)
+        until("it is ready", ready.exists)
         told = json.loads(ready.read_text())
         assert told["pid"] == process.pid
         aws = LocalAws()
@@ -44,10 +46,10 @@ def test_it_ends_with_every_function_process_and_every_file(tmp_path, number):
         pid = with_a_function(aws)
         assert alive(pid) and list(scratch.iterdir())
         process.send_signal(number)
-        assert process.wait(timeout=PATIENCE) == 0
+        assert process.wait(timeout=SOON) == 0
     finally:
         process.kill()
-    eventually(lambda: not alive(pid))
+    until("the process is gone", lambda: not alive(pid))
     assert not ready.exists()
     assert list(scratch.iterdir()) == []
 
@@ -63,7 +65,7 @@ def test_it_ends_with_its_parent():
     function = with_a_function(aws)
     parent.kill()
     parent.wait()
-    eventually(lambda: not alive(int(pid)) and not alive(function))
+    until("the process is gone", lambda: not alive(int(pid)) and not alive(function))
 
 
 def test_it_listens_on_the_loopback_interface_only():
@@ -100,19 +102,18 @@ def test_two_run_beside_each_other():
 
 
 def test_a_taken_port_is_told():
-    with LocalAws() as aws:
-        with pytest.raises(LocalAwsError, match="cannot listen on 127.0.0.1"):
-            LocalAws(port=int(aws.endpoint.rsplit(":", 1)[1])).start()
+    with LocalAws() as aws, pytest.raises(LocalAwsError, match=r"cannot listen on 127\.0\.0\.1"):
+        LocalAws(port=int(aws.endpoint.rsplit(":", 1)[1])).start()
 
 
 def test_another_version_of_ministack_is_refused(monkeypatch):
-    monkeypatch.setattr(seams.importlib.metadata, "version", lambda name: "9.9.9")
-    with pytest.raises(SystemExit, match="1.5.33.*9.9.9"):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9.9")
+    with pytest.raises(SystemExit, match=r"1\.5\.33.*9\.9\.9"):
         seams.check_version()
 
 
 def test_a_missing_seam_is_named():
-    with pytest.raises(SystemExit, match="local_aws.functions.no_such_name"):
+    with pytest.raises(SystemExit, match=r"local_aws\.functions\.no_such_name"):
         seams.replace(functions, "no_such_name", lambda _: None)
 
 
@@ -122,7 +123,7 @@ def test_it_starts_fast_and_needs_no_docker(monkeypatch):
     started = time.monotonic()
     with LocalAws() as aws:
         assert with_a_function(aws)
-    assert time.monotonic() - started < PATIENCE, "neither address answers, and either would be waited for longer"
+    assert time.monotonic() - started < SOON, "neither address answers, and either would be waited for longer"
 
 
 def test_with_auth_a_function_may_do_what_its_role_allows_and_no_more():
@@ -130,7 +131,7 @@ def test_with_auth_a_function_may_do_what_its_role_allows_and_no_more():
     allowed = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "arn:aws:ssm:us-east-1:000000000000:parameter/root/flag"}]}
     with LocalAws(auth=True) as aws:
-        client = clients_of(aws)
+        client = Clients(aws)
         client("iam").create_role(RoleName="tester", AssumeRolePolicyDocument=json.dumps(trust))
         client("iam").put_role_policy(RoleName="tester", PolicyName="p", PolicyDocument=json.dumps(allowed))
         with_a_function(aws)

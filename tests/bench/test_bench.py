@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "local")]
-
-from bench import __main__ as bench  # noqa: E402
-from bench import calls, cost, report  # noqa: E402
-from bench.cold_start import EMPTY, FUNCTIONS, PYTHON  # noqa: E402
+from bench import __main__ as bench
+from bench import calls, cost, report
+from bench.calls import Call
+from bench.cold_start import EMPTY, FUNCTIONS, PYTHON
+from support.paths import TEMPLATE
 
 
 def cold(start_ms: float) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def results() -> dict[str, Any]:
         "failover": {"since_fault_seconds": 20.0, "since_last_heartbeat_seconds": 21.0, "window_seconds": 20, "probe_seconds": 5,
                      "latency_ms": 50, "woken_after_seconds": 7.0, "woken_by": "alarm", "looks": 3},
     }
-    template = cost.Template.read(PROJECT / "template.yaml")
+    template = cost.Template.read(TEMPLATE)
     measured["cost"] = cost.compute(template, measured["calls"], measured["cold_start"], measured["connections"])
     return measured
 
@@ -71,7 +70,7 @@ def test_it_ends_well_when_every_target_is_met(results: dict[str, Any], tmp_path
     assert "NOT MET" not in shown.out and not shown.err
 
 
-@pytest.mark.parametrize("what, path, worse", [
+@pytest.mark.parametrize(("what", "path", "worse"), [
     ("waits of status", ("waits", "status", "waits"), 2.0),
     ("waits of a manual switch, flag at rest", ("waits", "manual switch, flag at rest", "waits"), 4.0),
     ("round trips of status", ("calls", "cases", "status", "round_trips"), 3),
@@ -107,7 +106,7 @@ def test_a_second_request_for_alarms_would_not_meet_the_target(results: dict[str
     assert missed == ["cost a month of what it does, alarms named", "cost a month, alarms named"]
 
 
-@pytest.mark.parametrize("what, more", [("alarms", 1), ("always_on_metrics", 1)])
+@pytest.mark.parametrize(("what", "more"), [("alarms", 1), ("always_on_metrics", 1)])
 def test_one_more_of_what_is_held_ready_would_not_meet_the_target(results: dict[str, Any], what: str, more: int):
     template, measured = results["cost"]["template"], results["calls"]
     held = template if what == "alarms" else measured
@@ -137,7 +136,7 @@ class Ticking(calls.BenchStack):
     def calls_so_far(self) -> int:
         return 0
 
-    def calls(self, function: str, since: int) -> list[calls.Call]:
+    def calls(self, function: str, since: int) -> list[Call]:
         return [{"operation": operation} for operation in self.operations]
 
 
@@ -165,7 +164,7 @@ class Flagged(calls.BenchStack):
     def calls_so_far(self) -> int:
         return len(self.asked)
 
-    def calls(self, function: str, since: int) -> list[calls.Call]:
+    def calls(self, function: str, since: int) -> list[Call]:
         return [{"operation": operation} for made in self.asked[since:] for operation in made]
 
     def answer_late(self, milliseconds: int) -> None:
@@ -176,7 +175,7 @@ class Flagged(calls.BenchStack):
         for index in range(len(self.ages)) if every_version else [-1]:
             self.ages[index] += seconds
 
-    def listened_to(self, change: Callable[[], Any]) -> list[calls.Call]:
+    def listened_to(self, change: Callable[[], Any]) -> list[Call]:
         change()
         return []
 
@@ -218,12 +217,12 @@ def test_each_kind_of_switch_is_made_by_construction(moves_before: int):
 
 
 def test_a_history_of_two_pages_is_not_taken_for_one_of_one():
-    with pytest.raises(calls.BenchError, match="within a day: .* 1 GetParameterHistory.* or .* 2 GetParameterHistory"):
+    with pytest.raises(calls.BenchError, match=r"within a day: .* 1 GetParameterHistory.* or .* 2 GetParameterHistory"):
         calls.time_waits(Flagged(calls.HISTORY_PAGE - 3), samples=7)
 
 
 def test_samples_of_two_kinds_are_an_error_that_names_what_differs():
-    plain: list[calls.Call] = [{"operation": "GetParameters"}, {"operation": "PutParameter"}]
+    plain: list[Call] = [{"operation": "GetParameters"}, {"operation": "PutParameter"}]
     calls.of_one_kind("switch", [plain, list(reversed(plain))])
     with pytest.raises(calls.BenchError, match="1 GetParameters, 1 PutParameter or 2 GetParameters, 1 PutParameter"):
         calls.of_one_kind("switch", [plain, [*plain, {"operation": "GetParameters"}]])

@@ -6,20 +6,17 @@ import io
 import os
 import re
 import shlex
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "local")]
-
-from demo import checks  # noqa: E402
-from demo.happenings import told_by  # noqa: E402
-from demo.mailbox import Mail  # noqa: E402
-from demo.pair import CommandFailed, Following, instant, json_answers, run  # noqa: E402
-from demo.screen import WIDTH, Screen, broken_command, short_times  # noqa: E402
+from demo import checks
+from demo.commands import CommandFailed, Following, instant, json_answers, run
+from demo.happenings import told_by
+from demo.mailbox import Mail
+from demo.screen import WIDTH, Screen, broken_command, short_times
+from support.paths import PROJECT
 
 
 class Terminal(io.StringIO):
@@ -101,7 +98,7 @@ def test_the_two_answers_of_a_lambda_invocation_are_told_apart() -> None:
     assert json_answers('{"outcome":"status"}{\n    "StatusCode": 200\n}\n') == [{"outcome": "status"}, {"StatusCode": 200}]
 
 
-@pytest.mark.parametrize("text, seconds", [("1970-01-01T00:01:00Z", 60), ("1970-01-01T00:01:00.25Z", 60.25),
+@pytest.mark.parametrize(("text", "seconds"), [("1970-01-01T00:01:00Z", 60), ("1970-01-01T00:01:00.25Z", 60.25),
                                            ("1970-01-01T00:01:00.148924975Z", 60.148924975)])
 def test_timestamps_have_up_to_nine_decimals(text: str, seconds: float) -> None:
     assert instant(text) == pytest.approx(seconds)
@@ -143,7 +140,7 @@ def test_a_command_beside_the_story_may_end_by_itself() -> None:
         assert (code, [line for _, line in following.lines]) == (3, ["done"])
 
 
-@pytest.mark.parametrize("detail_type, detail, told", [
+@pytest.mark.parametrize(("detail_type", "detail", "told"), [
     ("Environment Transition", {"kind": "drill", "from": "blue", "to": "green", "version": 4,
                                 "who": {"function": "switch-handler", "requested_by": "ana"}},
      "drill blue -> green, version 4, by switch-handler, asked by ana"),
@@ -160,7 +157,7 @@ def test_every_audit_event_is_told_in_a_few_words(detail_type: str, detail: dict
 
 
 def test_of_a_mail_the_first_section_is_shown() -> None:
-    text = (ROOT / "shared/core/tests/notifications/transition-failover.txt").read_text()
+    text = (PROJECT / "shared/core/tests/notifications/transition-failover.txt").read_text()
     subject, _, body = text.partition("\n\n")
     lines = Mail(subject, body).beginning()
     assert lines[:2] == ["WHAT HAPPENED", "  blue was unhealthy and green was healthy, so green took over by itself."]

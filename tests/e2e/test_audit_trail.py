@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
 import pytest
-from pair import PATIENCE, Pair, only, until
+
+from support.pair import Pair, only
+from support.waiting import PATIENCE, until
 
 # What wakes the listener to audit; an audit event wakes it to tell people.
 CHANGE = "event:Parameter Store Change"
@@ -149,7 +150,7 @@ def test_a_slower_listener_does_not_take_back_what_a_faster_one_noted(pair: Pair
     pair.wait_until_audited(3)
     assert pair.statuses("change-listener", since, 2, CHANGE) == ["ok", "ok"]
     assert pair.audited() == 3
-    assert json.loads(pair.parameter("last-active"))["active"] == "blue", "what a broken flag would be restored to"
+    assert pair.stored("last-active")["active"] == "blue", "what a broken flag would be restored to"
     assert pair.listen()["audited"] == []
     assert len(pair.wait_for_audit("Environment Transition", version=3)) == 1, "and nothing is told once more"
 
@@ -204,7 +205,7 @@ def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
     assert first["id"].endswith(f":v1-{old.milliseconds}")
     pair.tick()
     assert len(pair.audit("Environment Transition", version=1)) == 2
-    assert json.loads(pair.parameter("last-active"))["modified"].startswith(f"{pair.flag().modified:%Y-%m-%dT%H:%M:%S}")
+    assert pair.stored("last-active")["modified"].startswith(f"{pair.flag().modified:%Y-%m-%dT%H:%M:%S}")
 
 
 def test_a_history_that_is_behind_the_note_repeats_nothing(pair: Pair):

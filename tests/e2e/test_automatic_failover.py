@@ -8,13 +8,16 @@ import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import BINARIES, QUICK, TEMPLATE, Deploy
+
 from local_aws.process import LocalAws
 from local_aws.stack import Stack
-from pair import Clients, Pair, moment, only, until
+from support.clients import Clients
+from support.deployment import QUICK, Deploy
+from support.pair import Pair, moment, only
+from support.paths import BINARIES, TEMPLATE
+from support.waiting import until
 
 WINDOW, PROBE = 10, 1
 # Scheduling on a busy machine; the bound only catches what is wildly late.
@@ -234,29 +237,22 @@ def test_active_updating_with_a_live_heartbeat_stays_active(pair: Pair):
     assert pair.stands_at() == ("blue", 1)
 
 
-def beat(pair: Pair, colour: str, minutes_ago: float) -> None:
-    """Its last heartbeat was so long ago, as CloudWatch tells."""
-    pair.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
-        "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=minutes_ago),
-        "Dimensions": [{"Name": "Environment", "Value": pair.environments[colour]}, {"Name": "Function", "Value": "Scheduler"}]}])
-
-
-@pytest.mark.parametrize("minutes_dead, decision", [(1.5, "none"), (5, "failover")])
+@pytest.mark.parametrize(("minutes_dead", "decision"), [(1.5, "none"), (5, "failover")])
 def test_active_updating_with_a_dead_heartbeat_has_its_maintenance_grace(deploy: Deploy, minutes_dead: float, decision: str):
     pair = deploy(MaintenanceGraceSeconds="120",
                   environments={"blue": {"heartbeat_metric": False, "status": "UPDATING", "scheduler": "unhealthy"}})
-    beat(pair, "blue", minutes_dead)
+    pair.beat("blue", minutes_dead)
     answer = pair.tick()
     assert answer["decision"] == decision, answer["reason"]
     assert answer["verdicts"]["blue"]["verdict"] == ("maintenance" if decision == "none" else "unhealthy")
 
 
-@pytest.mark.parametrize("minutes_dead, decision", [(3, "none"), (8, "failover")])
+@pytest.mark.parametrize(("minutes_dead", "decision"), [(3, "none"), (8, "failover")])
 def test_where_only_the_heartbeat_speaks_it_must_be_silent_for_longer(deploy: Deploy, minutes_dead: float, decision: str):
     """Metrics may be minutes late, and Airflow does not answer: the window is five minutes, whatever was asked for."""
     pair = deploy(environments={"blue": {"heartbeat_metric": False, "rest_api": "down"}})
     pair.look_once_a_tick()
-    beat(pair, "blue", minutes_dead)
+    pair.beat("blue", minutes_dead)
     answer = pair.tick()
     assert answer["decision"] == decision, answer["reason"]
     assert answer["verdicts"]["blue"]["verdict"] == ("suspect" if decision == "none" else "unhealthy")

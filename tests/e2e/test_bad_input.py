@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import EVENTS, Deploy
-from pair import Pair
+
+from support import events
+from support.deployment import Deploy
+from support.pair import Pair
 
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
 OUR_ERRORS = {"InvalidRequest", "ConfigurationInvalid", "WrongPair", "StoreUnavailable", "AuditUndelivered"}
@@ -25,16 +26,6 @@ STRANGE = {
     "many fields": json.dumps({f"field{number}": number for number in range(5000)}),
     "a name of another alphabet": json.dumps({"to": "зелёный", "цвет": "🟢"}),
 }
-
-
-def event_files(*patterns: str) -> list[Path]:
-    found = sorted(path for pattern in patterns or ("*/*",) for path in EVENTS.glob(f"{pattern}.json"))
-    assert found, f"no events {patterns}"
-    return found
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(EVENTS).with_suffix("").as_posix()
 
 
 @pytest.fixture
@@ -55,13 +46,13 @@ def is_an_answer_or_a_named_error(function: str, what: str, answer: Any, failed:
 def test_every_event_to_every_function_is_answered(as_in_events: Pair, function: str):
     """On a pair to throw away: a valid switch does switch it."""
     pair = as_in_events
-    for path in event_files():
+    for path in events.files():
         answer, failed = pair.invoke(function, path.read_text())
-        is_an_answer_or_a_named_error(function, name_of(path), answer, failed)
+        is_an_answer_or_a_named_error(function, events.name_of(path), answer, failed)
         if function == "health-watcher":
-            assert not failed, f"{name_of(path)} is a tick, whatever it is: {answer}"
+            assert not failed, f"{events.name_of(path)} is a tick, whatever it is: {answer}"
         if function == "change-listener":
-            assert not failed, f"{name_of(path)} makes the listener look, whatever it is: {answer}"
+            assert not failed, f"{events.name_of(path)} makes the listener look, whatever it is: {answer}"
     assert pair.stands_at()[0] in ("blue", "green")
 
 
@@ -76,15 +67,15 @@ def test_strange_json_is_answered_and_changes_nothing(pair: Pair, function: str)
 
 def test_every_bad_request_is_refused_by_name_and_changes_nothing(pair: Pair):
     since = pair.aws.calls_so_far()
-    for path in event_files("invalid/*", "malformed/*"):
+    for path in events.files("invalid/*", "malformed/*"):
         error = pair.error_of("switch-handler", path.read_text())
-        assert error["errorType"] == "InvalidRequest", f"{name_of(path)}: {error}"
-        assert "allowed" in error["errorMessage"], f"{name_of(path)}: {error}"
+        assert error["errorType"] == "InvalidRequest", f"{events.name_of(path)}: {error}"
+        assert "allowed" in error["errorMessage"], f"{events.name_of(path)}: {error}"
     assert pair.calls("switch-handler", since) == [], "refused before AWS was asked"
     assert pair.stands_at() == ("blue", 1)
 
 
-@pytest.mark.parametrize("request_, parts", [
+@pytest.mark.parametrize(("request_", "parts"), [
     ({"to": "Blue "}, ['"to"', '"Blue "', '"blue" or "green"']),
     ({"to": "pink", "force": 1}, ['"to"', '"pink"', '"force"', "true or false"]),
     ({"to": "green", "forced": True}, ['"forced"', "not known"]),
@@ -100,26 +91,26 @@ def test_every_event_that_wakes_the_watcher_is_told_by_its_trigger(pair: Pair):
                 "ticks/alarm-event": "alarm-event", "ticks/alarm-event-ok": "alarm-event",
                 "ticks/alarm-event-composite": "alarm-event", "ticks/alarm-event-drill": "alarm-event", "ticks/alarm-by-sns": "sns-alarm",
                 "ticks/environment-status": "environment-status", "ticks/by-hand": "invoke"}
-    seen = {name_of(path): pair.tick(json.loads(path.read_text()))["trigger"] for path in event_files("ticks/*")}
+    seen = {events.name_of(path): pair.tick(json.loads(path.read_text()))["trigger"] for path in events.files("ticks/*")}
     assert seen == triggers
 
 
 def test_an_event_of_unknown_shape_is_a_tick_with_a_warning(pair: Pair):
-    for path in event_files("malformed/*"):
+    for path in events.files("malformed/*"):
         answer = pair.answer_of("health-watcher", path.read_text())
-        assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), name_of(path)
-    wanted = len(event_files("malformed/*"))
+        assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), events.name_of(path)
+    wanted = len(events.files("malformed/*"))
     assert len(pair.wait_for_log("health-watcher", count=wanted, level="WARN")) == wanted
 
 
 def test_an_event_that_says_alarm_decides_nothing(pair: Pair):
     """A stale event, or a forged one: what it says of blue is not what blue says of itself."""
-    for path in event_files("ticks/alarm-*", "ticks/environment-status"):
-        assert pair.tick(json.loads(path.read_text()))["decision"] == "none", name_of(path)
+    for path in events.files("ticks/alarm-*", "ticks/environment-status"):
+        assert pair.tick(json.loads(path.read_text()))["decision"] == "none", events.name_of(path)
     assert pair.stands_at() == ("blue", 1)
 
 
-@pytest.mark.parametrize("function, payload", [("health-watcher", {}), ("switch-handler", {"to": "green"})])
+@pytest.mark.parametrize(("function", "payload"), [("health-watcher", {}), ("switch-handler", {"to": "green"})])
 def test_what_failed_asynchronously_is_not_repeated_and_leaves_a_dead_letter(pair: Pair, function: str, payload: dict[str, Any]):
     """The next tick is due anyway, and a switch asked for now must not happen later."""
     pair.look_once_a_tick()

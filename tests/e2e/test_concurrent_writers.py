@@ -8,21 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import Deploy
-from pair import Clients, Pair, only
+
+from support.deployment import Deploy
+from support.pair import CLAIM_TIMEOUT, Pair, asks_at_once, only
 
 # A claim counts as abandoned after 80 s.
-CLAIM_TIMEOUT = 80
-
 # How old a stale reading is: a test must do its work in less.
 PAST = 8
-
-
-def asks_at_once(pair: Pair, count: int, function: str, payload: Any) -> list[dict[str, Any]]:
-    clients = [Clients(pair.aws)("lambda") for _ in range(count)]  # a client each, so that no connection is waited for
-    pairs = [Pair(pair.aws, lambda _, client=client: client, pair.name, pair.root, pair.environments) for client in clients]
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(lambda one: one.answer_of(function, payload), pairs))
 
 
 # -- concurrent switches -----------------------------------------------------------------------------------------------
@@ -147,9 +139,9 @@ UNCLEAR = [("lost-response", {}), ("lost-response-timeout", {"latency_ms": 8000}
            ("server-error", {}), ("malformed", {}), ("throttle", {}), ("error:TooManyUpdates", {})]
 
 
-@pytest.mark.parametrize("kind, more", UNCLEAR, ids=[kind for kind, _ in UNCLEAR])
+@pytest.mark.parametrize(("kind", "more"), UNCLEAR, ids=[kind for kind, _ in UNCLEAR])
 @pytest.mark.parametrize("where", ["flag", "claim"])
-def test_a_write_without_a_clear_answer_switches_exactly_once(pair: Pair, where: str, kind: str, more: dict[str, int]):
+def test_a_write_without_a_clear_answer_switches_exactly_once(pair: Pair, where: str, kind: str, more: dict[str, Any]):
     fault = (pair.fault_at_flag if where == "flag" else pair.fault_at_claim)(kind, **more)
     answer = pair.ask(to="green")
     assert pair.hits(fault) == 1, "the fault was met"

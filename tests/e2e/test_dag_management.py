@@ -8,63 +8,20 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import Deploy
-from pair import Pair, only, until
+
+from support.dags import dags, let_time_pass, pause_by_hand, progress, settle, unpaused
+from support.deployment import Deploy
+from support.pair import Pair, only
+from support.waiting import until
 
 VERSIONS = ["3.0.6", "2.10.5", "3.3.2"]
 LONG = "a_dag_whose_id_is_longer_than_the_path_that_invoke_rest_api_takes_in_one_request"
 PATCH = '"Method":"PATCH"'
 
 
-def dags(*, paused: tuple[str, ...] = (), running: tuple[str, ...] = ("orders", "invoices", "stock")) -> dict[str, dict[str, bool]]:
-    return {**{dag_id: {"paused": False} for dag_id in running}, **{dag_id: {"paused": True} for dag_id in paused}}
-
-
-def ask_airflow(pair: Pair, colour: str, method: str, path: str, body: Any = None, **query: str) -> Any:
-    more = {"Body": body} if body is not None else {}
-    return pair.client("mwaa").invoke_rest_api(Name=pair.environments[colour], Method=method, Path=path, QueryParameters=query,
-                                               **more)["RestApiResponse"]
-
-
-def unpaused(pair: Pair, colour: str) -> set[str]:
-    """The DAGs that run on it, as its Airflow lists them."""
-    found: set[str] = set()
-    offset, total = 0, 1
-    while offset < total:
-        page = ask_airflow(pair, colour, "GET", "/dags", limit="100", offset=str(offset))
-        found |= {dag["dag_id"] for dag in page["dags"] if not dag["is_paused"]}
-        offset, total = offset + max(1, len(page["dags"])), page["total_entries"]
-    return found
-
-
-def pause_by_hand(pair: Pair, colour: str, dag_id: str, is_paused: bool = True) -> None:
-    ask_airflow(pair, colour, "PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
-
-
-def progress(pair: Pair) -> dict[str, Any]:
-    return json.loads(pair.parameter("managed-dags") or "{}")
-
-
-def let_time_pass(pair: Pair, seconds: float) -> None:
-    """All that is dated happened so much earlier."""
-    def earlier(text: str) -> str:
-        return (datetime.fromisoformat(text) - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
-
-    stored = progress(pair)
-    for dated in (stored, stored["failing"] or {}):
-        dated.update({name: earlier(dated[name]) for name in ("since", "written") if name in dated})
-    pair.client("ssm").put_parameter(Name=f"{pair.root}/managed-dags", Value=json.dumps(stored), Type="String", Overwrite=True)
-
-
 def run(dag_id: str, minutes_ago: float, state: str = "running") -> dict[str, Any]:
     began = (datetime.now(timezone.utc) - timedelta(minutes=minutes_ago)).isoformat()
     return {"dag_id": dag_id, "run_id": f"r-{dag_id}", "state": state, "instant": began, "start_date": began, "tasks": {}}
-
-
-def settle(pair: Pair) -> dict[str, Any]:
-    """The time in which a straggler may still act is over, and the watcher looks."""
-    let_time_pass(pair, 100)
-    return pair.tick()["dag_management"]
 
 
 @pytest.fixture
@@ -369,7 +326,7 @@ def test_a_function_killed_at_any_write_leaves_nothing_wrong(paused_pair: Deploy
             "old": {"paused": True}}
     pair = paused_pair(blue=blue, green=blue)
     # Every write of a switch and of what follows: the store's and Airflow's.
-    in_airflow, in_store = nth % 2 == 0, nth % 2 == 1
+    in_airflow = nth % 2 == 0
     fault = pair.aws.add_fault(kind, "airflow", "InvokeRestApi", match=PATCH, after=nth // 2, times=1) if in_airflow else \
         pair.aws.add_fault(kind, "ssm", "PutParameter", match=f"{pair.root}/managed-dags", after=nth // 2, times=1)
     pair.invoke("switch-handler", {"to": "green"})

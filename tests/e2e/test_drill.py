@@ -6,13 +6,15 @@ import json
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from conftest import Deploy
-from pair import Pair, guard, moment, only, until
+
+from support.deployment import Deploy
+from support.pair import CLAIM_TIMEOUT, Pair, guard, moment, only
+from support.waiting import until
 
 MINUTE = 60
-CLAIM_TIMEOUT = 80
 
 # How old a stale reading is: a test must do its work in less.
 PAST = 6
@@ -27,11 +29,6 @@ def start(pair: Pair, **request) -> dict:
     return answer
 
 
-def let_time_pass(pair: Pair, seconds: float = MINUTE + 1) -> None:
-    """The flag was written so much earlier than it was."""
-    pair.aws.age_parameter(pair.flag_name, seconds)
-
-
 def outcomes(pair: Pair) -> list[dict]:
     """Every told end of a drill, repeats of the same event taken as one."""
     told: dict[str, dict] = {}
@@ -41,7 +38,7 @@ def outcomes(pair: Pair) -> list[dict]:
 
 
 def stored(pair: Pair) -> dict:
-    return json.loads(pair.parameter("drill"))
+    return pair.stored("drill")
 
 
 def kinds(pair: Pair) -> list[str]:
@@ -76,7 +73,7 @@ def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair
     assert timings["held_s"] >= MINUTE and timings["switch_duration_ms"] > 0 and timings["return_duration_ms"] > 0
     written = [version.modified for version in pair.versions()[1:]]
     told_at = [moment(timings["switched_at"]), moment(timings["returned_at"])]
-    assert all(abs(told - really) < timedelta(milliseconds=2) for told, really in zip(told_at, written)), (told_at, written)
+    assert all(abs(told - really) < timedelta(milliseconds=2) for told, really in zip(told_at, written, strict=True)), (told_at, written)
     assert kinds(pair)[-2:] == ["drill", "drill-return"]
     assert pair.statistic("Sum", "DrillOutcome", Outcome="succeeded") == 1
     told = stored(pair)
@@ -89,7 +86,7 @@ def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair
 
 def test_a_planned_return_takes_effect_a_lead_after_its_write(pair: Pair):
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.tick()
     flag = pair.flag()
     assert flag.effective_from - flag.modified > timedelta(seconds=5)
@@ -98,7 +95,7 @@ def test_a_planned_return_takes_effect_a_lead_after_its_write(pair: Pair):
 def test_a_second_drill_can_follow(pair: Pair):
     for number in (1, 2):
         start(pair)
-        let_time_pass(pair)
+        pair.let_time_pass()
         assert pair.tick()["drill"]["outcome"] == "succeeded"
         assert len(outcomes(pair)) == number
 
@@ -194,7 +191,7 @@ def test_twenty_drills_at_once_are_one_and_each_has_one_outcome(pair: Pair):
     assert said.count("pending") == 1 and set(said) <= {"pending", "conflict", "blocked"}, said
     assert pair.flag().number == 2
     winner = only(answer for answer in answers if answer["outcome"] == "pending")["drill"]["id"]
-    let_time_pass(pair)
+    pair.let_time_pass()
     tick = pair.tick()
     assert (tick["decision"], tick["drill"]["id"], tick["drill"]["outcome"]) == ("drill-return", winner, "succeeded")
     finished = outcomes(pair)
@@ -204,8 +201,10 @@ def test_twenty_drills_at_once_are_one_and_each_has_one_outcome(pair: Pair):
 
 
 def test_bad_requests_for_a_drill_are_refused_by_name(pair: Pair):
-    for request, part in [({"mode": "full"}, "dry, probe, switch"), ({"hold_minutes": 0}, "1 to 1440"),
-                          ({"to": "green"}, '"to"'), ({"force": True}, '"force"')]:
+    requests: list[tuple[dict[str, Any], str]] = [
+        ({"mode": "full"}, "dry, probe, switch"), ({"hold_minutes": 0}, "1 to 1440"),
+        ({"to": "green"}, '"to"'), ({"force": True}, '"force"')]
+    for request, part in requests:
         error = pair.ask_in_vain(action="drill", **request)
         assert error["errorType"] == "InvalidRequest" and part in error["errorMessage"], error
     assert pair.flag().number == 1
@@ -231,7 +230,7 @@ def test_nobody_returns_to_a_failed_colour(pair: Pair):
     start(pair)
     pair.fail("blue")
     assert pair.tick()["drill"]["step"] == "wait", "it may be well again by the end"
-    let_time_pass(pair)
+    pair.let_time_pass()
     tick = pair.tick()
     assert (tick["decision"], tick["active"], tick["drill"]["outcome"]) == ("none", "green", "interrupted")
     finished = only(outcomes(pair))
@@ -254,10 +253,10 @@ def test_with_both_sick_the_flag_stays_and_is_told(pair: Pair):
 def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
     start(pair)
     pair.environment("blue", status="UPDATING")
-    let_time_pass(pair)
+    pair.let_time_pass()
     tick = pair.tick()
     assert tick["drill"]["step"] == "wait" and "maintenance" in tick["drill"]["reason"]
-    let_time_pass(pair, 15 * MINUTE)
+    pair.let_time_pass(15 * MINUTE)
     tick = pair.tick()
     assert (tick["drill"]["outcome"], tick["active"]) == ("interrupted", "green")
 
@@ -274,7 +273,7 @@ def test_a_drill_waits_for_alarms_that_cannot_be_read(deploy: Deploy, kind: str)
     pair.raise_alarm(alarm)
     pair.aws.evaluate_alarms()
     pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
-    let_time_pass(pair)
+    pair.let_time_pass()
     tick = pair.tick()
     assert (tick["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2)), "an alarm of blue rings, and nobody can tell"
     pair.aws.clear_faults()
@@ -337,7 +336,7 @@ def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
     assert (tick["active"], tick["drill"]["outcome"]) == ("green", "interrupted")
     assert "ana" in only(outcomes(pair))["reason"]
     pair.ask(action="release")
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["decision"] == "none" and pair.flag().value == "green"
 
 
@@ -347,7 +346,7 @@ def test_a_person_who_switches_in_the_middle_ends_it(pair: Pair, request_: dict)
     assert pair.ask(**request_, requested_by="ben")["outcome"] == "switched"
     tick = pair.tick()
     assert (tick["active"], tick["drill"]["outcome"]) == ("blue", "interrupted")
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["decision"] == "none" and pair.flag().number == 3
 
 
@@ -360,7 +359,7 @@ def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, forc
     assert (kept["outcome"], kept["active"], kept["version"]) == ("kept", "green", 2), kept
     finished = only(outcomes(pair))
     assert finished["outcome"] == "interrupted" and finished["reason"] == "ana wants green to stay active: blue misbehaves"
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["decision"] == "none" and pair.stands_at() == ("green", 2)
     assert pair.ask(to="green")["outcome"] == "unchanged"
 
@@ -368,7 +367,7 @@ def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, forc
 def test_a_colour_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pair: Pair):
     pair.look_once_a_tick()
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=5000, caller=f"{pair.name}-health-watcher")
     answers: list[dict] = []
     tick = threading.Thread(target=lambda: answers.append(pair.tick()))
@@ -387,7 +386,7 @@ def test_a_hold_that_ended_a_drill_is_not_overtaken_by_a_slow_tick(pair: Pair):
     """It looked at the hold for the last time just before somebody placed it."""
     pair.look_once_a_tick()
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     fault = pair.aws.add_fault("latency", "ssm", "PutParameter", match="-end-1", latency_ms=5000, times=1)
     slow = threading.Thread(target=pair.tick)
     slow.start()
@@ -402,7 +401,7 @@ def test_a_hold_that_ended_a_drill_is_not_overtaken_by_a_slow_tick(pair: Pair):
 def test_who_asks_to_keep_a_colour_while_the_drill_returns_is_told_so(pair: Pair):
     pair.look_once_a_tick()
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.aws.add_fault("latency", "ssm", "PutParameter", match="/transitions/v3-", latency_ms=3000, times=1)
     tick = threading.Thread(target=pair.tick)
     tick.start()
@@ -419,7 +418,7 @@ def test_a_colour_whose_keeper_died_half_way_stays(pair: Pair):
     pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match="-end-1", times=1)
     pair.invoke("switch-handler", {"to": "green", "reason": "it shall stay", "requested_by": "ana"})
     pair.aws.clear_faults()
-    let_time_pass(pair)
+    pair.let_time_pass()
     tick = pair.tick()
     assert (tick["decision"], tick["drill"]["outcome"], pair.stands_at()) == ("none", "interrupted", ("green", 2)), tick
     assert "ana wants green to stay active: it shall stay" in only(outcomes(pair))["reason"]
@@ -427,7 +426,7 @@ def test_a_colour_whose_keeper_died_half_way_stays(pair: Pair):
 
 def test_a_return_whose_tick_died_is_made_by_another_and_can_then_still_be_kept_from(pair: Pair):
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match="-end-1", times=1)
     pair.invoke("health-watcher", {})
     pair.aws.clear_faults()
@@ -454,13 +453,13 @@ def test_a_drill_whose_write_arrived_twice_is_one_to_everybody(pair: Pair):
     assert refused["outcome"] == "refused" and not guard(refused, "drill")["passed"], refused
     kept = pair.ask(to="green", requested_by="ana")
     assert (kept["outcome"], kept["version"]) == ("kept", 3), kept
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["decision"] == "none" and pair.stands_at() == ("green", 3)
 
 
 def test_a_rollback_that_comes_after_the_return_goes_nowhere(pair: Pair):
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["drill"]["outcome"] == "succeeded"
     late = pair.ask(action="rollback", reason="end the drill")
     assert late["outcome"] == "refused" and '{"to":"green"}' in late["reason"], late
@@ -535,7 +534,7 @@ def test_a_drill_killed_on_its_way_out_is_followed_to_one_outcome(pair: Pair, ki
         start(pair)
         return
     if pair.flag().value == "green":
-        let_time_pass(pair)
+        pair.let_time_pass()
     else:
         early = stored(pair)
         early["started_at"] = "2026-01-01T00:00:00Z"
@@ -554,7 +553,7 @@ def test_a_drill_killed_on_its_way_out_is_followed_to_one_outcome(pair: Pair, ki
 @pytest.mark.parametrize(("operation", "match"), WAY_BACK)
 def test_a_drill_killed_on_its_way_back_is_followed_to_one_outcome(pair: Pair, kind: str, operation: str, match: str):
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     fault = pair.aws.add_fault(kind, "ssm", operation, match=match, times=1)
     pair.invoke("health-watcher", {})
     assert pair.hits(fault) == 1
@@ -571,7 +570,7 @@ def test_trouble_in_telling_the_outcome_repeats_it_and_changes_nothing(pair: Pai
     start(pair)
     pair.wait_until_audited(2)
     pair.lose_change_events()
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.aws.add_fault(kind, service, operation, times=1 if kind.startswith("kill") else 3)
     pair.invoke("health-watcher", {})
     pair.aws.clear_faults()
@@ -583,7 +582,7 @@ def test_trouble_in_telling_the_outcome_repeats_it_and_changes_nothing(pair: Pai
 @pytest.mark.parametrize("kind", ["throttle", "server-error", "timeout", "access-denied"])
 def test_a_history_that_cannot_be_read_delays_the_return_and_no_more(pair: Pair, kind: str):
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.aws.add_fault(kind, "ssm", "GetParameterHistory", latency_ms=9000)
     pair.invoke("health-watcher", {})
     assert pair.stands_at() == ("green", 2)
@@ -595,7 +594,7 @@ def test_a_history_that_cannot_be_read_delays_the_return_and_no_more(pair: Pair,
 def test_a_stale_history_returns_nobody(pair: Pair):
     """Seen through yesterday's eyes, a person's switch has not happened."""
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     time.sleep(PAST + 0.5)
     pair.ask(action="rollback")
     pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=PAST)
@@ -610,7 +609,7 @@ def test_two_ticks_at_once_return_once(pair: Pair):
     from concurrent.futures import ThreadPoolExecutor
 
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     pair.look_once_a_tick()
     with ThreadPoolExecutor(10) as ticks:
         list(ticks.map(lambda _: pair.invoke("health-watcher", {}), range(10)))
@@ -647,7 +646,7 @@ def test_an_overdue_drill_rings_until_there_is_a_proof(deploy: Deploy):
     pair.tick()
     until("the alarm on overdue drills", lambda: pair.alarm_state("drill-overdue") == "ALARM")
     start(pair)
-    let_time_pass(pair)
+    pair.let_time_pass()
     assert pair.tick()["drill"]["outcome"] == "succeeded"
     before = pair.statistic("SampleCount", "DrillOverdue")
     pair.tick()

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from conftest import Deploy
-from pair import Pair, only, until
-from test_drill import CLAIM_TIMEOUT, let_time_pass
-from test_flag_repair import WAIT, garble
+
+from support.deployment import Deploy
+from support.pair import CLAIM_TIMEOUT, RECREATION_WAIT, Pair, Version, only
+from support.waiting import until
 
 # How long the listener has before the watcher audits in its place.
 LISTENER_TIME = 30
@@ -53,14 +54,13 @@ class Start(NamedTuple):
 # -- what the stories do, and where they must end ------------------------------------------------------------------------
 
 def drill_of(pair: Pair) -> dict[str, Any] | None:
-    text = pair.parameter("drill")
-    return json.loads(text) if text else None
+    return pair.stored("drill")
 
 
 def start_of(pair: Pair) -> Start:
     colour, version = pair.stands_at()
     drill = drill_of(pair)
-    return Start(colour, "green" if colour == "blue" else "blue", version, drill and drill["id"], set(pair.records()))
+    return Start(colour, "green" if colour == "blue" else "blue", version, drill["id"] if drill else None, set(pair.records()))
 
 
 def time_passes(pair: Pair, was: Start) -> None:
@@ -94,7 +94,7 @@ def a_drill_has_one_outcome(pair: Pair, was: Start, is_due: bool = False) -> lis
         drill["started_at"] = early.isoformat().replace("+00:00", "Z")
         pair.client("ssm").put_parameter(Name=f"{pair.root}/drill", Value=json.dumps(drill), Type="String", Overwrite=True)
     elif pair.stands_at()[0] == was.other and not is_due:
-        let_time_pass(pair)
+        pair.let_time_pass()
     ticks(pair, was, lambda: drill_of(pair)["outcome"] != "pending")
     made = ["drill", "drill-return"] if pair.stands_at()[1] > was.version else []
     wanted = "succeeded" if made else "failed"
@@ -114,7 +114,7 @@ def drill_to_its_end(pair: Pair, was: Start) -> None:
     assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
     # Else it depends on who is faster whether the listener tells of its start, or the watcher with requests of its own.
     pair.wait_until_audited(was.version + 1)
-    let_time_pass(pair)
+    pair.let_time_pass()
 
 
 def the_drill_returned(pair: Pair, was: Start) -> list[str]:
@@ -149,7 +149,7 @@ def it_failed_over(pair: Pair, was: Start) -> list[str]:
 
 
 def break_the_flag(pair: Pair, was: Start) -> None:
-    garble(pair)
+    pair.garble()
     pair.wait_until_audited(was.version + 1)
 
 
@@ -166,7 +166,7 @@ def delete_it(pair: Pair, was: Start) -> None:
     """So long ago that SSM would let it be made again."""
     pair.delete_flag()
     pair.tick()
-    since = (datetime.now(timezone.utc) - timedelta(seconds=WAIT + 1)).isoformat().replace("+00:00", "Z")
+    since = (datetime.now(timezone.utc) - timedelta(seconds=RECREATION_WAIT + 1)).isoformat().replace("+00:00", "Z")
     pair.change_memory("announced", {**pair.memory("announced"), "since": since})
 
 
@@ -322,8 +322,8 @@ def is_sound(pair: Pair, story: Story, was: Start, kinds: list[str]) -> None:
     ours = {version.record for version in versions if "record=" in version.description} - was.records
     made = {name for name in pair.records().keys() - was.records if "-outcome-" not in name}
     assert made == ours or (story.record_may_be_missing and made < ours), (made, ours)
-    for version, kind in zip(versions, [*kinds, "switch"]):
-        def told() -> list[dict[str, Any]]:
+    for version, kind in zip(versions, [*kinds, "switch"], strict=True):
+        def told(version: Version = version, kind: str = kind) -> list[dict[str, Any]]:
             return [event for event in pair.audit("Environment Transition", version=version.number, kind=kind)
                     if kind == "external" or "record=" not in version.description or event["record"] == version.record]
         until(f"{kind} of version {version.number} told", told)

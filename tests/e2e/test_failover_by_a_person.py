@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, Deploy
-from pair import Pair, Version, guard, moment, only, until
-from test_automatic_failover import beat
-from test_cli import CONFLICT, NOT_CONFIRMED, REFUSED, USAGE, Cli
-from test_concurrent_writers import asks_at_once
 
-sys.path.append(str(PROJECT / "airflow" / "src"))
-from mwaa_bluegreen.ownership import HistoryEntry, in_force, nanoseconds  # noqa: E402
+from mwaa_bluegreen.ownership import HistoryEntry, in_force, nanoseconds
+from support.command_line import CONFLICT, NOT_CONFIRMED, REFUSED, USAGE, Cli
+from support.deployment import Deploy
+from support.pair import Pair, Version, asks_at_once, guard, moment, only
+from support.waiting import until
 
 MINUTES_DEAD = 5
 
@@ -38,7 +35,7 @@ def dead(deploy: Deploy, **wanted: Any) -> Pair:
     """Blue's scheduler has been silent for minutes, and its database does not say since when."""
     environments = {"blue": {"heartbeat_metric": False, "metadatabase": "unhealthy"}}
     pair = rested(deploy, environments=environments, **wanted)
-    beat(pair, "blue", MINUTES_DEAD)
+    pair.beat("blue", MINUTES_DEAD)
     return pair
 
 
@@ -203,7 +200,7 @@ def test_a_healthy_active_is_not_declared_failed_unless_forced(pair: Pair):
     assert evidence["forced"] and evidence["overridden"] == ["active-healthy"]
 
 
-@pytest.mark.parametrize("status, name", [
+@pytest.mark.parametrize(("status", "name"), [
     ("UNAVAILABLE", "standby-unhealthy"), ("UPDATING", "standby-maintenance"), ("CREATING", "standby-unknown")])
 def test_a_standby_that_cannot_take_over_stops_it_unless_forced(deploy: Deploy, status: str, name: str):
     pair = dead(deploy)

@@ -6,7 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
-from pair import Clients, Pair, guard, only, until
+
+from support.clients import Clients
+from support.pair import Pair, guard, only
+from support.waiting import until
 
 
 @pytest.fixture

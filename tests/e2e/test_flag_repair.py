@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from conftest import PROJECT, Deploy
-from pair import Pair, only, until
 
-sys.path.insert(0, str(PROJECT / "airflow" / "src"))
-
-# How long SSM asks to wait between deleting a parameter and making it again.
-WAIT = 30
+from support.deployment import Deploy
+from support.pair import RECREATION_WAIT, Pair, only
+from support.waiting import until
 
 
 @pytest.fixture
@@ -28,12 +23,8 @@ def mended(deploy: Deploy) -> Pair:
     return pair
 
 
-def garble(pair: Pair) -> None:
-    pair.write_by_hand("purple", AllowedPattern=".*")
-
-
 def test_a_garbled_flag_is_put_back_told_and_audited(mended: Pair):
-    garble(mended)
+    mended.garble()
     told = mended.wait_for_audit("Flag Fault")
     assert "purple" in told[0]["reason"]
     tick = mended.tick()
@@ -49,17 +40,17 @@ def test_a_garbled_flag_is_put_back_told_and_audited(mended: Pair):
 
 def test_a_hold_does_not_stop_a_repair_and_observing_does(mended: Pair):
     mended.ask(action="hold", hold_minutes=5, reason="upgrade")
-    garble(mended)
+    mended.garble()
     assert mended.tick()["decision"] == "restore"
     mended.configure("health-watcher", FAILOVER_MODE="observe")
-    garble(mended)
+    mended.garble()
     tick = mended.tick()
     assert tick["decision"] == "observe-only" and "mode-observe" in tick["blocked_by"]
     assert "green" in tick["reason"] and mended.stands_at()[0] == "purple"
 
 
 def test_by_default_a_broken_flag_is_only_told(pair: Pair):
-    garble(pair)
+    pair.garble()
     for _ in range(2):
         tick = pair.tick()
         assert (tick["decision"], tick["active"]) == ("blocked", None)
@@ -78,9 +69,9 @@ def test_what_stood_before_the_garbage_is_put_back_audited_or_not(mended: Pair):
     """A person's rollback and the garbage after it come in one batch of events, or in none."""
     mended.lose_change_events()
     assert mended.ask(action="rollback")["active"] == "blue"
-    garble(mended)
-    garble(mended)
-    assert json.loads(mended.parameter("last-active"))["active"] == "green"
+    mended.garble()
+    mended.garble()
+    assert mended.stored("last-active")["active"] == "green"
     assert mended.tick()["decision"] == "restore"
     assert mended.stands_at() == ("blue", 6)
 
@@ -91,7 +82,7 @@ def test_a_deleted_flag_is_made_again_within_one_tick_and_not_before_ssm_allows(
     deleted = time.monotonic()
     tick = mended.tick()
     assert (tick["decision"], tick["active"], tick["version"]) == ("restore", "green", 1)
-    assert time.monotonic() - deleted >= WAIT
+    assert time.monotonic() - deleted >= RECREATION_WAIT
     assert mended.stands_at() == ("green", 1)
     event = only(mended.wait_for_audit(version=1, kind="restore"))
     assert event["to"] == "green" and "deleted" not in event["reason"] and "missing" in event["reason"]
@@ -105,7 +96,7 @@ def test_what_an_earlier_tick_has_seen_missing_is_made_again_by_a_later_one(mend
     mended.look_once_a_tick()
     mended.delete_flag()
     assert mended.tick()["decision"] == "blocked"
-    time.sleep(WAIT - 10)
+    time.sleep(RECREATION_WAIT - 10)
     assert mended.tick()["decision"] == "blocked"
     time.sleep(12)
     assert mended.tick()["decision"] == "restore"
@@ -120,7 +111,7 @@ def test_a_pair_that_was_never_initialized_is_not_made_up(deploy: Deploy):
 
 
 def test_ten_ticks_at_once_repair_once(mended: Pair):
-    garble(mended)
+    mended.garble()
     mended.look_once_a_tick()
     with ThreadPoolExecutor(10) as ticks:
         answers = list(ticks.map(lambda _: mended.invoke("health-watcher", {})[0], range(10)))
@@ -132,7 +123,7 @@ def test_ten_ticks_at_once_repair_once(mended: Pair):
 @pytest.mark.parametrize(("operation", "match"), [("GetParameterHistory", "/active-environment"), ("PutParameter", "/transitions/"),
                                                   ("PutParameter", "/active-environment")])
 def test_a_repair_killed_half_way_is_finished_by_a_later_tick(mended: Pair, kind: str, operation: str, match: str):
-    garble(mended)
+    mended.garble()
     mended.wait_until_audited(3)
     mended.look_once_a_tick()
     fault = mended.aws.add_fault(kind, "ssm", operation, match=match, times=1)
@@ -174,7 +165,7 @@ def test_runs_due_while_the_flag_was_garbage_have_an_owner_and_are_reported(depl
     mended.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
     mended.ask(to="green")
     mended.wait_until_audited(2)
-    garble(mended)
+    mended.garble()
     due = mended.flag().modified + timedelta(milliseconds=500)
     guard = Flag(mended.flag_name, client=mended.client("ssm"))
     time.sleep(1)

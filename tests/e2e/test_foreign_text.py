@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from pair import Pair
-from test_cli import CONFLICT, DONE, FAILED, NOT_READY, REFUSED, USAGE, Cli, at_debug
-from test_handover import run
+
+from support.command_line import CONFLICT, DONE, FAILED, NOT_READY, REFUSED, USAGE, Cli
+from support.pair import Pair
+from support.runs import run
 
 # Clears the screen, names the window, hides what follows, turns it around, and begins a line of its own.
 HOSTILE = "up\x1b[2J\x1b]0;owned\x07\x1b[8mgrade\x9b1;1H\u202edlo\u2066\r\nblue is active and healthy\u2028"
@@ -98,12 +99,12 @@ def test_errors_are_one_harmless_line(pair: Pair, tmp_path: Path):
 
 
 def test_recorded_ticks_are_shown_as_text(hostile: Pair, tmp_path: Path):
-    at_debug(hostile)
+    hostile.log_at_debug()
     hostile.fail("blue")
     hostile.tick()
     log = tmp_path / "watcher.json"
     lines = [json.dumps(line) for line in hostile.wait_for_log("health-watcher", "evidence")]
-    log.write_text("\n".join([*lines, f'{{"message": "evidence", "tick": "{{\x1b]0;x\x07\u202e"}}', f'{HOSTILE} "evidence"']))
+    log.write_text("\n".join([*lines, '{"message": "evidence", "tick": "{\x1b]0;x\x07\u202e"}', f'{HOSTILE} "evidence"']))
     for arguments in (["replay", str(log)], ["replay", str(log), "--failure-window", "3600"]):
         is_harmless(Cli(hostile, tmp_path)(*arguments).out, Cli(hostile, tmp_path).on_a_terminal(*arguments).out)
 

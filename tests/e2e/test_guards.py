@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import Deploy
-from pair import Pair, guard, only
+
+from support.deployment import Deploy
+from support.pair import Pair, guard, only
 
 
 def is_blocked(pair: Pair, *names: str) -> dict:
@@ -30,7 +31,7 @@ def test_both_unhealthy_stays_and_is_told_once(pair: Pair):
     assert pair.tick()["decision"] == "none" and pair.memory("announced") is None
 
 
-@pytest.mark.parametrize("status, name", [
+@pytest.mark.parametrize(("status", "name"), [
     ("MAINTENANCE", "standby-maintenance"), ("UPDATING", "standby-maintenance"), ("CREATING", "standby-unknown"),
     ("DELETING", "standby-unhealthy")])
 def test_standby_that_cannot_take_over(pair: Pair, status: str, name: str):

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import EVENTS, Deploy
-from pair import Pair, only
 
-GUARD = "bluegreen_guard"
-LONG = "d" * 240
-
-
-def iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def run(dag_id: str, at: datetime, executed: bool, decided: float = 0.5, **more: Any) -> dict[str, Any]:
-    """A finished scheduled run of a guarded DAG: executed, or skipped by its guard so many seconds after its tick."""
-    begun = iso(at + timedelta(seconds=decided))
-    guard = {"state": "success", "start_date": begun, "end_date": begun}
-    load = {"state": "success" if executed else "skipped", "start_date": begun, "end_date": begun}
-    return {"dag_id": dag_id, "run_id": f"scheduled__{iso(at)}", "state": "success", "instant": iso(at), "start_date": begun,
-            "tasks": {GUARD: guard, "load": load}, **more}
+from support import events
+from support.deployment import Deploy
+from support.pair import Pair, only
+from support.runs import LONG, iso, run, scripted
 
 
 def lists(answer: dict[str, Any]) -> dict[str, list[str]]:
@@ -44,25 +30,10 @@ def switched(deploy: Deploy) -> Pair:
     return pair
 
 
-def scripted(pair: Pair, version: str = "3.0.6") -> None:
-    """One run of every sort, around the moment at which green took over."""
-    flag = pair.flag()
-    before, after = flag.effective_from - timedelta(minutes=20), flag.effective_from + timedelta(milliseconds=1)
-    running = {"state": "running", "tasks": {GUARD: "success", "load": "running"}}
-    waiting = {"state": "running", "tasks": {GUARD: "up_for_reschedule", "load": "scheduled"}}
-    bare = {"tasks": {"branch": "success"}}
-    pair.environment("blue", airflow_version=version, runs=[
-        run("before", before, True), run("after", after, False), run("twice", before, True), run("nobody", before, False, -1800),
-        run("under_way", before, True, **running), run("waits", after, False), run("branches", before, True, **bare), run(LONG, before, True)])
-    pair.environment("green", airflow_version=version, runs=[
-        run("before", before, False), run("after", after, True), run("twice", before, True), run("nobody", before, False),
-        run("under_way", before, False), run("waits", after, True, **waiting), run("branches", before, True, **bare), run(LONG, before, True)])
-
-
 @pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
 def test_every_sort_of_run_is_found(switched: Pair, version: str):
     scripted(switched, version)
-    answer = switched.answer_of("switch-handler", json.loads((EVENTS / "requests/handover.json").read_text()))
+    answer = switched.answer_of("switch-handler", events.load("requests/handover"))
     assert answer["outcome"] == "handover" and not answer["handover"]["partial"], answer
     assert lists(answer) == {"in_flight": ["under_way"], "pending": ["waits"], "doubled": ["branches", LONG, "twice"],
                              "lost": ["nobody"]}, answer
@@ -220,7 +191,7 @@ def test_it_waits_for_the_time_set_and_a_first_flag_hands_nothing_over(deploy: D
 
 
 @pytest.mark.parametrize("fault", ["kill-caller", "kill-caller-after"])
-@pytest.mark.parametrize("service, operation", [("events", "PutEvents"), ("ssm", "PutParameter")])
+@pytest.mark.parametrize(("service", "operation"), [("events", "PutEvents"), ("ssm", "PutParameter")])
 def test_a_crash_tells_it_again_under_one_id(watched: Pair, fault: str, service: str, operation: str):
     match = f"{watched.root}/memory" if service == "ssm" else None
     watched.aws.add_fault(fault, service, operation, match=match, times=1)

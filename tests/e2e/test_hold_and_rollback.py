@@ -7,8 +7,10 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import Deploy
-from pair import Pair, moment, only, until
+
+from support.deployment import Deploy
+from support.pair import Pair, moment, only
+from support.waiting import until
 
 LISTENER_TIME = 30
 
@@ -79,8 +81,8 @@ def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
     pair.wait_for_audit("Hold Changed", count=3)
     pair.ask(action="release", reason="done")
     pair.tick()
-    told = {event["id"]: event["state"] for event in pair.wait_for_audit("Hold Changed", count=4)}
-    assert list(told.values()) == ["held", "ended", "held", "ended"], "a release is told as one"
+    states = {event["id"]: event["state"] for event in pair.wait_for_audit("Hold Changed", count=4)}
+    assert list(states.values()) == ["held", "ended", "held", "ended"], "a release is told as one"
 
 
 @pytest.mark.long(30)

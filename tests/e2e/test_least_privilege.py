@@ -8,13 +8,16 @@ it authorises against `*`. A second policy grants these, and no more.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
-from conftest import create_pair, upload
+
 from local_aws.process import LocalAws
-from pair import Clients, Pair, only
+from support.clients import Clients
+from support.deployment import create_pair, upload
+from support.pair import Pair, only
 
 DENIED_FALSELY = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": ["airflow:GetEnvironment", "airflow:InvokeRestApi", "cloudwatch:PutMetricData",
@@ -35,7 +38,7 @@ def roles_of(pair: Pair) -> dict[str, str]:
 @pytest.fixture
 def guarded(enforcing: tuple[LocalAws, Clients, str], request: pytest.FixtureRequest) -> Pair:
     aws = enforcing[0]
-    request.node.local_aws, request.node.timeline_from, request.node.began = aws, aws.timeline_so_far(), 0
+    request.node.watched = aws, aws.timeline_so_far(), 0.0
     pair = create_pair(*enforcing, BlueAlarmNames="orders-late", GreenAlarmNames="orders-late-too", initialize=False)
     request.node.pairs = [pair]
     for role in roles_of(pair).values():
@@ -93,7 +96,7 @@ def test_a_drill_from_beginning_to_end_is_allowed(guarded: Pair):
     pair.tick()
     assert [event["outcome"] for event in pair.wait_for_audit("Drill Finished", 2)] == ["succeeded", "failed"]
     pair.wait_until_audited(3)
-    assert json.loads(pair.parameter("last-active"))["active"] == "blue"
+    assert pair.stored("last-active")["active"] == "blue"
     assert refused_calls(pair) == []
 
 

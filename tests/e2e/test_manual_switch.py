@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from conftest import Deploy
-from pair import PATIENCE, Pair, guard, only
+
+from support.deployment import Deploy
+from support.pair import Pair, guard, only
+from support.waiting import PATIENCE
 
 
 def test_a_colour_is_enough_to_switch(pair: Pair):
@@ -68,7 +70,7 @@ def test_an_unhealthy_standby_refuses_and_force_overrides(pair: Pair):
     assert evidence["forced"] is True and evidence["overridden"] == ["standby-unhealthy"]
 
 
-@pytest.mark.parametrize("settings, name", [
+@pytest.mark.parametrize(("settings", "name"), [
     ({"status": "MAINTENANCE"}, "standby-maintenance"), ({"status": "UPDATING"}, "standby-maintenance"),
     ({"status": "CREATING"}, "standby-unknown"), ({"status": "ROLLING_BACK"}, "standby-unknown")])
 def test_a_standby_that_is_not_ready_refuses(pair: Pair, settings: dict[str, str], name: str):

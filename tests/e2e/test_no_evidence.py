@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
-from conftest import Deploy
-from pair import Clients, Pair, until
+
+from support.clients import Clients
+from support.deployment import Deploy
+from support.pair import Pair
+from support.waiting import until
 
 READS = ("ssm", "airflow", "monitoring")
 
@@ -23,8 +27,8 @@ def dead_blue(pair: Pair) -> Pair:
 
 
 @pytest.mark.long(15)
-@pytest.mark.parametrize("kind, more", NO_ANSWERS, ids=[kind for kind, _ in NO_ANSWERS])
-def test_no_failover_without_answers_and_a_failover_as_soon_as_there_are_some(dead_blue: Pair, kind: str, more: dict[str, int]):
+@pytest.mark.parametrize(("kind", "more"), NO_ANSWERS, ids=[kind for kind, _ in NO_ANSWERS])
+def test_no_failover_without_answers_and_a_failover_as_soon_as_there_are_some(dead_blue: Pair, kind: str, more: dict[str, Any]):
     pair = dead_blue
     for services in (("ssm",), ("airflow",), READS):
         faults = [pair.aws.add_fault(kind, service, **more) for service in services]

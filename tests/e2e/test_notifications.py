@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import Deploy
-from pair import PATIENCE, Pair, only, until
+
+from support.deployment import Deploy
+from support.pair import Pair, only
+from support.waiting import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Message:
 
 class Subscriber:
     def __init__(self, pair: Pair) -> None:
-        self.pair, self.read = pair, []
+        self.pair = pair
+        self.read: list[Message] = []
         outputs = pair.client("cloudformation").describe_stacks(StackName=pair.name)["Stacks"][0]["Outputs"]
         self.topic = only(o["OutputValue"] for o in outputs if o["OutputKey"] == "NotificationTopicArn")
         self.queue = pair.client("sqs").create_queue(QueueName=f"{pair.name}-reader")["QueueUrl"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import EVENTS, Deploy
-from pair import Pair, only
+
+from support.deployment import Deploy
+from support.events import load as load_event
+from support.pair import Pair, only
 
 # Two environments as alike as a blue-green pair can be.
 TWINS = {
@@ -45,7 +46,7 @@ def found(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def test_twins_are_ready(twins: Pair):
-    answer = twins.answer_of("switch-handler", json.loads((EVENTS / "requests/check.json").read_text()))
+    answer = twins.answer_of("switch-handler", load_event("requests/check"))
     readiness = answer["readiness"]
     assert (answer["outcome"], answer["active"], answer["version"]) == ("ready", "blue", 3), answer
     assert (readiness["score"], readiness["level"], readiness["partial"]) == (100, "green", False)
@@ -55,7 +56,7 @@ def test_twins_are_ready(twins: Pair):
     assert "orders" in readiness["environments"]["blue"]["known"]["source_bucket_arn"]
 
 
-CHANGES = [
+CHANGES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("green", {"status": "UNAVAILABLE"}, {"standby-verdict": "red"}),
     ("green", {"status": "MAINTENANCE"}, {"standby-verdict": "red"}),
     ("green", {"status": "CREATING"}, {"standby-verdict": "red"}),
@@ -245,12 +246,12 @@ def requests_a_second(pair: Pair, function: str, since: int) -> float:
     return len(times) / max(times[-1] - times[0], 1)
 
 
-@pytest.mark.parametrize("version, count, cap", [
+@pytest.mark.parametrize(("version", "count", "cap"), [
     ("3.0.6", 1000, None), ("2.10.5", 1000, None), ("3.3.2", 1000, 50), ("3.3.2", 5000, None)])
 def test_many_dags_are_listed_in_pages_under_the_rate(twins: Pair, version: str, count: int, cap: int | None):
     for colour in ("blue", "green"):
         twins.environment(colour, airflow_version=version, dags=count, page_cap=cap)
-    dags = {f"dag_{number:05}": {} for number in range(1, count + 1)}
+    dags: dict[str, dict[str, Any]] = {f"dag_{number:05}": {} for number in range(1, count + 1)}
     del dags["dag_00777"]
     dags["dag_00778"] = {"paused": True}
     twins.environment("green", dags=dags)
@@ -314,7 +315,7 @@ _ids = itertools.count(1)
 
 
 def scheduled_tick(pair: Pair) -> dict[str, Any]:
-    tick = json.loads((EVENTS / "ticks/schedule.json").read_text())
+    tick = load_event("ticks/schedule")
     return pair.tick({**tick, "id": f"00000000-0000-4000-8000-{next(_ids):012}"})
 
 
@@ -418,13 +419,13 @@ def test_a_throttle_sounds_no_all_clear(watched: Pair):
     assert len(watched.audit("Readiness Changed")) == 1
 
 
-@pytest.mark.parametrize("fault, at", [("kill-caller", "PutEvents"), ("kill-caller-after", "PutEvents"),
+@pytest.mark.parametrize(("fault", "at"), [("kill-caller", "PutEvents"), ("kill-caller-after", "PutEvents"),
                                        ("kill-caller", "PutParameter"), ("kill-caller-after", "PutParameter")])
 def test_a_crash_while_telling_loses_nothing_and_repeats_under_one_id(watched: Pair, fault: str, at: str):
     service = "events" if at == "PutEvents" else "ssm"
     watched.environment("green", dags=2)
     watched.aws.add_fault(fault, service, at, match=f"{watched.root}/memory" if service == "ssm" else None, times=1)
-    event = json.loads((EVENTS / "ticks/schedule.json").read_text())
+    event = load_event("ticks/schedule")
     assert watched.invoke("health-watcher", event)[1], "it was killed"
     scheduled_tick(watched)
     events = watched.wait_for_audit("Readiness Changed")

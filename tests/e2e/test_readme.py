@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, Deploy
-from pair import Pair
+
+from support.deployment import Deploy
+from support.pair import Pair
+from support.paths import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README, re.M | re.S)
@@ -50,7 +52,7 @@ def test_initialize_as_the_readme_says(deploy: Deploy) -> None:
 def test_every_ask_of_the_readme_does_what_it_says(deploy: Deploy) -> None:
     pair = deploy()
     assert len(ASKED) == len(OUTCOMES), "README.md asks something new: say here what comes of it"
-    for command, outcome in zip(ASKED, OUTCOMES):
+    for command, outcome in zip(ASKED, OUTCOMES, strict=True):
         if '"expect":{"active":"blue"}' in command:
             assert pair.flag().value == "blue"
         done = run(pair, f"{ASK}\n{command}")

@@ -13,8 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from conftest import BINARIES, Deploy
-from pair import Pair, moment, only
+
+from support.deployment import Deploy
+from support.pair import CLAIM_TIMEOUT, Pair, moment, only
+from support.paths import BINARIES
 
 DRILL = {"action": "drill", "hold_minutes": 1}
 PATIENCE = 60
@@ -87,7 +89,7 @@ def is_drilled_once(pair: Pair, request_id: str) -> None:
     told = {event["id"]: event for event in pair.wait_for_audit("Drill Finished")}
     finished = only(list(told.values()))
     assert (finished["drill"], finished["outcome"]) == (request_id, "succeeded")
-    assert json.loads(pair.parameter("drill"))["outcome"] == "succeeded"
+    assert pair.stored("drill")["outcome"] == "succeeded"
 
 
 def test_a_drill_delivered_again_later_is_begun_once(pair: Pair):
@@ -110,7 +112,6 @@ def test_a_drill_delivered_twice_at_once_is_begun_once_and_comes_back(pair: Pair
 
 # -- every other request that writes -----------------------------------------------------------------------------------
 
-CLAIM_TIMEOUT = 80
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ def test_a_hold_delivered_again_is_neither_longer_nor_back(pair: Pair, again: De
     second = again(**hold)
     assert (second["outcome"], second["repeat"]) == ("held", True)
     assert moment(second["hold"]["until"]) == moment(first["hold"]["until"])
-    stored = json.loads(pair.parameter("hold"))
+    stored = pair.stored("hold")
     assert moment(stored["until"]) == moment(first["hold"]["until"]) and set(stored) == {"until", "reason", "by"}
     assert pair.ask(action="release")["outcome"] == "released"
     late = again(**hold)

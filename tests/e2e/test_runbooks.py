@@ -15,19 +15,21 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import pytest
-from conftest import BINARIES, PROJECT, TEMPLATE, Deploy
-from pair import Pair, only, until
-from test_cli import FOREIGN
-from test_dag_management import let_time_pass, settle, unpaused
+
+from support.command_line import FOREIGN
+from support.dags import let_time_pass, settle, unpaused
+from support.deployment import Deploy
+from support.pair import CLAIM_TIMEOUT, Pair, only
+from support.paths import BINARIES, PROJECT, TEMPLATE
 
 DOCS = PROJECT / "docs"
 INDEX = "README.md"
-CLAIM_TIMEOUT = 80
 
 # What the command line ends with when it says so; with anything else it must end with 0.
 EXIT_CODES = {"failed writing": 1, "refused": 3, "blocked": 3, "conflict": 4, "not ready": 5, "partial": 5, "failed": 5, "interrupted": 5}
@@ -60,7 +62,9 @@ class Section:
 
 def blocks(file: str) -> Iterator[tuple[str, str, str]]:
     """(heading, mark of the block, text), in order."""
-    heading, mark, lines = "", None, []
+    heading: str = ""
+    mark: str | None = None
+    lines: list[str] = []
     for line in (DOCS / file).read_text().splitlines():
         if line.startswith("```"):
             if mark is None:
@@ -81,7 +85,8 @@ def files() -> list[str]:
 
 def read() -> tuple[dict[str, str], dict[tuple[str, str], Section]]:
     """The block of names at the top of each runbook, and its sections that have commands."""
-    names, sections = {}, {}
+    names: dict[str, str] = {}
+    sections: dict[tuple[str, str], Section] = {}
     for file in files():
         for heading, mark, text in blocks(file):
             if not mark.startswith("bash"):
@@ -149,7 +154,8 @@ def on_a_terminal(script: str, variables: dict[str, str], patience: float = 240)
                 os.write(ours, f"{prompt[1] or 'y'}\n".encode())
         process.wait(60)
     finally:
-        process.poll() is None and os.killpg(process.pid, 9)
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
         os.close(ours)
     return ESCAPES.sub("", seen).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -162,7 +168,7 @@ def documents(printed: str) -> list[dict[str, Any]]:
     return found
 
 
-def says(command: Command, printed: str, code: int, pair: Pair) -> bool:
+def says(command: Command, printed: str, code: int, pair_name: str) -> bool:
     """Whether it answered what the comment behind it promises."""
     wanted = command.answer
     if command.text.startswith("ask "):
@@ -177,7 +183,7 @@ def says(command: Command, printed: str, code: int, pair: Pair) -> bool:
     if wanted == "nothing":
         return printed.strip() == ""
     for line in printed.splitlines():
-        line = " ".join(line.split()).removeprefix(f"{pair.name}: ").removeprefix("mwaa-bluegreen: ")
+        line = " ".join(line.split()).removeprefix(f"{pair_name}: ").removeprefix("mwaa-bluegreen: ")
         # A whole word: "ready" is not "readyish".
         if re.match(re.escape(wanted) + (r"(?!\w)" if wanted[-1].isalnum() else ""), line):
             return True
@@ -202,7 +208,7 @@ class Book:
             ended = re.search(rf"@@begin {number}@@\n(.*)\n@@end {number} (\d+)@@", seen, re.S)
             assert ended, f"it did not end: {command.text}\n{seen}"
             if command.answer is not None:
-                assert says(command, ended[1], int(ended[2]), pair), \
+                assert says(command, ended[1], int(ended[2]), pair.name), \
                     f"{self.section.file}, {self.section.heading}:\n{command.text}\nended with {ended[2]} and said:\n{ended[1]}"
         self.broken = False
         return seen
@@ -225,7 +231,8 @@ def runs(file: str, heading: str) -> Callable[[Callable[..., None]], Callable[..
 
 @pytest.fixture
 def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
-    made = Book(*request.param, tmp_path)
+    section, road = request.param
+    made = Book(section, road, tmp_path)
     yield made
     if not made.broken:
         assert made.at == len(made.todo), f"{len(made.todo) - made.at} block(s) of the section were not run"
@@ -876,6 +883,4 @@ def test_the_index_and_the_readme_name_every_runbook():
     ("aws ssm delete-parameter    # nothing", "something\n", 0, False),
 ])
 def test_an_answer_that_was_not_promised_fails(command: str, printed: str, code: int, good: bool):
-    class Named:
-        name = "p"
-    assert says(commands(command)[0], printed, code, Named()) is good
+    assert says(commands(command)[0], printed, code, "p") is good

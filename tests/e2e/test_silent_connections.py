@@ -7,15 +7,18 @@ stands between the functions and the local AWS, which takes what is sent on such
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import pytest
-from conftest import Deploy
+
 from local_aws.middlebox import Middlebox
 from local_aws.stack import FUNCTIONS
-from pair import Pair, until
-from test_cli import Cli
+from support.command_line import Cli
+from support.deployment import Deploy
+from support.pair import Pair
+from support.waiting import until
 
 SERVICES = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
 ELSEWHERE = "eu-west-1"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from pair import Pair, moment, until
+
+from support.pair import Pair, moment
+from support.waiting import until
 
 # How old a stale reading is: a test must do its work in less.
 PAST = 4
@@ -84,7 +85,7 @@ def test_a_hold_that_was_just_placed_is_released(old_pair: Pair):
         look_back(old_pair, operation)
         answer = old_pair.ask(action="release", requested_by="ana")
         assert answer["outcome"] == "released" and "the wrong pair" in answer["reason"], answer
-        assert moment(json.loads(old_pair.parameter("hold"))["until"]) <= datetime.now(timezone.utc)
+        assert moment(old_pair.stored("hold")["until"]) <= datetime.now(timezone.utc)
         old_pair.aws.clear_faults()
         time.sleep(PAST + 1)
 
@@ -102,5 +103,5 @@ def test_a_release_ends_only_the_hold_that_it_saw(pair: Pair):
     assert answers[0]["outcome"] == "conflict" and "second" in answers[0]["reason"], answers
     status = pair.ask(action="status")["hold"]
     assert "second" in status
-    ends = moment(json.loads(pair.parameter("hold"))["until"])
+    ends = moment(pair.stored("hold")["until"])
     assert ends - datetime.now(timezone.utc) < timedelta(minutes=30)

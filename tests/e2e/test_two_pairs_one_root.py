@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FUNCTIONS, Deploy, wait_for_stack
+
 from local_aws.process import LocalAws
-from pair import Clients, Pair, only, until
-from test_cli import DONE, FAILED, USAGE, Cli
+from local_aws.stack import FUNCTIONS
+from support.clients import Clients
+from support.command_line import DONE, FAILED, USAGE, Cli
+from support.deployment import Deploy, wait_for_stack
+from support.pair import Pair, only
+from support.waiting import until
 
 OWNER_RESOURCE = "ParameterRootBelongsToOnePair"
 
 
 def owner(pair: Pair) -> Any:
-    return json.loads(pair.parameter("owner"))
+    return pair.stored("owner")
 
 
 def everything_under(pair: Pair) -> dict[str, tuple[str, int]]:
@@ -141,8 +145,8 @@ def test_directly_the_root_of_a_pair_without_settings_has_its_name(first: Pair, 
     names = [f"--{colour}-environment={name}" for colour, name in first.environments.items()]
     error = cli("switch", "--to", "green", "--direct", "--yes", *names, code=None)
     assert "no flag" in error.out + error.error and error.code != DONE, "its root was given, so its name is not the default"
-    error = cli("switch", "--to", "green", "--direct", "--yes", code=USAGE).error
-    assert "settings --save" in error and "--blue-environment" in error and "--flag-parameter" in error
+    usage = cli("switch", "--to", "green", "--direct", "--yes", code=USAGE).error
+    assert "settings --save" in usage and "--blue-environment" in usage and "--flag-parameter" in usage
 
 
 @pytest.mark.parametrize("owner_is", ["deleted", "garbage", "of no pair"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-from conftest import QUICK, Deploy, wait_for_stack
 from local_aws.process import LocalAws
-from pair import Clients, Pair, only, until
+from support.clients import Clients
+from support.deployment import QUICK, Deploy, wait_for_stack
+from support.pair import Pair, only
+from support.waiting import until
 
 
 def trail(clients: Clients, name: str) -> dict[str, bool]:
@@ -68,7 +68,7 @@ def test_the_audit_trail_of_the_old_name_stays_when_the_pair_is_renamed(
                                            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
     wait_for_stack(clients, pair.name, "UPDATE_COMPLETE")
     assert trail(clients, pair.name) == ALL and trail(clients, name) == ALL
-    assert json.loads(pair.parameter("owner"))["pair"] == name
+    assert pair.stored("owner")["pair"] == name
     renamed = Pair(pair.aws, clients, name, pair.root, pair.environments)
     answer = renamed.ask(to="blue", reason="under the new name")
     assert (answer["outcome"], answer["version"]) == ("switched", 3), "the flag went on"

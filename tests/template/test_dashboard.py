@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from template_stack import PROJECT, Stack
+from support.paths import PROJECT
+from support.template import Stack
 
 COLUMNS = 24
 MOST_WIDGETS, MOST_METRICS_A_WIDGET, MOST_METRICS = 500, 500, 2500

@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from template_stack import EVENTS, PROJECT, Stack, matches
+from support.events import files, load, name_of
+from support.paths import EVENTS, PROJECT
+from support.template import Stack, matches
 
-FILES = sorted(EVENTS.rglob("*.json"))
-
-
-def name_of(file: Path) -> str:
-    return file.relative_to(EVENTS).with_suffix("").as_posix()
-
+FILES = files()
 
 # Which rule takes which file; every other file of the folder must be left alone.
 TAKEN = {
@@ -55,10 +52,6 @@ NOT_TOLD = ["Run Handover", "Failovers Acknowledged"]
 def rules() -> dict[str, dict[str, Any]]:
     stack = Stack(BlueAlarmNames="orders-late,orders-broken", GreenAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
     return stack.of_type("AWS::Events::Rule")
-
-
-def load(name: str) -> Any:
-    return json.loads((EVENTS / f"{name}.json").read_text())
 
 
 @pytest.mark.parametrize("rule", TAKEN)

@@ -7,9 +7,8 @@ import re
 from typing import Any
 
 import pytest
-import template_stack
-from template_stack import Stack, load
-from test_template import EVERYTHING, FUNCTIONS, all_statements, as_list
+
+from support.template import EVERYTHING, FUNCTIONS, PSEUDO_PARAMETERS, Stack, all_statements, as_list, load
 
 IAM_CHARACTERS = 10_240
 MANAGED_POLICY_CHARACTERS = 6_144
@@ -84,8 +83,8 @@ def longest(length: int, **more: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("partition", "region"), PLACES)
 def test_every_policy_fits_however_long_the_names(monkeypatch: pytest.MonkeyPatch, partition: str, region: str) -> None:
-    monkeypatch.setitem(template_stack.PSEUDO_PARAMETERS, "AWS::Partition", partition)
-    monkeypatch.setitem(template_stack.PSEUDO_PARAMETERS, "AWS::Region", region)
+    monkeypatch.setitem(PSEUDO_PARAMETERS, "AWS::Partition", partition)
+    monkeypatch.setitem(PSEUDO_PARAMETERS, "AWS::Region", region)
     root = load()["Parameters"]["ParameterRoot"]["MaxLength"]
     stack = Stack(**longest(root, BlueRegion=region, GreenRegion=region, KmsKeyArn=KEY.replace("us-east-1", region)))
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tomllib
 from typing import Any
 
 import pytest
+import tomllib
 import yaml
 
-from template_stack import PROJECT, TEMPLATE, Stack, load
+from support.paths import PROJECT, TEMPLATE
+from support.template import EVERYTHING, FUNCTIONS, Stack, all_statements, as_list, load, statements_of
 
 # A claim older than this counts as abandoned by its writer, so nobody may still be at work by then.
 CLAIM_TIMEOUT_SECONDS = 80
 AIRFLOW_API_TIMEOUT_SECONDS = 10
 
-FUNCTIONS = {
-    "HealthWatcherFunction": "health-watcher",
-    "SwitchHandlerFunction": "switch-handler",
-    "ChangeListenerFunction": "change-listener",
-}
 # What the functions read at their start.
 ENVIRONMENT = {
     "PAIR_NAME": "mwaa-blue-green",
@@ -54,18 +50,6 @@ ENVIRONMENT = {
     "AUDIT_BUS_NAME": "mwaa-blue-green-audit",
     "LOG_LEVEL": "info",
 }
-EVERYTHING = {
-    "DrillSchedule": "cron(0 10 ? * TUE *)",
-    "DrillAlarmNames": "revenue-drops,orders-lost",
-    "DrillOverdueDays": 30,
-    "BlueAlarmNames": "orders-late,orders-broken",
-    "GreenAlarmNames": "green-orders-late",
-    "NotificationEmail": "on-call@example.com",
-    "VpcSubnetIds": "subnet-1,subnet-2",
-    "VpcSecurityGroupIds": "sg-1",
-}
-
-
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
     return load()
@@ -575,21 +559,7 @@ OTHER_ACTIONS = {
 }
 
 
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
-
-def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
-    return [
-        s for policy in stack.resources[role]["Properties"]["Policies"] for s in policy["PolicyDocument"]["Statement"]
-    ]
-
-
-def all_statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
-    found = [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]
-    for name, properties in stack.of_type("AWS::IAM::ManagedPolicy").items():
-        found += [(name, s) for s in properties["PolicyDocument"]["Statement"]]
-    return found
 
 
 def test_every_statement_is_named_and_bounded(full: Stack) -> None:

@@ -149,6 +149,6 @@ def test_most_files_of_the_project_are_seen() -> None:
     """A reader that follows nothing would find no circles either."""
     dependencies = module_circles.of_crate(PROJECT / "shared/core/src/lib.rs")
     users = {"/".join(user) for user, _ in dependencies.because}
-    files = [file for file in (PROJECT / "shared/core/src").rglob("*.rs")]
+    files = list((PROJECT / "shared/core/src").rglob("*.rs"))
     assert len(users) > len(files) * 2 / 3
     assert ("settings",) in {user for user, used in dependencies.because if used == ("colour",)}

@@ -7,7 +7,6 @@ import importlib
 import inspect
 import logging
 import os
-import sys
 import textwrap
 import uuid
 from datetime import datetime, timezone
@@ -466,7 +465,9 @@ def test_a_missed_sla_of_the_other_environments_run_tells_nobody(bag: Any, owns:
         assert told == calls
 
 
-def test_a_missed_deadline_of_the_other_environments_run_tells_nobody(bag: Any, owns: dict[str, str], tmp_path: Path) -> None:
+def test_a_missed_deadline_of_the_other_environments_run_tells_nobody(
+    bag: Any, owns: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     try:
         from airflow.sdk.definitions.deadline import DeadlineAlert  # noqa: F401
     except ImportError:
@@ -475,40 +476,37 @@ def test_a_missed_deadline_of_the_other_environments_run_tells_nobody(bag: Any, 
         "CALLS = []\nasync def awaited(word, context): CALLS.append((word, context['dag_run']['dag_run_id']))\n"
         "def at_once(word): CALLS.append((word, None))\n"
     )
-    sys.path.insert(0, str(tmp_path))
-    try:
-        filled = bag(
-            """
-            from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-            from airflow.sdk.definitions import deadline
-            import alarms
-            at = DeadlineReference.DAGRUN_QUEUED_AT
-            alerts = [DeadlineAlert(at, timedelta(minutes=1), deadline.AsyncCallback("alarms.awaited", {"word": "one"}))]
-            if hasattr(deadline, "SyncCallback"):
-                alerts.append(DeadlineAlert(at, timedelta(minutes=1), deadline.SyncCallback("alarms.at_once", {"word": "two"})))
-            with DAG("d", start_date=WHEN, schedule=None, deadline=alerts):
-                Empty(task_id="a")
-            """
-        )
-        assert filled.import_errors == {}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    filled = bag(
+        """
+        from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+        from airflow.sdk.definitions import deadline
         import alarms
+        at = DeadlineReference.DAGRUN_QUEUED_AT
+        alerts = [DeadlineAlert(at, timedelta(minutes=1), deadline.AsyncCallback("alarms.awaited", {"word": "one"}))]
+        if hasattr(deadline, "SyncCallback"):
+            alerts.append(DeadlineAlert(at, timedelta(minutes=1), deadline.SyncCallback("alarms.at_once", {"word": "two"})))
+        with DAG("d", start_date=WHEN, schedule=None, deadline=alerts):
+            Empty(task_id="a")
+        """
+    )
+    assert filled.import_errors == {}
+    import alarms
 
-        dag = filled.dags["d"]
-        serialized(dag)
-        run = {"dag_run_id": "r", "run_type": "manual", "start_date": "2026-11-23T10:00:00Z", "conf": {}}
-        for action, called in (("execute", True), ("skip", False), ("unknown", True)):
-            owns["action"] = action
-            alarms.CALLS.clear()
-            for alert in dag.deadline:
-                hash(alert.callback)
-                module, _, name = alert.callback.path.rpartition(".")
-                answer = getattr(importlib.import_module(module), name)(**alert.callback.kwargs, context={"dag_run": run})
-                if inspect.isawaitable(answer):
-                    asyncio.run(answer)
-            wanted = [("one", "r"), ("two", None)][: len(dag.deadline)]
-            assert [*alarms.CALLS] == (wanted if called else []), action
-    finally:
-        sys.path.remove(str(tmp_path))
+    dag = filled.dags["d"]
+    serialized(dag)
+    run = {"dag_run_id": "r", "run_type": "manual", "start_date": "2026-11-23T10:00:00Z", "conf": {}}
+    for action, called in (("execute", True), ("skip", False), ("unknown", True)):
+        owns["action"] = action
+        alarms.CALLS.clear()
+        for alert in dag.deadline:
+            hash(alert.callback)
+            module, _, name = alert.callback.path.rpartition(".")
+            answer = getattr(importlib.import_module(module), name)(**alert.callback.kwargs, context={"dag_run": run})
+            if inspect.isawaitable(answer):
+                asyncio.run(answer)
+        wanted = [("one", "r"), ("two", None)][: len(dag.deadline)]
+        assert [*alarms.CALLS] == (wanted if called else []), action
 
 
 def serialized(dag: Any) -> Any:

@@ -3,17 +3,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import boto3
 import pytest
 from local_aws.process import LocalAws
-from real_airflow import PATIENCE, RealAirflow
-
-ROOT = Path(__file__).resolve().parents[3]
-CASES = ROOT / "airflow/tests/case_dags"
-NAME = "/mwaa/blue-green/active-environment"
+from support.guard_flag import TheFlag
+from support.paths import CASE_DAGS
+from support.real_airflow import PATIENCE, RealAirflow
 
 
 @pytest.fixture(scope="session")
@@ -28,26 +24,6 @@ def airflow_python() -> Path:
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as local:
         yield local
-
-
-class TheFlag:
-    """Writes the flag as the controller does: with a tail."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self.aws, self.ssm, self._records = aws, boto3.client("ssm", **aws.client_settings()), 0
-
-    def write(self, colour: str, seconds_from_now: float | None = None) -> tuple[int, datetime]:
-        """Answers the version and the instant from which it counts. Without seconds: by hand, from now."""
-        effective = datetime.now(timezone.utc) + timedelta(seconds=seconds_from_now or 0)
-        self._records += 1
-        description = "by hand"
-        if seconds_from_now is not None:
-            description = f"switch: test [effective_from={effective:%Y-%m-%dT%H:%M:%S.%fZ} record=test-{id(self)}-{self._records}]"
-        version = self.ssm.put_parameter(Name=NAME, Value=colour, Type="String", Overwrite=True, Description=description)["Version"]
-        return version, effective
-
-    def delete(self) -> None:
-        self.ssm.delete_parameters(Names=[NAME])
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +48,7 @@ def blue(
         while not pair_stands.exists() and time.monotonic() < deadline:
             time.sleep(0.5)
     the_flag.write("green")
-    environment = RealAirflow("blue", airflow_python, CASES, aws.environment(), {"AIRFLOW__CUSTOM__BLUEGREEN_MARK": "on"})
+    environment = RealAirflow("blue", airflow_python, CASE_DAGS, aws.environment(), {"AIRFLOW__CUSTOM__BLUEGREEN_MARK": "on"})
     started = time.monotonic()
     environment.start(triggerer=True)
     print(f"Airflow {environment.version} answers after {time.monotonic() - started:.0f} s")

@@ -6,55 +6,43 @@ DAG as the control group: it must lose and double runs, or the first test could 
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-from conftest import ROOT
-from real_pair import CLASSIC, GUARDED, SLOW, RealPair, TooBusy
-
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+from local_aws.process import LocalAws
+from local_aws.stack import built_template
+from support.clients import Clients
+from support.deployment import create_pair, upload
+from support.pair import Pair
+from support.paths import BINARIES, TEMPLATE
+from support.real_pair import CLASSIC, GUARDED, SLOW, RealPair, TooBusy
 
 SETTLE = "180"  # longer than a failover takes on a slow machine
 SWITCHES = 4  # each way, with the active and with the standby standing still
 OTHER = {"blue": "green", "green": "blue"}
 
 
-def end_to_end() -> ModuleType:
-    """The deployment of the end-to-end tests. Theirs is a conftest, too, so its name is taken."""
-    spec = importlib.util.spec_from_file_location("end_to_end", ROOT / "tests/e2e/conftest.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @dataclass
 class Deployed:
-    stack: Any  # tests/e2e/pair.py's Pair
+    stack: Pair
     airflow: RealPair
 
 
 @pytest.fixture(scope="module")
 def deployed(airflow_python: Path, pair_stands: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     began = time.monotonic()
-    setup = end_to_end()
     folder = tmp_path_factory.mktemp("built")
-    template = setup.built_template(setup.TEMPLATE, setup.BINARIES, folder)
-    with setup.LocalAws(log=folder / "local.log") as aws:
-        clients = setup.Clients(aws)
+    template = built_template(TEMPLATE, BINARIES, folder)
+    with LocalAws(log=folder / "local.log") as aws:
+        clients = Clients(aws)
         real = RealPair(airflow_python, aws.environment(), "/e2e/pair-1/active-environment")
         try:
             real.start()
-            stack = setup.create_pair(
-                aws, clients, setup.upload(aws, template), environments=real.forwarded(), SwitchLeadSeconds="5"
+            stack = create_pair(
+                aws, clients, upload(aws, template), environments=real.forwarded(), SwitchLeadSeconds="5"
             )
             assert stack.flag_name == real["blue"].environment["AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER"]
             print(f"\nAirflow {real['blue'].version}: two environments and the stack stand after {time.monotonic() - began:.0f} s; "

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from conftest import TheFlag
-from real_airflow import LOCKED, Browser, RealAirflow, RealAirflowError
-from runs import GUARD, HOOKS, TRIGGERER, WORK, count, guard_line, start
+from support.guard_flag import TheFlag
+from support.guarded_runs import GUARD, HOOKS, TRIGGERER, WORK, count, guard_line, start
+from support.real_airflow import LOCKED, Browser, RealAirflow, RealAirflowError
 
 
 def test_the_standby_skips_everything(blue: RealAirflow, the_flag: TheFlag) -> None:

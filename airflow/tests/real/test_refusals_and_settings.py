@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import CASES, TheFlag
 from local_aws.process import LocalAws
-from real_airflow import RealAirflow
-from runs import GUARD, WORK, count, guard_line
+from support.guard_flag import TheFlag
+from support.guarded_runs import GUARD, WORK, count, guard_line
+from support.paths import CASE_DAGS
+from support.real_airflow import RealAirflow
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_observe_skips_nothing_and_says_what_it_would(blue: RealAirflow, the_fla
 
 
 def test_a_backend_that_keeps_references_changes_nothing(blue: RealAirflow, the_flag: TheFlag) -> None:
-    backend = CASES.parent / "xcom_backend"
+    backend = CASE_DAGS.parent / "xcom_backend"
     blue.restart_scheduler(AIRFLOW__CORE__XCOM_BACKEND="references.References", PYTHONPATH=str(backend))
     try:
         the_flag.write("blue")

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 from local_aws.process import LocalAws
-from real_airflow import Browser, RealAirflow
+from support.real_airflow import Browser, RealAirflow
 
 NAME = "/mwaa/blue-green/active-environment"
 EVERY_OPTION = {

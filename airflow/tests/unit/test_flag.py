@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import NAME, Store, tail
+from support.guard_flag import NAME, Store, tail
 
 from mwaa_bluegreen.errors import FlagInvalid, FlagMissing, StoreUnavailable
 from mwaa_bluegreen.flag import CACHE_SECONDS, Flag, Owner, Ownership, _client

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from conftest import NAME, Store
+from support.guard_flag import NAME, Store
 
 from mwaa_bluegreen import mark, settings
 from mwaa_bluegreen.errors import ConfigurationInvalid, StoreUnavailable

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from real_airflow import RealAirflow, processes_in
+from support.real_airflow import RealAirflow, processes_in
 
 # As Airflow 2's executor does, and faster: processes with sessions of their own that lose their parents.
 FORKS = """

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import real_pair
-from real_pair import ATTEMPTS, CLASSIC, GUARDED, RealPair, TooBusy
+from support import real_pair
+from support.real_pair import ATTEMPTS, CLASSIC, GUARDED, RealPair, TooBusy
 
 
 class Time:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import NAME, Store, tail
+from support.guard_flag import NAME, Store, tail
 
 import mwaa_bluegreen
 from mwaa_bluegreen import settings

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import PACKAGE
+from support.paths import PACKAGE
 
 SCRIPT = PACKAGE / "startup/startup.sh"
 

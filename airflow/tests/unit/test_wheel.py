@@ -1,4 +1,4 @@
-"""The wheel that README has its readers build."""
+"""The wheel that PACKAGE_README has its readers build."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 import zipfile
 from pathlib import Path
 
-from conftest import PACKAGE, README
+from support.paths import PACKAGE, PACKAGE_README
 
 
 def test_it_has_the_name_that_readme_tells_to_put_into_requirements_txt(wheel: Path) -> None:
-    assert re.findall(r"/usr/local/airflow/plugins/([\w.-]+\.whl)", README) == [wheel.name]
+    assert re.findall(r"/usr/local/airflow/plugins/([\w.-]+\.whl)", PACKAGE_README) == [wheel.name]
     name, number, _ = wheel.name.split("-", 2)
-    assert f"`{name.replace('_', '-')}=={number}`" in README
+    assert f"`{name.replace('_', '-')}=={number}`" in PACKAGE_README
 
 
 def test_it_has_every_module_the_types_marker_and_nothing_else(wheel: Path) -> None:

@@ -6,14 +6,29 @@ Only what this template uses is understood; anything else raises, so that a test
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-PROJECT = Path(__file__).resolve().parents[2]
-TEMPLATE = PROJECT / "template.yaml"
-EVENTS = PROJECT / "events"
+from support.paths import TEMPLATE
+
+# By their names in the template.
+FUNCTIONS = {
+    "HealthWatcherFunction": "health-watcher",
+    "SwitchHandlerFunction": "switch-handler",
+    "ChangeListenerFunction": "change-listener",
+}
+# Parameters that switch everything on.
+EVERYTHING = {
+    "DrillSchedule": "cron(0 10 ? * TUE *)",
+    "DrillAlarmNames": "revenue-drops,orders-lost",
+    "DrillOverdueDays": 30,
+    "BlueAlarmNames": "orders-late,orders-broken",
+    "GreenAlarmNames": "green-orders-late",
+    "NotificationEmail": "on-call@example.com",
+    "VpcSubnetIds": "subnet-1,subnet-2",
+    "VpcSecurityGroupIds": "sg-1",
+}
 
 PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",
@@ -194,3 +209,20 @@ def _matches_one(choice: Any, key: str, event: dict[str, Any]) -> bool:
         case dict():
             raise NotImplementedError(f"teach the matcher first: {choice}")
     return choice in actual if isinstance(actual, list) else key in event and choice == actual
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
+    return [
+        s for policy in stack.resources[role]["Properties"]["Policies"] for s in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def all_statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
+    found = [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]
+    for name, properties in stack.of_type("AWS::IAM::ManagedPolicy").items():
+        found += [(name, s) for s in properties["PolicyDocument"]["Statement"]]
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from real_airflow import RealAirflow
+from support.real_airflow import RealAirflow
 
 GUARD = "bluegreen_guard"
 ODD_RULES = ("all_skipped", "all_failed", "one_failed", "all_done", "always", "none_failed", "none_skipped", "one_done", "one_success")

@@ -390,7 +390,8 @@ class RealAirflow:
 
     def tasks(self, dag: str, run: str) -> dict[str, str]:
         """States by task id; `task[index]` for mapped ones."""
-        run, found = urllib.parse.quote(run, safe=""), []
+        found: list[dict[str, Any]] = []
+        run = urllib.parse.quote(run, safe="")
         while True:
             page = self.request("GET", f"dags/{dag}/dagRuns/{run}/taskInstances?limit=100&offset={len(found)}")["task_instances"]
             found += page

@@ -5,41 +5,26 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Iterable
+from functools import partial
+from typing import Any
 
-import boto3
-from botocore.config import Config
 from local_aws.process import LocalAws
+from support.clients import Clients
+from support.waiting import PATIENCE, until
 
-# How long anything that is done in the background may take on a busy machine.
-PATIENCE = 60.0
+# A claim older than this is abandoned: its writer cannot live any more.
+CLAIM_TIMEOUT = 80
+
+# How long SSM asks to wait between deleting a parameter and making it again.
+RECREATION_WAIT = 30
+
+NAMESPACE = "MWAA/BlueGreen"
 
 TAIL = re.compile(r" \[effective_from=(\S+) record=(\S+)\]$")
-
-
-class Clients:
-    """boto3 clients of one local AWS, made once each. They never try again: a test wants to see the first answer."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self._aws, self._made = aws, {}
-        self._config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=120)
-
-    def __call__(self, service: str, **credentials: str) -> Any:
-        key = (service, *sorted(credentials.items()))
-        if key not in self._made:
-            self._made[key] = boto3.client(service, config=self._config, **{**self._aws.client_settings(), **credentials})
-        return self._made[key]
-
-
-def until(what: str, check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
-    """The first true answer of `check`; fails with `what` was waited for."""
-    deadline = time.monotonic() + timeout
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what} (last answer: {found!r})"
-        time.sleep(0.1)
-    return found
 
 
 @dataclass(frozen=True)
@@ -58,11 +43,17 @@ class Version:
 
     @property
     def effective_from(self) -> datetime:
-        return moment(TAIL.search(self.description).group(1))
+        return moment(self._tail[0])
 
     @property
     def record(self) -> str:
-        return TAIL.search(self.description).group(2)
+        return self._tail[1]
+
+    @property
+    def _tail(self) -> tuple[str, str]:
+        found = TAIL.search(self.description)
+        assert found, f"version {self.number} has no tail: {self.description!r}"
+        return found[1], found[2]
 
 
 def moment(text: str) -> datetime:
@@ -70,9 +61,13 @@ def moment(text: str) -> datetime:
 
 
 class Pair:
-    def __init__(self, aws: LocalAws, clients: Clients, name: str, root: str, environments: dict[str, str]) -> None:
+    def __init__(self, aws: LocalAws, clients: Callable[..., Any], name: str, root: str, environments: dict[str, str]) -> None:
         self.aws, self.client, self.name, self.root, self.environments = aws, clients, name, root, environments
         self.flag_name = f"{root}/active-environment"
+
+    def function(self, name: str) -> str:
+        """The name that Lambda knows it by."""
+        return f"{self.name}-{name}"
 
     # -- saying ----------------------------------------------------------------------------------------------------
 
@@ -125,6 +120,12 @@ class Pair:
     def start_scheduler(self, colour: str) -> None:
         self.environment(colour, scheduler="running", health_threshold_seconds=30)
 
+    def beat(self, colour: str, minutes_ago: float) -> None:
+        """Its last heartbeat was so long ago, as CloudWatch tells."""
+        self.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
+            "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=minutes_ago),
+            "Dimensions": [{"Name": "Environment", "Value": self.environments[colour]}, {"Name": "Function", "Value": "Scheduler"}]}])
+
     def fail(self, colour: str) -> None:
         """It is unusable at once, and MWAA says so."""
         self.environment(colour, status="UNAVAILABLE")
@@ -136,6 +137,14 @@ class Pair:
         """Write the flag by another road; returns the version."""
         ssm = self.client("ssm", **(who or {}))
         return ssm.put_parameter(Name=self.flag_name, Value=value, Type="String", **{"Overwrite": True, **more})["Version"]
+
+    def garble(self) -> None:
+        """The flag names no colour any more."""
+        self.write_by_hand("purple", AllowedPattern=".*")
+
+    def let_time_pass(self, seconds: float = 61) -> None:
+        """The flag was written so much earlier than it was."""
+        self.aws.age_parameter(self.flag_name, seconds)
 
     def delete_flag(self) -> None:
         self.client("ssm").delete_parameter(Name=self.flag_name)
@@ -154,6 +163,9 @@ class Pair:
         client = self.client("lambda")
         now = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         client.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **variables}})
+
+    def log_at_debug(self) -> None:
+        self.configure("health-watcher", LOG_LEVEL="debug")
 
     def look_once_a_tick(self) -> None:
         """Ticks end after one look, where a suspicious watcher would stay for a minute."""
@@ -190,13 +202,17 @@ class Pair:
         found = self.client("ssm").get_parameters(Names=[f"{self.root}/{name}"])["Parameters"]
         return found[0]["Value"] if found else None
 
+    def stored(self, name: str) -> Any:
+        """What a parameter beside the flag says, read as JSON; None without it."""
+        text = self.parameter(name)
+        return None if text is None else json.loads(text)
+
     def memory(self, field: str) -> Any:
         """One field of what only the watcher remembers."""
-        text = self.parameter("memory")
-        return json.loads(text).get(field) if text else None
+        return (self.stored("memory") or {}).get(field)
 
     def change_memory(self, field: str, value: Any) -> None:
-        text = json.dumps({**json.loads(self.parameter("memory") or "{}"), field: value})
+        text = json.dumps({**(self.stored("memory") or {}), field: value})
         self.client("ssm").put_parameter(Name=f"{self.root}/memory", Value=text, Type="String", Overwrite=True)
 
     def records(self) -> dict[str, dict[str, Any]]:
@@ -204,11 +220,18 @@ class Pair:
         pages = self.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=f"{self.root}/transitions")
         return {entry["Name"].rsplit("/", 1)[1]: json.loads(entry["Value"]) for page in pages for entry in page["Parameters"]}
 
+    def messages(self, log_group: str, since: float = 0) -> list[str]:
+        """What a log has since then (seconds since 1970), oldest first."""
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group, startTime=int(since * 1000))
+        return [entry["message"] for page in pages for entry in page["events"]]
+
+    def audit_events(self, since: float = 0) -> list[dict[str, Any]]:
+        """The events in the audit log, oldest first."""
+        return [json.loads(message) for message in self.messages(f"/aws/events/{self.name}-audit", since)]
+
     def audit(self, detail_type: str | None = None, **fields: Any) -> list[dict[str, Any]]:
         """Details of the audit events in the audit log, oldest first, each with its `detail-type` beside."""
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/events/{self.name}-audit")
-        events = [json.loads(entry["message"]) for page in pages for entry in page["events"]]
-        details = [{**event["detail"], "detail-type": event["detail-type"]} for event in events]
+        details = [{**event["detail"], "detail-type": event["detail-type"]} for event in self.audit_events()]
         return [detail for detail in details if detail_type in (None, detail["detail-type"])
                 and all(detail.get(field) == value for field, value in fields.items())]
 
@@ -232,30 +255,38 @@ class Pair:
 
         Second by second, finer than AWS keeps such metrics: here a whole story fits into a minute.
         """
-        now = datetime.now(timezone.utc)
+        now = time.time()
+        return [value for _, value in self.datapoints(name, now - 15 * 60, now + 60, "Average", **dimensions)]
+
+    def datapoints(self, name: str, since: float, until: float, statistic: str = "Maximum", **dimensions: str) -> list[tuple[float, float]]:
+        """One of the product's metrics, oldest first, as (seconds since 1970, value)."""
         pairs = [{"Name": "Pair", "Value": self.name}, *({"Name": key, "Value": value} for key, value in dimensions.items())]
-        metric = {"Namespace": "MWAA/BlueGreen", "MetricName": name, "Dimensions": pairs}
+        metric = {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": pairs}
         answer = self.client("cloudwatch").get_metric_data(
-            StartTime=now - timedelta(minutes=15), EndTime=now + timedelta(minutes=1), ScanBy="TimestampAscending",
-            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 1, "Stat": "Average"}}])
-        return answer["MetricDataResults"][0]["Values"]
+            StartTime=datetime.fromtimestamp(since, timezone.utc), EndTime=datetime.fromtimestamp(until, timezone.utc),
+            ScanBy="TimestampAscending",
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 1, "Stat": statistic}}])["MetricDataResults"][0]
+        return [(at.timestamp(), value) for at, value in zip(answer["Timestamps"], answer["Values"], strict=True)]
 
     def statistic(self, statistic: str, name: str, **dimensions: str) -> float | None:
         """One statistic over the last quarter of an hour, by GetMetricStatistics."""
         now = datetime.now(timezone.utc)
         pairs = [{"Name": "Pair", "Value": self.name}, *({"Name": key, "Value": value} for key, value in dimensions.items())]
         points = self.client("cloudwatch").get_metric_statistics(
-            Namespace="MWAA/BlueGreen", MetricName=name, Dimensions=pairs, Statistics=[statistic], Period=3600,
+            Namespace=NAMESPACE, MetricName=name, Dimensions=pairs, Statistics=[statistic], Period=3600,
             StartTime=now - timedelta(minutes=15), EndTime=now + timedelta(minutes=1))["Datapoints"]
         return sum(point[statistic] for point in points) if points else None
 
     def log(self, function: str, message: str | None = None, **fields: Any) -> list[dict[str, Any]]:
         """The JSON lines of a function's log, oldest first."""
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{self.name}-{function}")
-        texts = (entry["message"] for page in pages for entry in page["events"])
-        lines = [json.loads(text) for text in texts if text.startswith("{")]
+        lines = [json.loads(text) for text in self.messages(f"/aws/lambda/{self.function(function)}") if text.startswith("{")]
         return [line for line in lines if message in (None, line["message"])
                 and all(line.get(field) == value for field, value in fields.items())]
+
+    def decisions(self, since: float = 0) -> list[dict[str, Any]]:
+        """What the watcher logged: one line for every look, and when (seconds since 1970)."""
+        lines = [json.loads(text) for text in self.messages(f"/aws/lambda/{self.function('health-watcher')}", since) if text.startswith("{")]
+        return [{**line, "at": moment(line["timestamp"]).timestamp()} for line in lines if line.get("message") == "decision"]
 
     def wait_for_log(self, function: str, message: str | None = None, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
         """As `log`, once there are so many lines: a line may follow the invocation that wrote it."""
@@ -281,6 +312,11 @@ class Pair:
     def calls(self, function: str, since: int = 0) -> list[dict[str, Any]]:
         """The AWS calls that a function made."""
         return [call for call in self.aws.calls(since) if f"{self.name}-{function}" in str(call["caller"])]
+
+    def dead_letters(self) -> int:
+        queue = self.client("sqs").get_queue_url(QueueName=f"{self.name}-dead-letters")["QueueUrl"]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def user_alarm(self, name: str, **more: Any) -> None:
         """An alarm of the user's own, which is OK. Tests share a local AWS, so each takes names of its own."""
@@ -312,3 +348,15 @@ def only(entries: Iterable[Any]) -> Any:
     listed = list(entries)
     assert len(listed) == 1, f"one was expected, there are {len(listed)}: {listed}"
     return listed[0]
+
+
+def _always(client: Any, _: str) -> Any:
+    return client
+
+
+def asks_at_once(pair: Pair, count: int, function: str, payload: Any) -> list[dict[str, Any]]:
+    """The answers to as many invocations that begin together."""
+    clients = [Clients(pair.aws)("lambda") for _ in range(count)]  # a client each, so that no connection is waited for
+    pairs = [Pair(pair.aws, partial(_always, client), pair.name, pair.root, pair.environments) for client in clients]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda one: one.answer_of(function, payload), pairs))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from real_airflow import RealAirflow, RealAirflowError
+from support.paths import PROJECT
+from support.real_airflow import RealAirflow, RealAirflowError
 
-DAGS = Path(__file__).resolve().parent / "ticking_dags"
+DAGS = PROJECT / "airflow/tests/ticking_dags"
 COLOURS = ("blue", "green")
 GUARDED, CLASSIC, SLOW = "ticking", "classic_ticking", "slow"
 ENDED = ("success", "failed")
@@ -111,7 +113,7 @@ class RealPair:
         if they end too late time after time: start() may have measured a machine that others then began to use."""
         for _ in range(ATTEMPTS):
             tick = max(self.next_tick(), self.first_tick + self.tick)
-            self[colour].wait(lambda tick=tick: self.has_ended(colour, tick - self.tick, dags), "the tick before")
+            self[colour].wait(partial(self.has_ended, colour, tick - self.tick, dags), "the tick before")
             if time.time() < tick - seconds:
                 return tick
         raise TooBusy(f"{colour} does not keep up with a tick every {self.tick} s: the machine is too busy")
