@@ -30,9 +30,15 @@ AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
 # Without circles among their modules: crates and Python packages.
-MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws airflow/src/mwaa_bluegreen
+MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws tests/support airflow/src/mwaa_bluegreen
 # Without files that are too long.
 READABLE := shared functions cli
+# Without a network rustup cannot fetch the toolchain that rust-toolchain.toml names: the one that is there has to do.
+INSTALLED := $(shell cargo --version >/dev/null 2>&1 || { cd / && rustup default 2>/dev/null | cut -d' ' -f1; })
+ifneq ($(INSTALLED),)
+$(warning the Rust toolchain of rust-toolchain.toml is not installed and cannot be; $(INSTALLED) is taken)
+export RUSTUP_TOOLCHAIN := $(INSTALLED)
+endif
 # What several tests share, and the local AWS.
 export PYTHONPATH := $(CURDIR)/local:$(CURDIR)/tests
 export PYTHONDONTWRITEBYTECODE := 1
@@ -144,17 +150,26 @@ test-airflow-start-%:
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && PYTHONPATH=src:$$PYTHONPATH AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
-gates: tools functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## format, lints, circles, spelling, template, dependencies, package size
+lint: tools ## format, lints, types, circles, spelling
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	@echo "== ruff"; $(BIN)/ruff check --quiet --no-cache
-	@echo "== mypy (all but the Airflow package)"; $(BIN)/mypy --no-error-summary --cache-dir=.tools/mypy-cache
-	@for version in $(PYTHON_VERSIONS); do echo "== ruff and mypy (the Airflow package, as Python $$version reads it)"; \
-	  $(BIN)/ruff check --quiet --no-cache --ignore UP,I --target-version "py$${version/./}" airflow; \
-	  (cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache --python-version "$$version"); done
+	@echo "== mypy"; $(BIN)/mypy --no-error-summary --cache-dir=.tools/mypy-cache
+	@cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache
 	@echo "== circles among modules"; $(BIN)/python -m tools.module_circles $(MODULES)
 	@echo "== files of at most 600 lines"; $(BIN)/python -m tools.long_files $(READABLE)
 	@echo "== typos"; $(BIN)/typos
+
+# The first line is for what only a release build shows. Its first run builds every dependency once more, with little optimization.
+check: lint ## before every commit: the lints, the fast tests, the functions built quickly: about a minute once all is built
+	@echo "== the functions, as far as the compiler"; cargo build --locked --profile quick-release --quiet
+	@echo "== tests of the decisions"; cargo test --locked --package bluegreen-core --quiet
+	@echo "== tests of the template and the events"; $(BIN)/python -m pytest -q tests/template
+
+gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## the lints for every Python, template, dependencies, package size
+	@for version in $(PYTHON_VERSIONS); do echo "== ruff and mypy (the Airflow package, as Python $$version reads it)"; \
+	  $(BIN)/ruff check --quiet --no-cache --ignore UP,I --target-version "py$${version/./}" airflow; \
+	  (cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache --python-version "$$version"); done
 	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
 	@echo "== cargo machete (unused dependencies)"; $(TOOLS_CARGO)/bin/cargo-machete
@@ -167,4 +182,4 @@ bench: functions ## cold start, memory, calls, connections, sizes and cost, side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
