@@ -109,7 +109,7 @@ def publish(results: dict[str, Any]) -> int:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "results.json").write_text(json.dumps({**results, "prices": json.loads(cost.PRICES.read_text())}, indent=1) + "\n")
     (RESULTS / "results.md").write_text("\n\n".join([heading, *(table.markdown() for table in made)]) + "\n")
-    print(f"\nall samples: {RESULTS.name}/results.json; for the README: {RESULTS.name}/results.md")
+    print(f"\nall samples: {RESULTS.name}/results.json; for docs/cost-and-performance.md: {RESULTS.name}/results.md")
     missed = [target for target in report.targets(results) if not target.met]
     for target in missed:
         print(f"NOT MET: {target.what}: {target.measured}, wanted {target.wanted}", file=sys.stderr)

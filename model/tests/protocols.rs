@@ -1,4 +1,4 @@
-//! Every world is explored whole. The numbers of states are printed; README.md tells them.
+//! Every world is explored whole. The numbers of states are printed; docs/internals/verification.md has them.
 #![allow(clippy::panic, missing_docs)]
 
 use bluegreen_core::colour::Colour;

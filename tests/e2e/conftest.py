@@ -19,6 +19,7 @@ from support.clients import Clients
 from support.deployment import Deploy, create_pair, remove_pair, upload
 from support.pair import Pair
 from support.paths import BINARIES, TEMPLATE
+from support.walkthrough import Walkthrough
 
 TIMELINE_SHOWN = 60
 
@@ -92,6 +93,16 @@ def deploy(aws: LocalAws, shared_aws: tuple[LocalAws, Clients, str], request: py
 def pair(deploy: Deploy) -> Pair:
     """A healthy pair with blue active, that only acts when the test says so."""
     return deploy()
+
+
+@pytest.fixture
+def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Walkthrough]:
+    """The blocks of a page that the test `runs`: all of them."""
+    section, option = request.param
+    made = Walkthrough(section, option, tmp_path)
+    yield made
+    if not made.broken:
+        assert made.at == len(made.todo), f"{len(made.todo) - made.at} block(s) of {made.section.name} were not run"
 
 
 # -- what a failing test shows -----------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_a_switch_delivered_again_after_somebody_went_back_switches_no_more(pair
 
 
 def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair: Pair):
-    """As README counts it: what is asked for the request's own traces depends on what may be a trace."""
+    """As docs/cost-and-performance.md counts it: what is asked for the request's own traces depends on what may be a trace."""
     plain = {"GetParameters": 1, "GetEnvironment": 1, "InvokeRestApi": 1, "PutParameter": 2}
 
     def asked() -> Counter[str]:

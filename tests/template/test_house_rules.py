@@ -134,7 +134,7 @@ def test_the_longest_list_that_is_taken_fits_the_rule(value: str) -> None:
 
 
 def test_the_longest_list_of_one_colour_fits_the_variables_of_a_function() -> None:
-    """Three of them do not, which no rule of CloudFormation can tell: README.md says so."""
+    """Three of them do not, which no rule of CloudFormation can tell: docs/limits.md says so."""
     stack = Stack(**longest(100, BlueAlarmNames=names(55, 30), GreenAlarmNames="", DrillAlarmNames=""))
     used = sum(len(name.encode()) + len(str(value).encode()) for name, value in stack.environment.items())
     assert used <= VARIABLES_BYTES, used
