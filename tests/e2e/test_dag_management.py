@@ -35,7 +35,8 @@ def paused_pair(deploy: Deploy) -> Deploy:
                       DagManagement="pause", AirflowRole="Op", ReadinessIntervalMinutes="0", **parameters)
         pair.look_once_a_tick()
         assert pair.tick()["dag_management"]["state"] == "draining"
-        assert settle(pair)["state"] == "settled", progress(pair)
+        # A busy machine may not list thousands of DAGs within one tick.
+        assert any(settle(pair)["state"] == "settled" for _ in range(6)), progress(pair)
         return pair
 
     return made

@@ -158,6 +158,49 @@ impl World {
     }
 }
 
+/// What the property below found in one run of thousands: two writers finish a dead one's claim, and the slower one's history is
+/// never answered. The version that came back is not the one expected, so the claim may have been the other's to finish.
+#[test]
+fn a_finisher_that_cannot_see_who_was_first_is_not_sure() {
+    use Fault::{LostAnswer, None, Stale};
+    let mut happenings = vec![
+        Happening::Request(0, None),
+        Happening::TimePasses,
+        Happening::NewWriter,
+        Happening::NewWriter,
+        Happening::Request(1, None),
+        Happening::Request(2, Stale),
+        Happening::Request(1, None),
+        Happening::Request(0, None),
+        Happening::Request(0, None),
+        Happening::Request(0, None),
+    ];
+    for _ in 0..5 {
+        happenings.extend([Happening::Request(0, LostAnswer), Happening::Request(0, None)]);
+    }
+    let mut world = World::new();
+    world.new_writer();
+    world.new_writer();
+    for happening in &happenings {
+        world.happen(happening, 0.0);
+    }
+    world.settle();
+    let ended: Vec<_> = world
+        .ended
+        .iter()
+        .filter_map(|(.., outcome)| outcome.as_ref())
+        .collect();
+    let sure = ended
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Switched(_)))
+        .count();
+    let unsure = ended
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Failed(failed) if failed.uncertain))
+        .count();
+    assert_eq!((sure, unsure), (1, 1), "{ended:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -168,6 +168,10 @@ impl Switching {
                 self.wait(State::WaitingToReadHistory, jitter)
             }
             (State::ReadingHistory, Reply::Failed(failure)) => match self.returned {
+                // The version expected may be another finisher's, and then this transition is that writer's.
+                Some(_) if matches!(self.claim, Claim::DeadWriters(_)) => {
+                    self.failed(failure.cause, "finding out who finished the claim", true)
+                }
                 Some(version) => {
                     let warning = format!(
                         "version {version} came back where {} was expected, and the history that would tell who wrote \
@@ -400,6 +404,13 @@ impl Switching {
         match (self.returned, after_observed.last()) {
             // Our write is confirmed, only its history is not to be seen: too old a reading, or a flag made again.
             (Some(_), _) if self.waits < MAX_ATTEMPTS => self.wait(State::WaitingToReadHistory, jitter),
+            (Some(_), _) if matches!(self.claim, Claim::DeadWriters(_)) => {
+                let cause = Cause::new(
+                    CauseKind::TimedOut,
+                    "the history does not show the version that the write returned",
+                );
+                self.failed(cause, "finding out who finished the claim", true)
+            }
             (Some(version), _) => {
                 let warning = format!(
                     "version {version} came back where {} was expected: the flag was deleted and made again, or \
