@@ -70,13 +70,13 @@ mod tests {
     #[test]
     fn a_change_says_of_what_and_whether_it_is_there_since() {
         for (file, is_of_hold, is_there) in [
-            ("flag-created", false, Some(true)),
-            ("flag-updated", false, Some(true)),
-            ("flag-labelled", false, None),
-            ("flag-deleted", false, Some(false)),
-            ("hold-created", true, Some(true)),
-            ("hold-updated", true, Some(true)),
-            ("hold-deleted", true, Some(false)),
+            ("changes/flag-created", false, Some(true)),
+            ("changes/flag-updated", false, Some(true)),
+            ("changes/flag-labelled", false, None),
+            ("changes/flag-deleted", false, Some(false)),
+            ("changes/hold-created", true, Some(true)),
+            ("changes/hold-updated", true, Some(true)),
+            ("changes/hold-deleted", true, Some(false)),
         ] {
             let event = of_file(file);
             let (change, is_known) = change_of(&event);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_audit_event_is_told_whatever_it_says() {
-        for file in ["audit-failover", "audit-drill-failed", "odd-audit-event"] {
+        for file in ["audit/failover", "audit/drill-failed", "malformed/audit-event"] {
             let event = of_file(file);
             let names = ParameterNames::of_flag("/mwaa/blue-green/active-environment").unwrap();
             match read(&event, &names) {
@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn of_an_unknown_shape_it_is_a_change_of_which_nothing_is_known() {
         for file in [
-            "odd-null",
-            "odd-list-of-ticks",
-            "odd-wrong-types",
-            "not-ours-other-parameter",
+            "malformed/null",
+            "malformed/list-of-ticks",
+            "malformed/wrong-types",
+            "ignored/other-parameter",
         ] {
             let (change, is_known) = change_of(&of_file(file));
             assert!(!change.is_of_hold && !is_known, "{file}");
