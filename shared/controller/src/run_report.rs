@@ -16,6 +16,7 @@ use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
 use bluegreen_core::time::{elapsed, to_milliseconds, whole_milliseconds};
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::observation::Observation;
@@ -131,16 +132,8 @@ pub(crate) async fn on_request(
     let period = Period::around(&history, window_minutes, now);
     let new = active.or_else(|| Some(period.transition.as_ref()?.to));
     let Some(new) = new else {
-        return Ok(json!({
-            "outcome": "refused",
-            "active": null,
-            "previous": null,
-            "version": observed.flag.map(|flag| flag.version),
-            "transition": null,
-            "guards": [],
-            "reason": "there is no flag that ever held a colour, so no run has an owner; see {\"action\":\"status\"}",
-            "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-        }));
+        let reason = "there is no flag that ever held a colour, so no run has an owner; see {\"action\":\"status\"}";
+        return Ok(Answer::new("refused", reason.to_owned(), Vec::new()).to_json(observed.flag.as_ref(), invocation));
     };
     let time = elapsed(now, invocation.deadline).saturating_sub(REQUEST_CLOSING_TIME);
     let told = services.runs.ask(&period, new, now, time).await;

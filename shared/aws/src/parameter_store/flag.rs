@@ -9,7 +9,7 @@ use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 
 use super::parsing::{already_exists, instant, no_retries, observation, readable, unparsable, version};
-use super::store::{HISTORY_PAGE, ParameterStore};
+use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
@@ -70,26 +70,9 @@ impl ParameterStore {
 
     /// The same, each version with its labels.
     pub async fn history_with_labels(&self) -> Result<Vec<(HistoryEntry, Vec<String>)>, Failure> {
-        let mut entries = Vec::new();
-        let mut pages = self
-            .client
-            .get_parameter_history()
-            .name(self.names.flag())
-            .max_results(HISTORY_PAGE)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    let failure = classify(&error);
-                    if failure.cause.kind == CauseKind::NotFound {
-                        return Ok(Vec::new());
-                    }
-                    return Err(failure);
-                }
-            };
-            for entry in page.parameters() {
+        let kept = self.kept_versions(self.names.flag()).await?;
+        kept.iter()
+            .map(|entry| {
                 readable(self.names.flag(), entry.r#type())?;
                 let modified = entry.last_modified_date().and_then(instant);
                 let (Some(value), Some(version), Some(modified)) = (entry.value(), version(entry.version()), modified)
@@ -105,10 +88,9 @@ impl ParameterStore {
                     author: entry.last_modified_user().map(str::to_owned),
                     description: entry.description().filter(|text| !text.is_empty()).map(str::to_owned),
                 };
-                entries.push((read, entry.labels().to_vec()));
-            }
-        }
-        Ok(entries)
+                Ok((read, entry.labels().to_vec()))
+            })
+            .collect()
     }
 
     /// The flag's `AllowedPattern`, if it has one.

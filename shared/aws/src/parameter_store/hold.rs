@@ -1,53 +1,34 @@
 //! The hold, and what of it was told.
 
 use aws_sdk_ssm::types::ParameterType;
-use bluegreen_core::health::CauseKind;
 use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
 use bluegreen_core::parameters::as_value;
 use bluegreen_core::switch::Failure;
 use serde_json::json;
 
 use super::parsing::{instant, unparsable};
-use super::store::{HISTORY_PAGE, ParameterStore};
+use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
     /// Every kept writing of the hold, oldest first; empty if there is none.
     pub async fn hold_history(&self) -> Result<Vec<HoldVersion>, Failure> {
-        let history = self
-            .client
-            .get_parameter_history()
-            .name(self.names.hold())
-            .max_results(HISTORY_PAGE);
-        let mut pages = history.into_paginator().send();
-        let mut versions = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    let failure = classify(&error);
-                    if failure.cause.kind == CauseKind::NotFound {
-                        return Ok(Vec::new());
-                    }
-                    return Err(failure);
-                }
-            };
-            versions.extend(page.parameters().iter().filter_map(|entry| {
-                let written = entry.last_modified_date().and_then(instant)?;
-                let version = u64::try_from(entry.version()).ok()?;
-                Some(HoldVersion {
-                    version,
-                    stored: StoredHold {
-                        value: entry.value()?.to_owned(),
-                        change: format!("v{version}-{}", written.as_millisecond()),
-                        written,
-                    },
-                    author: entry.last_modified_user().map(str::to_owned),
-                    description: entry.description().map(str::to_owned),
-                })
-            }));
-        }
-        Ok(versions)
+        let kept = self.kept_versions(&self.names.hold()).await?;
+        let versions = kept.iter().filter_map(|entry| {
+            let written = entry.last_modified_date().and_then(instant)?;
+            let version = u64::try_from(entry.version()).ok()?;
+            Some(HoldVersion {
+                version,
+                stored: StoredHold {
+                    value: entry.value()?.to_owned(),
+                    change: format!("v{version}-{}", written.as_millisecond()),
+                    written,
+                },
+                author: entry.last_modified_user().map(str::to_owned),
+                description: entry.description().map(str::to_owned),
+            })
+        });
+        Ok(versions.collect())
     }
 
     /// The hold as it stands now.

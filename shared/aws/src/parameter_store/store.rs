@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::{Parameter, ParameterType};
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use bluegreen_core::flag::{FlagObservation, FlagVersion};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::identity::Ownership;
@@ -20,7 +20,7 @@ use crate::error::classify;
 pub(super) const NAMES_A_CALL: usize = 10;
 
 /// Versions on one page of GetParameterHistory.
-pub(super) const HISTORY_PAGE: i32 = 50;
+const HISTORY_PAGE: i32 = 50;
 
 /// The parameters of one pair.
 #[derive(Debug, Clone)]
@@ -185,5 +185,23 @@ impl ParameterStore {
         let refusal = ownership.refusal(&self.pair, self.names.root());
         *self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = refusal;
         ownership
+    }
+
+    /// All kept versions of a parameter, oldest first; empty if there is none of that name.
+    pub(super) async fn kept_versions(&self, name: &str) -> Result<Vec<ParameterHistory>, Failure> {
+        let history = self.client.get_parameter_history().name(name).max_results(HISTORY_PAGE);
+        let mut pages = history.into_paginator().send();
+        let mut versions = Vec::new();
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => versions.extend(page.parameters.unwrap_or_default()),
+                Err(error) => {
+                    let failure = classify(&error);
+                    let is_absent = failure.cause.kind == CauseKind::NotFound;
+                    return if is_absent { Ok(Vec::new()) } else { Err(failure) };
+                }
+            }
+        }
+        Ok(versions)
     }
 }

@@ -5,7 +5,6 @@
 //! at most: however DAGs and ids of runs are combined, their guards fit into one page, so that absence is known.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
@@ -13,7 +12,7 @@ use bluegreen_core::colour::Colour;
 use bluegreen_core::handover::{GUARD_TASK, Run};
 use bluegreen_core::health::{Answer, Cause};
 use bluegreen_core::readiness::GuardTraces;
-use bluegreen_core::time::{before, to_second};
+use bluegreen_core::time::second_before;
 use jiff::Timestamp;
 
 use crate::airflow_api::{AirflowApi, Question, Shape, text};
@@ -88,7 +87,7 @@ impl Asked<'_> {
             "/dags/~/dagRuns",
             &[
                 ("state", "success"),
-                ("start_date_gte", &earlier(self.since)),
+                ("start_date_gte", &second_before(self.since)),
                 ("order_by", "-start_date"),
             ],
         );
@@ -119,14 +118,9 @@ impl Asked<'_> {
         HashMap::from([
             ("dag_ids".to_owned(), array(dags.iter().copied())),
             ("task_ids".to_owned(), array([GUARD_TASK])),
-            ("start_date_gte".to_owned(), text(&earlier(self.since))),
+            ("start_date_gte".to_owned(), text(&second_before(self.since))),
         ])
     }
-}
-
-/// To the second, and a second earlier: what is too much is left out.
-fn earlier(instant: Timestamp) -> String {
-    to_second(before(instant, Duration::from_secs(1)))
 }
 
 /// The task instances of these runs: those of one task, or those that have succeeded.

@@ -168,18 +168,12 @@ impl Switching {
                 self.wait(State::WaitingToReadHistory, jitter)
             }
             (State::ReadingHistory, Reply::Failed(failure)) => match self.returned {
-                // The version expected may be another finisher's, and then this transition is that writer's.
-                Some(_) if matches!(self.claim, Claim::DeadWriters(_)) => {
-                    self.failed(failure.cause, "finding out who finished the claim", true)
-                }
                 Some(version) => {
-                    let warning = format!(
-                        "version {version} came back where {} was expected, and the history that would tell who wrote \
-                         in between cannot be read: {}",
-                        self.observed.version.next(),
+                    let why = format!(
+                        ", and the history that would tell who wrote in between cannot be read: {}",
                         failure.cause
                     );
-                    self.switched(version, self.effective_from, vec![warning])
+                    self.unseen(version, failure.cause.kind, &why)
                 }
                 None => self.failed(failure.cause, "finding out whether the flag was written", true),
             },
@@ -404,21 +398,11 @@ impl Switching {
         match (self.returned, after_observed.last()) {
             // Our write is confirmed, only its history is not to be seen: too old a reading, or a flag made again.
             (Some(_), _) if self.waits < MAX_ATTEMPTS => self.wait(State::WaitingToReadHistory, jitter),
-            (Some(_), _) if matches!(self.claim, Claim::DeadWriters(_)) => {
-                let cause = Cause::new(
-                    CauseKind::TimedOut,
-                    "the history does not show the version that the write returned",
-                );
-                self.failed(cause, "finding out who finished the claim", true)
-            }
-            (Some(version), _) => {
-                let warning = format!(
-                    "version {version} came back where {} was expected: the flag was deleted and made again, or \
-                     written by another road in between",
-                    self.observed.version.next()
-                );
-                self.switched(version, self.effective_from, vec![warning])
-            }
+            (Some(version), _) => self.unseen(
+                version,
+                CauseKind::TimedOut,
+                ": the flag was deleted and made again, or written by another road in between",
+            ),
             (None, Some(newest)) => {
                 let flag = observation_of(newest);
                 let reason = format!(
@@ -436,6 +420,20 @@ impl Switching {
                 );
                 self.failed(cause, "writing the flag", true)
             }
+        }
+    }
+
+    /// A write that came back with a version which the history does not show. A writer of its own claim has switched: nobody may
+    /// finish that before it must stop. Of a dead writer's claim the version expected may be another finisher's, and then this
+    /// transition is that writer's.
+    fn unseen(&self, version: FlagVersion, kind: CauseKind, why: &str) -> Step {
+        let said = format!(
+            "version {version} came back where {} was expected{why}",
+            self.observed.version.next()
+        );
+        match self.claim {
+            Claim::Own => self.switched(version, self.effective_from, vec![said]),
+            Claim::DeadWriters(_) => self.failed(Cause::new(kind, said), "finding out who finished the claim", true),
         }
     }
 
