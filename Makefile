@@ -175,7 +175,7 @@ gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO
 	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
 	@echo "== cargo machete (unused dependencies)"; $(TOOLS_CARGO)/bin/cargo-machete
-	@echo "== cargo deny (licences, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
+	@echo "== cargo deny (licenses, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
 
 bench: functions ## cold start, memory, calls, connections, sizes and cost, side by side; fails if a target is not met

@@ -37,7 +37,7 @@ FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 DAGS, DRILL_SECONDS = 1000, 60
 SCHEDULED = events.load("ticks/schedule")
 WAKERS = ("every-minute", "environment-status")
-HEARTBEAT_ALARMS = [f"{PAIR}-{colour}-heartbeat-lost" for colour in ("blue", "green")]
+HEARTBEAT_ALARMS = [f"{PAIR}-{color}-heartbeat-lost" for color in ("blue", "green")]
 # A delivery of a request may be repeated for a day. Until the flag has rested for so long, a request asks for the flag's history and
 # for the records of what was written within that day, ten records a call: one of them may be its own.
 REST_SECONDS = 25 * 3600
@@ -65,14 +65,14 @@ class Switch:
 
 
 class BenchStack:
-    """The stack, deployed, initialised, and only doing what it is told to."""
+    """The stack, deployed, initialized, and only doing what it is told to."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
         self._config = Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, read_timeout=120)
         self._clients: dict[str, Any] = {}
-        for colour in ("blue", "green"):
-            aws.put_environment(f"{PAIR}-{colour}", scheduler="running")
+        for color in ("blue", "green"):
+            aws.put_environment(f"{PAIR}-{color}", scheduler="running")
         with tempfile.TemporaryDirectory(prefix="bench-stack-") as work:
             Stack(aws, PAIR, Path(work)).deploy(PROJECT / "template.yaml", BINARIES, {
                 "PairName": PAIR, "BlueEnvironmentName": f"{PAIR}-blue", "GreenEnvironmentName": f"{PAIR}-green",
@@ -145,7 +145,7 @@ class BenchStack:
         return self.client("ssm").get_parameter(Name=self.flag)["Parameter"]["Value"]
 
     def switch(self) -> Switch:
-        """To the other colour."""
+        """To the other color."""
         to = "blue" if self.active() == "green" else "green"
         answers: list[dict[str, Any]] = []
         since = self.aws.calls_so_far()
@@ -229,7 +229,7 @@ def count(stack: BenchStack) -> dict[str, Any]:
 def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
     """A drill on paper, then a real one: its start, a tick in its middle, its return."""
     cases = {"drill, dry": stack.calls_of("switch-handler", {"action": "drill", "mode": "dry"})}
-    drill = {"action": "drill", "mode": "switch", "hold_minutes": DRILL_SECONDS // 60}
+    drill = {"action": "drill", "mode": "switch", "duration_minutes": DRILL_SECONDS // 60}
     started: list[Call] = []
     stack.listened_to(lambda: started.extend(stack.calls_of("switch-handler", drill)))
     cases["drill, start (mode switch)"] = started
@@ -250,8 +250,8 @@ def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
 
 def check_many(stack: BenchStack) -> dict[str, Any]:
     """A check of two environments with many DAGs each."""
-    for colour in ("blue", "green"):
-        stack.aws.put_environment(f"{PAIR}-{colour}", dags=DAGS)
+    for color in ("blue", "green"):
+        stack.aws.put_environment(f"{PAIR}-{color}", dags=DAGS)
     stack.answer_late(LATENCY_MS)
     since = stack.aws.calls_so_far()
     answer = stack.invoke("switch-handler", {"action": "check"})
@@ -260,8 +260,8 @@ def check_many(stack: BenchStack) -> dict[str, Any]:
     listed = answer["readiness"]["dags"]["listed"]
     if answer["readiness"]["partial"] or {each["known"] for each in listed.values()} != {DAGS}:
         raise BenchError(f"the check of {DAGS} DAGs is not whole: {answer['readiness']['not_asked']}, {listed}")
-    for colour in ("blue", "green"):
-        stack.aws.put_environment(f"{PAIR}-{colour}", dags=0)
+    for color in ("blue", "green"):
+        stack.aws.put_environment(f"{PAIR}-{color}", dags=0)
     asked = sorted(call["at"] for call in calls if call["operation"] == "InvokeRestApi")
     return {"dags": DAGS, "seconds": answer["elapsed_ms"] / 1000, "calls": len(calls), "airflow_requests": len(asked),
             "requests_a_second": (len(asked) - 1) / max(asked[-1] - asked[0], 1),
@@ -277,7 +277,7 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
     stack.answer_late(LATENCY_MS)
     standby_down = stack.calls_of("health-watcher", {})
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="running")
-    stack.configure("health-watcher", **{f"{colour.upper()}_ALARM_NAMES": f"{colour}-is-slow" for colour in ("blue", "green")})
+    stack.configure("health-watcher", **{f"{color.upper()}_HEALTH_ALARM_NAMES": f"{color}-is-slow" for color in ("blue", "green")})
     named_alarms = stack.calls_of("health-watcher", {})
     stack.answer_late(0)
     while stack.switch().answer["version"] <= HISTORY_PAGE:

@@ -143,7 +143,7 @@ def seen_through(story: Story, run: Path) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from demo.commands import CommandFailed
-    from demo.happenings import NotSeen
+    from demo.timeline import StepTimeout
     from local_aws.process import LocalAwsError
     from local_aws.stack import DeployError
 
@@ -152,7 +152,7 @@ def seen_through(story: Story, run: Path) -> str | None:
         return None
     except BrokenPipeError:
         raise
-    except NotSeen as error:
+    except StepTimeout as error:
         return f"not seen: {error}"
     except CommandFailed as error:
         return f"a command failed: {error}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.commands import Operator
-from demo.happenings import Follower, Happening, NotSeen
+from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.screen import seconds
 from demo.stage import BLUE, GREEN, ROOT, STACK_NAME
 from demo.story import Story
@@ -20,7 +20,7 @@ from support.real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, Real
 
 FLAG = "/mwaa/blue-green/active-environment"  # the template's default
 TICKS = (20, 30, 60)
-SETTLE_SECONDS = 90
+STANDBY_WAIT_SECONDS = 90
 HEALTH_THRESHOLD_SECONDS = 20  # Airflow's default is 30
 NAMES = {"blue": BLUE, "green": GREEN}
 TICKS_BEFORE = 2
@@ -44,10 +44,10 @@ class AirflowStory(Story):
             self.set_up()
             self.before()
             self.die()
-            self.takeover()
+            self.failover_semantics()
             self.come_back()
         except RealAirflowError as error:
-            raise NotSeen(str(error)) from error
+            raise StepTimeout(str(error)) from error
 
     # -- 1 -------------------------------------------------------------------------------------------------------
 
@@ -56,12 +56,12 @@ class AirflowStory(Story):
         screen.heading("1  Set up: a local AWS, two real Airflow environments, the stack")
         self.aws.start()
         self.fact("local AWS", self.aws.endpoint)
-        options = {"AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": str(SETTLE_SECONDS),
+        options = {"AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS": str(STANDBY_WAIT_SECONDS),
                    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(HEALTH_THRESHOLD_SECONDS)}
         self.real = RealPair(self._python, self.aws.environment(), FLAG, self._home, options, TICKS)
         forwarded = self.real.forwarded()
-        for colour, settings in forwarded.items():
-            self.aws.put_environment(NAMES[colour], **settings)
+        for color, settings in forwarded.items():
+            self.aws.put_environment(NAMES[color], **settings)
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
             architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
@@ -69,16 +69,16 @@ class AirflowStory(Story):
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
         self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries; {given} (short, for the demo)")
         # Before the first tick: a run that finds no flag fails.
-        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initialising the flag")
+        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initializing the flag")
         if answer["outcome"] != "initialized":
-            raise NotSeen(f"the flag initialised: the answer was {answer['outcome']}: {answer['reason']}")
+            raise StepTimeout(f"the flag initialized: the answer was {answer['outcome']}: {answer['reason']}")
         screen.line()
         started = time.monotonic()
         with screen.working("starting two Airflow environments, web server and scheduler each"):
             self.real.start()
-        for colour, settings in forwarded.items():
-            self.fact(colour, f"{NAMES[colour]}: Airflow {settings['airflow_version']}, {settings['forward_to']}, scheduler is process "
-                      f"{self.real[colour].scheduler_pid}")
+        for color, settings in forwarded.items():
+            self.fact(color, f"{NAMES[color]}: Airflow {settings['airflow_version']}, {settings['forward_to']}, scheduler is process "
+                      f"{self.real[color].scheduler_pid}")
         self.fact("ready in", seconds(time.monotonic() - started))
         self.fact("DAGs", f"two that tick every {self.real.tick} s in both environments: `{GUARDED}`, which the package guards, and "
                   f"`{CLASSIC}`, which compares the flag's value")
@@ -98,7 +98,7 @@ class AirflowStory(Story):
         self.runs()
 
     def runs(self, died: float | None = None, written: float | None = None, until: float | None = None) -> None:
-        """The table of ticks: which colour executed them."""
+        """The table of ticks: which color executed them."""
         classic, rows = self.real.executions(CLASSIC), []
         for tick, who in self.real.executions(GUARDED).items():
             if tick > (until or time.time()):
@@ -121,15 +121,15 @@ class AirflowStory(Story):
             if time.time() < tick - 2:
                 break
         else:
-            raise NotSeen(f"a moment between two ticks: the machine is too busy for one every {real.tick} s")
+            raise StepTimeout(f"a moment between two ticks: the machine is too busy for one every {real.tick} s")
         while time.time() < tick - 2:
             screen.progress(f"the next tick is at {clock(tick)}")
             time.sleep(0.2)
-        follower = self.follower = Follower(self.aws, self.pair, screen)
+        follower = self.follower = TimelineFollower(self.aws, self.pair, screen)
         pid = real["blue"].scheduler_pid
         real["blue"].kill_scheduler()
         self.died = follower.fault_at = time.time()
-        follower.show(Happening(self.died, "fault", "fault", f"kill -9 {pid}: the scheduler of {BLUE} and its tasks",
+        follower.show(TimelineEvent(self.died, "fault", "fault", f"kill -9 {pid}: the scheduler of {BLUE} and its tasks",
                                 (f"the next tick is in {seconds(tick - self.died)}",)))
         flag = follower.until("flag", "the flag written: failover to green", self.window + HEALTH_THRESHOLD_SECONDS + 120,
                               doing=lambda since: f"{seconds(since)}: {self.health()}")
@@ -148,7 +148,7 @@ class AirflowStory(Story):
 
     # -- 4 -------------------------------------------------------------------------------------------------------
 
-    def takeover(self) -> None:
+    def failover_semantics(self) -> None:
         self.screen.heading("4  Green takes over the DAG, with the runs that blue has missed")
 
         def taken() -> bool:
@@ -156,7 +156,7 @@ class AirflowStory(Story):
             after = [tick for tick in found if tick > self.written and found[tick]]
             return bool(after) and all(found[tick] for tick in found if self.died < tick < self.written)
 
-        self.until(taken, "green executes the missed ticks and the next one", SETTLE_SECONDS + 4 * self.real.tick + 60,
+        self.until(taken, "green executes the missed ticks and the next one", STANDBY_WAIT_SECONDS + 4 * self.real.tick + 60,
                    "green's runs that have waited look at the flag again")
         self.follower.poll()
         self.screen.line()
@@ -171,9 +171,9 @@ class AirflowStory(Story):
         until = time.time() // real.tick * real.tick
 
         def caught_up() -> bool:
-            return all(real.states(colour, dag).get(until) in ENDED for colour in NAMES for dag in (GUARDED, CLASSIC))
+            return all(real.states(color, dag).get(until) in ENDED for color in NAMES for dag in (GUARDED, CLASSIC))
 
-        self.until(caught_up, "blue has made the runs it missed", SETTLE_SECONDS + 120, "blue's scheduler makes the runs it missed")
+        self.until(caught_up, "blue has made the runs it missed", STANDBY_WAIT_SECONDS + 120, "blue's scheduler makes the runs it missed")
         screen.line()
         self.runs(self.died, self.written, until)
         screen.line()
@@ -186,14 +186,14 @@ class AirflowStory(Story):
         screen.say(f"{CLASSIC}, which compares the flag's present value, has lost {', '.join(lost) or 'nothing'}; in both Airflows "
                    "the runs are green.")
         if once != len(found):
-            raise NotSeen(f"every tick executed exactly once: {found}")
+            raise StepTimeout(f"every tick executed exactly once: {found}")
 
     def until(self, check: Any, step: str, timeout: float, doing: str) -> None:
         deadline = time.monotonic() + timeout
         with self.screen.working(doing):
             while not check():
                 if time.monotonic() > deadline:
-                    raise NotSeen(f"{step}: not within {timeout:.0f} s")
+                    raise StepTimeout(f"{step}: not within {timeout:.0f} s")
                 time.sleep(0.5)
 
 
@@ -202,4 +202,4 @@ def clock(instant: float) -> str:
 
 
 def told(tick: float, who: list[Execution]) -> str:
-    return ", ".join(f"{execution.colour} after {seconds(execution.at - tick)}" for execution in who) or "nobody"
+    return ", ".join(f"{execution.color} after {seconds(execution.at - tick)}" for execution in who) or "nobody"

@@ -67,12 +67,12 @@ def verify(pair: Pair, aws: LocalAws, mailbox: Mailbox, picture: Path, facts: Fa
     check("the flag says blue again, version 5", lambda: _flag(pair))
     check("its history tells the five changes", lambda: _history(pair))
     check("the claim is the record of the failover", lambda: _record(pair, facts))
-    check("the heartbeat alarm rang, the watcher woke", lambda: _alarm(pair, facts))
+    check("the heartbeat alarm fired, the watcher woke", lambda: _alarm(pair, facts))
     check("blue was suspect first, then unhealthy", lambda: _verdicts(pair, facts))
     check("failover: after the window, within one probe", lambda: _timing(facts, window, probe_interval))
     check("nobody else touched anything meanwhile", lambda: _untouched(pair, aws, facts))
     check("under the hold a dead blue stayed active", lambda: _held(pair, facts))
-    check("the hold, its block and its end were told once", lambda: _hold_told(pair))
+    check("the hold, its block and its end were told once", lambda: _hold_reported(pair))
     check("the drill switched, held a minute, returned", lambda: _drill(pair, facts))
     check("its outcome was told once, and is a metric", lambda: _outcome(pair, facts))
     check("the audit log has each transition once", lambda: _audit(pair))
@@ -146,8 +146,8 @@ def _untouched(pair: Pair, aws: LocalAws, facts: Facts) -> tuple[bool, str]:
 def _held(pair: Pair, facts: Facts) -> tuple[bool, str]:
     probes = [d for d in pair.decisions(facts.held_fault_at) if d["at"] > facts.held_fault_at and d["version"] == 3]
     blocked = [d for d in probes if d["decision"] == "blocked"]
-    passed = len(blocked) >= 2 and all((d["blue"], d["guard"]) == ("unhealthy", "hold") for d in blocked)
-    times = sum(value for _, value in pair.datapoints("FailoverBlocked", facts.held_fault_at, time.time() + 1, Guard="hold"))
+    passed = len(blocked) >= 2 and all((d["blue"], d["precondition"]) == ("unhealthy", "hold") for d in blocked)
+    times = sum(value for _, value in pair.datapoints("FailoverBlocked", facts.held_fault_at, time.time() + 1, Precondition="hold"))
     return passed and times >= 1, f"{len(blocked)} looks: blue unhealthy, blocked by hold; metric FailoverBlocked"
 
 
@@ -156,7 +156,7 @@ def _told(pair: Pair, detail_type: str) -> list[dict[str, Any]]:
     return list({detail["id"]: detail for detail in pair.audit(detail_type)}.values())
 
 
-def _hold_told(pair: Pair) -> tuple[bool, str]:
+def _hold_reported(pair: Pair) -> tuple[bool, str]:
     changes = [detail["state"] for detail in _told(pair, "Hold Changed")]
     blocked = [",".join(detail["blocked_by"]) for detail in _told(pair, "Failover Blocked")]
     return ((changes, blocked) == (["held", "ended"], ["hold"]),
@@ -221,7 +221,7 @@ def _who(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 
 def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    span = (facts.flag_at - 1, time.time() + 1)  # later than the initialisation, which has its SwitchDuration, too
+    span = (facts.flag_at - 1, time.time() + 1)  # later than the initialization, which has its SwitchDuration, too
     deadline = time.monotonic() + 60
     while True:
         counts = {kind: sum(value for _, value in pair.datapoints("Transitions", *span, Kind=kind))
@@ -241,10 +241,10 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 def _active(pair: Pair) -> tuple[bool, str]:
     last, written = {}, pair.flag().modified.timestamp()
-    for colour in ("blue", "green"):
-        values = pair.datapoints("ActiveEnvironment", written, time.time() + 1, Colour=colour)
-        last[colour] = values[-1][1] if values else math.nan
-    return last == {"blue": 1, "green": 0}, ", ".join(f"ActiveEnvironment {colour} {value:g}" for colour, value in last.items())
+    for color in ("blue", "green"):
+        values = pair.datapoints("ActiveEnvironment", written, time.time() + 1, Color=color)
+        last[color] = values[-1][1] if values else math.nan
+    return last == {"blue": 1, "green": 0}, ", ".join(f"ActiveEnvironment {color} {value:g}" for color, value in last.items())
 
 
 def _schedule(pair: Pair) -> tuple[bool, str]:

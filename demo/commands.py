@@ -49,14 +49,14 @@ def run(command: str, environment: dict[str, str]) -> str:
     return out
 
 
-class Following:
+class BackgroundCommand:
     """A command that goes on beside the story; its lines as they come. It ends with the `with` block."""
 
     def __init__(self, command: str, environment: dict[str, str]) -> None:
         self.lines: list[tuple[float, str]] = []
         self._command, self._environment = command, environment
 
-    def __enter__(self) -> Following:
+    def __enter__(self) -> BackgroundCommand:
         self._process = subprocess.Popen(["/bin/sh", "-c", f"exec {self._command} 2>&1"], env=self._environment, cwd=ROOT,
                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from demo.commands import Operator
-from demo.happenings import NotSeen
+from demo.timeline import StepTimeout
 
 SUBSCRIBER = "on-call"
 
@@ -49,5 +49,5 @@ class Mailbox:
                     return mail
             if time.monotonic() > deadline:
                 subjects = ", ".join(mail.subject for mail in self._mails) or "none"
-                raise NotSeen(f"a mail about {part}: not within {seconds:.0f} s; there are: {subjects}")
+                raise StepTimeout(f"a mail about {part}: not within {seconds:.0f} s; there are: {subjects}")
             time.sleep(0.5)

@@ -38,7 +38,7 @@ def stay(stage: Stage, screen: Screen, run: Path) -> None:
     show("switch, and back (it asks you first)", "mwaa-bluegreen switch --to green --reason 'trying it out'",
          "mwaa-bluegreen rollback")
     show("a hold, and its end", "mwaa-bluegreen hold --minutes 30 --reason 'trying it out'", "mwaa-bluegreen release")
-    show("a drill of a minute, and how it goes on (the watcher's next tick returns)", "mwaa-bluegreen drill --hold-minutes 1",
+    show("a drill of a minute, and how it goes on (the watcher's next tick returns)", "mwaa-bluegreen drill --duration-minutes 1",
          "mwaa-bluegreen watch --until-settled")
     show("could the standby take over? what did it all look like?", "mwaa-bluegreen check",
          f"mwaa-bluegreen chart --last 30m --period 1 --output {PICTURE}")

@@ -7,8 +7,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from demo.commands import ROOT, Following
-from demo.happenings import Follower, Happening, NotSeen
+from demo.commands import ROOT, BackgroundCommand
+from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import Stage
 
@@ -38,11 +38,11 @@ def hold(stage: Stage, blue: str) -> None:
             "placing the hold")
     screen.line()
     screen.say("Blue's scheduler dies under the hold. Seconds are counted from here:")
-    follower = Follower(stage.aws, pair, screen)
+    follower = TimelineFollower(stage.aws, pair, screen)
     stage.aws.put_environment(blue, scheduler="stopped")
     follower.fault_at = facts.held_fault_at = time.time()
     follower.until("fault", "the scheduler stopped again", 5)
-    follower.until("alarm", "the heartbeat alarm rings again", 30,
+    follower.until("alarm", "the heartbeat alarm fires again", 30,
                    lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
                    lambda since: f"{seconds(since)}: the heartbeat alarm waits for 10 s of silence")
     follower.until("verdict", "the failover blocked by the hold", stage.patience, lambda h: h.data["decision"] == "blocked",
@@ -51,13 +51,13 @@ def hold(stage: Stage, blue: str) -> None:
     screen.line()
     screen.say("Every tick decides anew, and says what it would have done. The next one is asked for now:")
     answer = stage.invoke(pair.outputs["TickCommand"], "one tick")
-    objecting = [f"{guard['name']}: {guard['detail']}" for guard in answer["guards"] if not guard["passed"]]
+    objecting = [f"{precondition['name']}: {precondition['detail']}" for precondition in answer["preconditions"] if not precondition["passed"]]
     screen.fields([("decision", f"{answer['decision']}: green would take over; {answer['active']} stays active, version "
                                 f"{answer['version']}"),
                    ("reason", short_times(answer["reason"])),
                    ("objects", short_times("; ".join(objecting)))])
     if (answer["decision"], answer["blocked_by"], answer["version"]) != ("blocked", ["hold"], 3):
-        raise NotSeen(f"the tick blocked by the hold: {answer['decision']} by {answer['blocked_by']}")
+        raise StepTimeout(f"the tick blocked by the hold: {answer['decision']} by {answer['blocked_by']}")
     screen.line()
     follower.until("verdict", "that tick in the watcher's log", 15, lambda h: h.data["trigger"] == "invoke")
     screen.line()
@@ -73,23 +73,23 @@ def drill(stage: Stage) -> None:
     """Practice: green works for a minute, and the watcher returns."""
     screen, pair = stage.screen, stage.pair
     screen.heading("5  A drill: green shows that it can do the work, while nothing is broken")
-    follower = Follower(stage.aws, pair, screen)
+    follower = TimelineFollower(stage.aws, pair, screen)
     follower.fault_at = time.time()
-    command(stage, f"mwaa-bluegreen drill --hold-minutes {DRILL_MINUTES} --reason 'weekly practice' --requested-by ana --yes",
+    command(stage, f"mwaa-bluegreen drill --duration-minutes {DRILL_MINUTES} --reason 'weekly practice' --requested-by ana --yes",
             "starting the drill")
     returns_at = pair.flag().modified.timestamp() + DRILL_MINUTES * 60
     screen.line()
     watch = "mwaa-bluegreen watch --until-settled"
     screen.say("Follow it; in between, what else happens. Seconds are counted from the drill's beginning:")
     screen.command(watch)
-    with Following(watch, pair.variables) as following:
+    with BackgroundCommand(watch, pair.variables) as following:
         shown = 0
 
-        def watched() -> list[Happening]:
+        def watched() -> list[TimelineEvent]:
             nonlocal shown
             new = following.lines[shown:]
             shown += len(new)
-            return [Happening(at, "watch", "watch", short_times(re.sub(r"^\S+ \S+Z ", "", line)), data={"line": line})
+            return [TimelineEvent(at, "watch", "watch", short_times(re.sub(r"^\S+ \S+Z ", "", line)), data={"line": line})
                     for at, line in new]
 
         follower.also.append(watched)
@@ -118,24 +118,24 @@ def drill(stage: Stage) -> None:
         deadline = time.monotonic() + 60
         while following.ended() is None:
             if time.monotonic() > deadline:
-                raise NotSeen(f"{watch} ended when all was settled: not within 60 s")
+                raise StepTimeout(f"{watch} ended when all was settled: not within 60 s")
             follower.poll()
             screen.progress("watch ends when the return counts, a moment after it was written")
             time.sleep(0.25)
         follower.until("watch", "the last line of watch", 5, lambda h: "active blue version 5" in h.data["line"])
         if code := following.ended():
-            raise NotSeen(f"{watch} ended with exit code {code}")
+            raise StepTimeout(f"{watch} ended with exit code {code}")
     outcome_of(stage, follower)
 
 
-def outcome_of(stage: Stage, follower: Follower) -> None:
+def outcome_of(stage: Stage, follower: TimelineFollower) -> None:
     """The drill's outcome, as the audit event and the metric tell it."""
     finished = stage.facts.drill
     timings = finished["timings"]
     deadline = time.monotonic() + 60
     while not (values := stage.pair.datapoints("DrillOutcome", follower.fault_at - 1, time.time() + 1, Outcome="succeeded")):
         if time.monotonic() > deadline:
-            raise NotSeen("the metric DrillOutcome {Outcome=succeeded} read back from CloudWatch")
+            raise StepTimeout("the metric DrillOutcome {Outcome=succeeded} read back from CloudWatch")
         time.sleep(0.5)
     stage.screen.line()
     stage.screen.fields([

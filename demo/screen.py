@@ -1,4 +1,4 @@
-"""What the demo prints: plain aligned text within 100 columns, colours and a live progress line on a terminal only."""
+"""What the demo prints: plain aligned text within 100 columns, colors and a live progress line on a terminal only."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Screen:
         self.out = out or sys.stdout
         terminal = self.out.isatty() and os.environ.get("TERM") != "dumb"
         self.live = terminal
-        self.colour = terminal and not os.environ.get("NO_COLOR")
+        self.color = terminal and not os.environ.get("NO_COLOR")
         self._lock = threading.RLock()
         self._progress_shown = False
         self._progress_said_at = 0.0
 
     def styled(self, text: str, style: str) -> str:
-        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.color and text else text
 
     def _word(self, style: str, found: re.Match[str]) -> str:
         return self.styled(found.group(), style)
 
     def _words(self, text: str) -> str:
-        for style, pattern in WORDS.items() if self.colour else ():
+        for style, pattern in WORDS.items() if self.color else ():
             text = re.sub(pattern, partial(self._word, style), text)
         return text
 

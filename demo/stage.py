@@ -8,7 +8,7 @@ from typing import Any
 
 from demo.checks import Facts
 from demo.commands import Operator
-from demo.happenings import NotSeen
+from demo.timeline import StepTimeout
 from demo.mailbox import Mailbox
 from demo.screen import Screen
 from local_aws.process import LocalAws
@@ -54,16 +54,16 @@ class Stage:
         deadline = time.monotonic() + 30
         command = self.pair.outputs["TickCommand"]
         self.screen.command(command)
-        alarms = [f"{colour}-heartbeat-lost" for colour in ("blue", "green")]
+        alarms = [f"{color}-heartbeat-lost" for color in ("blue", "green")]
         with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):
             while True:
                 answer = self.pair.aws_command(command)
-                verdicts = {colour: answer["verdicts"][colour]["verdict"] for colour in ("blue", "green")}
+                verdicts = {color: answer["verdicts"][color]["verdict"] for color in ("blue", "green")}
                 states = [self.pair.alarm_state(alarm) for alarm in alarms]
                 if set(verdicts.values()) == {"healthy"} and set(states) == {"OK"}:
                     break
                 if time.monotonic() > deadline:
-                    raise NotSeen(f"both seen healthy by a tick: {verdicts}, alarms {states}")
+                    raise StepTimeout(f"both seen healthy by a tick: {verdicts}, alarms {states}")
                 time.sleep(1)
         self.screen.fields([("verdicts", f"blue {verdicts['blue']}, green {verdicts['green']}; "
                                          f"decision {answer['decision']}; both heartbeat alarms OK")])

@@ -7,7 +7,7 @@ import time
 
 from demo import checks, scenes
 from demo.commands import Operator
-from demo.happenings import Follower, Happening, NotSeen
+from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.mailbox import SUBSCRIBER, Mailbox
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import (
@@ -31,7 +31,7 @@ class Story(Stage):
         """End what the story has started itself: nothing."""
 
     def tell(self) -> None:
-        """Tell all of it. Raises NotSeen where it stops, and if a check does not pass."""
+        """Tell all of it. Raises StepTimeout where it stops, and if a check does not pass."""
         self.set_up()
         self.fail_over()
         self.switch_back()
@@ -48,10 +48,10 @@ class Story(Stage):
         started = time.monotonic()
         with screen.working("starting the local AWS"):
             self.aws.start()
-        for colour, name in (("blue", BLUE), ("green", GREEN)):
+        for color, name in (("blue", BLUE), ("green", GREEN)):
             self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS, **TWIN,
                                      weekly_maintenance_window_start=MAINTENANCE_WINDOWS[name],
-                                     configuration_options={"custom.environment_color": colour})
+                                     configuration_options={"custom.environment_color": color})
         self.fact("local AWS", f"{self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
         self.fact("MWAA", f"{BLUE} and {GREEN}, schedulers running")
         started = time.monotonic()
@@ -68,9 +68,9 @@ class Story(Stage):
         screen.line()
         screen.say("Say once which environment is active:")
         self.facts.began = time.time() - 2
-        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initialising the flag")
+        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initializing the flag")
         if answer["outcome"] != "initialized":
-            raise NotSeen(f"the flag initialised: the answer was {answer['outcome']}: {answer['reason']}")
+            raise StepTimeout(f"the flag initialized: the answer was {answer['outcome']}: {answer['reason']}")
         screen.fields([("outcome", f"{answer['outcome']}: {self.pair.flag_name} = {answer['active']}, "
                                    f"version {answer['version']}")])
         screen.line()
@@ -82,7 +82,7 @@ class Story(Stage):
     def fail_over(self) -> None:
         screen, facts = self.screen, self.facts
         screen.heading("2  Blue's scheduler dies. From here on nobody touches anything")
-        follower = self.follower = Follower(self.aws, self.pair, screen)
+        follower = self.follower = TimelineFollower(self.aws, self.pair, screen)
         facts.calls_from = follower.calls_read
         self.aws.put_environment(BLUE, scheduler="stopped")
         fault = next(e for e in self.aws.timeline() if e["what"] == "heartbeat-lost")
@@ -90,14 +90,14 @@ class Story(Stage):
         screen.say("Seconds are counted from the fault; times of day are in UTC.", style="dim")
         facts.last_heartbeat = follower.until("fault", "the scheduler stopped", 5).data["last_heartbeat"]
 
-        def is_blue(happening: Happening) -> bool:
+        def is_blue(happening: TimelineEvent) -> bool:
             return happening.data.get("environment") == BLUE and happening.data.get("ill", False)
 
         follower.until("airflow", "Airflow calls its scheduler unhealthy", 20, is_blue, lambda since:
                        f"{seconds(since)}: silence, but Airflow still says healthy until its last heartbeat is "
                        f"{HEALTH_THRESHOLD_SECONDS} s old")
         facts.alarm = follower.until(
-            "alarm", "the heartbeat alarm rings", 30, lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
+            "alarm", "the heartbeat alarm fires", 30, lambda h: h.data["state"] == "ALARM" and "-blue-" in h.data["alarm"],
             lambda since: f"{seconds(since)}: the heartbeat alarm waits for 10 s of silence").data["alarm"]
         follower.until("woken", "the watcher is woken", SCHEDULE_SECONDS + 5)
         flag = follower.until("flag", "the flag written: failover to green", self.patience, doing=self.probing)
@@ -127,24 +127,24 @@ class Story(Stage):
             found = {"Transitions": pair.datapoints("Transitions", *span, Kind="failover"),
                      "RecoveryTime": pair.datapoints("RecoveryTime", *span),
                      "SwitchDuration": pair.datapoints("SwitchDuration", *span),
-                     "blue": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Colour="blue"),
-                     "green": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Colour="green")}
+                     "blue": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Color="blue"),
+                     "green": pair.datapoints("ActiveEnvironment", facts.flag_at, span[1], Color="green")}
             if all(found.values()):
                 break
             if time.monotonic() > deadline:
                 missing = ", ".join(name for name, values in found.items() if not values)
-                raise NotSeen(f"metrics of the failover read back from CloudWatch: {missing} missing")
+                raise StepTimeout(f"metrics of the failover read back from CloudWatch: {missing} missing")
             self.follower.poll()
             time.sleep(0.5)
         last = {name: values[-1][1] for name, values in found.items()}
         facts.recovery_time, facts.switch_duration = last["RecoveryTime"], last["SwitchDuration"]
-        self.follower.show(Happening(
+        self.follower.show(TimelineEvent(
             time.time(), "metrics", "metrics", "read back from CloudWatch, namespace MWAA/BlueGreen:",
             (f"Transitions {{Kind=failover}} {last['Transitions']:.0f}",
              f"RecoveryTime {seconds(last['RecoveryTime'])}, SwitchDuration {milliseconds(last['SwitchDuration'])}",
-             f"ActiveEnvironment {{Colour=blue}} {last['blue']:.0f}, {{Colour=green}} {last['green']:.0f}"), last))
+             f"ActiveEnvironment {{Color=blue}} {last['blue']:.0f}, {{Color=green}} {last['green']:.0f}"), last))
 
-    def sum_up(self, verdict: Happening) -> None:
+    def sum_up(self, verdict: TimelineEvent) -> None:
         facts, screen = self.facts, self.screen
         before = facts.fault_at - facts.last_heartbeat
         after_window = facts.flag_at - facts.last_heartbeat - self.window
@@ -182,10 +182,10 @@ class Story(Stage):
             ("outcome", f"{answer['outcome']}: {answer['reason']}"),
             ("active", f"{answer['active']} (was {answer['previous']}), version {answer['version']}"),
             ("transition", str(answer["transition"])),
-            ("guards", ", ".join(f"{guard['name']} {'passed' if guard['passed'] else 'FAILED'}" for guard in answer["guards"])),
+            ("preconditions", ", ".join(f"{precondition['name']} {'passed' if precondition['passed'] else 'FAILED'}" for precondition in answer["preconditions"])),
             ("elapsed", milliseconds(answer["elapsed_ms"]))])
         if answer["outcome"] != "switched":
-            raise NotSeen(f"switched back to blue: the answer was {answer['outcome']}: {answer['reason']}")
+            raise StepTimeout(f"switched back to blue: the answer was {answer['outcome']}: {answer['reason']}")
         screen.line()
         self.follower.until("audit", "the audit event of the switch", 20, lambda h: h.data.get("version") == 3)
         screen.line()
@@ -197,12 +197,12 @@ class Story(Stage):
         self.screen.say("Where do we stand?")
         answer = self.invoke(self.pair.outputs["StatusCommand"], "asking for status")
         rows = []
-        for colour in ("blue", "green"):
-            verdict = answer["verdicts"][colour]
-            role = "active" if answer["active"] == colour else "standby"
-            rows.append((colour, answer["environments"][colour], role, verdict["verdict"],
+        for color in ("blue", "green"):
+            verdict = answer["verdicts"][color]
+            role = "active" if answer["active"] == color else "standby"
+            rows.append((color, answer["environments"][color], role, verdict["verdict"],
                          short_times("; ".join(verdict["reasons"]))))
-        self.screen.table(("colour", "environment", "role", "verdict", "because"), rows)
+        self.screen.table(("color", "environment", "role", "verdict", "because"), rows)
 
     def history(self) -> None:
         self.screen.say("How did we get here?")
@@ -232,4 +232,4 @@ class Story(Stage):
             screen.check(result.passed, result.what, result.seen)
         missing = [result.what for result in results if not result.passed]
         if missing:
-            raise NotSeen("; ".join(missing))
+            raise StepTimeout("; ".join(missing))

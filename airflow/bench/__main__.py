@@ -1,4 +1,4 @@
-"""`make bench-airflow`: runs lost and doubled next to simulated switches, what the guard costs, and how soon the new colour's
+"""`make bench-airflow`: runs lost and doubled next to simulated switches, what the guard costs, and how soon the new color's
 first run comes on two real Airflow environments (AIRFLOW_PYTHON). A report, not a test.
 """
 
@@ -57,7 +57,7 @@ def first_runs(python: Path) -> None:
     found = real.measure(python, lambda what: print(f"... {what}", file=sys.stderr, flush=True))
     load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
     table(
-        f"Flip to first run on the new colour, in seconds: two real Airflow {found.version}, a tick every {found.tick} s "
+        f"Flip to first run on the new color, in seconds: two real Airflow {found.version}, a tick every {found.tick} s "
         f"({os.cpu_count()} cores, load {load})",
         ("", "planned switch: samples", "min / median / max", "failover: samples", "min / median / max"),
         [

@@ -15,7 +15,7 @@ import boto3
 from local_aws.process import LocalAws
 
 from mwaa_bluegreen.decision import LONGEST_STEP, SHORTEST_STEP, STEPS
-from mwaa_bluegreen.settings import DEFAULT_PARAMETER, DEFAULT_SETTLE_SECONDS
+from mwaa_bluegreen.settings import DEFAULT_PARAMETER, DEFAULT_STANDBY_WAIT_SECONDS
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 QUOTA = 40
@@ -92,7 +92,7 @@ def by_run(costs: list[Cost]) -> list[Run]:
     usual, near = costs
     places = [
         ("active", 1),
-        (f"standby, settle {DEFAULT_SETTLE_SECONDS} s", looks(DEFAULT_SETTLE_SECONDS)),
+        (f"standby, settle {DEFAULT_STANDBY_WAIT_SECONDS} s", looks(DEFAULT_STANDBY_WAIT_SECONDS)),
         ("standby, settle 0", looks(0)),
     ]
     return [Run(where, n, n * len(usual.calls), n * len(near.calls), n * usual.first_ms) for where, n in places]
@@ -120,5 +120,5 @@ def by_schedule(dags: int = 1_000) -> list[Hour]:
     runs = {"daily": 1 / 24, "hourly": 1, "every 15 minutes": 4, "every 5 minutes": 12}
     return [
         Hour(schedule, settle, round(dags * often * (1 + looks(settle))))
-        for settle in (DEFAULT_SETTLE_SECONDS, 0) for schedule, often in runs.items()
+        for settle in (DEFAULT_STANDBY_WAIT_SECONDS, 0) for schedule, often in runs.items()
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Flip to first run on the new colour, with the deployed functions and two real Airflow environments: measured, not judged.
+"""Flip to first run on the new color, with the deployed functions and two real Airflow environments: measured, not judged.
 
 The local AWS's MWAA hands every InvokeRestApi on to the real environments.
 """
@@ -69,7 +69,7 @@ def measure(python: Path, say: Callable[[str], None]) -> Measured:
             say(f"planned switch {number + 1} of {SWITCHES}")
             _switch(stack, real, found, number)
         stack.client("events").enable_rule(Name=f"{stack.name}-every-minute")
-        stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{colour}-heartbeat-lost" for colour in OTHER])
+        stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{color}-heartbeat-lost" for color in OTHER])
         for number in range(FAILOVERS):
             say(f"killed scheduler {number + 1} of {FAILOVERS}")
             _failover(stack, real, found)
@@ -110,14 +110,14 @@ def _failover(stack: Pair, real: RealPair, found: Measured) -> None:
     real[dead].restart_scheduler()
 
 
-def _first_run(real: RealPair, colour: str, since: float) -> tuple[float, float]:
-    """The first execution on the colour of a tick that it owns: the tick, and when its task began."""
+def _first_run(real: RealPair, color: str, since: float) -> tuple[float, float]:
+    """The first execution on the color of a tick that it owns: the tick, and when its task began."""
 
     def first() -> tuple[float, float] | None:
-        at = [(e.at, tick) for tick, who in real.executions(GUARDED).items() for e in who if e.colour == colour and tick >= since]
+        at = [(e.at, tick) for tick, who in real.executions(GUARDED).items() for e in who if e.color == color and tick >= since]
         return (min(at)[1], min(at)[0]) if at else None
 
-    tick, at = real[colour].wait(first, f"{colour} executes its first run")
+    tick, at = real[color].wait(first, f"{color} executes its first run")
     return tick, at
 
 
@@ -127,11 +127,11 @@ def _count(real: RealPair, found: Measured) -> None:
     executions = [who for tick, who in real.executions(GUARDED).items() if tick <= until]
     found.ticks = len(executions)
     found.lost, found.doubled = sum(not who for who in executions), sum(len(who) > 1 for who in executions)
-    for colour in OTHER:
-        executed = {line[1] for line in real[colour].executed(GUARDED)}
+    for color in OTHER:
+        executed = {line[1] for line in real[color].executed(GUARDED)}
         for run in executed:
             path = f"dags/{GUARDED}/dagRuns/{run.replace('+', '%2B')}/taskInstances"
-            for instance in real[colour].request("GET", path)["task_instances"]:
+            for instance in real[color].request("GET", path)["task_instances"]:
                 # A guard that waited has a start and an end that lie a minute apart.
                 if instance["state"] == "success" and instance["duration"] is not None:
                     found.tasks.setdefault(instance["task_id"], []).append(instance["duration"])
@@ -150,7 +150,7 @@ def _deployed(python: Path) -> Iterator[tuple[Pair, RealPair]]:
         template = built_template(TEMPLATE, BINARIES, folder)
         with LocalAws(log=folder / "local.log") as aws:
             clients = Clients(aws)
-            options = {"AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": str(SETTLE)}
+            options = {"AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS": str(SETTLE)}
             real = RealPair(python, aws.environment(), "/e2e/pair-1/active-environment", options=options)
             try:
                 real.start()

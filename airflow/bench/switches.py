@@ -20,7 +20,7 @@ from mwaa_bluegreen import decision
 from mwaa_bluegreen.flag import Flag
 from mwaa_bluegreen.settings import Settings
 
-COLOURS = ("blue", "green")
+COLORS = ("blue", "green")
 OTHER = {"blue": "green", "green": "blue"}
 EPOCH = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
@@ -37,7 +37,7 @@ ONE_LATE_IN = 4
 @dataclass(frozen=True)
 class Write:
     number: int
-    colour: str
+    color: str
     at: float
     effective: float
 
@@ -48,8 +48,8 @@ class Store:
     def __init__(self, chance: random.Random) -> None:
         self.chance, self.at, self.writes, self.calls = chance, 0.0, list[Write](), Counter[str]()
 
-    def write(self, colour: str, at: float, effective: float) -> None:
-        self.writes.append(Write(len(self.writes) + 1, colour, at, effective))
+    def write(self, color: str, at: float, effective: float) -> None:
+        self.writes.append(Write(len(self.writes) + 1, color, at, effective))
 
     def seen(self) -> list[Write]:
         late = self.chance.uniform(0, 3) if self.chance.random() < 0.2 else self.chance.uniform(0, 0.2)
@@ -68,7 +68,7 @@ class Store:
 def _item(write: Write) -> dict[str, Any]:
     tail = f"[effective_from={EPOCH + timedelta(seconds=write.effective):%Y-%m-%dT%H:%M:%S.%fZ} record=v{write.number}]"
     return {
-        "Version": write.number, "Value": write.colour, "LastModifiedDate": EPOCH + timedelta(seconds=write.at),
+        "Version": write.number, "Value": write.color, "LastModifiedDate": EPOCH + timedelta(seconds=write.at),
         "Description": f"switch: simulated {tail}",
     }  # fmt: skip
 
@@ -78,13 +78,13 @@ def lateness(chance: random.Random) -> float:
     return chance.uniform(5, 120) if chance.randrange(ONE_LATE_IN) == 0 else chance.expovariate(1 / 3)
 
 
-def classic(store: Store, colour: str, tick: float, at: float) -> bool:
+def classic(store: Store, color: str, tick: float, at: float) -> bool:
     """Whether an environment that compares the flag's present value executes the run."""
     store.at = at
-    return bool(store.get_parameter()["Parameter"]["Value"] == colour)
+    return bool(store.get_parameter()["Parameter"]["Value"] == color)
 
 
-def ours(store: Store, colour: str, tick: float, at: float) -> bool:
+def ours(store: Store, color: str, tick: float, at: float) -> bool:
     """Whether the package executes the run; it may look several times."""
 
     def sleep(seconds: float) -> None:
@@ -96,7 +96,7 @@ def ours(store: Store, colour: str, tick: float, at: float) -> bool:
         # Every look is a process of its own: nothing is remembered.
         reader = Flag("/simulated", client=store, sleep=sleep, now=lambda: int((EPOCH.timestamp() + store.at) * 1e9))
         with mock.patch.object(decision, "shared_flag", return_value=reader):
-            answer = decision.decide(run, Settings(colour), EPOCH + timedelta(seconds=store.at))
+            answer = decision.decide(run, Settings(color), EPOCH + timedelta(seconds=store.at))
         if answer.again_at is None:
             return answer.action == decision.EXECUTE
         store.at = (answer.again_at - EPOCH).total_seconds()
@@ -115,20 +115,20 @@ class Run:
 
 def planned(chance: random.Random, pattern: Pattern, calls: Counter[str]) -> list[Run]:
     """One switch within 20 s of a tick: how often the ticks around it were executed."""
-    store, active = Store(chance), chance.choice(COLOURS)
+    store, active = Store(chance), chance.choice(COLORS)
     store.write(active, -100_000.0, -100_000.0)
     written = 3_600 + chance.uniform(-20, 20)
     store.write(OTHER[active], written, written + LEAD)
     counts = []
     for tick in (3_540.0, 3_600.0, 3_660.0):
-        counts.append(sum(pattern(store, colour, tick, tick + lateness(chance)) for colour in COLOURS))
+        counts.append(sum(pattern(store, color, tick, tick + lateness(chance)) for color in COLORS))
     calls.update(store.calls)
     return [Run(count, count) for count in counts]
 
 
 def failover(chance: random.Random, pattern: Pattern, calls: Counter[str], at_most_once: bool = False) -> list[Run]:
     """The active dies within a minute of a tick, and the watcher notices: how often the ticks until then were executed."""
-    store, active = Store(chance), chance.choice(COLOURS)
+    store, active = Store(chance), chance.choice(COLORS)
     store.write(active, -100_000.0, -100_000.0)
     died = 3_600 + chance.uniform(-30, 30)
     last_heartbeat = died - chance.uniform(0, HEARTBEAT)

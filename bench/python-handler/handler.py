@@ -10,25 +10,25 @@ from typing import Any
 import boto3
 
 SSM, MWAA, CLOUDWATCH, EVENTS = (boto3.client(service) for service in ("ssm", "mwaa", "cloudwatch", "events"))
-ENVIRONMENTS = {colour: os.environ[f"{colour.upper()}_ENVIRONMENT_NAME"] for colour in ("blue", "green")}
+ENVIRONMENTS = {color: os.environ[f"{color.upper()}_ENVIRONMENT_NAME"] for color in ("blue", "green")}
 POOL = ThreadPoolExecutor(max_workers=5)
 
 
 def handle(_event: Any) -> dict[str, Any]:
     flag = POOL.submit(SSM.get_parameters, Names=[os.environ["FLAG_PARAMETER"]])
-    status = {colour: POOL.submit(MWAA.get_environment, Name=name) for colour, name in ENVIRONMENTS.items()}
-    airflow = {colour: POOL.submit(MWAA.invoke_rest_api, Name=name, Path="/monitor/health", Method="GET")
-               for colour, name in ENVIRONMENTS.items()}
+    status = {color: POOL.submit(MWAA.get_environment, Name=name) for color, name in ENVIRONMENTS.items()}
+    airflow = {color: POOL.submit(MWAA.invoke_rest_api, Name=name, Path="/monitor/health", Method="GET")
+               for color, name in ENVIRONMENTS.items()}
     healthy = {
-        colour: status[colour].result()["Environment"]["Status"] == "AVAILABLE"
-        and airflow[colour].result()["RestApiResponse"]["scheduler"]["status"] == "healthy"
-        for colour in ENVIRONMENTS
+        color: status[color].result()["Environment"]["Status"] == "AVAILABLE"
+        and airflow[color].result()["RestApiResponse"]["scheduler"]["status"] == "healthy"
+        for color in ENVIRONMENTS
     }
     active = flag.result()["Parameters"][0]["Value"]
     pair = {"Name": "Pair", "Value": os.environ["PAIR_NAME"]}
-    values = {("EnvironmentHealthy", colour): healthy[colour] for colour in healthy}
-    values |= {("ActiveEnvironment", colour): colour == active for colour in healthy}
+    values = {("EnvironmentHealthy", color): healthy[color] for color in healthy}
+    values |= {("ActiveEnvironment", color): color == active for color in healthy}
     CLOUDWATCH.put_metric_data(Namespace="MWAA/BlueGreen", MetricData=[
-        {"MetricName": name, "Value": float(value), "Dimensions": [pair, {"Name": "Colour", "Value": colour}]}
-        for (name, colour), value in values.items()])
+        {"MetricName": name, "Value": float(value), "Dimensions": [pair, {"Name": "Color", "Value": color}]}
+        for (name, color), value in values.items()])
     return {"active": active, "healthy": healthy}

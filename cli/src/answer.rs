@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failure::exit;
-use crate::screen::{Cell, Look, Paint, count, fields, look_of, moment, moment_and_age, table};
+use crate::terminal::{Cell, Paint, Style, count, fields, look_of, moment, moment_and_age, table};
 
 /// The exit code of an outcome.
 pub(crate) fn code_of(outcome: &str) -> u8 {
@@ -12,8 +12,8 @@ pub(crate) fn code_of(outcome: &str) -> u8 {
         "refused" | "blocked" => exit::REFUSED,
         "conflict" => exit::CONFLICT,
         "not_ready" | "partial" | "failed" | "interrupted" => exit::NOT_READY,
-        "switched" | "unchanged" | "kept" | "held" | "released" | "initialized" | "status" | "history" | "ready"
-        | "succeeded" | "pending" => exit::DONE,
+        "switched" | "unchanged" | "drill_canceled" | "held" | "released" | "initialized" | "status" | "history"
+        | "ready" | "succeeded" | "pending" => exit::DONE,
         would if would.starts_with("would_") => exit::DONE,
         // A later function's word for something good must not look like it.
         _ => exit::FAILED,
@@ -58,65 +58,69 @@ pub(crate) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
         .unwrap_or_default()
 }
 
-/// Whether a guard objects.
+/// Whether a precondition objects.
 pub(crate) fn has_objections(answer: &Value) -> bool {
-    list(answer, "guards")
+    list(answer, "preconditions")
         .iter()
-        .any(|guard| guard.get("passed").and_then(Value::as_bool) == Some(false))
+        .any(|precondition| precondition.get("passed").and_then(Value::as_bool) == Some(false))
 }
 
-/// The guards table.
-pub(crate) fn guards(paint: Paint, answer: &Value) -> String {
-    let rows: Vec<Vec<Cell>> = list(answer, "guards")
+/// The preconditions table.
+pub(crate) fn preconditions(paint: Paint, answer: &Value) -> String {
+    let rows: Vec<Vec<Cell>> = list(answer, "preconditions")
         .iter()
-        .map(|guard| {
-            let passed = guard.get("passed").and_then(Value::as_bool) == Some(true);
+        .map(|precondition| {
+            let passed = precondition.get("passed").and_then(Value::as_bool) == Some(true);
             vec![
                 Cell::word(if passed { "passed" } else { "objects" }),
-                Cell::plain(text(guard, "name")),
-                Cell::plain(text(guard, "detail")),
+                Cell::plain(text(precondition, "name")),
+                Cell::plain(text(precondition, "detail")),
             ]
         })
         .collect();
     if rows.is_empty() {
         String::new()
     } else {
-        table(paint, &["", "GUARD", "WHY"], &rows)
+        table(paint, &["", "PRECONDITION", "WHY"], &rows)
     }
 }
 
 /// The screen of `status`, and of every look of `watch`.
 pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -> String {
     let active = text(answer, "active");
-    let headline = paint.text(Look::Bold, &format!("{pair}: {}", text(answer, "reason")));
+    let headline = paint.text(Style::Bold, &format!("{pair}: {}", text(answer, "reason")));
     let rows: Vec<Vec<Cell>> = ["blue", "green"]
         .iter()
-        .map(|colour| {
+        .map(|color| {
             let role = match active {
                 "" => "?",
-                active if active == *colour => "active",
+                active if active == *color => "active",
                 _ => "standby",
             };
-            let reasons: Vec<&str> = list(answer, &format!("verdicts.{colour}.reasons"))
+            let reasons: Vec<&str> = list(answer, &format!("verdicts.{color}.reasons"))
                 .iter()
                 .filter_map(Value::as_str)
                 .collect();
             vec![
-                Cell::word(*colour),
-                Cell::new(if role == "active" { Look::Bold } else { Look::Plain }, role),
-                Cell::word(text(answer, &format!("verdicts.{colour}.verdict"))),
-                Cell::plain(text(answer, &format!("environments.{colour}"))),
+                Cell::word(*color),
+                Cell::new(if role == "active" { Style::Bold } else { Style::Plain }, role),
+                Cell::word(text(answer, &format!("verdicts.{color}.verdict"))),
+                Cell::plain(text(answer, &format!("environments.{color}"))),
                 Cell::plain(reasons.join("; ")),
             ]
         })
         .collect();
     let mut shown = format!("{headline}\n\n");
-    shown.push_str(&table(paint, &["COLOUR", "ROLE", "IS", "ENVIRONMENT", "WHY"], &rows));
+    shown.push_str(&table(
+        paint,
+        &["COLOR", "ROLE", "VERDICT", "ENVIRONMENT", "WHY"],
+        &rows,
+    ));
     shown.push('\n');
-    let failover = match (has_objections(answer), list(answer, "guards").is_empty()) {
+    let failover = match (has_objections(answer), list(answer, "preconditions").is_empty()) {
         (_, true) => String::new(),
         (true, _) => "would be stopped, if it were needed:".to_owned(),
-        // No guard of status says so, and "would pass" would be believed.
+        // No precondition of status says so, and "would pass" would be believed.
         (false, _) if text(answer, "mode") == "observe" => {
             "would only be reported, if it were needed: the mode is observe".to_owned()
         }
@@ -141,7 +145,7 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
         ],
     ));
     if has_objections(answer) {
-        shown.push_str(&guards(paint, answer));
+        shown.push_str(&preconditions(paint, answer));
     }
     shown
 }
@@ -188,7 +192,7 @@ fn last_line(answer: &Value) -> String {
     format!("{}{from} {}: {why}", last("kind"), last("to"))
 }
 
-/// Why a version was written; of one by another road its IAM author, too, whom no Description names.
+/// Why a version was written; of one by another backend its IAM author, too, whom no Description names.
 fn why(entry: &Value) -> String {
     let by = format!("by {}", text(entry, "by"));
     match sentence(text(entry, "description")) {
@@ -263,7 +267,7 @@ fn dags_line(answer: &Value, now: Timestamp) -> String {
         _ => ("green", "blue"),
     };
     let state = match text(answer, "dag_management.state") {
-        "not-activated" => format!("{active}'s DAGs are NOT unpaused"),
+        "activation-failed" => format!("{active}'s DAGs are NOT unpaused"),
         "activating" => format!("{active}'s DAGs are being unpaused"),
         "draining" => format!("{active}'s run, {standby}'s are to be paused"),
         "not-fenced" => format!("{active}'s run, {standby}'s are NOT paused"),
@@ -292,7 +296,7 @@ pub(crate) fn history(paint: Paint, pair: &str, answer: &Value) -> String {
             ]
         })
         .collect();
-    let headline = paint.text(Look::Bold, &format!("{pair}: {}", text(answer, "reason")));
+    let headline = paint.text(Style::Bold, &format!("{pair}: {}", text(answer, "reason")));
     let header = ["VERSION", "WRITTEN", "FROM", "TO", "KIND", "IN FORCE FROM", "WHY"];
     format!("{headline}\n\n{}", table(paint, &header, &rows))
 }
@@ -308,15 +312,15 @@ pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
     let mut shown = format!("{headline}\n  {}\n", text(answer, "reason"));
     for finding in list(answer, "readiness.findings") {
         let severity = text(finding, "severity");
-        let colour = text(finding, "colour");
-        let of = if colour.is_empty() {
+        let color = text(finding, "color");
+        let of = if color.is_empty() {
             String::new()
         } else {
-            format!(" ({colour})")
+            format!(" ({color})")
         };
         let (severity, name) = (
             paint.text(look_of(severity), severity),
-            paint.text(Look::Bold, text(finding, "name")),
+            paint.text(Style::Bold, text(finding, "name")),
         );
         shown.extend(["\n  ", &severity, " ", &name, &of, ": ", text(finding, "what"), "\n"]);
         for (name, field) in [("why", "why"), ("fix", "fix")] {
@@ -377,18 +381,18 @@ pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
         ],
     ));
     for warning in list(answer, "warnings").iter().filter_map(Value::as_str) {
-        shown.extend(["  ", &paint.text(Look::Doubtful, "warning"), " ", warning, "\n"]);
+        shown.extend(["  ", &paint.text(Style::Doubtful, "warning"), " ", warning, "\n"]);
     }
     if matches!(outcome, "refused" | "blocked" | "conflict") || outcome.starts_with("would_") {
-        shown.push_str(&guards(paint, answer));
+        shown.push_str(&preconditions(paint, answer));
     } else if outcome == "switched" && has_objections(answer) {
         // With --yes nothing was shown before.
-        let objecting: Vec<&Value> = list(answer, "guards")
+        let objecting: Vec<&Value> = list(answer, "preconditions")
             .iter()
-            .filter(|guard| guard.get("passed").and_then(Value::as_bool) == Some(false))
+            .filter(|precondition| precondition.get("passed").and_then(Value::as_bool) == Some(false))
             .collect();
         shown.push_str("skipped by force:\n");
-        shown.push_str(&guards(paint, &json!({"guards": objecting})));
+        shown.push_str(&preconditions(paint, &json!({"preconditions": objecting})));
     }
     shown
 }
@@ -420,7 +424,7 @@ mod tests {
         for (outcome, code) in [
             ("switched", 0),
             ("unchanged", 0),
-            ("kept", 0),
+            ("drill_canceled", 0),
             ("would_switch", 0),
             ("would_drill", 0),
             ("ready", 0),
@@ -447,7 +451,7 @@ mod tests {
             "environments": {"blue": "airflow-blue", "green": "airflow-green"},
             "last_transition": {"kind": "switch", "from": "green", "to": "blue", "effective_from": "2026-11-23T12:00:09Z",
                 "description": "switch: upgrade; by switch-handler for ana [effective_from=2026-11-23T12:00:09Z record=v12-1]"},
-            "guards": [{"name": "standby-unknown", "passed": false, "detail": "green is unknown: throttled"}],
+            "preconditions": [{"name": "standby-unknown", "passed": false, "detail": "green is unknown: throttled"}],
             "mode": "automatic", "hold": null,
             "drill": {"id": "d1", "mode": "switch", "from": "blue", "to": "green", "outcome": "pending",
                 "started_at": "2026-11-23T11:50:00Z", "return_at": "2026-11-23T12:05:00Z"},
@@ -472,10 +476,10 @@ mod tests {
 
     #[test]
     fn what_force_skipped_is_shown_and_nothing_else() {
-        let guards = json!([{"name": "cooldown", "passed": false, "detail": "a moment ago"},
+        let preconditions = json!([{"name": "cooldown", "passed": false, "detail": "a moment ago"},
                             {"name": "hold", "passed": true, "detail": "no hold"}]);
         let shown = |outcome| {
-            let answer = json!({"outcome": outcome, "active": "green", "version": 3, "guards": guards});
+            let answer = json!({"outcome": outcome, "active": "green", "version": 3, "preconditions": preconditions});
             change(plain(), &answer, Timestamp::UNIX_EPOCH)
         };
         assert!(shown("switched").contains("skipped by force") && shown("switched").contains("cooldown"));
@@ -484,8 +488,7 @@ mod tests {
 
     #[test]
     fn a_failover_that_would_only_be_reported_is_not_said_to_pass() {
-        let answer =
-            |mode: &str| json!({"mode": mode, "guards": [{"name": "hold", "passed": true, "detail": "no hold"}]});
+        let answer = |mode: &str| json!({"mode": mode, "preconditions": [{"name": "hold", "passed": true, "detail": "no hold"}]});
         assert!(status(plain(), "p", &answer("automatic"), noon()).contains("would pass"));
         let observed = status(plain(), "p", &answer("observe"), noon());
         assert!(observed.contains("would only be reported") && !observed.contains("would pass"));
@@ -493,7 +496,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_anything_is_shown_all_the_same() {
-        for value in [json!({}), json!({"outcome": 1, "guards": "x", "drill": []})] {
+        for value in [json!({}), json!({"outcome": 1, "preconditions": "x", "drill": []})] {
             assert!(!status(plain(), "p", &value, noon()).is_empty());
             assert!(!change(plain(), &value, noon()).is_empty());
             assert!(!history(plain(), "p", &value).is_empty());
@@ -504,7 +507,7 @@ mod tests {
     #[test]
     fn findings_say_what_why_and_how_to_fix() {
         let answer = json!({"outcome": "not_ready", "reason": "1 red", "readiness": {"score": 40, "findings": [
-            {"name": "airflow-version", "severity": "red", "colour": "green", "what": "2.9 against 2.10", "why": "DAGs differ",
+            {"name": "airflow-version", "severity": "red", "color": "green", "what": "2.9 against 2.10", "why": "DAGs differ",
              "fix": "upgrade green"}], "not_asked": ["DAGs of blue: throttled"]}});
         let shown = check(plain(), "orders", &answer);
         for part in [

@@ -4,23 +4,23 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::connection::Connection;
-use crate::values::{colour, number};
+use crate::values::{color, number};
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun;
-       handover: no run lost, doubled or late
+       run-report: no run lost, doubled or late
     1  the function or AWS failed, or gave no answer
     2  wrong usage, wrong settings, or a request the function calls invalid
-    3  refused: a guard objects, or --expect-… does not hold
+    3  refused: a precondition objects, or --expect-… does not hold
     4  conflict: somebody else made, or is making, this transition
-    5  check: not ready, or partial; drill: failed or interrupted; handover: a run lost, late, or doubled in spite
-       of a guard; or partial
+    5  check: not ready, or partial; drill: failed or interrupted; run-report: a run lost, late, or doubled in spite
+       of a precondition; or partial
     6  not confirmed: answered otherwise, or nobody to ask and no --yes
     7  not in time: asked for and carried out, but not seen to be so within the limit
   130  interrupted (Ctrl-C)";
@@ -53,14 +53,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Who is active, how both sides are, what holds, what a failover would meet
     Status,
-    /// Make a colour the active one
+    /// Make a color the active one
     Switch(Switch),
-    /// Declare the active colour failed: the standby takes over, also the runs that the active has missed
+    /// Declare the active color failed: the standby takes over, also the runs that the active has missed
     ///
     /// Counts from the last moment the active was known healthy, as an automatic failover does. Neither a hold nor the cooldown
     /// nor the budget stops it; a standby that is not healthy does, and an active that is. For planned work use switch.
     Failover(Failover),
-    /// Go back to the colour before the present one
+    /// Go back to the color before the present one
     Rollback(Rollback),
     /// The flag's newest versions
     History(History),
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     ///
     /// Compares the runs that both environments list. A run that neither scheduler has made is in no list; of those only
     /// the next one of each DAG of the active environment is known.
-    Handover(Handover),
+    RunReport(RunReport),
     /// Practice a failover: switch, hold, return
     Drill(Drill),
     /// No automatic failover until its end
@@ -116,9 +116,9 @@ pub(crate) struct Consent {
 /// The state a request is made for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Expect {
-    /// Refuse if another colour is active; --force does not skip it
-    #[arg(long, value_name = "COLOUR", value_parser = colour)]
-    pub(crate) expect_active: Option<Colour>,
+    /// Refuse if another color is active; --force does not skip it
+    #[arg(long, value_name = "COLOR", value_parser = color)]
+    pub(crate) expect_active: Option<Color>,
     /// Refuse if the flag has another version; --force does not skip it
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::<u64>(1..=u64::MAX))]
     pub(crate) expect_version: Option<u64>,
@@ -137,13 +137,13 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Switch {
-    /// The colour that is to be active: blue or green
-    #[arg(long, value_name = "COLOUR", value_parser = colour)]
-    pub(crate) to: Colour,
+    /// The color that is to be active: blue or green
+    #[arg(long, value_name = "COLOR", value_parser = color)]
+    pub(crate) to: Color,
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Skip the guards, never the claim
+    /// Skip the preconditions, never the claim
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -156,13 +156,13 @@ pub(crate) struct Switch {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Failover {
-    /// The colour that is to take over [default: the one that stands by; --force wants it named]
-    #[arg(long, value_name = "COLOUR", value_parser = colour)]
-    pub(crate) to: Option<Colour>,
+    /// The color that is to take over [default: the one that stands by; --force wants it named]
+    #[arg(long, value_name = "COLOR", value_parser = color)]
+    pub(crate) to: Option<Color>,
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Skip the guards, never the claim
+    /// Skip the preconditions, never the claim
     #[arg(long, requires = "to")]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -178,7 +178,7 @@ pub(crate) struct Rollback {
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Skip the guards, never the claim
+    /// Skip the preconditions, never the claim
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -197,7 +197,7 @@ pub(crate) struct History {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Handover {
+pub(crate) struct RunReport {
     /// How much time around the transition, half of it on either side [default: 120]
     #[arg(long, value_name = "MINUTES", allow_negative_numbers = true, value_parser = number::<u32>(1..=1440))]
     pub(crate) window_minutes: Option<u32>,
@@ -219,9 +219,9 @@ pub(crate) struct Drill {
     /// What to do
     #[arg(long, default_value = "switch")]
     pub(crate) mode: DrillMode,
-    /// How long the drilled colour works [default: the stack's DrillHoldMinutes]
+    /// How long the drilled color works [default: the stack's DrillDurationMinutes]
     #[arg(long, value_name = "MINUTES", allow_negative_numbers = true, value_parser = number::<u32>(1..=1440))]
-    pub(crate) hold_minutes: Option<u32>,
+    pub(crate) duration_minutes: Option<u32>,
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,
@@ -259,9 +259,9 @@ pub(crate) struct Release {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Initialize {
-    /// The first active colour [default: blue]
-    #[arg(long, value_name = "COLOUR", value_parser = colour)]
-    pub(crate) to: Option<Colour>,
+    /// The first active color [default: blue]
+    #[arg(long, value_name = "COLOR", value_parser = color)]
+    pub(crate) to: Option<Color>,
     /// Why, for the record
     #[arg(long)]
     pub(crate) reason: Option<String>,
@@ -395,7 +395,7 @@ mod tests {
             let Command::Switch(switch) = cli.command else {
                 panic!("{line}")
             };
-            assert_eq!((switch.to, switch.consent.yes), (Colour::Green, false), "{line}");
+            assert_eq!((switch.to, switch.consent.yes), (Color::Green, false), "{line}");
         }
     }
 
@@ -408,9 +408,9 @@ mod tests {
             "switch --to Green",
             "--to purple",
             "history --limit 0",
-            "handover --window-minutes 0",
-            "handover --window-minutes 1441",
-            "handover --yes",
+            "run-report --window-minutes 0",
+            "run-report --window-minutes 1441",
+            "run-report --yes",
             "hold --minutes 5",
             "hold --minutes 5 --until 2026-11-23T14:00:00Z --reason x",
             "replay log --failover-budget 0",
@@ -431,8 +431,8 @@ mod tests {
             ("switch --to green --expect-version", "a whole number, at least 1"),
             ("switch --to green --within", "a whole number from 0 to 86400"),
             ("history --limit", "a whole number from 1 to 100"),
-            ("handover --window-minutes", "a whole number from 1 to 1440"),
-            ("drill --hold-minutes", "a whole number from 1 to 1440"),
+            ("run-report --window-minutes", "a whole number from 1 to 1440"),
+            ("drill --duration-minutes", "a whole number from 1 to 1440"),
             ("hold --reason x --minutes", "a whole number from 1 to 10080"),
             ("watch --interval", "a whole number from 1 to 3600"),
             ("replay log --failure-window", "a whole number from 10 to 3600"),
@@ -493,11 +493,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failover_may_leave_its_colour_out_but_not_with_force() {
+    fn a_failover_may_leave_its_color_out_but_not_with_force() {
         for (line, to, force) in [
             ("failover", None, false),
-            ("failover --to green --yes", Some(Colour::Green), false),
-            ("--pair orders failover --to blue --force", Some(Colour::Blue), true),
+            ("failover --to green --yes", Some(Color::Green), false),
+            ("--pair orders failover --to blue --force", Some(Color::Blue), true),
         ] {
             let Command::Failover(failover) = parse(line).unwrap().command else {
                 panic!("{line}")
@@ -505,7 +505,7 @@ mod tests {
             assert_eq!((failover.to, failover.force), (to, force), "{line}");
         }
         let told = parse("failover --force").unwrap_err().to_string();
-        assert!(told.contains("--to <COLOUR>"), "{told}");
+        assert!(told.contains("--to <COLOR>"), "{told}");
         for line in [
             "failover --to purple",
             "failover green",

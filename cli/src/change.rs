@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use bluegreen_aws::clock;
 use bluegreen_aws::configuration::variable;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, at, code_of, drill_line, instant, number, text};
 use crate::arguments::{
     Consent, Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify,
 };
+use crate::backend::Answered;
 use crate::confirm::{Question, must_ask};
 use crate::failure::{Failure, exit};
-use crate::road::Answered;
-use crate::screen::{self, Look};
 use crate::session::Session;
+use crate::terminal::{self, Style};
 
 /// Between two looks for what was asked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ pub(crate) async fn rollback(session: &Session, options: Rollback) -> Result<u8,
 pub(crate) async fn hold(session: &Session, options: Hold) -> Result<u8, Failure> {
     let mut request = request("hold", Some(options.reason), &options.consent);
     if let Some(minutes) = options.minutes {
-        request.insert("hold_minutes".to_owned(), json!(minutes));
+        request.insert("minutes".to_owned(), json!(minutes));
     }
     if let Some(until) = options.until {
         request.insert("until".to_owned(), json!(until));
@@ -83,7 +83,7 @@ pub(crate) async fn initialize(session: &Session, options: Initialize) -> Result
     if options.force {
         request.insert("force".to_owned(), json!(true));
     }
-    let to = options.to.unwrap_or(Colour::Blue);
+    let to = options.to.unwrap_or(Color::Blue);
     let question = |_: &Value| Question::Word {
         word: to.as_str(),
         to_do: format!("create the flag with {to} active"),
@@ -103,14 +103,14 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
         DrillMode::Dry => "dry",
     };
     request.insert("mode".to_owned(), json!(mode));
-    if let Some(minutes) = options.hold_minutes {
-        request.insert("hold_minutes".to_owned(), json!(minutes));
+    if let Some(minutes) = options.duration_minutes {
+        request.insert("duration_minutes".to_owned(), json!(minutes));
     }
     // Only a switch touches the flag.
     let mut consent = options.consent;
     consent.yes |= options.mode != DrillMode::Switch;
-    let question = |dry_run: &Value| match other_colour(dry_run) {
-        Some(to) => Question::Colour {
+    let question = |dry_run: &Value| match other_color(dry_run) {
+        Some(to) => Question::Color {
             to,
             over_objections: false,
             is_failover: false,
@@ -128,7 +128,7 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
     }
     if !options.wait {
         let code = session.finish(&answered)?;
-        screen::note("follow it with: mwaa-bluegreen watch --until-settled\n");
+        terminal::note("follow it with: mwaa-bluegreen watch --until-settled\n");
         return Ok(code);
     }
     session.show(&answered)?;
@@ -140,7 +140,7 @@ fn no_direct_drill(mode: DrillMode) -> &'static str {
     match mode {
         DrillMode::Switch => {
             "a drill returns by the health-watcher, which is a Lambda function: --direct begins none; `mwaa-bluegreen switch \
-             --to <colour> --direct` switches, and stays"
+             --to <color> --direct` switches, and stays"
         }
         DrillMode::Probe | DrillMode::Dry => {
             "--direct begins no drill, whatever its mode; `mwaa-bluegreen check \
@@ -159,10 +159,10 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
     let began = Instant::now();
     while began.elapsed() < limit {
         tokio::time::sleep(DRILL_LOOK_INTERVAL).await;
-        let status = match session.road.ask(&json!({"action": "status"})).await {
+        let status = match session.backend.ask(&json!({"action": "status"})).await {
             Ok(status) => status.value,
             Err(failure) => {
-                screen::note(&format!("  still waiting: {}\n", failure.told()));
+                terminal::note(&format!("  still waiting: {}\n", failure.told()));
                 continue;
             }
         };
@@ -176,7 +176,7 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
         }
         if outcome != "pending" && !outcome.is_empty() {
             session.end_progress();
-            screen::note(&format!("drill {}\n", drill_line(&status, clock::now())));
+            terminal::note(&format!("drill {}\n", drill_line(&status, clock::now())));
             return Ok(code_of(outcome));
         }
     }
@@ -231,7 +231,7 @@ fn guarded(request: &mut Map<String, Value>, force: bool, expect: &Expect) {
 async fn switch_flag(
     session: &Session,
     request: Map<String, Value>,
-    to: Option<Colour>,
+    to: Option<Color>,
     force: bool,
     consent: &Consent,
     verify: &Verify,
@@ -239,8 +239,8 @@ async fn switch_flag(
     let is_failover = is_action(&request, "failover");
     let question = |dry_run: &Value| {
         let over_objections = force && answer::has_objections(dry_run);
-        match to.or_else(|| other_colour(dry_run)) {
-            Some(to) => Question::Colour {
+        match to.or_else(|| other_color(dry_run)) {
+            Some(to) => Question::Color {
                 to,
                 over_objections,
                 is_failover,
@@ -263,7 +263,7 @@ async fn switch_flag(
         }
     }
     if !session.json {
-        screen::note(&format!(
+        terminal::note(&format!(
             "undo it with: mwaa-bluegreen rollback{}\n",
             session.same_pair()
         ));
@@ -275,8 +275,8 @@ fn is_action(request: &Map<String, Value>, action: &str) -> bool {
     request.get("action").and_then(Value::as_str) == Some(action)
 }
 
-fn other_colour(answer: &Value) -> Option<Colour> {
-    Colour::parse(text(answer, "active")).map(Colour::other)
+fn other_color(answer: &Value) -> Option<Color> {
+    Color::parse(text(answer, "active")).map(Color::other)
 }
 
 /// Looks, asks and changes. A dry run, or one that ends the matter, is the answer.
@@ -292,18 +292,18 @@ async fn agreed(
         Value::Object(request)
     };
     if consent.dry_run {
-        return session.road.ask(&with_dry_run()).await;
+        return session.backend.ask(&with_dry_run()).await;
     }
     let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !must_ask(consent.yes, somebody_there)? {
-        return session.road.change(&Value::Object(request)).await;
+        return session.backend.change(&Value::Object(request)).await;
     }
-    let dry_run = session.road.ask(&with_dry_run()).await?;
+    let dry_run = session.backend.ask(&with_dry_run()).await?;
     if !text(&dry_run.value, "outcome").starts_with("would_") {
         return Ok(dry_run);
     }
     let question = question(&dry_run.value);
-    screen::note(&plan(session, &request, &dry_run.value, consent, &question));
+    terminal::note(&plan(session, &request, &dry_run.value, consent, &question));
     if !question.agrees(&typed(&question.prompt()).await?) {
         return Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()));
     }
@@ -315,7 +315,7 @@ async fn agreed(
     if flag_changes && let Some(expect) = as_seen(&dry_run.value) {
         request.insert("expect".to_owned(), expect);
     }
-    session.road.change(&Value::Object(request)).await
+    session.backend.change(&Value::Object(request)).await
 }
 
 fn as_seen(dry_run: &Value) -> Option<Value> {
@@ -343,12 +343,12 @@ fn plan(
     let (active, version) = (text(dry_run, "active"), number(dry_run, "version"));
     let mut rows = vec![
         ("pair", session.pair.clone()),
-        ("by", session.road.describe()),
+        ("by", session.backend.describe()),
         ("asked by", who),
         ("why", text(dry_run, "reason").to_owned()),
     ];
     let to = match question {
-        Question::Colour { to, .. } => Some(to.as_str()),
+        Question::Color { to, .. } => Some(to.as_str()),
         _ => None,
     };
     let is_drill = is_action(request, "drill");
@@ -374,23 +374,23 @@ fn plan(
         ));
     }
     if is_drill {
-        let minutes = number(dry_run, "drill.hold_minutes");
+        let minutes = number(dry_run, "drill.duration_minutes");
         rows.push((
             "and back",
             format!("after {minutes} minutes, by the watcher; a real failure in between wins"),
         ));
     }
-    let mut shown = screen::fields(paint, &rows);
-    let guards = answer::guards(paint, dry_run);
-    if !guards.is_empty() {
+    let mut shown = terminal::fields(paint, &rows);
+    let preconditions = answer::preconditions(paint, dry_run);
+    if !preconditions.is_empty() {
         shown.push('\n');
-        shown.push_str(&guards);
+        shown.push_str(&preconditions);
     }
-    if let Question::Colour {
+    if let Question::Color {
         over_objections: true, ..
     } = question
     {
-        shown.push_str(&paint.text(Look::Bad, "\n  --force skips the guards that object\n"));
+        shown.push_str(&paint.text(Style::Bad, "\n  --force skips the preconditions that object\n"));
     }
     shown.push('\n');
     shown
@@ -398,7 +398,7 @@ fn plan(
 
 /// One line from the terminal; the end of the input is an empty one.
 async fn typed(prompt: &str) -> Result<String, Failure> {
-    screen::note(prompt);
+    terminal::note(prompt);
     let line = tokio::task::spawn_blocking(|| {
         let _nobody_listens = std::io::stderr().flush();
         let mut line = String::new();
@@ -407,7 +407,7 @@ async fn typed(prompt: &str) -> Result<String, Failure> {
     match line.await {
         Ok(Ok(line)) => {
             if !line.ends_with('\n') {
-                screen::note("\n");
+                terminal::note("\n");
             }
             Ok(line)
         }
@@ -436,7 +436,7 @@ fn seen(status: &Value, version: Option<u64>, active: &str) -> Seen {
             "version {} was written since, and {} is active",
             number(status, "version"),
             if standing_active.is_empty() {
-                "no colour"
+                "no color"
             } else {
                 standing_active
             }
@@ -449,7 +449,7 @@ fn seen(status: &Value, version: Option<u64>, active: &str) -> Seen {
 
 fn overtaken(session: &Session, by: &str) -> u8 {
     session.end_progress();
-    screen::note(&format!(
+    terminal::note(&format!(
         "{by}: `mwaa-bluegreen history{}` tells by whom\n",
         session.same_pair()
     ));
@@ -470,13 +470,13 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
         ))
     };
     loop {
-        match session.road.ask(&json!({"action": "status"})).await {
+        match session.backend.ask(&json!({"action": "status"})).await {
             Ok(status) => match seen(&status.value, version, active) {
                 Seen::Ours => break,
                 Seen::NotYet => {}
                 Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
             },
-            Err(failure) => screen::note(&format!("  still looking: {}\n", failure.told())),
+            Err(failure) => terminal::note(&format!("  still looking: {}\n", failure.told())),
         }
         if began.elapsed() >= limit {
             return Err(late("the new version was not seen"));
@@ -484,7 +484,7 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
     if !session.json {
-        screen::note(&format!(
+        terminal::note(&format!(
             "verified: the flag holds {active} at version {}{}\n",
             number(switched, "version"),
             answer::warnings(switched)
@@ -504,14 +504,14 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
     }
     session.end_progress();
     // In the meantime somebody may have written it again, or deleted it.
-    let status = session.road.ask(&json!({"action": "status"})).await?;
+    let status = session.backend.ask(&json!({"action": "status"})).await?;
     if let Seen::Overtaken(by) = seen(&status.value, version, active) {
         return Ok(overtaken(session, &by));
     }
     if !session.json {
-        screen::note(&format!(
+        terminal::note(&format!(
             "in force: DAG runs due from {} on run on {active}\n",
-            screen::moment(effective_from)
+            terminal::moment(effective_from)
         ));
     }
     Ok(exit::DONE)
@@ -549,7 +549,7 @@ mod tests {
     #[test]
     fn what_is_done_instead_of_a_direct_drill_is_said() {
         for (mode, instead) in [
-            (DrillMode::Switch, "`mwaa-bluegreen switch --to <colour> --direct`"),
+            (DrillMode::Switch, "`mwaa-bluegreen switch --to <color> --direct`"),
             (DrillMode::Probe, "`mwaa-bluegreen check --direct`"),
             (DrillMode::Dry, "`mwaa-bluegreen check --direct`"),
         ] {
@@ -581,7 +581,7 @@ mod tests {
             &mut made,
             true,
             &Expect {
-                expect_active: Some(Colour::Blue),
+                expect_active: Some(Color::Blue),
                 expect_version: Some(3),
             },
         );

@@ -1,21 +1,21 @@
 //! Whether a person agrees.
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 
 use crate::failure::Failure;
 
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// The flag will change. At 3 a.m. `y` is typed before the screen is read; the colour's name is not.
-    Colour {
-        to: Colour,
-        /// Guards object, and will be skipped.
+    /// The flag will change. At 3 a.m. `y` is typed before the screen is read; the color's name is not.
+    Color {
+        to: Color,
+        /// Preconditions object, and will be skipped.
         over_objections: bool,
         /// The active is declared failed.
         is_failover: bool,
     },
-    /// The same where the colour is not known beforehand.
+    /// The same where the color is not known beforehand.
     Word { word: &'static str, to_do: String },
     /// Something that is undone as easily as it is done.
     YesOrNo { to_do: String },
@@ -25,22 +25,22 @@ impl Question {
     pub(crate) fn prompt(&self) -> String {
         match self {
             Self::YesOrNo { to_do } => format!("{to_do}? [y/N] "),
-            Self::Colour {
+            Self::Color {
                 to, is_failover: true, ..
             } => format!("Type {} to fail over to {to}: ", self.wanted()),
-            Self::Colour { to, .. } => format!("Type {} to switch to {to}: ", self.wanted()),
+            Self::Color { to, .. } => format!("Type {} to switch to {to}: ", self.wanted()),
             Self::Word { to_do, .. } => format!("Type {} to {to_do}: ", self.wanted()),
         }
     }
 
     fn wanted(&self) -> String {
         match self {
-            Self::Colour {
+            Self::Color {
                 to,
                 over_objections: true,
                 ..
             } => format!("force {to}"),
-            Self::Colour { to, .. } => to.to_string(),
+            Self::Color { to, .. } => to.to_string(),
             Self::Word { word, .. } => (*word).to_owned(),
             Self::YesOrNo { .. } => "y".to_owned(),
         }
@@ -75,13 +75,13 @@ mod tests {
 
     #[test]
     fn only_the_words_asked_for_agree() {
-        let plain = Question::Colour {
-            to: Colour::Green,
+        let plain = Question::Color {
+            to: Color::Green,
             over_objections: false,
             is_failover: false,
         };
-        let forced = Question::Colour {
-            to: Colour::Green,
+        let forced = Question::Color {
+            to: Color::Green,
             over_objections: true,
             is_failover: true,
         };

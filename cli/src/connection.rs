@@ -1,4 +1,4 @@
-//! Which pair is meant, by which road it is reached, and how answers are shown: the options that every command has.
+//! Which pair is meant, by which backend it is reached, and how answers are shown: the options that every command has.
 #![expect(clippy::doc_markdown, reason = "these comments are what --help and the manual show")]
 
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::values::number;
 
-/// Which pair, by which road, and how to show it.
+/// Which pair, by which backend, and how to show it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub(crate) struct Connection {
@@ -36,7 +36,7 @@ pub(crate) struct Connection {
     /// text for people, json for scripts (exactly the function's answer); with chart, the picture's file, *.svg
     #[arg(long, global = true, value_name = "text|json", default_value = "text", value_parser = output)]
     pub(crate) output: Output,
-    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    /// Colors; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
     /// Seconds to wait for an answer
@@ -85,7 +85,7 @@ fn output(given: &str) -> Result<Output, String> {
     }
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     Auto,

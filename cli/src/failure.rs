@@ -100,7 +100,7 @@ impl Failure {
     }
 }
 
-/// The road around the outage.
+/// The backend around the outage.
 pub(crate) const WITHOUT_LAMBDA: &str =
     "; if Lambda is the outage, --direct works without it: ask `mwaa-bluegreen status --direct` first";
 

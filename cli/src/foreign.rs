@@ -20,7 +20,7 @@ const OPTIONS: [(&str, &str); 10] = [
     ("limit", "limit"),
     ("until", "until"),
     ("window_minutes", "window-minutes"),
-    ("hold_minutes", "minutes"),
+    ("minutes", "minutes"),
 ];
 
 /// The commands that are actions of the function by the same name.
@@ -33,7 +33,7 @@ const ACTIONS: [&str; 11] = [
     "status",
     "history",
     "check",
-    "handover",
+    "run-report",
     "drill",
     "initialize",
 ];
@@ -136,7 +136,7 @@ pub(crate) fn with_options(message: &str, action: &str) -> String {
     told
 }
 
-/// As a shell takes it; a placeholder such as `<colour>` is left for the reader.
+/// As a shell takes it; a placeholder such as `<color>` is left for the reader.
 fn quoted(text: &str) -> String {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '+' | '=' | ',');
@@ -148,7 +148,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The options that name the same pair again, by the same road.
+/// The options that name the same pair again, by the same backend.
 pub(crate) fn same_pair(connection: &Connection) -> String {
     let mut options = String::new();
     let mut add = |name: &str, value: Option<&str>| {
@@ -187,21 +187,21 @@ mod tests {
         for (text, told) in [
             (
                 "make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use: \
-                 {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}",
+                 {\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}",
                 "make a new pair's with `mwaa-bluegreen initialize --pair p`; if this pair has been in use: \
-                 `mwaa-bluegreen initialize --to <colour> --force --pair p`",
+                 `mwaa-bluegreen initialize --to <color> --force --pair p`",
             ),
             (
                 "name it: {\"to\":\"green\"}",
                 "name it: `mwaa-bluegreen switch --to green --pair p`",
             ),
             (
-                "end it: {\"action\":\"hold\",\"hold_minutes\":5,\"reason\":\"ana's work\"}.",
+                "end it: {\"action\":\"hold\",\"minutes\":5,\"reason\":\"ana's work\"}.",
                 "end it: `mwaa-bluegreen hold --minutes 5 --reason 'ana'\\''s work' --pair p`.",
             ),
             (
-                "{\"action\":\"drill\",\"hold_minutes\":5}",
-                "`mwaa-bluegreen drill --hold-minutes 5 --pair p`",
+                "{\"action\":\"drill\",\"duration_minutes\":5}",
+                "`mwaa-bluegreen drill --duration-minutes 5 --pair p`",
             ),
             ("wait, or add {\"force\":true}", "wait, or add `--force`"),
             // Anything else in braces is somebody's text.
@@ -223,14 +223,14 @@ mod tests {
     fn an_answer_is_shown_without_what_acts_on_a_terminal() {
         let answer = json!({
             "outcome": "status", "version": 3, "reason": "end it: {\"action\":\"release\"}\u{7}",
-            "guards": [{"name": "hold", "passed": false, "detail": "by \u{1b}]0;x\u{7}ana, or add {\"force\":true}"}],
+            "preconditions": [{"name": "hold", "passed": false, "detail": "by \u{1b}]0;x\u{7}ana, or add {\"force\":true}"}],
             "last_transition": {"description": "by hand\n\u{202e}{\"action\":\"release\"}"},
         });
         assert_eq!(
             for_people(&answer, ""),
             json!({
                 "outcome": "status", "version": 3, "reason": "end it: `mwaa-bluegreen release`\\u{7}",
-                "guards": [{"name": "hold", "passed": false, "detail": "by \\u{1b}]0;x\\u{7}ana, or add `--force`"}],
+                "preconditions": [{"name": "hold", "passed": false, "detail": "by \\u{1b}]0;x\\u{7}ana, or add `--force`"}],
                 "last_transition": {"description": "by hand\\n\\u{202e}{\"action\":\"release\"}"},
             })
         );
@@ -238,14 +238,14 @@ mod tests {
 
     #[test]
     fn a_refused_field_is_named_as_its_option() {
-        let message = "field \"until\" is \"tomorrow\"; allowed is an instant; field \"hold_minutes\" is 0";
+        let message = "field \"until\" is \"tomorrow\"; allowed is an instant; field \"minutes\" is 0";
         assert_eq!(
             with_options(message, "hold"),
             "--until is \"tomorrow\"; allowed is an instant; --minutes is 0"
         );
         assert_eq!(
-            with_options("field \"hold_minutes\" is 0", "drill"),
-            "--hold-minutes is 0"
+            with_options("field \"duration_minutes\" is 0", "drill"),
+            "--duration-minutes is 0"
         );
     }
 

@@ -1,21 +1,21 @@
 //! The command line of the blue-green controller.
 
-mod account;
 mod answer;
 mod arguments;
+mod backend;
 mod change;
-mod chart;
 mod confirm;
 mod connection;
 mod failure;
 mod foreign;
-mod handover;
-mod picture;
 mod replay;
-mod road;
-mod screen;
+mod run_report;
+mod sdk_config;
 mod session;
 mod settings;
+mod terminal;
+mod timeline_data;
+mod timeline_svg;
 mod values;
 mod watch;
 
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use bluegreen_core::printable::is_printable;
 
-use arguments::{Cli, Command, Handover};
+use arguments::{Cli, Command, RunReport};
 use clap::CommandFactory;
 use connection::Output;
 use failure::{Failure, exit};
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Err(error) => {
             if std::env::args_os().any(|argument| !argument.to_string_lossy().chars().all(is_printable)) {
                 // It repeats what was typed, or pasted.
-                screen::note(&error.render().to_string());
+                terminal::note(&error.render().to_string());
             } else {
                 let _nobody_listens = error.print();
             }
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            screen::note(&format!("mwaa-bluegreen: {error}\n"));
+            terminal::note(&format!("mwaa-bluegreen: {error}\n"));
             return ExitCode::from(exit::FAILED);
         }
     };
@@ -70,14 +70,14 @@ fn main() -> ExitCode {
 fn tell(failure: &Failure, is_json: bool) -> u8 {
     match failure {
         Failure::OutputClosed => {}
-        Failure::Interrupted => screen::note(
+        Failure::Interrupted => terminal::note(
             "\ninterrupted; what was sent before is carried out all the same: ask `mwaa-bluegreen status`\n",
         ),
         Failure::Function { answer, .. } if is_json => {
-            let _the_error_is_told_below = screen::json(answer.trim_end());
-            screen::note(&format!("mwaa-bluegreen: {}\n", failure.told()));
+            let _the_error_is_told_below = terminal::json(answer.trim_end());
+            terminal::note(&format!("mwaa-bluegreen: {}\n", failure.told()));
         }
-        _ => screen::note(&format!("mwaa-bluegreen: {}\n", failure.told())),
+        _ => terminal::note(&format!("mwaa-bluegreen: {}\n", failure.told())),
     }
     failure.code()
 }
@@ -91,7 +91,7 @@ fn warn_on_stderr() {
         .without_time()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(|| screen::Lines);
+        .with_writer(|| terminal::Lines);
     let _already_started =
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours).with(lines));
 }
@@ -102,15 +102,15 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mwaa-bluegreen", &mut text);
-            screen::raw(&String::from_utf8_lossy(&text))?;
+            terminal::raw(&String::from_utf8_lossy(&text))?;
             Ok(exit::DONE)
         }
         Command::Man => {
-            screen::raw(&manual()?)?;
+            terminal::raw(&manual()?)?;
             Ok(exit::DONE)
         }
         Command::Replay(options) => replay::replay(connection, &options),
-        Command::Chart(options) => chart::chart(connection, &options).await,
+        Command::Chart(options) => timeline_data::chart(connection, &options).await,
         Command::Settings(options) => settings::command(connection, options.save).await,
         command => {
             let session = Session::open(connection).await?;
@@ -131,18 +131,18 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
         Command::Watch(options) => return watch::watch(session, &options).await,
         Command::History(options) => json!({"action": "history", "limit": options.limit}),
         Command::Check => json!({"action": "check"}),
-        Command::Handover(options) => handover_request(&options),
+        Command::RunReport(options) => run_report_request(&options),
         // The rest has been answered without a pair.
         _ => json!({"action": "status"}),
     };
-    session.finish(&session.road.ask(&request).await?)
+    session.finish(&session.backend.ask(&request).await?)
 }
 
 /// Without a window the function takes its own.
-fn handover_request(options: &Handover) -> Value {
+fn run_report_request(options: &RunReport) -> Value {
     match options.window_minutes {
-        Some(minutes) => json!({"action": "handover", "window_minutes": minutes}),
-        None => json!({"action": "handover"}),
+        Some(minutes) => json!({"action": "run-report", "window_minutes": minutes}),
+        None => json!({"action": "run-report"}),
     }
 }
 

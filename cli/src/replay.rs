@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::arguments::{FailoverMode, Replay};
 use crate::connection::{Connection, Output};
 use crate::failure::{Failure, exit};
-use crate::screen::{self, Cell, Look, count, moment, table};
 use crate::session;
+use crate::terminal::{self, Cell, Style, count, moment, table};
 
 /// Everything that was in the files.
 #[derive(Debug, Default)]
@@ -49,8 +49,8 @@ pub(crate) fn replay(connection: &Connection, options: &Replay) -> Result<u8, Fa
         .map(|tick| (tick, tick.replay(&changed(&tick.policy, options))))
         .collect();
     match &connection.output {
-        Output::Json => screen::json(&document(&judged, &recording).to_string())?,
-        Output::Text => screen::out(&text(
+        Output::Json => terminal::json(&document(&judged, &recording).to_string())?,
+        Output::Text => terminal::out(&text(
             session::paint(connection),
             &judged,
             &recording,
@@ -123,16 +123,16 @@ fn changed(policy: &Policy, options: &Replay) -> Policy {
 }
 
 fn in_words(decision: &RecordedDecision) -> String {
-    let guards: Vec<String> = decision.blocked_by.iter().map(ToString::to_string).collect();
-    if guards.is_empty() {
+    let preconditions: Vec<String> = decision.blocked_by.iter().map(ToString::to_string).collect();
+    if preconditions.is_empty() {
         decision.action.as_str().to_owned()
     } else {
-        format!("{} by {}", decision.action.as_str(), guards.join(", "))
+        format!("{} by {}", decision.action.as_str(), preconditions.join(", "))
     }
 }
 
 fn text(
-    paint: screen::Paint,
+    paint: terminal::Paint,
     judged: &[(&RecordedTick, Replayed)],
     recording: &Recording,
     only_differences: bool,
@@ -147,8 +147,11 @@ fn text(
                 Cell::word(now.verdicts.blue.verdict.as_str()),
                 Cell::word(now.verdicts.green.verdict.as_str()),
                 Cell::plain(in_words(&tick.decision)),
-                Cell::new(if differs { Look::Bold } else { Look::Plain }, in_words(&now.decision)),
-                Cell::new(Look::Doubtful, if differs { now.decision.reason.as_str() } else { "" }),
+                Cell::new(
+                    if differs { Style::Bold } else { Style::Plain },
+                    in_words(&now.decision),
+                ),
+                Cell::new(Style::Doubtful, if differs { now.decision.reason.as_str() } else { "" }),
             ]
         })
         .collect();

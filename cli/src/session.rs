@@ -7,15 +7,15 @@ use bluegreen_aws::configuration::variable;
 use bluegreen_core::printable::visible;
 
 use crate::answer::{self, text};
+use crate::backend::{Answered, Backend};
 use crate::connection::{Connection, Output};
 use crate::failure::Failure;
-use crate::road::{Answered, Road};
-use crate::screen::{self, Paint};
-use crate::{foreign, handover};
+use crate::terminal::{self, Paint};
+use crate::{foreign, run_report};
 
 /// One run.
 pub(crate) struct Session {
-    pub(crate) road: Road,
+    pub(crate) backend: Backend,
     pub(crate) pair: String,
     pub(crate) json: bool,
     pub(crate) paint: Paint,
@@ -23,7 +23,7 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
 }
 
-/// Colours for the standard output.
+/// Colors for the standard output.
 pub(crate) fn paint(connection: &Connection) -> Paint {
     Paint::new(connection.color, no_color(), &stdout())
 }
@@ -41,7 +41,7 @@ impl Session {
             )));
         }
         Ok(Self {
-            road: Road::open(connection).await?,
+            backend: Backend::open(connection).await?,
             pair: visible(&connection.pair),
             json: connection.output == Output::Json,
             paint: paint(connection),
@@ -53,14 +53,14 @@ impl Session {
     /// Shows the answer: as it came, or for people.
     pub(crate) fn show(&self, answered: &Answered) -> Result<(), Failure> {
         if self.json {
-            return screen::json(&answered.text);
+            return terminal::json(&answered.text);
         }
         let (value, now) = (&answered.value, clock::now());
-        screen::out(&match text(value, "outcome") {
+        terminal::out(&match text(value, "outcome") {
             "status" => answer::status(self.paint, &self.pair, value, now),
             "history" => answer::history(self.paint, &self.pair, value),
             "ready" | "not_ready" | "partial" => answer::check(self.paint, &self.pair, value),
-            "handover" => handover::handover(self.paint, &self.pair, value, now),
+            "run_report" => run_report::run_report(self.paint, &self.pair, value, now),
             _ => answer::change(self.paint, value, now),
         })
     }
@@ -69,7 +69,7 @@ impl Session {
     pub(crate) fn finish(&self, answered: &Answered) -> Result<u8, Failure> {
         self.show(answered)?;
         Ok(match text(&answered.value, "outcome") {
-            "handover" => handover::code(&answered.value),
+            "run_report" => run_report::code(&answered.value),
             outcome => answer::code_of(outcome),
         })
     }
@@ -82,14 +82,14 @@ impl Session {
     /// One line that the next one replaces; on a terminal only.
     pub(crate) fn progress(&self, line: &str) {
         if stderr().is_terminal() && !self.json {
-            screen::note(&format!("\r\x1b[K  {line}"));
+            terminal::note(&format!("\r\x1b[K  {line}"));
         }
     }
 
     /// Takes the line away.
     pub(crate) fn end_progress(&self) {
         if stderr().is_terminal() && !self.json {
-            screen::note("\r\x1b[K");
+            terminal::note("\r\x1b[K");
         }
     }
 }

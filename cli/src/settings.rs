@@ -12,7 +12,7 @@ use bluegreen_core::settings::{self, Settings};
 
 use crate::connection::{Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
-use crate::{account, screen};
+use crate::{sdk_config, terminal};
 
 /// The template's defaults for the pair of the default name.
 const DEFAULTS: [(&str, &str); 2] = [
@@ -219,7 +219,7 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
     let path = file_of(connection);
     let values =
         if save {
-            let config = account::configure(connection, None).await?;
+            let config = sdk_config::configure(connection, None).await?;
             let region = config.region().map(ToString::to_string).unwrap_or_default();
             of_function(connection, &config, &region, false).await?
         } else {
@@ -241,19 +241,19 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
     if save {
         let path = path.ok_or_else(|| Failure::Usage("no home directory: name a file with --settings".to_owned()))?;
         write(&path, &values, &connection.function())?;
-        screen::note(&format!(
+        terminal::note(&format!(
             "saved to {}; --direct uses them\n",
             visible(&path.display().to_string())
         ));
     }
     if connection.output == Output::Json {
-        screen::json(&serde_json::json!(values).to_string())?;
+        terminal::json(&serde_json::json!(values).to_string())?;
     } else {
         let shown = values
             .iter()
             .map(|(name, value)| (visible(name), visible(value)))
             .collect();
-        screen::out(&lines(&shown))?;
+        terminal::out(&lines(&shown))?;
     }
     Ok(exit::DONE)
 }

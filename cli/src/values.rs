@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 
-pub(crate) fn colour(given: &str) -> Result<Colour, String> {
-    Colour::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
+pub(crate) fn color(given: &str) -> Result<Color, String> {
+    Color::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
 }
 
 /// A whole number in a range.

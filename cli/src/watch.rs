@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::answer::{self, at, instant, number, text};
 use crate::arguments::Watch;
 use crate::failure::{Failure, exit};
-use crate::screen::{self, Look};
 use crate::session::Session;
+use crate::terminal::{self, Style};
 
 /// Failures in a row, after which it gives up: not a hiccup any more.
 const MOST_FAILURES: u32 = 10;
@@ -20,20 +20,20 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
     let live = stdout().is_terminal() && !session.json;
     let (mut drawn, mut failures, mut last_line) = (0_usize, 0_u32, String::new());
     loop {
-        match session.road.ask(&json!({"action": "status"})).await {
+        match session.backend.ask(&json!({"action": "status"})).await {
             Ok(answered) => {
                 failures = 0;
                 let now = clock::now();
                 let settled = is_settled(&answered.value, now);
                 if session.json {
-                    screen::json(&answered.text)?;
+                    terminal::json(&answered.text)?;
                 } else if live {
                     drawn = redraw(drawn, &view(session, &answered.value, settled, now))?;
                 } else {
                     let plain = line(&answered.value, now);
                     // Plain lines are for logs: said again only when something is new.
                     if plain != last_line {
-                        screen::out(&format!("{} {plain}\n", screen::moment(now)))?;
+                        terminal::out(&format!("{} {plain}\n", terminal::moment(now)))?;
                         last_line = plain;
                     }
                 }
@@ -48,7 +48,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                 if failures >= MOST_FAILURES || drawn == 0 && last_line.is_empty() && failures > 1 {
                     return Err(failure);
                 }
-                screen::note(&format!("{}\n", failure.told()));
+                terminal::note(&format!("{}\n", failure.told()));
                 drawn = 0;
             }
         }
@@ -60,8 +60,8 @@ fn view(session: &Session, status: &Value, settled: bool, now: Timestamp) -> Str
     let mut shown = answer::status(session.paint, &session.pair, status, now);
     let state = if settled { "settled" } else { "something goes on" };
     shown.push_str(&session.paint.text(
-        Look::Faint,
-        &format!("\n  {} {state}; Ctrl-C ends\n", screen::moment(now)),
+        Style::Faint,
+        &format!("\n  {} {state}; Ctrl-C ends\n", terminal::moment(now)),
     ));
     shown
 }
@@ -69,23 +69,23 @@ fn view(session: &Session, status: &Value, settled: bool, now: Timestamp) -> Str
 /// Draws over what was drawn before; answers how many lines there are now.
 fn redraw(drawn: usize, view: &str) -> Result<usize, Failure> {
     let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    let view = screen::cut(view, width);
+    let view = terminal::cut(view, width);
     let up = if drawn == 0 {
         String::new()
     } else {
         format!("\x1b[{drawn}A\r\x1b[J")
     };
-    screen::out(&format!("{up}{view}"))?;
+    terminal::out(&format!("{up}{view}"))?;
     Ok(view.lines().count())
 }
 
 fn line(status: &Value, now: Timestamp) -> String {
     let active = text(status, "active");
     let mut parts = vec![format!("active {active} version {}", number(status, "version"))];
-    for colour in ["blue", "green"] {
+    for color in ["blue", "green"] {
         parts.push(format!(
-            "{colour} {}",
-            text(status, &format!("verdicts.{colour}.verdict"))
+            "{color} {}",
+            text(status, &format!("verdicts.{color}.verdict"))
         ));
     }
     parts.push(format!("decision {}", text(status, "decision")));
@@ -93,10 +93,10 @@ fn line(status: &Value, now: Timestamp) -> String {
         parts.push(hold.to_owned());
     }
     if let Some(from) = instant(status, "last_transition.effective_from").filter(|from| *from > now) {
-        parts.push(format!("in force from {}", screen::moment(from)));
+        parts.push(format!("in force from {}", terminal::moment(from)));
     }
     if text(status, "drill.outcome") == "pending" {
-        let back = instant(status, "drill.return_at").map(|back| format!(", returns {}", screen::moment(back)));
+        let back = instant(status, "drill.return_at").map(|back| format!(", returns {}", terminal::moment(back)));
         parts.push(format!(
             "drill {} pending{}",
             text(status, "drill.mode"),
@@ -106,7 +106,7 @@ fn line(status: &Value, now: Timestamp) -> String {
     parts.join(", ")
 }
 
-/// Nothing goes on any more: the newest version is in force and audited, its colour is healthy, and no drill is under way.
+/// Nothing goes on any more: the newest version is in force and audited, its color is healthy, and no drill is under way.
 fn is_settled(status: &Value, now: Timestamp) -> bool {
     let active = text(status, "active");
     text(status, &format!("verdicts.{active}.verdict")) == "healthy"

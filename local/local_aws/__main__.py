@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from local_aws import scope, seams
+from local_aws import scope, patches
 
 
 def arguments() -> argparse.Namespace:
@@ -106,7 +106,7 @@ async def serve(listener: socket.socket, ready_file: Path | None, endpoint: str,
 
 
 def main() -> None:
-    seams.check_version()
+    patches.check_version()
     options = arguments()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -21,7 +21,7 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from local_aws import delivery, metric_math, scope, seams, timeline
+from local_aws import delivery, metric_math, scope, patches, timeline
 
 log = logging.getLogger("local_aws.alarms")
 
@@ -198,10 +198,10 @@ def _timer() -> None:
 
 
 def install() -> None:
-    seams.replace(cloudwatch, "_evaluate_all_alarms", lambda _: lambda: None)  # the timer does it
-    seams.replace(cloudwatch, "_evaluate_alarm", lambda _: lambda alarm: None)
-    seams.replace(cloudwatch, "_dispatch_alarm_actions", _dispatch_actions)
-    seams.replace(cloudwatch, "_put_metric_alarm", _put_metric_alarm)
+    patches.replace(cloudwatch, "_evaluate_all_alarms", lambda _: lambda: None)  # the timer does it
+    patches.replace(cloudwatch, "_evaluate_alarm", lambda _: lambda alarm: None)
+    patches.replace(cloudwatch, "_dispatch_alarm_actions", _dispatch_actions)
+    patches.replace(cloudwatch, "_put_metric_alarm", _put_metric_alarm)
     for name in ("_metrics", "_alarms", "_dims_key", "_calc_stats", "_stat_value", "_record_history", "_evaluate_parent_alarms"):
-        seams.original(cloudwatch, name)
+        patches.original(cloudwatch, name)
     threading.Thread(target=_timer, daemon=True, name="local-aws-alarms").start()

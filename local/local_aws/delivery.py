@@ -25,7 +25,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, scheduler, sns, sqs
 
-from local_aws import scope, seams, timeline
+from local_aws import scope, patches, timeline
 
 log = logging.getLogger("local_aws.delivery")
 
@@ -215,16 +215,16 @@ def _deliver_sns_to_lambda(_original: Any) -> Any:
 
 
 def install() -> None:
-    seams.replace(eventbridge, "_dispatch_event", _dispatch_event)
-    seams.replace(eventbridge, "_invoke_target", _invoke_target)
-    seams.replace(eventbridge, "_dispatch_to_lambda", _dispatch_to_lambda)
-    seams.replace(eventbridge, "_SCHEDULER_TICK_INTERVAL", lambda _: SCHEDULE_TICK_SECONDS)
-    seams.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_TICK_SECONDS)
-    seams.replace(sns, "_deliver_to_lambda", _deliver_sns_to_lambda)
+    patches.replace(eventbridge, "_dispatch_event", _dispatch_event)
+    patches.replace(eventbridge, "_invoke_target", _invoke_target)
+    patches.replace(eventbridge, "_dispatch_to_lambda", _dispatch_to_lambda)
+    patches.replace(eventbridge, "_SCHEDULER_TICK_INTERVAL", lambda _: SCHEDULE_TICK_SECONDS)
+    patches.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", lambda _: SCHEDULE_TICK_SECONDS)
+    patches.replace(sns, "_deliver_to_lambda", _deliver_sns_to_lambda)
     for module, name in ((eventbridge, "_put_events"), (eventbridge, "_ensure_default_bus"), (sqs, "_queue_by_arn"),
                          (sqs, "queue_delay"), (sqs, "_queues"), (cloudwatch, "record_metric"), (lambda_svc, "_get_func_record_for_ref"),
                          (lambda_svc, "_execution_record_for_config"), (cloudwatch_logs, "_log_groups"),
                          (cloudwatch_logs, "_create_log_stream"), (cloudwatch_logs, "_put_log_events")):
-        seams.original(module, name)
+        patches.original(module, name)
     threading.Thread(target=_send_outbox, daemon=True, name="local-aws-outbox").start()
     threading.Thread(target=_measure_queues, daemon=True, name="local-aws-queues").start()

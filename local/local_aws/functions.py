@@ -28,7 +28,7 @@ from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, sns, sts
 from ministack.services.cloudformation import provisioners
 
-from local_aws import delivery, scope, seams, timeline
+from local_aws import delivery, scope, patches, timeline
 
 log = logging.getLogger("local_aws.functions")
 
@@ -315,21 +315,21 @@ def _delete(original: Any) -> Any:
 
 
 def install() -> None:
-    handlers = seams.original(provisioners, "_RESOURCE_HANDLERS")["AWS::Lambda::Function"]
+    handlers = patches.original(provisioners, "_RESOURCE_HANDLERS")["AWS::Lambda::Function"]
     handlers["delete"] = _delete(handlers["delete"])
-    seams.replace(lambda_svc, "_provided_worker_env", _worker_env)
-    seams.original(sts, "register_session")
-    seams.replace(lambda_svc, "execution_credentials", _role_credentials)
-    seams.original(lambda_runtime, "_workers")
-    seams.replace(lambda_runtime.ProvidedWorker, "_teardown", _remember_exit)
-    seams.replace(lambda_runtime.ProvidedWorker, "invoke", _invoke)
-    seams.replace(lambda_svc, "_execute_function_dispatch", _dispatch)
-    seams.replace(lambda_svc, "_emit_lambda_logs", _emit_lambda_logs)
-    seams.original(lambda_svc, "_account_region_from_function_config")
-    seams.original(cloudwatch_logs, "_append_log_events")
-    seams.replace(lambda_runtime.ProvidedWorker, "_pump_output", _pump_output)
-    seams.replace(lambda_svc, "_emit_lambda_metrics", _metrics_of_throttles)
-    seams.replace(lambda_svc, "invoke_async_with_retry", _invoke_async)
+    patches.replace(lambda_svc, "_provided_worker_env", _worker_env)
+    patches.original(sts, "register_session")
+    patches.replace(lambda_svc, "execution_credentials", _role_credentials)
+    patches.original(lambda_runtime, "_workers")
+    patches.replace(lambda_runtime.ProvidedWorker, "_teardown", _remember_exit)
+    patches.replace(lambda_runtime.ProvidedWorker, "invoke", _invoke)
+    patches.replace(lambda_svc, "_execute_function_dispatch", _dispatch)
+    patches.replace(lambda_svc, "_emit_lambda_logs", _emit_lambda_logs)
+    patches.original(lambda_svc, "_account_region_from_function_config")
+    patches.original(cloudwatch_logs, "_append_log_events")
+    patches.replace(lambda_runtime.ProvidedWorker, "_pump_output", _pump_output)
+    patches.replace(lambda_svc, "_emit_lambda_metrics", _metrics_of_throttles)
+    patches.replace(lambda_svc, "invoke_async_with_retry", _invoke_async)
     for name in ("_runtime_env_vars", "_event_invoke_config", "_execute_function"):
-        seams.original(lambda_svc, name)
+        patches.original(lambda_svc, name)
     lambda_runtime._REAP_GRACE = 0.2  # Lambda kills at once; two seconds of grace would only delay every time-out

@@ -20,7 +20,7 @@ from ministack.core import iam_actions, iam_evaluator, responses, router
 from ministack.core.responses import error_response_json
 from ministack.services import cloudwatch
 
-from local_aws import control, faults, scope, seams, timeline
+from local_aws import control, faults, scope, patches, timeline
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -226,11 +226,11 @@ def install() -> None:
     for module, name in ((ministack.app, "app"), (ministack.app, "_routing_params"), (router, "detect_service"),
                          (router, "extract_access_key_id"), (iam_actions, "extract_iam_action"),
                          (iam_evaluator, "request_caller_arn"), (cloudwatch, "_error")):
-        seams.original(module, name)
+        patches.original(module, name)
     # Plain http to the loopback device stands for TLS here: a policy that denies what comes without it must not deny everything.
     origin: ContextVar[tuple[str, bool]] = ContextVar("request_origin", default=("127.0.0.1", True))
-    seams.replace(iam_evaluator, "_request_origin", lambda _: origin)
-    seams.replace(ministack.app, "pin_request_origin", lambda pin: lambda source, _secure: pin(source, True))
+    patches.replace(iam_evaluator, "_request_origin", lambda _: origin)
+    patches.replace(ministack.app, "pin_request_origin", lambda pin: lambda source, _secure: pin(source, True))
     # ministack loads a service's model with its first answer, which would make that answer up to 80 ms slower.
     for service in ("ssm", "airflow", "events", "lambda"):
-        seams.original(responses, "_service_model")(service)
+        patches.original(responses, "_service_model")(service)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from local_aws import seams, timeline
+from local_aws import patches, timeline
 
 _newest_first: contextvars.ContextVar[bool] = contextvars.ContextVar("newest_first", default=False)
 
@@ -57,8 +57,8 @@ def _store_datum(original: Any) -> Any:
 
 
 def install() -> None:
-    seams.replace(cloudwatch, "_get_metric_data", _get_metric_data)
-    seams.replace(cloudwatch, "_cbor_ok", _in_order)
-    seams.replace(cloudwatch, "_json_ok", _in_order)
-    seams.replace(cloudwatch, "_dims_from_list", lambda original: lambda listed: ExactDimensions(original(listed)))
-    seams.replace(cloudwatch, "_store_datum", _store_datum)
+    patches.replace(cloudwatch, "_get_metric_data", _get_metric_data)
+    patches.replace(cloudwatch, "_cbor_ok", _in_order)
+    patches.replace(cloudwatch, "_json_ok", _in_order)
+    patches.replace(cloudwatch, "_dims_from_list", lambda original: lambda listed: ExactDimensions(original(listed)))
+    patches.replace(cloudwatch, "_store_datum", _store_datum)

@@ -31,7 +31,7 @@ from urllib.parse import unquote
 from ministack.core.responses import get_region
 from ministack.services import cloudwatch, mwaa
 
-from local_aws import delivery, scope, seams, timeline
+from local_aws import delivery, scope, patches, timeline
 
 log = logging.getLogger("local_aws.mwaa")
 
@@ -594,6 +594,6 @@ def _publish(environment: Environment, measured_at: float) -> None:
 
 
 def install() -> None:
-    seams.replace(mwaa, "handle_request", lambda _: handle_request)
-    seams.original(cloudwatch, "_store_datum")
+    patches.replace(mwaa, "handle_request", lambda _: handle_request)
+    patches.original(cloudwatch, "_store_datum")
     threading.Thread(target=_beat, daemon=True, name="local-aws-mwaa").start()

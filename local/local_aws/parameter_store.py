@@ -21,7 +21,7 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region, json_response
 from ministack.services import ssm
 
-from local_aws import delivery, scope, seams, timeline
+from local_aws import delivery, scope, patches, timeline
 
 VERSIONS_KEPT = 100
 VALUE_BYTES_STANDARD = 4096
@@ -249,13 +249,13 @@ def age(name: str, seconds: float, every_version: bool = False) -> None:
 
 def install() -> None:
     for store in ("_parameters", "_parameter_history"):
-        seams.replace(ssm, store, lambda _: RememberingStore())
-    seams.replace(ssm, "_put_parameter", _put)
-    seams.replace(ssm, "_delete_parameter", _delete(lambda data: [data.get("Name")]))
-    seams.replace(ssm, "_delete_parameters", _delete(lambda data: data.get("Names") or []))
-    seams.replace(ssm, "_label_parameter_version", _label)
-    seams.replace(ssm, "handle_request", _more_operations)
-    seams.replace(ssm, "_get_parameter_history", _page_limit(50))
-    seams.replace(ssm, "_get_parameters_by_path", _page_limit(10))
-    seams.replace(ssm, "_get_parameters", _get_several)
-    seams.replace(ssm, "_describe_parameters", _describe)
+        patches.replace(ssm, store, lambda _: RememberingStore())
+    patches.replace(ssm, "_put_parameter", _put)
+    patches.replace(ssm, "_delete_parameter", _delete(lambda data: [data.get("Name")]))
+    patches.replace(ssm, "_delete_parameters", _delete(lambda data: data.get("Names") or []))
+    patches.replace(ssm, "_label_parameter_version", _label)
+    patches.replace(ssm, "handle_request", _more_operations)
+    patches.replace(ssm, "_get_parameter_history", _page_limit(50))
+    patches.replace(ssm, "_get_parameters_by_path", _page_limit(10))
+    patches.replace(ssm, "_get_parameters", _get_several)
+    patches.replace(ssm, "_describe_parameters", _describe)

@@ -15,7 +15,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, ec2, eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
-from local_aws import mwaa, seams
+from local_aws import mwaa, patches
 
 Made = tuple[str, dict[str, Any]]
 
@@ -201,7 +201,7 @@ def _nat_delete(physical_id: str, _props: dict[str, Any]) -> None:
 
 
 def install() -> None:
-    handlers = seams.original(provisioners, "_RESOURCE_HANDLERS")
+    handlers = patches.original(provisioners, "_RESOURCE_HANDLERS")
     handlers.update({
         "AWS::Events::Archive": {"create": _archive_create, "update": _archive_update, "delete": _archive_delete},
         "AWS::Events::EventBusPolicy": {"create": _bus_policy_create, "update": _bus_policy_update, "delete": _bus_policy_delete},
@@ -210,7 +210,7 @@ def install() -> None:
         "AWS::EC2::EIP": {"create": _eip_create, "delete": _eip_delete},
         "AWS::EC2::NatGateway": {"create": _nat_create, "delete": _nat_delete},
     })
-    seams.replace(provisioners, "_cw_metric_alarm_record", _alarm_record)
+    patches.replace(provisioners, "_cw_metric_alarm_record", _alarm_record)
     # The table holds the functions themselves, so these are exchanged in the table.
     function, schedule = handlers["AWS::Lambda::Function"], handlers["AWS::Scheduler::Schedule"]
     function["create"] = _with_function_properties(function["create"], props_at=1)
@@ -224,4 +224,4 @@ def install() -> None:
         (ec2, ("_addresses", "_nat_gateways", "_allocate_address", "_release_address", "_create_nat_gateway", "_delete_nat_gateway")),
     ):
         for name in names:
-            seams.original(module, name)
+            patches.original(module, name)

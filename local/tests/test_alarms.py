@@ -74,8 +74,8 @@ def state(local_aws, client, name):
 
 
 def test_each_dimension_set_is_its_own_metric(local_aws, client, unique):
-    for colour in ("blue", "green"):
-        alarm(client, f"{unique}-{colour}", {"Environment": f"{unique}-{colour}", "Function": "Scheduler"})
+    for color in ("blue", "green"):
+        alarm(client, f"{unique}-{color}", {"Environment": f"{unique}-{color}", "Function": "Scheduler"})
     beat(client, {"Environment": f"{unique}-blue", "Function": "Scheduler"})
     beat(client, {"Environment": f"{unique}-green"})
     assert state(local_aws, client, f"{unique}-blue") == "OK"

@@ -50,12 +50,12 @@ def test_so_it_does_in_the_protocol_of_the_rust_sdk(local_aws, client, unique):
 
 
 def test_no_dimensions_are_a_dimension_set_too(client, unique):
-    put(client, unique, 1, Colour="blue")
+    put(client, unique, 1, Color="blue")
     assert read(client, unique)["Values"] == []
     put(client, unique, 5)
     assert read(client, unique)["Values"] == [5]
-    assert read(client, unique, {"Colour": "blue"})["Values"] == [1]
-    assert read(client, unique, {"Colour": "green"})["Values"] == []
+    assert read(client, unique, {"Color": "blue"})["Values"] == [1]
+    assert read(client, unique, {"Color": "green"})["Values"] == []
 
 
 def test_published_product_metrics_are_in_the_timeline(local_aws, client, unique):

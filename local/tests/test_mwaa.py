@@ -54,7 +54,7 @@ def test_an_unknown_or_deleted_environment_is_not_found(local_aws, client, uniqu
     assert refused(lambda: health(client, unique))["Error"]["Code"] == "ResourceNotFoundException"
 
 
-@pytest.mark.parametrize("settings", [{"status": "HAPPY"}, {"scheduler": "dead"}, {"colour": "blue"}])
+@pytest.mark.parametrize("settings", [{"status": "HAPPY"}, {"scheduler": "dead"}, {"color": "blue"}])
 def test_the_control_api_refuses_what_it_does_not_know(local_aws, unique, settings):
     with pytest.raises(LocalAwsError, match=next(iter(settings))):
         local_aws.put_environment(unique, **settings)

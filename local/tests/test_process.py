@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import functions, seams
+from local_aws import functions, patches
 from local_aws.process import PACKAGE_PARENT, LocalAws, LocalAwsError
 from support.clients import Clients
 from support.local_functions import ROLE, SOON, alive, function_zip, invoke
@@ -109,12 +109,12 @@ def test_a_taken_port_is_told():
 def test_another_version_of_ministack_is_refused(monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", lambda name: "9.9.9")
     with pytest.raises(SystemExit, match=r"1\.5\.33.*9\.9\.9"):
-        seams.check_version()
+        patches.check_version()
 
 
 def test_a_missing_seam_is_named():
     with pytest.raises(SystemExit, match=r"local_aws\.functions\.no_such_name"):
-        seams.replace(functions, "no_such_name", lambda _: None)
+        patches.replace(functions, "no_such_name", lambda _: None)
 
 
 def test_it_starts_fast_and_needs_no_docker(monkeypatch):

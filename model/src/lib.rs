@@ -11,5 +11,5 @@ mod store;
 mod world;
 mod writer;
 
-pub use world::{Budget, Happening, Model, World};
+pub use world::{Budget, Model, World, WorldEvent};
 pub use writer::{Fault, Role, Writer};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::drill::{Conclusion, Drill};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::switch::Intent;
@@ -19,12 +19,12 @@ pub(crate) struct State {
     believed: BTreeMap<String, BTreeSet<&'static str>>,
     /// What was told of each drill.
     told: BTreeMap<String, BTreeSet<String>>,
-    /// Drills of which it was told that their colour stays.
+    /// Drills of which it was told that their color stays.
     stayed: BTreeSet<String>,
     /// Drills whose return was written.
     returned: BTreeSet<String>,
     /// What should never have been done.
-    pub(crate) wrongs: BTreeSet<String>,
+    pub(crate) safety_violations: BTreeSet<String>,
     /// What has come to pass, so that a model in which nothing happens is noticed.
     pub(crate) seen: BTreeSet<&'static str>,
 }
@@ -50,7 +50,7 @@ impl State {
             told: BTreeMap::new(),
             stayed: BTreeSet::new(),
             returned: BTreeSet::new(),
-            wrongs: BTreeSet::new(),
+            safety_violations: BTreeSet::new(),
             seen: BTreeSet::new(),
         }
     }
@@ -76,7 +76,7 @@ impl State {
             .insert(conclusion.to_stored());
     }
 
-    /// It was told that the drilled colour, which is active, stays so.
+    /// It was told that the drilled color, which is active, stays so.
     pub(crate) fn stays(&mut self, conclusion: &Conclusion) {
         self.stayed.insert(conclusion.id.clone());
         if conclusion.reason == "kept" {
@@ -85,31 +85,24 @@ impl State {
     }
 
     /// What no writer may do, judged by what it saw.
-    pub(crate) fn check_write(
-        &mut self,
-        writer: &str,
-        intent: &Intent,
-        to: Colour,
-        seen: &Seen,
-        drill: Option<&Drill>,
-    ) {
+    pub(crate) fn check_write(&mut self, writer: &str, intent: &Intent, to: Color, seen: &Seen, drill: Option<&Drill>) {
         if let (Kind::DrillReturn, Some(drill)) = (intent.kind, drill) {
             self.returned.insert(drill.id.clone());
         }
         let automatic = matches!(intent.kind, Kind::Failover | Kind::DrillReturn);
         if automatic && *seen.sick.of(to) {
-            self.wrongs.insert(format!(
+            self.safety_violations.insert(format!(
                 "{} wrote {to} by {} though it saw it sick",
                 writer, intent.kind
             ));
         }
         if automatic && seen.held {
-            self.wrongs
+            self.safety_violations
                 .insert(format!("{} wrote by {} though it saw a hold", writer, intent.kind));
         }
     }
 
-    pub(crate) fn told_once(&self) -> bool {
+    pub(crate) fn concluded_once(&self) -> bool {
         self.told.values().all(|told| told.len() == 1)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_core::audit::Audited;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::switch::{Reply, Step, StoredClaim};
 use bluegreen_core::time::after;
@@ -20,7 +20,7 @@ pub(crate) struct Store {
     pub(crate) drill: Option<String>,
     pub(crate) held: bool,
     pub(crate) audited: Option<(FlagVersion, Timestamp)>,
-    pub(crate) last_active: Option<Colour>,
+    pub(crate) last_active: Option<Color>,
 }
 
 impl Store {
@@ -33,7 +33,7 @@ impl Store {
             drill: None,
             held: false,
             audited: None,
-            last_active: Some(Colour::Blue),
+            last_active: Some(Color::Blue),
         };
         store.write("blue", None, "initialize");
         store.audited = Some((FlagVersion(1), store.now));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bluegreen_core::audit::due;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{Origin, versions};
 use bluegreen_core::policy::CLAIM_TIMEOUT;
@@ -22,16 +22,16 @@ pub struct Budget {
     pub lost_answers: u8,
     /// Readings that are stale.
     pub stale_readings: u8,
-    /// Times a colour falls sick or recovers.
-    pub illnesses: u8,
-    /// Times the flag is written by hand, with a colour or with garbage.
+    /// Times a color falls sick or recovers.
+    pub health_flips: u8,
+    /// Times the flag is written by hand, with a color or with garbage.
     pub hand_edits: u8,
     /// Times the flag is deleted.
     pub deletions: u8,
     /// Times a hold is placed.
     pub holds: u8,
     /// Times so long passes that functions time out, claims are abandoned and drills are due.
-    pub long_whiles: u8,
+    pub timeouts: u8,
     /// Events of the change-listener that are delivered: one for each is lost or doubled at will.
     pub events: u8,
 }
@@ -50,11 +50,11 @@ pub struct World {
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Happening {
+pub enum WorldEvent {
     /// A writer makes its next request.
     Request(usize, Fault),
-    /// A colour falls sick, or recovers.
-    Turn(Colour),
+    /// A color falls sick, or recovers.
+    Turn(Color),
     /// Somebody writes the flag by another road.
     ByHand(&'static str),
     /// Somebody deletes it.
@@ -87,7 +87,7 @@ impl World {
             self.audited
                 .insert((version.entry.version.0, version.entry.modified.as_millisecond()));
         }
-        if let Some(active) = newest.entry.value.colour() {
+        if let Some(active) = newest.entry.value.color() {
             self.state.store.last_active = Some(active);
         }
         self.state.store.audited = Some((newest.entry.version, newest.entry.modified));
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// What becomes of the world when nothing more goes wrong: ticks and events come, and long enough passes.
-    fn left_in_peace(&self) -> Self {
+    fn run_to_quiescence(&self) -> Self {
         let mut world = self.clone();
         // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return; sickness stays as it is.
         for minutes in [0, 20, 0, 0, 0] {
@@ -126,9 +126,9 @@ impl World {
     }
 
     /// What is wrong with the pair after it was left in peace.
-    pub fn complaints(&self) -> Vec<&'static str> {
-        let world = self.left_in_peace();
-        let active = world.state.store.flag(false).and_then(|flag| flag.value.colour());
+    pub fn liveness_violations(&self) -> Vec<&'static str> {
+        let world = self.run_to_quiescence();
+        let active = world.state.store.flag(false).and_then(|flag| flag.value.color());
         let cared_for = active.is_some_and(|active| {
             !*world.state.sick.of(active) || *world.state.sick.of(active.other()) || world.state.store.held
         });
@@ -142,18 +142,21 @@ impl World {
                 Drill::under_way(world.state.store.drill.as_deref()).is_some(),
                 "a drill hangs",
             ),
-            (active.is_none(), "the flag holds no colour"),
+            (active.is_none(), "the flag holds no color"),
             (active.is_some() && !cared_for, "a sick active was not left"),
             (!all_audited, "a version was not audited"),
-            (!world.state.told_once(), "two outcomes were told of a drill"),
+            (!world.state.concluded_once(), "two outcomes were told of a drill"),
             (
                 !world.state.believed_once(),
                 "two writers believe that they made the same transition",
             ),
-            (!world.state.wrongs.is_empty(), "a writer did what it saw it must not"),
+            (
+                !world.state.safety_violations.is_empty(),
+                "a writer did what it saw it must not",
+            ),
             (
                 !world.state.ended_once(),
-                "a drill of which it was told that its colour stays returned",
+                "a drill of which it was told that its color stays returned",
             ),
             (
                 !world.claims_are_kept(),
@@ -194,7 +197,7 @@ impl World {
 
 impl stateright::Model for Model {
     type State = World;
-    type Action = Happening;
+    type Action = WorldEvent;
 
     fn init_states(&self) -> Vec<World> {
         vec![World {
@@ -206,7 +209,7 @@ impl stateright::Model for Model {
         }]
     }
 
-    fn actions(&self, world: &World, actions: &mut Vec<Happening>) {
+    fn actions(&self, world: &World, actions: &mut Vec<WorldEvent>) {
         let budget = world.budget;
         for (index, writer) in world
             .writers
@@ -214,47 +217,47 @@ impl stateright::Model for Model {
             .enumerate()
             .filter(|(_, writer)| writer.is_at_work())
         {
-            actions.push(Happening::Request(index, Fault::None));
+            actions.push(WorldEvent::Request(index, Fault::None));
             if writer.reads() && budget.stale_readings > 0 {
-                actions.push(Happening::Request(index, Fault::Stale));
+                actions.push(WorldEvent::Request(index, Fault::Stale));
             }
             if writer.has_begun() && budget.deaths > 0 {
-                actions.push(Happening::Request(index, Fault::DiesBefore));
+                actions.push(WorldEvent::Request(index, Fault::DiesBefore));
             }
             if writer.writes() {
                 if budget.deaths > 0 {
-                    actions.push(Happening::Request(index, Fault::DiesAfter));
+                    actions.push(WorldEvent::Request(index, Fault::DiesAfter));
                 }
                 if budget.lost_answers > 0 {
-                    actions.push(Happening::Request(index, Fault::LostAnswer));
+                    actions.push(WorldEvent::Request(index, Fault::LostAnswer));
                 }
             }
         }
-        if budget.illnesses > 0 {
-            actions.extend(Colour::BOTH.map(Happening::Turn));
+        if budget.health_flips > 0 {
+            actions.extend(Color::BOTH.map(WorldEvent::Turn));
         }
         if budget.hand_edits > 0 && !world.state.store.versions.is_empty() {
-            actions.extend(["blue", "green", "purple"].map(Happening::ByHand));
+            actions.extend(["blue", "green", "purple"].map(WorldEvent::ByHand));
         }
         if budget.deletions > 0 && !world.state.store.versions.is_empty() {
-            actions.push(Happening::Deleted);
+            actions.push(WorldEvent::Deleted);
         }
         if budget.holds > 0 && !world.state.store.held {
-            actions.push(Happening::Held);
+            actions.push(WorldEvent::Held);
         }
-        if budget.long_whiles > 0 {
-            actions.push(Happening::LongWhile);
+        if budget.timeouts > 0 {
+            actions.push(WorldEvent::LongWhile);
         }
         if budget.events > 0 {
-            actions.push(Happening::Listens);
+            actions.push(WorldEvent::Listens);
         }
     }
 
-    fn next_state(&self, before: &World, happening: Happening) -> Option<World> {
+    fn next_state(&self, before: &World, happening: WorldEvent) -> Option<World> {
         let mut world = before.clone();
         let budget = &mut world.budget;
         match happening {
-            Happening::Request(index, fault) => {
+            WorldEvent::Request(index, fault) => {
                 let spent = match fault {
                     Fault::None => None,
                     Fault::LostAnswer => Some(&mut budget.lost_answers),
@@ -268,30 +271,30 @@ impl stateright::Model for Model {
                 writer.run(&mut world.state, fault);
                 *world.writers.get_mut(index)? = writer;
             }
-            Happening::Turn(colour) => {
-                budget.illnesses = budget.illnesses.saturating_sub(1);
-                let sick = world.state.sick.of_mut(colour);
+            WorldEvent::Turn(color) => {
+                budget.health_flips = budget.health_flips.saturating_sub(1);
+                let sick = world.state.sick.of_mut(color);
                 *sick = !*sick;
             }
-            Happening::ByHand(value) => {
+            WorldEvent::ByHand(value) => {
                 budget.hand_edits = budget.hand_edits.saturating_sub(1);
                 world.state.store.write(value, None, "hand");
             }
-            Happening::Deleted => {
+            WorldEvent::Deleted => {
                 budget.deletions = budget.deletions.saturating_sub(1);
                 world.deleted = true;
                 world.state.store.versions.clear();
                 world.state.store.pass(Duration::from_millis(1));
             }
-            Happening::Held => {
+            WorldEvent::Held => {
                 budget.holds = budget.holds.saturating_sub(1);
                 world.state.store.held = true;
             }
-            Happening::LongWhile => {
-                budget.long_whiles = budget.long_whiles.saturating_sub(1);
+            WorldEvent::LongWhile => {
+                budget.timeouts = budget.timeouts.saturating_sub(1);
                 world.long_while();
             }
-            Happening::Listens => {
+            WorldEvent::Listens => {
                 budget.events = budget.events.saturating_sub(1);
                 world.listen();
             }
@@ -305,20 +308,22 @@ impl stateright::Model for Model {
                 "no two writers believe that they made the same transition",
                 |_, world| world.state.believed_once(),
             ),
-            Property::<Self>::always("one outcome is told of a drill", |_, world| world.state.told_once()),
-            Property::<Self>::always("no drill returns whose colour was told to stay", |_, world| {
+            Property::<Self>::always("one outcome is told of a drill", |_, world| {
+                world.state.concluded_once()
+            }),
+            Property::<Self>::always("no drill returns whose color was told to stay", |_, world| {
                 world.state.ended_once()
             }),
             Property::<Self>::always(
-                "nobody fails over or returns to a colour it saw sick, or against a hold it saw",
-                |_, world| world.state.wrongs.is_empty(),
+                "nobody fails over or returns to a color it saw sick, or against a hold it saw",
+                |_, world| world.state.safety_violations.is_empty(),
             ),
             Property::<Self>::always("a version of ours follows the one it was claimed out of", |_, world| {
                 world.claims_are_kept()
             }),
             Property::<Self>::always(
-                "left in peace, the pair heals: no drill hangs, the flag holds a colour, a sick active is left, all is audited",
-                |_, world| world.complaints().is_empty(),
+                "left in peace, the pair heals: no drill hangs, the flag holds a color, a sick active is left, all is audited",
+                |_, world| world.liveness_violations().is_empty(),
             ),
         ];
         for reached in self.reaches {

@@ -1,14 +1,14 @@
 //! Whoever may write the flag: a watcher's tick, a person, a drill. One request a step.
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
 use bluegreen_core::drill::{
     self, Conclusion, Drill, DrillOutcome, DrillStep, End, EndClaim, Mode, Stage, Turn, conclude, end_records, stage,
     turn,
 };
-use bluegreen_core::flag::{HistoryEntry, Tail, description, versions};
+use bluegreen_core::flag::{DescriptionMetadata, HistoryEntry, description, versions};
 use bluegreen_core::health::{
-    AirflowHealth, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, assess,
+    AirflowHealth, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, ProbeResult, assess,
 };
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, OnFlagFault, Policy};
@@ -27,10 +27,10 @@ pub enum Role {
     /// A tick of the watcher: failover, drill-return, repair, and the ends of drills.
     Tick,
     /// A person's switch.
-    Person(Colour),
+    Person(Color),
     /// A person's switch with force.
-    Forced(Colour),
-    /// A person who wants the colour that is drilled to stay.
+    Forced(Color),
+    /// A person who wants the color that is drilled to stay.
     Keeper,
     /// A drill's way out.
     Drill,
@@ -53,7 +53,7 @@ pub enum Fault {
 
 /// Where a writer is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum At {
+pub(crate) enum WriterState {
     /// About to read the parameters.
     Observing,
     /// About to read the history, for a drill under way.
@@ -78,14 +78,14 @@ pub(crate) enum At {
     /// About to see whether the flag still stands where the drill that was kept from returning has put it.
     Keeping { ending: Box<Ending> },
     /// About to create a deleted flag again.
-    Creating { colour: Colour },
+    Creating { color: Color },
     /// About to read the history again, after a drill's return.
     Reading { drill: Box<Drill> },
     /// About to record a drill's outcome.
     Recording {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
-        /// Whether it is of a drill whose colour is active, and is to stay so.
+        /// Whether it is of a drill whose color is active, and is to stay so.
         stays: bool,
     },
     /// About to tell it.
@@ -103,7 +103,7 @@ pub(crate) enum At {
     Ended,
 }
 
-/// The end that a writer wants for a drill whose colour is active.
+/// The end that a writer wants for a drill whose color is active.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Ending {
     end: End,
@@ -119,7 +119,7 @@ pub(crate) struct Ending {
 pub struct Writer {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
-    pub(crate) at: At,
+    pub(crate) at: WriterState,
 }
 
 /// The thresholds of the world: nothing rests, so that as much as possible can happen.
@@ -140,13 +140,13 @@ fn assessment(sick: bool, now: Timestamp) -> Assessment {
             airflow_version: None,
             last_update_source: None,
         }),
-        airflow: Answer::Known(AirflowHealth {
+        airflow: ProbeResult::Known(AirflowHealth {
             scheduler: Some("healthy".to_owned()),
             metadatabase: Some("healthy".to_owned()),
             latest_scheduler_heartbeat: None,
         }),
-        heartbeat: Answer::Unknown(Cause::not_asked()),
-        alarms: Answer::Known(Vec::new()),
+        heartbeat: ProbeResult::Unknown(Cause::not_asked()),
+        alarms: ProbeResult::Known(Vec::new()),
     };
     assess(&policy(), &evidence, now)
 }
@@ -158,33 +158,33 @@ impl Writer {
         Self {
             name,
             role,
-            at: At::Observing,
+            at: WriterState::Observing,
         }
     }
 
     /// Whether anything is left to do.
     #[must_use]
     pub fn is_at_work(&self) -> bool {
-        !matches!(self.at, At::Ended)
+        !matches!(self.at, WriterState::Ended)
     }
 
     /// Whether it has begun: a fault before that is nobody's.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.is_at_work() && !matches!(self.at, At::Observing)
+        self.is_at_work() && !matches!(self.at, WriterState::Observing)
     }
 
     /// Whether the next request reads.
     #[must_use]
     pub fn reads(&self) -> bool {
         match &self.at {
-            At::Observing
-            | At::Checking { .. }
-            | At::Following { .. }
-            | At::Reading { .. }
-            | At::ReadingEnds { .. }
-            | At::Keeping { .. } => true,
-            At::Switching { step, .. } => matches!(step, Step::ReadBack { .. } | Step::ReadHistory),
+            WriterState::Observing
+            | WriterState::Checking { .. }
+            | WriterState::Following { .. }
+            | WriterState::Reading { .. }
+            | WriterState::ReadingEnds { .. }
+            | WriterState::Keeping { .. } => true,
+            WriterState::Switching { step, .. } => matches!(step, Step::ReadBack { .. } | Step::ReadHistory),
             _ => false,
         }
     }
@@ -198,7 +198,7 @@ impl Writer {
     fn waits(&self) -> bool {
         matches!(
             &self.at,
-            At::Switching {
+            WriterState::Switching {
                 step: Step::Wait(_),
                 ..
             }
@@ -207,70 +207,70 @@ impl Writer {
 
     /// Times out.
     pub(crate) fn end(&mut self) {
-        self.at = At::Ended;
+        self.at = WriterState::Ended;
     }
 
     /// Makes the next request.
     pub(crate) fn run(&mut self, state: &mut State, fault: Fault) {
         if fault == Fault::DiesBefore {
-            self.at = At::Ended;
+            self.at = WriterState::Ended;
             return;
         }
         let is_stale = fault == Fault::Stale;
         let lost = fault == Fault::LostAnswer;
-        let at = std::mem::replace(&mut self.at, At::Ended);
+        let at = std::mem::replace(&mut self.at, WriterState::Ended);
         self.at = match at {
-            At::Observing => self.observe(state, is_stale),
-            At::Following { seen, drill } => self.follow(state, *seen, *drill, is_stale),
+            WriterState::Observing => self.observe(state, is_stale),
+            WriterState::Following { seen, drill } => self.follow(state, *seen, *drill, is_stale),
             // A claim that stands is no drill's to finish: it is blocked, without a trace.
-            At::Checking { drill, .. } if !is_stale && state.store.records.contains_key(&drill.record()) => {
+            WriterState::Checking { drill, .. } if !is_stale && state.store.records.contains_key(&drill.record()) => {
                 state.tell(&blocked(&drill, "a claim stands", state.store.now));
-                At::Ended
+                WriterState::Ended
             }
-            At::Checking { seen, drill } => At::Noting { seen, drill },
-            At::Noting { seen, drill } => {
+            WriterState::Checking { seen, drill } => WriterState::Noting { seen, drill },
+            WriterState::Noting { seen, drill } => {
                 state.store.drill = Some(json!(drill).to_string());
                 if lost {
-                    At::Ended
+                    WriterState::Ended
                 } else {
                     let intent = self.intent(Kind::Drill, drill.to, Some(drill.tag()));
                     Self::begin(*seen, intent, Some(drill), &state.store)
                 }
             }
-            At::Switching {
+            WriterState::Switching {
                 machine,
                 step,
                 intent,
                 seen,
                 drill,
             } => self.switch(state, *machine, &step, (*intent, drill), *seen, fault),
-            At::Ending { number, ending } => self.decide_end(*ending, number, state, lost),
-            At::ReadingEnds { ending } => self.read_ends(*ending, state, is_stale),
-            At::Keeping { ending } => keep(&ending, state, is_stale),
-            At::Creating { colour } => {
+            WriterState::Ending { number, ending } => self.decide_end(*ending, number, state, lost),
+            WriterState::ReadingEnds { ending } => self.read_ends(*ending, state, is_stale),
+            WriterState::Keeping { ending } => keep(&ending, state, is_stale),
+            WriterState::Creating { color } => {
                 if state.store.versions.is_empty() {
                     let now = state.store.now;
                     let record = format!("v1-{}", now.as_millisecond());
-                    let tail = Tail {
+                    let tail = DescriptionMetadata {
                         effective_from: now,
                         record,
                     };
                     let text = description(Kind::Restore, "put back", &tail);
-                    state.store.write(colour.as_str(), Some(&text), self.name);
+                    state.store.write(color.as_str(), Some(&text), self.name);
                     state.saw("restore");
                 }
-                At::Ended
+                WriterState::Ended
             }
-            At::Reading { drill } => {
+            WriterState::Reading { drill } => {
                 let history = state.store.history(is_stale);
                 finish_if_over(&drill, &versions(&history), state)
             }
-            At::Recording {
+            WriterState::Recording {
                 drill,
                 conclusion,
                 stays,
             } => record(drill, conclusion, stays, state, lost),
-            At::Telling {
+            WriterState::Telling {
                 drill,
                 conclusion,
                 stays,
@@ -280,12 +280,12 @@ impl Writer {
                     state.stays(&conclusion);
                 }
                 if lost {
-                    At::Ended
+                    WriterState::Ended
                 } else {
-                    At::Closing { drill, conclusion }
+                    WriterState::Closing { drill, conclusion }
                 }
             }
-            At::Closing { drill, conclusion } => {
+            WriterState::Closing { drill, conclusion } => {
                 let standing = state.store.drill.as_deref().and_then(Drill::from_stored);
                 if standing.is_some_and(|standing| {
                     standing.record() != drill.record() && standing.started_at > drill.started_at
@@ -298,16 +298,16 @@ impl Writer {
                     ..*drill
                 };
                 state.store.drill = Some(json!(closed).to_string());
-                At::Ended
+                WriterState::Ended
             }
-            At::Ended => At::Ended,
+            WriterState::Ended => WriterState::Ended,
         };
         if fault == Fault::DiesAfter {
-            self.at = At::Ended;
+            self.at = WriterState::Ended;
         }
     }
 
-    fn observe(&self, state: &State, is_stale: bool) -> At {
+    fn observe(&self, state: &State, is_stale: bool) -> WriterState {
         let store = &state.store;
         let seen = Seen {
             flag: store.flag(is_stale),
@@ -317,7 +317,7 @@ impl Writer {
         };
         match self.role {
             Role::Tick => match Drill::under_way(seen.drill.as_deref()) {
-                Some(drill) => At::Following {
+                Some(drill) => WriterState::Following {
                     seen: Box::new(seen),
                     drill: Box::new(drill),
                 },
@@ -327,45 +327,45 @@ impl Writer {
                 let fit = !*seen.sick.of(to) && Drill::under_way(seen.drill.as_deref()).is_none();
                 let forced = matches!(self.role, Role::Forced(_));
                 match &seen.flag {
-                    Some(flag) if flag.value.colour() != Some(to) && (fit || forced) => {
+                    Some(flag) if flag.value.color() != Some(to) && (fit || forced) => {
                         let intent = self.intent(Kind::Switch, to, None);
                         Self::begin(seen, intent, None, store)
                     }
-                    _ => At::Ended,
+                    _ => WriterState::Ended,
                 }
             }
             Role::Keeper => {
                 let kept = Drill::under_way(seen.drill.as_deref());
                 let kept = kept.filter(|drill| {
                     let flag = seen.flag.as_ref();
-                    flag.is_some_and(|flag| flag.value.colour() == Some(drill.to) && drill.has_the_flag(flag))
+                    flag.is_some_and(|flag| flag.value.color() == Some(drill.to) && drill.owns_flag_version(flag))
                 });
                 let (Some(drill), Some(flag)) = (kept, &seen.flag) else {
-                    return At::Ended;
+                    return WriterState::Ended;
                 };
                 let ending = Ending {
                     end: End::Stay,
                     stage: Stage::Drilling {
                         switched_at: flag.modified,
-                        return_at: after(flag.modified, minutes(drill.hold_minutes)),
+                        return_at: after(flag.modified, minutes(drill.duration_minutes)),
                     },
                     outcome: Some(DrillOutcome::Interrupted),
                     reason: "kept".to_owned(),
                     drill: as_recorded(drill, store),
                     seen,
                 };
-                At::Ending {
+                WriterState::Ending {
                     number: 0,
                     ending: Box::new(ending),
                 }
             }
             Role::Drill => {
-                let active = seen.flag.as_ref().and_then(|flag| flag.value.colour());
+                let active = seen.flag.as_ref().and_then(|flag| flag.value.color());
                 let free = !seen.held && !seen.sick.blue && !seen.sick.green;
                 let (Some(flag), Some(from), true, None) =
                     (&seen.flag, active, free, Drill::under_way(seen.drill.as_deref()))
                 else {
-                    return At::Ended;
+                    return WriterState::Ended;
                 };
                 let drill = Drill {
                     schema: Drill::SCHEMA,
@@ -376,14 +376,14 @@ impl Writer {
                     version: flag.version,
                     modified: flag.modified,
                     started_at: store.now,
-                    hold_minutes: 1,
+                    duration_minutes: 1,
                     reason: "model".to_owned(),
                     requested_by: None,
                     outcome: DrillOutcome::Pending,
                     finished_at: None,
                     proven_at: None,
                 };
-                At::Checking {
+                WriterState::Checking {
                     seen: Box::new(seen),
                     drill: Box::new(drill),
                 }
@@ -392,7 +392,7 @@ impl Writer {
     }
 
     /// A tick without a drill under way.
-    fn decide(&self, seen: Seen, store: &Store) -> At {
+    fn decide(&self, seen: Seen, store: &Store) -> WriterState {
         let now = store.now;
         let control = ControlState {
             flag: seen.flag.clone().map_or(FlagState::Missing, FlagState::Present),
@@ -405,24 +405,24 @@ impl Writer {
         let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
         let decision = decide(&policy(), &control, &verdicts, now);
         match (decision.action, &seen.flag) {
-            (Action::Failover, Some(flag)) => match flag.value.colour() {
+            (Action::Failover, Some(flag)) => match flag.value.color() {
                 Some(active) => {
                     let intent = self.intent(Kind::Failover, active.other(), None);
                     Self::begin(seen, intent, None, store)
                 }
-                None => At::Ended,
+                None => WriterState::Ended,
             },
-            (Action::Restore(colour), Some(_)) => {
-                let intent = self.intent(Kind::Restore, colour, None);
+            (Action::Restore(color), Some(_)) => {
+                let intent = self.intent(Kind::Restore, color, None);
                 Self::begin(seen, intent, None, store)
             }
-            (Action::Restore(colour), None) => At::Creating { colour },
-            _ => At::Ended,
+            (Action::Restore(color), None) => WriterState::Creating { color },
+            _ => WriterState::Ended,
         }
     }
 
     /// A tick with a drill under way: history and record are read, and the drill's step comes first.
-    fn follow(&self, state: &mut State, seen: Seen, drill: Drill, is_stale: bool) -> At {
+    fn follow(&self, state: &mut State, seen: Seen, drill: Drill, is_stale: bool) -> WriterState {
         let store = &state.store;
         let drill = as_recorded(drill, store);
         let history: Vec<HistoryEntry> = store.history(is_stale);
@@ -438,7 +438,7 @@ impl Writer {
         let now = store.now;
         let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
         let mode = policy().mode;
-        let no_alarms = Answer::Known(Vec::new());
+        let no_alarms = ProbeResult::Known(Vec::new());
         let step = if agree {
             drill::decide(
                 &drill,
@@ -453,7 +453,7 @@ impl Writer {
             DrillStep::Wait(String::new())
         };
         match step {
-            DrillStep::Return { outcome, reason } => At::Ending {
+            DrillStep::Return { outcome, reason } => WriterState::Ending {
                 number: 0,
                 ending: Box::new(Ending {
                     end: End::Return,
@@ -464,7 +464,7 @@ impl Writer {
                     reason,
                 }),
             },
-            DrillStep::Finish { outcome, reason } if matches!(reached, Stage::Drilling { .. }) => At::Ending {
+            DrillStep::Finish { outcome, reason } if matches!(reached, Stage::Drilling { .. }) => WriterState::Ending {
                 number: 0,
                 ending: Box::new(Ending {
                     end: End::Stay,
@@ -483,12 +483,12 @@ impl Writer {
         }
     }
 
-    fn decide_end(&self, ending: Ending, number: usize, state: &mut State, lost: bool) -> At {
+    fn decide_end(&self, ending: Ending, number: usize, state: &mut State, lost: bool) -> WriterState {
         let claim = EndClaim::new(ending.end, self.name, &ending.reason, state.store.now);
         let name = end_records(&ending.drill.record()).swap_remove(number);
         let created = state.store.create_record(&name, &claim.to_stored());
         if lost || !created {
-            At::ReadingEnds {
+            WriterState::ReadingEnds {
                 ending: Box::new(ending),
             }
         } else {
@@ -497,7 +497,7 @@ impl Writer {
     }
 
     /// The end is this writer's: it does what it decided.
-    fn ended_by_us(&self, ending: Ending, state: &State) -> At {
+    fn ended_by_us(&self, ending: Ending, state: &State) -> WriterState {
         match (ending.end, self.role) {
             (End::Return, _) => {
                 let outcome = ending.outcome.unwrap_or(DrillOutcome::Failed);
@@ -505,14 +505,14 @@ impl Writer {
                 let intent = self.intent(Kind::DrillReturn, ending.drill.from, tag);
                 Self::begin(ending.seen, intent, Some(Box::new(ending.drill)), &state.store)
             }
-            (End::Stay, Role::Keeper) => At::Keeping {
+            (End::Stay, Role::Keeper) => WriterState::Keeping {
                 ending: Box::new(ending),
             },
             (End::Stay, _) => recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, state),
         }
     }
 
-    fn read_ends(&self, ending: Ending, state: &State, is_stale: bool) -> At {
+    fn read_ends(&self, ending: Ending, state: &State, is_stale: bool) -> WriterState {
         let now = state.store.now;
         // A stale reading does not show what was just created.
         let found: Vec<_> = end_records(&ending.drill.record())
@@ -529,24 +529,24 @@ impl Writer {
             return self.ended_by_us(ending, state);
         }
         match turn(&found, ending.end, self.name, now) {
-            Turn::Open(number) => At::Ending {
+            Turn::Open(number) => WriterState::Ending {
                 number,
                 ending: Box::new(ending),
             },
             Turn::Ours => self.ended_by_us(ending, state),
-            Turn::Returning(_) => At::Ended,
+            Turn::Returning(_) => WriterState::Ended,
             Turn::Stays(reason) if self.role != Role::Keeper => {
                 let outcome = Some(DrillOutcome::Interrupted);
                 recording(&ending.drill, &ending.stage, outcome, &reason, state)
             }
-            Turn::GivenUp if self.role != Role::Keeper => At::Ended,
-            Turn::Stays(_) | Turn::GivenUp => At::Keeping {
+            Turn::GivenUp if self.role != Role::Keeper => WriterState::Ended,
+            Turn::Stays(_) | Turn::GivenUp => WriterState::Keeping {
                 ending: Box::new(ending),
             },
         }
     }
 
-    fn intent(&self, kind: Kind, to: Colour, drill: Option<serde_json::Value>) -> Intent {
+    fn intent(&self, kind: Kind, to: Color, drill: Option<serde_json::Value>) -> Intent {
         Intent {
             kind,
             to,
@@ -567,11 +567,13 @@ impl Writer {
         }
     }
 
-    fn begin(seen: Seen, intent: Intent, drill: Option<Box<Drill>>, store: &Store) -> At {
-        let Some(flag) = &seen.flag else { return At::Ended };
+    fn begin(seen: Seen, intent: Intent, drill: Option<Box<Drill>>, store: &Store) -> WriterState {
+        let Some(flag) = &seen.flag else {
+            return WriterState::Ended;
+        };
         let mut machine = Switching::new(&policy(), flag, intent.clone(), store.now);
         let step = machine.start();
-        At::Switching {
+        WriterState::Switching {
             machine: Box::new(machine),
             step,
             intent: Box::new(intent),
@@ -588,7 +590,7 @@ impl Writer {
         (intent, drill): (Intent, Option<Box<Drill>>),
         seen: Seen,
         fault: Fault,
-    ) -> At {
+    ) -> WriterState {
         if let Step::WriteFlag { value, .. } = step {
             state.check_write(self.name, &intent, *value, &seen, drill.as_deref());
         }
@@ -596,13 +598,13 @@ impl Writer {
         if fault == Fault::LostAnswer {
             reply = Reply::Failed(Failure {
                 ambiguous: true,
-                passing: true,
+                retryable: true,
                 cause: Cause::new(CauseKind::TimedOut, "lost"),
             });
         }
         let next = machine.next(reply, state.store.now, 0.5);
         let Step::Done(outcome) = next else {
-            return At::Switching {
+            return WriterState::Switching {
                 machine: Box::new(machine),
                 step: next,
                 intent: Box::new(intent),
@@ -615,37 +617,37 @@ impl Writer {
                 state.believes(self.name, &switched.record);
                 state.saw(intent.kind.as_str());
                 match (intent.kind, drill) {
-                    (Kind::DrillReturn, Some(drill)) => At::Reading { drill },
-                    _ => At::Ended,
+                    (Kind::DrillReturn, Some(drill)) => WriterState::Reading { drill },
+                    _ => WriterState::Ended,
                 }
             }
             Outcome::Conflict(conflict) if intent.kind == Kind::Drill => match drill {
                 Some(drill) => lost_drill(state, &drill, conflict.winner.as_ref(), &conflict.reason),
-                None => At::Ended,
+                None => WriterState::Ended,
             },
-            Outcome::Conflict(_) | Outcome::Failed(_) => At::Ended,
+            Outcome::Conflict(_) | Outcome::Failed(_) => WriterState::Ended,
         }
     }
 }
 
-/// A person was the first to decide that the colour stays: it does, if it has not returned before.
-fn keep(ending: &Ending, state: &State, is_stale: bool) -> At {
+/// A person was the first to decide that the color stays: it does, if it has not returned before.
+fn keep(ending: &Ending, state: &State, is_stale: bool) -> WriterState {
     let standing = state.store.flag(is_stale).map(|flag| flag.version);
     if standing == ending.seen.flag.as_ref().map(|flag| flag.version) {
         recording(&ending.drill, &ending.stage, ending.outcome, &ending.reason, state)
     } else {
-        At::Ended
+        WriterState::Ended
     }
 }
 
 /// The outcome is recorded once, and told by whoever did it.
-fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, state: &mut State, lost: bool) -> At {
+fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, state: &mut State, lost: bool) -> WriterState {
     let name = drill.outcome_record();
     let created = state.store.create_record(&name, &conclusion.to_stored());
     if lost {
-        At::Ended
+        WriterState::Ended
     } else if created {
-        At::Telling {
+        WriterState::Telling {
             drill,
             conclusion,
             stays,
@@ -669,15 +671,15 @@ fn blocked(drill: &Drill, reason: &str, now: Timestamp) -> Conclusion {
 }
 
 /// A drill that was not the first to claim.
-fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> At {
+fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> WriterState {
     // Another drill's trace: this one touched nothing, and says so.
-    if drill.lost_to_another(winner, state.store.now) {
+    if drill.superseded_by(winner, state.store.now) {
         state.tell(&blocked(drill, reason, state.store.now));
-        return At::Ended;
+        return WriterState::Ended;
     }
     // Nobody can tell yet who won: the tick follows the trace.
     if winner.is_none() {
-        return At::Ended;
+        return WriterState::Ended;
     }
     let overtaken = Stage::Overtaken {
         switched_at: None,
@@ -688,32 +690,38 @@ fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord
 }
 
 /// Another writer's outcome: told by it, unless it must be dead.
-fn abandoned(state: &State, name: &str, drill: Box<Drill>) -> At {
+fn abandoned(state: &State, name: &str, drill: Box<Drill>) -> WriterState {
     let stored = state.store.records.get(name);
     match stored {
         Some(stored) if elapsed(stored.modified, state.store.now) >= CLAIM_TIMEOUT => {
             match Conclusion::from_stored(&stored.value) {
-                Some(conclusion) => At::Telling {
+                Some(conclusion) => WriterState::Telling {
                     drill,
                     conclusion: Box::new(conclusion),
                     // Whoever recorded it knew.
                     stays: false,
                 },
-                None => At::Ended,
+                None => WriterState::Ended,
             }
         }
-        _ => At::Ended,
+        _ => WriterState::Ended,
     }
 }
 
-fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], state: &State) -> At {
+fn finish_if_over(drill: &Drill, versions: &[bluegreen_core::flag::Version], state: &State) -> WriterState {
     match stage(drill, versions) {
         reached @ Stage::Returned { .. } => recording(drill, &reached, None, "", state),
-        _ => At::Ended,
+        _ => WriterState::Ended,
     }
 }
 
-fn recording(drill: &Drill, reached: &Stage, outcome: Option<DrillOutcome>, reason: &str, state: &State) -> At {
+fn recording(
+    drill: &Drill,
+    reached: &Stage,
+    outcome: Option<DrillOutcome>,
+    reason: &str,
+    state: &State,
+) -> WriterState {
     let read = |name: &str| {
         let stored = state.store.records.get(name)?;
         TransitionRecord::from_stored(&stored.value).ok()
@@ -732,7 +740,7 @@ fn recording(drill: &Drill, reached: &Stage, outcome: Option<DrillOutcome>, reas
         way_back.as_ref(),
         state.store.now,
     );
-    At::Recording {
+    WriterState::Recording {
         drill: Box::new(drill.clone()),
         conclusion: Box::new(conclusion),
         stays: matches!(reached, Stage::Drilling { .. }),

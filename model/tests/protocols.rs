@@ -1,7 +1,7 @@
 //! Every world is explored whole. The numbers of states are printed; docs/internals/verification.md has them.
 #![allow(clippy::panic, missing_docs)]
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_model::{Budget, Model, Role, Writer};
 use stateright::{Checker, Model as _};
 
@@ -16,9 +16,9 @@ fn explore(name: &str, model: Model) {
     for (property, path) in checker.discoveries() {
         let wanted = checker.discovery_classification(property);
         if !matches!(wanted, stateright::DiscoveryClassification::Example) {
-            let complaints = path.last_state().complaints();
+            let liveness_violations = path.last_state().liveness_violations();
             panic!(
-                "{name}: not so: {property}\n{complaints:?}\n{path}\n{:#?}",
+                "{name}: not so: {property}\n{liveness_violations:?}\n{path}\n{:#?}",
                 path.last_state()
             );
         }
@@ -32,16 +32,16 @@ fn two_people_and_a_tick_with_a_death_a_lost_answer_and_a_stale_reading() {
         "switches",
         Model {
             writers: vec![
-                Writer::new("ana", Role::Person(Colour::Green)),
-                Writer::new("ben", Role::Forced(Colour::Blue)),
+                Writer::new("ana", Role::Person(Color::Green)),
+                Writer::new("ben", Role::Forced(Color::Blue)),
                 Writer::new("tick", Role::Tick),
             ],
             budget: Budget {
                 deaths: 1,
                 lost_answers: 1,
                 stale_readings: 1,
-                illnesses: 1,
-                long_whiles: 1,
+                health_flips: 1,
+                timeouts: 1,
                 events: 1,
                 ..Budget::default()
             },
@@ -62,8 +62,8 @@ fn a_drill_and_two_ticks_with_deaths() {
             ],
             budget: Budget {
                 deaths: 2,
-                illnesses: 1,
-                long_whiles: 2,
+                health_flips: 1,
+                timeouts: 2,
                 ..Budget::default()
             },
             reaches: &["drill-return", "drill succeeded", "drill failed", "drill interrupted"],
@@ -87,7 +87,7 @@ fn a_drill_that_a_person_keeps_from_returning_and_two_ticks() {
                 lost_answers: 1,
                 stale_readings: 1,
                 holds: 1,
-                long_whiles: 1,
+                timeouts: 1,
                 ..Budget::default()
             },
             reaches: &["kept", "drill-return", "drill succeeded", "drill interrupted"],
@@ -103,12 +103,12 @@ fn two_drills_a_person_and_a_tick() {
             writers: vec![
                 Writer::new("drill-1", Role::Drill),
                 Writer::new("drill-2", Role::Drill),
-                Writer::new("ana", Role::Forced(Colour::Green)),
+                Writer::new("ana", Role::Forced(Color::Green)),
                 Writer::new("tick", Role::Tick),
             ],
             budget: Budget {
                 stale_readings: 1,
-                long_whiles: 1,
+                timeouts: 1,
                 holds: 1,
                 ..Budget::default()
             },
@@ -137,7 +137,7 @@ fn a_drill_with_lost_answers_stale_readings_and_a_hand_at_the_flag() {
                 lost_answers: 1,
                 stale_readings: 1,
                 hand_edits: 1,
-                long_whiles: 1,
+                timeouts: 1,
                 ..Budget::default()
             },
             reaches: &["drill-return", "drill succeeded", "drill interrupted"],
@@ -153,7 +153,7 @@ fn a_broken_flag_two_ticks_and_a_person() {
             writers: vec![
                 Writer::new("tick-1", Role::Tick),
                 Writer::new("tick-2", Role::Tick),
-                Writer::new("ana", Role::Forced(Colour::Green)),
+                Writer::new("ana", Role::Forced(Color::Green)),
             ],
             budget: Budget {
                 deaths: 1,

@@ -97,7 +97,7 @@ def test_a_target_that_is_not_met_fails_the_command(results: dict[str, Any], wha
 
 
 def test_a_second_request_for_alarms_would_not_meet_the_target(results: dict[str, Any]):
-    """The reason for asking once for both colours."""
+    """The reason for asking once for both colors."""
     assert all(target.met for target in report.targets(results))
     results["calls"]["cases"]["tick, publishing, named alarms"]["billable"]["DescribeAlarms"] = 2
     template = cost.Template(**results["cost"]["template"])

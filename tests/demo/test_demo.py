@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from demo import checks
-from demo.commands import CommandFailed, Following, instant, json_answers, run
-from demo.happenings import told_by
+from demo.commands import CommandFailed, BackgroundCommand, instant, json_answers, run
+from demo.timeline import told_by
 from demo.mailbox import Mail
 from demo.screen import WIDTH, Screen, broken_command, short_times
 from support.paths import PROJECT
@@ -67,12 +67,12 @@ def test_what_others_wrote_does_not_act_on_the_terminal(monkeypatch: pytest.Monk
         assert not re.search(r"\x1b(?!\[[0-9;]*[mK])|[\x00-\x06\x07\x80-\x9f\u202e\u2028]|\r(?!\x1b)", told), told
     out = Terminal()
     Screen(out).say("a\x1b[31mred", style="bold")
-    assert out.getvalue() == "  \x1b[1ma\\u{1b}[31mred\x1b[0m\n", "not even in our own colours"
+    assert out.getvalue() == "  \x1b[1ma\\u{1b}[31mred\x1b[0m\n", "not even in our own colors"
     Screen(plain := io.StringIO()).fields([("why", HOSTILE)])
     assert HARMLESS in plain.getvalue()
 
 
-def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colors_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[31m" in Screen(Terminal()).styled("x", "red")
@@ -123,7 +123,7 @@ def test_what_a_program_printed_keeps_its_columns_and_the_last_one_wraps() -> No
 
 
 def test_a_command_beside_the_story_is_read_as_it_goes_and_ends_with_it() -> None:
-    with Following("sh -c 'echo one; echo two >&2; sleep 60'", dict(os.environ)) as following:
+    with BackgroundCommand("sh -c 'echo one; echo two >&2; sleep 60'", dict(os.environ)) as following:
         deadline = time.monotonic() + 20
         while len(following.lines) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -133,7 +133,7 @@ def test_a_command_beside_the_story_is_read_as_it_goes_and_ends_with_it() -> Non
 
 
 def test_a_command_beside_the_story_may_end_by_itself() -> None:
-    with Following("sh -c 'echo done; exit 3'", dict(os.environ)) as following:
+    with BackgroundCommand("sh -c 'echo done; exit 3'", dict(os.environ)) as following:
         deadline = time.monotonic() + 20
         while (code := following.ended()) is None and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, and a short one between any two: a worker begins with two neighbours."""
+    """The longest first, and a short one between any two: a worker begins with two neighbors."""
     def seconds(item: pytest.Item) -> int:
         mark = item.get_closest_marker("long")
         return mark.args[0] if mark else 0

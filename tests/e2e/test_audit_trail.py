@@ -1,4 +1,4 @@
-"""Every change of the flag and of the hold is told: at least once, recognisably, whatever gets lost on the way."""
+"""Every change of the flag and of the hold is told: at least once, recognizably, whatever gets lost on the way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.waiting import PATIENCE, until
 # What wakes the listener to audit; an audit event wakes it to tell people.
 CHANGE = "event:Parameter Store Change"
 # How long the listener has before the watcher audits in its place.
-LISTENER_TIME = 30
+LISTENER_GRACE_PERIOD = 30
 
 
 def test_duplicate_event_is_audited_once(pair: Pair):
@@ -25,7 +25,7 @@ def test_duplicate_event_is_audited_once(pair: Pair):
     assert pair.statistic("Sum", "Transitions", Kind="switch") == 1
 
 
-def test_a_listener_killed_before_it_noted_what_it_did_repeats_itself_recognisably(pair: Pair):
+def test_a_listener_killed_before_it_noted_what_it_did_repeats_itself_recognizably(pair: Pair):
     since = pair.aws.timeline_so_far()
     pair.aws.add_fault("kill-caller", "ssm", "PutParameter", match=f"{pair.root}/audited", times=1)
     pair.ask(to="green")
@@ -38,8 +38,8 @@ def test_a_listener_killed_before_it_noted_what_it_did_repeats_itself_recognisab
 
 def test_out_of_order_and_lost_events_are_made_good_by_the_next_one(pair: Pair):
     pair.lose_change_events()
-    for colour in ("green", "blue", "green"):
-        pair.ask(to=colour)
+    for color in ("green", "blue", "green"):
+        pair.ask(to=color)
     assert pair.listen()["audited"] == [2, 3, 4], "whatever the event was about, all that is due is told, in order"
     assert pair.listen(operation="Create")["audited"] == [], "an event that is older than what was told changes nothing"
     told = pair.wait_for_audit(count=4)
@@ -54,7 +54,7 @@ def test_lost_ssm_event_is_made_good_by_the_watcher(pair: Pair):
     switched_at = time.monotonic()
     pair.tick()
     assert pair.audited() == 1, "the watcher leaves the listener its time"
-    time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
+    time.sleep(max(0, switched_at + LISTENER_GRACE_PERIOD + 0.5 - time.monotonic()))
     pair.tick()
     assert only(pair.wait_for_audit(version=2))["reason"] == "nobody heard"
     assert pair.audited() == 2
@@ -83,7 +83,7 @@ def test_a_dead_bus_leaves_a_dead_letter_and_the_watcher_makes_it_good(pair: Pai
     pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=PATIENCE)
     until("the alarm on dead letters", lambda: pair.alarm_state("dead-letters") == "ALARM")
     assert pair.audited() == 1
-    time.sleep(max(0, switched_at + LISTENER_TIME + 0.5 - time.monotonic()))
+    time.sleep(max(0, switched_at + LISTENER_GRACE_PERIOD + 0.5 - time.monotonic()))
     error = pair.tick_in_vain()
     assert error["errorType"] == "AuditUndelivered" and "audit events" in error["errorMessage"]
     assert pair.stands_at() == ("green", 2)
@@ -187,7 +187,7 @@ def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
     pair.lose_change_events()
     old = pair.flag()
     assert pair.ask(to="green")["outcome"] == "switched"
-    pair.aws.age_parameter(pair.flag_name, LISTENER_TIME + 1)
+    pair.aws.age_parameter(pair.flag_name, LISTENER_GRACE_PERIOD + 1)
     pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/audited", latency_ms=4000, times=1)
     tick = threading.Thread(target=pair.tick)
     tick.start()
@@ -197,7 +197,7 @@ def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
     tick.join()
     assert pair.parameter("audited").startswith("v2-"), "the note is late"
     assert pair.ask(action="status")["audited"] is None, "the number is of a flag that is gone"
-    time.sleep(LISTENER_TIME + 0.5)
+    time.sleep(LISTENER_GRACE_PERIOD + 0.5)
     pair.tick()
     again = only(pair.wait_for_audit("Environment Transition", reason="made again by hand"))
     assert (again["version"], again["id"]) == (1, f"{pair.name}:{pair.flag_name}:v1-{pair.flag().milliseconds}")

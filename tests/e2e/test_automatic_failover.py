@@ -56,10 +56,10 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
     assert recovery is not None, "every failover has a time to recovery"
     assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=1)
     # Both are published around the failover; within one second the bucket holds the state before it, too.
-    assert pair.statistic("Maximum", "ActiveEnvironment", Colour="green") == 1
-    assert pair.statistic("Minimum", "ActiveEnvironment", Colour="blue") == 0
-    assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="blue") == 0
-    assert pair.statistic("Minimum", "EnvironmentHealthy", Colour="green") == 1
+    assert pair.statistic("Maximum", "ActiveEnvironment", Color="green") == 1
+    assert pair.statistic("Minimum", "ActiveEnvironment", Color="blue") == 0
+    assert pair.statistic("Minimum", "EnvironmentHealthy", Color="blue") == 0
+    assert pair.statistic("Minimum", "EnvironmentHealthy", Color="green") == 1
 
     line = only(pair.wait_for_log("health-watcher", "decision", decision="failover"))
     assert (line["transition"], line["active"], line["version"], line["trigger"]) == (flag.record, "blue", 1, trigger)
@@ -79,15 +79,15 @@ def is_back_dated(pair: Pair) -> None:
 def test_a_stack_deployed_by_the_cli_fails_over_by_schedule(aws: LocalAws, tmp_path: Path, request: pytest.FixtureRequest):
     """As a person deploys it, by the commands that the stack's own outputs give."""
     name, clients = "by-the-cli", Clients(aws)
-    for colour in ("blue", "green"):
-        aws.put_environment(f"{name}-{colour}")
+    for color in ("blue", "green"):
+        aws.put_environment(f"{name}-{color}")
     stack = Stack(aws, name, tmp_path)
     stack.deploy(TEMPLATE, BINARIES, {
         **QUICK, "PairName": name, "ParameterRoot": f"/{name}", "BlueEnvironmentName": f"{name}-blue",
         "GreenEnvironmentName": f"{name}-green"})
-    pair = Pair(aws, clients, name, f"/{name}", {colour: f"{name}-{colour}" for colour in ("blue", "green")})
+    pair = Pair(aws, clients, name, f"/{name}", {color: f"{name}-{color}" for color in ("blue", "green")})
     request.node.pairs = [pair]
-    clients("cloudwatch").disable_alarm_actions(AlarmNames=[f"{name}-{colour}-heartbeat-lost" for colour in ("blue", "green")])
+    clients("cloudwatch").disable_alarm_actions(AlarmNames=[f"{name}-{color}-heartbeat-lost" for color in ("blue", "green")])
     outputs = stack.outputs()
 
     def run(output: str, more: str = "") -> str:
@@ -127,7 +127,7 @@ def test_by_the_heartbeat_alarms_direct_action(deploy: Deploy):
 
 
 def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
-    pair = deploy(BlueAlarmNames="orders-delayed,orders-failing")
+    pair = deploy(BlueHealthAlarmNames="orders-delayed,orders-failing")
     pair.user_alarm("orders-delayed")
     pair.user_alarm("orders-failing")
     assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
@@ -138,7 +138,7 @@ def test_by_the_event_of_an_alarm_that_the_user_named(deploy: Deploy):
 
 
 def test_by_the_event_of_a_composite_alarm_that_the_user_named(deploy: Deploy):
-    pair = deploy(BlueAlarmNames="orders-in-trouble")
+    pair = deploy(BlueHealthAlarmNames="orders-in-trouble")
     pair.user_alarm("orders-slow")
     pair.client("cloudwatch").put_composite_alarm(AlarmName="orders-in-trouble", AlarmRule='ALARM("orders-slow")')
     pair.raise_alarm("orders-slow")
@@ -148,7 +148,7 @@ def test_by_the_event_of_a_composite_alarm_that_the_user_named(deploy: Deploy):
 
 
 def test_by_an_alarm_that_comes_through_a_topic_of_the_user(deploy: Deploy):
-    pair = deploy(BlueAlarmNames="orders-stuck")
+    pair = deploy(BlueHealthAlarmNames="orders-stuck")
     pair.client("events").disable_rule(Name=f"{pair.name}-blue-named-alarms")
     topic = pair.client("sns").create_topic(Name="orders-pager")["TopicArn"]
     watcher = pair.client("lambda").get_function_configuration(FunctionName=f"{pair.name}-health-watcher")["FunctionArn"]
@@ -187,8 +187,8 @@ def test_wrong_environment_name_from_the_start_is_never_a_failover(deploy: Deplo
         assert (answer["decision"], answer["verdicts"]["blue"]["verdict"]) == ("none", "unknown")
     assert "check the name" in answer["reason"]
     assert pair.stands_at() == ("blue", 1)
-    assert pair.metric("EnvironmentHealthy", Colour="blue") == [], "absent while unknown"
-    assert pair.metric("EnvironmentHealthy", Colour="green"), "green is known"
+    assert pair.metric("EnvironmentHealthy", Color="blue") == [], "absent while unknown"
+    assert pair.metric("EnvironmentHealthy", Color="green"), "green is known"
 
 
 def test_a_suspicious_watcher_stays_until_the_window_has_passed(pair: Pair):
@@ -267,7 +267,7 @@ def test_a_pair_in_two_regions_fails_over(deploy: Deploy):
 
 
 def test_airflow_2_is_asked_in_its_own_way(deploy: Deploy):
-    pair = deploy(environments={colour: {"airflow_version": "2.10.3"} for colour in ("blue", "green")})
+    pair = deploy(environments={color: {"airflow_version": "2.10.3"} for color in ("blue", "green")})
     assert {verdict["verdict"] for verdict in pair.tick()["verdicts"].values()} == {"healthy"}
     pair.look_once_a_tick()
     pair.environment("blue", metadatabase="unhealthy")
@@ -290,7 +290,7 @@ def test_a_redeployment_does_not_touch_the_flag(deploy: Deploy):
 
 
 def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
-    pair = deploy(Takeover="at-most-once")
+    pair = deploy(FailoverSemantics="at-most-once")
     pair.fail("blue")
     asked = datetime.now(timezone.utc)
     pair.tick()

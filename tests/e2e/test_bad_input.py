@@ -98,7 +98,7 @@ def test_every_event_that_wakes_the_watcher_is_told_by_its_trigger(pair: Pair):
 def test_an_event_of_unknown_shape_is_a_tick_with_a_warning(pair: Pair):
     for path in events.files("malformed/*"):
         answer = pair.answer_of("health-watcher", path.read_text())
-        assert (answer["trigger"], answer["decision"]) == ("unrecognised", "none"), events.name_of(path)
+        assert (answer["trigger"], answer["decision"]) == ("unrecognized", "none"), events.name_of(path)
     wanted = len(events.files("malformed/*"))
     assert len(pair.wait_for_log("health-watcher", count=wanted, level="WARN")) == wanted
 
@@ -146,10 +146,10 @@ def test_the_template_refuses_the_same_environment_twice(deploy: Deploy):
 def test_a_template_in_a_reason_stops_nothing(pair: Pair):
     """Parameter Store refuses `{{` in a value, which is ordinary text where Airflow is spoken of."""
     reason = "dag renders {{ ds }} wrong"
-    held = pair.ask(action="hold", hold_minutes=5, reason=reason)
+    held = pair.ask(action="hold", minutes=5, reason=reason)
     assert (held["outcome"], held["hold"]["reason"]) == ("held", reason)
     assert pair.ask(action="release", reason=reason)["outcome"] == "released"
     assert pair.ask(to="green", reason=reason)["outcome"] == "switched"
     assert pair.records()[pair.flag().record]["reason"] == reason
     pair.wait_until_audited(2)
-    assert pair.ask(action="drill", hold_minutes=1, reason=reason)["outcome"] == "pending"
+    assert pair.ask(action="drill", duration_minutes=1, reason=reason)["outcome"] == "pending"

@@ -27,7 +27,7 @@ from support.command_line import (
     Cli,
 )
 from support.deployment import Deploy
-from support.pair import Pair, guard, only
+from support.pair import Pair, precondition, only
 from support.runs import LONG, run, scripted
 from support.waiting import until
 
@@ -46,7 +46,7 @@ def test_status_says_who_is_active_and_how_both_are(cli: Cli):
     assert f"{cli.pair.name}: blue is active and healthy; green stands by and is healthy" in shown
     assert re.search(r"blue +active +healthy +\S+-blue", shown) and re.search(r"green +standby +healthy +\S+-green", shown)
     assert re.search(r"version +1, written \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ \(\d+ s ago\)", shown), shown
-    assert "\x1b" not in shown, "no colours where no terminal is"
+    assert "\x1b" not in shown, "no colors where no terminal is"
     assert "\x1b[" in cli("status", "--color", "always").out
     assert "\x1b[1;34mblue" in cli.on_a_terminal("status").out
     assert "\x1b[1;34mblue" not in cli.on_a_terminal("status", NO_COLOR="1").out
@@ -77,14 +77,14 @@ def test_history_is_a_table_newest_first(cli: Cli):
 def test_what_became_of_the_runs_is_a_table_with_the_worst_first(deploy: Deploy, tmp_path: Path):
     pair = deploy(SwitchLeadSeconds="0")
     cli = Cli(pair, tmp_path)
-    quiet = cli("handover")
+    quiet = cli("run-report")
     assert "transition  none so far" in quiet.out and "0 runs, 0 executed once" in quiet.out
     pair.ask(to="green")
     time.sleep(1)  # until the guards of the runs next to it have decided
     scripted(pair)
     before = pair.flag().effective_from - timedelta(minutes=20)
     pair.environment("green", dags={"stock": {"next_run": before.isoformat()}})
-    ended = cli("handover", code=NOT_READY)
+    ended = cli("run-report", code=NOT_READY)
     assert re.search(rf"^{pair.name}: switch from blue to green: of 8 run\(s\), 1 executed by nobody", ended.out)
     rows = re.findall(r"^  (lost|doubled|late|pending|in flight)  +(\S+)  +\d{4}-\S+ \S+Z  (blue|green) +(\S+) +(\S+) +(.*)$", ended.out, re.M)
     assert [(row[0], row[1]) for row in rows] == [
@@ -93,30 +93,30 @@ def test_what_became_of_the_runs_is_a_table_with_the_worst_first(deploy: Deploy,
     assert len(rows) == 7 and rows[0][2:5] == ("blue", "skipped", "skipped"), ended.out
     assert "lost: executed by nobody: clear its bluegreen_guard on the owner" in ended.out
 
-    answer = cli("handover", "--output", "json", code=NOT_READY)
-    assert (answer.json["outcome"], answer.json["handover"]["counts"]["lost"]) == ("handover", 1) and answer.error == ""
-    narrow = cli("handover", "--window-minutes", "1", "--output", "json", code=NOT_READY).json["handover"]
+    answer = cli("run-report", "--output", "json", code=NOT_READY)
+    assert (answer.json["outcome"], answer.json["run_report"]["counts"]["lost"]) == ("run_report", 1) and answer.error == ""
+    narrow = cli("run-report", "--window-minutes", "1", "--output", "json", code=NOT_READY).json["run_report"]
     assert (narrow["counts"]["runs"], narrow["counts"]["late"]) == (2, 1), "what is late now is told whatever the window"
 
 
-def test_the_exit_code_of_handover_tells_what_needs_a_person(deploy: Deploy, tmp_path: Path):
+def test_the_exit_code_of_run_report_tells_what_needs_a_person(deploy: Deploy, tmp_path: Path):
     pair = deploy(SwitchLeadSeconds="0")
     cli = Cli(pair, tmp_path)
     pair.ask(to="green")
     time.sleep(1)
     before = pair.flag().effective_from - timedelta(minutes=20)
     for executed_on_green, guarded, code in [(False, True, DONE), (True, True, NOT_READY), (True, False, DONE)]:
-        for colour, executed in (("blue", True), ("green", executed_on_green)):
+        for color, executed in (("blue", True), ("green", executed_on_green)):
             made = run("orders", before, executed)
             if not guarded:
                 made["tasks"] = {"load": "success"}
-            pair.environment(colour, runs=[made])
-        cli("handover", code=code)
+            pair.environment(color, runs=[made])
+        cli("run-report", code=code)
     pair.environment("blue", rest_api="down")
-    ended = cli("handover", code=NOT_READY)
+    ended = cli("run-report", code=NOT_READY)
     assert "partial" in ended.out and "could not be asked: dag-runs of blue: " in ended.out
     without_a_flag = Cli(deploy(initialize=False), tmp_path)
-    assert without_a_flag("handover", code=REFUSED).out.startswith("refused")
+    assert without_a_flag("run-report", code=REFUSED).out.startswith("refused")
 
 
 # -- switching ---------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_the_old_habit_switches(cli: Cli):
     assert record["actor"]["requested_by"] == "ana", "the operating system's user"
 
 
-def test_before_a_switch_the_guards_are_shown_and_the_colours_name_is_asked_for(cli: Cli):
+def test_before_a_switch_the_guards_are_shown_and_the_colors_name_is_asked_for(cli: Cli):
     ended = cli.on_a_terminal("switch", "--to", "green", "--reason", "upgrade of blue",
                               answers=(("Type green to switch to green: ", "green\n"),))
     assert ended.code == DONE, ended.out
@@ -144,7 +144,7 @@ def test_before_a_switch_the_guards_are_shown_and_the_colours_name_is_asked_for(
 
 
 @pytest.mark.parametrize("typed", ["y\n", "yes\n", "blue\n", "\n", "\x04"])
-def test_anything_but_the_colours_name_changes_nothing(cli: Cli, typed: str):
+def test_anything_but_the_colors_name_changes_nothing(cli: Cli, typed: str):
     ended = cli.on_a_terminal("switch", "--to", "green", answers=(("Type green", typed),))
     assert ended.code == NOT_CONFIRMED and "not confirmed; nothing was changed" in ended.out
     assert cli.pair.stands_at() == ("blue", 1)
@@ -193,7 +193,7 @@ def test_a_refusal_says_which_guard_and_force_overrides_it(cli: Cli):
 def test_expectations_are_kept_even_by_force(cli: Cli):
     for expectation in (["--expect-active", "green"], ["--expect-version", "9"]):
         ended = cli("switch", "--to", "green", "--yes", "--force", *expectation, "--output", "json", code=REFUSED)
-        assert not guard(ended.json, "expect")["passed"]
+        assert not precondition(ended.json, "expect")["passed"]
     assert cli.pair.stands_at() == ("blue", 1)
 
 
@@ -207,8 +207,8 @@ def test_a_claim_in_other_hands_is_a_conflict(cli: Cli):
              "decided_at": "2026-11-23T10:00:00Z", "effective_from": "2026-11-23T10:00:00Z", "reason": "x",
              "actor": {"function": "other", "request_id": "other"}, "trigger": {"type": "invoke", "id": "other"}, "evidence": {}}
     cli.pair.client("ssm").put_parameter(Name=f"{cli.pair.root}/transitions/{name}", Value=json.dumps(other), Type="String")
-    colour = "green" if flag.value == "blue" else "blue"
-    assert cli("switch", "--to", colour, "--yes", code=CONFLICT).out.startswith("conflict")
+    color = "green" if flag.value == "blue" else "blue"
+    assert cli("switch", "--to", color, "--yes", code=CONFLICT).out.startswith("conflict")
 
 
 def test_rollback_goes_back_and_says_so(cli: Cli):
@@ -257,7 +257,7 @@ def test_initialize_makes_the_flag_once(deploy: Deploy, tmp_path: Path):
 
 def test_a_drill_is_shown_asked_for_and_followed(cli: Cli):
     pair = cli.pair
-    ended = cli.on_a_terminal("drill", "--hold-minutes", "1", "--reason", "weekly",
+    ended = cli.on_a_terminal("drill", "--duration-minutes", "1", "--reason", "weekly",
                               answers=(("Type green to switch to green: ", "green\n"),))
     assert ended.code == DONE and pair.stands_at() == ("green", 2), ended.out
     for part in ("by the watcher; a real failure in between wins", "after 1 minutes", "mwaa-bluegreen watch --until-settled"):
@@ -274,7 +274,7 @@ def test_a_drill_is_shown_asked_for_and_followed(cli: Cli):
 
 def test_a_drill_can_be_waited_for(cli: Cli):
     pair = cli.pair
-    drill = cli.start("drill", "--hold-minutes", "1", "--yes", "--wait")
+    drill = cli.start("drill", "--duration-minutes", "1", "--yes", "--wait")
     until("the drill has switched", lambda: pair.stands_at() == ("green", 2))
     pair.aws.age_parameter(pair.flag_name, 61)
     assert pair.tick()["decision"] == "drill-return"
@@ -290,7 +290,7 @@ def test_a_drill_that_may_not_start_says_why(cli: Cli):
 
 
 def test_directly_no_drill_begins_and_the_way_without_is_named(saved: Cli):
-    assert "`mwaa-bluegreen switch --to <colour> --direct`" in saved("drill", "--direct", "--yes", code=USAGE).error
+    assert "`mwaa-bluegreen switch --to <color> --direct`" in saved("drill", "--direct", "--yes", code=USAGE).error
     for mode in ("probe", "dry"):
         error = saved("drill", "--mode", mode, "--direct", code=USAGE).error
         assert "`mwaa-bluegreen check --direct` asks whether the standby is ready" in error and "returns" not in error
@@ -418,7 +418,7 @@ def test_without_lambda_everything_is_done_directly(saved: Cli):
     assert saved("hold", "--minutes", "5", "--reason", "x", "--direct", "--yes", "--output", "json").json["outcome"] == "held"
     assert saved("release", "--direct", "--yes", "--output", "json").json["outcome"] == "released"
     assert len(saved("history", "--direct", "--output", "json").json["entries"]) == 3
-    assert saved("handover", "--direct", "--output", "json").json["transition"] == saved.pair.flag().record
+    assert saved("run-report", "--direct", "--output", "json").json["transition"] == saved.pair.flag().record
     saved.pair.aws.clear_faults()
     saved.pair.listen()
     event = only(saved.pair.wait_for_audit(version=2))

@@ -75,7 +75,7 @@ def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     assert dead["actor"]["request_id"] in at_once["reason"] and "ana" in at_once["reason"], "it names who claimed"
     assert "rolled forward from 2" in at_once["reason"], "it says when to ask again"
     assert at_once["winner"]["actor"] == dead["actor"]
-    assert pair.ask(to="green", force=True)["outcome"] == "conflict", "force skips guards, never the claim"
+    assert pair.ask(to="green", force=True)["outcome"] == "conflict", "force skips preconditions, never the claim"
 
     time.sleep(max(0, died_at + CLAIM_TIMEOUT - 15 - time.monotonic()))
     assert pair.ask(to="green")["outcome"] == "conflict", "still too young"

@@ -1,4 +1,4 @@
-"""`DagManagement=pause`: after a transition the new colour's DAGs run and the old one's are paused, and nothing else changes."""
+"""`DagManagement=pause`: after a transition the new color's DAGs run and the old one's are paused, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_runs_in_progress_are_not_cut_and_dags_at_rest_do_not_wait_for_them(paus
     pair = paused_pair(DrainMinutes="10")
     pair.environment("blue", runs=[run("orders", 5)])
     pair.ask(to="green")
-    # Begun after the transition: the old colour's own, which nobody waits for.
+    # Begun after the transition: the old color's own, which nobody waits for.
     pair.environment("blue", runs=[run("orders", 5), run("stock", -0.1)])
     first = settle(pair)
     assert first["state"] == "draining" and "orders" in first["detail"], first
@@ -100,7 +100,7 @@ def test_runs_in_progress_are_not_cut_and_dags_at_rest_do_not_wait_for_them(paus
     assert pair.tick()["dag_management"]["state"] == "settled" and unpaused(pair, "blue") == set()
 
 
-def test_the_old_colours_last_runs_are_waited_for_though_the_flag_was_written_before_they_began(paused_pair: Deploy):
+def test_the_old_colors_last_runs_are_waited_for_though_the_flag_was_written_before_they_began(paused_pair: Deploy):
     pair = paused_pair(SwitchLeadSeconds="60")
     pair.ask(to="green")
     let_time_pass(pair, 45)
@@ -145,26 +145,26 @@ def test_a_dead_environment_stops_no_failover_and_is_fenced_when_it_is_back(paus
     pair.wait_for_audit("DAG Management", outcome="recovered")
 
 
-def test_nothing_is_paused_before_the_new_colours_dags_run(paused_pair: Deploy):
+def test_nothing_is_paused_before_the_new_colors_dags_run(paused_pair: Deploy):
     pair = paused_pair()
     pair.environment("green", rest_api="down")
     answer = pair.ask(to="green", force=True)
-    assert answer["outcome"] == "switched" and answer["dag_management"]["state"] == "not-activated", answer
+    assert answer["outcome"] == "switched" and answer["dag_management"]["state"] == "activation-failed", answer
     let_time_pass(pair, 4000)
-    assert pair.tick()["dag_management"]["state"] == "not-activated"
+    assert pair.tick()["dag_management"]["state"] == "activation-failed"
     assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}, "somebody must do the work"
-    assert only(pair.wait_for_audit("DAG Management", state="not-activated"))["outcome"] == "failed"
+    assert only(pair.wait_for_audit("DAG Management", state="activation-failed"))["outcome"] == "failed"
     pair.environment("green", rest_api="up")
     assert pair.tick()["dag_management"]["unpaused"] == 3
     assert unpaused(pair, "green") == {"orders", "invoices", "stock"}
     pair.wait_for_audit("DAG Management", outcome="recovered")
 
 
-def test_a_colour_whose_dags_are_not_parsed_yet_is_not_taken_for_done(paused_pair: Deploy):
+def test_a_color_whose_dags_are_not_parsed_yet_is_not_taken_for_done(paused_pair: Deploy):
     pair = paused_pair()
     pair.environment("green", dags={})
     answer = pair.ask(to="green", force=True)
-    assert answer["dag_management"]["state"] == "not-activated", answer
+    assert answer["dag_management"]["state"] == "activation-failed", answer
     let_time_pass(pair, 4000)
     pair.tick()
     assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}
@@ -238,13 +238,13 @@ def test_a_dead_environment_that_was_never_listed_stops_nothing(deploy: Deploy):
     assert unpaused(pair, "blue") == set() and unpaused(pair, "green") == {"orders", "invoices", "stock"}
 
 
-def test_a_lost_list_is_learned_from_the_old_colour_and_else_from_the_hands_of_a_person(paused_pair: Deploy):
+def test_a_lost_list_is_learned_from_the_old_color_and_else_from_the_hands_of_a_person(paused_pair: Deploy):
     pair = paused_pair()
     stored = progress(pair)
     stored["unpaused"] = {"count": 3, "parts": {"name": "gone", "count": 1}}
     pair.client("ssm").put_parameter(Name=f"{pair.root}/managed-dags", Value=json.dumps(stored), Type="String", Overwrite=True)
     pair.environment("blue", status="UNAVAILABLE", rest_api="down")
-    assert pair.tick()["dag_management"]["state"] == "not-activated"
+    assert pair.tick()["dag_management"]["state"] == "activation-failed"
     pause_by_hand(pair, "green", "orders", False)
     pair.tick()
     assert settle(pair)["state"] == "not-fenced" and progress(pair)["unpaused"]["ids"] == ["orders"]
@@ -253,7 +253,7 @@ def test_a_lost_list_is_learned_from_the_old_colour_and_else_from_the_hands_of_a
 def test_one_dag_that_cannot_be_set_does_not_hold_up_the_others(paused_pair: Deploy):
     pair = paused_pair()
     pair.aws.add_fault("server-error", "airflow", "InvokeRestApi", match='"Path":"/dags/invoices"')
-    assert pair.ask(to="green")["dag_management"]["state"] == "not-activated"
+    assert pair.ask(to="green")["dag_management"]["state"] == "activation-failed"
     assert unpaused(pair, "green") == {"orders", "stock"}
 
 
@@ -269,7 +269,7 @@ def test_a_role_that_may_not_pause_is_named(paused_pair: Deploy):
     pair = paused_pair()
     pair.aws.add_fault("access-denied", "airflow", "InvokeRestApi", match=PATCH)
     answer = pair.ask(to="green")
-    assert answer["dag_management"]["state"] == "not-activated", answer
+    assert answer["dag_management"]["state"] == "activation-failed", answer
     assert "AirflowRole" in answer["dag_management"]["detail"]
 
 
@@ -383,7 +383,7 @@ def test_a_dag_that_only_the_standby_has_stays_paused(paused_pair: Deploy):
 
 def test_a_drill_takes_the_dags_along_and_back(paused_pair: Deploy):
     pair = paused_pair()
-    answer = pair.ask(action="drill", hold_minutes=1)
+    answer = pair.ask(action="drill", duration_minutes=1)
     assert answer["outcome"] == "pending" and answer["dag_management"]["unpaused"] == 3, answer
     settle(pair)
     pair.aws.age_parameter(pair.flag_name, 90)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.deployment import Deploy
-from support.pair import CLAIM_TIMEOUT, Pair, guard, moment, only
+from support.pair import CLAIM_TIMEOUT, Pair, precondition, moment, only
 from support.waiting import until
 
 MINUTE = 60
@@ -24,7 +24,7 @@ FINISHED = "Drill Finished"
 
 def start(pair: Pair, **request) -> dict:
     """A drill of green for a minute, which has switched."""
-    answer = pair.ask(action="drill", hold_minutes=1, **request)
+    answer = pair.ask(action="drill", duration_minutes=1, **request)
     assert answer["outcome"] == "pending", answer
     return answer
 
@@ -52,10 +52,10 @@ def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair
     answer = start(pair, reason="weekly", requested_by="ana")
     assert (answer["active"], answer["previous"], answer["version"]) == ("green", "blue", 2)
     drill = answer["drill"]
-    assert (drill["from"], drill["to"], drill["hold_minutes"], drill["outcome"]) == ("blue", "green", 1, "pending")
+    assert (drill["from"], drill["to"], drill["duration_minutes"], drill["outcome"]) == ("blue", "green", 1, "pending")
     returns = moment(drill["return_at"])
     assert timedelta(seconds=30) < returns - datetime.now(timezone.utc) <= timedelta(seconds=61)
-    assert pair.records()[answer["transition"]]["drill"] == {"id": drill["id"], "hold_minutes": 1, "return_to": "blue"}
+    assert pair.records()[answer["transition"]]["drill"] == {"id": drill["id"], "duration_minutes": 1, "return_to": "blue"}
 
     tick = pair.tick()
     assert (tick["decision"], tick["active"], tick["drill"]["step"]) == ("none", "green", "wait")
@@ -126,23 +126,23 @@ def blocked(pair: Pair, name: str) -> None:
     before = pair.flag().number
     answer = pair.ask(action="drill")
     assert answer["outcome"] == "blocked", answer
-    assert not guard(answer, name)["passed"]
+    assert not precondition(answer, name)["passed"]
     assert pair.flag().number == before, "nothing was touched"
     finished = outcomes(pair)[-1]
     assert finished["outcome"] == "blocked" and name in finished["reason"]
 
 
 def test_a_drill_is_blocked_while_the_pair_is_held(pair: Pair):
-    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    pair.ask(action="hold", minutes=5, reason="upgrade")
     blocked(pair, "hold")
     assert pair.statistic("Sum", "DrillOutcome", Outcome="blocked") == 1
     pair.ask(action="release")
     start(pair)
 
 
-@pytest.mark.parametrize(("colour", "name"), [("blue", "active-unhealthy"), ("green", "standby-unhealthy")])
-def test_a_drill_is_blocked_while_a_colour_is_sick(pair: Pair, colour: str, name: str):
-    pair.fail(colour)
+@pytest.mark.parametrize(("color", "name"), [("blue", "active-unhealthy"), ("green", "standby-unhealthy")])
+def test_a_drill_is_blocked_while_a_color_is_sick(pair: Pair, color: str, name: str):
+    pair.fail(color)
     blocked(pair, name)
 
 
@@ -186,7 +186,7 @@ def test_twenty_drills_at_once_are_one_and_each_has_one_outcome(pair: Pair):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(20) as people:
-        answers = list(people.map(lambda _: pair.ask(action="drill", hold_minutes=1), range(20)))
+        answers = list(people.map(lambda _: pair.ask(action="drill", duration_minutes=1), range(20)))
     said = [answer["outcome"] for answer in answers]
     assert said.count("pending") == 1 and set(said) <= {"pending", "conflict", "blocked"}, said
     assert pair.flag().number == 2
@@ -202,7 +202,7 @@ def test_twenty_drills_at_once_are_one_and_each_has_one_outcome(pair: Pair):
 
 def test_bad_requests_for_a_drill_are_refused_by_name(pair: Pair):
     requests: list[tuple[dict[str, Any], str]] = [
-        ({"mode": "full"}, "dry, probe, switch"), ({"hold_minutes": 0}, "1 to 1440"),
+        ({"mode": "full"}, "dry, probe, switch"), ({"duration_minutes": 0}, "1 to 1440"),
         ({"to": "green"}, '"to"'), ({"force": True}, '"force"')]
     for request, part in requests:
         error = pair.ask_in_vain(action="drill", **request)
@@ -212,7 +212,7 @@ def test_bad_requests_for_a_drill_are_refused_by_name(pair: Pair):
 
 # -- the failure wins --------------------------------------------------------------------------------------------------
 
-def test_a_drilled_colour_that_fails_is_left_at_once_in_spite_of_the_cooldown(deploy: Deploy):
+def test_a_drilled_color_that_fails_is_left_at_once_in_spite_of_the_cooldown(deploy: Deploy):
     pair = deploy(CooldownSeconds="0")
     start(pair)
     pair.configure("health-watcher", COOLDOWN_SECONDS="3600")
@@ -226,7 +226,7 @@ def test_a_drilled_colour_that_fails_is_left_at_once_in_spite_of_the_cooldown(de
     assert kinds(pair)[-1] == "drill-return"
 
 
-def test_nobody_returns_to_a_failed_colour(pair: Pair):
+def test_nobody_returns_to_a_failed_color(pair: Pair):
     start(pair)
     pair.fail("blue")
     assert pair.tick()["drill"]["step"] == "wait", "it may be well again by the end"
@@ -264,7 +264,7 @@ def test_a_return_that_cannot_be_made_is_given_up_after_a_while(pair: Pair):
 @pytest.mark.parametrize("kind", ["throttle", "access-denied"])
 def test_a_drill_waits_for_alarms_that_cannot_be_read(deploy: Deploy, kind: str):
     alarm = f"orders-waiting-{kind}"
-    pair = deploy(BlueAlarmNames=alarm)
+    pair = deploy(BlueHealthAlarmNames=alarm)
     pair.user_alarm(alarm)
     pair.aws.add_fault(kind, "monitoring", "DescribeAlarms")
     blocked(pair, "active-unhealthy")
@@ -291,11 +291,11 @@ def test_an_alarm_named_for_drills_blocks_them_and_no_failover(deploy: Deploy):
     pair.aws.add_fault("throttle", "monitoring", "DescribeAlarms")
     blocked(pair, "drill-alarm")
     pair.aws.clear_faults()
-    assert guard(pair.ask(action="drill", mode="dry"), "drill-alarm")["passed"]
+    assert precondition(pair.ask(action="drill", mode="dry"), "drill-alarm")["passed"]
     pair.raise_alarm("orders-absent")
     pair.aws.evaluate_alarms()
     blocked(pair, "drill-alarm")
-    assert "orders-absent rings since" in outcomes(pair)[-1]["reason"]
+    assert "orders-absent is in ALARM since" in outcomes(pair)[-1]["reason"]
     pair.fail("blue")
     assert pair.tick()["decision"] == "failover"
 
@@ -309,9 +309,9 @@ def test_an_alarm_that_rings_in_a_drill_wakes_the_watcher_which_returns_at_once(
     pair.raise_alarm("orders-late")
     pair.aws.evaluate_alarms()
     finished = only(outcomes(pair))
-    assert finished["outcome"] == "failed" and "while green was drilled, alarm orders-late rings since" in finished["reason"]
+    assert finished["outcome"] == "failed" and "while green was drilled, alarm orders-late is in ALARM since" in finished["reason"]
     assert pair.stands_at() == ("blue", 3)
-    # The colour was well: what it began is not taken from it.
+    # The color was well: what it began is not taken from it.
     flag = pair.flag()
     assert flag.effective_from > flag.modified
     assert pair.records()[flag.record]["trigger"] == {"type": "alarm-event", "id": "orders-late"}
@@ -331,7 +331,7 @@ def test_an_alarm_that_rings_while_home_is_not_well_ends_nothing(deploy: Deploy)
 
 def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
     start(pair)
-    pair.ask(action="hold", hold_minutes=5, reason="looking", requested_by="ana")
+    pair.ask(action="hold", minutes=5, reason="looking", requested_by="ana")
     tick = pair.tick()
     assert (tick["active"], tick["drill"]["outcome"]) == ("green", "interrupted")
     assert "ana" in only(outcomes(pair))["reason"]
@@ -351,12 +351,12 @@ def test_a_person_who_switches_in_the_middle_ends_it(pair: Pair, request_: dict)
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, force: bool):
+def test_a_person_who_wants_the_drilled_color_to_stay_is_heard(pair: Pair, force: bool):
     start(pair)
-    assert pair.ask(to="green", dry_run=True)["outcome"] == "would_keep" and stored(pair)["outcome"] == "pending"
+    assert pair.ask(to="green", dry_run=True)["outcome"] == "would_cancel_drill" and stored(pair)["outcome"] == "pending"
     assert pair.ask(to="green", expect={"version": 1})["outcome"] == "refused" and stored(pair)["outcome"] == "pending"
     kept = pair.ask(to="green", force=force, reason="blue misbehaves", requested_by="ana")
-    assert (kept["outcome"], kept["active"], kept["version"]) == ("kept", "green", 2), kept
+    assert (kept["outcome"], kept["active"], kept["version"]) == ("drill_canceled", "green", 2), kept
     finished = only(outcomes(pair))
     assert finished["outcome"] == "interrupted" and finished["reason"] == "ana wants green to stay active: blue misbehaves"
     pair.let_time_pass()
@@ -364,7 +364,7 @@ def test_a_person_who_wants_the_drilled_colour_to_stay_is_heard(pair: Pair, forc
     assert pair.ask(to="green")["outcome"] == "unchanged"
 
 
-def test_a_colour_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pair: Pair):
+def test_a_color_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pair: Pair):
     pair.look_once_a_tick()
     start(pair)
     pair.let_time_pass()
@@ -374,7 +374,7 @@ def test_a_colour_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pa
     tick.start()
     time.sleep(2)
     kept = pair.ask(to="green", reason="it shall stay", requested_by="ana")
-    assert (kept["outcome"], kept["version"]) == ("kept", 2), kept
+    assert (kept["outcome"], kept["version"]) == ("drill_canceled", 2), kept
     tick.join()
     assert pair.stands_at() == ("green", 2), answers
     assert (answers[0]["decision"], answers[0]["transition"]) == ("none", None), answers
@@ -391,14 +391,14 @@ def test_a_hold_that_ended_a_drill_is_not_overtaken_by_a_slow_tick(pair: Pair):
     slow = threading.Thread(target=pair.tick)
     slow.start()
     until("it is about to decide", lambda: pair.hits(fault))
-    assert pair.ask(action="hold", hold_minutes=5, reason="looking", requested_by="ana")["outcome"] == "held"
+    assert pair.ask(action="hold", minutes=5, reason="looking", requested_by="ana")["outcome"] == "held"
     assert pair.tick()["drill"]["outcome"] == "interrupted"
     slow.join()
     assert pair.stands_at() == ("green", 2)
     assert "looking" in only(outcomes(pair))["reason"]
 
 
-def test_who_asks_to_keep_a_colour_while_the_drill_returns_is_told_so(pair: Pair):
+def test_who_asks_to_keep_a_color_while_the_drill_returns_is_told_so(pair: Pair):
     pair.look_once_a_tick()
     start(pair)
     pair.let_time_pass()
@@ -413,7 +413,7 @@ def test_who_asks_to_keep_a_colour_while_the_drill_returns_is_told_so(pair: Pair
     assert only(outcomes(pair))["outcome"] == "succeeded"
 
 
-def test_a_colour_whose_keeper_died_half_way_stays(pair: Pair):
+def test_a_color_whose_keeper_died_half_way_stays(pair: Pair):
     start(pair)
     pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match="-end-1", times=1)
     pair.invoke("switch-handler", {"to": "green", "reason": "it shall stay", "requested_by": "ana"})
@@ -437,7 +437,7 @@ def test_a_return_whose_tick_died_is_made_by_another_and_can_then_still_be_kept_
     assert late["outcome"] == "conflict", late
     for record in pair.records():
         pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
-    assert pair.ask(to="green")["outcome"] == "kept"
+    assert pair.ask(to="green")["outcome"] == "drill_canceled"
     assert pair.tick()["drill"] is None and pair.stands_at() == ("green", 2)
 
 
@@ -450,9 +450,9 @@ def test_a_drill_whose_write_arrived_twice_is_one_to_everybody(pair: Pair):
         ("drill", "blue", "green", True), ("drill", "blue", "green", False)]
     assert pair.ask(action="status")["last_transition"]["from"] == "blue"
     refused = pair.ask(to="blue")
-    assert refused["outcome"] == "refused" and not guard(refused, "drill")["passed"], refused
+    assert refused["outcome"] == "refused" and not precondition(refused, "drill")["passed"], refused
     kept = pair.ask(to="green", requested_by="ana")
-    assert (kept["outcome"], kept["version"]) == ("kept", 3), kept
+    assert (kept["outcome"], kept["version"]) == ("drill_canceled", 3), kept
     pair.let_time_pass()
     assert pair.tick()["decision"] == "none" and pair.stands_at() == ("green", 3)
 
@@ -493,9 +493,9 @@ def test_a_hold_that_comes_while_a_drill_begins_keeps_it_from_beginning(pair: Pa
 
     pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=3000, times=2)
     with ThreadPoolExecutor(1) as other:
-        asked = other.submit(pair.ask, action="drill", hold_minutes=1)
+        asked = other.submit(pair.ask, action="drill", duration_minutes=1)
         time.sleep(1.5)
-        assert pair.ask(action="hold", hold_minutes=5, reason="looking")["outcome"] == "held"
+        assert pair.ask(action="hold", minutes=5, reason="looking")["outcome"] == "held"
         answer = asked.result()
     assert answer["outcome"] == "blocked" and "looking" in answer["reason"], answer
     assert pair.flag().number == 1 and pair.parameter("drill") is None
@@ -526,7 +526,7 @@ WAY_BACK = [("GetParameters", "/active-environment"), ("GetParameterHistory", "/
 @pytest.mark.parametrize(("operation", "match"), WAY_OUT)
 def test_a_drill_killed_on_its_way_out_is_followed_to_one_outcome(pair: Pair, kind: str, operation: str, match: str):
     fault = pair.aws.add_fault(kind, "ssm", operation, match=match, times=1)
-    pair.invoke("switch-handler", {"action": "drill", "hold_minutes": 1})
+    pair.invoke("switch-handler", {"action": "drill", "duration_minutes": 1})
     assert pair.hits(fault) == 1
     pair.aws.clear_faults()
     if pair.parameter("drill") is None:
@@ -656,10 +656,10 @@ def test_an_overdue_drill_rings_until_there_is_a_proof(deploy: Deploy):
 # -- the standby's readiness -------------------------------------------------------------------------------------------
 
 def test_a_standby_that_is_not_ready_fails_a_probe_and_blocks_a_drill(pair: Pair):
-    for colour, paused in (("blue", False), ("green", True)):
-        pair.environment(colour, dags={"orders": {"paused": paused}})
+    for color, paused in (("blue", False), ("green", True)):
+        pair.environment(color, dags={"orders": {"paused": paused}})
     probe = pair.ask(action="drill", mode="probe")
-    assert probe["outcome"] == "failed" and not guard(probe, "readiness")["passed"]
+    assert probe["outcome"] == "failed" and not precondition(probe, "readiness")["passed"]
     finished = only(outcomes(pair))
     assert (finished["mode"], finished["outcome"]) == ("probe", "failed") and "dags-paused" in finished["reason"]
     blocked(pair, "readiness")
@@ -668,23 +668,23 @@ def test_a_standby_that_is_not_ready_fails_a_probe_and_blocks_a_drill(pair: Pair
 
 
 def test_a_probe_that_could_not_ask_everything_proves_nothing_and_says_what(pair: Pair):
-    for colour in ("blue", "green"):
-        pair.environment(colour, dags=3)
+    for color in ("blue", "green"):
+        pair.environment(color, dags=3)
     pair.aws.add_fault("throttle", "airflow", "InvokeRestApi", match='"Path":"/dags"')
     probe = pair.ask(action="drill", mode="probe")
-    assert probe["outcome"] == "blocked" and not guard(probe, "readiness")["passed"], probe
+    assert probe["outcome"] == "blocked" and not precondition(probe, "readiness")["passed"], probe
     finished = only(outcomes(pair))
     assert (finished["mode"], finished["outcome"]) == ("probe", "blocked")
     assert "not everything could be asked: dags (blue), dags (green)" in finished["reason"]
     # A drill that switches has its own proof, and what is not known speaks against nothing.
-    drill = pair.ask(action="drill", hold_minutes=1)
-    assert drill["outcome"] == "pending" and "dags (green)" in guard(drill, "readiness")["detail"]
+    drill = pair.ask(action="drill", duration_minutes=1)
+    assert drill["outcome"] == "pending" and "dags (green)" in precondition(drill, "readiness")["detail"]
 
 
 @pytest.mark.parametrize("match", ["/drill", "/transitions/"])
 def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, match: str):
     pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match=match, times=1)
-    pair.invoke("switch-handler", {"action": "drill", "hold_minutes": 1})
+    pair.invoke("switch-handler", {"action": "drill", "duration_minutes": 1})
     pair.aws.clear_faults()
     blocked(pair, "drill")
     early = stored(pair)
@@ -694,13 +694,13 @@ def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, mat
     assert only([event for event in outcomes(pair) if event["outcome"] == "failed"])["drill"] == early["id"]
     for record in pair.records():
         pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
-    again = pair.ask(action="drill", hold_minutes=1)
+    again = pair.ask(action="drill", duration_minutes=1)
     if match == "/drill":
         assert again["outcome"] == "pending"
         return
     # The claim that was left would be told as the dead drill's: a person's switch takes it out of the way.
-    assert again["outcome"] == "blocked" and not guard(again, "claim")["passed"], again
+    assert again["outcome"] == "blocked" and not precondition(again, "claim")["passed"], again
     assert "any switch by a person" in again["reason"] and stored(pair)["id"] == early["id"], "no trace of it"
     assert pair.ask(to="green")["outcome"] == "switched"
     assert len({event["id"] for event in outcomes(pair) if event["outcome"] != "blocked"}) == 1
-    assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
+    assert pair.ask(action="drill", duration_minutes=1)["outcome"] == "pending"

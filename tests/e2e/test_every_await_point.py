@@ -20,7 +20,7 @@ from support.pair import CLAIM_TIMEOUT, RECREATION_WAIT, Pair, Version, only
 from support.waiting import until
 
 # How long the listener has before the watcher audits in its place.
-LISTENER_TIME = 30
+LISTENER_GRACE_PERIOD = 30
 
 KINDS = ("kill-caller", "kill-caller-after")
 
@@ -58,9 +58,9 @@ def drill_of(pair: Pair) -> dict[str, Any] | None:
 
 
 def start_of(pair: Pair) -> Start:
-    colour, version = pair.stands_at()
+    color, version = pair.stands_at()
     drill = drill_of(pair)
-    return Start(colour, "green" if colour == "blue" else "blue", version, drill["id"] if drill else None, set(pair.records()))
+    return Start(color, "green" if color == "blue" else "blue", version, drill["id"] if drill else None, set(pair.records()))
 
 
 def time_passes(pair: Pair, was: Start) -> None:
@@ -107,11 +107,11 @@ def a_drill_has_one_outcome(pair: Pair, was: Start, is_due: bool = False) -> lis
 
 
 def start_a_drill(pair: Pair, was: Start) -> None:
-    pair.invoke(SWITCHING, {"action": "drill", "hold_minutes": 1})
+    pair.invoke(SWITCHING, {"action": "drill", "duration_minutes": 1})
 
 
 def drill_to_its_end(pair: Pair, was: Start) -> None:
-    assert pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
+    assert pair.ask(action="drill", duration_minutes=1)["outcome"] == "pending"
     # Else it depends on who is faster whether the listener tells of its start, or the watcher with requests of its own.
     pair.wait_until_audited(was.version + 1)
     pair.let_time_pass()
@@ -184,7 +184,7 @@ def all_is_calm(pair: Pair) -> None:
 
 
 def hold(pair: Pair, was: Start) -> None:
-    pair.invoke(SWITCHING, {"action": "hold", "hold_minutes": 5, "reason": f"work at version {was.version}"})
+    pair.invoke(SWITCHING, {"action": "hold", "minutes": 5, "reason": f"work at version {was.version}"})
 
 
 def it_is_held_or_can_be(pair: Pair, was: Start) -> list[str]:
@@ -192,7 +192,7 @@ def it_is_held_or_can_be(pair: Pair, was: Start) -> list[str]:
     standing = json.loads(pair.parameter("hold") or '{"reason": ""}')
     if standing["reason"] != reason:
         assert standing["reason"] in ("", "released"), "nothing half-done"
-        assert pair.ask(action="hold", hold_minutes=5, reason=reason)["outcome"] == "held"
+        assert pair.ask(action="hold", minutes=5, reason=reason)["outcome"] == "held"
     assert reason in pair.ask(action="status")["hold"]
     told = [event for event in pair.wait_for_audit("Hold Changed", state="held") if reason in event["reason"]]
     until("the hold is told", lambda: any(reason in event["reason"] for event in pair.audit("Hold Changed", state="held")))
@@ -202,7 +202,7 @@ def it_is_held_or_can_be(pair: Pair, was: Start) -> list[str]:
 
 
 def place_a_hold(pair: Pair, was: Start) -> None:
-    assert pair.ask(action="hold", hold_minutes=5, reason=f"work at version {was.version}")["outcome"] == "held"
+    assert pair.ask(action="hold", minutes=5, reason=f"work at version {was.version}")["outcome"] == "held"
     until("the hold is told", lambda: pair.audit("Hold Changed", state="held"))
 
 
@@ -222,7 +222,7 @@ def switch_and_nobody_hears(pair: Pair, was: Start) -> None:
     pair.client("events").disable_rule(**rule)
     assert pair.ask(to=was.other)["outcome"] == "switched"
     pair.client("events").enable_rule(**rule)
-    pair.aws.age_parameter(pair.flag_name, LISTENER_TIME + 1)
+    pair.aws.age_parameter(pair.flag_name, LISTENER_GRACE_PERIOD + 1)
 
 
 def the_watcher_tells_it(pair: Pair, was: Start) -> list[str]:

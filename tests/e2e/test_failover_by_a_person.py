@@ -13,7 +13,7 @@ import pytest
 from mwaa_bluegreen.ownership import HistoryEntry, in_force, nanoseconds
 from support.command_line import CONFLICT, NOT_CONFIRMED, REFUSED, USAGE, Cli
 from support.deployment import Deploy
-from support.pair import Pair, Version, asks_at_once, guard, moment, only
+from support.pair import Pair, Version, asks_at_once, precondition, moment, only
 from support.waiting import until
 
 MINUTES_DEAD = 5
@@ -63,7 +63,7 @@ def is_back_dated(pair: Pair, answer: dict[str, Any]) -> Version:
 
 # -- what it saves -------------------------------------------------------------------------------------------------------
 
-def test_the_runs_that_the_dead_colour_missed_belong_to_the_new_one(deploy: Deploy):
+def test_the_runs_that_the_dead_color_missed_belong_to_the_new_one(deploy: Deploy):
     pair = dead(deploy)
     before = pair.flag()
     answer = pair.ask(action="failover", to="green", reason="blue executes nothing", requested_by="ana")
@@ -124,7 +124,7 @@ def test_where_nothing_is_known_of_the_active_it_counts_from_its_write_and_says_
         pair.aws.add_fault("server-error", service, match=pair.environments["blue"])
     answer = pair.ask(action="failover", to="green", reason="the region is lost")
     assert answer["outcome"] == "switched", answer
-    assert "blue is unknown" in guard(answer, "active-healthy")["detail"]
+    assert "blue is unknown" in precondition(answer, "active-healthy")["detail"]
     flag = pair.flag()
     assert flag.modified - timedelta(seconds=20) < flag.effective_from <= flag.modified + timedelta(milliseconds=2)
     told = answer["back_dating"]
@@ -149,7 +149,7 @@ def test_where_a_whole_region_is_silent_the_watchers_last_look_tells(deploy: Dep
 
 
 def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
-    pair = dead(deploy, Takeover="at-most-once")
+    pair = dead(deploy, FailoverSemantics="at-most-once")
     answer = pair.ask(action="failover", to="green")
     flag = pair.flag()
     assert flag.effective_from > flag.modified, "a lead after its write"
@@ -167,7 +167,7 @@ def test_neither_hold_nor_cooldown_nor_budget_nor_mode_stops_it(deploy: Deploy):
     pair.fail("blue")
     answer = pair.ask(action="failover", to="green")
     assert answer["outcome"] == "switched", answer
-    assert "upgrade of green" in guard(answer, "hold")["detail"] and guard(answer, "hold")["passed"]
+    assert "upgrade of green" in precondition(answer, "hold")["detail"] and precondition(answer, "hold")["passed"]
     assert pair.ask(action="status")["hold"], "it stands on"
 
 
@@ -189,7 +189,7 @@ def test_a_healthy_active_is_not_declared_failed_unless_forced(pair: Pair):
     pair.aws.age_parameter(pair.flag_name, 3600)
     refused = pair.ask(action="failover", to="green")
     assert (refused["outcome"], pair.stands_at()) == ("refused", ("blue", 1))
-    objecting = guard(refused, "active-healthy")
+    objecting = precondition(refused, "active-healthy")
     assert not objecting["passed"] and "blue is healthy" in objecting["detail"] and "active-healthy" in refused["reason"]
     forced = pair.ask(action="failover", to="green", force=True, reason="its workers do nothing")
     assert forced["outcome"] == "switched"
@@ -206,15 +206,15 @@ def test_a_standby_that_cannot_take_over_stops_it_unless_forced(deploy: Deploy, 
     pair = dead(deploy)
     pair.environment("green", status=status)
     refused = pair.ask(action="failover", to="green")
-    assert refused["outcome"] == "refused" and not guard(refused, name)["passed"], refused
-    assert guard(refused, "active-healthy")["passed"] and pair.stands_at() == ("blue", 1)
+    assert refused["outcome"] == "refused" and not precondition(refused, name)["passed"], refused
+    assert precondition(refused, "active-healthy")["passed"] and pair.stands_at() == ("blue", 1)
     is_back_dated(pair, pair.ask(action="failover", to="green", force=True))
 
 
 def test_what_is_expected_is_asked_also_of_a_forced_one(deploy: Deploy):
     pair = dead(deploy)
     refused = pair.ask(action="failover", to="green", force=True, expect={"version": 7})
-    assert refused["outcome"] == "refused" and not guard(refused, "expect")["passed"]
+    assert refused["outcome"] == "refused" and not precondition(refused, "expect")["passed"]
     assert pair.stands_at() == ("blue", 1)
     assert pair.ask(action="failover", to="green", expect={"active": "blue", "version": 1})["outcome"] == "switched"
 
@@ -231,14 +231,14 @@ def test_a_dry_run_says_from_when_it_would_count_and_writes_nothing(deploy: Depl
 
 # -- which way -------------------------------------------------------------------------------------------------------------
 
-def test_without_a_colour_the_standby_takes_over_but_never_by_force(deploy: Deploy):
+def test_without_a_color_the_standby_takes_over_but_never_by_force(deploy: Deploy):
     pair = dead(deploy)
     error = pair.ask_in_vain(action="failover", force=True)
     assert error["errorType"] == "InvalidRequest" and '"to" is missing' in error["errorMessage"]
     assert pair.stands_at() == ("blue", 1)
     is_back_dated(pair, pair.ask(action="failover"))
     again = pair.ask(action="failover")
-    assert again["outcome"] == "refused" and not guard(again, "active-healthy")["passed"], "it does not go back to the dead one"
+    assert again["outcome"] == "refused" and not precondition(again, "active-healthy")["passed"], "it does not go back to the dead one"
     assert pair.stands_at() == ("green", 2)
 
 
@@ -250,10 +250,10 @@ def test_to_what_is_active_already_changes_nothing(deploy: Deploy):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_from_a_flag_without_a_colour_nobody_fails_over(pair: Pair, force: bool):
+def test_from_a_flag_without_a_color_nobody_fails_over(pair: Pair, force: bool):
     pair.write_by_hand("bleu", AllowedPattern=".*")
     answer = pair.ask(action="failover", to="green", force=force)
-    assert answer["outcome"] == "refused" and not guard(answer, "flag-invalid")["passed"], answer
+    assert answer["outcome"] == "refused" and not precondition(answer, "flag-invalid")["passed"], answer
     assert pair.flag().value == "bleu"
 
 
@@ -284,14 +284,14 @@ def test_the_loser_is_told_who_was_faster(pair: Pair):
 
 # -- drills ----------------------------------------------------------------------------------------------------------------
 
-def test_away_from_a_drilled_colour_it_ends_the_drill(deploy: Deploy):
+def test_away_from_a_drilled_color_it_ends_the_drill(deploy: Deploy):
     pair = deploy(CooldownSeconds="3600")
-    assert pair.ask(action="drill", hold_minutes=60)["outcome"] == "pending"
+    assert pair.ask(action="drill", duration_minutes=60)["outcome"] == "pending"
     unchanged = pair.ask(action="failover", to="green")
     assert unchanged["outcome"] == "unchanged" and "in a drill that returns by itself" in unchanged["reason"]
     pair.fail("green")
-    answer = pair.ask(action="failover", to="blue", reason="the drilled colour is dead")
-    assert answer["outcome"] == "switched" and "a failover ends it" in guard(answer, "drill")["detail"]
+    answer = pair.ask(action="failover", to="blue", reason="the drilled color is dead")
+    assert answer["outcome"] == "switched" and "a failover ends it" in precondition(answer, "drill")["detail"]
     assert pair.tick()["drill"]["outcome"] == "interrupted"
     assert pair.stands_at() == ("blue", 3) and pair.ask(action="history")["entries"][0]["kind"] == "failover"
 
@@ -317,7 +317,7 @@ def test_the_command_line_asks_shows_and_fails_over(deploy: Deploy, tmp_path: Pa
     assert re.match(r"failover: declared by a person: blue is dead; by (switch-handler|mwaa-bluegreen) for ana \[", flag.description)
     refused = cli("failover", "--to", "blue", "--yes", *road, code=REFUSED).out
     assert re.search(r"objects +active-healthy +green is healthy", refused), refused
-    assert "--to <COLOUR>" in cli("failover", "--force", "--yes", *road, code=USAGE).error
+    assert "--to <COLOR>" in cli("failover", "--force", "--yes", *road, code=USAGE).error
 
 
 def test_the_command_line_tells_a_conflict(pair: Pair, tmp_path: Path):

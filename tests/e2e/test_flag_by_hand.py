@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.clients import Clients
-from support.pair import Pair, guard, only
+from support.pair import Pair, precondition, only
 from support.waiting import until
 
 
@@ -108,7 +108,7 @@ def test_garbage_in_the_flag_blocks_is_told_once_and_can_be_repaired(pair: Pair,
     assert pair.statistic("Sum", "FlagFault") == 3, "the metric stays while the fault does"
     assert pair.ask(action="status")["active"] is None
     refused = pair.ask(to="green")
-    assert refused["outcome"] == "refused" and not guard(refused, "flag-invalid")["passed"]
+    assert refused["outcome"] == "refused" and not precondition(refused, "flag-invalid")["passed"]
     assert '"force":true' in refused["reason"], "it says how to put it right"
     repaired = pair.ask(to="green", force=True, reason="put right")
     assert (repaired["outcome"], repaired["active"], repaired["previous"]) == ("switched", "green", None)
@@ -126,7 +126,7 @@ def test_the_listener_tells_of_garbage_at_once(pair: Pair):
     pair.wait_until_audited(2)
     pair.tick()
     pair.tick()
-    assert len({fault["id"] for fault in pair.audit("Flag Fault")}) == 1, "whoever tells it, it is recognisably the same"
+    assert len({fault["id"] for fault in pair.audit("Flag Fault")}) == 1, "whoever tells it, it is recognizably the same"
     assert "purple" in faults[0]["reason"]
 
 
@@ -153,7 +153,7 @@ def test_flag_deleted_is_a_fault_and_never_assumed_to_be_blue(pair: Pair):
 
     for request in ({}, {"to": "green"}, {"force": True}):
         refused = pair.ask(action="initialize", **request)
-        assert refused["outcome"] == "refused" and "which colour was active" in refused["reason"], refused
+        assert refused["outcome"] == "refused" and "which color was active" in refused["reason"], refused
     assert pair.ask(to="green", force=True)["outcome"] == "refused", "a switch does not create a flag"
     assert pair.parameter("active-environment") is None
 

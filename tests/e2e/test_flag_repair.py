@@ -1,4 +1,4 @@
-"""ON_FLAG_FAULT=restore: a broken flag is put back to the colour it held before."""
+"""ON_FLAG_FAULT=restore: a broken flag is put back to the color it held before."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_garbled_flag_is_put_back_told_and_audited(mended: Pair):
 
 
 def test_a_hold_does_not_stop_a_repair_and_observing_does(mended: Pair):
-    mended.ask(action="hold", hold_minutes=5, reason="upgrade")
+    mended.ask(action="hold", minutes=5, reason="upgrade")
     mended.garble()
     assert mended.tick()["decision"] == "restore"
     mended.configure("health-watcher", FAILOVER_MODE="observe")
@@ -57,7 +57,7 @@ def test_by_default_a_broken_flag_is_only_told(pair: Pair):
     assert pair.stands_at() == ("purple", 2)
 
 
-def test_without_a_last_audited_colour_nobody_guesses(mended: Pair):
+def test_without_a_last_audited_color_nobody_guesses(mended: Pair):
     mended.lose_change_events()
     mended.client("ssm").delete_parameter(Name=f"{mended.root}/last-active")
     mended.delete_flag()
@@ -162,20 +162,20 @@ def test_runs_due_while_the_flag_was_garbage_have_an_owner_and_are_reported(depl
 
     mended = deploy(OnFlagFault="restore", SwitchLeadSeconds="0")
     mended.look_once_a_tick()
-    mended.configure("health-watcher", HANDOVER_REPORT_SECONDS="1")
+    mended.configure("health-watcher", RUN_REPORT_SECONDS="1")
     mended.ask(to="green")
     mended.wait_until_audited(2)
     mended.garble()
     due = mended.flag().modified + timedelta(milliseconds=500)
     guard = Flag(mended.flag_name, client=mended.client("ssm"))
     time.sleep(1)
-    assert guard.owner(due).colour == "green", "while it stands"
+    assert guard.owner(due).color == "green", "while it stands"
     assert mended.tick()["decision"] == "restore"
     time.sleep(4)
     owner = Flag(mended.flag_name, client=mended.client("ssm")).owner(due)
-    assert (owner.colour, owner.version) == ("green", 2)
+    assert (owner.color, owner.version) == ("green", 2)
     mended.tick()
-    report = only(event for event in mended.wait_for_audit("Run Handover") if event["handover"]["transition"]["version"] == 4)
-    transition = report["handover"]["transition"]
+    report = only(event for event in mended.wait_for_audit("Run Report") if event["run_report"]["transition"]["version"] == 4)
+    transition = report["run_report"]["transition"]
     assert (transition["kind"], transition["from"], transition["to"]) == ("restore", "green", "green")
     assert datetime.fromisoformat(transition["broken_since"]) <= due and "restore of green" in report["reason"]

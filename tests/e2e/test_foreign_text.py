@@ -17,7 +17,7 @@ from support.runs import run
 HOSTILE = "up\x1b[2J\x1b]0;owned\x07\x1b[8mgrade\x9b1;1H\u202edlo\u2066\r\nblue is active and healthy\u2028"
 SHOWN = r"up\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}[8mgrade\u{9b}1;1H\u{202e}dlo\u{2066}\r\nblue is active and healthy\u{2028}"
 
-# All that the command line itself sends to a terminal beside text: its colours, and the moves of its progress and of watch.
+# All that the command line itself sends to a terminal beside text: its colors, and the moves of its progress and of watch.
 OURS = re.compile(r"\x1b\[(?:[0-9;]*m|K|J|\d+A)|\r(?=\x1b\[)|\n")
 ACTS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -26,7 +26,7 @@ def is_harmless(*texts: str) -> None:
     for text in texts:
         found = ACTS.search(OURS.sub("", text))
         assert not found, f"{found[0]!r} in {text!r}"
-        assert "\x1b[8m" not in text, "not even a colour of theirs"
+        assert "\x1b[8m" not in text, "not even a color of theirs"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_every_command_shows_it_as_text(hostile: Pair, tmp_path: Path, direct: b
     road = ["--direct", "--flag-parameter", hostile.flag_name, "--blue-environment", hostile.environments["blue"],
             "--green-environment", hostile.environments["green"]] if direct else []
     seen = ""
-    for command in (["status"], ["history"], ["check"], ["handover"], ["switch", "--to", "green", "--dry-run"], ["failover", "--dry-run"],
+    for command in (["status"], ["history"], ["check"], ["run-report"], ["switch", "--to", "green", "--dry-run"], ["failover", "--dry-run"],
                     ["rollback", "--dry-run"], ["hold", "--minutes", "5", "--reason", "x", "--dry-run"], ["release", "--dry-run"],
                     ["switch", "--to", "green", "--reason", HOSTILE, "--yes"], ["status", "--pair", f"x{HOSTILE}"]):
         for ended in (cli(*command, *road, code=None), cli(*command, *road, "--color", "always", code=None),
@@ -148,16 +148,16 @@ def test_advice_is_a_command_on_the_command_line_and_a_request_in_json(pair: Pai
         assert REQUEST.search(answer.out.replace('\\"', '"')), answer.out
 
     advised(["failover", "--yes"], REFUSED, "if you know that it does not work, add `--force`")
-    advised(["rollback", "--yes"], REFUSED, f"name the colour with `mwaa-bluegreen switch --to <colour> {same}`")
+    advised(["rollback", "--yes"], REFUSED, f"name the color with `mwaa-bluegreen switch --to <color> {same}`")
     pair.hold()
     # Named by the check, with the way to end it.
     pair.environment("green", dags={})
     advised(["check"], NOT_READY if pair.ask(action="check")["outcome"] != "ready" else DONE, f"`mwaa-bluegreen release {same}`")
     pair.write_by_hand("bleu", AllowedPattern=".*")
-    advised(["status"], DONE, f"put it right with `mwaa-bluegreen switch --to <colour> --force {same}`")
+    advised(["status"], DONE, f"put it right with `mwaa-bluegreen switch --to <color> --force {same}`")
     pair.delete_flag()
     for command, code in ((["status"], DONE), (["switch", "--to", "green", "--yes"], REFUSED), (["initialize", "--yes"], REFUSED)):
-        advised(command, code, f"`mwaa-bluegreen initialize --to <colour> --force {same}`")
+        advised(command, code, f"`mwaa-bluegreen initialize --to <color> --force {same}`")
 
 
 def test_a_field_that_is_refused_is_named_as_its_option(pair: Pair, tmp_path: Path):

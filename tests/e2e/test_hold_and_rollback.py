@@ -12,11 +12,11 @@ from support.deployment import Deploy
 from support.pair import Pair, moment, only
 from support.waiting import until
 
-LISTENER_TIME = 30
+LISTENER_GRACE_PERIOD = 30
 
 
 def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None:
-    held = pair.ask(action="hold", hold_minutes=60, reason="upgrade", requested_by="ana")
+    held = pair.ask(action="hold", minutes=60, reason="upgrade", requested_by="ana")
     assert held["outcome"] == "held"
     ends = moment(held["hold"]["until"])
     assert timedelta(minutes=59) < ends - datetime.now(timezone.utc) <= timedelta(minutes=60)
@@ -36,21 +36,21 @@ def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None
     told = pair.wait_for_audit("Hold Changed", count=2)
     assert [event["state"] for event in told] == ["held", "ended"]
     assert "ana" in told[1]["reason"] and "done" in told[1]["reason"]
-    assert pair.ask(action="hold", hold_minutes=5, reason="again")["outcome"] == "held"
+    assert pair.ask(action="hold", minutes=5, reason="again")["outcome"] == "held"
 
 
 def test_status_tells_what_an_automatic_failover_would_meet(deploy: Deploy) -> None:
     pair = deploy(CooldownSeconds="3600")
-    failing = lambda: [guard["name"] for guard in pair.ask(action="status")["guards"] if not guard["passed"]]  # noqa: E731
+    failing = lambda: [precondition["name"] for precondition in pair.ask(action="status")["preconditions"] if not precondition["passed"]]  # noqa: E731
     assert failing() == []
-    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    pair.ask(action="hold", minutes=5, reason="upgrade")
     pair.ask(to="green")
     pair.fail("blue")
     assert failing() == ["hold", "cooldown", "standby-unhealthy"]
 
 
 def test_a_second_hold_replaces_the_first_and_says_so(pair: Pair) -> None:
-    pair.ask(action="hold", hold_minutes=5, reason="first", requested_by="ana")
+    pair.ask(action="hold", minutes=5, reason="first", requested_by="ana")
     until = (datetime.now(timezone.utc) + timedelta(hours=3)).isoformat(timespec="seconds")
     second = pair.ask(action="hold", until=until, reason="second", requested_by="ben")
     assert second["outcome"] == "held" and "first" in second["reason"]
@@ -77,7 +77,7 @@ def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
     told = {event["id"]: event for event in pair.wait_for_audit("Hold Changed", count=2)}
     assert [event["state"] for event in told.values()] == ["held", "ended"]
     assert "ran out" in list(told.values())[1]["reason"] and "ana" in list(told.values())[1]["reason"]
-    pair.ask(action="hold", hold_minutes=5, reason="again")
+    pair.ask(action="hold", minutes=5, reason="again")
     pair.wait_for_audit("Hold Changed", count=3)
     pair.ask(action="release", reason="done")
     pair.tick()
@@ -88,7 +88,7 @@ def test_that_the_time_of_a_hold_ran_out_is_told_once(pair: Pair) -> None:
 @pytest.mark.long(30)
 def test_a_hold_and_its_release_that_nobody_heard_of_are_told_by_the_watcher(pair: Pair) -> None:
     pair.lose_change_events()
-    for request, word in (({"action": "hold", "hold_minutes": 5, "reason": "upgrade"}, "held"),
+    for request, word in (({"action": "hold", "minutes": 5, "reason": "upgrade"}, "held"),
                           ({"action": "release", "reason": "done"}, "ended")):  # fmt: skip
         pair.ask(requested_by="ana", **request)
         done_at = time.monotonic()
@@ -96,9 +96,9 @@ def test_a_hold_and_its_release_that_nobody_heard_of_are_told_by_the_watcher(pai
         pair.tick()
         assert len(pair.audit("Hold Changed")) == before, "the watcher leaves the listener its time"
         if word == "held":
-            pair.aws.age_parameter(f"{pair.root}/hold", LISTENER_TIME + 1)
+            pair.aws.age_parameter(f"{pair.root}/hold", LISTENER_GRACE_PERIOD + 1)
         else:  # older than its own end it would be a hold whose time ran out
-            time.sleep(max(0, done_at + LISTENER_TIME + 0.5 - time.monotonic()))
+            time.sleep(max(0, done_at + LISTENER_GRACE_PERIOD + 0.5 - time.monotonic()))
         pair.tick()
         told = pair.wait_for_audit("Hold Changed", count=before + 1)[-1]
         assert (told["state"], told["hold"]["by"], told["hold"]["reason"]) == (word, "ana", request["reason"])
@@ -108,9 +108,9 @@ def test_a_hold_and_its_release_that_nobody_heard_of_are_told_by_the_watcher(pai
 
 
 def test_a_hold_that_is_heard_of_twice_is_told_once(pair: Pair) -> None:
-    pair.ask(action="hold", hold_minutes=5, reason="upgrade", requested_by="ana")
+    pair.ask(action="hold", minutes=5, reason="upgrade", requested_by="ana")
     told = pair.wait_for_audit("Hold Changed")
-    until("it is noted", lambda: pair.parameter("hold-told"))
+    until("it is noted", lambda: pair.parameter("hold-reported"))
     assert pair.listen(name=f"{pair.root}/hold")["hold_changed"] is True
     assert pair.audit("Hold Changed") == told
 
@@ -120,15 +120,15 @@ def test_an_acknowledgement_is_audited_with_or_without_a_hold(pair: Pair) -> Non
     acknowledged = pair.wait_for_audit("Failovers Acknowledged")[0]
     assert (acknowledged["by"], acknowledged["reason"]) == ("ana", "it was the network")
     pair.ask(action="release", dry_run=True)
-    pair.ask(action="hold", hold_minutes=5, reason="upgrade")
+    pair.ask(action="hold", minutes=5, reason="upgrade")
     pair.ask(action="release", requested_by="ben")
     assert [event["by"] for event in pair.wait_for_audit("Failovers Acknowledged", count=2)] == ["ana", "ben"]
 
 
 def test_a_dry_run_holds_and_releases_nothing(pair: Pair) -> None:
-    assert pair.ask(action="hold", hold_minutes=5, reason="try", dry_run=True)["outcome"] == "would_hold"
+    assert pair.ask(action="hold", minutes=5, reason="try", dry_run=True)["outcome"] == "would_hold"
     assert pair.ask(action="status")["hold"] is None
-    pair.ask(action="hold", hold_minutes=5, reason="real")
+    pair.ask(action="hold", minutes=5, reason="real")
     assert pair.ask(action="release", dry_run=True)["outcome"] == "would_release"
     assert "real" in pair.ask(action="status")["hold"]
 
@@ -148,7 +148,7 @@ def test_a_release_acknowledges_automatic_failovers(deploy: Deploy) -> None:
 
 def test_a_store_that_refuses_leaves_no_half_hold(pair: Pair) -> None:
     pair.aws.add_fault("throttle", "ssm", "PutParameter", match=f"{pair.root}/hold")
-    error = pair.ask_in_vain(action="hold", hold_minutes=5, reason="try")
+    error = pair.ask_in_vain(action="hold", minutes=5, reason="try")
     assert error["errorType"] == "StoreUnavailable" and "placing the hold" in error["errorMessage"]
     pair.aws.clear_faults()
     assert pair.ask(action="status")["hold"] is None
@@ -164,7 +164,7 @@ def test_a_rollback_goes_back_without_resting(deploy: Deploy) -> None:
     assert (back["outcome"], back["active"], back["previous"], back["version"]) == ("switched", "blue", "green", 3)
     newest = pair.ask(action="history")["entries"][0]
     assert (newest["kind"], newest["to"]) == ("rollback", "blue")
-    # And back again: the colour before is green now.
+    # And back again: the color before is green now.
     assert pair.ask(action="rollback")["active"] == "green"
 
 
@@ -201,7 +201,7 @@ def test_a_hold_that_was_replaced_before_it_was_told_is_told(pair: Pair) -> None
     pair.look_once_a_tick()
     pair.lose_change_events()
     for reason in ("first", "second"):
-        assert pair.ask(action="hold", hold_minutes=60, reason=reason, requested_by="ana")["outcome"] == "held"
+        assert pair.ask(action="hold", minutes=60, reason=reason, requested_by="ana")["outcome"] == "held"
     time.sleep(31)
     pair.tick()
     told = pair.wait_for_audit("Hold Changed", 2)

@@ -2,7 +2,7 @@
 
 Some permissions cannot be tried on the local AWS, which denies them falsely: `airflow:*` on its resources, PutMetricData
 under its condition on the namespace (local/README.md), and the SSM reads that name several parameters or a path, which
-it authorises against `*`. A second policy grants these, and no more.
+it authorizes against `*`. A second policy grants these, and no more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def roles_of(pair: Pair) -> dict[str, str]:
 def guarded(enforcing: tuple[LocalAws, Clients, str], request: pytest.FixtureRequest) -> Pair:
     aws = enforcing[0]
     request.node.watched = aws, aws.timeline_so_far(), 0.0
-    pair = create_pair(*enforcing, BlueAlarmNames="orders-late", GreenAlarmNames="orders-late-too", initialize=False)
+    pair = create_pair(*enforcing, BlueHealthAlarmNames="orders-late", GreenHealthAlarmNames="orders-late-too", initialize=False)
     request.node.pairs = [pair]
     for role in roles_of(pair).values():
         pair.client("iam").put_role_policy(RoleName=role, PolicyName="denied-falsely", PolicyDocument=json.dumps(DENIED_FALSELY))

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from support.deployment import Deploy
-from support.pair import Pair, guard, only
+from support.pair import Pair, precondition, only
 from support.waiting import PATIENCE
 
 
-def test_a_colour_is_enough_to_switch(pair: Pair):
+def test_a_color_is_enough_to_switch(pair: Pair):
     before = pair.flag()
     answer = pair.ask(to="green", reason="release 7", requested_by="ana")
     assert (answer["outcome"], answer["active"], answer["previous"], answer["version"]) == ("switched", "green", "blue", 2)
@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(pair: Pair):
     since = pair.aws.calls_so_far()
     answer = pair.ask(to="green", dry_run=True)
     assert (answer["outcome"], answer["active"], answer["version"], answer["transition"]) == ("would_switch", "blue", 1, None)
-    assert all(entry["passed"] for entry in answer["guards"])
+    assert all(entry["passed"] for entry in answer["preconditions"])
     assert not [call for call in pair.calls("switch-handler", since) if call["operation"] == "PutParameter"]
     assert pair.stands_at() == ("blue", 1)
 
@@ -62,7 +62,7 @@ def test_an_unhealthy_standby_refuses_and_force_overrides(pair: Pair):
     pair.fail("green")
     refused = pair.ask(to="green")
     assert refused["outcome"] == "refused"
-    assert not guard(refused, "standby-unhealthy")["passed"] and "UNAVAILABLE" in refused["reason"]
+    assert not precondition(refused, "standby-unhealthy")["passed"] and "UNAVAILABLE" in refused["reason"]
     assert pair.stands_at() == ("blue", 1)
     forced = pair.ask(to="green", force=True, reason="blue is worse")
     assert (forced["outcome"], forced["active"], forced["version"]) == ("switched", "green", 2)
@@ -76,14 +76,14 @@ def test_an_unhealthy_standby_refuses_and_force_overrides(pair: Pair):
 def test_a_standby_that_is_not_ready_refuses(pair: Pair, settings: dict[str, str], name: str):
     pair.environment("green", **settings)
     answer = pair.ask(to="green")
-    assert answer["outcome"] == "refused" and not guard(answer, name)["passed"], answer
+    assert answer["outcome"] == "refused" and not precondition(answer, name)["passed"], answer
     assert pair.stands_at() == ("blue", 1)
 
 
 def test_expect_right_is_carried_out_and_expect_wrong_is_refused_even_with_force(pair: Pair):
     for expect in ({"active": "green"}, {"version": 2}, {"active": "blue", "version": 7}):
         answer = pair.ask(to="green", expect=expect, force=True)
-        assert answer["outcome"] == "refused" and not guard(answer, "expect")["passed"], answer
+        assert answer["outcome"] == "refused" and not precondition(answer, "expect")["passed"], answer
     assert pair.stands_at() == ("blue", 1)
     assert pair.ask(to="green", expect={"active": "blue", "version": 1})["outcome"] == "switched"
     assert pair.stands_at() == ("green", 2)
@@ -94,7 +94,7 @@ def test_the_cooldown_refuses_says_when_it_ends_and_force_overrides(deploy: Depl
     assert pair.ask(to="green")["outcome"] == "switched", "the flag's creation is no transition to rest from"
     refused = pair.ask(to="blue")
     assert refused["outcome"] == "refused"
-    assert not guard(refused, "cooldown")["passed"] and "ends at" in refused["reason"]
+    assert not precondition(refused, "cooldown")["passed"] and "ends at" in refused["reason"]
     assert pair.stands_at() == ("green", 2)
     assert pair.ask(to="blue", force=True)["outcome"] == "switched"
     assert pair.stands_at() == ("blue", 3)
@@ -155,7 +155,7 @@ def test_a_pair_can_begin_with_green(deploy: Deploy):
     assert pair.tick()["active"] == "green"
 
 
-def test_a_pair_that_is_not_initialised_is_no_fault(deploy: Deploy):
+def test_a_pair_that_is_not_initialized_is_no_fault(deploy: Deploy):
     pair = deploy(initialize=False)
     answer = pair.tick()
     assert (answer["decision"], answer["blocked_by"], answer["active"]) == ("blocked", ["flag-invalid"], None)

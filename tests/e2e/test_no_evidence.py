@@ -96,7 +96,7 @@ def test_ssm_unreadable_refuses_a_switch_and_says_so(pair: Pair):
 
 
 def test_a_user_named_alarm_that_does_not_exist_condemns_nobody(deploy: Deploy):
-    pair = deploy(BlueAlarmNames="no-such-alarm")
+    pair = deploy(BlueHealthAlarmNames="no-such-alarm")
     answer = pair.tick()
     assert answer["decision"] == "none" and "no-such-alarm" in answer["verdicts"]["blue"]["signals"]["alarms"]["detail"]
     assert pair.stands_at() == ("blue", 1)

@@ -115,7 +115,7 @@ def test_a_blocked_failover_says_what_lifts_the_block_and_that_works(pair: Pair,
 
 def test_a_broken_flag_is_told_with_the_way_to_repair_it(pair: Pair, reader: Subscriber):
     pair.write_by_hand("bleu", AllowedPattern=".*")
-    message = only(reader.wait_for("FLAG FAULT: the flag holds no colour"))
+    message = only(reader.wait_for("FLAG FAULT: the flag holds no color"))
     assert "bleu" in message.text
     assert reader.wait_for('EXTERNAL blue -> "bleu"'), "and who wrote it"
     repair = only(r for r in message.requests() if r.get("to") == "blue")
@@ -138,9 +138,9 @@ def test_a_drill_that_did_not_go_well_is_told_and_one_that_did_is_not(pair: Pair
     assert [m.subject for m in reader.messages() if "DRILL" in m.subject] == [message.subject]
 
 
-def test_a_real_drill_that_fails_is_told_with_the_colour_to_distrust(pair: Pair, reader: Subscriber):
+def test_a_real_drill_that_fails_is_told_with_the_color_to_distrust(pair: Pair, reader: Subscriber):
     assert pair.ask(action="drill", mode="dry", reason="rehearsal")["outcome"] == "succeeded"
-    assert pair.ask(action="drill", mode="switch", hold_minutes=30, reason="practice", requested_by="ana")["outcome"] == "pending"
+    assert pair.ask(action="drill", mode="switch", duration_minutes=30, reason="practice", requested_by="ana")["outcome"] == "pending"
     assert "practice" in only(reader.wait_for("DRILL blue -> green")).text
     pair.fail("green")
     assert pair.tick()["decision"] == "drill-return"
@@ -155,7 +155,7 @@ def test_a_real_drill_that_fails_is_told_with_the_colour_to_distrust(pair: Pair,
 def test_overdue_drills_and_a_standby_that_is_not_ready_are_told(pair: Pair, reader: Subscriber):
     send(pair, "Drill Overdue", days=30, last="2026-10-20T10:00:00Z", reason="34 days without a drill")
     send(pair, "Readiness Changed", level="red", previous="green", score=20, reason="1 red finding", findings=[
-        {"name": "airflow-version", "severity": "red", "colour": "green", "what": "green runs 2.10.5", "fix": "upgrade green"}])
+        {"name": "airflow-version", "severity": "red", "color": "green", "what": "green runs 2.10.5", "fix": "upgrade green"}])
     assert "34 days without a drill" in only(reader.wait_for("DRILL OVERDUE")).text
     assert "upgrade green" in only(reader.wait_for("STANDBY NOT READY (score 20)")).text
 
@@ -182,7 +182,7 @@ def test_a_throttled_topic_delays_a_message_and_loses_none(pair: Pair, reader: S
     only(reader.wait_for("DRILL OVERDUE"))
 
 
-def test_a_message_whose_answer_is_lost_is_repeated_recognisably(pair: Pair, reader: Subscriber):
+def test_a_message_whose_answer_is_lost_is_repeated_recognizably(pair: Pair, reader: Subscriber):
     pair.aws.add_fault("lost-response", "sns", "Publish", times=1)
     send(pair, "Drill Overdue", days=30, reason="long ago")
     assert len({message.event for message in reader.wait_for("DRILL OVERDUE", 2)}) == 1

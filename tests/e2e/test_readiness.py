@@ -76,8 +76,8 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("green", {"startup_script_s3_path": "startup.sh"}, {"startup-script": "amber"}),
     ("green", {"configuration_options": {"custom.environment_color": "green", "core.parallelism": "8"}},
      {"configuration-options": "amber"}),
-    ("green", {"configuration_options": {}}, {"environment-colour": "amber"}),
-    ("green", {"configuration_options": {"custom.environment_color": "blue"}}, {"environment-colour": "red"}),
+    ("green", {"configuration_options": {}}, {"environment-color": "amber"}),
+    ("green", {"configuration_options": {"custom.environment_color": "blue"}}, {"environment-color": "red"}),
     ("green", {"weekly_maintenance_window_start": "SUN:01:30"}, {"maintenance-window": "amber"}),
     ("green", {"weekly_maintenance_window_start": "SUN:05:00"}, {}),
     ("green", {"webserver_access_mode": "PRIVATE_ONLY"}, {"webserver-access": "info"}),
@@ -92,23 +92,23 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
 
 def test_every_difference_is_found_and_gone_when_it_is_repaired(twins: Pair):
     wrong = []
-    for colour, change, expected in CHANGES:
-        twins.environment(colour, **change)
+    for color, change, expected in CHANGES:
+        twins.environment(color, **change)
         answer = checked(twins)
         word = "not_ready" if "red" in expected.values() else "ready"
         if (found(answer), answer["outcome"]) != (expected, word):
-            wrong.append((colour, change, found(answer), answer["outcome"], answer["readiness"]["not_asked"]))
+            wrong.append((color, change, found(answer), answer["outcome"], answer["readiness"]["not_asked"]))
         for finding in answer["readiness"]["findings"]:
-            assert finding["what"] and finding["why"] and finding["fix"] and finding["colour"] in ("blue", "green", None)
-        twins.environment(colour, **{"airflow_version": "3.0.6", "status": "AVAILABLE", "scheduler": "running",
+            assert finding["what"] and finding["why"] and finding["fix"] and finding["color"] in ("blue", "green", None)
+        twins.environment(color, **{"airflow_version": "3.0.6", "status": "AVAILABLE", "scheduler": "running",
                                      "heartbeat_metric": True, "environment_class": "mw1.small", "max_workers": 5,
                                      "schedulers": 2, "plugins_s3_path": None, "startup_script_s3_path": None,
-                                     "webserver_access_mode": "PUBLIC_ONLY", "import_errors": [], **TWINS[colour]})
+                                     "webserver_access_mode": "PUBLIC_ONLY", "import_errors": [], **TWINS[color]})
     assert wrong == []
     assert found(checked(twins)) == {}
 
 
-def test_a_labelled_version_of_the_flag_is_found_before_it_stops_a_switch(twins: Pair):
+def test_a_labeled_version_of_the_flag_is_found_before_it_stops_a_switch(twins: Pair):
     twins.lose_change_events()
     twins.client("ssm").label_parameter_version(Name=twins.flag_name, ParameterVersion=1, Labels=["keep"])
     finding = only(checked(twins)["readiness"]["findings"])
@@ -126,7 +126,7 @@ def test_alarms_that_cannot_wake_anybody_are_found(twins: Pair):
     cloudwatch.disable_alarm_actions(AlarmNames=[f"{twins.name}-green-heartbeat-lost"])
     assert found(checked(twins)) == {"heartbeat-alarm": "amber"}
     cloudwatch.enable_alarm_actions(AlarmNames=[f"{twins.name}-green-heartbeat-lost"])
-    twins.configure("switch-handler", GREEN_ALARM_NAMES="never-made")
+    twins.configure("switch-handler", GREEN_HEALTH_ALARM_NAMES="never-made")
     assert found(checked(twins)) == {"named-alarm": "amber"}
 
 
@@ -173,7 +173,7 @@ def test_a_standby_that_executes_without_its_guard_is_found(twins: Pair, version
     answer = checked(twins)
     assert (answer["outcome"], found(answer)) == ("not_ready", {"guard-missing": "red"}), answer["readiness"]
     finding = only(answer["readiness"]["findings"])
-    assert finding["colour"] == "green" and finding["what"].endswith(": dag_00001, dag_00002"), "blue's dag_00003 has none either"
+    assert finding["color"] == "green" and finding["what"].endswith(": dag_00001, dag_00002"), "blue's dag_00003 has none either"
     assert f"--name {twins.environments['green']}" in finding["fix"] and "start-up script" in finding["fix"]
 
     repaired = [*bare, skipped("dag_00003", later)]
@@ -197,18 +197,18 @@ def test_a_standby_that_executes_without_its_guard_is_found(twins: Pair, version
 def test_without_a_guard_anywhere_the_options_say_whether_one_is_meant_to_be_there(twins: Pair):
     at = twins.flag().effective_from + timedelta(seconds=1)
     bare = [ended("dag_00001", at, "branch", "load")]
-    for colour in ("blue", "green"):
-        twins.environment(colour, runs=bare)
-    assert found(checked(twins)) == {}, "they branch by the colour, or do it twice on purpose"
+    for color in ("blue", "green"):
+        twins.environment(color, runs=bare)
+    assert found(checked(twins)) == {}, "they branch by the color, or do it twice on purpose"
     for options, expected in [({"custom.bluegreen_flag_parameter": twins.flag_name}, {"guard-missing": "red"}),
                               ({"custom.bluegreen_guard": "off", "custom.bluegreen_flag_parameter": twins.flag_name}, {}),
-                              ({"custom.bluegreen_guard": "tagged"}, {}), ({"custom.bluegreen_mark": "on"}, {})]:
-        for colour in ("blue", "green"):
-            twins.environment(colour, configuration_options={"custom.environment_color": colour, **options})
+                              ({"custom.bluegreen_guard": "tagged"}, {}), ({"custom.bluegreen_status_page": "on"}, {})]:
+        for color in ("blue", "green"):
+            twins.environment(color, configuration_options={"custom.environment_color": color, **options})
         assert found(checked(twins)) == expected, options
-    for colour in ("blue", "green"):
-        twins.environment(colour, dags={"dag_00001": {"tags": ["bluegreen:guarded"]}}, configuration_options={
-            "custom.environment_color": colour, "custom.bluegreen_guard": "tagged"})
+    for color in ("blue", "green"):
+        twins.environment(color, dags={"dag_00001": {"tags": ["bluegreen:guarded"]}}, configuration_options={
+            "custom.environment_color": color, "custom.bluegreen_guard": "tagged"})
     assert found(checked(twins)) == {"guard-missing": "red"}
 
 
@@ -216,22 +216,22 @@ def test_what_is_not_answered_about_guards_claims_nothing(twins: Pair):
     at = twins.flag().effective_from + timedelta(seconds=1)
     twins.environment("blue", runs=[ended("dag_00001", at, "bluegreen_guard", "load")])
     twins.environment("green", runs=[ended("dag_00001", at, "load")])
-    for match, colour in [("taskInstances", "green"), ("dagRuns", "green"), (twins.environments["blue"], "blue")]:
+    for match, color in [("taskInstances", "green"), ("dagRuns", "green"), (twins.environments["blue"], "blue")]:
         # Of blue all that is asked before comes through: its health, import errors and DAGs.
-        after = 3 if colour == "blue" else 0
+        after = 3 if color == "blue" else 0
         twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=match, after=after)
         answer = checked(twins)
         assert found(answer) == {} and answer["outcome"] == "partial", (match, answer["readiness"])
         gap = only(answer["readiness"]["not_asked"])
-        assert (gap["question"], gap["colour"]) == ("guards", colour) and "throttled" in gap["cause"]
+        assert (gap["question"], gap["color"]) == ("guards", color) and "throttled" in gap["cause"]
         twins.aws.clear_faults()
     assert found(checked(twins)) == {"guard-missing": "red"}
 
 
 def test_a_thousand_guarded_dags_cost_two_requests(twins: Pair):
     at = twins.flag().effective_from + timedelta(seconds=1)
-    for colour in ("blue", "green"):
-        twins.environment(colour, dags=1000, runs=[ended(f"dag_{number:05}", at, "bluegreen_guard") for number in range(1, 1001)])
+    for color in ("blue", "green"):
+        twins.environment(color, dags=1000, runs=[ended(f"dag_{number:05}", at, "bluegreen_guard") for number in range(1, 1001)])
     since = twins.aws.calls_so_far()
     assert found(checked(twins)) == {}
     # Blue's runs with old ticks are asked for by one more.
@@ -249,8 +249,8 @@ def requests_a_second(pair: Pair, function: str, since: int) -> float:
 @pytest.mark.parametrize(("version", "count", "cap"), [
     ("3.0.6", 1000, None), ("2.10.5", 1000, None), ("3.3.2", 1000, 50), ("3.3.2", 5000, None)])
 def test_many_dags_are_listed_in_pages_under_the_rate(twins: Pair, version: str, count: int, cap: int | None):
-    for colour in ("blue", "green"):
-        twins.environment(colour, airflow_version=version, dags=count, page_cap=cap)
+    for color in ("blue", "green"):
+        twins.environment(color, airflow_version=version, dags=count, page_cap=cap)
     dags: dict[str, dict[str, Any]] = {f"dag_{number:05}": {} for number in range(1, count + 1)}
     del dags["dag_00777"]
     dags["dag_00778"] = {"paused": True}
@@ -266,8 +266,8 @@ def test_many_dags_are_listed_in_pages_under_the_rate(twins: Pair, version: str,
 
 
 def test_throttled_half_way_is_partial_and_nothing_is_missing(twins: Pair):
-    for colour in ("blue", "green"):
-        twins.environment(colour, dags=1000)
+    for color in ("blue", "green"):
+        twins.environment(color, dags=1000)
     # The health, the import errors and three pages come through.
     twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=twins.environments["green"], after=5)
     answer = checked(twins)
@@ -277,12 +277,12 @@ def test_throttled_half_way_is_partial_and_nothing_is_missing(twins: Pair):
     green = readiness["dags"]["listed"]["green"]
     assert 0 < green["known"] < 1000 and not green["complete"] and green["total"] == 1000
     gap = only(readiness["not_asked"])
-    assert (gap["question"], gap["colour"]) == ("dags", "green") and "throttled" in gap["cause"]
+    assert (gap["question"], gap["color"]) == ("dags", "green") and "throttled" in gap["cause"]
 
 
 def test_a_passing_throttle_is_waited_out(twins: Pair):
-    for colour in ("blue", "green"):
-        twins.environment(colour, dags=400)
+    for color in ("blue", "green"):
+        twins.environment(color, dags=400)
     twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=twins.environments["green"], after=3, times=4)
     answer = checked(twins)
     assert (answer["outcome"], answer["readiness"]["dags"]["listed"]["green"]["known"]) == ("ready", 400), answer
@@ -345,7 +345,7 @@ def test_the_watcher_remembers_and_tells_when_it_turns_red_and_when_it_is_over(w
     assert only(event["findings"])["name"] == "dags-missing" and "dags-missing" in event["reason"]
     milliseconds = int(event["id"].rsplit(":", 1)[1])
     assert event["id"] == f"{watched.name}:{watched.flag_name}:readiness:{milliseconds}"
-    assert (standing(watched)["red"], "unsaid" in standing(watched)) == (["dags-missing"], False)
+    assert (standing(watched)["red"], "pending_notification" in standing(watched)) == (["dags-missing"], False)
     scheduled_tick(watched)  # still so: nothing more is said
     watched.environment("green", dags=3)
     scheduled_tick(watched)
@@ -370,7 +370,7 @@ def test_what_turns_red_besides_is_told_too_and_what_is_repaired_of_it_is_not(wa
 
 def test_a_standby_whose_named_alarm_rings_is_not_ready_on_a_calm_tick_either(watched: Pair):
     watched.user_alarm("orders-of-green")
-    watched.configure("health-watcher", GREEN_ALARM_NAMES="orders-of-green", METRICS_INTERVAL_MINUTES="60")
+    watched.configure("health-watcher", GREEN_HEALTH_ALARM_NAMES="orders-of-green", METRICS_INTERVAL_MINUTES="60")
     watched.raise_alarm("orders-of-green")
     watched.aws.evaluate_alarms()
     while datetime.now(timezone.utc).minute == 0:  # the one minute of the hour whose tick asks for the alarms anyway
@@ -432,7 +432,7 @@ def test_a_crash_while_telling_loses_nothing_and_repeats_under_one_id(watched: P
     time.sleep(0.5)
     assert len({event["id"] for event in watched.audit("Readiness Changed")}) == 1, events
     assert only(events[0]["findings"])["name"] == "dags-missing"
-    assert "unsaid" not in standing(watched)
+    assert "pending_notification" not in standing(watched)
 
 
 def test_only_scheduled_ticks_with_a_healthy_active_check(watched: Pair):

@@ -18,7 +18,7 @@ from support.deployment import Deploy
 from support.pair import CLAIM_TIMEOUT, Pair, moment, only
 from support.paths import BINARIES
 
-DRILL = {"action": "drill", "hold_minutes": 1}
+DRILL = {"action": "drill", "duration_minutes": 1}
 PATIENCE = 60
 
 
@@ -214,14 +214,14 @@ def test_a_request_that_changed_nothing_changes_nothing_when_it_comes_again(pair
     assert pair.stands_at() == ("green", 2)
 
 
-def test_a_dry_run_leaves_nothing_to_be_recognised_by(pair: Pair, again: Delivery):
+def test_a_dry_run_leaves_nothing_to_be_recognized_by(pair: Pair, again: Delivery):
     assert again(to="green", dry_run=True)["outcome"] == "would_switch"
     assert pair.parameter("answered") is None
     assert again(to="green")["outcome"] == "switched"
 
 
 def test_a_hold_delivered_again_is_neither_longer_nor_back(pair: Pair, again: Delivery):
-    hold = {"action": "hold", "hold_minutes": 60, "reason": "upgrade", "requested_by": "ana"}
+    hold = {"action": "hold", "minutes": 60, "reason": "upgrade", "requested_by": "ana"}
     first = again(**hold)
     second = again(**hold)
     assert (second["outcome"], second["repeat"]) == ("held", True)
@@ -235,9 +235,9 @@ def test_a_hold_delivered_again_is_neither_longer_nor_back(pair: Pair, again: De
 
 
 def test_a_release_delivered_again_ends_no_newer_hold(pair: Pair, again: Delivery):
-    pair.ask(action="hold", hold_minutes=60, reason="first")
+    pair.ask(action="hold", minutes=60, reason="first")
     assert again(action="release")["outcome"] == "released"
-    pair.ask(action="hold", hold_minutes=60, reason="second")
+    pair.ask(action="hold", minutes=60, reason="second")
     late = again(action="release")
     assert (late["outcome"], late["repeat"]) == ("released", True) and "second" in late["reason"]
     assert "second" in pair.ask(action="status")["hold"]
@@ -246,7 +246,7 @@ def test_a_release_delivered_again_ends_no_newer_hold(pair: Pair, again: Deliver
 
 def test_a_release_that_found_no_hold_ends_none_when_it_comes_again(pair: Pair, again: Delivery):
     assert again(action="release")["outcome"] == "unchanged"
-    pair.ask(action="hold", hold_minutes=60, reason="second")
+    pair.ask(action="hold", minutes=60, reason="second")
     assert again(action="release")["outcome"] == "unchanged"
     assert "second" in pair.ask(action="status")["hold"]
 
@@ -254,12 +254,12 @@ def test_a_release_that_found_no_hold_ends_none_when_it_comes_again(pair: Pair, 
 def test_a_release_that_died_half_way_ends_its_hold_and_no_newer_one(pair: Pair):
     for newer in (False, True):
         again = Delivery(pair)
-        pair.ask(action="hold", hold_minutes=60, reason="first")
+        pair.ask(action="hold", minutes=60, reason="first")
         pair.aws.add_fault("access-denied", "ssm", "PutParameter", match="released", times=1)
         assert again(action="release")["errorType"] == "StoreUnavailable"
         pair.aws.clear_faults()
         if newer:
-            pair.ask(action="hold", hold_minutes=60, reason="second")
+            pair.ask(action="hold", minutes=60, reason="second")
         answer = again(action="release")
         held = pair.ask(action="status")["hold"]
         assert answer["outcome"] == ("conflict" if newer else "released"), answer
@@ -276,7 +276,7 @@ def test_a_flag_is_initialized_once_and_said_so_twice(pair: Pair, again: Deliver
     assert pair.stands_at() == ("blue", 2)
 
 
-def test_a_drill_is_recognised_after_another_one_too(pair: Pair, again: Delivery):
+def test_a_drill_is_recognized_after_another_one_too(pair: Pair, again: Delivery):
     assert again(**DRILL)["outcome"] == "pending"
     for number in range(2):
         pair.aws.age_parameter(pair.flag_name, 61)
@@ -289,7 +289,7 @@ def test_a_drill_is_recognised_after_another_one_too(pair: Pair, again: Delivery
 
 
 def test_a_drill_that_was_blocked_does_not_begin_when_it_comes_again(pair: Pair, again: Delivery):
-    pair.ask(action="hold", hold_minutes=60, reason="upgrade")
+    pair.ask(action="hold", minutes=60, reason="upgrade")
     assert again(**DRILL)["outcome"] == "blocked"
     pair.ask(action="release")
     late = again(**DRILL)

@@ -139,7 +139,7 @@ OLD, NEW = "2.10.5", "3.0.6"
 
 
 def before_the_upgrade(deploy: Deploy, **versions: str) -> Pair:
-    return settled(deploy, environments={colour: {"airflow_version": versions.get(colour, OLD)} for colour in ("blue", "green")})
+    return settled(deploy, environments={color: {"airflow_version": versions.get(color, OLD)} for color in ("blue", "green")})
 
 
 def red(pair: Pair) -> list[str]:
@@ -157,7 +157,7 @@ def test_the_upgraded_standby_differs_in_its_version_alone(deploy: Deploy, walk:
     pair.release()
     blocked = pair.ask(action="drill")
     assert blocked["outcome"] == "blocked"
-    assert [guard["name"] for guard in blocked["guards"] if not guard["passed"]] == ["readiness"]
+    assert [precondition["name"] for precondition in blocked["preconditions"] if not precondition["passed"]] == ["readiness"]
 
 
 @runs("upgrade-switch")
@@ -191,7 +191,7 @@ def test_the_other_one_is_upgraded_and_the_hold_ends(deploy: Deploy, walk: Walkt
 
 def pausing(deploy: Deploy) -> Pair:
     """Green is fenced."""
-    both = {colour: {"dags": {"orders": {"paused": False}, "retired": {"paused": True}}} for colour in ("blue", "green")}
+    both = {color: {"dags": {"orders": {"paused": False}, "retired": {"paused": True}}} for color in ("blue", "green")}
     pair = settled(deploy, environments=both, DagManagement="pause", AirflowRole="Op")
     pair.tick()
     assert settle(pair)["state"] == "settled"
@@ -202,10 +202,10 @@ def pausing(deploy: Deploy) -> Pair:
 def test_what_was_not_unpaused_is_unpaused(deploy: Deploy, walk: Walkthrough):
     pair = pausing(deploy)
     refused = pair.aws.add_fault("access-denied", "airflow", "InvokeRestApi", match='"Method":"PATCH"')
-    assert pair.ask(to="green")["dag_management"]["state"] == "not-activated"
+    assert pair.ask(to="green")["dag_management"]["state"] == "activation-failed"
     walk(pair)
     walk(pair)
-    assert pair.tick()["dag_management"]["state"] == "not-activated"
+    assert pair.tick()["dag_management"]["state"] == "activation-failed"
     pair.aws.clear_faults(refused)
     walk(pair)
     assert unpaused(pair, "green") == {"orders"}
@@ -231,7 +231,7 @@ def dead_active(deploy: Deploy, **wanted: Any) -> Pair:
 
 
 def objecting(pair: Pair) -> list[str]:
-    return [guard["name"] for guard in pair.ask(action="status")["guards"] if not guard["passed"]]
+    return [precondition["name"] for precondition in pair.ask(action="status")["preconditions"] if not precondition["passed"]]
 
 
 @runs("emergency-look")
@@ -289,9 +289,9 @@ def test_a_person_acknowledges_the_failovers_of_today(deploy: Deploy, walk: Walk
 
 
 @runs("emergency-drill")
-def test_a_drill_whose_colour_died_is_ended_by_a_failover(deploy: Deploy, walk: Walkthrough):
+def test_a_drill_whose_color_died_is_ended_by_a_failover(deploy: Deploy, walk: Walkthrough):
     pair = settled(deploy, CooldownSeconds="3600")
-    assert pair.ask(action="drill", hold_minutes=60)["outcome"] == "pending"
+    assert pair.ask(action="drill", duration_minutes=60)["outcome"] == "pending"
     pair.fail("green")
     walk.rest(pair)
     assert pair.stands_at() == ("blue", 3)
@@ -426,7 +426,7 @@ def test_somebody_knows_better(deploy: Deploy, walk: Walkthrough):
 # -- broken-flag.md --------------------------------------------------------------------------------------------------
 
 @runs("flag-which-color")
-def test_which_colour_was_active_is_remembered(deploy: Deploy, walk: Walkthrough):
+def test_which_color_was_active_is_remembered(deploy: Deploy, walk: Walkthrough):
     pair = settled(deploy, active="green")
     pair.delete_flag()
     walk.rest(pair)
@@ -470,10 +470,10 @@ def two_regions(deploy: Deploy, **wanted: Any) -> Pair:
     return settled(deploy, GreenRegion=OTHER, environments={"green": {"region": OTHER}}, **wanted)
 
 
-def lose(pair: Pair, colour: str) -> None:
+def lose(pair: Pair, color: str) -> None:
     """Nothing in its region answers."""
     for service in ("mwaa", "monitoring"):
-        pair.aws.add_fault("server-error", service, match=pair.environments[colour])
+        pair.aws.add_fault("server-error", service, match=pair.environments[color])
 
 
 @runs("region-look")

@@ -64,12 +64,12 @@ def route(deploy: Deploy) -> Iterator[Callable[..., Route]]:
 
 def sound(answer: dict[str, Any]) -> None:
     """Nothing was left unanswered."""
-    assert {colour: of["verdict"] for colour, of in answer["verdicts"].items()} == {"blue": "healthy", "green": "healthy"}, answer
+    assert {color: of["verdict"] for color, of in answer["verdicts"].items()} == {"blue": "healthy", "green": "healthy"}, answer
 
 
 def switched(answer: dict[str, Any]) -> None:
     """It was done, and the standby was known to be well."""
-    assert answer["outcome"] == "switched" and all(entry["passed"] for entry in answer["guards"]), answer
+    assert answer["outcome"] == "switched" and all(entry["passed"] for entry in answer["preconditions"]), answer
 
 
 # -- idle for longer than anybody in between remembers ------------------------------------------------------------------

@@ -29,7 +29,7 @@ def old_pair(pair: Pair) -> Pair:
 
 
 @pytest.mark.parametrize("request_", [{"to": "blue"}, {"to": "blue", "force": True}, {"action": "rollback", "expect": {"active": "green"}}])
-def test_a_colour_that_is_active_no_more_is_switched_to(old_pair: Pair, request_: dict):
+def test_a_color_that_is_active_no_more_is_switched_to(old_pair: Pair, request_: dict):
     old_pair.ask(to="green")
     look_back(old_pair)
     answer = old_pair.ask(**request_)
@@ -70,7 +70,7 @@ def test_where_every_reading_is_older_than_what_was_written_nothing_is_claimed(o
 
 
 def test_a_drill_is_not_blocked_by_one_that_has_ended(old_pair: Pair):
-    assert old_pair.ask(action="drill", hold_minutes=1)["outcome"] == "pending"
+    assert old_pair.ask(action="drill", duration_minutes=1)["outcome"] == "pending"
     old_pair.aws.age_parameter(old_pair.flag_name, 61)
     time.sleep(PAST + 1)
     assert old_pair.tick()["drill"]["outcome"] == "succeeded"
@@ -81,7 +81,7 @@ def test_a_drill_is_not_blocked_by_one_that_has_ended(old_pair: Pair):
 
 def test_a_hold_that_was_just_placed_is_released(old_pair: Pair):
     for operation in ("GetParameters", "GetParameterHistory"):
-        assert old_pair.ask(action="hold", hold_minutes=60, reason="the wrong pair", requested_by="ana")["outcome"] == "held"
+        assert old_pair.ask(action="hold", minutes=60, reason="the wrong pair", requested_by="ana")["outcome"] == "held"
         look_back(old_pair, operation)
         answer = old_pair.ask(action="release", requested_by="ana")
         assert answer["outcome"] == "released" and "the wrong pair" in answer["reason"], answer
@@ -91,7 +91,7 @@ def test_a_hold_that_was_just_placed_is_released(old_pair: Pair):
 
 
 def test_a_release_ends_only_the_hold_that_it_saw(pair: Pair):
-    pair.ask(action="hold", hold_minutes=60, reason="first", requested_by="ana")
+    pair.ask(action="hold", minutes=60, reason="first", requested_by="ana")
     fault = pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/hold", latency_ms=3000, times=1,
                                caller=f"{pair.name}-switch-handler")
     answers: list[dict] = []

@@ -76,7 +76,7 @@ def test_a_second_stack_on_the_same_root_fails_to_deploy_and_says_why(first: Pai
 REFUSED: list[dict[str, Any]] = [
     {"to": "green"}, {"to": "green", "force": True}, {"to": "blue"}, {"to": "green", "dry_run": True},
     {"action": "failover", "to": "green", "reason": "it is dead", "force": True},
-    {"action": "rollback"}, {"action": "hold", "hold_minutes": 5, "reason": "work"}, {"action": "release"},
+    {"action": "rollback"}, {"action": "hold", "minutes": 5, "reason": "work"}, {"action": "release"},
     {"action": "drill", "mode": "dry"}, {"action": "drill", "mode": "probe"}, {"action": "drill", "mode": "switch"},
     {"action": "initialize"}, {"action": "initialize", "to": "green", "force": True},
 ]
@@ -109,7 +109,7 @@ def test_no_function_of_another_pair_writes_and_all_of_them_read(stray: Pair, fi
     finding = only(found for found in check["readiness"]["findings"] if found["name"] == "root-owner")
     assert (finding["severity"], check["outcome"]) == ("red", "not_ready") and first.name in finding["what"]
     assert len(stray.ask(action="history")["entries"]) == 2
-    assert stray.ask(action="handover")["outcome"] == "handover"
+    assert stray.ask(action="run-report")["outcome"] == "run_report"
     assert writes(stray, since) == []
     assert first.ask(to="blue")["outcome"] == "switched", "the owner works on"
 
@@ -142,7 +142,7 @@ def test_directly_another_pairs_root_is_refused_too(first: Pair, deploy: Deploy,
 
 def test_directly_the_root_of_a_pair_without_settings_has_its_name(first: Pair, tmp_path: Path):
     cli = Cli(first, tmp_path)
-    names = [f"--{colour}-environment={name}" for colour, name in first.environments.items()]
+    names = [f"--{color}-environment={name}" for color, name in first.environments.items()]
     error = cli("switch", "--to", "green", "--direct", "--yes", *names, code=None)
     assert "no flag" in error.out + error.error and error.code != DONE, "its root was given, so its name is not the default"
     usage = cli("switch", "--to", "green", "--direct", "--yes", code=USAGE).error
@@ -170,7 +170,7 @@ def test_a_missing_owner_stops_no_failover_and_check_says_so(first: Pair, owner_
 
 def test_every_record_carries_its_pair(first: Pair):
     first.look_once_a_tick()
-    assert first.ask(action="drill", mode="switch", hold_minutes=1)["outcome"] == "pending"
+    assert first.ask(action="drill", mode="switch", duration_minutes=1)["outcome"] == "pending"
     first.fail("green")
     assert first.tick()["decision"] == "drill-return"
     first.tick()

@@ -13,25 +13,25 @@ def dags(*, paused: tuple[str, ...] = (), running: tuple[str, ...] = ("orders", 
     return {**{dag_id: {"paused": False} for dag_id in running}, **{dag_id: {"paused": True} for dag_id in paused}}
 
 
-def ask_airflow(pair: Pair, colour: str, method: str, path: str, body: Any = None, **query: str) -> Any:
+def ask_airflow(pair: Pair, color: str, method: str, path: str, body: Any = None, **query: str) -> Any:
     more = {"Body": body} if body is not None else {}
-    return pair.client("mwaa").invoke_rest_api(Name=pair.environments[colour], Method=method, Path=path, QueryParameters=query,
+    return pair.client("mwaa").invoke_rest_api(Name=pair.environments[color], Method=method, Path=path, QueryParameters=query,
                                                **more)["RestApiResponse"]
 
 
-def unpaused(pair: Pair, colour: str) -> set[str]:
+def unpaused(pair: Pair, color: str) -> set[str]:
     """The DAGs that run on it, as its Airflow lists them."""
     found: set[str] = set()
     offset, total = 0, 1
     while offset < total:
-        page = ask_airflow(pair, colour, "GET", "/dags", limit="100", offset=str(offset))
+        page = ask_airflow(pair, color, "GET", "/dags", limit="100", offset=str(offset))
         found |= {dag["dag_id"] for dag in page["dags"] if not dag["is_paused"]}
         offset, total = offset + max(1, len(page["dags"])), page["total_entries"]
     return found
 
 
-def pause_by_hand(pair: Pair, colour: str, dag_id: str, is_paused: bool = True) -> None:
-    ask_airflow(pair, colour, "PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
+def pause_by_hand(pair: Pair, color: str, dag_id: str, is_paused: bool = True) -> None:
+    ask_airflow(pair, color, "PATCH", f"/dags/{dag_id}", {"is_paused": is_paused})
 
 
 def progress(pair: Pair) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
                 environments: dict[str, dict[str, Any]] | None = None, **parameters: str) -> Pair:
     name = f"pair-{next(_numbers)}"
     asked = environments or {}
-    names = {colour: f"{name}-{colour}" for colour in ("blue", "green")}
-    for colour, environment in names.items():
-        if asked.get(colour, {}) is not None:
-            aws.put_environment(environment, **asked.get(colour, {}))
+    names = {color: f"{name}-{color}" for color in ("blue", "green")}
+    for color, environment in names.items():
+        if asked.get(color, {}) is not None:
+            aws.put_environment(environment, **asked.get(color, {}))
     all_parameters = {
         "Architecture": "x86_64", "PairName": name, "ParameterRoot": f"/e2e/{name}",
         "BlueEnvironmentName": names["blue"], "GreenEnvironmentName": names["green"], **QUICK, **parameters}
@@ -67,7 +67,7 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
         clients("events").disable_rule(Name=f"{name}-{WAKERS['status']}")
     if "alarm" not in wakes:
         clients("cloudwatch").disable_alarm_actions(
-            AlarmNames=[f"{name}-{colour}-{WAKERS['alarm']}" for colour in ("blue", "green")])
+            AlarmNames=[f"{name}-{color}-{WAKERS['alarm']}" for color in ("blue", "green")])
     pair = Pair(aws, clients, name, all_parameters["ParameterRoot"], names)
     if initialize:
         since = aws.timeline_so_far()

@@ -53,14 +53,14 @@ class TheFlag:
     def __init__(self, aws: LocalAws) -> None:
         self.aws, self.ssm, self._records = aws, boto3.client("ssm", **aws.client_settings()), 0
 
-    def write(self, colour: str, seconds_from_now: float | None = None) -> tuple[int, datetime]:
+    def write(self, color: str, seconds_from_now: float | None = None) -> tuple[int, datetime]:
         """Answers the version and the instant from which it counts. Without seconds: by hand, from now."""
         effective = datetime.now(timezone.utc) + timedelta(seconds=seconds_from_now or 0)
         self._records += 1
         description = "by hand"
         if seconds_from_now is not None:
             description = f"switch: test [effective_from={effective:%Y-%m-%dT%H:%M:%S.%fZ} record=test-{id(self)}-{self._records}]"
-        version = self.ssm.put_parameter(Name=NAME, Value=colour, Type="String", Overwrite=True, Description=description)["Version"]
+        version = self.ssm.put_parameter(Name=NAME, Value=color, Type="String", Overwrite=True, Description=description)["Version"]
         return version, effective
 
     def delete(self) -> None:

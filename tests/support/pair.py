@@ -109,29 +109,29 @@ class Pair:
                  "detail": {"operation": operation, "name": name or self.flag_name, "type": "String"}}
         return self.answer_of("change-listener", event)
 
-    def environment(self, colour: str, **settings: Any) -> None:
-        self.aws.put_environment(self.environments[colour], **settings)
+    def environment(self, color: str, **settings: Any) -> None:
+        self.aws.put_environment(self.environments[color], **settings)
 
-    def stop_scheduler(self, colour: str) -> datetime:
+    def stop_scheduler(self, color: str) -> datetime:
         """Its heart stops, and Airflow notices two seconds later (by default thirty). Returns when."""
-        self.environment(colour, scheduler="stopped", health_threshold_seconds=2)
+        self.environment(color, scheduler="stopped", health_threshold_seconds=2)
         return datetime.now(timezone.utc)
 
-    def start_scheduler(self, colour: str) -> None:
-        self.environment(colour, scheduler="running", health_threshold_seconds=30)
+    def start_scheduler(self, color: str) -> None:
+        self.environment(color, scheduler="running", health_threshold_seconds=30)
 
-    def beat(self, colour: str, minutes_ago: float) -> None:
+    def beat(self, color: str, minutes_ago: float) -> None:
         """Its last heartbeat was so long ago, as CloudWatch tells."""
         self.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
             "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=minutes_ago),
-            "Dimensions": [{"Name": "Environment", "Value": self.environments[colour]}, {"Name": "Function", "Value": "Scheduler"}]}])
+            "Dimensions": [{"Name": "Environment", "Value": self.environments[color]}, {"Name": "Function", "Value": "Scheduler"}]}])
 
-    def fail(self, colour: str) -> None:
+    def fail(self, color: str) -> None:
         """It is unusable at once, and MWAA says so."""
-        self.environment(colour, status="UNAVAILABLE")
+        self.environment(color, status="UNAVAILABLE")
 
-    def heal(self, colour: str) -> None:
-        self.environment(colour, status="AVAILABLE")
+    def heal(self, color: str) -> None:
+        self.environment(color, status="AVAILABLE")
 
     def write_by_hand(self, value: str, who: dict[str, str] | None = None, **more: Any) -> int:
         """Write the flag by another road; returns the version."""
@@ -139,7 +139,7 @@ class Pair:
         return ssm.put_parameter(Name=self.flag_name, Value=value, Type="String", **{"Overwrite": True, **more})["Version"]
 
     def garble(self) -> None:
-        """The flag names no colour any more."""
+        """The flag names no color any more."""
         self.write_by_hand("purple", AllowedPattern=".*")
 
     def let_time_pass(self, seconds: float = 61) -> None:
@@ -337,10 +337,10 @@ class Pair:
         return self.client("cloudwatch").describe_alarms(AlarmNames=[f"{self.name}-{name}"])["MetricAlarms"][0]["StateValue"]
 
 
-def guard(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """The one guard of that name in an answer."""
-    found = [entry for entry in answer["guards"] if entry["name"] == name]
-    assert len(found) == 1, f"{len(found)} guards {name} in {answer['guards']}"
+def precondition(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """The one precondition of that name in an answer."""
+    found = [entry for entry in answer["preconditions"] if entry["name"] == name]
+    assert len(found) == 1, f"{len(found)} preconditions {name} in {answer['preconditions']}"
     return found[0]
 
 

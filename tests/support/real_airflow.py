@@ -111,16 +111,16 @@ class RealAirflow:
 
     def __init__(
         self,
-        colour: str | None,
+        color: str | None,
         python: str | Path,
         dags: Path,
         environment: dict[str, str],
         options: dict[str, str] | None = None,
         home: Path | None = None,
     ) -> None:
-        self.colour, self.python = colour, Path(python).absolute()
+        self.color, self.python = color, Path(python).absolute()
         self._own_home = home is None
-        self.home = (home or Path(tempfile.mkdtemp(prefix=f"airflow-{colour}-"))).resolve()
+        self.home = (home or Path(tempfile.mkdtemp(prefix=f"airflow-{color}-"))).resolve()
         self.record = self.home / "record"
         self.port = free_port()
         self.version = self._ask_version(environment)
@@ -140,9 +140,9 @@ class RealAirflow:
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
-            "AIRFLOW__API__SECRET_KEY": f"not-secret-{colour}",
+            "AIRFLOW__API__SECRET_KEY": f"not-secret-{color}",
             "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__API_AUTH__JWT_SECRET": f"not-secret-but-long-enough-for-a-signature-{colour}",
+            "AIRFLOW__API_AUTH__JWT_SECRET": f"not-secret-but-long-enough-for-a-signature-{color}",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -151,7 +151,7 @@ class RealAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             # Not the package's minutes: a test that wants them says so.
-            "AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": "0",
+            "AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS": "0",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             # The files do not change. What else it does, callbacks, it does at once.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
@@ -165,13 +165,13 @@ class RealAirflow:
             # SQLite has no such locks: a task was scheduled twice, and with bad luck executed twice.
             "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            "AIRFLOW__WEBSERVER__SECRET_KEY": f"not-secret-{colour}",
+            "AIRFLOW__WEBSERVER__SECRET_KEY": f"not-secret-{color}",
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self.port),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             # Airflow 2 refuses LocalExecutor on SQLite; for a handful of tasks at a time it works.
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-            **({"AIRFLOW__CUSTOM__ENVIRONMENT_COLOR": colour} if colour else {}),
+            **({"AIRFLOW__CUSTOM__ENVIRONMENT_COLOR": color} if color else {}),
             **(options or {}),
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -358,7 +358,7 @@ class RealAirflow:
         """The web server answers, and calls all that was started healthy. Raises RealAirflowError if a process has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:
-                raise RealAirflowError(f"the {name} of {self.colour} has ended:\n{self.log(name)}")
+                raise RealAirflowError(f"the {name} of {self.color} has ended:\n{self.log(name)}")
         try:
             health = self.health()
         except (OSError, RealAirflowError):
@@ -440,7 +440,7 @@ class RealAirflow:
             except (OSError, ServerFault) as fault:  # it is asked again
                 trouble = f"; {fault}"
             if time.monotonic() > deadline:
-                raise RealAirflowError(f"{self.colour}: not within {timeout} s: {what}{trouble}\n{self.log('scheduler')}")
+                raise RealAirflowError(f"{self.color}: not within {timeout} s: {what}{trouble}\n{self.log('scheduler')}")
             time.sleep(0.3)
 
     def finished(self, dag: str, run: str) -> str:

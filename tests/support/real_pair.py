@@ -16,7 +16,7 @@ from support.paths import PROJECT
 from support.real_airflow import RealAirflow, RealAirflowError
 
 DAGS = PROJECT / "airflow/tests/ticking_dags"
-COLOURS = ("blue", "green")
+COLORS = ("blue", "green")
 GUARDED, CLASSIC, SLOW = "ticking", "classic_ticking", "slow"
 ENDED = ("success", "failed")
 TICKS = (15, 20, 30, 60)
@@ -35,7 +35,7 @@ class TooBusy(RealAirflowError):
 class Execution:
     """One execution of a tick's task."""
 
-    colour: str
+    color: str
     at: float
     """Seconds since 1970."""
     attempt: int
@@ -64,16 +64,16 @@ class RealPair:
     ) -> None:
         self._ticks = ticks
         options = {"AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER": parameter, **(options or {})}
-        self.colours = {
-            colour: RealAirflow(colour, python, DAGS, environment, options, home / colour if home else None) for colour in COLOURS
+        self.colors = {
+            color: RealAirflow(color, python, DAGS, environment, options, home / color if home else None) for color in COLORS
         }
 
-    def __getitem__(self, colour: str) -> RealAirflow:
-        return self.colours[colour]
+    def __getitem__(self, color: str) -> RealAirflow:
+        return self.colors[color]
 
     def start(self) -> None:
         """Both together. Raises RealAirflowError; stop() is the caller's."""
-        blue, green = self.colours.values()
+        blue, green = self.colors.values()
         began = time.monotonic()
         blue.make_database()
         # Airflow 2 makes its tables one migration after the other.
@@ -81,42 +81,42 @@ class RealPair:
         self.tick = next((tick for tick in self._ticks if tick > COMMANDS_A_TICK * took), self._ticks[-1])
         # By now both have usually started. If not, both make up for the ticks they missed.
         self.first_tick = (time.time() + 4 * took) // self.tick * self.tick + self.tick
-        for environment in self.colours.values():
+        for environment in self.colors.values():
             environment.environment |= {
                 "BLUEGREEN_TEST_TICK_SECONDS": str(self.tick),
                 "BLUEGREEN_TEST_TICK_START": datetime.fromtimestamp(self.first_tick - self.tick, timezone.utc).isoformat(),
             }
         blue.command("dags", "reserialize")
         green.prepare_like(blue)
-        for environment in self.colours.values():
+        for environment in self.colors.values():
             environment.launch()
-        for environment in self.colours.values():
+        for environment in self.colors.values():
             environment.wait(environment.healthy, "the web server answers and the scheduler is healthy")
 
     def stop(self) -> None:
-        for environment in self.colours.values():
+        for environment in self.colors.values():
             environment.kill()
 
     def forwarded(self) -> dict[str, dict[str, Any]]:
-        """Settings of the local AWS's two MWAA environments, by colour: these here answer for them."""
+        """Settings of the local AWS's two MWAA environments, by color: these here answer for them."""
         return {
-            colour: {"forward_to": real.url, "airflow_version": real.version, "forward_auth": None if real.is_3 else "admin:admin"}
-            for colour, real in self.colours.items()
+            color: {"forward_to": real.url, "airflow_version": real.version, "forward_auth": None if real.is_3 else "admin:admin"}
+            for color, real in self.colors.items()
         }
 
     def next_tick(self) -> float:
         """The next tick that is more than four seconds away."""
         return ((time.time() + 4) // self.tick + 1) * self.tick
 
-    def quiet_before_a_tick(self, colour: str, seconds: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> float:
+    def quiet_before_a_tick(self, color: str, seconds: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> float:
         """The next tick, when the runs of the one before it have ended and it is still so many seconds away. Raises TooBusy
         if they end too late time after time: start() may have measured a machine that others then began to use."""
         for _ in range(ATTEMPTS):
             tick = max(self.next_tick(), self.first_tick + self.tick)
-            self[colour].wait(partial(self.has_ended, colour, tick - self.tick, dags), "the tick before")
+            self[color].wait(partial(self.has_ended, color, tick - self.tick, dags), "the tick before")
             if time.time() < tick - seconds:
                 return tick
-        raise TooBusy(f"{colour} does not keep up with a tick every {self.tick} s: the machine is too busy")
+        raise TooBusy(f"{color} does not keep up with a tick every {self.tick} s: the machine is too busy")
 
     def slow_down(self) -> None:
         """A longer tick in both, by new schedulers; runs under way may fail by that. Raises TooBusy if there is no longer one."""
@@ -125,7 +125,7 @@ class RealPair:
         if not longer:
             raise TooBusy(f"the machine is too busy for a tick every {self.tick} s, and there is no longer one")
         self.tick = longer[0]
-        for environment in self.colours.values():
+        for environment in self.colors.values():
             environment.restart_scheduler(parse=True, BLUEGREEN_TEST_TICK_SECONDS=str(self.tick))
         # The interval after the last run of before ends with this tick at the latest.
         self.first_tick = self.next_tick() + self.tick
@@ -135,28 +135,28 @@ class RealPair:
         now = time.time()
         time.sleep((now // self.tick + 1) * self.tick + seconds - now)
 
-    def states(self, colour: str, dag: str) -> dict[float, str]:
+    def states(self, color: str, dag: str) -> dict[float, str]:
         """The states of a DAG's runs in one environment by tick."""
-        return {tick_of(run): run["state"] for run in self[colour].runs(dag)}
+        return {tick_of(run): run["state"] for run in self[color].runs(dag)}
 
-    def has_ended(self, colour: str, tick: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> bool:
-        return all(self.states(colour, dag).get(tick) in ENDED for dag in dags)
+    def has_ended(self, color: str, tick: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> bool:
+        return all(self.states(color, dag).get(tick) in ENDED for dag in dags)
 
     def executions(self, dag: str) -> dict[float, list[Execution]]:
         """Every tick that either environment knows, oldest first, and who executed it."""
         found: dict[float, list[Execution]] = {}
-        for colour, environment in self.colours.items():
+        for color, environment in self.colors.items():
             ticks = {run["dag_run_id"]: tick_of(run) for run in environment.runs(dag)}
             for tick in ticks.values():
                 found.setdefault(tick, [])
             for _, run, task, _, at, attempt in environment.executed(dag):
                 if task == "only" and run in ticks:
-                    found[ticks[run]].append(Execution(colour, float(at), int(attempt)))
+                    found[ticks[run]].append(Execution(color, float(at), int(attempt)))
         return dict(sorted(found.items()))
 
     def settled(self, dag: str, until: float) -> bool:
         """Both environments have made and ended every run up to `until`."""
         wanted = set(range(int(self.first_tick), int(until) + 1, self.tick))
         return all(
-            wanted <= {int(tick) for tick, state in self.states(colour, dag).items() if state in ENDED} for colour in COLOURS
+            wanted <= {int(tick) for tick, state in self.states(color, dag).items() if state in ENDED} for color in COLORS
         )

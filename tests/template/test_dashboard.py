@@ -35,7 +35,7 @@ RENDERING = {"accountId", "color", "expression", "id", "label", "period", "regio
 VIEWS = {"timeSeries", "singleValue", "gauge", "bar", "pie", "table"}
 STATISTIC = re.compile(r"SampleCount|Average|Sum|Minimum|Maximum|IQM|p\d{1,2}(\.\d+)?")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-COLOUR = re.compile(r"#[0-9a-f]{6}")
+COLOR = re.compile(r"#[0-9a-f]{6}")
 
 CASES = [
     {},
@@ -123,18 +123,18 @@ def test_every_metric_is_well_formed(body: dict[str, Any]) -> None:
         assert len(words) % 2 == 0 and 4 <= len(words) <= 2 + 2 * 30, "namespace, name, and dimensions by name and value"
         assert all(isinstance(word, str) and word for word in words), metric
         assert set(drawn) <= RENDERING, metric
-        assert COLOUR.fullmatch(drawn["color"]) and drawn["label"], metric
+        assert COLOR.fullmatch(drawn["color"]) and drawn["label"], metric
         assert REGION.fullmatch(drawn.get("region", "us-east-1")), metric
         assert STATISTIC.fullmatch(drawn.get("stat", "Sum")), metric
         assert drawn.get("yAxis", "left") in ("left", "right"), metric
 
 
-def test_no_series_is_drawn_twice_and_colours_differ_within_a_graph(body: dict[str, Any]) -> None:
+def test_no_series_is_drawn_twice_and_colors_differ_within_a_graph(body: dict[str, Any]) -> None:
     drawn = [(namespace, name, *sorted(dimensions.items()), how.get("stat")) for namespace, name, dimensions, how in series(body)]
     assert len(drawn) == len(set(drawn))
     for graph in widgets(body, "metric"):
-        colours = [metric[-1]["color"] for metric in graph["metrics"]]
-        assert len(colours) == len(set(colours)), graph["title"]
+        colors = [metric[-1]["color"] for metric in graph["metrics"]]
+        assert len(colors) == len(set(colors)), graph["title"]
 
 
 def test_it_stays_within_what_is_free(body: dict[str, Any]) -> None:
@@ -181,9 +181,9 @@ def values(body: dict[str, Any], metric: str, dimension: str) -> set[str]:
     return {dimensions[dimension] for _, name, dimensions, _ in series(body) if name == metric}
 
 
-def test_a_change_within_a_period_is_seen_in_the_active_colour(body: dict[str, Any]) -> None:
+def test_a_change_within_a_period_is_seen_in_the_active_color(body: dict[str, Any]) -> None:
     """Averages of the two add up to one; of two maxima the stack would hide one behind the upper edge."""
-    (graph,) = [g for g in widgets(body, "metric") if g["title"] == "Active colour"]
+    (graph,) = [g for g in widgets(body, "metric") if g["title"] == "Active color"]
     assert graph["stacked"] and graph["stat"] == "Average"
 
 
@@ -191,22 +191,22 @@ def test_it_shows_every_kind_of_transition(body: dict[str, Any]) -> None:
     assert values(body, "Transitions", "Kind") == words_of("transition_kind.rs", "Kind")
 
 
-# Guards that only stand in the way of a request or of a drill, never of a failover.
+# Preconditions that only stand in the way of a request or of a drill, never of a failover.
 NOT_OF_FAILOVERS = {"expect", "drill", "blocked-window", "drill-alarm", "active-unhealthy", "active-healthy", "readiness", "claim"}
 
 
 def test_it_shows_every_guard_that_can_block_a_failover(body: dict[str, Any]) -> None:
-    assert values(body, "FailoverBlocked", "Guard") == words_of("precondition.rs", "GuardName") - NOT_OF_FAILOVERS
+    assert values(body, "FailoverBlocked", "Precondition") == words_of("precondition.rs", "PreconditionName") - NOT_OF_FAILOVERS
 
 
-def test_it_shows_every_outcome_of_a_drill_and_both_colours(body: dict[str, Any]) -> None:
+def test_it_shows_every_outcome_of_a_drill_and_both_colors(body: dict[str, Any]) -> None:
     assert values(body, "DrillOutcome", "Outcome") == {"succeeded", "failed", "blocked", "interrupted"}
     for metric in ("ActiveEnvironment", "EnvironmentHealthy"):
-        assert values(body, metric, "Colour") == {"blue", "green"}
+        assert values(body, metric, "Color") == {"blue", "green"}
 
 
 def test_our_metrics_have_the_dimensions_that_they_are_published_with(stack: Stack, body: dict[str, Any]) -> None:
-    second = {"ActiveEnvironment": "Colour", "EnvironmentHealthy": "Colour", "Transitions": "Kind", "FailoverBlocked": "Guard",
+    second = {"ActiveEnvironment": "Color", "EnvironmentHealthy": "Color", "Transitions": "Kind", "FailoverBlocked": "Precondition",
               "DrillOutcome": "Outcome"}  # fmt: skip
     for namespace, name, dimensions, how in series(body):
         if namespace == "MWAA/BlueGreen":
@@ -217,7 +217,7 @@ def test_our_metrics_have_the_dimensions_that_they_are_published_with(stack: Sta
 
 def test_the_heartbeats_are_looked_for_where_the_environments_are(stack: Stack, body: dict[str, Any]) -> None:
     shown = [(d["Environment"], d["Function"], how["region"]) for n, _, d, how in series(body) if n == "AmazonMWAA"]
-    regions = [stack.parameters[f"{colour}Region"] or "us-east-1" for colour in ("Blue", "Green")]
+    regions = [stack.parameters[f"{color}Region"] or "us-east-1" for color in ("Blue", "Green")]
     assert shown == [("airflow-blue", "Scheduler", regions[0]), ("airflow-green", "Scheduler", regions[1])]
 
 
@@ -250,7 +250,7 @@ def test_the_runbook_can_be_pasted_into_a_shell(stack: Stack, body: dict[str, An
     requests = [json.loads(shlex.split(command)[1]) for command in commands]
     assert all(shlex.split(command)[0] == "ask" for command in commands)
     actions = {request.get("action", "switch") for request in requests}
-    assert actions == {"status", "check", "switch", "failover", "rollback", "hold", "release", "drill", "history", "handover"}
+    assert actions == {"status", "check", "switch", "failover", "rollback", "hold", "release", "drill", "history", "run-report"}
     assert stack.environment["FLAG_PARAMETER"] in panel["markdown"]
 
 

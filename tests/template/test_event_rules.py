@@ -26,7 +26,7 @@ TAKEN = {
         "changes/flag-updated",
         "changes/flag-updated-by-hand",
         "changes/flag-deleted",
-        "changes/flag-labelled",
+        "changes/flag-labeled",
         "changes/hold-created",
         "changes/hold-updated",
         "changes/hold-deleted",
@@ -45,12 +45,12 @@ AUDIT_EVENTS = [
     "DAG Management",
 ]
 # For whoever reads the audit log: a person has just been told of the transition itself.
-NOT_TOLD = ["Run Handover", "Failovers Acknowledged"]
+NOT_TOLD = ["Run Report", "Failovers Acknowledged"]
 
 
 @pytest.fixture(scope="module")
 def rules() -> dict[str, dict[str, Any]]:
-    stack = Stack(BlueAlarmNames="orders-late,orders-broken", GreenAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
+    stack = Stack(BlueHealthAlarmNames="orders-late,orders-broken", GreenHealthAlarmNames="green-orders-late", DrillAlarmNames="revenue-drops")
     return stack.of_type("AWS::Events::Rule")
 
 

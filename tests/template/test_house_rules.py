@@ -112,7 +112,7 @@ def names(count: int, length: int) -> str:
     return ",".join(f"{number:02}".ljust(length, "a") for number in range(count))
 
 
-@pytest.mark.parametrize("parameter", ["BlueAlarmNames", "GreenAlarmNames", "DrillAlarmNames"])
+@pytest.mark.parametrize("parameter", ["BlueHealthAlarmNames", "GreenHealthAlarmNames", "DrillAlarmNames"])
 def test_as_many_alarms_as_a_rule_can_name_and_no_more(parameter: str) -> None:
     assert accepted(parameter, "") and accepted(parameter, "a") and accepted(parameter, "orders late,orders-failing")
     assert accepted(parameter, names(55, 30)) and not accepted(parameter, names(56, 30))
@@ -124,7 +124,7 @@ def test_as_many_alarms_as_a_rule_can_name_and_no_more(parameter: str) -> None:
 
 @pytest.mark.parametrize("value", [names(55, 30), names(6, 255), names(55, 30).replace("a", "\u00e9")])
 def test_the_longest_list_that_is_taken_fits_the_rule(value: str) -> None:
-    for parameter, rule in (("BlueAlarmNames", "BlueNamedAlarmRule"), ("GreenAlarmNames", "GreenNamedAlarmRule"),
+    for parameter, rule in (("BlueHealthAlarmNames", "BlueNamedAlarmRule"), ("GreenHealthAlarmNames", "GreenNamedAlarmRule"),
                             ("DrillAlarmNames", "DrillNamedAlarmRule")):
         assert accepted(parameter, value)
         stack = Stack(**{parameter: value})
@@ -133,9 +133,9 @@ def test_the_longest_list_that_is_taken_fits_the_rule(value: str) -> None:
         assert len(json.dumps(pattern, separators=(",", ":"), ensure_ascii=False)) <= PATTERN_CHARACTERS
 
 
-def test_the_longest_list_of_one_colour_fits_the_variables_of_a_function() -> None:
+def test_the_longest_list_of_one_color_fits_the_variables_of_a_function() -> None:
     """Three of them do not, which no rule of CloudFormation can tell: docs/limits.md says so."""
-    stack = Stack(**longest(100, BlueAlarmNames=names(55, 30), GreenAlarmNames="", DrillAlarmNames=""))
+    stack = Stack(**longest(100, BlueHealthAlarmNames=names(55, 30), GreenHealthAlarmNames="", DrillAlarmNames=""))
     used = sum(len(name.encode()) + len(str(value).encode()) for name, value in stack.environment.items())
     assert used <= VARIABLES_BYTES, used
 

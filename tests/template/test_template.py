@@ -24,24 +24,24 @@ ENVIRONMENT = {
     "FLAG_PARAMETER": "/mwaa/blue-green/active-environment",
     "BLUE_ENVIRONMENT_NAME": "airflow-blue",
     "BLUE_REGION": "",
-    "BLUE_ALARM_NAMES": "",
+    "BLUE_HEALTH_ALARM_NAMES": "",
     "GREEN_ENVIRONMENT_NAME": "airflow-green",
     "GREEN_REGION": "",
-    "GREEN_ALARM_NAMES": "",
+    "GREEN_HEALTH_ALARM_NAMES": "",
     "FAILOVER_MODE": "automatic",
     "FAILURE_WINDOW_SECONDS": "120",
     "MAINTENANCE_GRACE_SECONDS": "2700",
     "COOLDOWN_SECONDS": "300",
     "FAILOVER_BUDGET_PER_DAY": "3",
-    "TAKEOVER": "at-least-once",
+    "FAILOVER_SEMANTICS": "at-least-once",
     "SWITCH_LEAD_SECONDS": "10",
     "ON_FLAG_FAULT": "alert",
-    "DRILL_HOLD_MINUTES": "15",
+    "DRILL_DURATION_MINUTES": "15",
     "DRILL_BLOCKED_WINDOWS": "",
     "DRILL_ALARM_NAMES": "",
     "DRILL_OVERDUE_DAYS": "0",
     "READINESS_INTERVAL_MINUTES": "60",
-    "HANDOVER_REPORT_SECONDS": "300",
+    "RUN_REPORT_SECONDS": "300",
     "DAG_MANAGEMENT": "guard",
     "DRAIN_MINUTES": "30",
     "PROBE_INTERVAL_SECONDS": "5",
@@ -209,7 +209,7 @@ def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) 
         "SwitchHandlerFunction": {},
         "ChangeListenerFunction": {"NOTIFICATION_TOPIC_ARN": "mwaa-blue-green-notifications"},
     }
-    assert full.environment["BLUE_ALARM_NAMES"] == "orders-late,orders-broken"
+    assert full.environment["BLUE_HEALTH_ALARM_NAMES"] == "orders-late,orders-broken"
     assert full.environment["DRILL_ALARM_NAMES"] == "revenue-drops,orders-lost"
 
 
@@ -249,8 +249,8 @@ def test_the_functions_accept_whatever_the_template_allows(template: dict[str, A
             for value in spec["AllowedValues"]:
                 assert f'("{value}", ' in code, f"{variable}={value}"
             checked.add(variable)
-    assert {"FAILURE_WINDOW_SECONDS", "FAILOVER_BUDGET_PER_DAY", "LOG_LEVEL", "TAKEOVER"} <= checked
-    assert {"ON_FLAG_FAULT", "DRILL_HOLD_MINUTES", "DRILL_OVERDUE_DAYS", "READINESS_INTERVAL_MINUTES"} <= checked
+    assert {"FAILURE_WINDOW_SECONDS", "FAILOVER_BUDGET_PER_DAY", "LOG_LEVEL", "FAILOVER_SEMANTICS"} <= checked
+    assert {"ON_FLAG_FAULT", "DRILL_DURATION_MINUTES", "DRILL_OVERDUE_DAYS", "READINESS_INTERVAL_MINUTES"} <= checked
 
 
 def test_nothing_reserves_concurrency(template: dict[str, Any]) -> None:
@@ -357,12 +357,12 @@ def test_the_stack_keeps_within_its_budget(plain: Stack, full: Stack) -> None:
         assert "Metrics" not in properties, f"{name}: metric math is charged per metric"
 
 
-@pytest.mark.parametrize("colour", ["Blue", "Green"])
-def test_heartbeat_alarms_watch_the_right_series_and_only_wake(plain: Stack, colour: str) -> None:
-    alarm = plain.resources[f"{colour}HeartbeatAlarm"]["Properties"]
+@pytest.mark.parametrize("color", ["Blue", "Green"])
+def test_heartbeat_alarms_watch_the_right_series_and_only_wake(plain: Stack, color: str) -> None:
+    alarm = plain.resources[f"{color}HeartbeatAlarm"]["Properties"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AmazonMWAA", "SchedulerHeartbeat")
     assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {
-        "Environment": f"airflow-{colour.lower()}",
+        "Environment": f"airflow-{color.lower()}",
         "Function": "Scheduler",
     }
     assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "LessThanThreshold", 1)
@@ -499,7 +499,7 @@ UNBOUNDED = {
     "ec2:UnassignPrivateIpAddresses": "the same",
 }
 
-FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-told", "audited", "memory"
+FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-reported", "audited", "memory"
 ACKNOWLEDGED, ANSWERED, DRILL, LAST_ACTIVE = "acknowledged", "answered", "drill", "last-active"
 OWNER = "owner"
 MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
@@ -767,7 +767,7 @@ def test_outputs_give_the_commands_that_a_user_needs() -> None:
         "DrillCommand",
         "CheckCommand",
         "HistoryCommand",
-        "HandoverCommand",
+        "RunReportCommand",
         "AuditTrailCommand",
         "DeadLettersCommand",
     }

@@ -151,4 +151,4 @@ def test_most_files_of_the_project_are_seen() -> None:
     users = {"/".join(user) for user, _ in dependencies.because}
     files = list((PROJECT / "shared/core/src").rglob("*.rs"))
     assert len(users) > len(files) * 2 / 3
-    assert ("settings",) in {user for user, used in dependencies.because if used == ("colour",)}
+    assert ("settings",) in {user for user, used in dependencies.because if used == ("color",)}

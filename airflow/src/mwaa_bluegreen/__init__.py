@@ -13,9 +13,9 @@ from mwaa_bluegreen.flag import Flag, Owner, shared_flag
 
 
 def owner(instant: datetime) -> Owner:
-    """The colour that owns an instant (an aware datetime), by this environment's settings.
+    """The color that owns an instant (an aware datetime), by this environment's settings.
 
-    Raises ConfigurationInvalid, FlagMissing, FlagInvalid or StoreUnavailable; never assumes a colour.
+    Raises ConfigurationInvalid, FlagMissing, FlagInvalid or StoreUnavailable; never assumes a color.
     """
     settings = _settings.read()
     return shared_flag(settings.parameter, settings.region).owner(instant)

@@ -31,7 +31,7 @@ def guarded(dag_function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
 def owned_or_skip(context: Any) -> int:
     """For a single task of an unguarded DAG: the flag's version if this environment owns the run, else AirflowSkipException.
 
-    Does not wait for `settle`. Raises AirflowException if nobody can say who owns the run.
+    Does not wait for `standby_wait`. Raises AirflowException if nobody can say who owns the run.
     """
     try:
         decision = decide(context["dag_run"], now=WHEN_NOTHING_WAITS, dag=context.get("dag"))

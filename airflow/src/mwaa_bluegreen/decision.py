@@ -29,13 +29,13 @@ class Decision:
 
     action: str
     """`execute`, `wait` or `skip`."""
-    colour: str
+    color: str
     owner: Owner
     instant: datetime
     again_at: datetime | None
     """When to ask again; only with `wait`."""
     line: str
-    """For the log: colour, owner, flag version, instant and why."""
+    """For the log: color, owner, flag version, instant and why."""
 
 
 def decide(
@@ -60,25 +60,25 @@ def decide(
     instant, which = instant_of(dag_run, since_of(tags), timetable)
     ownership = shared_flag(settings.parameter, settings.region).ownership(instant)
     owner = ownership.owner
-    settle = timedelta(seconds=settings.settle_seconds)
+    standby_wait = timedelta(seconds=settings.standby_wait_seconds)
     if time_limit is not None:
-        settle = min(settle, time_limit / 2)
-    until = instant + settle
+        standby_wait = min(standby_wait, time_limit / 2)
+    until = instant + standby_wait
     again_at = None
-    if owner.colour == settings.colour:
+    if owner.color == settings.color:
         action, why = EXECUTE, "this environment owns the run"
     elif now < until and not ownership.is_final:
-        action, again_at = WAIT, min(now + min(max(settle / STEPS, SHORTEST_STEP), LONGEST_STEP), until)
+        action, again_at = WAIT, min(now + min(max(standby_wait / STEPS, SHORTEST_STEP), LONGEST_STEP), until)
         why = f"standby; waits until {_text(until)} in case the run passes to it"
     else:
         action, why = SKIP, "standby; the other environment owns the run"
     if ownership.broken:
         why += f"; {ownership.broken}"
     line = (
-        f"bluegreen: {action} colour={settings.colour} owner={owner.colour} version={owner.version} "
+        f"bluegreen: {action} color={settings.color} owner={owner.color} version={owner.version} "
         f"instant={_text(instant)} ({which}): {why}"
     )
-    return Decision(action, settings.colour, owner, instant, again_at, line)
+    return Decision(action, settings.color, owner, instant, again_at, line)
 
 
 def _text(instant: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong. Nothing here is ever answered by assuming a colour."""
+"""What can go wrong. Nothing here is ever answered by assuming a color."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FlagMissing(BlueGreenError):
 
 
 class FlagInvalid(BlueGreenError):
-    """No version of the flag holds a colour, or nobody can read it."""
+    """No version of the flag holds a color, or nobody can read it."""
 
 
 class FlagEncrypted(FlagInvalid):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from mwaa_bluegreen.errors import FlagEncrypted, FlagInvalid, FlagMissing, StoreUnavailable
 from mwaa_bluegreen.ownership import (
-    COLOURS,
+    COLORS,
     MAX_LEAD,
     HistoryEntry,
     Version,
@@ -41,7 +41,7 @@ HISTORY_ATTEMPTS, HISTORY_PAUSE = 4, 0.5
 class Owner:
     """Who executes, and which version of the flag says so."""
 
-    colour: str
+    color: str
     """`blue` or `green`."""
     version: int
     """Version of the flag: the fencing token."""
@@ -55,7 +55,7 @@ class Ownership:
     is_final: bool
     """A newer version is known, and takes effect after the instant; no version ever takes effect before the one before it."""
     broken: str | None = None
-    """The flag holds no colour now, in words; the owner is that of the version before."""
+    """The flag holds no color now, in words; the owner is that of the version before."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class InForce:
     why: str | None
     """Its writer's sentence: foreign text."""
     broken: str | None = None
-    """The flag holds no colour now, in words; what is in force is the version before."""
+    """The flag holds no color now, in words; what is in force is the version before."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Flag:
         at = nanoseconds(instant)
         current = self._current(at)
         # GetParameter gives no Description, and none is needed: every version counts at the latest 60 s after it was
-        # written, however its writer dated it. A version without a colour never does: the one before it stays in force.
+        # written, however its writer dated it. A version without a color never does: the one before it stays in force.
         is_past = at > current.modified + MAX_LEAD
-        if is_past and current.value in COLOURS:
+        if is_past and current.value in COLORS:
             return Ownership(self._owner(Version(current.version, current.value, current.modified)), is_final=False)
         history = self._known_history(current) if is_past else self._history(current)
         found = in_force(history, at)
@@ -132,7 +132,7 @@ class Flag:
             history = self._known_history(current)
         except StoreUnavailable:
             # As far as `owner` needs no history, neither does this.
-            if at <= current.modified + MAX_LEAD or current.value not in COLOURS:
+            if at <= current.modified + MAX_LEAD or current.value not in COLORS:
                 raise
             return InForce(self._owner(Version(current.version, current.value, current.modified)), None, None)
         found = in_force(history, at)
@@ -147,7 +147,7 @@ class Flag:
         return self._owner(Version(current.version, current.value, current.modified))
 
     def _owner(self, version: Version) -> Owner:
-        if version.value not in COLOURS:
+        if version.value not in COLORS:
             raise FlagInvalid(
                 f"{self._parameter} version {version.version} holds {version.value[:60]!r}; allowed are blue and green. "
                 "Nothing executes until the controller or you have repaired it; then clear this task"
@@ -155,10 +155,10 @@ class Flag:
         return Owner(version.value, version.version)
 
     def _broken(self, current: _Current) -> str | None:
-        if current.value in COLOURS:
+        if current.value in COLORS:
             return None
         return (
-            f"{self._parameter} version {current.version} holds {current.value[:60]!r}, no colour: the version before it "
+            f"{self._parameter} version {current.version} holds {current.value[:60]!r}, no color: the version before it "
             "stays in force until the controller or you have repaired it"
         )
 
@@ -247,12 +247,12 @@ class Flag:
 
 
 def _entry(item: dict[str, Any]) -> HistoryEntry:
-    # Read without decryption its value is ciphertext: that is no garbage, behind which the colour before stays in force.
+    # Read without decryption its value is ciphertext: that is no garbage, behind which the color before stays in force.
     if item.get("Type") == "SecureString":
         raise FlagEncrypted(
             f"{item.get('Name')} is a SecureString, whose value is encrypted; the flag must be a String. Parameter Store changes "
             "no parameter's type: delete it, wait 30 s, and create it again as a String, best by the switch-handler's "
-            '{"action":"initialize","to":"<colour>","force":true}, with the colour that was active. Nothing executes until then; '
+            '{"action":"initialize","to":"<color>","force":true}, with the color that was active. Nothing executes until then; '
             "then clear this task"
         )
     return HistoryEntry(item["Version"], item["Value"], nanoseconds(item["LastModifiedDate"]), item.get("Description"))

@@ -57,7 +57,7 @@ A run that belongs to the other environment is skipped as a whole."""
 class Guard(BaseSensorOperator):  # type: ignore[misc]
     """Executes the run if this environment owns it; else skips every task of the DAG, whatever its trigger rule.
 
-    A sensor only because Airflow honours the time of a reschedule for sensors alone; between two looks it holds no
+    A sensor only because Airflow honors the time of a reschedule for sensors alone; between two looks it holds no
     worker. `observe`: log what would be skipped, skip nothing, never fail.
     """
 
@@ -133,7 +133,7 @@ def _decided(context: Any, now: datetime | None = None, time_limit: timedelta | 
 
 
 def skip_all(context: Any, tasks: Iterable[Any]) -> None:
-    """Mark the tasks' instances of this run as skipped: empty tasks, cleanups, teardowns and mapped tasks too.
+    """StatusPage the tasks' instances of this run as skipped: empty tasks, cleanups, teardowns and mapped tasks too.
 
     On Airflow 3 this raises what ends the calling task as a success.
     """
@@ -290,7 +290,7 @@ def obey_guard(context: Any) -> None:
 
 def _what_to_do(context: Any) -> str:
     task_instance = context["ti"]
-    # A task may start while the guard waits: cleared, or by hand. Airflow honours the time of a reschedule for sensors
+    # A task may start while the guard waits: cleared, or by hand. Airflow honors the time of a reschedule for sensors
     # alone, so most of the waiting is done here.
     give_way_at = time.monotonic() + _PATIENCE
     # It alone may start before a guard that was cleared together with it has begun, and would find its former decision.

@@ -1,4 +1,4 @@
-"""Ownership: which colour executes a run. The same rule as `shared/core/src/ownership.rs`, with the same test vectors.
+"""Ownership: which color executes a run. The same rule as `shared/core/src/ownership.rs`, with the same test vectors.
 
 Instants are nanoseconds since 1970 (the controller writes up to nine decimals, `datetime` keeps six).
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
-COLOURS = ("blue", "green")
+COLORS = ("blue", "green")
 
 SECOND = 1_000_000_000
 MAX_LEAD = 60 * SECOND
@@ -93,18 +93,18 @@ def versions(history: Iterable[HistoryEntry]) -> list[Version]:
 
 
 def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
-    """The newest version with a colour and `effective_from <= instant`; before the first that is known, the first one.
+    """The newest version with a color and `effective_from <= instant`; before the first that is known, the first one.
 
-    A version without a colour is never in force: the colour before it stays so until the flag is repaired, or what was
-    due in between would belong to nobody for ever. None only if the history is empty; without a colour only if no
+    A version without a color is never in force: the color before it stays so until the flag is repaired, or what was
+    due in between would belong to nobody for ever. None only if the history is empty; without a color only if no
     version has one.
     """
     known = versions(history)
-    coloured = [version for version in known if version.value in COLOURS]
-    for version in reversed(coloured):
+    colored = [version for version in known if version.value in COLORS]
+    for version in reversed(colored):
         if version.effective_from <= instant:
             return version
-    return next(iter(coloured or known), None)
+    return next(iter(colored or known), None)
 
 
 def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mwaa_bluegreen.errors import ConfigurationInvalid
-from mwaa_bluegreen.ownership import COLOURS
+from mwaa_bluegreen.ownership import COLORS
 
 DEFAULT_PARAMETER = "/mwaa/blue-green/active-environment"
 MODES = ("all", "tagged", "observe", "off")
-MARK = ("on", "off")
-MAX_SETTLE_SECONDS = 86_400
-DEFAULT_SETTLE_SECONDS = 420
+STATUS_PAGE = ("on", "off")
+MAX_STANDBY_WAIT_SECONDS = 86_400
+DEFAULT_STANDBY_WAIT_SECONDS = 420
 """How late an automatic failover may be written and still find the runs it is back-dated to: the controller's longest
 failure window (300 s, where only CloudWatch's heartbeat speaks), a minute for a late metric, and a minute to its tick."""
 _PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
@@ -30,13 +30,13 @@ Lookup = Callable[[str], "str | None"]
 class Settings:
     """What one environment knows of itself."""
 
-    colour: str
+    color: str
     """`blue` or `green`."""
     parameter: str = DEFAULT_PARAMETER
     """Name of the flag."""
     region: str | None = None
     """AWS region of the flag; None is the environment's own."""
-    settle_seconds: int = DEFAULT_SETTLE_SECONDS
+    standby_wait_seconds: int = DEFAULT_STANDBY_WAIT_SECONDS
     """How long a standby run waits before it is skipped, counted from the run's instant."""
 
 
@@ -62,11 +62,11 @@ def mode(lookup: Lookup = from_airflow) -> str:
     return given
 
 
-def mark(lookup: Lookup = from_airflow) -> bool:
-    """Whether Airflow's UI gets the mark. Raises ConfigurationInvalid."""
-    given = lookup("bluegreen_mark") or "off"
-    if given not in MARK:
-        raise ConfigurationInvalid(f"custom.bluegreen_mark is {given!r}; allowed are {', '.join(MARK)}")
+def status_page(lookup: Lookup = from_airflow) -> bool:
+    """Whether Airflow's UI gets the status_page. Raises ConfigurationInvalid."""
+    given = lookup("bluegreen_status_page") or "off"
+    if given not in STATUS_PAGE:
+        raise ConfigurationInvalid(f"custom.bluegreen_status_page is {given!r}; allowed are {', '.join(STATUS_PAGE)}")
     return given == "on"
 
 
@@ -113,12 +113,12 @@ def guard_task(lookup: Lookup = from_airflow) -> GuardTask:
 def read(lookup: Lookup = from_airflow) -> Settings:
     """The settings. Raises ConfigurationInvalid with all faults at once."""
     faults = []
-    colour = lookup("environment_color") or ""
-    if colour not in COLOURS:
+    color = lookup("environment_color") or ""
+    if color not in COLORS:
         faults.append(
-            f"custom.environment_color is {colour!r}; set it to blue in one environment and to green in the other "
+            f"custom.environment_color is {color!r}; set it to blue in one environment and to green in the other "
             "(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR)"
-            if colour
+            if color
             else "custom.environment_color is not set; set it to blue in one environment and to green in the other "
             "(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR)"
         )
@@ -129,11 +129,11 @@ def read(lookup: Lookup = from_airflow) -> Settings:
             f"custom.bluegreen_flag_parameter is {parameter!r}; give the name of an SSM parameter, "
             f"such as {DEFAULT_PARAMETER}"
         )
-    settle = lookup("bluegreen_settle_seconds") or str(DEFAULT_SETTLE_SECONDS)
-    if not re.fullmatch("[0-9]{1,6}", settle) or int(settle) > MAX_SETTLE_SECONDS:
+    standby_wait = lookup("bluegreen_standby_wait_seconds") or str(DEFAULT_STANDBY_WAIT_SECONDS)
+    if not re.fullmatch("[0-9]{1,6}", standby_wait) or int(standby_wait) > MAX_STANDBY_WAIT_SECONDS:
         faults.append(
-            f"custom.bluegreen_settle_seconds is {settle!r}; allowed are whole seconds from 0 to {MAX_SETTLE_SECONDS}"
+            f"custom.bluegreen_standby_wait_seconds is {standby_wait!r}; allowed are whole seconds from 0 to {MAX_STANDBY_WAIT_SECONDS}"
         )
     if faults:
         raise ConfigurationInvalid("; ".join(faults))
-    return Settings(colour, parameter, lookup("bluegreen_flag_region") or None, int(settle))
+    return Settings(color, parameter, lookup("bluegreen_flag_region") or None, int(standby_wait))

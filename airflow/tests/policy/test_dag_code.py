@@ -20,12 +20,12 @@ GREEN = Ownership(Owner("green", 7), is_final=False)
 
 @pytest.fixture
 def green_owns(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Answers a context of a run that is so many seconds old, in the environment of that colour."""
+    """Answers a context of a run that is so many seconds old, in the environment of that color."""
     monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(ownership=lambda instant: GREEN))
 
-    def context(colour: str, seconds: float = 1, settle: str = "420") -> dict[str, Any]:
-        monkeypatch.setenv("AIRFLOW__CUSTOM__ENVIRONMENT_COLOR", colour)
-        monkeypatch.setenv("AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS", settle)
+    def context(color: str, seconds: float = 1, settle: str = "420") -> dict[str, Any]:
+        monkeypatch.setenv("AIRFLOW__CUSTOM__ENVIRONMENT_COLOR", color)
+        monkeypatch.setenv("AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS", settle)
         tick = datetime.now(timezone.utc) - timedelta(seconds=seconds)
         return {"dag_run": SimpleNamespace(run_type="scheduled", run_id="r", conf={}, run_after=tick, start_date=tick)}
 
@@ -42,7 +42,7 @@ def test_the_standby_skips_at_once_and_does_not_say_that_it_waits(green_owns: An
     with pytest.raises(exceptions.AirflowSkipException) as skipped:
         owned_or_skip(green_owns("blue", seconds, settle))
     line = str(skipped.value)
-    assert line.startswith("bluegreen: skip colour=blue owner=green version=7 instant=20")
+    assert line.startswith("bluegreen: skip color=blue owner=green version=7 instant=20")
     assert line.endswith("(run_after of a scheduled run): standby; the other environment owns the run")
 
 

@@ -58,22 +58,22 @@ def clock(instant: float) -> str:
     return time.strftime("%H:%M:%S", time.gmtime(instant))
 
 
-def freeze_before_a_tick(real: RealPair, colour: str) -> float:
+def freeze_before_a_tick(real: RealPair, color: str) -> float:
     """The tick that its scheduler does not see. A slow machine may come too late for one, and takes the next."""
     while True:
         tick = real.next_tick()
         time.sleep(max(0, tick - 3 - time.time()))
-        real[colour].freeze_scheduler()
+        real[color].freeze_scheduler()
         if time.time() < tick:
             return tick
-        real[colour].continue_scheduler()
+        real[color].continue_scheduler()
 
 
 def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cut(deployed: Deployed) -> None:
     stack, real = deployed.stack, deployed.airflow
     first, every = real.first_tick, real.tick
-    for colour in OTHER:
-        real[colour].wait(lambda colour=colour: real.has_ended(colour, first), "the first tick")
+    for color in OTHER:
+        real[color].wait(lambda color=color: real.has_ended(color, first), "the first tick")
     slow = {}
     for number in range(SWITCHES):
         active = stack.stands_at()[0]
@@ -102,8 +102,8 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     for dag in (GUARDED, CLASSIC):
         found = {tick: who for tick, who in real.executions(dag).items() if tick <= until}
         times[dag] = {clock(tick): len(who) for tick, who in found.items()}
-        executions[dag] = {clock(tick): [f"{e.colour} at {clock(e.at)}, try {e.attempt}" for e in who] for tick, who in found.items()}
-        by = {colour: sum(e.colour == colour for who in found.values() for e in who) for colour in OTHER}
+        executions[dag] = {clock(tick): [f"{e.color} at {clock(e.at)}, try {e.attempt}" for e in who] for tick, who in found.items()}
+        by = {color: sum(e.color == color for who in found.values() for e in who) for color in OTHER}
         print(f"{dag}: {SWITCHES} switches, {len(found)} ticks, executed on blue {by['blue']}, on green {by['green']}; "
               f"lost {sum(not who for who in found.values())}, doubled {sum(len(who) > 1 for who in found.values())}")  # fmt: skip
         assert min(by.values()) > 0, f"{dag}: one environment has executed nothing: {by}"
@@ -114,28 +114,28 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     green = {clock(t) for t, state in real.states("blue", CLASSIC).items() if state == real.states("green", CLASSIC).get(t) == "success"}
     assert any(times[CLASSIC][tick] == 0 for tick in green & times[CLASSIC].keys()), "the classic pattern lost nothing: this test proves nothing"
     assert max(times[CLASSIC].values()) == 2, "the classic pattern doubled nothing: this test proves nothing"
-    for colour in OTHER:
-        states = {clock(tick): state for tick, state in real.states(colour, GUARDED).items()}
-        assert set(states.values()) <= {"success", "running", "queued"}, f"{colour}: {states}"
+    for color in OTHER:
+        states = {clock(tick): state for tick, state in real.states(color, GUARDED).items()}
+        assert set(states.values()) <= {"success", "running", "queued"}, f"{color}: {states}"
 
     takes_effect = [version.effective_from.timestamp() for version in stack.versions()[1:]]
     assert slow
-    for colour, run in slow.items():
-        assert real[colour].finished(SLOW, run) == "success"
-        steps = {line[2]: float(line[4]) for line in real[colour].executed(SLOW, run)}
+    for color, run in slow.items():
+        assert real[color].finished(SLOW, run) == "success"
+        steps = {line[2]: float(line[4]) for line in real[color].executed(SLOW, run)}
         assert sorted(steps) == ["step_1", "step_2", "step_3"]
-        assert len(real[colour].executed(SLOW, run)) == 3
+        assert len(real[color].executed(SLOW, run)) == 3
         assert any(steps["step_1"] < instant < steps["step_2"] for instant in takes_effect), "no switch fell into the run"
-        assert real[OTHER[colour]].executed(SLOW) == [] or OTHER[colour] in slow
+        assert real[OTHER[color]].executed(SLOW) == [] or OTHER[color] in slow
 
 
-def test_the_watcher_sees_a_killed_scheduler_and_the_other_colour_executes_what_it_missed(deployed: Deployed) -> None:
+def test_the_watcher_sees_a_killed_scheduler_and_the_other_color_executes_what_it_missed(deployed: Deployed) -> None:
     stack, real = deployed.stack, deployed.airflow
     dead = stack.stands_at()[0]
     alive = OTHER[dead]
-    real[alive].restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS=SETTLE)
+    real[alive].restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS=SETTLE)
     stack.client("events").enable_rule(Name=f"{stack.name}-every-minute")
-    stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{colour}-heartbeat-lost" for colour in OTHER])
+    stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{color}-heartbeat-lost" for color in OTHER])
     # Nothing may be under way when it dies: that stays where it is.
     tick = None
     while tick is None:
@@ -168,15 +168,15 @@ def test_the_watcher_sees_a_killed_scheduler_and_the_other_colour_executes_what_
 
     real[dead].start_scheduler()
     until = time.time() // every * every
-    for colour in OTHER:
-        real[dead].wait(lambda colour=colour: real.has_ended(colour, until, (GUARDED,)), f"{dead} is back")
+    for color in OTHER:
+        real[dead].wait(lambda color=color: real.has_ended(color, until, (GUARDED,)), f"{dead} is back")
     real[dead].wait(lambda: all(real.states(dead, GUARDED).get(t) == "success" for t in missed), f"{dead} has made up its runs")
-    found = {tick: [e.colour for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick <= until}
+    found = {tick: [e.color for e in who] for tick, who in real.executions(GUARDED).items() if began <= tick <= until}
     assert {tick: who for tick, who in found.items() if len(who) != 1} == {}
     assert {tuple(found[tick]) for tick in missed} == {(alive,)}
 
 
-def test_in_pause_mode_the_old_colour_drains_and_what_was_paused_is_restored(deployed: Deployed) -> None:
+def test_in_pause_mode_the_old_color_drains_and_what_was_paused_is_restored(deployed: Deployed) -> None:
     stack, real = deployed.stack, deployed.airflow
     stack.client("events").disable_rule(Name=f"{stack.name}-every-minute")
     for function in ("health-watcher", "switch-handler"):
@@ -184,8 +184,8 @@ def test_in_pause_mode_the_old_colour_drains_and_what_was_paused_is_restored(dep
     old = stack.stands_at()[0]
     new = OTHER[old]
 
-    def unpaused(colour: str) -> set[str]:
-        return {dag["dag_id"] for dag in real[colour].request("GET", "dags?limit=100")["dags"] if not dag["is_paused"]}
+    def unpaused(color: str) -> set[str]:
+        return {dag["dag_id"] for dag in real[color].request("GET", "dags?limit=100")["dags"] if not dag["is_paused"]}
 
     def settled() -> bool:
         return stack.tick()["dag_management"]["state"] == "settled"
@@ -214,4 +214,4 @@ def test_in_pause_mode_the_old_colour_drains_and_what_was_paused_is_restored(dep
     assert unpaused(old) == {GUARDED, SLOW}
     tick = real.next_tick()
     real[old].wait(lambda: real.states(old, GUARDED).get(tick) == "success", "a run after that")
-    assert [execution.colour for execution in real.executions(GUARDED)[tick]] == [old]
+    assert [execution.color for execution in real.executions(GUARDED)[tick]] == [old]

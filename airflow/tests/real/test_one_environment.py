@@ -24,7 +24,7 @@ def test_the_standby_skips_everything(blue: RealAirflow, the_flag: TheFlag) -> N
             assert set(states.values()) == {"skipped"}, (dag, states)
         assert count(blue, dag, run) == {}, dag
     line = guard_line(blue, "plain", runs["plain"])
-    assert f"bluegreen: skip colour=blue owner=green version={version} instant=20" in line
+    assert f"bluegreen: skip color=blue owner=green version={version} instant=20" in line
     assert "(start of a manual run): standby; the other environment owns the run" in line
 
 
@@ -35,7 +35,7 @@ def test_the_owner_executes_everything_and_every_trigger_rule_means_what_it_mean
         assert blue.finished(dag, run) == "success", (dag, blue.tasks(dag, run))
         assert count(blue, dag, run) == WORK[dag], dag
     assert blue.tasks("branches", runs["branches"])["right"] == "skipped"
-    assert f"bluegreen: execute colour=blue owner=blue version={version} " in guard_line(blue, "plain", runs["plain"])
+    assert f"bluegreen: execute color=blue owner=blue version={version} " in guard_line(blue, "plain", runs["plain"])
 
 
 def test_the_owner_executes_a_thousand_tasks_after_one_guard(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -149,8 +149,8 @@ def test_a_whole_scheduled_run_that_is_cleared_keeps_its_owner_whatever_the_flag
 def test_a_backfill_belongs_to_the_owner_of_its_start_not_of_its_interval(blue: RealAirflow, the_flag: TheFlag) -> None:
     # Airflow 3 allows one backfill of a DAG at a time, also one that failed half-way.
     unused = iter(f"backfilled_{number}" for number in range(4))
-    for colour, executed in (("blue", True), ("green", False)):
-        the_flag.write(colour)
+    for color, executed in (("blue", True), ("green", False)):
+        the_flag.write(color)
         day = (datetime.now(timezone.utc) - timedelta(days=40 + executed)).date().isoformat()
         for dag in unused:
             try:
@@ -223,12 +223,12 @@ def test_a_deleted_flag_executes_nothing_until_it_is_back(blue: RealAirflow, the
         assert count(blue, dag, run) == WORK[dag]
 
 
-def test_garbage_in_the_flag_leaves_the_colour_before_it_in_force(blue: RealAirflow, the_flag: TheFlag) -> None:
+def test_garbage_in_the_flag_leaves_the_color_before_it_in_force(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("Blue")
     run = blue.trigger("plain")
     assert blue.finished("plain", run) == "success"
     assert count(blue, "plain", run) == WORK["plain"]
-    assert "holds 'Blue', no colour: the version before it stays in force" in guard_line(blue, "plain", run)
+    assert "holds 'Blue', no color: the version before it stays in force" in guard_line(blue, "plain", run)
     the_flag.write("blue")
 
 
@@ -328,7 +328,7 @@ def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow
     browser = Browser(blue)
     if blue.is_3:
         if not blue.version.startswith("3.0."):
-            (plugin,) = [found for found in blue.request("GET", "plugins")["plugins"] if found["name"] == "bluegreen_mark"]
+            (plugin,) = [found for found in blue.request("GET", "plugins")["plugins"] if found["name"] == "bluegreen_status_page"]
             (entry,) = plugin["external_views"]
             assert (entry["name"], entry["href"], entry["url_route"]) == ("Blue-Green", "/bluegreen/", "bluegreen")
     else:
@@ -341,8 +341,8 @@ def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow
         viewer.log_in("viewer")
         assert "Blue-Green" not in viewer.open("/home")[1]
         assert "<h1 " in viewer.open("/bluegreen/")[1]
-    for colour, word in [("blue", "ACTIVE"), ("green", "STANDBY")]:
-        version, effective = the_flag.write(colour, 0)
+    for color, word in [("blue", "ACTIVE"), ("green", "STANDBY")]:
+        version, effective = the_flag.write(color, 0)
 
         def shown(version: int = version) -> str:
             path, html = browser.open("/bluegreen/")
@@ -351,6 +351,6 @@ def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow
 
         html = blue.wait(shown, "the page knows the new version")
         assert f">{word}</h1>" in html
-        assert f"Runs that are due now belong to {'it' if colour == 'blue' else colour}." in html
+        assert f"Runs that are due now belong to {'it' if color == 'blue' else color}." in html
         assert f"<dd>{effective:%Y-%m-%d %H:%M:%S} UTC</dd>" in html
         assert ("<dd>switch: test</dd>" in html) is not blue.is_3

@@ -37,7 +37,7 @@ def test_a_store_that_refuses_executes_nothing(blue: RealAirflow, the_flag: TheF
 # -- other settings: the scheduler is started anew ----------------------------------------------------------------------
 
 
-def test_an_unset_colour_fails_at_once_and_holds_back_cleanups_too(blue: RealAirflow, the_flag: TheFlag) -> None:
+def test_an_unset_color_fails_at_once_and_holds_back_cleanups_too(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("blue")
     blue.restart_scheduler(AIRFLOW__CUSTOM__ENVIRONMENT_COLOR=None)
     try:
@@ -59,7 +59,7 @@ def test_observe_skips_nothing_and_says_what_it_would(blue: RealAirflow, the_fla
         run = blue.trigger("rules")
         assert blue.finished("rules", run) == "success"
         line = guard_line(blue, "rules", run)
-        assert "bluegreen: skip colour=blue owner=green" in line
+        assert "bluegreen: skip color=blue owner=green" in line
         assert "(observe: nothing is skipped)" in line
         the_flag.delete()
         broken = blue.trigger("rules")
@@ -99,23 +99,23 @@ def test_a_backend_that_keeps_references_changes_nothing(blue: RealAirflow, the_
 def test_a_standby_run_waits_without_a_worker_and_a_late_failover_still_executes_it(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("green")
     settle = 140  # the guard looks again after a seventh of it
-    blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS=str(settle))
+    blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS=str(settle))
     try:
         started = time.monotonic()
         run = blue.trigger("plain")
         blue.wait(lambda: blue.tasks("plain", run).get(GUARD) == "up_for_reschedule", "the guard waits")
-        assert "bluegreen: wait colour=blue owner=green" in guard_line(blue, "plain", run)
+        assert "bluegreen: wait color=blue owner=green" in guard_line(blue, "plain", run)
         the_flag.write("blue", seconds_from_now=-600)
         assert blue.finished("plain", run) == "success"
         assert count(blue, "plain", run) == WORK["plain"]
         assert time.monotonic() - started < settle, "it looked again while it waited"
     finally:
-        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS="0")
+        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS="0")
 
 
 def test_a_standby_run_that_nobody_hands_over_is_skipped_when_it_has_waited(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("green")
-    blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS="35")
+    blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS="35")
     try:
         started = time.monotonic()
         run = blue.trigger("plain")
@@ -123,4 +123,4 @@ def test_a_standby_run_that_nobody_hands_over_is_skipped_when_it_has_waited(blue
         assert count(blue, "plain", run) == {}
         assert time.monotonic() - started > 33
     finally:
-        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS="0")
+        blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS="0")

@@ -20,7 +20,7 @@ EVERY_OPTION = {
     "AIRFLOW__CUSTOM__BLUEGREEN_FLAG_REGION": "us-east-1",
     "AIRFLOW__CUSTOM__BLUEGREEN_GUARD": "all",
     "AIRFLOW__CUSTOM__BLUEGREEN_MARK": "on",
-    "AIRFLOW__CUSTOM__BLUEGREEN_SETTLE_SECONDS": "420",
+    "AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS": "420",
 }
 
 
@@ -59,6 +59,6 @@ def test_it_starts_and_shows_the_page(web: RealAirflow) -> None:
 
 def test_airflow_lists_the_plugin_and_knows_no_import_error(web: RealAirflow) -> None:
     found = {plugin["name"]: plugin for plugin in web.request("GET", "plugins")["plugins"]}
-    assert "bluegreen_mark" in found
+    assert "bluegreen_status_page" in found
     path = "plugins/importErrors" if web.is_3 and not web.version.startswith("3.0.") else None
     assert path is None or web.request("GET", path)["import_errors"] == []

@@ -44,7 +44,7 @@ with DAG("classic_ticking", tags=["bluegreen:unguarded"], **TICKS):
         from mwaa_bluegreen.settings import read
 
         flag = boto3.client("ssm").get_parameter(Name=read().parameter)["Parameter"]["Value"]
-        return flag == read().colour
+        return flag == read().color
 
     is_active() >> task(ran, task_id="only")()
 

@@ -66,8 +66,8 @@ def test_a_back_dated_failover_owns_the_runs_that_the_dead_side_missed(store: St
     time.sleep(1.2)
     dead_since = datetime.now(timezone.utc) - seconds(1)
     store.put("green", tail(dead_since, "v2-1"))
-    assert store.flag.owner(dead_since - seconds(0.1)).colour == "blue"
-    assert store.flag.owner(dead_since + seconds(0.1)).colour == "green"
+    assert store.flag.owner(dead_since - seconds(0.1)).color == "blue"
+    assert store.flag.owner(dead_since + seconds(0.1)).color == "green"
 
 
 def test_a_hundred_versions_are_two_pages_and_older_instants_belong_to_the_oldest_known(store: Store) -> None:
@@ -137,16 +137,16 @@ def test_the_history_of_a_flag_that_was_made_again_is_read_anew(store: Store) ->
 
 
 @pytest.mark.parametrize("value", ["Blue", "blue ", "red", "1"])
-def test_a_version_without_a_colour_is_never_in_force(store: Store, value: str) -> None:
+def test_a_version_without_a_color_is_never_in_force(store: Store, value: str) -> None:
     written = store.put("green")
     time.sleep(0.01)
     garbage = store.put(value)
-    # The colour before it stays in force, before and after the garbage is a minute old, and the run's line says why.
+    # The color before it stays in force, before and after the garbage is a minute old, and the run's line says why.
     for instant in (written, garbage, garbage + seconds(1), garbage + seconds(61)):
         assert store.flag.owner(instant) == Owner("green", 1), instant
     broken = store.flag.ownership(garbage + seconds(61)).broken
     assert broken is not None
-    assert f"version 2 holds {value!r}, no colour: the version before it stays in force" in broken
+    assert f"version 2 holds {value!r}, no color: the version before it stays in force" in broken
     time.sleep(0.01)
     # Once it is repaired, whatever to, what was due meanwhile still has its owner.
     repaired = store.put("blue")
@@ -157,7 +157,7 @@ def test_a_version_without_a_colour_is_never_in_force(store: Store, value: str) 
 
 
 def test_garbage_makes_no_answer_final(store: Store) -> None:
-    # No failover can be back-dated to before the garbage, but one can give a later run to the other colour.
+    # No failover can be back-dated to before the garbage, but one can give a later run to the other color.
     store.put("green")
     time.sleep(0.01)
     garbage = store.put("purple")
@@ -174,7 +174,7 @@ def test_the_history_behind_garbage_is_read_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("value", ["Blue", "red"])
-def test_a_flag_that_never_held_a_colour_executes_nothing(store: Store, value: str) -> None:
+def test_a_flag_that_never_held_a_color_executes_nothing(store: Store, value: str) -> None:
     garbage = store.put(value)
     for instant in (garbage, garbage + seconds(61)):
         with pytest.raises(FlagInvalid, match=f"version 1 holds '{value}'; allowed are blue and green"):
@@ -216,7 +216,7 @@ def test_throttling_is_outlasted_within_bounds(store: Store, operation: str) -> 
         ("lost-response", "failed"),
     ],
 )
-def test_trouble_that_lasts_is_an_error_and_never_a_colour(store: Store, operation: str, fault: str, message: str) -> None:
+def test_trouble_that_lasts_is_an_error_and_never_a_color(store: Store, operation: str, fault: str, message: str) -> None:
     written = store.put("green")
     store.aws.add_fault(fault, "ssm", operation)
     started = time.monotonic()
@@ -247,10 +247,10 @@ def test_a_history_behind_the_parameter_is_asked_again(store: Store) -> None:
 
 
 def test_clocks_of_two_environments_do_not_matter(store: Store) -> None:
-    # Which colour owns an instant is told by SSM's dates alone: a reader's wrong clock changes nothing but the cache.
+    # Which color owns an instant is told by SSM's dates alone: a reader's wrong clock changes nothing but the cache.
     store.put("blue")
     now = datetime.now(timezone.utc)
     store.put("green", tail(now + seconds(10), "v2-1"))
     for skew in [-3600, 0, 3600]:
         reader = Flag(NAME, client=_client(None), now=lambda skew=skew: time.time_ns() + skew * 1_000_000_000)
-        assert [reader.owner(now + seconds(s)).colour for s in (9, 11)] == ["blue", "green"]
+        assert [reader.owner(now + seconds(s)).color for s in (9, 11)] == ["blue", "green"]

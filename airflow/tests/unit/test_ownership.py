@@ -9,7 +9,7 @@ from typing import Any
 import make_vectors
 import pytest
 
-from mwaa_bluegreen.ownership import COLOURS, as_datetime, in_force, nanoseconds, read_instant
+from mwaa_bluegreen.ownership import COLORS, as_datetime, in_force, nanoseconds, read_instant
 
 CASES = json.loads(make_vectors.VECTORS.read_text())["cases"]
 
@@ -27,7 +27,7 @@ def test_the_vectors_are_the_ones_the_script_writes() -> None:
 
 
 def test_far_from_its_write_the_newest_version_owns_whatever_its_description_says() -> None:
-    # The licence of the fast path: later than the newest LastModifiedDate + 60 s no Description matters.
+    # The license of the fast path: later than the newest LastModifiedDate + 60 s no Description matters.
     checked = 0
     for case in CASES:
         history = make_vectors.entries_of(case["history"])
@@ -35,7 +35,7 @@ def test_far_from_its_write_the_newest_version_owns_whatever_its_description_say
         if not dates or dates != sorted(dates) or len({e.version for e in history}) != len(history):
             continue  # SSM's own clock went back; Parameter Store does not
         newest = max(history, key=lambda entry: entry.version)
-        if newest.value not in COLOURS:
+        if newest.value not in COLORS:
             continue  # never in force; the fast path knows
         found = in_force(history, dates[-1] + 60_000_000_001)
         assert found is not None

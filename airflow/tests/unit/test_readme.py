@@ -22,13 +22,13 @@ def test_the_table_of_options_is_complete_and_has_the_defaults() -> None:
     found = settings.read(lookup)
     guard = settings.guard_task(lookup)
     assert settings.mode(lookup) == table["bluegreen_guard"].strip("`")
-    assert settings.mark(lookup) is (table["bluegreen_mark"] == "`on`")
+    assert settings.mark(lookup) is (table["bluegreen_status_page"] == "`on`")
     assert sorted(asked) == sorted(table)
     assert table["bluegreen_flag_parameter"] == f"`{found.parameter}`"
     assert table["bluegreen_guard_retries"] == str(guard.retries)
     assert table["bluegreen_guard_timeout_seconds"] == "none"
     assert guard.timeout_seconds is None
-    assert table["bluegreen_settle_seconds"] == str(found.settle_seconds)
+    assert table["bluegreen_standby_wait_seconds"] == str(found.standby_wait_seconds)
 
 
 def test_the_policy_for_execution_roles_allows_what_the_reader_calls_and_no_more() -> None:

@@ -39,10 +39,10 @@ class Environment:
 class Pair(RealPair):
     def __init__(self, clock: Time, takes: float, ticks: tuple[int, ...] = real_pair.TICKS) -> None:
         self._ticks, self.tick, self.first_tick = ticks, ticks[0], 900.0
-        self.colours = {"blue": Environment(clock, takes), "green": Environment(clock, takes)}
+        self.colors = {"blue": Environment(clock, takes), "green": Environment(clock, takes)}
 
-    def states(self, colour: str, dag: str) -> dict[float, str]:
-        environment: Any = self.colours[colour]
+    def states(self, color: str, dag: str) -> dict[float, str]:
+        environment: Any = self.colors[color]
         return SimpleNamespace(get=lambda tick: environment.asked.append(tick))
 
 
@@ -71,10 +71,10 @@ def test_with_a_longer_tick_it_has_one_again_and_no_tick_is_asked_for_that_was_n
     clock.now = 1006.0  # between two ticks of the shorter kind, neither a tick of the longer
     pair.slow_down()
     assert pair.tick == 30
-    assert {environment.options["BLUEGREEN_TEST_TICK_SECONDS"] for environment in pair.colours.values()} == {"30"}
+    assert {environment.options["BLUEGREEN_TEST_TICK_SECONDS"] for environment in pair.colors.values()} == {"30"}
     # The last run before can have been due at 1005: its interval's successor is the one from 1020 to 1050.
     tick = pair.quiet_before_a_tick("blue", 3, (GUARDED, CLASSIC))
-    assert min(pair.colours["blue"].asked) >= 1050
+    assert min(pair.colors["blue"].asked) >= 1050
     assert tick - 30 + 25 <= clock.now <= tick - 3
 
 

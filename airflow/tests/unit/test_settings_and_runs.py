@@ -32,12 +32,12 @@ def run(kind: str, **more: Any) -> SimpleNamespace:
     return SimpleNamespace(**{"run_type": kind, "run_id": "r", "conf": {}, "start_date": START, **more})
 
 
-def test_settings_have_defaults_for_all_but_the_colour() -> None:
+def test_settings_have_defaults_for_all_but_the_color() -> None:
     assert settings.read({"environment_color": "blue"}.get) == Settings("blue", NAME, None, 420)
 
 
 def test_all_faults_of_the_settings_are_told_at_once() -> None:
-    given = {"environment_color": "red", "bluegreen_flag_parameter": "a b", "bluegreen_settle_seconds": "-1"}
+    given = {"environment_color": "red", "bluegreen_flag_parameter": "a b", "bluegreen_standby_wait_seconds": "-1"}
     with pytest.raises(ConfigurationInvalid) as error:
         settings.read(given.get)
     for part in ["is 'red'; set it to blue in one environment", "'a b'; give the name", "'-1'; allowed are whole seconds"]:
@@ -45,26 +45,26 @@ def test_all_faults_of_the_settings_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("value", ["Blue", " blue", "BLUE", "blue,green"])
-def test_a_colour_is_neither_trimmed_nor_folded(value: str) -> None:
+def test_a_color_is_neither_trimmed_nor_folded(value: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=r"custom\.environment_color is"):
         settings.read({"environment_color": value}.get)
 
 
-def test_an_unset_colour_says_what_to_set() -> None:
+def test_an_unset_color_says_what_to_set() -> None:
     with pytest.raises(ConfigurationInvalid, match=r"environment_color is not set; set it .*AIRFLOW__CUSTOM__ENVIRONMENT_COLOR"):
         settings.read({}.get)
 
 
 @pytest.mark.parametrize("value", ["86401", "1.5", "9999999", "ten"])
 def test_a_wrong_settle_time_is_refused(value: str) -> None:
-    with pytest.raises(ConfigurationInvalid, match="bluegreen_settle_seconds"):
-        settings.read({"environment_color": "blue", "bluegreen_settle_seconds": value}.get)
+    with pytest.raises(ConfigurationInvalid, match="bluegreen_standby_wait_seconds"):
+        settings.read({"environment_color": "blue", "bluegreen_standby_wait_seconds": value}.get)
 
 
 @pytest.mark.parametrize("value", ["0", "86400"])
 def test_the_shortest_and_the_longest_settle_time_are_allowed(value: str) -> None:
-    given = {"environment_color": "blue", "bluegreen_settle_seconds": value}
-    assert settings.read(given.get).settle_seconds == int(value)
+    given = {"environment_color": "blue", "bluegreen_standby_wait_seconds": value}
+    assert settings.read(given.get).standby_wait_seconds == int(value)
 
 
 def test_the_mode_is_all_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +168,11 @@ def test_old_ticks_of_a_new_dag_are_decided_by_its_tag(store: Store) -> None:
     time.sleep(0.01)
     catch_up = run("scheduled", run_after=old)
     tags = [f"bluegreen:since={new.isoformat()}"]
-    assert decide(catch_up, Settings("green", settle_seconds=0)).action == "skip"
-    tagged = decide(catch_up, Settings("green", settle_seconds=0), tags=tags)
+    assert decide(catch_up, Settings("green", standby_wait_seconds=0)).action == "skip"
+    tagged = decide(catch_up, Settings("green", standby_wait_seconds=0), tags=tags)
     assert (tagged.action, tagged.instant) == ("execute", new)
     assert "bluegreen:since of the DAG; run_after of a scheduled run lies before it" in tagged.line
-    assert decide(catch_up, Settings("blue", settle_seconds=0), tags=tags).action == "skip"
+    assert decide(catch_up, Settings("blue", standby_wait_seconds=0), tags=tags).action == "skip"
 
 
 def test_a_run_without_any_instant_is_refused() -> None:
@@ -180,22 +180,22 @@ def test_a_run_without_any_instant_is_refused() -> None:
         instant_of(run("manual", start_date=None))
 
 
-def test_the_decision_says_colour_owner_version_instant_and_why(store: Store) -> None:
+def test_the_decision_says_color_owner_version_instant_and_why(store: Store) -> None:
     store.put("green")
     tick = datetime.now(timezone.utc) + timedelta(hours=1)
     scheduled = run("scheduled", run_after=tick)
     text = tick.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    for colour, line in [
-        ("green", f"bluegreen: execute colour=green owner=green version=1 instant={text} (run_after of a scheduled run): this"),
-        ("blue", f"bluegreen: skip colour=blue owner=green version=1 instant={text} (run_after of a scheduled run): standby"),
+    for color, line in [
+        ("green", f"bluegreen: execute color=green owner=green version=1 instant={text} (run_after of a scheduled run): this"),
+        ("blue", f"bluegreen: skip color=blue owner=green version=1 instant={text} (run_after of a scheduled run): standby"),
     ]:
-        assert decide(scheduled, Settings(colour, settle_seconds=0), now=tick).line.startswith(line)
+        assert decide(scheduled, Settings(color, standby_wait_seconds=0), now=tick).line.startswith(line)
 
 
 def test_a_standby_waits_until_the_settle_time_is_over_and_not_for_old_runs(store: Store) -> None:
     store.put("green")
     tick = datetime.now(timezone.utc) + timedelta(hours=1)
-    patient = Settings("blue", settle_seconds=40)
+    patient = Settings("blue", standby_wait_seconds=40)
     decisions = [decide(run("scheduled", run_after=tick), patient, now=tick + timedelta(seconds=s)) for s in (1, 30, 39, 40, 3600)]
     assert [decision.action for decision in decisions] == ["wait", "wait", "wait", "skip", "skip"]
     waits = [(decision.again_at - tick).total_seconds() for decision in decisions[:3] if decision.again_at]
@@ -227,15 +227,15 @@ def test_a_standby_waits_no_longer_for_what_no_failover_can_give_it(store: Store
     store.put("blue")
     now = datetime.now(timezone.utc)
     store.put("green", tail(now + timedelta(seconds=10), "v2-1"))
-    for second, colour, action in [(-1, "green", "skip"), (9.9, "green", "skip"), (10.1, "blue", "wait"), (10.1, "green", "execute")]:
+    for second, color, action in [(-1, "green", "skip"), (9.9, "green", "skip"), (10.1, "blue", "wait"), (10.1, "green", "execute")]:
         tick = now + timedelta(seconds=second)
-        assert decide(run("scheduled", run_after=tick), Settings(colour), now=tick).action == action, (second, colour)
+        assert decide(run("scheduled", run_after=tick), Settings(color), now=tick).action == action, (second, color)
 
 
 def test_the_owner_does_not_wait(store: Store) -> None:
     store.put("blue")
     tick = datetime.now(timezone.utc) + timedelta(hours=1)
-    assert decide(run("scheduled", run_after=tick), Settings("blue", settle_seconds=40), now=tick).action == "execute"
+    assert decide(run("scheduled", run_after=tick), Settings("blue", standby_wait_seconds=40), now=tick).action == "execute"
 
 
 def test_owner_of_the_package_reads_this_environments_settings(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +244,7 @@ def test_owner_of_the_package_reads_this_environments_settings(store: Store, mon
     with pytest.raises(ConfigurationInvalid):
         mwaa_bluegreen.owner(later)
     monkeypatch.setenv("AIRFLOW__CUSTOM__ENVIRONMENT_COLOR", "blue")
-    assert mwaa_bluegreen.owner(later).colour == "green"
+    assert mwaa_bluegreen.owner(later).color == "green"
     monkeypatch.setenv("AIRFLOW__CUSTOM__BLUEGREEN_FLAG_PARAMETER", "/elsewhere/flag")
     with pytest.raises(mwaa_bluegreen.FlagMissing, match="/elsewhere/flag"):
         mwaa_bluegreen.owner(later)

@@ -30,5 +30,5 @@ def test_airflow_finds_the_policy_and_the_plugin_in_it(wheel: Path) -> None:
         told.read_string(archive.read("mwaa_bluegreen-0.1.0.dist-info/entry_points.txt").decode())
     assert {group: dict(told[group]) for group in told.sections()} == {
         "airflow.policy": {"mwaa_bluegreen": "mwaa_bluegreen.policy"},
-        "airflow.plugins": {"mwaa_bluegreen": "mwaa_bluegreen.mark:PLUGIN"},
+        "airflow.plugins": {"mwaa_bluegreen": "mwaa_bluegreen.status_page:PLUGIN"},
     }

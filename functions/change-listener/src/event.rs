@@ -72,7 +72,7 @@ mod tests {
         for (file, is_of_hold, is_there) in [
             ("changes/flag-created", false, Some(true)),
             ("changes/flag-updated", false, Some(true)),
-            ("changes/flag-labelled", false, None),
+            ("changes/flag-labeled", false, None),
             ("changes/flag-deleted", false, Some(false)),
             ("changes/hold-created", true, Some(true)),
             ("changes/hold-updated", true, Some(true)),

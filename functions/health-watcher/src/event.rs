@@ -21,7 +21,7 @@ pub(crate) fn trigger(event: &Value) -> Trigger {
             "Scheduled Event" => trigger("schedule", event.id),
             "CloudWatch Alarm State Change" => trigger("alarm-event", alarm_name(&event.detail).or(event.id)),
             "MWAA Environment Status Change" => trigger("environment-status", event.id),
-            _ => trigger("unrecognised", event.id),
+            _ => trigger("unrecognized", event.id),
         };
     }
     if let Ok(alarm) = serde_json::from_value::<CloudWatchAlarm<Value, Value>>(event.clone()) {
@@ -36,10 +36,10 @@ pub(crate) fn trigger(event: &Value) -> Trigger {
             .and_then(|message| message.get("AlarmName")?.as_str().map(str::to_owned));
         return match name {
             Some(name) => trigger("sns-alarm", Some(name)),
-            None => trigger("unrecognised", Some(record.sns.message_id.clone())),
+            None => trigger("unrecognized", Some(record.sns.message_id.clone())),
         };
     }
-    trigger("unrecognised", None)
+    trigger("unrecognized", None)
 }
 
 fn alarm_name(detail: &Value) -> Option<String> {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_that_wakes_the_watcher_is_recognised() {
+    fn every_event_that_wakes_the_watcher_is_recognized() {
         for (file, kind, has_id) in [
             ("ticks/schedule", "schedule", true),
             ("ticks/alarm-action", "alarm", true),
@@ -93,7 +93,7 @@ mod tests {
         for file in std::fs::read_dir(folder).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
             let name = name.strip_suffix(".json").unwrap();
-            assert_eq!(of_file(&format!("malformed/{name}")).0, "unrecognised", "{name}");
+            assert_eq!(of_file(&format!("malformed/{name}")).0, "unrecognized", "{name}");
             tried += 1;
         }
         assert!(tried >= 8, "only {tried} malformed events found");

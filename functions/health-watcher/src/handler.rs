@@ -11,7 +11,7 @@ use crate::event;
 /// Answers one event.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let trigger = event::trigger(&event);
-    if trigger.kind == "unrecognised" {
+    if trigger.kind == "unrecognized" {
         tracing::warn!(request_id = %invocation.request_id, id = trigger.id.as_deref(), "an event of unknown shape: a tick all the same");
     }
     tick(services, trigger, invocation).await

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::clients::{OnDemand, one_try};
 use crate::error::classify;
-use crate::health_probe::{is_passing, rest_api_cause};
+use crate::health_probe::{is_retryable, rest_api_cause};
 
 /// Entries asked for at once. Airflow's `maximum_page_limit` is 100 unless set otherwise, and a page of 100 is some hundred
 /// kilobytes of the 6 MB that InvokeRestApi carries. The API's `fields` is not used: Airflow 2 leaves out
@@ -290,7 +290,7 @@ impl AirflowApi<'_> {
                 Ok(Err(cause)) => cause,
                 Err(_) => return Err(out_of_time()),
             };
-            let passing = is_passing(&cause);
+            let retryable = is_retryable(&cause);
             if cause.kind == CauseKind::Throttled {
                 self.pace.slow_down();
             }
@@ -300,7 +300,7 @@ impl AirflowApi<'_> {
                 .mul_f64(1.0 + fastrand::f64() / 2.0);
             let again = Instant::now().checked_add(wait).filter(|again| *again < self.until);
             match again {
-                Some(again) if passing && tries < TRIES => sleep_until(again).await,
+                Some(again) if retryable && tries < TRIES => sleep_until(again).await,
                 _ => return Err(cause),
             }
         }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use aws_smithy_types::Document;
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::dag_management::{Plan, path_of};
-use bluegreen_core::handover::Run;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::readiness::{Dag, DagList};
+use bluegreen_core::run_report::Run;
 use bluegreen_core::settings::Settings;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ const IN_FLIGHT: usize = 4;
 /// Requests for one pattern: with a hundred DAGs each, ten times the largest installation known.
 const MOST_PAGES: u32 = 500;
 
-/// A colour's DAGs, and whose API listed them.
+/// A color's DAGs, and whose API listed them.
 #[derive(Debug)]
 pub struct Listing {
     /// The DAGs.
@@ -64,7 +64,7 @@ impl AirflowDags {
     /// Over the clients, for the environments of the settings.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
-            clients: clients.colours.map(|_, clients| clients.mwaa.clone()),
+            clients: clients.colors.map(|_, clients| clients.mwaa.clone()),
             environments: settings.environments.map(|_, environment| environment.name.clone()),
         }
     }
@@ -82,13 +82,13 @@ impl DagSession<'_> {
     /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
     pub async fn carry_out(
         &self,
-        colour: Colour,
+        color: Color,
         plan: &Plan,
         is_paused: bool,
         is_airflow_2: bool,
         until: Instant,
     ) -> Result<(), Cause> {
-        let api = self.api(colour, until);
+        let api = self.api(color, until);
         let by_pattern: Vec<Result<(), Cause>> = stream::iter(&plan.patterns)
             .map(|pattern| by_pattern(&api, pattern, is_paused, is_airflow_2))
             .buffer_unordered(IN_FLIGHT)
@@ -102,8 +102,8 @@ impl DagSession<'_> {
         by_pattern.into_iter().chain(single).collect()
     }
 
-    /// A colour's DAGs.
-    pub async fn all(&self, colour: Colour, until: Instant) -> Listing {
+    /// A color's DAGs.
+    pub async fn all(&self, color: Color, until: Instant) -> Listing {
         // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
         let question = Question::get("/dags", &[("order_by", "dag_id")]);
         let shape = Shape {
@@ -111,7 +111,7 @@ impl DagSession<'_> {
             what: "DAGs",
             read: read_dag,
         };
-        let listed = self.api(colour, until).list(&question, &shape).await;
+        let listed = self.api(color, until).list(&question, &shape).await;
         Listing {
             is_airflow_2: listed.entries.values().any(|(_, is_airflow_2)| *is_airflow_2),
             list: DagList {
@@ -124,8 +124,8 @@ impl DagSession<'_> {
     }
 
     /// The runs that are not at their end; none if they could not be listed whole.
-    pub async fn in_flight(&self, colour: Colour, until: Instant) -> Result<Option<Vec<Run>>, Cause> {
-        let api = self.api(colour, until);
+    pub async fn in_flight(&self, color: Color, until: Instant) -> Result<Option<Vec<Run>>, Cause> {
+        let api = self.api(color, until);
         let mut runs = Vec::new();
         for state in UNFINISHED {
             let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
@@ -145,15 +145,15 @@ impl DagSession<'_> {
     }
 
     /// Whether it answers at all.
-    pub async fn answers(&self, colour: Colour, until: Instant) -> Result<(), Cause> {
-        let api = self.api(colour, until);
+    pub async fn answers(&self, color: Color, until: Instant) -> Result<(), Cause> {
+        let api = self.api(color, until);
         api.first(&Question::get("/dags", &[]), 1).await.map(drop)
     }
 
-    fn api(&self, colour: Colour, until: Instant) -> AirflowApi<'_> {
+    fn api(&self, color: Color, until: Instant) -> AirflowApi<'_> {
         AirflowApi {
-            mwaa: self.dags.clients.of(colour),
-            environment: self.dags.environments.of(colour),
+            mwaa: self.dags.clients.of(color),
+            environment: self.dags.environments.of(color),
             pace: &self.pace,
             until,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
-use bluegreen_core::health::{AlarmEvidence, AlarmState, Answer};
+use bluegreen_core::health::{AlarmEvidence, AlarmState, ProbeResult};
 use jiff::Timestamp;
 
 use crate::clients::OnDemand;
@@ -13,7 +13,7 @@ use crate::error::classify;
 pub(crate) const MOST_ALARMS: usize = 100;
 
 /// The states of named alarms.
-pub(crate) type AlarmStates = Answer<Vec<AlarmEvidence>>;
+pub(crate) type AlarmStates = ProbeResult<Vec<AlarmEvidence>>;
 
 /// Named alarms, at most 100, in one region.
 #[derive(Debug)]
@@ -39,21 +39,21 @@ impl NamedAlarms {
     /// Theirs among the states of more.
     pub(crate) fn among(&self, states: &AlarmStates) -> AlarmStates {
         match states {
-            Answer::Known(states) => Answer::Known(
+            ProbeResult::Known(states) => ProbeResult::Known(
                 self.names
                     .iter()
                     .filter_map(|name| states.iter().find(|state| state.name == *name))
                     .cloned()
                     .collect(),
             ),
-            Answer::Unknown(cause) => Answer::Unknown(cause.clone()),
+            ProbeResult::Unknown(cause) => ProbeResult::Unknown(cause.clone()),
         }
     }
 
     /// Their states; an alarm that does not exist has none. One billed request, and none where no alarm is named.
-    pub async fn states(&self) -> Answer<Vec<AlarmEvidence>> {
+    pub async fn states(&self) -> ProbeResult<Vec<AlarmEvidence>> {
         if self.is_empty() {
-            return Answer::Known(Vec::new());
+            return ProbeResult::Known(Vec::new());
         }
         let mut pages = self
             .cloudwatch
@@ -100,7 +100,7 @@ impl NamedAlarms {
         if let Some(cause) = &gap
             && !found.values().any(|(state, _)| *state == Some(StateValue::Alarm))
         {
-            return Answer::Unknown(cause.clone());
+            return ProbeResult::Unknown(cause.clone());
         }
         let unseen = gap.map(|_| AlarmState::InsufficientData);
         let evidence = self.names.iter().map(|name| {
@@ -117,6 +117,6 @@ impl NamedAlarms {
                 since: alarm.and_then(|(_, since)| *since),
             }
         });
-        Answer::Known(evidence.collect())
+        ProbeResult::Known(evidence.collect())
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_ssm::config::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use bluegreen_core::colour::Both;
+use bluegreen_core::color::Both;
 use bluegreen_core::settings::Settings;
 
 use crate::configuration::variable;
@@ -44,9 +44,9 @@ fn on_demand<C>(build: impl FnOnce() -> C + Send + 'static) -> OnDemand<C> {
     Arc::new(LazyLock::new(Box::new(build)))
 }
 
-/// The clients of one colour, in its own region.
+/// The clients of one color, in its own region.
 #[derive(Debug, Clone)]
-pub struct ColourClients {
+pub struct ColorClients {
     /// MWAA.
     pub mwaa: OnDemand<aws_sdk_mwaa::Client>,
     /// CloudWatch, for the heartbeat and the user's alarms.
@@ -62,8 +62,8 @@ pub struct Clients {
     pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,
     /// EventBridge, in the function's region.
     pub events: OnDemand<aws_sdk_eventbridge::Client>,
-    /// One set a colour.
-    pub colours: Both<ColourClients>,
+    /// One set a color.
+    pub colors: Both<ColorClients>,
     /// What they were built from, for a client that only one function needs.
     pub shared: SdkConfig,
 }
@@ -104,7 +104,7 @@ impl Clients {
 
     /// Builds them over given AWS settings.
     pub fn over(shared: &SdkConfig, settings: &Settings) -> Self {
-        let here = ColourClients::build(shared, None);
+        let here = ColorClients::build(shared, None);
         Self {
             ssm: aws_sdk_ssm::Client::new(shared),
             cloudwatch: here.cloudwatch.clone(),
@@ -112,9 +112,9 @@ impl Clients {
                 let shared = shared.clone();
                 move || aws_sdk_eventbridge::Client::new(&shared)
             }),
-            colours: Both::from_fn(|colour| match settings.environments.of(colour).region.as_deref() {
+            colors: Both::from_fn(|color| match settings.environments.of(color).region.as_deref() {
                 Some(region) if shared.region().is_none_or(|here| here.as_ref() != region) => {
-                    ColourClients::build(shared, Some(region))
+                    ColorClients::build(shared, Some(region))
                 }
                 _ => here.clone(),
             }),
@@ -123,7 +123,7 @@ impl Clients {
     }
 }
 
-impl ColourClients {
+impl ColorClients {
     fn build(shared: &SdkConfig, region: Option<&str>) -> Self {
         let region = region
             .map(|region| Region::new(region.to_owned()))

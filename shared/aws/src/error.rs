@@ -45,9 +45,9 @@ pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let failure = |kind, ambiguous, passing| Failure {
+    let failure = |kind, ambiguous, retryable| Failure {
         ambiguous,
-        passing,
+        retryable,
         // Quoted wherever a decision is told, several times in one event, which EventBridge takes up to 256 KB.
         cause: Cause::new(kind, shortened(&message_of(error), LONGEST_MESSAGE)),
     };

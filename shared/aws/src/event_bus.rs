@@ -48,7 +48,7 @@ impl EventBus {
             if let Some(refused) = answer.entries().iter().find(|entry| entry.error_code().is_some()) {
                 return Err(Failure {
                     ambiguous: false,
-                    passing: true,
+                    retryable: true,
                     cause: Cause::new(
                         CauseKind::Rejected,
                         format!(

@@ -10,10 +10,10 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, 
 use aws_sdk_mwaa::operation::invoke_rest_api::InvokeRestApiError;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::{DateTime, Document};
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::shortened;
 use bluegreen_core::health::{
-    AirflowHealth, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence,
+    AirflowHealth, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence, ProbeResult,
     heartbeat_could_change,
 };
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::alarms::{AlarmStates, MOST_ALARMS, NamedAlarms};
-use crate::clients::{Clients, ColourClients, FIRST_TRY, SECOND_TRY, one_try};
+use crate::clients::{Clients, ColorClients, FIRST_TRY, SECOND_TRY, one_try};
 use crate::error::{LONGEST_MESSAGE, classify};
 
 /// How far back a heartbeat is looked for minute by minute, and the period in seconds.
@@ -51,11 +51,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How much is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ProbeScope {
     /// What is free: MWAA's status and Airflow's own word. Enough to see that all is well, never enough to act.
-    Routine,
+    Free,
     /// And what is billed by the request, where it could change the verdict: the heartbeat metric and the user's alarms.
-    Thorough,
+    Full,
 }
 
 /// Both environments' probes.
@@ -66,10 +66,10 @@ pub struct HealthProbe {
 
 #[derive(Debug)]
 struct Probe {
-    clients: ColourClients,
+    clients: ColorClients,
     settings: EnvironmentSettings,
     alarms: NamedAlarms,
-    /// Those of both colours, where one request can ask for all.
+    /// Those of both colors, where one request can ask for all.
     alarms_of_both: Option<Arc<NamedAlarms>>,
     /// A datapoint as young as this proves life; silence for longer must be proven.
     failure_window: Duration,
@@ -82,12 +82,12 @@ impl HealthProbe {
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         let of_both = of_both(clients, settings).map(Arc::new);
         Self {
-            probes: Both::from_fn(|colour| Probe {
-                clients: clients.colours.of(colour).clone(),
-                settings: settings.environments.of(colour).clone(),
+            probes: Both::from_fn(|color| Probe {
+                clients: clients.colors.of(color).clone(),
+                settings: settings.environments.of(color).clone(),
                 alarms: NamedAlarms::new(
-                    &clients.colours.of(colour).cloudwatch,
-                    &settings.environments.of(colour).alarms,
+                    &clients.colors.of(color).cloudwatch,
+                    &settings.environments.of(color).alarms,
                 ),
                 alarms_of_both: of_both.clone(),
                 failure_window: settings.policy.failure_window,
@@ -97,35 +97,35 @@ impl HealthProbe {
     }
 
     /// The evidence of both, gathered at once; what is not there within `limit` is unknown.
-    pub async fn both(&self, depth: Depth, limit: Duration, now: Timestamp) -> Both<Evidence> {
+    pub async fn both(&self, depth: ProbeScope, limit: Duration, now: Timestamp) -> Both<Evidence> {
         let together = OnceCell::new();
         let (blue, green) = tokio::join!(
-            self.asked(Colour::Blue, depth, limit, now, Some(&together)),
-            self.asked(Colour::Green, depth, limit, now, Some(&together))
+            self.asked(Color::Blue, depth, limit, now, Some(&together)),
+            self.asked(Color::Green, depth, limit, now, Some(&together))
         );
         Both { blue, green }
     }
 
-    /// The evidence of one colour. Each answer is kept as it comes; only what is not there within `limit` is unknown.
-    pub async fn within(&self, colour: Colour, depth: Depth, limit: Duration, now: Timestamp) -> Evidence {
-        self.asked(colour, depth, limit, now, None).await
+    /// The evidence of one color. Each answer is kept as it comes; only what is not there within `limit` is unknown.
+    pub async fn within(&self, color: Color, depth: ProbeScope, limit: Duration, now: Timestamp) -> Evidence {
+        self.asked(color, depth, limit, now, None).await
     }
 
     async fn asked(
         &self,
-        colour: Colour,
-        depth: Depth,
+        color: Color,
+        depth: ProbeScope,
         limit: Duration,
         now: Timestamp,
         together: Option<&OnceCell<AlarmStates>>,
     ) -> Evidence {
-        self.probes.of(colour).evidence(depth, limit, now, together).await
+        self.probes.of(color).evidence(depth, limit, now, together).await
     }
 }
 
-/// The alarms of both colours, if each has some, and if they are in one region and few enough for one request.
+/// The alarms of both colors, if each has some, and if they are in one region and few enough for one request.
 fn of_both(clients: &Clients, settings: &Settings) -> Option<NamedAlarms> {
-    let (here, there) = (&clients.colours.blue.cloudwatch, &clients.colours.green.cloudwatch);
+    let (here, there) = (&clients.colors.blue.cloudwatch, &clients.colors.green.cloudwatch);
     let (blue, green) = (&settings.environments.blue.alarms, &settings.environments.green.alarms);
     let names: BTreeSet<_> = blue.iter().chain(green).cloned().collect();
     let at_once = Arc::ptr_eq(here, there) && !blue.is_empty() && !green.is_empty() && names.len() <= MOST_ALARMS;
@@ -135,7 +135,7 @@ fn of_both(clients: &Clients, settings: &Settings) -> Option<NamedAlarms> {
 impl Probe {
     async fn evidence(
         &self,
-        depth: Depth,
+        depth: ProbeScope,
         limit: Duration,
         now: Timestamp,
         together: Option<&OnceCell<AlarmStates>>,
@@ -151,12 +151,12 @@ impl Probe {
         let airflow = async {
             timeout_at(until, self.airflow())
                 .await
-                .unwrap_or_else(|_| Answer::Unknown(late()))
+                .unwrap_or_else(|_| ProbeResult::Unknown(late()))
         };
         let heartbeat = async {
             timeout_at(until, self.heartbeat(now))
                 .await
-                .unwrap_or_else(|_| Answer::Unknown(late()))
+                .unwrap_or_else(|_| ProbeResult::Unknown(late()))
         };
         let airflow_and_heartbeat = async {
             let mut airflow = pin!(airflow);
@@ -165,9 +165,9 @@ impl Probe {
                 .unwrap_or(asked);
             let early = timeout_at(impatient, airflow.as_mut()).await;
             match (early, depth) {
-                (Ok(airflow), Depth::Thorough) if heartbeat_could_change(&airflow) => (airflow, heartbeat.await),
-                (Ok(airflow), _) => (airflow, Answer::Unknown(Cause::not_asked())),
-                (Err(_), Depth::Thorough) => {
+                (Ok(airflow), ProbeScope::Full) if heartbeat_could_change(&airflow) => (airflow, heartbeat.await),
+                (Ok(airflow), _) => (airflow, ProbeResult::Unknown(Cause::not_asked())),
+                (Err(_), ProbeScope::Full) => {
                     let mut heartbeat = pin!(heartbeat);
                     let (airflow, answered) = tokio::select! {
                         airflow = airflow.as_mut() => (airflow, None),
@@ -175,18 +175,18 @@ impl Probe {
                     };
                     match answered {
                         // A metric that is only late must not speak against an Airflow that is only slow.
-                        _ if !heartbeat_could_change(&airflow) => (airflow, Answer::Unknown(Cause::not_asked())),
+                        _ if !heartbeat_could_change(&airflow) => (airflow, ProbeResult::Unknown(Cause::not_asked())),
                         Some(answered) => (airflow, answered),
                         None => (airflow, heartbeat.await),
                     }
                 }
-                (Err(_), Depth::Routine) => (airflow.await, Answer::Unknown(Cause::not_asked())),
+                (Err(_), ProbeScope::Free) => (airflow.await, ProbeResult::Unknown(Cause::not_asked())),
             }
         };
         let alarms = async {
             timeout_at(until, self.alarms(depth, together))
                 .await
-                .unwrap_or_else(|_| Answer::Unknown(late()))
+                .unwrap_or_else(|_| ProbeResult::Unknown(late()))
         };
         let (environment, (airflow, heartbeat), alarms) = tokio::join!(environment, airflow_and_heartbeat, alarms);
         Evidence {
@@ -227,7 +227,7 @@ impl Probe {
         }
     }
 
-    async fn airflow(&self) -> Answer<AirflowHealth> {
+    async fn airflow(&self) -> ProbeResult<AirflowHealth> {
         let guess = self.is_airflow_2.load(Ordering::Relaxed);
         match self.airflow_at(guess).await {
             // The other generation of Airflow: ask it in its own way, and remember.
@@ -237,12 +237,12 @@ impl Probe {
             }) => match self.airflow_at(!guess).await {
                 Ok(health) => {
                     self.is_airflow_2.store(!guess, Ordering::Relaxed);
-                    Answer::Known(health)
+                    ProbeResult::Known(health)
                 }
-                Err(cause) => Answer::Unknown(cause),
+                Err(cause) => ProbeResult::Unknown(cause),
             },
-            Ok(health) => Answer::Known(health),
-            Err(cause) => Answer::Unknown(cause),
+            Ok(health) => ProbeResult::Known(health),
+            Err(cause) => ProbeResult::Unknown(cause),
         }
     }
 
@@ -253,7 +253,7 @@ impl Probe {
             HEALTH_AIRFLOW_3
         };
         match self.airflow_once(path, FIRST_TRY).await {
-            Err(cause) if is_passing(&cause) => {
+            Err(cause) if is_retryable(&cause) => {
                 sleep(PAUSE.mul_f64(1.0 + fastrand::f64())).await;
                 self.airflow_once(path, SECOND_TRY).await
             }
@@ -281,17 +281,17 @@ impl Probe {
         }
     }
 
-    async fn heartbeat(&self, now: Timestamp) -> Answer<HeartbeatEvidence> {
+    async fn heartbeat(&self, now: Timestamp) -> ProbeResult<HeartbeatEvidence> {
         match self.heartbeat_within(RECENT, RECENT_PERIOD, now).await {
             // Silent for hours: was there ever one? A coarse period keeps the answer short.
-            Answer::Known(HeartbeatEvidence { last_seen: None }) => {
+            ProbeResult::Known(HeartbeatEvidence { last_seen: None }) => {
                 self.heartbeat_within(LOOK_BACK, LOOK_BACK_PERIOD, now).await
             }
             answer => answer,
         }
     }
 
-    async fn heartbeat_within(&self, back: Duration, period: i32, now: Timestamp) -> Answer<HeartbeatEvidence> {
+    async fn heartbeat_within(&self, back: Duration, period: i32, now: Timestamp) -> ProbeResult<HeartbeatEvidence> {
         let metric = Metric::builder()
             .namespace("AmazonMWAA")
             .metric_name("SchedulerHeartbeat")
@@ -328,7 +328,7 @@ impl Probe {
                     tracing::debug!(error = %classify(&error).cause, "the rest of the heartbeat was not answered");
                     break;
                 }
-                Err(error) => return Answer::Unknown(classify(&error).cause),
+                Err(error) => return ProbeResult::Unknown(classify(&error).cause),
             };
             for result in page.metric_data_results() {
                 missing = match result.status_code() {
@@ -353,9 +353,9 @@ impl Probe {
         // Half an answer may prove life, never death: what it leaves out may be the newest.
         match missing {
             Some(what) if newest.is_none_or(|newest| newest < self.proves_life(now)) => {
-                Answer::Unknown(Cause::new(CauseKind::Unavailable, what))
+                ProbeResult::Unknown(Cause::new(CauseKind::Unavailable, what))
             }
-            _ => Answer::Known(HeartbeatEvidence { last_seen: newest }),
+            _ => ProbeResult::Known(HeartbeatEvidence { last_seen: newest }),
         }
     }
 
@@ -365,10 +365,10 @@ impl Probe {
     }
 
     /// `together` is what one look at both has of the alarms that it asks for once: a request is billed, not a name.
-    async fn alarms(&self, depth: Depth, together: Option<&OnceCell<AlarmStates>>) -> AlarmStates {
+    async fn alarms(&self, depth: ProbeScope, together: Option<&OnceCell<AlarmStates>>) -> AlarmStates {
         // The events of alarms in another region do not reach the watcher: there, only asking tells.
-        if depth == Depth::Routine && self.settings.region.is_none() && !self.alarms.is_empty() {
-            return Answer::Unknown(Cause::not_asked());
+        if depth == ProbeScope::Free && self.settings.region.is_none() && !self.alarms.is_empty() {
+            return ProbeResult::Unknown(Cause::not_asked());
         }
         match (together, &self.alarms_of_both) {
             (Some(together), Some(both)) if !self.alarms.is_empty() => {
@@ -384,7 +384,7 @@ fn unknown_environment(message: &str) -> EnvironmentAnswer {
 }
 
 /// Whether asking again can help.
-pub(crate) fn is_passing(cause: &Cause) -> bool {
+pub(crate) fn is_retryable(cause: &Cause) -> bool {
     matches!(
         cause.kind,
         CauseKind::Throttled | CauseKind::Unavailable | CauseKind::TimedOut

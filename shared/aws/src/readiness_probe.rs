@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::AlarmType;
 use aws_sdk_mwaa::types::Environment;
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::HistoryEntry;
-use bluegreen_core::health::{Answer, Cause, CauseKind};
+use bluegreen_core::health::{Cause, CauseKind, ProbeResult};
 use bluegreen_core::readiness::{
     AlarmSetting, ConfigurationOptions, DagList, EnvironmentDetails, GuardTraces, ImportErrors, KeptVersions, Snapshot,
     SourceFile, guards_are_looked_for_since, looks_back_to, may_be_guarded,
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::airflow_api::{AirflowApi, Pace, out_of_time};
-use crate::clients::{Clients, ColourClients};
+use crate::clients::{Clients, ColorClients};
 use crate::clock;
 use crate::error::classify;
 use crate::parameter_store::ParameterStore;
@@ -35,7 +35,7 @@ const ALARMS_A_CALL: usize = 100;
 /// The questions of a readiness check.
 #[derive(Debug)]
 pub struct ReadinessProbe {
-    clients: Both<ColourClients>,
+    clients: Both<ColorClients>,
     settings: Both<EnvironmentSettings>,
     /// The heartbeat alarms' names by the template; none in another region, where the stack makes none.
     heartbeat_alarms: Both<Option<String>>,
@@ -45,13 +45,13 @@ impl ReadinessProbe {
     /// Over the clients, for the environments of the settings.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
-            clients: clients.colours.clone(),
+            clients: clients.colors.clone(),
             settings: settings.environments.clone(),
-            heartbeat_alarms: settings.environments.map(|colour, environment| {
+            heartbeat_alarms: settings.environments.map(|color, environment| {
                 environment
                     .region
                     .is_none()
-                    .then(|| format!("{}-{colour}-heartbeat-lost", settings.pair))
+                    .then(|| format!("{}-{color}-heartbeat-lost", settings.pair))
             }),
         }
     }
@@ -62,8 +62,8 @@ impl ReadinessProbe {
         // The rate limit is the account's: both environments share it.
         let pace = Pace::new();
         let (blue, green, history, allowed_pattern) = tokio::join!(
-            self.colour(Colour::Blue, &pace, until),
-            self.colour(Colour::Green, &pace, until),
+            self.color(Color::Blue, &pace, until),
+            self.color(Color::Green, &pace, until),
             within(until, async {
                 store.history_with_labels().await.map_err(|failure| failure.cause)
             }),
@@ -72,14 +72,14 @@ impl ReadinessProbe {
             }),
         );
         let (history, kept) = match history {
-            Answer::Known(versions) => {
+            ProbeResult::Known(versions) => {
                 let kept = kept(&versions);
                 (
                     versions.into_iter().map(|(entry, _)| entry).collect(),
-                    Answer::Known(kept),
+                    ProbeResult::Known(kept),
                 )
             }
-            Answer::Unknown(cause) => (Vec::new(), Answer::Unknown(cause)),
+            ProbeResult::Unknown(cause) => (Vec::new(), ProbeResult::Unknown(cause)),
         };
         let is_airflow_2 = Both {
             blue: is_airflow_2(&blue.environment),
@@ -128,36 +128,36 @@ impl ReadinessProbe {
         history: &[HistoryEntry],
         pace: &Pace,
         until: Instant,
-    ) -> Option<Answer<GuardTraces>> {
-        let active = history.last()?.value.colour()?;
-        let colour = active.other();
-        let Answer::Known(environment) = snapshot.environments.of(colour) else {
+    ) -> Option<ProbeResult<GuardTraces>> {
+        let active = history.last()?.value.color()?;
+        let color = active.other();
+        let ProbeResult::Known(environment) = snapshot.environments.of(color) else {
             return None;
         };
-        let list = snapshot.dags.of(colour);
+        let list = snapshot.dags.of(color);
         if !list.is_complete() {
             return None;
         }
-        let api = |colour: Colour| self.api(colour, pace, until);
+        let api = |color: Color| self.api(color, pace, until);
         let guarded = list.dags.iter().filter(|(_, dag)| may_be_guarded(environment, dag));
         let asked = guard_traces::Asked {
-            colour,
-            standby: &api(colour),
+            color,
+            standby: &api(color),
             active: &api(active),
             dags: guarded.map(|(id, _)| id.as_str()).collect(),
             dags_of_active: snapshot.dags.of(active).dags.keys().map(String::as_str).collect(),
             since: guards_are_looked_for_since(history, clock::now()),
         };
         Some(match asked.traces().await {
-            Ok(traces) => Answer::Known(traces),
-            Err(cause) => Answer::Unknown(cause),
+            Ok(traces) => ProbeResult::Known(traces),
+            Err(cause) => ProbeResult::Unknown(cause),
         })
     }
 
-    fn api<'a>(&'a self, colour: Colour, pace: &'a Pace, until: Instant) -> AirflowApi<'a> {
+    fn api<'a>(&'a self, color: Color, pace: &'a Pace, until: Instant) -> AirflowApi<'a> {
         AirflowApi {
-            mwaa: &self.clients.of(colour).mwaa,
-            environment: &self.settings.of(colour).name,
+            mwaa: &self.clients.of(color).mwaa,
+            environment: &self.settings.of(color).name,
             pace,
             until,
         }
@@ -172,7 +172,7 @@ impl ReadinessProbe {
         pace: &Pace,
         until: Instant,
     ) -> Vec<(String, Timestamp)> {
-        let active = history.last().and_then(|newest| newest.value.colour());
+        let active = history.last().and_then(|newest| newest.value.color());
         let (Some(active), Some(since)) = (active, looks_back_to(history, clock::now())) else {
             return Vec::new();
         };
@@ -188,14 +188,14 @@ impl ReadinessProbe {
             })
     }
 
-    async fn colour(&self, colour: Colour, pace: &Pace, until: Instant) -> OfColour {
-        let settings = self.settings.of(colour);
-        let heartbeat = self.heartbeat_alarms.of(colour);
-        let api = self.api(colour, pace, until);
+    async fn color(&self, color: Color, pace: &Pace, until: Instant) -> OfColor {
+        let settings = self.settings.of(color);
+        let heartbeat = self.heartbeat_alarms.of(color);
+        let api = self.api(color, pace, until);
         let mut names = settings.alarms.clone();
         names.extend(heartbeat.clone());
         let (environment, (import_errors, dags), alarms) = tokio::join!(
-            within(until, self.environment(colour)),
+            within(until, self.environment(color)),
             // The one small page first: many DAGs must not leave it no time.
             async {
                 (
@@ -203,7 +203,7 @@ impl ReadinessProbe {
                     airflow_lists::dags(&api).await,
                 )
             },
-            within(until, self.alarms(colour, &names)),
+            within(until, self.alarms(color, &names)),
         );
         let setting = |found: &BTreeMap<String, AlarmSetting>, name: &String| {
             found.get(name).cloned().unwrap_or_else(|| AlarmSetting {
@@ -214,20 +214,20 @@ impl ReadinessProbe {
             })
         };
         let (named_alarms, heartbeat_alarm) = match alarms {
-            Answer::Known(found) => (
-                Answer::Known(settings.alarms.iter().map(|name| setting(&found, name)).collect()),
-                heartbeat.as_ref().map(|name| Answer::Known(setting(&found, name))),
+            ProbeResult::Known(found) => (
+                ProbeResult::Known(settings.alarms.iter().map(|name| setting(&found, name)).collect()),
+                heartbeat.as_ref().map(|name| ProbeResult::Known(setting(&found, name))),
             ),
-            Answer::Unknown(cause) => (
+            ProbeResult::Unknown(cause) => (
                 if settings.alarms.is_empty() {
-                    Answer::Known(Vec::new())
+                    ProbeResult::Known(Vec::new())
                 } else {
-                    Answer::Unknown(cause.clone())
+                    ProbeResult::Unknown(cause.clone())
                 },
-                heartbeat.as_ref().map(|_| Answer::Unknown(cause)),
+                heartbeat.as_ref().map(|_| ProbeResult::Unknown(cause)),
             ),
         };
-        OfColour {
+        OfColor {
             environment,
             dags,
             import_errors,
@@ -236,9 +236,9 @@ impl ReadinessProbe {
         }
     }
 
-    async fn environment(&self, colour: Colour) -> Result<EnvironmentDetails, Cause> {
-        let name = &self.settings.of(colour).name;
-        let answer = self.clients.of(colour).mwaa.get_environment().name(name).send().await;
+    async fn environment(&self, color: Color) -> Result<EnvironmentDetails, Cause> {
+        let name = &self.settings.of(color).name;
+        let answer = self.clients.of(color).mwaa.get_environment().name(name).send().await;
         match answer {
             Ok(answer) => answer.environment().and_then(details).ok_or_else(|| {
                 Cause::new(
@@ -250,12 +250,12 @@ impl ReadinessProbe {
         }
     }
 
-    async fn alarms(&self, colour: Colour, names: &[String]) -> Result<BTreeMap<String, AlarmSetting>, Cause> {
+    async fn alarms(&self, color: Color, names: &[String]) -> Result<BTreeMap<String, AlarmSetting>, Cause> {
         let mut found = BTreeMap::new();
         for chunk in names.chunks(ALARMS_A_CALL) {
             let answer = self
                 .clients
-                .of(colour)
+                .of(color)
                 .cloudwatch
                 .describe_alarms()
                 .set_alarm_names(Some(chunk.to_vec()))
@@ -289,29 +289,29 @@ impl ReadinessProbe {
     }
 }
 
-fn is_airflow_2(environment: &Answer<EnvironmentDetails>) -> Option<bool> {
+fn is_airflow_2(environment: &ProbeResult<EnvironmentDetails>) -> Option<bool> {
     match environment {
-        Answer::Known(details) => details
+        ProbeResult::Known(details) => details
             .airflow_version
             .as_deref()
             .map(|version| version.starts_with("2.")),
-        Answer::Unknown(_) => None,
+        ProbeResult::Unknown(_) => None,
     }
 }
 
-struct OfColour {
-    environment: Answer<EnvironmentDetails>,
+struct OfColor {
+    environment: ProbeResult<EnvironmentDetails>,
     dags: DagList,
-    import_errors: Answer<ImportErrors>,
-    named_alarms: Answer<Vec<AlarmSetting>>,
-    heartbeat_alarm: Option<Answer<AlarmSetting>>,
+    import_errors: ProbeResult<ImportErrors>,
+    named_alarms: ProbeResult<Vec<AlarmSetting>>,
+    heartbeat_alarm: Option<ProbeResult<AlarmSetting>>,
 }
 
-async fn within<T>(until: Instant, question: impl Future<Output = Result<T, Cause>>) -> Answer<T> {
+async fn within<T>(until: Instant, question: impl Future<Output = Result<T, Cause>>) -> ProbeResult<T> {
     match timeout_at(until, question).await {
-        Ok(Ok(answer)) => Answer::Known(answer),
-        Ok(Err(cause)) => Answer::Unknown(cause),
-        Err(_) => Answer::Unknown(out_of_time()),
+        Ok(Ok(answer)) => ProbeResult::Known(answer),
+        Ok(Err(cause)) => ProbeResult::Unknown(cause),
+        Err(_) => ProbeResult::Unknown(out_of_time()),
     }
 }
 
@@ -319,7 +319,7 @@ fn kept(versions: &[(HistoryEntry, Vec<String>)]) -> KeptVersions {
     KeptVersions {
         count: versions.len(),
         oldest: versions.first().map(|(entry, _)| entry.version),
-        labelled: versions
+        labeled: versions
             .iter()
             .filter(|(_, labels)| !labels.is_empty())
             .map(|(entry, labels)| (entry.version, labels.clone()))

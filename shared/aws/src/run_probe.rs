@@ -16,15 +16,15 @@ use std::time::Duration;
 
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
-use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::handover::{NextRun, Period, Run, Task, Told, since_of, to_look_up};
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::run_report::{EnvironmentRuns, NextRun, Period, Run, Task, since_of, to_look_up};
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::{second_after, second_before};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::airflow_api::{AirflowApi, Pace, Question, Shape, count, text};
-use crate::clients::{Clients, ColourClients};
+use crate::clients::{Clients, ColorClients};
 use crate::health_probe::read_instant;
 
 /// States in which a task instance has done something, or does. Skipped ones are left out: a standby has nothing else.
@@ -41,7 +41,7 @@ const AT_WORK: [&str; 7] = [
 /// The questions about runs.
 #[derive(Debug)]
 pub struct RunProbe {
-    clients: Both<ColourClients>,
+    clients: Both<ColorClients>,
     settings: Both<EnvironmentSettings>,
 }
 
@@ -49,22 +49,22 @@ impl RunProbe {
     /// Over the clients, for the environments of the settings.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
-            clients: clients.colours.clone(),
+            clients: clients.colors.clone(),
             settings: settings.environments.clone(),
         }
     }
 
     /// Asks both, and the active one for its DAGs' next runs.
-    pub async fn ask(&self, period: &Period, active: Colour, now: Timestamp, limit: Duration) -> Both<Told> {
+    pub async fn ask(&self, period: &Period, active: Color, now: Timestamp, limit: Duration) -> Both<EnvironmentRuns> {
         let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         let pace = Pace::new();
-        let api = |colour: Colour| AirflowApi {
-            mwaa: &self.clients.of(colour).mwaa,
-            environment: &self.settings.of(colour).name,
+        let api = |color: Color| AirflowApi {
+            mwaa: &self.clients.of(color).mwaa,
+            environment: &self.settings.of(color).name,
             pace: &pace,
             until,
         };
-        let (blue, green) = (api(Colour::Blue), api(Colour::Green));
+        let (blue, green) = (api(Color::Blue), api(Color::Green));
         let apis = Both { blue, green };
         let (blue, green) = tokio::join!(told(&apis.blue, period, now), told(&apis.green, period, now));
         let mut told = Both { blue, green };
@@ -79,7 +79,7 @@ impl RunProbe {
     }
 }
 
-async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
+async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> EnvironmentRuns {
     // What is too much is not judged.
     let (from, to) = (second_before(period.from), second_after(period.latest_start(now)));
     // By id, or pages may overlap.
@@ -95,7 +95,7 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
         what: "DAG runs",
         read: read_run,
     };
-    let mut told = Told::default();
+    let mut told = EnvironmentRuns::default();
     let mut is_airflow_3 = false;
     for question in &questions {
         let listed = api.list(question, &shape).await;
@@ -138,7 +138,7 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Told {
 }
 
 /// The runs of these DAGs that began before the period.
-async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet<String>, told: &mut Told) {
+async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet<String>, told: &mut EnvironmentRuns) {
     if dags.is_empty() {
         return;
     }
@@ -172,7 +172,7 @@ async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet
     told.earlier_gap = listed.gap;
 }
 
-async fn add_dags(api: &AirflowApi<'_>, told: &mut Told) {
+async fn add_dags(api: &AirflowApi<'_>, told: &mut EnvironmentRuns) {
     if let Some(gap) = &told.runs_gap {
         // Whether a DAG has as many runs as it may have would not be known either.
         told.dags_gap = Some(gap.clone());
@@ -250,7 +250,7 @@ pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
         logical_date: instant("logical_date"),
         tick: run_after.or_else(|| instant("data_interval_end")),
         started: instant("start_date"),
-        handed_on: conf
+        conf_instant: conf
             .and_then(|conf| conf.get("bluegreen_instant")?.as_string())
             .and_then(read_instant),
         dag_id,

@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use bluegreen_aws::notifications::Notifications;
 use bluegreen_core::health::CauseKind;
-use bluegreen_core::notification::{Notification, Place, compose};
+use bluegreen_core::notification::{Notification, PairContext, compose};
 use bluegreen_core::switch::Failure;
 use serde_json::json;
 use wiremock::matchers::{any, body_string_contains, method};
@@ -35,7 +35,7 @@ fn error(code: &str) -> String {
 }
 
 fn notification() -> Notification {
-    let place = Place {
+    let place = PairContext {
         pair: "orders",
         flag: "/orders/active-environment",
         region: Some("us-east-1"),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_aws::readiness_probe::ReadinessProbe;
-use bluegreen_core::health::{Answer, CauseKind};
+use bluegreen_core::health::{CauseKind, ProbeResult};
 use bluegreen_core::readiness::{DagList, GuardTraces, Snapshot};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -280,32 +280,32 @@ async fn the_rest_is_read_field_by_field() {
     let flag = json!({"Name": "/mwaa/blue-green/active-environment", "AllowedPattern": "^(blue|green)$"});
     ssm(&server, "DescribeParameters", json!({"Parameters": [flag]})).await;
     let snapshot = snapshot(&server, Duration::from_secs(5)).await;
-    let Answer::Known(details) = &snapshot.environments.blue else {
+    let ProbeResult::Known(details) = &snapshot.environments.blue else {
         panic!("{:?}", snapshot.environments.blue)
     };
     assert_eq!(details.requirements.as_ref().unwrap().version.as_deref(), Some("one"));
     assert_eq!((&details.plugins, details.max_workers), (&None, Some(10)));
     assert_eq!(details.configuration_options.0["custom.environment_color"], "blue");
-    let Answer::Unknown(cause) = &snapshot.environments.green else {
+    let ProbeResult::Unknown(cause) = &snapshot.environments.green else {
         panic!("there is no green")
     };
     assert_eq!(cause.kind, CauseKind::NotFound);
-    let Answer::Known(kept) = &snapshot.history else {
+    let ProbeResult::Known(kept) = &snapshot.history else {
         panic!("{:?}", snapshot.history)
     };
-    assert_eq!((kept.count, kept.oldest.unwrap().0, kept.labelled.len()), (2, 4, 1));
+    assert_eq!((kept.count, kept.oldest.unwrap().0, kept.labeled.len()), (2, 4, 1));
     assert_eq!(
         snapshot.allowed_pattern,
-        Answer::Known(Some("^(blue|green)$".to_owned()))
+        ProbeResult::Known(Some("^(blue|green)$".to_owned()))
     );
-    let Answer::Known(errors) = &snapshot.import_errors.blue else {
+    let ProbeResult::Known(errors) = &snapshot.import_errors.blue else {
         panic!("{:?}", snapshot.import_errors.blue)
     };
     assert!(errors.files.contains("x.py") && !errors.more);
     // Green is in another region, where the stack has no alarm; blue's could not be asked for.
     assert_eq!(snapshot.heartbeat_alarms.green, None);
-    assert!(matches!(snapshot.heartbeat_alarms.blue, Some(Answer::Unknown(_))));
-    assert_eq!(snapshot.named_alarms.green, Answer::Known(Vec::new()));
+    assert!(matches!(snapshot.heartbeat_alarms.blue, Some(ProbeResult::Unknown(_))));
+    assert_eq!(snapshot.named_alarms.green, ProbeResult::Known(Vec::new()));
 }
 
 #[tokio::test]
@@ -428,7 +428,7 @@ impl Respond for Runs {
     }
 }
 
-async fn guards(green: Runs, blue: Runs) -> (Option<Answer<GuardTraces>>, [usize; 2]) {
+async fn guards(green: Runs, blue: Runs) -> (Option<ProbeResult<GuardTraces>>, [usize; 2]) {
     let server = MockServer::start().await;
     for (name, runs) in [("orders-blue", blue), ("orders-green", green)] {
         Mock::given(method("POST"))
@@ -503,12 +503,12 @@ async fn guards_of_the_standbys_runs_are_found_by_two_requests_and_their_absence
     ];
     for (what, green, blue, named, is_guarded, on_blue, asked) in table {
         let (guards, requests) = Box::pin(guards(green, blue)).await;
-        let Some(Answer::Known(traces)) = guards else {
+        let Some(ProbeResult::Known(traces)) = guards else {
             panic!("{what}: {guards:?}")
         };
         assert_eq!(traces.bare.keys().collect::<Vec<_>>(), named, "{what}");
         assert_eq!(traces.guarded.is_some(), is_guarded, "{what}");
-        let Answer::Known(active) = &traces.guarded_on_active else {
+        let ProbeResult::Known(active) = &traces.guarded_on_active else {
             panic!("{what}: {traces:?}")
         };
         assert_eq!(active.iter().collect::<Vec<_>>(), on_blue, "{what}");
@@ -523,7 +523,7 @@ async fn what_cannot_be_read_of_the_guards_is_unknown() {
         ..runs(tasks)
     };
     let (found, _) = guards(refused(|_| (vec![], 0)), runs(|_| (vec![], 0))).await;
-    let Some(Answer::Unknown(cause)) = &found else {
+    let Some(ProbeResult::Unknown(cause)) = &found else {
         panic!("{found:?}")
     };
     assert_eq!(cause.kind, CauseKind::AccessDenied);
@@ -535,10 +535,10 @@ async fn what_cannot_be_read_of_the_guards_is_unknown() {
         }
     });
     let (found, _) = guards(bare, refused(|_| (vec![], 0))).await;
-    let Some(Answer::Known(traces)) = &found else {
+    let Some(ProbeResult::Known(traces)) = &found else {
         panic!("{found:?}")
     };
-    assert!(matches!(&traces.guarded_on_active, Answer::Unknown(cause) if cause.kind == CauseKind::AccessDenied));
+    assert!(matches!(&traces.guarded_on_active, ProbeResult::Unknown(cause) if cause.kind == CauseKind::AccessDenied));
     // The DAGs are not known, and with them the tags.
     let server = MockServer::start().await;
     let version = json!({"Name": "f", "Value": "blue", "Version": 1, "LastModifiedDate": 1.7e9, "Labels": []});

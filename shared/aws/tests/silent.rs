@@ -6,9 +6,9 @@ mod local;
 use std::time::Duration;
 
 use bluegreen_aws::clients::Clients;
-use bluegreen_aws::health_probe::{Depth, HealthProbe};
-use bluegreen_core::colour::Colour;
-use bluegreen_core::health::Answer;
+use bluegreen_aws::health_probe::{HealthProbe, ProbeScope};
+use bluegreen_core::color::Color;
+use bluegreen_core::health::ProbeResult;
 use jiff::Timestamp;
 use serde_json::json;
 use wiremock::matchers::{method, path_regex};
@@ -50,8 +50,8 @@ async fn asked_in_silence(slow: Duration) -> bool {
     let shared = local::aws(&server).load().await;
     let probe = HealthProbe::new(&Clients::outside_lambda(&shared, &settings), &settings);
     let now: Timestamp = "2026-11-23T12:00:05Z".parse().unwrap();
-    let evidence = probe.within(Colour::Green, Depth::Routine, LOOK, now).await;
-    matches!(evidence.airflow, Answer::Known(_))
+    let evidence = probe.within(Color::Green, ProbeScope::Free, LOOK, now).await;
+    matches!(evidence.airflow, ProbeResult::Known(_))
 }
 
 #[tokio::test]

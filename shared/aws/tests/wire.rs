@@ -27,12 +27,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
-use bluegreen_aws::health_probe::{Depth, HealthProbe};
+use bluegreen_aws::health_probe::{HealthProbe, ProbeScope};
 use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_core::audit::{AuditEvent, Audited};
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
-use bluegreen_core::health::{AlarmState, Answer, CauseKind, EnvironmentAnswer, Evidence};
+use bluegreen_core::health::{AlarmState, CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use bluegreen_core::memory::Field;
 use bluegreen_core::settings::Settings;
 use bluegreen_core::switch::Reply;
@@ -45,7 +45,7 @@ use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn settings() -> Settings {
-    local::settings(&[("BLUE_ALARM_NAMES", "orders-late,orders-wrong")])
+    local::settings(&[("BLUE_HEALTH_ALARM_NAMES", "orders-late,orders-wrong")])
 }
 
 async fn aws(server: &MockServer) -> SdkConfig {
@@ -72,10 +72,10 @@ async fn store(server: &MockServer) -> ParameterStore {
     ParameterStore::new(clients(server).await.ssm, settings().names)
 }
 
-async fn evidence(server: &MockServer, colour: Colour) -> Evidence {
+async fn evidence(server: &MockServer, color: Color) -> Evidence {
     let probe = HealthProbe::new(&clients(server).await, &settings());
     probe
-        .within(colour, Depth::Thorough, Duration::from_secs(3), now())
+        .within(color, ProbeScope::Full, Duration::from_secs(3), now())
         .await
 }
 

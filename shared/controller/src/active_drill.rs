@@ -1,6 +1,6 @@
 //! The drill under way: how far it has come, and what it asks for.
 
-use bluegreen_core::colour::Both;
+use bluegreen_core::color::Both;
 use bluegreen_core::decision::{Action, ControlState, Decision, FlagState};
 use bluegreen_core::drill::{self, Drill, DrillStep, Stage, stage};
 use bluegreen_core::flag::{HistoryEntry, Version, versions};
@@ -30,7 +30,7 @@ impl ActiveDrill {
             DrillStep::Return { reason, .. } => Some(Decision {
                 action: Action::DrillReturn,
                 reason: reason.clone(),
-                guards: Vec::new(),
+                preconditions: Vec::new(),
                 look_again_soon: false,
             }),
             DrillStep::Wait(_) | DrillStep::Finish { .. } => None,

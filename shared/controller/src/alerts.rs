@@ -2,7 +2,7 @@
 //! the active environment.
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::announcement::{Announcement, Notice, Subject as Announced, remembered_since};
+use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, remembered_since};
 use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::decision::FlagState;
 use bluegreen_core::memory::Field;
@@ -14,11 +14,11 @@ use crate::function_error::FunctionError;
 use crate::observation::Observation;
 use crate::services::Services;
 
-/// What is wrong with the flag, if something is. A pair without a past is only not initialised yet.
+/// What is wrong with the flag, if something is. A pair without a past is only not initialized yet.
 pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observation: &Observation) -> Option<String> {
     match &observation.flag {
         FlagState::Unreadable(_) => None,
-        FlagState::Present(flag) if flag.value.colour().is_some() => None,
+        FlagState::Present(flag) if flag.value.color().is_some() => None,
         FlagState::Present(_) => Some(observation.decision.reason.clone()),
         FlagState::Missing => {
             let has_past = observed.audited.is_some()
@@ -30,7 +30,7 @@ pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observa
                 Some("the flag was deleted: this pair has transition records".to_owned())
             } else {
                 tracing::warn!(
-                    "this pair is not initialised: invoke the switch-handler with {{\"action\":\"initialize\"}}"
+                    "this pair is not initialized: invoke the switch-handler with {{\"action\":\"initialize\"}}"
                 );
                 None
             }

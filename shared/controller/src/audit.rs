@@ -72,7 +72,7 @@ pub async fn audit(services: &Services, change: &Change, invocation: &Invocation
         "audited": sent.versions,
         "hold_changed": is_hold,
         "pruned_records": sent.pruned,
-        "active": observed.flag.as_ref().and_then(|flag| flag.value.colour()),
+        "active": observed.flag.as_ref().and_then(|flag| flag.value.color()),
         "version": observed.flag.as_ref().map(|flag| flag.version),
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))

@@ -90,7 +90,7 @@ pub(crate) async fn catch_up(
         events.push(event);
         metrics.extend(of_version);
     }
-    if let Some(active) = newest.entry.value.colour() {
+    if let Some(active) = newest.entry.value.color() {
         metrics.extend(Metric::active_environment(active, now));
     } else {
         metrics.push(Metric::flag_fault(now));
@@ -100,7 +100,7 @@ pub(crate) async fn catch_up(
         );
         events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
     }
-    // One after the other: a repeated event is recognised by its id, a repeated count is not.
+    // One after the other: a repeated event is recognized by its id, a repeated count is not.
     services
         .bus
         .send(&events)
@@ -110,7 +110,7 @@ pub(crate) async fn catch_up(
     metrics.retain(|metric: &Metric| elapsed(metric.at, now) < OLDEST_METRIC);
     match services.metrics.publish(&metrics).await {
         Ok(()) => {}
-        Err(failure) if failure.passing => {
+        Err(failure) if failure.retryable => {
             return Err(FunctionError::undelivered("publishing metrics")(failure));
         }
         // Trying again would fail again, and repeat the events each time.
@@ -151,13 +151,13 @@ pub(crate) async fn catch_up_if_late(
     Ok(())
 }
 
-/// Notes how far the audit has come, and the last colour. `notes` is how often that was noted when it was looked at.
+/// Notes how far the audit has come, and the last color. `notes` is how often that was noted when it was looked at.
 ///
 /// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
 /// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
 /// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
 async fn note(services: &Services, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
-    // First the colour, which a broken flag may have to be restored to: a crash in between only repeats.
+    // First the color, which a broken flag may have to be restored to: a crash in between only repeats.
     note_last_active(services, versions, newest).await?;
     let (mut newest, mut notes) = (newest, notes);
     for _ in 0..NOTES {
@@ -178,7 +178,7 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
         // By date: versions begin anew when the flag is deleted and made again.
         let theirs = others.into_iter().max_by_key(|other| other.at);
         let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
-        // Their colour may have been written before ours.
+        // Their color may have been written before ours.
         let history = services.store.history().await?;
         note_last_active(services, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
         let Some(theirs) = overtaken else { return Ok(()) };
@@ -187,13 +187,13 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
     Ok(())
 }
 
-/// The newest colour among the versions that were audited.
+/// The newest color among the versions that were audited.
 async fn note_last_active(services: &Services, versions: &[Version], audited: Audited) -> Result<(), Failure> {
     let last = versions
         .iter()
         .rev()
         .filter(|version| version.entry.modified <= audited.at)
-        .find_map(|version| Some((version.entry.value.colour()?, note_of(version))));
+        .find_map(|version| Some((version.entry.value.color()?, note_of(version))));
     match last {
         Some((active, version)) => services.store.put_last_active(active, version).await,
         None => Ok(()),
@@ -207,7 +207,7 @@ pub(crate) async fn catch_up_hold(
     now: Timestamp,
 ) -> Result<usize, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
-    let (told, kept) = tokio::join!(services.store.hold_told(), services.store.hold_history());
+    let (told, kept) = tokio::join!(services.store.hold_reported(), services.store.hold_history());
     let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
     let mut kept: Vec<_> = kept
         .into_iter()
@@ -228,7 +228,7 @@ pub(crate) async fn catch_up_hold(
         .map_err(FunctionError::undelivered("telling of the hold"))?;
     services
         .store
-        .put_hold_told(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
+        .put_hold_reported(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
         .await
         .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
     Ok(due.len())

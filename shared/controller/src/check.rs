@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
-use bluegreen_core::colour::Colour;
+use bluegreen_aws::health_probe::ProbeScope;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::readiness::Readiness;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
@@ -29,12 +29,12 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
         services.readiness.snapshot(&services.store, time),
         services
             .health
-            .both(Depth::Thorough, EVIDENCE_TIME.min(time), invocation.started)
+            .both(ProbeScope::Full, EVIDENCE_TIME.min(time), invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let now = clock::now();
     let flag = observed.flag.as_ref();
-    let Some(active) = flag.and_then(|flag| flag.value.colour()) else {
+    let Some(active) = flag.and_then(|flag| flag.value.color()) else {
         let (pair, root) = (&services.settings.pair, services.settings.names.root());
         let what = observed.ownership.refusal(pair, root).unwrap_or_else(|| {
             flag.map_or_else(
@@ -68,11 +68,11 @@ fn answer(
     reason: &str,
     invocation: &Invocation,
 ) -> Value {
-    let active = flag.and_then(|flag| flag.value.colour());
+    let active = flag.and_then(|flag| flag.value.color());
     let outcome = readiness.outcome();
     tracing::info!(
         pair = services.settings.pair,
-        active = active.map(Colour::as_str),
+        active = active.map(Color::as_str),
         decision = outcome,
         score = readiness.score,
         reason,
@@ -85,7 +85,7 @@ fn answer(
         "previous": null,
         "version": flag.map(|flag| flag.version),
         "transition": null,
-        "guards": [],
+        "preconditions": [],
         "reason": reason,
         "readiness": body,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),

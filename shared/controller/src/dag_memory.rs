@@ -72,13 +72,13 @@ impl<'a> DagMemory<'a> {
         self.save().await
     }
 
-    pub(crate) async fn owe(&mut self, owed: BTreeSet<String>) -> Result<(), FunctionError> {
-        let owed = if owed.is_empty() {
+    pub(crate) async fn owe(&mut self, pending_unpause: BTreeSet<String>) -> Result<(), FunctionError> {
+        let pending_unpause = if pending_unpause.is_empty() {
             None
         } else {
-            self.packed(&owed, LONGEST_INLINE_OWED).await?
+            self.packed(&pending_unpause, LONGEST_INLINE_OWED).await?
         };
-        self.progress.owed = owed;
+        self.progress.pending_unpause = pending_unpause;
         self.save().await
     }
 
@@ -92,7 +92,7 @@ impl<'a> DagMemory<'a> {
             return Ok(None);
         };
         if let Some(parts) = &packed.remembered.parts {
-            let known = [&self.progress.unpaused, &self.progress.owed];
+            let known = [&self.progress.unpaused, &self.progress.pending_unpause];
             if !known
                 .into_iter()
                 .flatten()
@@ -130,7 +130,7 @@ impl<'a> DagMemory<'a> {
     /// may be about to name it again.
     async fn prune(&self, was: Option<&Progress>) {
         fn lists(progress: &Progress) -> Vec<&str> {
-            [&progress.unpaused, &progress.owed]
+            [&progress.unpaused, &progress.pending_unpause]
                 .into_iter()
                 .filter_map(|list| Some(list.as_ref()?.parts.as_ref()?.name.as_str()))
                 .collect()

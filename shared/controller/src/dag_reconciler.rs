@@ -1,4 +1,4 @@
-//! Carries DAG management out: reads which DAGs run, unpauses the new colour's, pauses the old one's.
+//! Carries DAG management out: reads which DAGs run, unpauses the new color's, pauses the old one's.
 //!
 //! Every step may be repeated, and may be cut short anywhere: what is left is asked of Airflow again. The environment that
 //! was left never holds up the one that works.
@@ -9,10 +9,10 @@ use std::time::Duration;
 use bluegreen_aws::airflow_dags::{DagSession, Listing};
 use bluegreen_aws::clock;
 use bluegreen_core::audit;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::{
-    Fence, Phase, Plan, Progress, READING_TIME, REST, Report, Standing, State, VERIFY_AFTER, activation, busy, fence,
-    remember,
+    ActiveVersion, Fence, PAUSE_DELAY, Phase, Plan, Progress, READING_TIME, Report, State, VERIFY_AFTER, activation,
+    busy, fence, remember,
 };
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::readiness::{DagList, some_of};
@@ -41,7 +41,7 @@ pub(crate) struct ReconcileInput<'a> {
     /// What was observed beside the flag.
     pub(crate) stored: Option<&'a str>,
     /// The flag as it stands, after a transition of this invocation if there was one.
-    pub(crate) flag: Standing,
+    pub(crate) flag: ActiveVersion,
     /// Whether there was.
     pub(crate) is_transition: bool,
     /// A hold stands: what somebody unpaused on the standby meanwhile is left alone.
@@ -173,7 +173,7 @@ impl<'a> Reconciler<'a> {
         let (active, standby) = (input.flag.active, input.flag.active.other());
         if self.memory.progress.phase == Phase::Activating || !self.memory.progress.verified {
             let began = clock::now();
-            // A store that refuses this does not stop the work: whoever comes next sees the other colour there, and repeats it.
+            // A store that refuses this does not stop the work: whoever comes next sees the other color there, and repeats it.
             let saved = self.memory.save().await;
             let activated = self.activate(active).await?;
             saved?;
@@ -223,8 +223,8 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Unpauses what was unpaused on the other colour. The inner error says why some of it is still paused.
-    async fn activate(&mut self, active: Colour) -> Result<Result<(), Stopped>, FunctionError> {
+    /// Unpauses what was unpaused on the other color. The inner error says why some of it is still paused.
+    async fn activate(&mut self, active: Color) -> Result<Result<(), Stopped>, FunctionError> {
         let wanted = match self.memory.wanted().await? {
             Some(wanted) => wanted,
             None if self.memory.progress.phase == Phase::Activating => match self.without_memory(active).await? {
@@ -238,7 +238,7 @@ impl<'a> Reconciler<'a> {
         for _ in 0..ROUNDS {
             let listing = self.airflow.all(active, self.until).await;
             if let Some(cause) = listing.list.gap {
-                return Ok(Err((State::NotActivated, not_activated(active, &cause))));
+                return Ok(Err((State::ActivationFailed, activation_failed(active, &cause))));
             }
             let left = activation(&listing.list, &wanted);
             if left.nothing_there {
@@ -246,14 +246,14 @@ impl<'a> Reconciler<'a> {
                     "{active}'s Airflow lists none of the {} DAGs that are to run; tried again at every tick",
                     wanted.len()
                 );
-                return Ok(Err((State::NotActivated, why)));
+                return Ok(Err((State::ActivationFailed, why)));
             }
-            let plan = Plan::of(&left.to_unpause, &left.spared);
+            let plan = Plan::of(&left.to_unpause, &left.must_stay_paused);
             let first = *first.get_or_insert(left.to_unpause.len());
             self.unpaused = first.saturating_sub(left.to_unpause.len());
             if plan.is_empty() {
                 self.by_hand = plan.by_hand.into_iter().collect();
-                self.memory.owe(left.owed).await?;
+                self.memory.owe(left.pending_unpause).await?;
                 return Ok(Ok(()));
             }
             if let Err(cause) = self
@@ -264,7 +264,7 @@ impl<'a> Reconciler<'a> {
                 return Ok(Err(if cause.kind == CauseKind::TimedOut {
                     (State::Activating, out_of_time(active, "unpaused"))
                 } else {
-                    (State::NotActivated, not_activated(active, &cause))
+                    (State::ActivationFailed, activation_failed(active, &cause))
                 }));
             }
         }
@@ -275,7 +275,7 @@ impl<'a> Reconciler<'a> {
     /// has set the active's as they should be.
     async fn without_memory(
         &mut self,
-        active: Colour,
+        active: Color,
     ) -> Result<Result<Option<BTreeSet<String>>, Stopped>, FunctionError> {
         let other = active.other();
         let unasked = DagList::unknown(Cause::new(CauseKind::NotAsked, "not asked"));
@@ -292,7 +292,7 @@ impl<'a> Reconciler<'a> {
         }
         let why = theirs.list.gap.map(|cause| format!(" ({cause})")).unwrap_or_default();
         Ok(Err((
-            State::NotActivated,
+            State::ActivationFailed,
             format!(
                 "not activated: which DAGs ran on {other} was never listed, and {other} does not tell it now{why}: unpause \
                  {active}'s DAGs by hand"
@@ -317,7 +317,7 @@ impl<'a> Reconciler<'a> {
         Ok(standby.list.dags.values().any(|dag| !dag.paused))
     }
 
-    /// Takes the active's list for what people want, but for what is owed, which is unpaused as it appears.
+    /// Takes the active's list for what people want, but for what is pending_unpause, which is unpaused as it appears.
     async fn learn(
         &mut self,
         input: &ReconcileInput<'_>,
@@ -335,14 +335,15 @@ impl<'a> Reconciler<'a> {
             return Ok(());
         }
         let before = self.memory.wanted().await?;
-        let mut owed = match &self.memory.progress.owed {
-            Some(owed) => self.memory.unpacked(owed).await?.unwrap_or_default(),
+        let mut pending_unpause = match &self.memory.progress.pending_unpause {
+            Some(pending_unpause) => self.memory.unpacked(pending_unpause).await?.unwrap_or_default(),
             None => BTreeSet::new(),
         };
         // Gone from both: deleted.
-        owed.retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
-        let left = activation(&list, &owed);
-        let plan = Plan::of(&left.to_unpause, &left.spared);
+        pending_unpause
+            .retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
+        let left = activation(&list, &pending_unpause);
+        let plan = Plan::of(&left.to_unpause, &left.must_stay_paused);
         self.by_hand = plan.by_hand.iter().cloned().collect();
         if !plan.is_empty() {
             let appeared: Vec<String> = left.to_unpause.iter().map(|id| (*id).to_owned()).collect();
@@ -364,7 +365,7 @@ impl<'a> Reconciler<'a> {
                 }
             }
         }
-        let still_owed = activation(&list, &owed).owed;
+        let still_owed = activation(&list, &pending_unpause).pending_unpause;
         self.memory.progress.dags = list.dags.len().max(standby.dags.len());
         if let Some(wanted) = remember(before.as_ref(), &still_owed, &list, standby)
             && before.as_ref() != Some(&wanted)
@@ -375,7 +376,7 @@ impl<'a> Reconciler<'a> {
     }
 
     /// Pauses the standby's DAGs, as far as they have drained. Answers what is waited for; none if all are paused.
-    async fn fence(&mut self, input: &ReconcileInput<'_>, standby: Colour) -> Result<Option<String>, Cause> {
+    async fn fence(&mut self, input: &ReconcileInput<'_>, standby: Color) -> Result<Option<String>, Cause> {
         let drain = self.services.settings.drain;
         let since = self.memory.progress.since;
         let until = self.until;
@@ -399,7 +400,7 @@ impl<'a> Reconciler<'a> {
         if decided == Fence::Rest {
             return Ok(Some(format!(
                 "nothing is paused until {} s after the transition has taken effect",
-                REST.as_secs()
+                PAUSE_DELAY.as_secs()
             )));
         }
         let busy = busy(&runs, since);
@@ -414,17 +415,17 @@ impl<'a> Reconciler<'a> {
                 None => {}
             }
             let running = listing.list.dags.iter().filter(|(_, dag)| !dag.paused);
-            let (spared, to_pause): (BTreeSet<&str>, BTreeSet<&str>) =
+            let (must_stay_paused, to_pause): (BTreeSet<&str>, BTreeSet<&str>) =
                 running.map(|(id, _)| id.as_str()).partition(|id| busy.contains(id));
-            let plan = Plan::of(&to_pause, &spared);
+            let plan = Plan::of(&to_pause, &must_stay_paused);
             let first = *first.get_or_insert(to_pause.len());
             self.paused = first.saturating_sub(to_pause.len());
             if plan.is_empty() {
                 self.by_hand.extend(plan.by_hand);
-                return Ok((!spared.is_empty()).then(|| {
+                return Ok((!must_stay_paused.is_empty()).then(|| {
                     format!(
                         "{standby} finishes runs of {} until {} at the latest",
-                        some_of(spared.iter().copied()),
+                        some_of(must_stay_paused.iter().copied()),
                         to_second(after(since, drain))
                     )
                 }));
@@ -450,7 +451,7 @@ impl<'a> Reconciler<'a> {
     async fn still_stands(&self, input: &ReconcileInput<'_>) -> bool {
         match self.services.store.observe().await {
             Ok(observed) => observed.flag.is_some_and(|flag| {
-                flag.version == input.flag.version && flag.value.colour() == Some(input.flag.active)
+                flag.version == input.flag.version && flag.value.color() == Some(input.flag.active)
             }),
             Err(failure) => {
                 tracing::warn!(error = %failure.cause, "the flag could not be read again before pausing");
@@ -471,7 +472,7 @@ impl<'a> Reconciler<'a> {
         self.memory.save().await
     }
 
-    fn settled(&self, active: Colour) -> String {
+    fn settled(&self, active: Color) -> String {
         let by_hand = match self.by_hand.len() {
             0 => String::new(),
             count => format!(", but for {count} that must be set by hand"),
@@ -480,11 +481,11 @@ impl<'a> Reconciler<'a> {
     }
 }
 
-fn out_of_time(colour: Colour, what: &str) -> String {
-    format!("{colour}'s DAGs are being {what}; the next tick goes on")
+fn out_of_time(color: Color, what: &str) -> String {
+    format!("{color}'s DAGs are being {what}; the next tick goes on")
 }
 
-fn not_activated(active: Colour, cause: &Cause) -> String {
+fn activation_failed(active: Color, cause: &Cause) -> String {
     format!(
         "not activated: {active}'s DAGs cannot be unpaused now ({cause}){}; tried again at every tick",
         advice(cause)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_core::dag_management::{Report, Standing};
+use bluegreen_core::dag_management::{ActiveVersion, Report};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::switch::{Outcome, Switched};
@@ -26,7 +26,7 @@ const FORCED_READING_TIME: Duration = Duration::from_secs(2);
 /// What is left of a request's invocation for the answer.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
-/// What is left of a tick's for readiness, hand-over and the answer.
+/// What is left of a tick's for readiness, run report and the answer.
 const TICK_CLOSING_TIME: Duration = Duration::from_secs(6);
 
 /// Reads which DAGs run, shortly before the flag is written. Answers what is stored then.
@@ -37,12 +37,12 @@ pub(crate) async fn before(
     force: bool,
     invocation: &Invocation,
 ) -> Option<String> {
-    let Some(active) = flag.value.colour() else {
+    let Some(active) = flag.value.color() else {
         return stored.map(str::to_owned);
     };
     let input = ReconcileInput {
         stored,
-        flag: Standing {
+        flag: ActiveVersion {
             active,
             version: flag.version,
             modified: flag.modified,
@@ -66,7 +66,7 @@ pub(crate) async fn after(
     let now = clock::now();
     let input = ReconcileInput {
         stored,
-        flag: Standing {
+        flag: ActiveVersion {
             active: switched.to,
             version: switched.version,
             modified: now,
@@ -109,7 +109,7 @@ pub(crate) async fn at_tick(
     }
     let now = clock::now();
     let flag = match outcome {
-        Some(Outcome::Switched(switched)) => Standing {
+        Some(Outcome::Switched(switched)) => ActiveVersion {
             active: switched.to,
             version: switched.version,
             modified: now,
@@ -117,7 +117,7 @@ pub(crate) async fn at_tick(
         // Who won shows at the next tick.
         Some(Outcome::Conflict(_) | Outcome::Failed(_)) => return Ok(None),
         None => match (observation.present(), observation.active()) {
-            (Some(flag), Some(active)) => Standing {
+            (Some(flag), Some(active)) => ActiveVersion {
                 active,
                 version: flag.version,
                 modified: flag.modified,

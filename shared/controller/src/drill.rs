@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Guard, GuardName, hold_guard};
-use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, guards, outcome_record};
+use bluegreen_core::color::Color;
+use bluegreen_core::decision::{Precondition, PreconditionName, hold_precondition};
+use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, outcome_record, preconditions};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::readiness::Level;
@@ -45,7 +45,9 @@ pub(crate) async fn drill(
     };
     let (looked, evidence, lists, alarms) = tokio::join!(
         repeat::look(services, Reads::IfMoved, EVIDENCE_TIME),
-        services.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started),
+        services
+            .health
+            .both(ProbeScope::Full, EVIDENCE_TIME, invocation.started),
         lists,
         services.drill_alarms.states()
     );
@@ -60,16 +62,18 @@ pub(crate) async fn drill(
     };
     let now = clock::now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
-    let hold_minutes = request.hold_minutes.unwrap_or(services.settings.drill.hold_minutes);
+    let duration_minutes = request
+        .duration_minutes
+        .unwrap_or(services.settings.drill.duration_minutes);
     let Some(flag) = observed.flag.clone() else {
-        let guards = vec![Guard::new(GuardName::FlagInvalid, false, NO_FLAG)];
-        return blocked(services, &request, hold_minutes, None, guards, invocation).await;
+        let preconditions = vec![Precondition::new(PreconditionName::FlagInvalid, false, NO_FLAG)];
+        return blocked(services, &request, duration_minutes, None, preconditions, invocation).await;
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
-    let mut guards = guards(
+    let mut preconditions = preconditions(
         &services.settings.policy,
         &services.settings.drill,
-        (request.mode, hold_minutes),
+        (request.mode, duration_minutes),
         &flag,
         &hold,
         observed.drill.as_deref(),
@@ -77,46 +81,61 @@ pub(crate) async fn drill(
         &alarms,
         now,
     );
-    guards.extend(request.expect.iter().map(|expect| expect.guard(&flag)));
-    let met = guards.iter().all(|guard| guard.passed);
+    preconditions.extend(request.expect.iter().map(|expect| expect.precondition(&flag)));
+    let met = preconditions.iter().all(|precondition| precondition.passed);
     let mut is_answered = true;
-    if let (Some(active), Some((snapshot, history))) = (flag.value.colour(), &lists) {
+    if let (Some(active), Some((snapshot, history))) = (flag.value.color(), &lists) {
         let check = judge(&services.settings, active, &verdicts, snapshot, history, &observed, now);
         let passed = check.level != Level::Red;
         // All that a probe has to show for itself is its answer, and half of one proves nothing.
         is_answered = !passed || !check.partial || request.mode != Mode::Probe;
-        guards.push(Guard::new(
-            GuardName::Readiness,
+        preconditions.push(Precondition::new(
+            PreconditionName::Readiness,
             passed && is_answered,
             check.summary(active.other()),
         ));
     }
-    let ready = guards.iter().all(|guard| guard.passed);
+    let ready = preconditions.iter().all(|precondition| precondition.passed);
     // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
     let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
-    let Some(from) = flag.value.colour().filter(|_| may_begin) else {
-        return blocked(services, &request, hold_minutes, Some(&flag), guards, invocation).await;
+    let Some(from) = flag.value.color().filter(|_| may_begin) else {
+        return blocked(
+            services,
+            &request,
+            duration_minutes,
+            Some(&flag),
+            preconditions,
+            invocation,
+        )
+        .await;
     };
     let drill = planned(
         &request,
         &flag,
         from,
-        hold_minutes,
+        duration_minutes,
         observed.drill.as_deref(),
         now,
         invocation,
     );
     let would = match request.mode {
-        Mode::Probe if !ready => objections(&guards),
+        Mode::Probe if !ready => objections(&preconditions),
         Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
         Mode::Switch => format!(
-            "{} would be drilled for {hold_minutes} minutes, until about {}, and then {from} be active again",
+            "{} would be drilled for {duration_minutes} minutes, until about {}, and then {from} be active again",
             drill.to,
-            to_second(after(now, minutes(hold_minutes)))
+            to_second(after(now, minutes(duration_minutes)))
         ),
     };
     if request.dry_run {
-        return Ok(answer("would_drill", would, guards, Some(&flag), &drill, invocation));
+        return Ok(answer(
+            "would_drill",
+            would,
+            preconditions,
+            Some(&flag),
+            &drill,
+            invocation,
+        ));
     }
     if request.mode != Mode::Switch {
         let (outcome, word) = if ready {
@@ -127,14 +146,22 @@ pub(crate) async fn drill(
         let conclusion = ended(&drill, outcome, would.clone(), invocation);
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
-        return Ok(answer(word, would, guards, Some(&flag), &drill, invocation));
+        return Ok(answer(word, would, preconditions, Some(&flag), &drill, invocation));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
     if let Some(objection) = last_objection(services, &drill).await? {
-        guards.push(objection);
-        return blocked(services, &request, hold_minutes, Some(&flag), guards, invocation).await;
+        preconditions.push(objection);
+        return blocked(
+            services,
+            &request,
+            duration_minutes,
+            Some(&flag),
+            preconditions,
+            invocation,
+        )
+        .await;
     }
-    start(services, &flag, managed_dags, drill, guards, invocation).await
+    start(services, &flag, managed_dags, drill, preconditions, invocation).await
 }
 
 /// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
@@ -192,13 +219,13 @@ async fn before(
 
 /// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's
 /// to finish, and must not be taken for this one's; and somebody may have placed a hold meanwhile.
-async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Guard>, FunctionError> {
+async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Precondition>, FunctionError> {
     let names = [drill.record()];
     let (standing, hold) = tokio::join!(services.store.records(&names), services.store.hold());
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
     let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
-    let hold = hold_guard(&HoldState::read(hold.as_deref(), clock::now()), true);
+    let hold = hold_precondition(&HoldState::read(hold.as_deref(), clock::now()), true);
     if !hold.passed {
         return Ok(Some(hold));
     }
@@ -212,7 +239,7 @@ async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Gua
             record.actor.request_id,
             to_second(record.decided_at)
         );
-        Guard::new(GuardName::Claim, false, detail)
+        Precondition::new(PreconditionName::Claim, false, detail)
     }))
 }
 
@@ -220,8 +247,8 @@ async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Gua
 fn planned(
     request: &DrillRequest,
     flag: &FlagObservation,
-    from: Colour,
-    hold_minutes: u32,
+    from: Color,
+    duration_minutes: u32,
     last: Option<&str>,
     now: Timestamp,
     invocation: &Invocation,
@@ -235,7 +262,7 @@ fn planned(
         version: flag.version,
         modified: flag.modified,
         started_at: to_milliseconds(now),
-        hold_minutes,
+        duration_minutes,
         reason: request
             .reason
             .clone()
@@ -251,46 +278,46 @@ fn planned(
 async fn blocked(
     services: &Services,
     request: &DrillRequest,
-    hold_minutes: u32,
+    duration_minutes: u32,
     flag: Option<&FlagObservation>,
-    guards: Vec<Guard>,
+    preconditions: Vec<Precondition>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let reason = objections(&guards);
+    let reason = objections(&preconditions);
     if !request.dry_run {
-        let active = flag.and_then(|flag| flag.value.colour());
+        let active = flag.and_then(|flag| flag.value.color());
         let conclusion = Conclusion {
             schema: Drill::SCHEMA,
             id: invocation.request_id.clone(),
             mode: request.mode,
             outcome: DrillOutcome::Blocked,
             from: active,
-            to: active.map(Colour::other),
+            to: active.map(Color::other),
             active,
             reason: reason.clone(),
             requested_by: request.requested_by.clone(),
-            timings: untouched(invocation.started, hold_minutes),
+            timings: untouched(invocation.started, duration_minutes),
         };
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
     }
-    let mut answer = Answer::new("blocked", reason, guards).to_json(flag, invocation);
+    let mut answer = Answer::new("blocked", reason, preconditions).to_json(flag, invocation);
     if let Some(fields) = answer.as_object_mut() {
         let outcome = DrillOutcome::Blocked;
         fields.insert(
             "drill".to_owned(),
-            json!({"id": invocation.request_id, "mode": request.mode, "hold_minutes": hold_minutes, "outcome": outcome}),
+            json!({"id": invocation.request_id, "mode": request.mode, "duration_minutes": duration_minutes, "outcome": outcome}),
         );
     }
     Ok(answer)
 }
 
-/// Out to the other colour. The trace first, then the switch: the tick follows the trace whatever becomes of us.
+/// Out to the other color. The trace first, then the switch: the tick follows the trace whatever becomes of us.
 async fn start(
     services: &Services,
     flag: &FlagObservation,
     managed_dags: Option<String>,
     drill: Drill,
-    guards: Vec<Guard>,
+    preconditions: Vec<Precondition>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     services.store.put_drill(&drill).await.map_err(|failure| {
@@ -303,7 +330,7 @@ async fn start(
     let intent = Intent {
         kind: Kind::Drill,
         to: drill.to,
-        reason: format!("{}; returns after {} min", drill.reason, drill.hold_minutes),
+        reason: format!("{}; returns after {} min", drill.reason, drill.duration_minutes),
         actor: invocation.actor(drill.requested_by.clone()),
         trigger: invocation.trigger(),
         evidence: json!({}),
@@ -314,7 +341,7 @@ async fn start(
     let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
     match claim_runner::run(&services.store, &mut switching).await {
         Outcome::Switched(switched) => {
-            let return_at = after(clock::now(), minutes(drill.hold_minutes));
+            let return_at = after(clock::now(), minutes(drill.duration_minutes));
             let reason = format!(
                 "{} is drilled; {} is active again from about {}, or at once if {} fails",
                 drill.to,
@@ -322,7 +349,7 @@ async fn start(
                 to_second(return_at),
                 drill.to
             );
-            let mut answer = answer("pending", reason, guards, Some(flag), &drill, invocation);
+            let mut answer = answer("pending", reason, preconditions, Some(flag), &drill, invocation);
             tell_written(&mut answer, flag, &switched, &switched.warnings);
             if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
                 drill.insert("return_at".to_owned(), json!(return_at));
@@ -333,8 +360,8 @@ async fn start(
         }
         Outcome::Conflict(conflict) => {
             let now = clock::now();
-            let active = conflict.flag.as_ref().and_then(|flag| flag.value.colour());
-            let outcome = if drill.lost_to_another(conflict.winner.as_ref(), now) {
+            let active = conflict.flag.as_ref().and_then(|flag| flag.value.color());
+            let outcome = if drill.superseded_by(conflict.winner.as_ref(), now) {
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
                 let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 conclusion.active = active;
@@ -356,7 +383,7 @@ async fn start(
             };
             let standing = conflict.flag.as_ref().or(Some(flag));
             let drill = Drill { outcome, ..drill };
-            let answer = answer("conflict", conflict.reason, guards, standing, &drill, invocation);
+            let answer = answer("conflict", conflict.reason, preconditions, standing, &drill, invocation);
             log(services, &answer, invocation);
             Ok(answer)
         }
@@ -379,11 +406,11 @@ fn ended(drill: &Drill, outcome: DrillOutcome, reason: String, invocation: &Invo
         active: Some(drill.from),
         reason,
         requested_by: drill.requested_by.clone(),
-        timings: untouched(invocation.started, drill.hold_minutes),
+        timings: untouched(invocation.started, drill.duration_minutes),
     }
 }
 
-fn untouched(started: Timestamp, hold_minutes: u32) -> Timings {
+fn untouched(started: Timestamp, duration_minutes: u32) -> Timings {
     Timings {
         started_at: to_milliseconds(started),
         switched_at: None,
@@ -392,19 +419,19 @@ fn untouched(started: Timestamp, hold_minutes: u32) -> Timings {
         switch_duration_ms: None,
         return_duration_ms: None,
         held_s: None,
-        hold_minutes,
+        duration_minutes,
     }
 }
 
 fn answer(
     outcome: &'static str,
     reason: String,
-    guards: Vec<Guard>,
+    preconditions: Vec<Precondition>,
     flag: Option<&FlagObservation>,
     drill: &Drill,
     invocation: &Invocation,
 ) -> Value {
-    let mut answer = Answer::new(outcome, reason, guards).to_json(flag, invocation);
+    let mut answer = Answer::new(outcome, reason, preconditions).to_json(flag, invocation);
     if let Some(fields) = answer.as_object_mut() {
         let mut shown = json!(drill);
         if let Some(shown) = shown.as_object_mut() {

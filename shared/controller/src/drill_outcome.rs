@@ -22,7 +22,7 @@ use crate::unsent;
 const END_TRIES: u32 = 5;
 const END_WAIT: Duration = Duration::from_millis(200);
 
-/// Decides how a drill ends whose colour is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
+/// Decides how a drill ends whose color is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
 /// the run that asks.
 pub(crate) async fn decide_end(
     store: &ParameterStore,
@@ -43,7 +43,7 @@ pub(crate) async fn decide_end(
         };
         match store.create_claim(name, &value).await {
             Reply::ClaimCreated => return Ok(Turn::Ours),
-            Reply::Failed(failure) if !failure.ambiguous && !failure.passing => return Err(failure),
+            Reply::Failed(failure) if !failure.ambiguous && !failure.retryable => return Err(failure),
             Reply::Failed(failure) => {
                 tokio::time::sleep(END_WAIT).await;
                 trouble = Some(failure);
@@ -102,7 +102,7 @@ pub(crate) async fn finish(
         return Ok(None);
     }
     // Another drill shares the trace and is under way: it is not over, and not ours to close.
-    if drill.lost_to_another(of_drill(&way_out), now) {
+    if drill.superseded_by(of_drill(&way_out), now) {
         let blocked = "another drill was faster";
         let conclusion = conclude(drill, stage, Some(DrillOutcome::Blocked), blocked, None, None, now);
         publish_outcome(services, &conclusion).await?;

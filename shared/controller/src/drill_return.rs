@@ -1,4 +1,4 @@
-//! Follows a drill to its end: returns when its time is over or the drilled colour fails, and records the outcome.
+//! Follows a drill to its end: returns when its time is over or the drilled color fails, and records the outcome.
 
 use bluegreen_aws::clock;
 use bluegreen_core::audit;
@@ -20,7 +20,7 @@ use crate::observation::Observation;
 use crate::services::Services;
 use crate::{claim_runner, drill_outcome};
 
-/// Writes the flag back, unless it has been decided meanwhile that the drilled colour stays.
+/// Writes the flag back, unless it has been decided meanwhile that the drilled color stays.
 pub(crate) async fn return_from_drill(
     services: &Services,
     observation: &mut Observation,
@@ -70,7 +70,7 @@ pub(crate) async fn return_from_drill(
         observation.decision = Decision {
             action: Action::None,
             reason: format!("the drill returns no more: {reason}"),
-            guards: Vec::new(),
+            preconditions: Vec::new(),
             look_again_soon: false,
         };
         *step = DrillStep::Finish {
@@ -92,7 +92,7 @@ pub(crate) async fn return_from_drill(
             "last_known_healthy": drilled.last_known_healthy,
             "verdicts": observation.verdicts,
         }),
-        // A drilled colour that died leaves runs that nobody executed, as in any failover.
+        // A drilled color that died leaves runs that nobody executed, as in any failover.
         last_known_healthy: drilled
             .last_known_healthy
             .filter(|_| *outcome == DrillOutcome::Failed && drilled.verdict == Verdict::Unhealthy),

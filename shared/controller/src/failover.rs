@@ -1,11 +1,13 @@
-//! `{"action":"failover"}`: a person declares the active colour failed.
+//! `{"action":"failover"}`: a person declares the active color failed.
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::back_dating::{LastHealthy, back_dating};
-use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::decision::{Guard, GuardName, SwitchControl, declared_failover_guards, flag_guard};
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::decision::{
+    Precondition, PreconditionName, SwitchControl, declared_failover_preconditions, flag_precondition,
+};
 use bluegreen_core::flag::{FlagObservation, declared_reason};
 use bluegreen_core::health::{Assessment, Evidence};
 use bluegreen_core::hold::HoldState;
@@ -31,22 +33,22 @@ pub(crate) async fn failover(
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     // Whoever forces will not heed the standby's evidence; what the active's tells of its last sign of life saves runs.
-    let time = |colour| {
-        if request.to == Some(colour) {
+    let time = |color| {
+        if request.to == Some(color) {
             evidence_time(request.force)
         } else {
             EVIDENCE_TIME
         }
     };
-    let evidence = |colour| {
+    let evidence = |color| {
         services
             .health
-            .within(colour, Depth::Thorough, time(colour), invocation.started)
+            .within(color, ProbeScope::Full, time(color), invocation.started)
     };
     let (looked, blue, green) = tokio::join!(
         repeat::look(services, Reads::Always, EVIDENCE_TIME),
-        evidence(Colour::Blue),
-        evidence(Colour::Green)
+        evidence(Color::Blue),
+        evidence(Color::Green)
     );
     let looked = looked?;
     let evidence = Both { blue, green };
@@ -132,15 +134,15 @@ async fn decide_and_carry_out(
         now,
     } = seen;
     let policy = &services.settings.policy;
-    let mut guards: Vec<Guard> = request.expect.iter().map(|expect| expect.guard(flag)).collect();
-    let Some(active) = flag.value.colour() else {
-        // Nobody can say from which colour runs are to be taken; putting the flag right is a switch.
-        guards.push(flag_guard(flag));
-        let objections = objections(&guards);
-        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+    let mut preconditions: Vec<Precondition> = request.expect.iter().map(|expect| expect.precondition(flag)).collect();
+    let Some(active) = flag.value.color() else {
+        // Nobody can say from which color runs are to be taken; putting the flag right is a switch.
+        preconditions.push(flag_precondition(flag));
+        let objections = objections(&preconditions);
+        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
     };
     let to = active.other();
-    let as_expected = guards.iter().all(|guard| guard.passed);
+    let as_expected = preconditions.iter().all(|precondition| precondition.passed);
     if as_expected && request.to == Some(active) {
         let returns = past
             .under_way(observed.drill.as_deref(), flag)
@@ -150,7 +152,7 @@ async fn decide_and_carry_out(
                 |_| ", in a drill that returns by itself; a switch to it ends the drill",
             );
         let reason = format!("{active} is active already, since version {}{returns}", flag.version);
-        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("unchanged", reason, preconditions).to_json(Some(flag), invocation));
     }
     let (old, new) = (verdicts.of(active), verdicts.of(to));
     let last_healthy = LastHealthy::of(old, flag, observed.doubt.as_deref());
@@ -159,13 +161,18 @@ async fn decide_and_carry_out(
         hold: &hold,
         drill: observed.drill.as_deref(),
     };
-    guards.extend(declared_failover_guards(flag, &control, (active, old), (to, new)));
-    let heeded = guards
+    preconditions.extend(declared_failover_preconditions(
+        flag,
+        &control,
+        (active, old),
+        (to, new),
+    ));
+    let heeded = preconditions
         .iter()
-        .filter(|guard| !request.force || guard.name == GuardName::Expect);
+        .filter(|precondition| !request.force || precondition.name == PreconditionName::Expect);
     let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
     }
     let reason = request.reason.unwrap_or_else(|| format!("{active} has failed"));
     let intent = Intent {
@@ -180,7 +187,7 @@ async fn decide_and_carry_out(
             "declared": true,
             "forced": request.force,
             "verdicts": verdicts,
-            "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
+            "overridden": preconditions.iter().filter(|precondition| !precondition.passed).map(|precondition| precondition.name).collect::<Vec<_>>(),
         }),
         last_known_healthy: last_healthy.at(),
         previous_effective_from,
@@ -192,7 +199,7 @@ async fn decide_and_carry_out(
     };
     if request.dry_run {
         let from = to_milliseconds(effective_from(policy, &intent, now));
-        let mut answer = Answer::new("would_switch", intent.reason, guards).to_json(Some(flag), invocation);
+        let mut answer = Answer::new("would_switch", intent.reason, preconditions).to_json(Some(flag), invocation);
         add(&mut answer, "effective_from", json!(from));
         add(&mut answer, "back_dating", reach(from, now));
         return Ok(answer);
@@ -200,7 +207,7 @@ async fn decide_and_carry_out(
     let written = clock::now();
     // The active may be dead: reading its DAGs may take no longer than where somebody forces.
     let managed_dags = (observed.managed_dags.as_deref(), true);
-    let mut answer = carry_out(services, flag, managed_dags, intent, guards, invocation).await?;
+    let mut answer = carry_out(services, flag, managed_dags, intent, preconditions, invocation).await?;
     // Absent where another writer made the transition.
     let from = answer.get("effective_from").and_then(Value::as_str);
     if let Some(from) = from.and_then(|from| from.parse().ok()) {

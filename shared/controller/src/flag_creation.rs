@@ -1,7 +1,7 @@
 //! Creates the flag where there is none. The create-only put of the flag is the claim here.
 
 use bluegreen_aws::parameter_store::ParameterStore;
-use bluegreen_core::flag::{FlagVersion, Tail, description};
+use bluegreen_core::flag::{DescriptionMetadata, FlagVersion, description};
 use bluegreen_core::switch::{Failed, Intent, Outcome, Reply, Switched};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::TransitionRecord;
@@ -26,7 +26,7 @@ pub(crate) async fn run(store: &ParameterStore, intent: &Intent, now: Timestamp)
         drill: None,
         evidence: intent.evidence.clone(),
     };
-    let tail = Tail {
+    let tail = DescriptionMetadata {
         effective_from: now,
         record: name.clone(),
     };

@@ -178,7 +178,7 @@ mod tests {
         let cause = || Cause::new(CauseKind::WrongPair, "it is another's");
         let failure = || Failure {
             ambiguous: false,
-            passing: false,
+            retryable: false,
             cause: cause(),
         };
         for error in [

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use bluegreen_core::audit::HOLD_IS_NEWS_FOR;
+use bluegreen_core::audit::MAX_HOLD_REPORT_AGE;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ pub(crate) async fn report_hold_changes(
         .lock()
         .is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
     let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_GRACE_PERIOD;
-    if known || listener_may_tell || elapsed(stored.newest_news(now), now) > HOLD_IS_NEWS_FOR {
+    if known || listener_may_tell || elapsed(stored.newest_news(now), now) > MAX_HOLD_REPORT_AGE {
         return Ok(());
     }
     let events = audit_trail::catch_up_hold(services, stored, now).await?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Guard, GuardName};
+use bluegreen_core::color::Color;
+use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::request::InitializeRequest;
 use bluegreen_core::switch::{Intent, Outcome};
 use bluegreen_core::transition::Kind;
@@ -48,36 +48,36 @@ pub(crate) async fn initialize(
         let reason = format!("there is a flag already, {flag}; initialize never changes one");
         return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));
     }
-    // A pair with a past had an active colour: nobody may assume which.
+    // A pair with a past had an active color: nobody may assume which.
     let has_past = has_records || observed.audited.is_some();
-    let guard = if has_past && !(request.force && request.to.is_some()) {
-        let detail = "the flag is gone, but this pair has transition records: find out which colour was active \
-                      (the audit log tells), then send {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}; \
+    let precondition = if has_past && !(request.force && request.to.is_some()) {
+        let detail = "the flag is gone, but this pair has transition records: find out which color was active \
+                      (the audit log tells), then send {\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}; \
                       SSM asks for 30 s between deleting and creating";
-        Guard::new(GuardName::FlagInvalid, false, detail)
+        Precondition::new(PreconditionName::FlagInvalid, false, detail)
     } else {
-        Guard::new(GuardName::FlagInvalid, true, "there is no flag yet")
+        Precondition::new(PreconditionName::FlagInvalid, true, "there is no flag yet")
     };
-    let to = request.to.unwrap_or(Colour::Blue);
-    if !guard.passed {
-        return Ok(Answer::new("refused", guard.detail.clone(), vec![guard]).to_json(None, invocation));
+    let to = request.to.unwrap_or(Color::Blue);
+    if !precondition.passed {
+        return Ok(Answer::new("refused", precondition.detail.clone(), vec![precondition]).to_json(None, invocation));
     }
     let reason = request
         .reason
         .clone()
         .unwrap_or_else(|| format!("start with {to} active"));
     if request.dry_run {
-        return Ok(Answer::new("would_initialize", reason, vec![guard]).to_json(None, invocation));
+        return Ok(Answer::new("would_initialize", reason, vec![precondition]).to_json(None, invocation));
     }
-    create(services, to, reason, &request, guard, invocation).await
+    create(services, to, reason, &request, precondition, invocation).await
 }
 
 async fn create(
     services: &Services,
-    to: Colour,
+    to: Color,
     reason: String,
     request: &InitializeRequest,
-    guard: Guard,
+    precondition: Precondition,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let intent = Intent {
@@ -99,7 +99,7 @@ async fn create(
         }
         Some(Outcome::Conflict(_)) | None => {
             let reason = "somebody created the flag at the same moment; see {\"action\":\"status\"}".to_owned();
-            return Ok(Answer::new("conflict", reason, vec![guard]).to_json(None, invocation));
+            return Ok(Answer::new("conflict", reason, vec![precondition]).to_json(None, invocation));
         }
     };
     tracing::info!(
@@ -111,7 +111,7 @@ async fn create(
         request_id = %invocation.request_id,
         "initialize"
     );
-    let mut answer = Answer::new("initialized", reason, vec![guard]).to_json(None, invocation);
+    let mut answer = Answer::new("initialized", reason, vec![precondition]).to_json(None, invocation);
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("active".to_owned(), json!(to));
         fields.insert("version".to_owned(), json!(created.version));

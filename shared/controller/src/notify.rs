@@ -1,7 +1,7 @@
 //! Tells people of an audit event. The event says it all: nothing is read here.
 
 use bluegreen_aws::notifications::Notifications;
-use bluegreen_core::notification::{Place, compose};
+use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub async fn tell_people(
     event: Delivered<'_>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let place = Place {
+    let place = PairContext {
         pair: &services.settings.pair,
         flag: services.settings.names.flag(),
         region: event.region,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::announcement::{Found, patience_with};
+use bluegreen_core::alert_dedup::{Found, patience_with};
 use bluegreen_core::audit;
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{
     Action, ControlState, Decision, FlagState, RecentFailovers, decide, wants_recent_failovers,
 };
@@ -49,7 +49,7 @@ pub(crate) struct Observation {
 /// Looks at everything once, and decides.
 pub(crate) async fn observe_and_decide(
     services: &Services,
-    depth: Depth,
+    depth: ProbeScope,
     missing_since: &mut Option<Timestamp>,
 ) -> Observation {
     let asked = clock::now();
@@ -61,8 +61,8 @@ pub(crate) async fn observe_and_decide(
     let policy = &services.settings.policy;
     let observed = observed.map_err(|failure| failure.cause);
     let before = past::known(observed.as_ref().ok());
-    let verdicts = evidence.map(|colour, evidence| assess_after(policy, evidence, before.of(colour).as_ref(), now));
-    let past = evidence.map(|colour, evidence| look_back(policy, evidence, before.of(colour).as_ref(), now));
+    let verdicts = evidence.map(|color, evidence| assess_after(policy, evidence, before.of(color).as_ref(), now));
+    let past = evidence.map(|color, evidence| look_back(policy, evidence, before.of(color).as_ref(), now));
     past::saw(&past);
     let mut control = control_state(&observed, now);
     load_restore_target(services, &observed, &mut control, missing_since, now).await;
@@ -151,19 +151,19 @@ impl Observation {
         self.decision = Decision {
             action: Action::None,
             reason,
-            guards: Vec::new(),
+            preconditions: Vec::new(),
             look_again_soon: false,
         };
         self.drill = None;
         self
     }
 
-    pub(crate) fn active(&self) -> Option<Colour> {
-        self.present()?.value.colour()
+    pub(crate) fn active(&self) -> Option<Color> {
+        self.present()?.value.color()
     }
 
     /// The active environment, if nobody can vouch for it, and for how long that may be so before a person is told.
-    pub(crate) fn doubt(&self, policy: &Policy) -> Option<(Colour, Duration)> {
+    pub(crate) fn doubt(&self, policy: &Policy) -> Option<(Color, Duration)> {
         let active = self.active()?;
         Some((active, patience_with(policy, self.verdicts.of(active))?))
     }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::colour::Both;
+use bluegreen_core::color::Both;
 use bluegreen_core::health::Past;
 use bluegreen_core::memory::Field;
 use serde_json::json;
@@ -21,9 +21,9 @@ static SEEN: Mutex<Both<Option<Past>>> = Mutex::new(Both {
 /// What is known before a look.
 pub(crate) fn known(observed: Option<&Observed>) -> Both<Option<Past>> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Both::from_fn(|colour| {
-        let noted = observed.and_then(|observed| observed.past.of(colour).clone());
-        Past::younger(seen.of(colour).clone(), noted)
+    Both::from_fn(|color| {
+        let noted = observed.and_then(|observed| observed.past.of(color).clone());
+        Past::younger(seen.of(color).clone(), noted)
     })
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn saw(past: &Both<Past>) {
 
 /// Notes it in the memory, if it is news. Failing to is no failure of the tick: this process goes on with what it saw.
 pub(crate) async fn note(services: &Services, observed: &Observed, past: &Both<Past>) {
-    let is_news = past.map(|colour, past| past.is_news_to(observed.past.of(colour).as_ref()));
+    let is_news = past.map(|color, past| past.is_news_to(observed.past.of(color).as_ref()));
     if !(is_news.blue || is_news.green) {
         return;
     }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_core::audit::{self, readiness_changed};
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::{HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Verdict, assess_after};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::memory::Field;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::readiness::{
-    Readiness, Snapshot, Standing, Subject, Turn, assess_readiness, catching_up, last_proof,
+    Readiness, ReadinessState, Snapshot, Subject, Turn, assess_readiness, catching_up, last_proof,
 };
 use bluegreen_core::settings::Settings;
 use bluegreen_core::time::{elapsed, minutes};
@@ -43,10 +43,10 @@ const MISSED: Duration = Duration::from_secs(90);
 const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
-pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Colour, now: Timestamp) -> Option<Metric> {
-    // After a transition it would be the score of the colour that works now.
+pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Color, now: Timestamp) -> Option<Metric> {
+    // After a transition it would be the score of the color that works now.
     let standing = stored
-        .and_then(Standing::read)
+        .and_then(ReadinessState::read)
         .filter(|standing| standing.standby == Some(active.other()))?;
     let is_kept = services.settings.readiness_interval_minutes > 0 && elapsed(standing.at, now) < STALE;
     is_kept.then(|| Metric::readiness_score(standing.score, now))
@@ -57,15 +57,17 @@ pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Colour, 
 /// `depth` is that of the verdicts: a routine look leaves out the named alarms, so the standby is looked at again.
 pub(crate) async fn check_if_due(
     services: &Services,
-    active: Colour,
-    (depth, verdicts): (Depth, &Both<Assessment>),
+    active: Color,
+    (depth, verdicts): (ProbeScope, &Both<Assessment>),
     observed: &Observed,
     trigger: &Trigger,
     invocation: &Invocation,
 ) -> Result<(), FunctionError> {
-    let before = observed.readiness.as_deref().and_then(Standing::read);
-    let unsaid = before.as_ref().is_some_and(|before| before.unsaid.is_some());
-    // After a transition the other colour stands by, and nothing is known of it.
+    let before = observed.readiness.as_deref().and_then(ReadinessState::read);
+    let pending_notification = before
+        .as_ref()
+        .is_some_and(|before| before.pending_notification.is_some());
+    // After a transition the other color stands by, and nothing is known of it.
     let other = before
         .as_ref()
         .is_some_and(|before| before.standby != Some(active.other()));
@@ -77,7 +79,7 @@ pub(crate) async fn check_if_due(
     let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
     if trigger.kind != "schedule"
         || interval == 0
-        || !(is_due(interval, invocation.started) || is_late || unsaid || other)
+        || !(is_due(interval, invocation.started) || is_late || pending_notification || other)
         // A failover is near, or just over: the standby has better to do than to list its DAGs.
         || verdicts.of(active).verdict != Verdict::Healthy
         || time < LEAST_TIME
@@ -86,8 +88,8 @@ pub(crate) async fn check_if_due(
     }
     let again = async {
         match depth {
-            Depth::Thorough => None,
-            Depth::Routine => Some(services.health.both(Depth::Thorough, time, clock::now()).await),
+            ProbeScope::Full => None,
+            ProbeScope::Free => Some(services.health.both(ProbeScope::Full, time, clock::now()).await),
         }
     };
     let ((snapshot, history), again) = tokio::join!(services.readiness.snapshot(&services.store, time), again);
@@ -95,7 +97,7 @@ pub(crate) async fn check_if_due(
     let again = again.map(|evidence| {
         let before = past::known(Some(observed));
         evidence
-            .map(|colour, evidence| assess_after(&services.settings.policy, evidence, before.of(colour).as_ref(), now))
+            .map(|color, evidence| assess_after(&services.settings.policy, evidence, before.of(color).as_ref(), now))
     });
     let verdicts = again.as_ref().unwrap_or(verdicts);
     let check = judge(&services.settings, active, verdicts, &snapshot, &history, observed, now);
@@ -124,7 +126,7 @@ pub(crate) async fn check_if_due(
 /// Judges what was asked.
 pub(crate) fn judge(
     settings: &Settings,
-    active: Colour,
+    active: Color,
     verdicts: &Both<Assessment>,
     snapshot: &Snapshot,
     history: &[HistoryEntry],
@@ -191,7 +193,7 @@ async fn send(services: &Services, events: &[audit::AuditEvent]) -> Result<(), F
     services.bus.send(events).await.map_err(undelivered)
 }
 
-async fn put(services: &Services, memory: &Remembered, standing: &Standing) -> Result<(), FunctionError> {
+async fn put(services: &Services, memory: &Remembered, standing: &ReadinessState) -> Result<(), FunctionError> {
     let undelivered = FunctionError::undelivered("remembering the standby's readiness");
     services
         .store

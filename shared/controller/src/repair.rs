@@ -1,8 +1,8 @@
-//! Repair of a broken flag, where `ON_FLAG_FAULT` says so: over garbage the colour that stood before it, for a deleted
+//! Repair of a broken flag, where `ON_FLAG_FAULT` says so: over garbage the color that stood before it, for a deleted
 //! flag the last audited one.
 
 use bluegreen_aws::clock;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::switch::{Conflict, Intent, Outcome, Switching};
 use bluegreen_core::transition::{Kind, Trigger};
 use serde_json::json;
@@ -12,17 +12,17 @@ use crate::observation::Observation;
 use crate::services::Services;
 use crate::{claim_runner, flag_creation};
 
-/// Puts the colour back.
+/// Puts the color back.
 pub(crate) async fn restore(
     services: &Services,
     observation: &Observation,
-    colour: Colour,
+    color: Color,
     invocation: &Invocation,
     trigger: &Trigger,
 ) -> Option<Outcome> {
     let intent = Intent {
         kind: Kind::Restore,
-        to: colour,
+        to: color,
         reason: observation.decision.reason.clone(),
         actor: invocation.actor(None),
         trigger: trigger.clone(),

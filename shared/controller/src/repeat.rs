@@ -13,7 +13,7 @@ use bluegreen_aws::clock;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::answered::{self, Answered, REPEATED_FOR};
 use bluegreen_core::drill::{Drill, Stage, stage};
-use bluegreen_core::flag::{FlagObservation, Origin, Tail, Version, before, versions};
+use bluegreen_core::flag::{DescriptionMetadata, FlagObservation, Origin, Version, before, versions};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::request::Request;
 use bluegreen_core::time::{elapsed, to_second};
@@ -173,7 +173,11 @@ impl Past {
     /// The record of the transition that this request made, with its name.
     pub(crate) fn record_of(&self, invocation: &Invocation) -> Option<(String, &TransitionRecord)> {
         let (_, version, record) = self.made_by(&invocation.request_id)?;
-        let tail = version.entry.description.as_deref().and_then(Tail::read)?;
+        let tail = version
+            .entry
+            .description
+            .as_deref()
+            .and_then(DescriptionMetadata::read)?;
         Some((tail.record, record?))
     }
 
@@ -189,7 +193,7 @@ impl Past {
             Some(stage @ (Stage::NotSwitched | Stage::Drilling { .. })) => Some((drill, Some(stage))),
             Some(Stage::Returned { .. } | Stage::Overtaken { .. }) => None,
             // Without the history one observation must do.
-            None => drill.has_the_flag(flag).then_some((drill, None)),
+            None => drill.owns_flag_version(flag).then_some((drill, None)),
         }
     }
 
@@ -228,10 +232,10 @@ impl Past {
             .filter(|flag| flag.modified > standing.modified)
             .cloned()
             .unwrap_or(standing);
-        let tail = version.entry.description.as_deref().and_then(Tail::read);
+        let tail = version.entry.description.as_deref().and_then(DescriptionMetadata::read);
         let mut answer = repeated(outcome, reason, Some(&standing), invocation);
         if let Some(fields) = answer.as_object_mut() {
-            let previous = before(versions, version).map(|before| before.entry.value.colour());
+            let previous = before(versions, version).map(|before| before.entry.value.color());
             fields.insert("previous".to_owned(), json!(previous));
             fields.insert("transition".to_owned(), json!(tail.map(|tail| tail.record)));
             fields.insert("effective_from".to_owned(), json!(version.effective_from));
@@ -306,7 +310,7 @@ pub(crate) fn unfinished(reason: String) -> FunctionError {
     }
 }
 
-/// Whether a request writes, so that its repeat must be recognised.
+/// Whether a request writes, so that its repeat must be recognized.
 pub(crate) fn writes(request: &Request) -> bool {
     match request {
         Request::Switch(request) => !request.dry_run,
@@ -316,7 +320,7 @@ pub(crate) fn writes(request: &Request) -> bool {
         Request::Release(request) => !request.dry_run,
         Request::Drill(request) => !request.dry_run,
         Request::Initialize(request) => !request.dry_run,
-        Request::Status | Request::Check | Request::Handover { .. } | Request::History { .. } => false,
+        Request::Status | Request::Check | Request::RunReport { .. } | Request::History { .. } => false,
     }
 }
 

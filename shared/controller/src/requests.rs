@@ -29,7 +29,7 @@ async fn answer(services: &Services, request: Request, invocation: &Invocation) 
         Request::Drill(request) => drill::drill(services, request, invocation).await,
         Request::Status => status::status(services, invocation).await,
         Request::Check => check::check(services, invocation).await,
-        Request::Handover { window_minutes } => run_report::on_request(services, window_minutes, invocation).await,
+        Request::RunReport { window_minutes } => run_report::on_request(services, window_minutes, invocation).await,
         Request::History { limit } => status::history(services, limit, invocation).await,
         Request::Initialize(request) => initialize::initialize(services, request, invocation).await,
     }

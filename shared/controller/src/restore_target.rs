@@ -1,7 +1,7 @@
-//! The colour that a broken flag would be restored to, where `ON_FLAG_FAULT` says so.
+//! The color that a broken flag would be restored to, where `ON_FLAG_FAULT` says so.
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::announcement::{Subject, remembered_since};
+use bluegreen_core::alert_dedup::{Subject, remembered_since};
 use bluegreen_core::audit;
 use bluegreen_core::decision::{ControlState, FlagState};
 use bluegreen_core::health::Cause;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::services::Services;
 
-/// Learns what the decision about a broken flag needs; nothing is asked while the flag holds a colour.
+/// Learns what the decision about a broken flag needs; nothing is asked while the flag holds a color.
 pub(crate) async fn load_restore_target(
     services: &Services,
     observed: &Result<Observed, Cause>,
@@ -21,7 +21,7 @@ pub(crate) async fn load_restore_target(
     let Ok(observed) = observed else { return };
     let is_missing = match &control.flag {
         FlagState::Missing => true,
-        FlagState::Present(flag) if flag.value.colour().is_none() => false,
+        FlagState::Present(flag) if flag.value.color().is_none() => false,
         FlagState::Present(_) | FlagState::Unreadable(_) => {
             *missing_since = None;
             return;
@@ -41,7 +41,7 @@ pub(crate) async fn load_restore_target(
     } else {
         // What stands before the garbage is newer than what was audited: an event may be late.
         match services.store.history().await {
-            Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.colour()),
+            Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.color()),
             Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),
         }
         if control.last_active.is_some() {
@@ -49,7 +49,7 @@ pub(crate) async fn load_restore_target(
         }
     }
     match services.store.last_active().await {
-        Ok(colour) => control.last_active = colour,
-        Err(failure) => tracing::warn!(error = %failure.cause, "the last audited colour could not be read"),
+        Ok(color) => control.last_active = color,
+        Err(failure) => tracing::warn!(error = %failure.cause, "the last audited color could not be read"),
     }
 }

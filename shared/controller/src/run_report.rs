@@ -1,5 +1,5 @@
 //! Which runs next to a transition were executed, by whom, and which by nobody: told once, some minutes after each transition,
-//! and whenever somebody asks (`handover`).
+//! and whenever somebody asks (`run_report`).
 //!
 //! The watcher tells it and not the change-listener, which may neither ask MWAA nor reach a private web server, and which
 //! would be minutes too early.
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bluegreen_aws::clock;
 use bluegreen_core::audit;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::label;
-use bluegreen_core::handover::{Period, compare, last_hand_over};
 use bluegreen_core::memory::Field;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
+use bluegreen_core::run_report::{Period, compare, last_hand_over};
 use bluegreen_core::time::{elapsed, to_milliseconds, whole_milliseconds};
 use serde_json::{Value, json};
 
@@ -39,18 +39,18 @@ const STALE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Reports on the last transition, if it is time and has not been done.
 ///
-/// Told before it is remembered: a crash in between tells it twice, under one id, never not at all. What could not be
-/// asked is not waited for; after a failover that is the usual case, and `{"action":"handover"}` asks again.
+/// EnvironmentRuns before it is remembered: a crash in between tells it twice, under one id, never not at all. What could not be
+/// asked is not waited for; after a failover that is the usual case, and `{"action":"run-report"}` asks again.
 pub(crate) async fn after_transition(
     services: &Services,
     observation: &Observation,
     invocation: &Invocation,
 ) -> Result<(), FunctionError> {
-    let due_after = services.settings.handover_report_after;
+    let due_after = services.settings.run_report_after;
     let (Ok(observed), Some(flag)) = (&observation.observed, observation.present()) else {
         return Ok(());
     };
-    let Some(active) = flag.value.colour() else {
+    let Some(active) = flag.value.color() else {
         return Ok(());
     };
     let now = clock::now();
@@ -63,7 +63,7 @@ pub(crate) async fn after_transition(
         || age < due_after
         || age >= STALE
         || time < LEAST_TIME
-        || reported(observed.handover.as_deref()).as_deref() == Some(standing.as_str())
+        || reported(observed.run_report.as_deref()).as_deref() == Some(standing.as_str())
     {
         return Ok(());
     }
@@ -92,14 +92,14 @@ pub(crate) async fn after_transition(
         tracing::info!(
             pair = services.settings.pair,
             active = active.as_str(),
-            decision = "handover",
+            decision = "run_report",
             transition = transition.transition.as_deref(),
             reason = report.summary(),
             partial = report.partial,
             request_id = %invocation.request_id,
-            "handover"
+            "run_report"
         );
-        let event = audit::run_handover(subject, &transition.label(), &report, to_milliseconds(clock::now()));
+        let event = audit::run_report(subject, &transition.label(), &report, to_milliseconds(clock::now()));
         services
             .bus
             .send(&[event])
@@ -108,9 +108,13 @@ pub(crate) async fn after_transition(
     }
     services
         .store
-        .remember(&observed.memory, Field::Handover, Some(json!({"transition": standing})))
+        .remember(
+            &observed.memory,
+            Field::RunReport,
+            Some(json!({"transition": standing})),
+        )
         .await
-        .map_err(FunctionError::undelivered("remembering that the hand-over was told"))
+        .map_err(FunctionError::undelivered("remembering that the run report was told"))
 }
 
 fn reported(stored: Option<&str>) -> Option<String> {
@@ -118,7 +122,7 @@ fn reported(stored: Option<&str>) -> Option<String> {
     Some(stored.get("transition")?.as_str()?.to_owned())
 }
 
-/// `handover`: asks both environments, and changes nothing.
+/// `run_report`: asks both environments, and changes nothing.
 pub(crate) async fn on_request(
     services: &Services,
     window_minutes: u32,
@@ -127,12 +131,12 @@ pub(crate) async fn on_request(
     let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
-    let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
     let now = clock::now();
     let period = Period::around(&history, window_minutes, now);
     let new = active.or_else(|| Some(period.transition.as_ref()?.to));
     let Some(new) = new else {
-        let reason = "there is no flag that ever held a colour, so no run has an owner; see {\"action\":\"status\"}";
+        let reason = "there is no flag that ever held a color, so no run has an owner; see {\"action\":\"status\"}";
         return Ok(Answer::new("refused", reason.to_owned(), Vec::new()).to_json(observed.flag.as_ref(), invocation));
     };
     let time = elapsed(now, invocation.deadline).saturating_sub(REQUEST_CLOSING_TIME);
@@ -141,23 +145,23 @@ pub(crate) async fn on_request(
     let reason = report.summary();
     tracing::info!(
         pair = services.settings.pair,
-        active = active.map(Colour::as_str),
-        decision = "handover",
+        active = active.map(Color::as_str),
+        decision = "run_report",
         transition = report.transition.as_ref().and_then(|transition| transition.transition.as_deref()),
         reason,
         partial = report.partial,
         request_id = %invocation.request_id,
-        "handover"
+        "run_report"
     );
     Ok(json!({
-        "outcome": "handover",
+        "outcome": "run_report",
         "active": active,
         "previous": null,
         "version": observed.flag.map(|flag| flag.version),
         "transition": report.transition.as_ref().and_then(|transition| transition.transition.as_deref()),
-        "guards": [],
+        "preconditions": [],
         "reason": reason,
-        "handover": report,
+        "run_report": report,
         "elapsed_ms": whole_milliseconds(invocation.elapsed()),
     }))
 }

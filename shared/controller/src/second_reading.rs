@@ -148,7 +148,7 @@ pub(crate) async fn settled(
     let cause = Cause::new(CauseKind::Unavailable, "the flag's history stays behind the flag");
     let history = Err(Failure {
         ambiguous: false,
-        passing: true,
+        retryable: true,
         cause,
     });
     Ok((observed, history))

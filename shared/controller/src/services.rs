@@ -28,7 +28,7 @@ pub struct Services {
     pub drill_alarms: NamedAlarms,
     /// What a readiness check asks.
     pub readiness: ReadinessProbe,
-    /// What a hand-over report asks.
+    /// What a run report asks.
     pub runs: RunProbe,
     /// Lists, pauses and unpauses DAGs.
     pub dags: AirflowDags,

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::Progress;
-use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_guards};
+use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_preconditions};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::readiness::Standing;
+use bluegreen_core::readiness::ReadinessState;
 use bluegreen_core::time::whole_milliseconds;
 use serde_json::{Value, json};
 
@@ -28,7 +28,9 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
     let (settled, evidence) = tokio::join!(
         second_reading::settled(services),
-        services.health.both(Depth::Thorough, EVIDENCE_TIME, invocation.started)
+        services
+            .health
+            .both(ProbeScope::Full, EVIDENCE_TIME, invocation.started)
     );
     let (mut observed, mut history) = settled?;
     if !second_reading::stands(services, &observed, invocation.started).await? {
@@ -36,7 +38,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     }
     let now = clock::now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
-    let active = observed.flag.as_ref().and_then(|flag| flag.value.colour());
+    let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
     let refusal = observed
         .ownership
         .refusal(&services.settings.pair, services.settings.names.root());
@@ -66,19 +68,19 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     let policy = &services.settings.policy;
     let decision = decide(policy, &control, &verdicts, now);
     // What an automatic failover would meet, also while nobody needs one.
-    let guards = match (&observed.flag, active) {
+    let preconditions = match (&observed.flag, active) {
         (Some(flag), Some(active)) => {
             let standby = active.other();
-            failover_guards(policy, &control, flag, verdicts.of(standby), standby, now)
+            failover_preconditions(policy, &control, flag, verdicts.of(standby), standby, now)
         }
-        _ => decision.guards.clone(),
+        _ => decision.preconditions.clone(),
     };
     let readiness: Option<Value> = observed
         .readiness
         .as_deref()
-        .and_then(Standing::read)
-        // Of the colour that works now it says nothing about the one that stands by.
-        .filter(|standing| standing.standby == active.map(Colour::other))
+        .and_then(ReadinessState::read)
+        // Of the color that works now it says nothing about the one that stands by.
+        .filter(|standing| standing.standby == active.map(Color::other))
         .map(|standing| json!(standing));
     let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
     let managed = stored.filter(|_| services.settings.manages_dags()).map(|progress| {
@@ -97,7 +99,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
         "modified": observed.flag.as_ref().map(|flag| flag.modified),
         "transition": null,
         "last_transition": versions.as_deref().and_then(newest),
-        "guards": guards,
+        "preconditions": preconditions,
         "decision": if refusal.is_none() { decision.action.as_str() } else { Action::None.as_str() },
         "reason": reason,
         "root": {
@@ -165,11 +167,11 @@ pub(crate) async fn history(
         .collect();
     Ok(json!({
         "outcome": "history",
-        "active": newest.and_then(|version| version.entry.value.colour()),
+        "active": newest.and_then(|version| version.entry.value.color()),
         "previous": null,
         "version": newest.map(|version| version.entry.version),
         "transition": null,
-        "guards": [],
+        "preconditions": [],
         "reason": if versions.is_empty() {
             NO_FLAG.to_owned()
         } else {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::decision::{Guard, GuardName, SwitchControl, person_drill_guard, switch_guards};
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::decision::{
+    Precondition, PreconditionName, SwitchControl, person_drill_precondition, switch_preconditions,
+};
 use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Evidence, assess_after};
@@ -35,7 +37,7 @@ const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
 /// What a person wants, by either of the two requests.
 struct Wanted {
     kind: Kind,
-    to: Colour,
+    to: Color,
     reason: String,
     requested_by: Option<String>,
     dry_run: bool,
@@ -49,7 +51,7 @@ enum Ask {
     Rollback(RollbackRequest, Box<Both<Evidence>>),
 }
 
-/// Makes the colour named the active one.
+/// Makes the color named the active one.
 pub(crate) async fn switch(
     services: &Services,
     request: SwitchRequest,
@@ -60,23 +62,23 @@ pub(crate) async fn switch(
         repeat::look(services, Reads::IfMoved, limit),
         services
             .health
-            .within(request.to, Depth::Thorough, limit, invocation.started)
+            .within(request.to, ProbeScope::Full, limit, invocation.started)
     );
     answer(services, &Ask::Switch(request, evidence), looked?, invocation).await
 }
 
-/// Makes the colour before the present one the active one again.
+/// Makes the color before the present one the active one again.
 pub(crate) async fn rollback(
     services: &Services,
     request: RollbackRequest,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    // Which colour that is shows only in the history, so both are looked at: still one round trip of waiting.
+    // Which color that is shows only in the history, so both are looked at: still one round trip of waiting.
     let (looked, evidence) = tokio::join!(
         repeat::look(services, Reads::Always, EVIDENCE_TIME),
         services
             .health
-            .both(Depth::Thorough, evidence_time(request.force), invocation.started)
+            .both(ProbeScope::Full, evidence_time(request.force), invocation.started)
     );
     answer(
         services,
@@ -162,7 +164,7 @@ fn rollback_wanted(
     let drill_returned = versions
         .last()
         .filter(|newest| newest.entry.version == flag.version && newest.kind() == Kind::DrillReturn);
-    if let (Some(newest), Some(active)) = (drill_returned, flag.value.colour()) {
+    if let (Some(newest), Some(active)) = (drill_returned, flag.value.color()) {
         return Ok(Err(format!(
             "there is nothing to go back from: a drill of {} ended and returned to {active} at {}; if you want {}, name it: \
              {{\"to\":\"{}\"}}",
@@ -180,13 +182,13 @@ fn rollback_wanted(
             version
                 .entry
                 .value
-                .colour()
-                .filter(|colour| Some(*colour) != flag.value.colour())
+                .color()
+                .filter(|color| Some(*color) != flag.value.color())
         });
     let Some(to) = before else {
         return Ok(Err(format!(
-            "there is nothing to go back to: no kept version before {} holds another colour; name the colour with \
-             {{\"to\":\"<colour>\"}}",
+            "there is nothing to go back to: no kept version before {} holds another color; name the color with \
+             {{\"to\":\"<color>\"}}",
             flag.version
         )));
     };
@@ -219,22 +221,22 @@ async fn guard_and_carry_out(
     let now = clock::now();
     let policy = &services.settings.policy;
     let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
-    let mut guards: Vec<Guard> = wanted.expect.iter().map(|expect| expect.guard(flag)).collect();
-    let as_expected = guards.iter().all(|guard| guard.passed);
+    let mut preconditions: Vec<Precondition> = wanted.expect.iter().map(|expect| expect.precondition(flag)).collect();
+    let as_expected = preconditions.iter().all(|precondition| precondition.passed);
     let under_way = past.under_way(observed.drill.as_deref(), flag);
-    if as_expected && flag.value.colour() == Some(wanted.to) {
+    if as_expected && flag.value.color() == Some(wanted.to) {
         if let Some(under_way) = under_way.filter(|(drill, _)| drill.to == wanted.to) {
-            return keep_drilled_colour(services, flag, under_way, wanted, guards, invocation).await;
+            return keep_drilled_color(services, flag, under_way, wanted, preconditions, invocation).await;
         }
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
-        return Ok(Answer::new("unchanged", reason, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("unchanged", reason, preconditions).to_json(Some(flag), invocation));
     }
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let control = SwitchControl {
         hold: &hold,
         drill: observed.drill.as_deref(),
     };
-    guards.extend(switch_guards(
+    preconditions.extend(switch_preconditions(
         policy,
         wanted.kind,
         flag,
@@ -244,21 +246,24 @@ async fn guard_and_carry_out(
         now,
     ));
     // The history knows better than one observation whether the drill has been ended, and by how many writes it was begun.
-    for guard in guards.iter_mut().filter(|guard| guard.name == GuardName::Drill) {
-        *guard = person_drill_guard(under_way.as_ref().map(|(drill, _)| drill));
+    for precondition in preconditions
+        .iter_mut()
+        .filter(|precondition| precondition.name == PreconditionName::Drill)
+    {
+        *precondition = person_drill_precondition(under_way.as_ref().map(|(drill, _)| drill));
     }
-    let heeded = guards
+    let heeded = preconditions
         .iter()
-        .filter(|guard| !wanted.force || guard.name == GuardName::Expect);
+        .filter(|precondition| !wanted.force || precondition.name == PreconditionName::Expect);
     let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(Answer::new("refused", objections, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
     }
     if wanted.dry_run {
-        return Ok(Answer::new("would_switch", wanted.reason, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("would_switch", wanted.reason, preconditions).to_json(Some(flag), invocation));
     }
-    // Whatever was asked for, a flag that held no colour is being repaired.
-    let kind = if flag.value.colour().is_some() {
+    // Whatever was asked for, a flag that held no color is being repaired.
+    let kind = if flag.value.color().is_some() {
         wanted.kind
     } else {
         Kind::Restore
@@ -273,23 +278,23 @@ async fn guard_and_carry_out(
             "observed_at": now,
             "forced": wanted.force,
             "target": target,
-            "overridden": guards.iter().filter(|guard| !guard.passed).map(|guard| guard.name).collect::<Vec<_>>(),
+            "overridden": preconditions.iter().filter(|precondition| !precondition.passed).map(|precondition| precondition.name).collect::<Vec<_>>(),
         }),
         last_known_healthy: None,
         previous_effective_from: None,
         drill: None,
     };
     let managed_dags = (observed.managed_dags.as_deref(), wanted.force);
-    carry_out(services, flag, managed_dags, intent, guards, invocation).await
+    carry_out(services, flag, managed_dags, intent, preconditions, invocation).await
 }
 
-/// The colour wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
-async fn keep_drilled_colour(
+/// The color wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
+async fn keep_drilled_color(
     services: &Services,
     flag: &FlagObservation,
     (drill, stage): (Drill, Option<Stage>),
     wanted: Wanted,
-    guards: Vec<Guard>,
+    preconditions: Vec<Precondition>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let who = wanted.requested_by.as_deref().unwrap_or("somebody");
@@ -297,7 +302,7 @@ async fn keep_drilled_colour(
     let decided = format!("{who} wants {to} to stay active: {}", wanted.reason);
     if wanted.dry_run {
         let reason = format!("{to} is active in a drill, which would be ended, so that {to} stays");
-        return Ok(Answer::new("would_keep", reason, guards).to_json(Some(flag), invocation));
+        return Ok(Answer::new("would_cancel_drill", reason, preconditions).to_json(Some(flag), invocation));
     }
     let name = drill.record();
     let records = services
@@ -344,14 +349,17 @@ async fn keep_drilled_colour(
             // Where its write was repeated the first one counts.
             let stage = stage.unwrap_or(Stage::Drilling {
                 switched_at: flag.modified,
-                return_at: after(flag.modified, minutes(drill.hold_minutes)),
+                return_at: after(flag.modified, minutes(drill.duration_minutes)),
             });
             let outcome = Some(DrillOutcome::Interrupted);
             drill_outcome::finish(services, &drill, &stage, outcome, &decided, clock::now()).await?;
-            ("kept", format!("the drill of {to} has ended, and {to} stays active"))
+            (
+                "drill_canceled",
+                format!("the drill of {to} has ended, and {to} stays active"),
+            )
         }
     };
-    let answer = Answer::new(outcome, reason, guards).to_json(standing.as_ref(), invocation);
+    let answer = Answer::new(outcome, reason, preconditions).to_json(standing.as_ref(), invocation);
     log(services, &answer, invocation);
     Ok(answer)
 }
@@ -361,7 +369,7 @@ pub(crate) async fn carry_out(
     flag: &FlagObservation,
     (managed_dags, force): (Option<&str>, bool),
     intent: Intent,
-    guards: Vec<Guard>,
+    preconditions: Vec<Precondition>,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
@@ -378,9 +386,9 @@ pub(crate) async fn carry_out(
                 );
                 warnings.push(format!("the claim of a dead writer ({whose}) was rolled forward"));
             }
-            // A dead writer's claim out of a flag without a colour may have wanted the other colour.
+            // A dead writer's claim out of a flag without a color may have wanted the other color.
             let outcome = if switched.to == to { "switched" } else { "conflict" };
-            let mut answer = Answer::new(outcome, reason, guards).to_json(Some(flag), invocation);
+            let mut answer = Answer::new(outcome, reason, preconditions).to_json(Some(flag), invocation);
             tell_written(&mut answer, flag, &switched, &warnings);
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
@@ -397,7 +405,7 @@ pub(crate) async fn carry_out(
                 .ok_or_else(|| repeat::unfinished(conflict.reason))?
         }
         Outcome::Conflict(conflict) => {
-            let mut answer = Answer::new("conflict", conflict.reason, guards)
+            let mut answer = Answer::new("conflict", conflict.reason, preconditions)
                 .to_json(conflict.flag.as_ref().or(Some(flag)), invocation);
             if let Some(fields) = answer.as_object_mut() {
                 fields.insert("winner".to_owned(), json!(conflict.winner));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
+use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::decision::Action;
 use bluegreen_core::flag::versions;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
@@ -40,9 +40,9 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
         let mut observation = observe_and_decide(services, depth, &mut missing_since).await;
         // Another pair's flag says nothing of these environments. That the tick fails is what rings the stack's alarm.
         services.may_write()?;
-        if depth == Depth::Routine && !observation.is_calm() {
+        if depth == ProbeScope::Free && !observation.is_calm() {
             // A routine look never acts: what it leaves out could speak against it.
-            depth = Depth::Thorough;
+            depth = ProbeScope::Full;
             continue;
         }
         // What was asked before a slow answer came may be seconds old, and a hold placed in them must hold.
@@ -63,7 +63,7 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
             Action::DrillReturn => {
                 drill_return::return_from_drill(services, &mut observation, invocation, &trigger).await
             }
-            Action::Restore(colour) => repair::restore(services, &observation, colour, invocation, &trigger).await,
+            Action::Restore(color) => repair::restore(services, &observation, color, invocation, &trigger).await,
             Action::None | Action::Blocked | Action::ObserveOnly => None,
         };
         log(services, &observation, outcome.as_ref(), invocation, &trigger, probes);
@@ -96,13 +96,13 @@ async fn hold_changed_since(services: &Services, observation: &Observation) -> b
 }
 
 /// A scheduled tick asks what is billed, and publishes, only now and then while all is calm; any other at once.
-fn first_depth(trigger: &Trigger, now: Timestamp, interval_minutes: u32) -> Depth {
+fn first_depth(trigger: &Trigger, now: Timestamp, interval_minutes: u32) -> ProbeScope {
     let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
     let is_due = minute.checked_rem(i64::from(interval_minutes)) == Some(0);
     if trigger.kind == "schedule" && !is_due {
-        Depth::Routine
+        ProbeScope::Free
     } else {
-        Depth::Thorough
+        ProbeScope::Full
     }
 }
 
@@ -113,7 +113,7 @@ async fn fail_over(
     trigger: &Trigger,
 ) -> Option<Outcome> {
     let flag = observation.present()?;
-    let active = flag.value.colour()?;
+    let active = flag.value.color()?;
     let last_known_healthy = observation.verdicts.of(active).last_known_healthy;
     let previous_effective_from = observation
         .history
@@ -151,10 +151,10 @@ mod tests {
             };
             first_depth(&trigger, format!("2026-11-23T10:{minute}:02Z").parse().unwrap(), 5)
         };
-        assert_eq!(of("schedule", "15"), Depth::Thorough);
-        assert_eq!(of("schedule", "16"), Depth::Routine);
-        for kind in ["alarm", "alarm-event", "environment-status", "invoke", "unrecognised"] {
-            assert_eq!(of(kind, "16"), Depth::Thorough, "{kind}");
+        assert_eq!(of("schedule", "15"), ProbeScope::Full);
+        assert_eq!(of("schedule", "16"), ProbeScope::Free);
+        for kind in ["alarm", "alarm-event", "environment-status", "invoke", "unrecognized"] {
+            assert_eq!(of(kind, "16"), ProbeScope::Full, "{kind}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What a tick does after its decision: publishes, tells, goes on with what is under way, and answers.
 
 use bluegreen_aws::clock;
-use bluegreen_aws::health_probe::Depth;
-use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{Action, FlagState, GuardName};
+use bluegreen_aws::health_probe::ProbeScope;
+use bluegreen_core::color::Color;
+use bluegreen_core::decision::{Action, FlagState, PreconditionName};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::switch::Outcome;
 use bluegreen_core::time::whole_milliseconds;
@@ -23,7 +23,7 @@ pub(crate) async fn close(
     services: &Services,
     observation: Observation,
     outcome: Option<Outcome>,
-    depth: Depth,
+    depth: ProbeScope,
     invocation: &Invocation,
     trigger: Trigger,
     probes: u32,
@@ -36,7 +36,7 @@ pub(crate) async fn close(
     };
     let metrics = metrics(services, &observation, outcome.as_ref(), fault.is_some(), now);
     let publish = async {
-        if depth == Depth::Thorough {
+        if depth == ProbeScope::Full {
             services.metrics.publish(&metrics).await
         } else {
             Ok(())
@@ -62,7 +62,7 @@ pub(crate) async fn close(
         }
     };
     let unsent = async {
-        if depth == Depth::Thorough && observed.is_some() {
+        if depth == ProbeScope::Full && observed.is_some() {
             unsent::publish(services).await.map(drop)
         } else {
             Ok(())
@@ -149,7 +149,7 @@ fn answer(
         "verdicts": observation.verdicts,
         "decision": observation.decision.action.as_str(),
         "blocked_by": observation.decision.blocked_by(),
-        "guards": observation.decision.guards,
+        "preconditions": observation.decision.preconditions,
         "transition": switched.map(|switched| switched.record.as_str()),
         "effective_from": switched.map(|switched| switched.effective_from),
         "warnings": switched.map(|switched| &switched.warnings),
@@ -170,11 +170,11 @@ pub(crate) fn log(
     trigger: &Trigger,
     probe: u32,
 ) {
-    let guards: Vec<&str> = observation
+    let preconditions: Vec<&str> = observation
         .decision
         .blocked_by()
         .into_iter()
-        .map(GuardName::as_str)
+        .map(PreconditionName::as_str)
         .collect();
     let (transition, conflict) = match outcome {
         Some(Outcome::Switched(switched)) => (Some(switched.record.as_str()), None),
@@ -184,12 +184,12 @@ pub(crate) fn log(
     };
     tracing::info!(
         pair = services.settings.pair,
-        active = observation.active().map(Colour::as_str),
+        active = observation.active().map(Color::as_str),
         version = observation.present().map(|flag| flag.version.0),
         blue = observation.verdicts.blue.verdict.as_str(),
         green = observation.verdicts.green.verdict.as_str(),
         decision = observation.decision.action.as_str(),
-        guard = guards.join(","),
+        precondition = preconditions.join(","),
         hold = observation.control.hold.describe(),
         transition,
         conflict,
@@ -225,7 +225,7 @@ fn metrics(
                 .decision
                 .blocked_by()
                 .into_iter()
-                .map(|guard| Metric::failover_blocked(guard, now)),
+                .map(|precondition| Metric::failover_blocked(precondition, now)),
         );
     }
     if fault {

@@ -104,7 +104,7 @@ async fn written(server: &MockServer) -> Vec<String> {
 #[tokio::test]
 async fn on_another_pairs_root_no_request_writes() {
     for request in [
-        json!({"action": "hold", "hold_minutes": 5, "reason": "maintenance"}),
+        json!({"action": "hold", "minutes": 5, "reason": "maintenance"}),
         json!({"action": "release"}),
         json!({"action": "initialize"}),
         json!({"to": "green", "force": true, "reason": "blue is on fire"}),
@@ -121,7 +121,7 @@ async fn on_another_pairs_root_no_request_writes() {
 #[tokio::test]
 async fn on_a_root_of_nobodys_the_same_hold_is_placed_and_nothing_else() {
     let server = root_of(None).await;
-    let request = json!({"action": "hold", "hold_minutes": 5, "reason": "maintenance"});
+    let request = json!({"action": "hold", "minutes": 5, "reason": "maintenance"});
     let answer = ask(&server, &request).await.unwrap();
     assert_eq!(answer.get("outcome"), Some(&json!("held")), "{answer}");
     assert_eq!(written(&server).await, [settings().names.hold()]);

@@ -98,7 +98,7 @@ pub struct Run {
     /// `start_date`.
     pub started: Option<Timestamp>,
     /// `bluegreen_instant` in its conf.
-    pub handed_on: Option<Timestamp>,
+    pub conf_instant: Option<Timestamp>,
 }
 
 impl Run {
@@ -122,10 +122,10 @@ impl Run {
     #[must_use]
     pub fn instant(&self) -> Option<Timestamp> {
         let tick = self.tick.filter(|_| self.is_scheduled());
-        let handed_on = self
-            .handed_on
+        let conf_instant = self
+            .conf_instant
             .filter(|_| !self.is_scheduled() && self.run_type != "backfill");
-        tick.or(handed_on).or(self.started)
+        tick.or(conf_instant).or(self.started)
     }
 
     /// The same, in a DAG whose tag says since when it has been there: for ticks older than it.

@@ -1,5 +1,5 @@
 //! Audit: from the flag's history to one event and a few metrics for every version, in a form that makes repeats
-//! recognisable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
+//! recognizable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
 
 mod event;
 mod history;
@@ -11,10 +11,10 @@ mod unsent;
 
 pub use event::{AuditEvent, SOURCE, Subject};
 pub use history::{Audited, due, is_behind, missing_flag, records_of, records_to_prune};
-pub use holds::{HOLD_IS_NEWS_FOR, hold_due, hold_removed, holds_due};
+pub use holds::{MAX_HOLD_REPORT_AGE, hold_due, hold_removed, holds_due};
 pub use notices::{
     active_unknown, blocked, dag_management, drill_finished, drill_overdue, failovers_acknowledged, flag_fault,
-    run_handover,
+    run_report,
 };
 pub use readiness::readiness_changed;
 pub use transitions::transition;

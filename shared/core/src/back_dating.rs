@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::announcement::{Subject, remembered_since};
-use crate::colour::Colour;
+use crate::alert_dedup::{Subject, remembered_since};
+use crate::color::Color;
 use crate::flag::FlagObservation;
 use crate::health::{Assessment, Verdict};
-use crate::policy::{Policy, Takeover};
+use crate::policy::{FailoverSemantics, Policy};
 use crate::time::{before, elapsed, in_seconds, to_milliseconds, to_second};
 
 /// Between two looks of the watcher.
@@ -60,7 +60,7 @@ pub struct BackDating {
     pub effective_from: Timestamp,
     /// How long before its write that is, in seconds; zero if it is not.
     pub seconds: u64,
-    /// The last instant the colour failed over from was known healthy.
+    /// The last instant the color failed over from was known healthy.
     pub last_known_healthy: Option<Timestamp>,
     /// Why then, and what becomes of the runs around it.
     pub why: String,
@@ -70,7 +70,7 @@ pub struct BackDating {
 #[must_use]
 pub fn back_dating(
     policy: &Policy,
-    (active, verdict, last_healthy): (Colour, Verdict, LastHealthy),
+    (active, verdict, last_healthy): (Color, Verdict, LastHealthy),
     previous_effective_from: Option<Timestamp>,
     effective_from: Timestamp,
     written: Timestamp,
@@ -79,14 +79,14 @@ pub fn back_dating(
     let back = elapsed(effective_from, written);
     let healthy = last_healthy.at();
     let lost = format!(
-        "runs that {active} has missed before are executed by nobody; the run report (handover) names those that {to} has made"
+        "runs that {active} has missed before are executed by nobody; the run report (run-report) names those that {to} has made"
     );
-    let why = match (policy.takeover, healthy) {
-        (Takeover::AtMostOnce, _) => format!(
-            "Takeover is at-most-once, so it counts from {}, after its write, whenever {active} failed: {lost}",
+    let why = match (policy.failover_semantics, healthy) {
+        (FailoverSemantics::AtMostOnce, _) => format!(
+            "FailoverSemantics is at-most-once, so it counts from {}, after its write, whenever {active} failed: {lost}",
             to_second(effective_from)
         ),
-        (Takeover::AtLeastOnce, Some(healthy)) => {
+        (FailoverSemantics::AtLeastOnce, Some(healthy)) => {
             let known = match last_healthy {
                 LastHealthy::Watcher(_) => {
                     format!("{} (by the watcher; its signals are silent since)", to_second(healthy))
@@ -108,12 +108,12 @@ pub fn back_dating(
                 in_seconds(back)
             )
         }
-        (Takeover::AtLeastOnce, None) if verdict == Verdict::Healthy => format!(
+        (FailoverSemantics::AtLeastOnce, None) if verdict == Verdict::Healthy => format!(
             "by its signals {active} is healthy to this moment, so it counts from its write, {}: if {active} has executed \
              nothing for longer than that, {lost}",
             to_second(effective_from)
         ),
-        (Takeover::AtLeastOnce, None) => format!(
+        (FailoverSemantics::AtLeastOnce, None) => format!(
             "nothing tells when {active} was last healthy, so it counts from its write, {}: {lost}",
             to_second(effective_from)
         ),
@@ -129,7 +129,7 @@ pub fn back_dating(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::announcement::{Announcement, Topic};
+    use crate::alert_dedup::{Announcement, Topic};
     use crate::flag::{FlagValue, FlagVersion};
     use crate::health::{Reading, Signals};
 
@@ -143,7 +143,7 @@ mod tests {
             verdict,
             reasons: Vec::new(),
             last_known_healthy: last_known_healthy.map(at),
-            ripens_at: None,
+            unhealthy_at: None,
             signals: Signals {
                 status: silent.clone(),
                 scheduler: silent.clone(),
@@ -160,7 +160,7 @@ mod tests {
         let last_healthy = healthy.map_or(LastHealthy::Unknown, |healthy| LastHealthy::Signals(at(healthy)));
         back_dating(
             policy,
-            (Colour::Blue, verdict, last_healthy),
+            (Color::Blue, verdict, last_healthy),
             previous,
             at(from),
             written,
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn where_the_signals_are_silent_the_watchers_last_look_tells() {
         let flag = FlagObservation {
-            value: FlagValue::Valid(Colour::Blue),
+            value: FlagValue::Valid(Color::Blue),
             version: FlagVersion(12),
             modified: at("2026-11-23T09:00:00Z"),
         };
@@ -178,7 +178,7 @@ mod tests {
             let topic = Topic {
                 subject,
                 flag: flag.label(),
-                guards: Vec::new(),
+                preconditions: Vec::new(),
             };
             let since = at("2026-11-23T11:40:00Z");
             serde_json::to_string(&Announcement {
@@ -218,7 +218,7 @@ mod tests {
         }
         let told = back_dating(
             &Policy::default(),
-            (Colour::Blue, Verdict::Unknown, last_look),
+            (Color::Blue, Verdict::Unknown, last_look),
             None,
             at("2026-11-23T11:39:00Z"),
             at("2026-11-23T12:00:00Z"),
@@ -273,7 +273,7 @@ mod tests {
             assert_eq!((blind.seconds, blind.last_known_healthy), (0, None));
         }
         let at_most_once = Policy {
-            takeover: Takeover::AtMostOnce,
+            failover_semantics: FailoverSemantics::AtMostOnce,
             ..policy
         };
         let later = told(
@@ -285,7 +285,7 @@ mod tests {
         assert!(
             later
                 .why
-                .starts_with("Takeover is at-most-once, so it counts from 2026-11-23T12:00:10Z"),
+                .starts_with("FailoverSemantics is at-most-once, so it counts from 2026-11-23T12:00:10Z"),
             "{}",
             later.why
         );

@@ -1,7 +1,7 @@
 //! Pausing the standby's DAGs, for those who choose it (`DAG_MANAGEMENT=pause`).
 //!
-//! After a transition the new colour's DAGs are unpaused, but only those that were unpaused on the old one; then the old
-//! colour drains, and its DAGs are paused. Which DAGs those are is remembered while all is calm, for on the day it is
+//! After a transition the new color's DAGs are unpaused, but only those that were unpaused on the old one; then the old
+//! color drains, and its DAGs are paused. Which DAGs those are is remembered while all is calm, for on the day it is
 //! needed the old environment may not answer. What is written stands in one parameter; Airflow itself is the memory of how
 //! far the pausing has come: every tick asks what is left.
 
@@ -16,23 +16,23 @@ use serde::{Deserialize, Serialize};
 pub use plan::{Plan, path_of};
 
 use crate::airflow::{DagList, Run};
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::FlagVersion;
 use crate::time::{after, elapsed};
 
-/// The old colour is not touched for so long after a transition has taken effect.
+/// The old color is not touched for so long after a transition has taken effect.
 ///
 /// Its scheduler makes the last runs that are still its own in that time. And a list that was asked for before the
 /// transition is complete by then ([`READING_TIME`]), so a reading can never mistake what was paused here for what a
 /// person paused.
-pub const REST: Duration = Duration::from_secs(30);
+pub const PAUSE_DELAY: Duration = Duration::from_secs(30);
 
 /// A turn that began so long after a transition meets no function any more that knew the flag only as it was before: the
 /// longest lives 75 s. Until then such a one may pause what is to run, so it is looked after, and nothing is learned.
 pub const VERIFY_AFTER: Duration = Duration::from_secs(90);
 
 /// What should take a moment and takes longer is told as a failure.
-const LONG: Duration = Duration::from_secs(180);
+const STALL_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A list of the active's DAGs counts if it was complete so soon after the flag was observed.
 pub const READING_TIME: Duration = Duration::from_secs(20);
@@ -42,7 +42,7 @@ pub const READING_TIME: Duration = Duration::from_secs(20);
 const SAME_WRITE: Duration = Duration::from_secs(20);
 
 /// Up to so many DAGs, they are listed at every tick; above it every few minutes.
-pub const FEW: usize = 500;
+pub const LIST_EVERY_TICK_MAX_DAGS: usize = 500;
 
 /// What keeps the standby's DAGs from working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum DagManagement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The active colour's DAGs are being unpaused.
+    /// The active color's DAGs are being unpaused.
     Activating,
     /// They are; the standby's are still to be paused.
     Fencing,
@@ -69,8 +69,8 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// The active colour's DAGs cannot be unpaused now.
-    NotActivated,
+    /// The active color's DAGs cannot be unpaused now.
+    ActivationFailed,
     /// They are being unpaused.
     Activating,
     /// The standby's running runs may finish first.
@@ -90,7 +90,7 @@ impl State {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NotActivated => "not-activated",
+            Self::ActivationFailed => "activation-failed",
             Self::Activating => "activating",
             Self::Draining => "draining",
             Self::NotFenced => "not-fenced",
@@ -102,8 +102,8 @@ impl State {
 /// What is stored beside the flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The colour whose DAGs are to run.
-    pub active: Colour,
+    /// The color whose DAGs are to run.
+    pub active: Color,
     /// The flag version this is about.
     pub version: FlagVersion,
     /// When that was written, or a moment later.
@@ -136,13 +136,13 @@ pub struct Progress {
     pub unpaused: Option<Remembered>,
     /// Those of them that the active has not been seen to run: it did not list them yet, or no request can set them alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owed: Option<Remembered>,
+    pub pending_unpause: Option<Remembered>,
 }
 
 /// Something that cannot be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
-    /// [`State::NotActivated`] or [`State::NotFenced`].
+    /// [`State::ActivationFailed`] or [`State::NotFenced`].
     pub state: State,
     /// Since when.
     pub since: Timestamp,
@@ -174,9 +174,9 @@ pub struct Parts {
 
 /// The flag, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// The colour the flag holds.
-    pub active: Colour,
+pub struct ActiveVersion {
+    /// The color the flag holds.
+    pub active: Color,
     /// Its version.
     pub version: FlagVersion,
     /// When it was written.
@@ -188,8 +188,8 @@ pub struct Standing {
 pub struct Report {
     /// In a word.
     pub state: State,
-    /// The colour whose DAGs are to run.
-    pub active: Colour,
+    /// The color whose DAGs are to run.
+    pub active: Color,
     /// DAGs unpaused on it in this turn.
     pub unpaused: usize,
     /// DAGs paused on the other in this turn.
@@ -216,7 +216,7 @@ impl Progress {
     #[must_use]
     pub fn follow(
         stored: Option<Self>,
-        flag: Standing,
+        flag: ActiveVersion,
         is_transition: bool,
         lead: Duration,
         now: Timestamp,
@@ -233,7 +233,7 @@ impl Progress {
             failing: None,
             told: false,
             dags: stored.as_ref().map_or(0, |stored| stored.dags),
-            owed: stored.as_ref().and_then(|stored| stored.owed.clone()),
+            pending_unpause: stored.as_ref().and_then(|stored| stored.pending_unpause.clone()),
             unpaused: stored.and_then(|stored| stored.unpaused),
         };
         match stored {
@@ -249,7 +249,7 @@ impl Progress {
             }
             // Versions begin anew after a delete, dates do not.
             Some(stored) if stored.version > flag.version && stored.written > flag.modified => None,
-            // Two transitions between two ticks, or a colour written over itself: what runs is right, the standby may not be.
+            // Two transitions between two ticks, or a color written over itself: what runs is right, the standby may not be.
             Some(stored) if stored.active == flag.active && stored.phase != Phase::Activating => {
                 Some(anew(Some(stored), Phase::Fencing))
             }
@@ -270,7 +270,10 @@ impl Progress {
     #[must_use]
     pub fn wants_reading(&self, minute: i8) -> bool {
         self.may_read()
-            && (self.unpaused.is_none() || self.owed.is_some() || self.dags <= FEW || minute.checked_rem(5) == Some(0))
+            && (self.unpaused.is_none()
+                || self.pending_unpause.is_some()
+                || self.dags <= LIST_EVERY_TICK_MAX_DAGS
+                || minute.checked_rem(5) == Some(0))
     }
 
     /// Whether the active's list may be taken for what people want.
@@ -283,8 +286,8 @@ impl Progress {
     #[must_use]
     pub fn judge(&self, state: State, drain: Duration, now: Timestamp) -> State {
         match state {
-            State::Activating if elapsed(self.written, now) >= LONG => State::NotActivated,
-            State::Draining if elapsed(self.since, now) >= drain.saturating_add(LONG) => State::NotFenced,
+            State::Activating if elapsed(self.written, now) >= STALL_TIMEOUT => State::ActivationFailed,
+            State::Draining if elapsed(self.since, now) >= drain.saturating_add(STALL_TIMEOUT) => State::NotFenced,
             state => state,
         }
     }
@@ -295,7 +298,7 @@ impl Progress {
         self.state = state;
         let was_told = self.failing.is_some_and(|failing| failing.told);
         match state {
-            State::NotActivated | State::NotFenced => {
+            State::ActivationFailed | State::NotFenced => {
                 let same = self.failing.filter(|failing| failing.state == state);
                 let failing = same.unwrap_or(Failing {
                     state,
@@ -315,7 +318,7 @@ impl Progress {
                 self.failing = self.failing.filter(|failing| failing.told);
                 let activated = self
                     .failing
-                    .filter(|failing| failing.state == State::NotActivated && state == State::Draining);
+                    .filter(|failing| failing.state == State::ActivationFailed && state == State::Draining);
                 activated.map(|failing| News::Recovered(failing.since))
             }
         }
@@ -356,9 +359,9 @@ pub struct Activation<'a> {
     /// Paused, and wanted.
     pub to_unpause: BTreeSet<&'a str>,
     /// Paused, and to stay so.
-    pub spared: BTreeSet<&'a str>,
+    pub must_stay_paused: BTreeSet<&'a str>,
     /// Wanted, and not seen to run.
-    pub owed: BTreeSet<String>,
+    pub pending_unpause: BTreeSet<String>,
     /// Not one of the wanted is there, though some are wanted: its DAGs are not parsed yet.
     pub nothing_there: bool,
 }
@@ -371,11 +374,11 @@ pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activatio
         .iter()
         .filter(|(_, dag)| dag.paused)
         .map(|(id, _)| id.as_str());
-    let (to_unpause, spared) = paused.partition(|id| wanted.contains(*id));
+    let (to_unpause, must_stay_paused) = paused.partition(|id| wanted.contains(*id));
     Activation {
         to_unpause,
-        spared,
-        owed: wanted
+        must_stay_paused,
+        pending_unpause: wanted
             .iter()
             .filter(|id| list.dags.get(*id).is_none_or(|dag| dag.paused))
             .cloned()
@@ -387,12 +390,12 @@ pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activatio
 /// The DAGs to run from now on, by what is paused on the active; none if the lists do not tell.
 ///
 /// A DAG that has vanished from the active but not from the standby keeps what it had: a broken import must not be taken
-/// for a person's wish. Neither is one that is `owed`. One that only the standby ever had was never unpaused here, so it is
+/// for a person's wish. Neither is one that is `pending_unpause`. One that only the standby ever had was never unpaused here, so it is
 /// left as it is.
 #[must_use]
 pub fn remember(
     before: Option<&BTreeSet<String>>,
-    owed: &BTreeSet<String>,
+    pending_unpause: &BTreeSet<String>,
     active: &DagList,
     standby: &DagList,
 ) -> Option<BTreeSet<String>> {
@@ -401,7 +404,7 @@ pub fn remember(
     }
     let running = active.dags.iter().filter(|(_, dag)| !dag.paused).map(|(id, _)| id);
     let kept = before.into_iter().flatten().filter(|id| {
-        owed.contains(*id)
+        pending_unpause.contains(*id)
             || (!active.dags.contains_key(*id) && (!standby.is_complete() || standby.dags.contains_key(*id)))
     });
     Some(running.chain(kept).cloned().collect())
@@ -410,7 +413,7 @@ pub fn remember(
 /// The standby's DAGs with a run that has not ended, and began or has its instant before `since`: it may be the standby's own.
 ///
 /// A late scheduler begins its own runs after that. Those of later instants are not waited for: they are the standby's waiting
-/// or skipping of the new colour's runs, and a DAG that runs every few minutes would never drain.
+/// or skipping of the new color's runs, and a DAG that runs every few minutes would never drain.
 #[must_use]
 pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
     runs.iter()
@@ -436,7 +439,7 @@ pub enum Fence {
 #[must_use]
 pub fn fence(since: Timestamp, drain: Duration, now: Timestamp) -> Fence {
     let waited = elapsed(since, now);
-    if waited < REST {
+    if waited < PAUSE_DELAY {
         Fence::Rest
     } else if waited < drain {
         Fence::Drain

@@ -5,17 +5,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::flag::{FlagObservation, FlagValue, Origin, Version};
 use crate::health::{Assessment, Cause, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{Mode, OnFlagFault, Policy};
-use crate::precondition::{cooldown_guard, mode_guard, standby_guard};
+use crate::precondition::{cooldown_precondition, mode_precondition, standby_precondition};
 use crate::time::{after, before, to_second};
 use crate::transition_kind::Kind;
 
-pub use crate::precondition::{Guard, GuardName, flag_guard, hold_guard};
-pub use crate::switch_request::{SwitchControl, declared_failover_guards, person_drill_guard, switch_guards};
+pub use crate::precondition::{Precondition, PreconditionName, flag_precondition, hold_precondition};
+pub use crate::switch_request::{
+    SwitchControl, declared_failover_preconditions, person_drill_precondition, switch_preconditions,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -26,7 +28,7 @@ pub const RECREATION_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagState {
-    /// It is there, with a colour or not.
+    /// It is there, with a color or not.
     Present(FlagObservation),
     /// There is none.
     Missing,
@@ -46,7 +48,7 @@ pub struct ControlState {
     pub recent: Option<RecentFailovers>,
     /// What a broken flag would be put back to; asked only when there is one that may be repaired.
     #[serde(default)]
-    pub last_active: Option<Colour>,
+    pub last_active: Option<Color>,
     /// Since when the flag has been seen missing.
     #[serde(default)]
     pub missing_since: Option<Timestamp>,
@@ -59,7 +61,7 @@ pub struct RecentFailovers {
     pub unacknowledged: u32,
     /// The flag has one version, which nobody initialized: it was deleted, and restored or written again.
     #[serde(default)]
-    pub was_made_again: bool,
+    pub recreated_after_deletion: bool,
 }
 
 impl RecentFailovers {
@@ -85,7 +87,7 @@ impl RecentFailovers {
         let newest = versions.last();
         Self {
             unacknowledged: u32::try_from(unacknowledged).unwrap_or(u32::MAX),
-            was_made_again: newest
+            recreated_after_deletion: newest
                 .is_some_and(|newest| newest.entry.version.0 <= 1 && newest.kind() != Kind::Initialize),
         }
     }
@@ -97,16 +99,16 @@ impl RecentFailovers {
 pub enum Action {
     /// Nothing needs doing, or nothing can be said.
     None,
-    /// Write the other colour.
+    /// Write the other color.
     Failover,
-    /// A failover is wanted, and guards prevent it.
+    /// A failover is wanted, and preconditions prevent it.
     Blocked,
     /// A failover, or a repair of the flag, would be made, were the mode automatic.
     ObserveOnly,
-    /// Write the colour back that was active before a drill.
+    /// Write the color back that was active before a drill.
     DrillReturn,
-    /// Put this colour back into a flag that holds none.
-    Restore(Colour),
+    /// Put this color back into a flag that holds none.
+    Restore(Color),
 }
 
 impl Action {
@@ -132,8 +134,8 @@ pub struct Decision {
     pub action: Action,
     /// One sentence.
     pub reason: String,
-    /// Every guard that was asked; empty if none needed asking.
-    pub guards: Vec<Guard>,
+    /// Every precondition that was asked; empty if none needed asking.
+    pub preconditions: Vec<Precondition>,
     /// Whether it is worth looking again before the next tick.
     pub look_again_soon: bool,
 }
@@ -143,18 +145,18 @@ impl Decision {
         Self {
             action: Action::None,
             reason: reason.into(),
-            guards: Vec::new(),
+            preconditions: Vec::new(),
             look_again_soon,
         }
     }
 
-    /// The guards that do not pass.
+    /// The preconditions that do not pass.
     #[must_use]
-    pub fn blocked_by(&self) -> Vec<GuardName> {
-        self.guards
+    pub fn blocked_by(&self) -> Vec<PreconditionName> {
+        self.preconditions
             .iter()
-            .filter(|guard| !guard.passed)
-            .map(|guard| guard.name)
+            .filter(|precondition| !precondition.passed)
+            .map(|precondition| precondition.name)
             .collect()
     }
 }
@@ -167,20 +169,20 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
     let observation = match &control.flag {
         FlagState::Present(observation) => observation,
         FlagState::Missing => {
-            let guard = Guard::new(GuardName::FlagInvalid, false, flag_missing_advice());
-            let reason = "the flag is missing, so nobody can say which colour is active";
+            let precondition = Precondition::new(PreconditionName::FlagInvalid, false, flag_missing_advice());
+            let reason = "the flag is missing, so nobody can say which color is active";
             // SSM asks for 30 s between a delete and a create; a reading that is only stale is over by then, too.
             let earliest = after(control.missing_since.unwrap_or(now), RECREATION_WAIT);
-            return repair(policy, control, reason, guard, earliest, now);
+            return repair(policy, control, reason, precondition, earliest, now);
         }
         FlagState::Unreadable(cause) => return Decision::none(format!("the flag cannot be read: {cause}"), true),
     };
     let FlagValue::Valid(active) = observation.value else {
         let reason = format!(
-            "the flag holds {}, so nobody can say which colour is active",
+            "the flag holds {}, so nobody can say which color is active",
             observation.value
         );
-        return repair(policy, control, &reason, flag_guard(observation), now, now);
+        return repair(policy, control, &reason, flag_precondition(observation), now, now);
     };
     let standby = active.other();
     let assessment = verdicts.of(active);
@@ -190,98 +192,104 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         Verdict::Maintenance => return Decision::none(format!("{active} is in maintenance: {why}"), false),
         Verdict::Unknown => return Decision::none(format!("nothing can be said of {active}: {why}"), false),
         Verdict::Suspect => {
-            return Decision::none(format!("{active} is suspect: {why}"), assessment.ripens_at.is_some());
+            return Decision::none(format!("{active} is suspect: {why}"), assessment.unhealthy_at.is_some());
         }
         Verdict::Unhealthy => {}
     }
-    let mut guards = failover_guards(policy, control, observation, verdicts.of(standby), standby, now);
-    let blocked = guards.iter().any(|guard| !guard.passed);
+    let mut preconditions = failover_preconditions(policy, control, observation, verdicts.of(standby), standby, now);
+    let blocked = preconditions.iter().any(|precondition| !precondition.passed);
     let action = match (blocked, policy.mode) {
         (true, _) => Action::Blocked,
         (false, Mode::Automatic) => Action::Failover,
         (false, Mode::Observe) => Action::ObserveOnly,
     };
-    guards.extend(mode_guard(policy));
+    preconditions.extend(mode_precondition(policy));
     Decision {
         action,
         reason: format!("{active} is unhealthy: {why}"),
-        // A guard that time or the standby's recovery can lift is worth another look; a person's is not.
+        // A precondition that time or the standby's recovery can lift is worth another look; a person's is not.
         look_again_soon: action == Action::Blocked
-            && guards.iter().filter(|guard| !guard.passed).all(|guard| {
-                matches!(guard.name, GuardName::StandbyUnknown | GuardName::FailoverBudget) && control.recent.is_none()
-            }),
-        guards,
+            && preconditions
+                .iter()
+                .filter(|precondition| !precondition.passed)
+                .all(|precondition| {
+                    matches!(
+                        precondition.name,
+                        PreconditionName::StandbyUnknown | PreconditionName::FailoverBudget
+                    ) && control.recent.is_none()
+                }),
+        preconditions,
     }
 }
 
-/// What to do about a flag that holds no colour. A hold does not stop a repair: it is against failovers and drills, and
-/// without a colour no DAG runs anywhere.
+/// What to do about a flag that holds no color. A hold does not stop a repair: it is against failovers and drills, and
+/// without a color no DAG runs anywhere.
 fn repair(
     policy: &Policy,
     control: &ControlState,
     reason: &str,
-    guard: Guard,
+    precondition: Precondition,
     earliest: Timestamp,
     now: Timestamp,
 ) -> Decision {
-    let decision = |action, reason: String, guards, look_again_soon| Decision {
+    let decision = |action, reason: String, preconditions, look_again_soon| Decision {
         action,
         reason,
-        guards,
+        preconditions,
         look_again_soon,
     };
     if policy.on_flag_fault == OnFlagFault::Alert {
-        return decision(Action::Blocked, reason.to_owned(), vec![guard], false);
+        return decision(Action::Blocked, reason.to_owned(), vec![precondition], false);
     }
-    let Some(colour) = control.last_active else {
-        let reason = format!("{reason}; it cannot be put back either: the colour before is not known");
-        return decision(Action::Blocked, reason, vec![guard], false);
+    let Some(color) = control.last_active else {
+        let reason = format!("{reason}; it cannot be put back either: the color before is not known");
+        return decision(Action::Blocked, reason, vec![precondition], false);
     };
-    let mut guards = vec![guard];
-    guards.extend(mode_guard(policy));
+    let mut preconditions = vec![precondition];
+    preconditions.extend(mode_precondition(policy));
     if policy.mode == Mode::Observe {
-        let reason = format!("{reason}; it would be put back to {colour}");
-        return decision(Action::ObserveOnly, reason, guards, false);
+        let reason = format!("{reason}; it would be put back to {color}");
+        return decision(Action::ObserveOnly, reason, preconditions, false);
     }
     if now < earliest {
-        let reason = format!("{reason}; it is put back to {colour} from {}", to_second(earliest));
-        return decision(Action::Blocked, reason, guards, true);
+        let reason = format!("{reason}; it is put back to {color} from {}", to_second(earliest));
+        return decision(Action::Blocked, reason, preconditions, true);
     }
-    let reason = format!("{reason}; {colour} was the colour before");
-    decision(Action::Restore(colour), reason, guards, false)
+    let reason = format!("{reason}; {color} was the color before");
+    decision(Action::Restore(color), reason, preconditions, false)
 }
 
 /// What an automatic failover would meet now, whether it is wanted or not.
 #[must_use]
-pub fn failover_guards(
+pub fn failover_preconditions(
     policy: &Policy,
     control: &ControlState,
     observation: &FlagObservation,
     assessment: &Assessment,
-    standby: Colour,
+    standby: Color,
     now: Timestamp,
-) -> Vec<Guard> {
-    let mut guards = vec![
-        flag_guard(observation),
-        hold_guard(&control.hold, true),
-        cooldown_guard(
+) -> Vec<Precondition> {
+    let mut preconditions = vec![
+        flag_precondition(observation),
+        hold_precondition(&control.hold, true),
+        cooldown_precondition(
             policy,
             observation,
-            control.recent.is_some_and(|recent| recent.was_made_again),
+            control.recent.is_some_and(|recent| recent.recreated_after_deletion),
             now,
         ),
     ];
-    guards.push(standby_guard(standby, assessment));
+    preconditions.push(standby_precondition(standby, assessment));
     if let Some(recent) = control.recent {
-        guards.push(budget_guard(policy, recent));
-    } else if guards.iter().all(|guard| guard.passed) {
-        guards.push(Guard::new(
-            GuardName::FailoverBudget,
+        preconditions.push(budget_precondition(policy, recent));
+    } else if preconditions.iter().all(|precondition| precondition.passed) {
+        preconditions.push(Precondition::new(
+            PreconditionName::FailoverBudget,
             false,
             "the flag's history could not be read, so earlier failovers cannot be counted; it is asked again",
         ));
     }
-    guards
+    preconditions
 }
 
 /// Whether the flag's history must be read before this decision can be made.
@@ -296,18 +304,18 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
             .all(|name| {
                 matches!(
                     name,
-                    GuardName::FailoverBudget | GuardName::ModeObserve | GuardName::Hold
+                    PreconditionName::FailoverBudget | PreconditionName::ModeObserve | PreconditionName::Hold
                 )
             })
 }
 
 fn flag_missing_advice() -> String {
     "no parameter of this name; if this pair is new, invoke the switch-handler with {\"action\":\"initialize\"}; if it \
-     was deleted, say which colour is active: {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
+     was deleted, say which color is active: {\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}"
         .to_owned()
 }
 
-fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
+fn budget_precondition(policy: &Policy, recent: RecentFailovers) -> Precondition {
     let passed = recent.unacknowledged < policy.failover_budget;
     let counted = format!(
         "{} of {} automatic failovers in 24 hours used",
@@ -319,5 +327,5 @@ fn budget_guard(policy: &Policy, recent: RecentFailovers) -> Guard {
     } else {
         format!("{counted}; a person must look, and acknowledge by any switch or by {{\"action\":\"release\"}}")
     };
-    Guard::new(GuardName::FailoverBudget, passed, detail)
+    Precondition::new(PreconditionName::FailoverBudget, passed, detail)
 }

@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::colour::Both;
+use crate::color::Both;
 use crate::flag::FlagObservation;
-use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
+use crate::health::{AlarmEvidence, Assessment, ProbeResult, Verdict};
 use crate::hold::HoldState;
 use crate::policy::Policy;
-use crate::precondition::{Guard, GuardName, cooldown_guard, flag_guard, hold_guard, mode_guard, standby_guard};
+use crate::precondition::{
+    Precondition, PreconditionName, cooldown_precondition, flag_precondition, hold_precondition, mode_precondition,
+    standby_precondition,
+};
 use crate::time::{after, minutes, to_second};
 
 pub use ending::{End, EndClaim, MAX_ENDS, Turn, end_records, turn};
@@ -26,8 +29,8 @@ pub use window::{BadWindow, BlockedWindows};
 /// Standing choices about drills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillPolicy {
-    /// How long the drilled colour works, unless the request says otherwise.
-    pub hold_minutes: u32,
+    /// How long the drilled color works, unless the request says otherwise.
+    pub duration_minutes: u32,
     /// When none may start. What cannot be read stops drills, and nothing else.
     pub blocked_windows: Result<BlockedWindows, BadWindow>,
     /// After how many days without one, or any other transition, a person is told; 0 means never.
@@ -37,10 +40,10 @@ pub struct DrillPolicy {
 }
 
 /// Objects while a drill is under way.
-pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
+pub(crate) fn drill_precondition(under_way: Option<&Drill>, advice: &str) -> Precondition {
     match under_way {
-        Some(drill) => Guard::new(
-            GuardName::Drill,
+        Some(drill) => Precondition::new(
+            PreconditionName::Drill,
             false,
             format!(
                 "a drill of {} is under way since {} (id {}); {advice}",
@@ -49,46 +52,49 @@ pub(crate) fn drill_guard(under_way: Option<&Drill>, advice: &str) -> Guard {
                 drill.id
             ),
         ),
-        None => Guard::new(GuardName::Drill, true, "no drill under way"),
+        None => Precondition::new(PreconditionName::Drill, true, "no drill under way"),
     }
 }
 
 /// What must hold before a drill starts.
 #[must_use]
 #[expect(clippy::too_many_arguments, reason = "each is a precondition of its own")]
-pub fn guards(
+pub fn preconditions(
     policy: &Policy,
     drills: &DrillPolicy,
-    (mode, hold_minutes): (Mode, u32),
+    (mode, duration_minutes): (Mode, u32),
     observation: &FlagObservation,
     hold: &HoldState,
     stored_drill: Option<&str>,
     verdicts: &Both<Assessment>,
-    alarms: &Answer<Vec<AlarmEvidence>>,
+    alarms: &ProbeResult<Vec<AlarmEvidence>>,
     now: Timestamp,
-) -> Vec<Guard> {
+) -> Vec<Precondition> {
     // Only in this mode does it last.
     let lasts = if mode == Mode::Switch {
-        minutes(hold_minutes)
+        minutes(duration_minutes)
     } else {
         Duration::ZERO
     };
-    let mut guards = vec![flag_guard(observation)];
-    guards.push(drill_guard(Drill::under_way(stored_drill).as_ref(), "wait for its end"));
-    guards.push(hold_guard(hold, true));
-    guards.push(
+    let mut preconditions = vec![flag_precondition(observation)];
+    preconditions.push(drill_precondition(
+        Drill::under_way(stored_drill).as_ref(),
+        "wait for its end",
+    ));
+    preconditions.push(hold_precondition(hold, true));
+    preconditions.push(
         match drills
             .blocked_windows
             .as_ref()
             .map(|windows| windows.blocking(now, lasts))
         {
-            Err(fault) => Guard::new(
-                GuardName::BlockedWindow,
+            Err(fault) => Precondition::new(
+                PreconditionName::BlockedWindow,
                 false,
                 format!("DRILL_BLOCKED_WINDOWS {fault}"),
             ),
-            Ok(Some(window)) => Guard::new(
-                GuardName::BlockedWindow,
+            Ok(Some(window)) => Precondition::new(
+                PreconditionName::BlockedWindow,
                 false,
                 format!(
                     "{} and the {} minutes after it meet the blocked window {window} (UTC)",
@@ -96,37 +102,43 @@ pub fn guards(
                     lasts.as_secs().div_euclid(60)
                 ),
             ),
-            Ok(None) => Guard::new(GuardName::BlockedWindow, true, "in no blocked window"),
+            Ok(None) => Precondition::new(PreconditionName::BlockedWindow, true, "in no blocked window"),
         },
     );
-    guards.push(cooldown_guard(policy, observation, false, now));
-    guards.extend(alarms::guard(alarms));
+    preconditions.push(cooldown_precondition(policy, observation, false, now));
+    preconditions.extend(alarms::precondition(alarms));
     if mode == Mode::Switch {
-        guards.extend(mode_guard(policy));
+        preconditions.extend(mode_precondition(policy));
     }
-    if let Some(active) = observation.value.colour() {
+    if let Some(active) = observation.value.color() {
         let assessment = verdicts.of(active);
-        guards.push(vouched(
-            Guard::new(
-                GuardName::ActiveUnhealthy,
+        preconditions.push(require_known_alarms(
+            Precondition::new(
+                PreconditionName::ActiveUnhealthy,
                 assessment.verdict == Verdict::Healthy,
                 format!("{active} is {}: {}", assessment.verdict, assessment.reasons.join("; ")),
             ),
             assessment,
-            GuardName::ActiveUnhealthy,
+            PreconditionName::ActiveUnhealthy,
         ));
         let standby = verdicts.of(active.other());
-        let guard = standby_guard(active.other(), standby);
-        guards.push(vouched(guard, standby, GuardName::StandbyUnknown));
+        let precondition = standby_precondition(active.other(), standby);
+        preconditions.push(require_known_alarms(
+            precondition,
+            standby,
+            PreconditionName::StandbyUnknown,
+        ));
     }
-    guards
+    preconditions
 }
 
-/// A practice can wait until the alarms of both colours could be read.
-fn vouched(guard: Guard, assessment: &Assessment, name: GuardName) -> Guard {
+/// A practice can wait until the alarms of both colors could be read.
+fn require_known_alarms(precondition: Precondition, assessment: &Assessment, name: PreconditionName) -> Precondition {
     match &assessment.unread_alarms {
-        Some(unread) if guard.passed => Guard::new(name, false, format!("{}; but {unread}", guard.detail)),
-        _ => guard,
+        Some(unread) if precondition.passed => {
+            Precondition::new(name, false, format!("{}; but {unread}", precondition.detail))
+        }
+        _ => precondition,
     }
 }
 

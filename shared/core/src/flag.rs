@@ -1,4 +1,4 @@
-//! The flag: the parameter whose value is the active colour, its versions, and what each version says of itself.
+//! The flag: the parameter whose value is the active color, its versions, and what each version says of itself.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::text::without_references;
 use crate::time::{after, to_second};
 use crate::transition_kind::Kind;
@@ -49,8 +49,8 @@ impl fmt::Display for FlagVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagValue {
-    /// A colour.
-    Valid(Colour),
+    /// A color.
+    Valid(Color),
     /// Anything else, kept to be shown.
     Invalid(String),
 }
@@ -59,14 +59,14 @@ impl FlagValue {
     /// Reads a stored value.
     #[must_use]
     pub fn read(stored: &str) -> Self {
-        Colour::parse(stored).map_or_else(|| Self::Invalid(stored.to_owned()), Self::Valid)
+        Color::parse(stored).map_or_else(|| Self::Invalid(stored.to_owned()), Self::Valid)
     }
 
-    /// The colour, if it is one.
+    /// The color, if it is one.
     #[must_use]
-    pub fn colour(&self) -> Option<Colour> {
+    pub fn color(&self) -> Option<Color> {
         match self {
-            Self::Valid(colour) => Some(*colour),
+            Self::Valid(color) => Some(*color),
             Self::Invalid(_) => None,
         }
     }
@@ -75,7 +75,7 @@ impl FlagValue {
 impl fmt::Display for FlagValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Valid(colour) => colour.fmt(formatter),
+            Self::Valid(color) => color.fmt(formatter),
             Self::Invalid(text) => write!(formatter, "{:?}", shortened(text, 60)),
         }
     }
@@ -114,14 +114,14 @@ impl FlagObservation {
 
 /// The machine-readable end of a Description: `[effective_from=2026-11-23T10:12:44Z record=v13-1764…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tail {
+pub struct DescriptionMetadata {
     /// When the version takes effect.
     pub effective_from: Timestamp,
     /// Name of its transition record, below `transitions/`.
     pub record: String,
 }
 
-impl Tail {
+impl DescriptionMetadata {
     /// Reads the tail of a Description; none if there is none or it is damaged.
     #[must_use]
     pub fn read(description: &str) -> Option<Self> {
@@ -141,7 +141,7 @@ impl Tail {
 /// The Description of a version, as it is sent: one sentence for people, then the tail. The sentence gives way if both do
 /// not fit.
 #[must_use]
-pub fn description(kind: Kind, sentence: &str, tail: &Tail) -> String {
+pub fn description(kind: Kind, sentence: &str, tail: &DescriptionMetadata) -> String {
     // Parameter Store shows descriptions in one line, and a sentence must not be able to imitate a tail's brackets.
     let sentence: String = sentence
         .chars()
@@ -170,7 +170,7 @@ pub fn finishing_sentence(request_id: &str, sentence: &str) -> String {
 
 /// A sentence in somebody's own words, which must not be taken for [`finishing_sentence`].
 #[must_use]
-pub fn own_sentence(sentence: &str) -> String {
+pub fn escape_reserved_prefix(sentence: &str) -> String {
     if sentence.starts_with(FINISHED) {
         format!("\u{201c}{sentence}\u{201d}")
     } else {
@@ -186,7 +186,7 @@ pub fn finished_by(description: &str) -> Option<String> {
     Some(request_id.to_owned())
 }
 
-/// How the reason of a failover begins that a person asked for. No reason of the watcher begins so: its own name the colour
+/// How the reason of a failover begins that a person asked for. No reason of the watcher begins so: its own name the color
 /// that is unhealthy.
 const DECLARED: &str = "declared by a person: ";
 
@@ -261,7 +261,7 @@ impl HistoryEntry {
     pub fn words(&self, origin: &Origin) -> Option<&str> {
         let description = self.description.as_deref()?;
         match origin {
-            Origin::External if Tail::read(description).is_some() => None,
+            Origin::External if DescriptionMetadata::read(description).is_some() => None,
             _ => Some(description),
         }
     }
@@ -332,7 +332,7 @@ pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
     let mut previous: Option<(Timestamp, &FlagValue)> = None;
     let mut result = Vec::with_capacity(entries.len());
     for entry in entries {
-        let tail = entry.description.as_deref().and_then(Tail::read);
+        let tail = entry.description.as_deref().and_then(DescriptionMetadata::read);
         let kind = entry
             .description
             .as_deref()
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_description_is_read_back_whatever_the_sentence_says() {
-        let tail = Tail {
+        let tail = DescriptionMetadata {
             effective_from: at("2026-11-23T10:12:44Z"),
             record: "v13-1764".into(),
         };
@@ -424,7 +424,7 @@ mod tests {
             let text = description(Kind::Failover, sentence, &tail);
             assert!(text.chars().count() <= MAX_DESCRIPTION, "{sentence:.20}");
             assert!(!text.contains("{{"), "{text}");
-            assert_eq!(Tail::read(&text), Some(tail.clone()), "{text}");
+            assert_eq!(DescriptionMetadata::read(&text), Some(tail.clone()), "{text}");
             assert_eq!(Kind::of_description(&text), Some(Kind::Failover));
             assert!(!text.contains('\n'));
         }
@@ -438,7 +438,7 @@ mod tests {
     fn a_failover_by_a_person_is_told_from_an_automatic_one() {
         let at_noon = at("2026-11-23T12:00:00Z");
         let version = |kind: Kind, sentence: &str| {
-            let tail = Tail {
+            let tail = DescriptionMetadata {
                 effective_from: at_noon,
                 record: "v2-1".into(),
             };
@@ -481,7 +481,7 @@ mod tests {
             "[effective_from=2026-11-23T10:12:44Z record=v13] and more",
             "[effective_from=2026-11-23T10:12:44Z]",
         ] {
-            assert_eq!(Tail::read(text), None, "{text}");
+            assert_eq!(DescriptionMetadata::read(text), None, "{text}");
         }
     }
 

@@ -2,17 +2,17 @@
 
 mod assessment;
 mod evidence;
-mod judgement;
+mod judgment;
 mod past;
 mod signals;
 mod status;
 
 pub use assessment::{Assessment, assess, assess_after, look_back};
 pub use evidence::{
-    AirflowHealth, AlarmEvidence, AlarmState, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
-    HeartbeatEvidence,
+    AirflowHealth, AlarmEvidence, AlarmState, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
+    HeartbeatEvidence, ProbeResult,
 };
-pub use judgement::Verdict;
+pub use judgment::Verdict;
 pub use past::{LastStatus, Past};
 pub use signals::{Reading, Signals, heartbeat_could_change};
 pub use status::StatusClass;

@@ -91,7 +91,7 @@ impl StoredHold {
         self.ran_out(now).map_or(self.written, |hold| hold.until)
     }
 
-    /// What `hold-told` holds once everything is told that can be by now.
+    /// What `hold-reported` holds once everything is told that can be by now.
     #[must_use]
     pub fn mark(&self, now: Timestamp) -> String {
         match self.ran_out(now) {

@@ -5,17 +5,16 @@
 //! and by replaying recorded ticks. The AWS side is the crate `bluegreen-aws`.
 
 pub mod airflow;
-pub mod announcement;
+pub mod alert_dedup;
 pub mod answered;
 pub mod audit;
 pub mod back_dating;
-pub mod colour;
+pub mod color;
 pub mod dag_management;
 pub mod decision;
 pub mod drill;
 pub mod environment;
 pub mod flag;
-pub mod handover;
 pub mod health;
 pub mod hold;
 pub mod identity;
@@ -30,6 +29,7 @@ pub mod printable;
 pub mod readiness;
 pub mod replay;
 pub mod request;
+pub mod run_report;
 pub mod settings;
 pub mod switch;
 pub mod switch_request;

@@ -18,8 +18,8 @@ pub enum Field {
     Readiness,
     /// The last proof whose age a person was told of.
     DrillOverdue,
-    /// The transition whose hand-over was reported last.
-    Handover,
+    /// The transition whose run report was reported last.
+    RunReport,
     /// What earlier looks saw of both environments, as far as it bears on the next verdict.
     Past,
     /// Since when nobody can vouch for the active environment, and whether people were told.
@@ -31,7 +31,7 @@ impl Field {
         Self::Announced,
         Self::Readiness,
         Self::DrillOverdue,
-        Self::Handover,
+        Self::RunReport,
         Self::Past,
         Self::Doubt,
     ];
@@ -43,7 +43,7 @@ impl Field {
             Self::Announced => "announced",
             Self::Readiness => "readiness",
             Self::DrillOverdue => "drill_overdue",
-            Self::Handover => "handover",
+            Self::RunReport => "run_report",
             Self::Past => "past",
             Self::Doubt => "doubt",
         }
@@ -124,14 +124,14 @@ mod tests {
         let stored = json!({"announced": "garbage", "readiness": {"score": 100}, "of_another_release": [1]});
         let mut memory = Memory::read(&stored.to_string());
         assert_eq!(memory.text(Field::Readiness).as_deref(), Some(r#"{"score":100}"#));
-        assert_eq!(memory.get(Field::Handover), None);
-        memory.set(Field::Handover, Some(json!({"transition": "v2-1"})));
+        assert_eq!(memory.get(Field::RunReport), None);
+        memory.set(Field::RunReport, Some(json!({"transition": "v2-1"})));
         memory.set(Field::Announced, None);
         let (text, left_out) = memory.to_stored();
         assert_eq!(left_out, Vec::<String>::new());
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap(),
-            json!({"readiness": {"score": 100}, "of_another_release": [1], "handover": {"transition": "v2-1"}})
+            json!({"readiness": {"score": 100}, "of_another_release": [1], "run_report": {"transition": "v2-1"}})
         );
         assert_eq!(Memory::read(&text), memory);
     }

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::drill::DrillOutcome;
 use crate::health::{Assessment, Verdict};
-use crate::precondition::GuardName;
+use crate::precondition::PreconditionName;
 
 /// The namespace of every metric here.
 pub const NAMESPACE: &str = "MWAA/BlueGreen";
@@ -48,14 +48,14 @@ impl Metric {
         }
     }
 
-    /// `ActiveEnvironment`: 1 for the active colour, 0 for the other.
+    /// `ActiveEnvironment`: 1 for the active color, 0 for the other.
     #[must_use]
-    pub fn active_environment(active: Colour, at: Timestamp) -> Vec<Self> {
-        Colour::BOTH
+    pub fn active_environment(active: Color, at: Timestamp) -> Vec<Self> {
+        Color::BOTH
             .iter()
-            .map(|colour| {
-                let value = if *colour == active { 1.0 } else { 0.0 };
-                Self::count("ActiveEnvironment", value, Some(("Colour", colour.to_string())), at)
+            .map(|color| {
+                let value = if *color == active { 1.0 } else { 0.0 };
+                Self::count("ActiveEnvironment", value, Some(("Color", color.to_string())), at)
             })
             .collect()
     }
@@ -63,10 +63,10 @@ impl Metric {
     /// `EnvironmentHealthy`: 1 healthy, 0 not; absent while unknown.
     #[must_use]
     pub fn environment_healthy(verdicts: &Both<Assessment>, at: Timestamp) -> Vec<Self> {
-        Colour::BOTH
+        Color::BOTH
             .iter()
-            .filter_map(|colour| {
-                let value = match verdicts.of(*colour).verdict {
+            .filter_map(|color| {
+                let value = match verdicts.of(*color).verdict {
                     Verdict::Healthy => 1.0,
                     Verdict::Unhealthy | Verdict::Suspect | Verdict::Maintenance => 0.0,
                     Verdict::Unknown => return None,
@@ -74,20 +74,25 @@ impl Metric {
                 Some(Self::count(
                     "EnvironmentHealthy",
                     value,
-                    Some(("Colour", colour.to_string())),
+                    Some(("Color", color.to_string())),
                     at,
                 ))
             })
             .collect()
     }
 
-    /// `FailoverBlocked`: a failover is wanted and this guard prevents it.
+    /// `FailoverBlocked`: a failover is wanted and this precondition prevents it.
     #[must_use]
-    pub fn failover_blocked(guard: GuardName, at: Timestamp) -> Self {
-        Self::count("FailoverBlocked", 1.0, Some(("Guard", guard.to_string())), at)
+    pub fn failover_blocked(precondition: PreconditionName, at: Timestamp) -> Self {
+        Self::count(
+            "FailoverBlocked",
+            1.0,
+            Some(("Precondition", precondition.to_string())),
+            at,
+        )
     }
 
-    /// `FlagFault`: the flag holds no colour, or is gone.
+    /// `FlagFault`: the flag holds no color, or is gone.
     #[must_use]
     pub fn flag_fault(at: Timestamp) -> Self {
         Self::count("FlagFault", 1.0, None, at)

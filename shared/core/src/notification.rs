@@ -7,9 +7,9 @@ mod compose;
 mod detail;
 mod drills;
 mod faults;
-mod letter;
+mod message;
 mod standby;
 mod transitions;
 
 pub use compose::{Notification, compose};
-pub use letter::Place;
+pub use message::PairContext;

@@ -7,7 +7,7 @@ pub use crate::text::as_value;
 /// Last parts of names that are taken.
 const OURS: [&str; 12] = [
     "hold",
-    "hold-told",
+    "hold-reported",
     "audited",
     "acknowledged",
     "answered",
@@ -103,8 +103,8 @@ impl ParameterNames {
     }
 
     /// Which writing of the hold has been told, and whether the end of its time.
-    pub fn hold_told(&self) -> String {
-        format!("{}/hold-told", self.root)
+    pub fn hold_reported(&self) -> String {
+        format!("{}/hold-reported", self.root)
     }
 
     /// The last flag version whose audit event has been sent.
@@ -127,7 +127,7 @@ impl ParameterNames {
         format!("{}/drill", self.root)
     }
 
-    /// The last audited colour: what a deleted flag is restored to.
+    /// The last audited color: what a deleted flag is restored to.
     pub fn last_active(&self) -> String {
         format!("{}/last-active", self.root)
     }

@@ -29,20 +29,20 @@ pub enum Mode {
 /// What happens to runs that the dead environment may or may not have executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Takeover {
+pub enum FailoverSemantics {
     /// A failover is back-dated to the last moment the old active was known healthy.
     AtLeastOnce,
     /// A failover counts from its write; runs in the gap are executed by nobody.
     AtMostOnce,
 }
 
-/// What the watcher does about a flag that holds no colour, or is gone.
+/// What the watcher does about a flag that holds no color, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFlagFault {
     /// Tell a person, touch nothing.
     Alert,
-    /// And put the colour before back.
+    /// And put the color before back.
     Restore,
 }
 
@@ -61,7 +61,7 @@ pub struct Policy {
     /// Automatic failovers in 24 hours before a person must acknowledge.
     pub failover_budget: u32,
     /// What a failover does about the gap.
-    pub takeover: Takeover,
+    pub failover_semantics: FailoverSemantics,
     /// How long after its write a planned transition takes effect.
     pub lead: Duration,
     /// What happens to a broken flag.
@@ -76,7 +76,7 @@ impl Default for Policy {
             maintenance_grace: Duration::from_secs(2700),
             cooldown: Duration::from_secs(300),
             failover_budget: 3,
-            takeover: Takeover::AtLeastOnce,
+            failover_semantics: FailoverSemantics::AtLeastOnce,
             lead: Duration::from_secs(10),
             on_flag_fault: OnFlagFault::Alert,
         }

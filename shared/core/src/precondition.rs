@@ -6,18 +6,18 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::{FlagObservation, FlagValue};
 use crate::health::{Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{Mode, Policy};
 use crate::time::{after, elapsed, in_seconds};
 
-/// Names of the guards, as answers, metrics and events give them.
+/// Names of the preconditions, as answers, metrics and events give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum GuardName {
-    /// The flag holds a colour.
+pub enum PreconditionName {
+    /// The flag holds a color.
     FlagInvalid,
     /// The request's `expect` is what stands.
     Expect,
@@ -39,11 +39,11 @@ pub enum GuardName {
     Drill,
     /// The time lies in no window in which drills may not start.
     BlockedWindow,
-    /// No alarm rings that the user named for drills.
+    /// No alarm fires that the user named for drills.
     DrillAlarm,
-    /// A drill wants an active colour that works.
+    /// A drill wants an active color that works.
     ActiveUnhealthy,
-    /// A failover by a person wants an active colour that is not known to work.
+    /// A failover by a person wants an active color that is not known to work.
     ActiveHealthy,
     /// The check of the standby's readiness found nothing red.
     Readiness,
@@ -51,7 +51,7 @@ pub enum GuardName {
     Claim,
 }
 
-impl GuardName {
+impl PreconditionName {
     /// As written.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -76,26 +76,26 @@ impl GuardName {
     }
 }
 
-impl fmt::Display for GuardName {
+impl fmt::Display for PreconditionName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
 }
 
-/// One guard with its word on the transition.
+/// One precondition with its word on the transition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Guard {
+pub struct Precondition {
     /// Which.
-    pub name: GuardName,
+    pub name: PreconditionName,
     /// Whether it lets the transition through.
     pub passed: bool,
     /// Why, and where it does not, what to do.
     pub detail: String,
 }
 
-impl Guard {
-    /// A guard's word.
-    pub fn new(name: GuardName, passed: bool, detail: impl Into<String>) -> Self {
+impl Precondition {
+    /// A precondition's word.
+    pub fn new(name: PreconditionName, passed: bool, detail: impl Into<String>) -> Self {
         Self {
             name,
             passed,
@@ -105,31 +105,31 @@ impl Guard {
 }
 
 /// Objects while the watcher may not write.
-pub(crate) fn mode_guard(policy: &Policy) -> Option<Guard> {
+pub(crate) fn mode_precondition(policy: &Policy) -> Option<Precondition> {
     (policy.mode == Mode::Observe).then(|| {
-        Guard::new(
-            GuardName::ModeObserve,
+        Precondition::new(
+            PreconditionName::ModeObserve,
             false,
             "FAILOVER_MODE is observe: decided and reported, nothing written",
         )
     })
 }
 
-/// Objects where the flag holds no colour.
+/// Objects where the flag holds no color.
 #[must_use]
-pub fn flag_guard(observation: &FlagObservation) -> Guard {
+pub fn flag_precondition(observation: &FlagObservation) -> Precondition {
     match observation.value {
-        FlagValue::Valid(colour) => Guard::new(
-            GuardName::FlagInvalid,
+        FlagValue::Valid(color) => Precondition::new(
+            PreconditionName::FlagInvalid,
             true,
-            format!("the flag holds {colour} at version {}", observation.version),
+            format!("the flag holds {color} at version {}", observation.version),
         ),
-        FlagValue::Invalid(_) => Guard::new(
-            GuardName::FlagInvalid,
+        FlagValue::Invalid(_) => Precondition::new(
+            PreconditionName::FlagInvalid,
             false,
             format!(
                 "the flag holds {} at version {}; allowed is exactly blue or green; put it right with \
-                 {{\"to\":\"<colour>\",\"force\":true}}",
+                 {{\"to\":\"<color>\",\"force\":true}}",
                 observation.value, observation.version
             ),
         ),
@@ -138,38 +138,38 @@ pub fn flag_guard(observation: &FlagObservation) -> Guard {
 
 /// Objects while the pair is held, if that counts for what is to be done.
 #[must_use]
-pub fn hold_guard(hold: &HoldState, counts: bool) -> Guard {
+pub fn hold_precondition(hold: &HoldState, counts: bool) -> Precondition {
     match hold.describe() {
-        None => Guard::new(GuardName::Hold, true, "no hold"),
-        Some(detail) if counts => Guard::new(GuardName::Hold, false, detail),
-        Some(detail) => Guard::new(
-            GuardName::Hold,
+        None => Precondition::new(PreconditionName::Hold, true, "no hold"),
+        Some(detail) if counts => Precondition::new(PreconditionName::Hold, false, detail),
+        Some(detail) => Precondition::new(
+            PreconditionName::Hold,
             true,
             format!("{detail}; a switch by a person is still allowed"),
         ),
     }
 }
 
-pub(crate) fn cooldown_guard(
+pub(crate) fn cooldown_precondition(
     policy: &Policy,
     observation: &FlagObservation,
-    was_made_again: bool,
+    recreated_after_deletion: bool,
     now: Timestamp,
-) -> Guard {
+) -> Precondition {
     // Version 1 is the flag's creation, not a transition, unless it was made again after a deletion.
-    if observation.version.0 <= 1 && !was_made_again {
-        return Guard::new(GuardName::Cooldown, true, "no transition yet");
+    if observation.version.0 <= 1 && !recreated_after_deletion {
+        return Precondition::new(PreconditionName::Cooldown, true, "no transition yet");
     }
     let rested = elapsed(observation.modified, now);
     if rested >= policy.cooldown {
-        return Guard::new(
-            GuardName::Cooldown,
+        return Precondition::new(
+            PreconditionName::Cooldown,
             true,
             format!("last transition {} ago", in_seconds(rested)),
         );
     }
-    Guard::new(
-        GuardName::Cooldown,
+    Precondition::new(
+        PreconditionName::Cooldown,
         false,
         format!(
             "last transition {} ago; the cooldown of {} ends at {}; wait, or add {{\"force\":true}}",
@@ -181,12 +181,12 @@ pub(crate) fn cooldown_guard(
 }
 
 /// Objects to a standby that is not known to work.
-pub(crate) fn standby_guard(colour: Colour, assessment: &Assessment) -> Guard {
-    let detail = format!("{colour} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
+pub(crate) fn standby_precondition(color: Color, assessment: &Assessment) -> Precondition {
+    let detail = format!("{color} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
     match assessment.verdict {
-        Verdict::Healthy => Guard::new(GuardName::StandbyUnhealthy, true, detail),
-        Verdict::Unhealthy => Guard::new(GuardName::StandbyUnhealthy, false, detail),
-        Verdict::Maintenance => Guard::new(GuardName::StandbyMaintenance, false, detail),
-        Verdict::Suspect | Verdict::Unknown => Guard::new(GuardName::StandbyUnknown, false, detail),
+        Verdict::Healthy => Precondition::new(PreconditionName::StandbyUnhealthy, true, detail),
+        Verdict::Unhealthy => Precondition::new(PreconditionName::StandbyUnhealthy, false, detail),
+        Verdict::Maintenance => Precondition::new(PreconditionName::StandbyMaintenance, false, detail),
+        Verdict::Suspect | Verdict::Unknown => Precondition::new(PreconditionName::StandbyUnknown, false, detail),
     }
 }

@@ -15,7 +15,7 @@ mod subject;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::drill::{Drill, DrillOutcome};
 use crate::flag::Version;
 use crate::transition_kind::Kind;
@@ -24,12 +24,12 @@ use finding::Report;
 
 pub use crate::airflow::{Dag, DagList, ImportErrors};
 pub use dags::{DagComparison, catching_up, looks_back_to};
-pub use finding::{Finding, Level, NotAsked, Question, Readiness, Severity, score, some_of};
+pub use finding::{Finding, Level, Question, Readiness, Severity, UnansweredQuestion, score, some_of};
 pub use guards::{guards_are_looked_for_since, may_be_guarded};
 pub use snapshot::{
     AlarmSetting, ConfigurationOptions, EnvironmentDetails, GuardTraces, KeptVersions, Snapshot, SourceFile,
 };
-pub use standing::{Standing, Turn, Unsaid};
+pub use standing::{PendingNotification, ReadinessState, Turn};
 pub use subject::Subject;
 
 /// Judges.
@@ -49,10 +49,10 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     report.close()
 }
 
-/// Until when the standby's colour was last active: a switch, a failover or a drill is the only proof that it can be. A
+/// Until when the standby's color was last active: a switch, a failover or a drill is the only proof that it can be. A
 /// drill that failed is none.
 #[must_use]
-pub fn last_proof(versions: &[Version], standby: Colour, stored_drill: Option<&str>) -> Option<Timestamp> {
+pub fn last_proof(versions: &[Version], standby: Color, stored_drill: Option<&str>) -> Option<Timestamp> {
     let failed = stored_drill
         .and_then(Drill::from_stored)
         .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.to == standby);
@@ -63,7 +63,7 @@ pub fn last_proof(versions: &[Version], standby: Colour, stored_drill: Option<&s
     };
     let last = versions
         .iter()
-        .rposition(|version| version.entry.value.colour() == Some(standby) && !is_of_failed(version))?;
+        .rposition(|version| version.entry.value.color() == Some(standby) && !is_of_failed(version))?;
     let ended = last.checked_add(1).and_then(|next| versions.get(next));
     ended.or(versions.get(last)).map(|version| version.entry.modified)
 }
@@ -71,7 +71,7 @@ pub fn last_proof(versions: &[Version], standby: Colour, stored_drill: Option<&s
 impl Readiness {
     /// As the answers carry it, with what was seen of both environments.
     #[must_use]
-    pub fn to_json(&self, snapshot: &Snapshot, active: Colour) -> Value {
+    pub fn to_json(&self, snapshot: &Snapshot, active: Color) -> Value {
         let mut value = json!(self);
         if let Some(fields) = value.as_object_mut() {
             fields.insert("environments".to_owned(), json!(snapshot.environments));

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::colour::Both;
+use crate::color::Both;
 use crate::decision::{Action, ControlState, Decision, RecentFailovers, decide, wants_recent_failovers};
 use crate::health::{Assessment, Evidence, Past, assess_after};
 use crate::policy::Policy;
-use crate::precondition::GuardName;
+use crate::precondition::PreconditionName;
 
 /// The log line's message, and its field that holds the tick.
 const MESSAGE: &str = "evidence";
@@ -37,13 +37,13 @@ pub struct RecordedTick {
     pub decision: RecordedDecision,
 }
 
-/// A decision without its guards' sentences.
+/// A decision without its preconditions' sentences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedDecision {
     /// What to do.
     pub action: Action,
-    /// The guards that objected.
-    pub blocked_by: Vec<GuardName>,
+    /// The preconditions that objected.
+    pub blocked_by: Vec<PreconditionName>,
     /// One sentence.
     pub reason: String,
 }
@@ -139,7 +139,7 @@ impl RecordedTick {
     pub fn replay(&self, policy: &Policy) -> Replayed {
         let verdicts = self
             .evidence
-            .map(|colour, evidence| assess_after(policy, evidence, self.past.of(colour).as_ref(), self.at));
+            .map(|color, evidence| assess_after(policy, evidence, self.past.of(color).as_ref(), self.at));
         let mut control = self.control.clone();
         let mut decision = decide(policy, &control, &verdicts, self.at);
         let assumed_none_recent = wants_recent_failovers(&control, &decision);
@@ -156,11 +156,11 @@ impl RecordedTick {
 }
 
 impl Replayed {
-    /// Whether it comes to what was recorded: the same action, stopped by the same guards.
+    /// Whether it comes to what was recorded: the same action, stopped by the same preconditions.
     #[must_use]
     pub fn agrees_with(&self, tick: &RecordedTick) -> bool {
         // The way back from a drill is not for thresholds to decide, only whether something else comes before it.
-        // A return because the drilled colour failed comes to the same as the failover that it stands for.
+        // A return because the drilled color failed comes to the same as the failover that it stands for.
         if tick.decision.action == Action::DrillReturn {
             return matches!(
                 self.decision.action,
@@ -183,10 +183,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::colour::Colour;
+    use crate::color::Color;
     use crate::decision::FlagState;
     use crate::flag::{FlagObservation, FlagValue, FlagVersion};
-    use crate::health::{AirflowHealth, Answer, Cause, Environment, EnvironmentAnswer, HeartbeatEvidence, assess};
+    use crate::health::{AirflowHealth, Cause, Environment, EnvironmentAnswer, HeartbeatEvidence, ProbeResult, assess};
     use crate::hold::HoldState;
     use crate::time::before;
 
@@ -202,23 +202,23 @@ mod tests {
                 airflow_version: None,
                 last_update_source: None,
             }),
-            airflow: Answer::Known(AirflowHealth {
+            airflow: ProbeResult::Known(AirflowHealth {
                 scheduler: Some(scheduler.into()),
                 metadatabase: Some("healthy".into()),
                 latest_scheduler_heartbeat: Some(before(noon(), Duration::from_secs(age))),
             }),
             heartbeat: if scheduler == "healthy" {
-                Answer::Unknown(Cause::not_asked())
+                ProbeResult::Unknown(Cause::not_asked())
             } else {
-                Answer::Known(HeartbeatEvidence {
+                ProbeResult::Known(HeartbeatEvidence {
                     last_seen: Some(before(noon(), Duration::from_secs(age.saturating_add(60)))),
                 })
             },
-            alarms: Answer::Known(Vec::new()),
+            alarms: ProbeResult::Known(Vec::new()),
         };
         let control = ControlState {
             flag: FlagState::Present(FlagObservation {
-                value: FlagValue::Valid(Colour::Blue),
+                value: FlagValue::Valid(Color::Blue),
                 version: FlagVersion(7),
                 modified: before(noon(), Duration::from_secs(86_400)),
             }),

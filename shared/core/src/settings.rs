@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::dag_management::DagManagement;
 use crate::drill::{BlockedWindows, DrillPolicy};
 use crate::parameters::ParameterNames;
-use crate::policy::{Mode, OnFlagFault, Policy, Takeover};
+use crate::policy::{FailoverSemantics, Mode, OnFlagFault, Policy};
 use crate::time::minutes;
 
 pub use crate::environment::EnvironmentSettings;
@@ -34,10 +34,10 @@ pub struct Settings {
     /// How often a scheduled tick checks the standby's readiness; 0 means never.
     pub readiness_interval_minutes: u32,
     /// How long after a transition the watcher reports which runs were executed; zero means never.
-    pub handover_report_after: Duration,
+    pub run_report_after: Duration,
     /// Whether the standby's DAGs are paused.
     pub dag_management: DagManagement,
-    /// How long the old colour's runs may go on after a transition before its DAGs are paused.
+    /// How long the old color's runs may go on after a transition before its DAGs are paused.
     pub drain: Duration,
     /// The pair's event bus.
     pub audit_bus: String,
@@ -92,14 +92,14 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let pair = reader.name("PAIR_NAME", 64);
     // The template always gives it. If it is missing and the default is another pair's, its `owner` says so.
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
-    let environments = Both::from_fn(|colour| reader.environment(colour));
+    let environments = Both::from_fn(|color| reader.environment(color));
     let policy = reader.policy();
     let probe_interval = reader.seconds("PROBE_INTERVAL_SECONDS", 5, 1, 30);
     let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 56, 0, 58);
     let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
     let drill = reader.drill();
     let readiness_interval_minutes = reader.number("READINESS_INTERVAL_MINUTES", 60, 0, 1440);
-    let handover_report_after = reader.seconds("HANDOVER_REPORT_SECONDS", 300, 0, 3600);
+    let run_report_after = reader.seconds("RUN_REPORT_SECONDS", 300, 0, 3600);
     let dag_management = reader.choice(
         "DAG_MANAGEMENT",
         DagManagement::Guard,
@@ -138,7 +138,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             metrics_interval_minutes,
             drill,
             readiness_interval_minutes,
-            handover_report_after,
+            run_report_after,
             dag_management,
             drain,
             audit_bus,
@@ -189,8 +189,8 @@ impl Reader<'_> {
             .ok()
     }
 
-    fn environment(&mut self, colour: Colour) -> EnvironmentSettings {
-        let prefix = colour.as_str().to_ascii_uppercase();
+    fn environment(&mut self, color: Color) -> EnvironmentSettings {
+        let prefix = color.as_str().to_ascii_uppercase();
         let region = self.optional(&format!("{prefix}_REGION"));
         if let Some(region) = &region
             && !(region
@@ -202,7 +202,7 @@ impl Reader<'_> {
                 "{prefix}_REGION is {region:?}; allowed is a region such as us-east-2, or nothing"
             ));
         }
-        let alarms = self.alarm_names(&format!("{prefix}_ALARM_NAMES"));
+        let alarms = self.alarm_names(&format!("{prefix}_HEALTH_ALARM_NAMES"));
         EnvironmentSettings {
             name: self.name(&format!("{prefix}_ENVIRONMENT_NAME"), 80),
             region,
@@ -243,12 +243,12 @@ impl Reader<'_> {
             ),
             cooldown: self.seconds("COOLDOWN_SECONDS", default.cooldown.as_secs(), 0, 86400),
             failover_budget: self.number("FAILOVER_BUDGET_PER_DAY", default.failover_budget, 0, 100),
-            takeover: self.choice(
-                "TAKEOVER",
-                default.takeover,
+            failover_semantics: self.choice(
+                "FAILOVER_SEMANTICS",
+                default.failover_semantics,
                 &[
-                    ("at-least-once", Takeover::AtLeastOnce),
-                    ("at-most-once", Takeover::AtMostOnce),
+                    ("at-least-once", FailoverSemantics::AtLeastOnce),
+                    ("at-most-once", FailoverSemantics::AtMostOnce),
                 ],
             ),
             // Readers clamp at 60 s, so a longer lead would not be kept.
@@ -264,7 +264,7 @@ impl Reader<'_> {
     fn drill(&mut self) -> DrillPolicy {
         let windows = self.optional("DRILL_BLOCKED_WINDOWS").unwrap_or_default();
         DrillPolicy {
-            hold_minutes: self.number("DRILL_HOLD_MINUTES", 15, 1, 1440),
+            duration_minutes: self.number("DRILL_DURATION_MINUTES", 15, 1, 1440),
             // A typing error here must not stop the watcher: only drills mind.
             blocked_windows: BlockedWindows::read(&windows),
             overdue_days: self.number("DRILL_OVERDUE_DAYS", 0, 0, 366),
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn alarm_names_are_split_at_commas() {
-        let settings = with(&[("BLUE_ALARM_NAMES", "one, two,,three ")]).unwrap();
+        let settings = with(&[("BLUE_HEALTH_ALARM_NAMES", "one, two,,three ")]).unwrap();
         assert_eq!(settings.environments.blue.alarms, ["one", "two", "three"]);
         assert!(settings.drill.alarms.is_empty());
         let settings = with(&[("DRILL_ALARM_NAMES", "orders-late")]).unwrap();

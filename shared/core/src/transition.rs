@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::FlagVersion;
 use crate::parameters::MAX_VALUE;
 use crate::text::{as_value, fitting, shortened};
@@ -28,7 +28,7 @@ pub struct Actor {
 /// What made the function run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trigger {
-    /// `schedule`, `alarm`, `alarm-event`, `sns-alarm`, `environment-status`, `invoke` or `unrecognised`.
+    /// `schedule`, `alarm`, `alarm-event`, `sns-alarm`, `environment-status`, `invoke` or `unrecognized`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Event id or alarm name, if it had one.
@@ -42,10 +42,10 @@ pub struct TransitionRecord {
     pub schema: u32,
     /// Why.
     pub kind: Kind,
-    /// The colour before; none if the flag held no colour.
-    pub from: Option<Colour>,
-    /// The colour after.
-    pub to: Colour,
+    /// The color before; none if the flag held no color.
+    pub from: Option<Color>,
+    /// The color after.
+    pub to: Color,
     /// The version that the write makes if nobody interferes.
     pub version: FlagVersion,
     /// When it was decided, by the writer's clock.
@@ -60,7 +60,7 @@ pub struct TransitionRecord {
     pub trigger: Trigger,
     /// The drill it belongs to.
     pub drill: Option<Value>,
-    /// What was seen: raw signals with their ages, and `last_known_healthy` of the old colour.
+    /// What was seen: raw signals with their ages, and `last_known_healthy` of the old color.
     pub evidence: Value,
 }
 
@@ -94,7 +94,7 @@ impl TransitionRecord {
         serde_json::from_str(text)
     }
 
-    /// The last instant the old colour was known healthy, where a failover recorded it.
+    /// The last instant the old color was known healthy, where a failover recorded it.
     #[must_use]
     pub fn last_known_healthy(&self) -> Option<Timestamp> {
         self.evidence.get("last_known_healthy")?.as_str()?.parse().ok()
@@ -109,8 +109,8 @@ pub(crate) mod tests {
         TransitionRecord {
             schema: TransitionRecord::SCHEMA,
             kind: Kind::Failover,
-            from: Some(Colour::Blue),
-            to: Colour::Green,
+            from: Some(Color::Blue),
+            to: Color::Green,
             version: FlagVersion(13),
             decided_at: "2026-11-23T10:15:02.120Z".parse().unwrap(),
             effective_from: "2026-11-23T10:12:44Z".parse().unwrap(),
@@ -153,7 +153,7 @@ pub(crate) mod tests {
         assert!(with_pair.len() <= MAX_VALUE && with_pair.contains(&"p".repeat(64)));
         let read = TransitionRecord::from_stored(&stored).unwrap();
         assert_eq!(read.last_known_healthy(), record().last_known_healthy());
-        assert_eq!(read.to, Colour::Green);
+        assert_eq!(read.to, Color::Green);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum Kind {
     Drill,
     /// The way back.
     DrillReturn,
-    /// A person, back to the previous colour.
+    /// A person, back to the previous color.
     Rollback,
     /// Repair of a broken flag.
     Restore,

@@ -9,19 +9,19 @@
 
 mod support;
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
 use bluegreen_core::switch::{Conflict, Outcome, Step, Switching};
 use bluegreen_core::transition::Kind;
 use support::{Fault, Store, ago, flag, intent, noon, seconds};
 
-fn writer(observed: &FlagObservation, name: &str, kind: Kind, to: Colour, store: &Store) -> Switching {
+fn writer(observed: &FlagObservation, name: &str, kind: Kind, to: Color, store: &Store) -> Switching {
     Switching::new(&Policy::default(), observed, intent(name, kind, to), store.now)
 }
 
 /// A claim of `name` out of `observed` whose writer died before it wrote the flag, so many seconds ago.
-fn abandoned(observed: &FlagObservation, name: &str, to: Colour, age: u64) -> Store {
+fn abandoned(observed: &FlagObservation, name: &str, to: Color, age: u64) -> Store {
     let mut store = Store::with_flag(observed);
     let mut dead = writer(observed, name, Kind::Switch, to, &store);
     assert_eq!(store.run(&mut dead, &[Fault::DiesAfter]), None);
@@ -48,7 +48,7 @@ fn a_reading_older_than_the_observation_is_read_again_and_is_nobodys_victory() {
         author: None,
         description: None,
     });
-    let mut alone = writer(&observed, "one", Kind::Switch, Colour::Green, &store);
+    let mut alone = writer(&observed, "one", Kind::Switch, Color::Green, &store);
     // The claim's answer is lost, and what is read to find out is one version old: there is one writer, and it goes on.
     let outcome = store.run(&mut alone, &[Fault::LostAnswer, Fault::Stale]);
     let Some(Outcome::Switched(switched)) = outcome else {
@@ -62,7 +62,7 @@ fn a_writer_writes_up_to_a_minute_after_it_decided_and_no_later() {
     for (late, writes) in [(60, true), (61, false)] {
         let observed = flag("blue", 12, 3600);
         let mut store = Store::with_flag(&observed);
-        let mut slow = writer(&observed, "slow", Kind::Switch, Colour::Green, &store);
+        let mut slow = writer(&observed, "slow", Kind::Switch, Color::Green, &store);
         let claim = slow.start();
         let claimed = store.answer(&claim, Fault::None).unwrap();
         let step = slow.next(claimed, noon() + seconds(late), 0.5);
@@ -89,7 +89,7 @@ fn a_writer_writes_up_to_a_minute_after_it_decided_and_no_later() {
 fn a_writer_that_tries_again_too_late_leaves_the_flag_alone() {
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
-    let mut slow = writer(&observed, "slow", Kind::Switch, Colour::Green, &store);
+    let mut slow = writer(&observed, "slow", Kind::Switch, Color::Green, &store);
     let claim = slow.start();
     let claimed = store.answer(&claim, Fault::None).unwrap();
     let write = slow.next(claimed, store.now, 0.5);
@@ -108,8 +108,8 @@ fn a_writer_that_tries_again_too_late_leaves_the_flag_alone() {
 #[test]
 fn a_drill_finishes_nobodys_claim() {
     let observed = flag("blue", 12, 3600);
-    let mut store = abandoned(&observed, "dead", Colour::Green, 90);
-    let mut drill = writer(&observed, "drill", Kind::Drill, Colour::Green, &store);
+    let mut store = abandoned(&observed, "dead", Color::Green, 90);
+    let mut drill = writer(&observed, "drill", Kind::Drill, Color::Green, &store);
     let lost = conflict(store.run(&mut drill, &[]));
     assert!(
         lost.reason.contains("a drill leaves it alone") && lost.reason.contains("dead"),
@@ -119,19 +119,19 @@ fn a_drill_finishes_nobodys_claim() {
     assert_eq!(store.flag(), Some(observed));
     // Anybody else does.
     let observed = store.flag().unwrap();
-    let mut person = writer(&observed, "ana", Kind::Switch, Colour::Green, &store);
+    let mut person = writer(&observed, "ana", Kind::Switch, Color::Green, &store);
     assert!(matches!(store.run(&mut person, &[]), Some(Outcome::Switched(done)) if done.rolled_forward));
 }
 
 #[test]
-fn whoever_finishes_a_claim_writes_the_colour_that_was_claimed() {
+fn whoever_finishes_a_claim_writes_the_color_that_was_claimed() {
     let garbage = flag("purple", 12, 3600);
-    let mut store = abandoned(&garbage, "dead", Colour::Blue, 90);
-    let mut finisher = writer(&garbage, "ana", Kind::Restore, Colour::Green, &store);
+    let mut store = abandoned(&garbage, "dead", Color::Blue, 90);
+    let mut finisher = writer(&garbage, "ana", Kind::Restore, Color::Green, &store);
     let outcome = store.run(&mut finisher, &[]);
     let Some(Outcome::Switched(done)) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!((done.to, done.rolled_forward), (Colour::Blue, true));
-    assert_eq!(store.flag().unwrap().value, FlagValue::Valid(Colour::Blue));
+    assert_eq!((done.to, done.rolled_forward), (Color::Blue, true));
+    assert_eq!(store.flag().unwrap().value, FlagValue::Valid(Color::Blue));
 }

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_core::audit::{Subject, transition};
-use bluegreen_core::colour::Colour;
-use bluegreen_core::decision::{GuardName, SwitchControl, switch_guards};
-use bluegreen_core::flag::{Tail, versions};
+use bluegreen_core::color::Color;
+use bluegreen_core::decision::{PreconditionName, SwitchControl, switch_preconditions};
+use bluegreen_core::flag::{DescriptionMetadata, versions};
 use bluegreen_core::hold::{HoldState, StoredHold};
 use bluegreen_core::metric::Metric;
-use bluegreen_core::notification::{Place, compose};
+use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
 use bluegreen_core::switch::{Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::time::{after, before};
@@ -45,23 +45,26 @@ fn the_cooldown_is_over_when_its_time_is() {
     };
     for (age, rested) in [(299, false), (300, true), (301, true)] {
         let target = healthy().assessed(&policy);
-        let guards = switch_guards(
+        let preconditions = switch_preconditions(
             &policy,
             Kind::Switch,
             &flag("blue", 12, age),
             &control,
-            Colour::Green,
+            Color::Green,
             &target,
             noon(),
         );
-        let cooldown = guards.iter().find(|guard| guard.name == GuardName::Cooldown).unwrap();
+        let cooldown = preconditions
+            .iter()
+            .find(|precondition| precondition.name == PreconditionName::Cooldown)
+            .unwrap();
         assert_eq!(cooldown.passed, rested, "{age} s");
     }
 }
 
 #[test]
 fn the_active_counts_one_and_the_other_nothing() {
-    for active in Colour::BOTH {
+    for active in Color::BOTH {
         let metrics = Metric::active_environment(active, noon());
         let told: Vec<(String, bool)> = metrics
             .iter()
@@ -72,7 +75,7 @@ fn the_active_counts_one_and_the_other_nothing() {
                 )
             })
             .collect();
-        let expected = Colour::BOTH.map(|colour| (colour.to_string(), colour == active));
+        let expected = Color::BOTH.map(|color| (color.to_string(), color == active));
         assert_eq!(told, expected);
         let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
         assert!((sum - 1.0).abs() < f64::EPSILON, "the two add up to one: {sum}");
@@ -86,7 +89,7 @@ fn how_long_a_switch_took_is_told_in_milliseconds() {
     let mut switching = Switching::new(
         &Policy::default(),
         &observed,
-        intent("w", Kind::Switch, Colour::Green),
+        intent("w", Kind::Switch, Color::Green),
         noon(),
     );
     let Some(Outcome::Switched(switched)) = store.run(&mut switching, &[]) else {
@@ -120,7 +123,7 @@ fn a_claim_is_abandoned_at_the_instant_at_which_its_writer_must_have_ended() {
         let mut switching = Switching::new(
             &Policy::default(),
             &observed,
-            intent("w", Kind::Switch, Colour::Green),
+            intent("w", Kind::Switch, Color::Green),
             noon(),
         );
         let _claim = switching.start();
@@ -139,16 +142,16 @@ fn a_claim_is_abandoned_at_the_instant_at_which_its_writer_must_have_ended() {
 
 #[test]
 fn a_clock_that_is_set_back_between_claim_and_write_brings_nothing_forward() {
-    // The record has promised an instant; readers may have acted on the old colour up to it.
+    // The record has promised an instant; readers may have acted on the old color up to it.
     let observed = flag("blue", 12, 3600);
     let policy = Policy::default();
-    let mut switching = Switching::new(&policy, &observed, intent("w", Kind::Switch, Colour::Green), noon());
+    let mut switching = Switching::new(&policy, &observed, intent("w", Kind::Switch, Color::Green), noon());
     let _claim = switching.start();
     let Step::WriteFlag { description, .. } = switching.next(Reply::ClaimCreated, ago(5), 0.5) else {
         panic!("no write")
     };
     assert_eq!(
-        Tail::read(&description).unwrap().effective_from,
+        DescriptionMetadata::read(&description).unwrap().effective_from,
         after(noon(), policy.lead)
     );
 }
@@ -156,7 +159,7 @@ fn a_clock_that_is_set_back_between_claim_and_write_brings_nothing_forward() {
 #[test]
 fn what_no_region_is_called_gets_into_no_command() {
     for (region, option) in [("eu-west-1", true), ("x;rm", false), ("$(id)", false), ("a'b", false)] {
-        let place = Place {
+        let place = PairContext {
             pair: "orders",
             flag: "/orders/active-environment",
             region: Some(region),

@@ -11,12 +11,12 @@
 
 use std::path::PathBuf;
 
-use bluegreen_core::decision::GuardName;
-use bluegreen_core::notification::{Notification, Place, compose};
+use bluegreen_core::decision::PreconditionName;
+use bluegreen_core::notification::{Notification, PairContext, compose};
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
-const PLACE: Place<'static> = Place {
+const PLACE: PairContext<'static> = PairContext {
     pair: "orders",
     flag: "/orders/active-environment",
     region: Some("eu-west-1"),
@@ -45,10 +45,10 @@ fn transition(kind: &str, changes: &Value) -> Value {
     detail
 }
 
-fn blocked(guards: &[(&str, &str)]) -> Value {
+fn blocked(preconditions: &[(&str, &str)]) -> Value {
     let mut asked = vec![json!({"name": "cooldown", "passed": true, "detail": "the last transition is 2 days old"})];
     asked.extend(
-        guards
+        preconditions
             .iter()
             .map(|(name, detail)| json!({"name": name, "passed": false, "detail": detail})),
     );
@@ -56,7 +56,7 @@ fn blocked(guards: &[(&str, &str)]) -> Value {
         "id": "orders:/orders/active-environment:v12-1:blocked:1795428000123",
         "active": "blue", "wanted": "green", "since": "2026-11-23T10:14:00Z",
         "reason": "blue is unhealthy: scheduler heartbeat stale for 138 s; Airflow API says scheduler unhealthy",
-        "guards": asked,
+        "preconditions": asked,
     })
 }
 
@@ -67,7 +67,7 @@ fn drill(outcome: &str, changes: &Value) -> Value {
         "requested_by": "schedule",
         "timings": {"started_at": "2026-11-23T10:00:00Z", "switched_at": "2026-11-23T10:00:01Z",
                     "returned_at": "2026-11-23T10:07:00Z", "finished_at": "2026-11-23T10:07:01Z",
-                    "switch_duration_ms": 812, "return_duration_ms": 640, "held_s": 419, "hold_minutes": 15},
+                    "switch_duration_ms": 812, "return_duration_ms": 640, "held_s": 419, "duration_minutes": 15},
     });
     for (field, value) in changes.as_object().unwrap() {
         detail[field] = value.clone();
@@ -101,7 +101,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         ),
         (
             "restore",
-            json!({"from": "\"bleu\"", "reason": "the last audited colour", "who": watcher}),
+            json!({"from": "\"bleu\"", "reason": "the last audited color", "who": watcher}),
         ),
         (
             "external",
@@ -169,9 +169,9 @@ fn cases() -> Vec<(String, &'static str, Value)> {
     cases.push(("blocked-by-flag-invalid".to_owned(), "Failover Blocked", broken));
     cases.push(("blocked-by-two".to_owned(), "Failover Blocked", blocked(&all[..2])));
     let red = json!([
-        {"name": "airflow-version", "severity": "red", "colour": "green", "what": "blue runs Airflow 3.0.6, green 2.10.5",
+        {"name": "airflow-version", "severity": "red", "color": "green", "what": "blue runs Airflow 3.0.6, green 2.10.5",
          "why": "DAGs may not parse", "fix": "upgrade green before it has to take over"},
-        {"name": "maintenance-windows", "severity": "amber", "colour": null, "what": "both have MON:02:00",
+        {"name": "maintenance-windows", "severity": "amber", "color": null, "what": "both have MON:02:00",
          "fix": "give one of them another window"},
     ]);
     let rest: [(&str, &'static str, Value); 22] = [
@@ -244,7 +244,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
             "Drill Finished",
             drill(
                 "blocked",
-                &json!({"reason": "guard blocked-window: MON:08:00-FRI:18:00", "mode": "probe",
+                &json!({"reason": "precondition blocked-window: MON:08:00-FRI:18:00", "mode": "probe",
                         "timings": {"started_at": "2026-11-23T10:00:00Z", "finished_at": "2026-11-23T10:00:00Z"}}),
             ),
         ),
@@ -277,14 +277,14 @@ fn cases() -> Vec<(String, &'static str, Value)> {
             "readiness-restored",
             "Readiness Changed",
             json!({"id": "orders:/orders/active-environment:readiness:2", "level": "green", "previous": "red", "score": 100,
-                   "findings": [], "reason": "nothing stands in the way of a takeover"}),
+                   "findings": [], "reason": "nothing stands in the way of a failover"}),
         ),
         (
-            "dags-not-activated",
+            "dags-activation-failed",
             "DAG Management",
-            json!({"id": "orders:/orders/active-environment:v3-1:dags-not-activated", "state": "not-activated", "active": "green",
+            json!({"id": "orders:/orders/active-environment:v3-1:dags-activation-failed", "state": "activation-failed", "active": "green",
                    "reason": "not activated: green's DAGs cannot be unpaused now (unavailable: Airflow answered 503 at /dags); tried again at every tick",
-                   "dag_management": {"state": "not-activated"}}),
+                   "dag_management": {"state": "activation-failed"}}),
         ),
         (
             "dags-not-fenced",
@@ -376,17 +376,17 @@ fn every_kind_and_every_guard_of_the_code_has_a_text() {
     for kind in Kind::ALL {
         assert!(names.contains(&format!("transition-{kind}")), "{kind}");
     }
-    for guard in [
-        GuardName::FlagInvalid,
-        GuardName::Hold,
-        GuardName::Cooldown,
-        GuardName::FailoverBudget,
-        GuardName::StandbyUnhealthy,
-        GuardName::StandbyMaintenance,
-        GuardName::StandbyUnknown,
-        GuardName::ModeObserve,
+    for precondition in [
+        PreconditionName::FlagInvalid,
+        PreconditionName::Hold,
+        PreconditionName::Cooldown,
+        PreconditionName::FailoverBudget,
+        PreconditionName::StandbyUnhealthy,
+        PreconditionName::StandbyMaintenance,
+        PreconditionName::StandbyUnknown,
+        PreconditionName::ModeObserve,
     ] {
-        assert!(names.contains(&format!("blocked-by-{guard}")), "{guard}");
+        assert!(names.contains(&format!("blocked-by-{precondition}")), "{precondition}");
     }
 }
 
@@ -405,7 +405,7 @@ fn whatever_stands_in_an_event_makes_a_message_that_sns_takes() {
                "active": huge, "requested_by": huge, "hold": {"until": huge},
                "who": {"requested_by": huge, "function": huge, "last_modified_user": huge},
                "timings": {"written_at": huge, "recovery_time_s": 1e300},
-               "guards": vec![json!({"name": huge, "passed": false, "detail": huge}); 200],
+               "preconditions": vec![json!({"name": huge, "passed": false, "detail": huge}); 200],
                "findings": vec![json!({"name": huge, "severity": huge, "what": huge, "fix": huge}); 200]}),
     ];
     let kinds: Vec<&'static str> = cases().into_iter().map(|(_, kind, _)| kind).chain(["", "\n"]).collect();
@@ -454,7 +454,7 @@ fn nobodys_words_begin_a_line_of_a_mail_or_turn_one_around() {
 
 #[test]
 fn an_odd_region_does_not_reach_a_command() {
-    let place = Place {
+    let place = PairContext {
         region: Some("eu-west-1; rm -rf /"),
         ..PLACE
     };

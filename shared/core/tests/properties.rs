@@ -9,9 +9,9 @@
 
 mod support;
 
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, FlagState};
-use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, Tail, versions};
+use bluegreen_core::flag::{DescriptionMetadata, FlagValue, FlagVersion, HistoryEntry, versions};
 use bluegreen_core::health::{AlarmState, CauseKind};
 use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
@@ -36,23 +36,23 @@ fn fault() -> impl Strategy<Value = Fault> {
 
 /// What happens next.
 #[derive(Debug, Clone)]
-enum Happening {
+enum WorldEvent {
     /// Writer number n (of those alive) makes its next request, and this befalls it.
     Request(usize, Fault),
     /// Somebody writes the flag by another road.
-    HandEdit(Colour),
+    HandEdit(Color),
     /// All writers at work are ended by Lambda, and their claims grow old.
     TimePasses,
-    /// A new writer looks at the flag and wants the other colour.
+    /// A new writer looks at the flag and wants the other color.
     NewWriter,
 }
 
-fn happening(hand_edits: u32) -> impl Strategy<Value = Happening> {
+fn event(hand_edits: u32) -> impl Strategy<Value = WorldEvent> {
     prop_oneof![
-        20 => (0..5_usize, fault()).prop_map(|(writer, fault)| Happening::Request(writer, fault)),
-        hand_edits => prop_oneof![Just(Colour::Blue), Just(Colour::Green)].prop_map(Happening::HandEdit),
-        1 => Just(Happening::TimePasses),
-        3 => Just(Happening::NewWriter),
+        20 => (0..5_usize, fault()).prop_map(|(writer, fault)| WorldEvent::Request(writer, fault)),
+        hand_edits => prop_oneof![Just(Color::Blue), Just(Color::Green)].prop_map(WorldEvent::HandEdit),
+        1 => Just(WorldEvent::TimePasses),
+        3 => Just(WorldEvent::NewWriter),
     ]
 }
 
@@ -85,7 +85,7 @@ impl World {
 
     fn new_writer(&mut self) {
         let observed = self.store.flag().unwrap();
-        let to = observed.value.colour().unwrap().other();
+        let to = observed.value.color().unwrap().other();
         self.born += 1;
         let name = format!("w{}", self.born);
         let mut switching = Switching::new(
@@ -103,21 +103,21 @@ impl World {
         });
     }
 
-    fn happen(&mut self, happening: &Happening, jitter: f64) {
-        match happening {
-            Happening::NewWriter => self.new_writer(),
-            Happening::HandEdit(colour) => {
-                self.store.write(colour.as_str(), None, "somebody");
+    fn happen(&mut self, event: &WorldEvent, jitter: f64) {
+        match event {
+            WorldEvent::NewWriter => self.new_writer(),
+            WorldEvent::HandEdit(color) => {
+                self.store.write(color.as_str(), None, "somebody");
                 self.hand_edits += 1;
             }
-            Happening::TimePasses => {
+            WorldEvent::TimePasses => {
                 for writer in self.writers.drain(..) {
                     self.ended
                         .push((writer.name, writer.switching.record().to_owned(), writer.observed, None));
                 }
                 self.store.pass(CLAIM_TIMEOUT);
             }
-            Happening::Request(number, fault) => {
+            WorldEvent::Request(number, fault) => {
                 if self.writers.is_empty() {
                     return;
                 }
@@ -152,7 +152,7 @@ impl World {
             if self.writers.is_empty() {
                 return;
             }
-            self.happen(&Happening::Request(0, Fault::None), 0.5);
+            self.happen(&WorldEvent::Request(0, Fault::None), 0.5);
         }
         panic!("a writer does not come to an end");
     }
@@ -163,26 +163,26 @@ impl World {
 #[test]
 fn a_finisher_that_cannot_see_who_was_first_is_not_sure() {
     use Fault::{LostAnswer, None, Stale};
-    let mut happenings = vec![
-        Happening::Request(0, None),
-        Happening::TimePasses,
-        Happening::NewWriter,
-        Happening::NewWriter,
-        Happening::Request(1, None),
-        Happening::Request(2, Stale),
-        Happening::Request(1, None),
-        Happening::Request(0, None),
-        Happening::Request(0, None),
-        Happening::Request(0, None),
+    let mut events = vec![
+        WorldEvent::Request(0, None),
+        WorldEvent::TimePasses,
+        WorldEvent::NewWriter,
+        WorldEvent::NewWriter,
+        WorldEvent::Request(1, None),
+        WorldEvent::Request(2, Stale),
+        WorldEvent::Request(1, None),
+        WorldEvent::Request(0, None),
+        WorldEvent::Request(0, None),
+        WorldEvent::Request(0, None),
     ];
     for _ in 0..5 {
-        happenings.extend([Happening::Request(0, LostAnswer), Happening::Request(0, None)]);
+        events.extend([WorldEvent::Request(0, LostAnswer), WorldEvent::Request(0, None)]);
     }
     let mut world = World::new();
     world.new_writer();
     world.new_writer();
-    for happening in &happenings {
-        world.happen(happening, 0.0);
+    for event in &events {
+        world.happen(event, 0.0);
     }
     world.settle();
     let ended: Vec<_> = world
@@ -206,14 +206,14 @@ proptest! {
 
     #[test]
     fn at_most_one_writer_believes_it_switched(
-        happenings in prop::collection::vec(happening(1), 1..120),
+        events in prop::collection::vec(event(1), 1..120),
         jitter in 0.0..1.0_f64,
     ) {
         let mut world = World::new();
         world.new_writer();
         world.new_writer();
-        for happening in &happenings {
-            world.happen(happening, jitter);
+        for event in &events {
+            world.happen(event, jitter);
         }
         world.settle();
         // At most one record for every observed state: a claim is never created twice.
@@ -230,7 +230,7 @@ proptest! {
         }
         for (name, record, _, outcome) in &world.ended {
             let written = world.store.versions.iter().any(|entry| {
-                entry.description.as_deref().and_then(Tail::read).is_some_and(|tail| tail.record == *record)
+                entry.description.as_deref().and_then(DescriptionMetadata::read).is_some_and(|tail| tail.record == *record)
             });
             match outcome {
                 Some(Outcome::Switched(switched)) => {
@@ -249,23 +249,23 @@ proptest! {
     }
 
     #[test]
-    fn without_hand_edits_a_claim_moves_the_flag_to_one_colour_and_nobody_is_stuck(
-        happenings in prop::collection::vec(happening(0), 1..120),
+    fn without_hand_edits_a_claim_moves_the_flag_to_one_color_and_nobody_is_stuck(
+        events in prop::collection::vec(event(0), 1..120),
     ) {
         let mut world = World::new();
         world.new_writer();
-        for happening in &happenings {
-            if !matches!(happening, Happening::HandEdit(_)) {
-                world.happen(happening, 0.5);
+        for event in &events {
+            if !matches!(event, WorldEvent::HandEdit(_)) {
+                world.happen(event, 0.5);
             }
         }
         world.settle();
         for version in versions(&world.store.versions).iter().skip(1) {
-            let tail = Tail::read(version.entry.description.as_deref().unwrap()).unwrap();
+            let tail = DescriptionMetadata::read(version.entry.description.as_deref().unwrap()).unwrap();
             let claim = &world.store.claims[&tail.record];
             let record = bluegreen_core::transition::TransitionRecord::from_stored(&claim.value).unwrap();
             // What is written under a claim is what the claim says, whoever finished it.
-            prop_assert_eq!(version.entry.value.colour(), Some(record.to));
+            prop_assert_eq!(version.entry.value.color(), Some(record.to));
         }
         // Once the trouble is over and old claims have aged, the next writer gets through.
         world.store.pass(CLAIM_TIMEOUT);
@@ -293,7 +293,7 @@ proptest! {
                 format!("switch: x [effective_from={from} record=v{number}-1]")
             });
             history.push(HistoryEntry {
-                value: FlagValue::Valid(if *is_blue { Colour::Blue } else { Colour::Green }),
+                value: FlagValue::Valid(if *is_blue { Color::Blue } else { Color::Green }),
                 version: FlagVersion(number as u64 + 1),
                 modified,
                 author: None,

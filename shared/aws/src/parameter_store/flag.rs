@@ -3,7 +3,7 @@
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagValue, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::switch::{Failure, Reply, StoredClaim};
@@ -14,7 +14,7 @@ use crate::error::classify;
 
 impl ParameterStore {
     /// Writes the flag.
-    pub async fn write_flag(&self, value: Colour, description: &str) -> Reply {
+    pub async fn write_flag(&self, value: Color, description: &str) -> Reply {
         if let Err(failure) = self.may_write() {
             return Reply::Failed(failure);
         }
@@ -31,7 +31,7 @@ impl ParameterStore {
     }
 
     /// Creates the flag, if there is none. False if there is one already.
-    pub async fn create_flag(&self, value: Colour, description: &str) -> Result<bool, Failure> {
+    pub async fn create_flag(&self, value: Color, description: &str) -> Result<bool, Failure> {
         self.may_write()?;
         match self.put_flag(value, description, false).await {
             Ok(_) => Ok(true),
@@ -44,7 +44,7 @@ impl ParameterStore {
     /// measured it.
     async fn put_flag(
         &self,
-        value: Colour,
+        value: Color,
         description: &str,
         overwrite: bool,
     ) -> Result<PutParameterOutput, SdkError<PutParameterError>> {
@@ -64,8 +64,8 @@ impl ParameterStore {
 
     /// All kept versions of the flag, oldest first; empty if there is no flag.
     pub async fn history(&self) -> Result<Vec<HistoryEntry>, Failure> {
-        let labelled = self.history_with_labels().await?;
-        Ok(labelled.into_iter().map(|(entry, _)| entry).collect())
+        let labeled = self.history_with_labels().await?;
+        Ok(labeled.into_iter().map(|(entry, _)| entry).collect())
     }
 
     /// The same, each version with its labels.
@@ -120,7 +120,7 @@ impl ParameterStore {
         }
         Err(Failure {
             ambiguous: false,
-            passing: true,
+            retryable: true,
             cause: Cause::new(CauseKind::NotFound, "DescribeParameters does not know the flag"),
         })
     }

@@ -38,15 +38,15 @@ impl ParameterStore {
     }
 
     /// What of the hold has been told.
-    pub async fn hold_told(&self) -> Result<Option<String>, Failure> {
-        let name = self.names.hold_told();
+    pub async fn hold_reported(&self) -> Result<Option<String>, Failure> {
+        let name = self.names.hold_reported();
         let mut found = self.get(vec![name.clone()]).await?;
         Ok(found.remove(&name).and_then(|parameter| parameter.value))
     }
 
     /// Notes what of the hold has been told.
-    pub async fn put_hold_told(&self, mark: String) -> Result<(), Failure> {
-        self.put(self.names.hold_told(), mark).await
+    pub async fn put_hold_reported(&self, mark: String) -> Result<(), Failure> {
+        self.put(self.names.hold_reported(), mark).await
     }
 
     /// Places or replaces the hold in the name of a request; answers the version that it made.

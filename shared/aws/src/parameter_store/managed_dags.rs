@@ -40,7 +40,7 @@ impl ParameterStore {
         self.delete(self.names.managed_dags()).await
     }
 
-    /// Removes the parts of lists other than those `kept` that were written before `before`.
+    /// Removes the parts of lists other than those `drill_canceled` that were written before `before`.
     pub async fn prune_managed_dags_parts(&self, kept: &[&str], before: Timestamp) -> Result<(), Failure> {
         let kept: Vec<String> = kept
             .iter()

@@ -2,7 +2,7 @@
 
 use aws_sdk_ssm::types::ParameterType;
 use bluegreen_core::audit::Audited;
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::drill::Drill;
 use bluegreen_core::parameters::as_value;
 use bluegreen_core::switch::Failure;
@@ -27,18 +27,18 @@ impl ParameterStore {
             .and_then(|parameter| Drill::from_stored(parameter.value()?)))
     }
 
-    /// The last audited colour, for the day when the flag itself holds none.
-    pub async fn last_active(&self) -> Result<Option<Colour>, Failure> {
+    /// The last audited color, for the day when the flag itself holds none.
+    pub async fn last_active(&self) -> Result<Option<Color>, Failure> {
         let name = self.names.last_active();
         let mut found = self.get(vec![name.clone()]).await?;
         Ok(found.remove(&name).and_then(|parameter| {
             let stored: Value = serde_json::from_str(parameter.value()?).ok()?;
-            Colour::parse(stored.get("active")?.as_str()?)
+            Color::parse(stored.get("active")?.as_str()?)
         }))
     }
 
-    /// Notes the last audited colour.
-    pub async fn put_last_active(&self, active: Colour, of: Audited) -> Result<(), Failure> {
+    /// Notes the last audited color.
+    pub async fn put_last_active(&self, active: Color, of: Audited) -> Result<(), Failure> {
         let value = json!({"active": active, "version": of.version, "modified": of.at}).to_string();
         self.put(self.names.last_active(), value).await
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_ssm::types::Parameter;
 use bluegreen_core::audit::Audited;
-use bluegreen_core::colour::Both;
+use bluegreen_core::color::Both;
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Assessment, Evidence, Past, assess_after};
 use bluegreen_core::hold::StoredHold;
@@ -37,7 +37,7 @@ pub struct Observed {
     pub acknowledged: Option<Timestamp>,
     /// By which request.
     pub acknowledged_by_request: Option<String>,
-    /// What was announced once. This, like readiness, overdue drill and hand-over, is a field of the memory.
+    /// What was announced once. This, like readiness, overdue drill and run report, is a field of the memory.
     pub announced: Option<String>,
     /// Since when nobody can vouch for the active environment, and whether that was announced.
     pub doubt: Option<String>,
@@ -49,8 +49,8 @@ pub struct Observed {
     pub readiness: Option<String>,
     /// The last proof whose age a person was told of.
     pub drill_overdue: Option<Timestamp>,
-    /// The transition whose hand-over was reported last.
-    pub handover: Option<String>,
+    /// The transition whose run report was reported last.
+    pub run_report: Option<String>,
     /// Which DAGs are to run, and how far pausing and unpausing have come.
     pub managed_dags: Option<String>,
     /// Requests that were answered and wrote nothing else; only observed for a request.
@@ -64,7 +64,7 @@ pub struct Observed {
 impl Observed {
     /// Judges both environments, with what earlier looks of the watcher saw of them.
     pub fn assess(&self, policy: &Policy, evidence: &Both<Evidence>, now: Timestamp) -> Both<Assessment> {
-        evidence.map(|colour, evidence| assess_after(policy, evidence, self.past.of(colour).as_ref(), now))
+        evidence.map(|color, evidence| assess_after(policy, evidence, self.past.of(color).as_ref(), now))
     }
 }
 
@@ -138,8 +138,8 @@ impl ParameterStore {
             }),
             announced: memory.text(Field::Announced),
             doubt: memory.text(Field::Doubt),
-            past: Both::from_fn(|colour| {
-                let past = memory.get(Field::Past)?.get(colour.as_str())?;
+            past: Both::from_fn(|color| {
+                let past = memory.get(Field::Past)?.get(color.as_str())?;
                 serde_json::from_value(past.clone()).ok()
             }),
             drill: found.remove(&self.names.drill()).and_then(|parameter| parameter.value),
@@ -147,7 +147,7 @@ impl ParameterStore {
             drill_overdue: memory
                 .get(Field::DrillOverdue)
                 .and_then(|value| value.as_str()?.parse().ok()),
-            handover: memory.text(Field::Handover),
+            run_report: memory.text(Field::RunReport),
             managed_dags: found
                 .remove(&self.names.managed_dags())
                 .and_then(|parameter| parameter.value),

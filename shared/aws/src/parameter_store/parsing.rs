@@ -26,7 +26,7 @@ pub(super) fn already_exists(error: &SdkError<PutParameterError>) -> bool {
 pub(super) fn unparsable(message: &str) -> Failure {
     Failure {
         ambiguous: true,
-        passing: true,
+        retryable: true,
         cause: Cause::new(CauseKind::Unparsable, message),
     }
 }
@@ -50,12 +50,12 @@ pub(super) fn readable(name: &str, r#type: Option<&ParameterType>) -> Result<(),
     }
     Err(Failure {
         ambiguous: false,
-        passing: false,
+        retryable: false,
         cause: Cause::new(
             CauseKind::Unparsable,
             format!(
                 "{name} is a SecureString, whose value is encrypted; the flag must be a String: delete it, wait 30 s, then name \
-                 the colour that was active: {{\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}}"
+                 the color that was active: {{\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}}"
             ),
         ),
     })

@@ -81,7 +81,7 @@ impl ParameterStore {
             None => Ok(()),
             Some(refusal) => Err(Failure {
                 ambiguous: false,
-                passing: false,
+                retryable: false,
                 cause: Cause::new(CauseKind::WrongPair, refusal.clone()),
             }),
         }

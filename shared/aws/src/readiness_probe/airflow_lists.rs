@@ -1,9 +1,9 @@
 //! Airflow's DAGs and import errors. The fields that are read are the same in both generations of its API.
 
 use aws_smithy_types::Document;
-use bluegreen_core::handover::since_of;
-use bluegreen_core::health::{Answer, Cause};
+use bluegreen_core::health::{Cause, ProbeResult};
 use bluegreen_core::readiness::{Dag, DagList, ImportErrors};
+use bluegreen_core::run_report::since_of;
 use bluegreen_core::time::{second_after, second_before};
 use jiff::Timestamp;
 
@@ -15,13 +15,14 @@ use crate::run_probe::{next_run, read_run, tags};
 const IMPORT_ERRORS: u64 = 50;
 
 /// Files that cannot be imported.
-pub(super) async fn import_errors(api: &AirflowApi<'_>) -> Answer<ImportErrors> {
+pub(super) async fn import_errors(api: &AirflowApi<'_>) -> ProbeResult<ImportErrors> {
     let question = Question::get("/importErrors", &[]);
     match api.first(&question, IMPORT_ERRORS).await {
-        Ok(document) => {
-            read_import_errors(&document).map_or_else(|| Answer::Unknown(other_shape("/importErrors")), Answer::Known)
-        }
-        Err(cause) => Answer::Unknown(cause),
+        Ok(document) => read_import_errors(&document).map_or_else(
+            || ProbeResult::Unknown(other_shape("/importErrors")),
+            ProbeResult::Known,
+        ),
+        Err(cause) => ProbeResult::Unknown(cause),
     }
 }
 

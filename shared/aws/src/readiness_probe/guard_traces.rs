@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
-use bluegreen_core::colour::Colour;
-use bluegreen_core::handover::{GUARD_TASK, Run};
-use bluegreen_core::health::{Answer, Cause};
+use bluegreen_core::color::Color;
+use bluegreen_core::health::{Cause, ProbeResult};
 use bluegreen_core::readiness::GuardTraces;
+use bluegreen_core::run_report::{GUARD_TASK, Run};
 use bluegreen_core::time::second_before;
 use jiff::Timestamp;
 
@@ -23,8 +23,8 @@ const RUNS: usize = 10;
 
 /// What is asked.
 pub(super) struct Asked<'a> {
-    /// The colour that stands by.
-    pub(super) colour: Colour,
+    /// The color that stands by.
+    pub(super) color: Color,
     /// Its Airflow.
     pub(super) standby: &'a AirflowApi<'a>,
     /// The other one.
@@ -44,10 +44,10 @@ impl Asked<'_> {
     /// Asks. Of the active's runs only if something of the standby's is bare.
     pub(super) async fn traces(&self) -> Result<GuardTraces, Cause> {
         let mut traces = GuardTraces {
-            standby: self.colour,
+            standby: self.color,
             guarded: None,
             bare: BTreeMap::new(),
-            guarded_on_active: Answer::Known(BTreeSet::new()),
+            guarded_on_active: ProbeResult::Known(BTreeSet::new()),
         };
         let runs = if self.dags.is_empty() {
             Vec::new()
@@ -74,8 +74,8 @@ impl Asked<'_> {
         let known: BTreeSet<&str> = ids.filter(|id| self.dags_of_active.contains(id)).collect();
         if !known.is_empty() {
             traces.guarded_on_active = match tasks(self.active, &self.guards_of(&known)).await {
-                Ok((guards, _)) => Answer::Known(guards.into_iter().map(|(dag_id, _)| dag_id).collect()),
-                Err(cause) => Answer::Unknown(cause),
+                Ok((guards, _)) => ProbeResult::Known(guards.into_iter().map(|(dag_id, _)| dag_id).collect()),
+                Err(cause) => ProbeResult::Unknown(cause),
             };
         }
         Ok(traces)

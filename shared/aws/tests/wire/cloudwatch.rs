@@ -15,8 +15,8 @@ async fn the_heartbeat_costs_money_and_is_asked_only_when_airflow_is_not_well() 
         .expect(0)
         .mount(&server)
         .await;
-    let evidence = evidence(&server, Colour::Green).await;
-    assert!(matches!(evidence.heartbeat, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
+    let evidence = evidence(&server, Color::Green).await;
+    assert!(matches!(evidence.heartbeat, ProbeResult::Unknown(cause) if cause.kind == CauseKind::NotAsked));
 }
 
 #[tokio::test]
@@ -32,9 +32,9 @@ async fn a_routine_look_asks_nothing_that_is_billed() {
         .await;
     let probe = HealthProbe::new(&clients(&server).await, &settings());
     let evidence = probe
-        .within(Colour::Blue, Depth::Routine, Duration::from_secs(3), now())
+        .within(Color::Blue, ProbeScope::Free, Duration::from_secs(3), now())
         .await;
-    assert!(matches!(evidence.alarms, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
+    assert!(matches!(evidence.alarms, ProbeResult::Unknown(cause) if cause.kind == CauseKind::NotAsked));
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn the_newest_datapoint_of_one_or_more_is_the_last_sign_of_life() {
     ] {
         let server = MockServer::start().await;
         on_cloudwatch(&server, "GetMetricData", metric_data(&points)).await;
-        let Answer::Known(heartbeat) = evidence(&server, Colour::Green).await.heartbeat else {
+        let ProbeResult::Known(heartbeat) = evidence(&server, Color::Green).await.heartbeat else {
             panic!("{points:?}")
         };
         assert_eq!(heartbeat.last_seen.map(Timestamp::as_second), seen, "{points:?}");
@@ -70,15 +70,15 @@ async fn half_an_answer_of_the_heartbeat_may_prove_life_and_never_death() {
             let server = MockServer::start().await;
             let answer = metric_data_of_status(&points, Some(status));
             on_cloudwatch(&server, "GetMetricData", answer).await;
-            match (evidence(&server, Colour::Green).await.heartbeat, seen) {
-                (Answer::Known(heartbeat), Some(seen)) => {
+            match (evidence(&server, Color::Green).await.heartbeat, seen) {
+                (ProbeResult::Known(heartbeat), Some(seen)) => {
                     assert_eq!(
                         heartbeat.last_seen.map(Timestamp::as_second),
                         Some(seen),
                         "{status} {points:?}"
                     );
                 }
-                (Answer::Unknown(cause), None) => {
+                (ProbeResult::Unknown(cause), None) => {
                     assert_eq!(cause.kind, CauseKind::Unavailable, "{status} {points:?}");
                 }
                 (other, _) => panic!("{status} {points:?}: {other:?}"),
@@ -111,7 +111,7 @@ async fn half_an_answer_of_the_heartbeat_may_prove_life_and_never_death() {
         .respond_with(page(&[(old - 60, 12.0)], "Complete", false))
         .mount(&server)
         .await;
-    let Answer::Known(heartbeat) = evidence(&server, Colour::Green).await.heartbeat else {
+    let ProbeResult::Known(heartbeat) = evidence(&server, Color::Green).await.heartbeat else {
         panic!("both parts together are whole")
     };
     assert_eq!(heartbeat.last_seen.map(Timestamp::as_second), Some(old));
@@ -119,8 +119,8 @@ async fn half_an_answer_of_the_heartbeat_may_prove_life_and_never_death() {
     let server = MockServer::start().await;
     on_cloudwatch(&server, "GetMetricData", cbor(200, &object(vec![]))).await;
     assert!(matches!(
-        evidence(&server, Colour::Green).await.heartbeat,
-        Answer::Unknown(_)
+        evidence(&server, Color::Green).await.heartbeat,
+        ProbeResult::Unknown(_)
     ));
 }
 
@@ -138,7 +138,7 @@ async fn silence_of_hours_asks_for_the_days_before() {
         .expect(1)
         .mount(&server)
         .await;
-    let Answer::Known(heartbeat) = evidence(&server, Colour::Green).await.heartbeat else {
+    let ProbeResult::Known(heartbeat) = evidence(&server, Color::Green).await.heartbeat else {
         panic!("no answer")
     };
     assert_eq!(heartbeat.last_seen.map(Timestamp::as_second), Some(days_ago));
@@ -157,7 +157,7 @@ async fn an_alarms_date_is_that_of_its_transition_not_of_its_last_update() {
         ]);
         let answer = cbor(200, &object(vec![(kind, Cbor::Array(vec![alarm]))]));
         on_cloudwatch(&server, "DescribeAlarms", answer).await;
-        let Answer::Known(alarms) = evidence(&server, Colour::Blue).await.alarms else {
+        let ProbeResult::Known(alarms) = evidence(&server, Color::Blue).await.alarms else {
             panic!("no answer")
         };
         assert_eq!(alarms[0].since.map(Timestamp::as_second), Some(1_795_430_000), "{kind}");
@@ -198,9 +198,9 @@ async fn alarms_are_read_to_the_last_page_and_one_that_rings_is_kept() {
             .mount(&server)
             .await;
         on_cloudwatch(&server, "DescribeAlarms", second).await;
-        match evidence(&server, Colour::Blue).await.alarms {
-            Answer::Known(alarms) => assert_eq!(Some((alarms[0].state, alarms[1].state)), states),
-            Answer::Unknown(cause) => assert!(states.is_none(), "{cause}"),
+        match evidence(&server, Color::Blue).await.alarms {
+            ProbeResult::Known(alarms) => assert_eq!(Some((alarms[0].state, alarms[1].state)), states),
+            ProbeResult::Unknown(cause) => assert!(states.is_none(), "{cause}"),
         }
     }
 }
@@ -210,7 +210,7 @@ async fn alarms_are_read_to_the_last_page_and_one_that_rings_is_kept() {
 async fn what_does_not_answer_hides_nothing_that_is_known() {
     let late = || Duration::from_millis(2500);
     let healthy = rest_api(&airflow(&json!("healthy"), &json!("2026-11-23T11:59:57+00:00")));
-    let ringing = cbor(
+    let in_alarm = cbor(
         200,
         &object(vec![(
             "MetricAlarms",
@@ -233,25 +233,25 @@ async fn what_does_not_answer_hides_nothing_that_is_known() {
             on_rest_api(&server, error(500, "InternalServerException")).await;
         }
         on_cloudwatch(&server, "GetMetricData", answer("heartbeat", beat.clone())).await;
-        on_cloudwatch(&server, "DescribeAlarms", answer("alarms", ringing.clone())).await;
+        on_cloudwatch(&server, "DescribeAlarms", answer("alarms", in_alarm.clone())).await;
         let patient = local::aws(&server).load().await;
         let probe = HealthProbe::new(&Clients::over(&patient, &settings()), &settings());
         let evidence = probe
-            .within(Colour::Blue, Depth::Thorough, Duration::from_secs(1), now())
+            .within(Color::Blue, ProbeScope::Full, Duration::from_secs(1), now())
             .await;
         let known = [
             (
                 "environment",
                 matches!(evidence.environment, EnvironmentAnswer::Found(_)),
             ),
-            ("heartbeat", matches!(evidence.heartbeat, Answer::Known(_))),
-            ("alarms", matches!(evidence.alarms, Answer::Known(_))),
+            ("heartbeat", matches!(evidence.heartbeat, ProbeResult::Known(_))),
+            ("alarms", matches!(evidence.alarms, ProbeResult::Known(_))),
         ];
         for (name, known) in known {
             assert_eq!(known, name != hangs, "{hangs} hangs: {name} in {evidence:?}");
         }
         assert!(
-            matches!(evidence.airflow, Answer::Unknown(_)),
+            matches!(evidence.airflow, ProbeResult::Unknown(_)),
             "{hangs} hangs: {evidence:?}"
         );
     }
@@ -268,10 +268,10 @@ async fn a_metric_that_was_asked_for_out_of_impatience_is_not_held_against_a_hea
     let patient = local::aws(&server).load().await;
     let probe = HealthProbe::new(&Clients::over(&patient, &settings()), &settings());
     let evidence = probe
-        .within(Colour::Green, Depth::Thorough, Duration::from_secs(2), now())
+        .within(Color::Green, ProbeScope::Full, Duration::from_secs(2), now())
         .await;
-    assert!(matches!(evidence.airflow, Answer::Known(_)), "{evidence:?}");
-    assert!(matches!(evidence.heartbeat, Answer::Unknown(cause) if cause.kind == CauseKind::NotAsked));
+    assert!(matches!(evidence.airflow, ProbeResult::Known(_)), "{evidence:?}");
+    assert!(matches!(evidence.heartbeat, ProbeResult::Unknown(cause) if cause.kind == CauseKind::NotAsked));
 }
 
 #[tokio::test]
@@ -297,8 +297,9 @@ async fn trouble_with_cloudwatch_is_unknown() {
         let server = MockServer::start().await;
         on_cloudwatch(&server, "GetMetricData", answer.clone()).await;
         on_cloudwatch(&server, "DescribeAlarms", answer).await;
-        let evidence = evidence(&server, Colour::Blue).await;
-        let (Answer::Unknown(heartbeat), Answer::Unknown(alarms)) = (evidence.heartbeat, evidence.alarms) else {
+        let evidence = evidence(&server, Color::Blue).await;
+        let (ProbeResult::Unknown(heartbeat), ProbeResult::Unknown(alarms)) = (evidence.heartbeat, evidence.alarms)
+        else {
             panic!("{name}: taken for an answer")
         };
         assert_eq!(
@@ -322,7 +323,7 @@ async fn a_named_alarm_that_does_not_exist_is_told_apart() {
     ]);
     let answer = cbor(200, &object(vec![("MetricAlarms", Cbor::Array(vec![alarm]))]));
     on_cloudwatch(&server, "DescribeAlarms", answer).await;
-    let Answer::Known(alarms) = evidence(&server, Colour::Blue).await.alarms else {
+    let ProbeResult::Known(alarms) = evidence(&server, Color::Blue).await.alarms else {
         panic!("no answer")
     };
     let states: BTreeMap<_, _> = alarms
@@ -334,7 +335,7 @@ async fn a_named_alarm_that_does_not_exist_is_told_apart() {
 }
 
 #[tokio::test]
-async fn one_request_asks_for_the_alarms_of_both_colours() {
+async fn one_request_asks_for_the_alarms_of_both_colors() {
     let server = MockServer::start().await;
     let alarm = |name: &str, state: &str| {
         object(vec![
@@ -350,24 +351,24 @@ async fn one_request_asks_for_the_alarms_of_both_colours() {
         .mount(&server)
         .await;
     let settings = local::settings(&[
-        ("BLUE_ALARM_NAMES", "late,of-both"),
-        ("GREEN_ALARM_NAMES", "of-both,wrong,missing"),
+        ("BLUE_HEALTH_ALARM_NAMES", "late,of-both"),
+        ("GREEN_HEALTH_ALARM_NAMES", "of-both,wrong,missing"),
     ]);
     let probe = HealthProbe::new(&Clients::over(&aws(&server).await, &settings), &settings);
-    let evidence = probe.both(Depth::Thorough, Duration::from_secs(3), now()).await;
-    let of = |colour: Colour| {
-        let Answer::Known(alarms) = &evidence.of(colour).alarms else {
-            panic!("{colour}: no answer")
+    let evidence = probe.both(ProbeScope::Full, Duration::from_secs(3), now()).await;
+    let of = |color: Color| {
+        let ProbeResult::Known(alarms) = &evidence.of(color).alarms else {
+            panic!("{color}: no answer")
         };
         let states = alarms.iter().map(|alarm| (alarm.name.as_str(), alarm.state));
         states.collect::<Vec<_>>()
     };
     assert_eq!(
-        of(Colour::Blue),
+        of(Color::Blue),
         [("late", Some(AlarmState::Alarm)), ("of-both", Some(AlarmState::Ok))]
     );
     assert_eq!(
-        of(Colour::Green),
+        of(Color::Green),
         [
             ("of-both", Some(AlarmState::Ok)),
             ("wrong", Some(AlarmState::Ok)),

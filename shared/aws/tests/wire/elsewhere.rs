@@ -36,5 +36,5 @@ async fn requests_go_nowhere_but_to_the_given_endpoint() {
         .expect(1)
         .mount(&server)
         .await;
-    evidence(&server, Colour::Green).await;
+    evidence(&server, Color::Green).await;
 }

@@ -21,7 +21,7 @@ async fn every_status_is_read_as_it_is_written_also_one_that_does_not_exist() {
     ] {
         let server = MockServer::start().await;
         on_environment(&server, get_environment(status)).await;
-        let evidence = evidence(&server, Colour::Green).await;
+        let evidence = evidence(&server, Color::Green).await;
         let EnvironmentAnswer::Found(environment) = evidence.environment else {
             panic!("{status}: {evidence:?}")
         };
@@ -34,7 +34,7 @@ async fn trouble_with_get_environment_is_unknown() {
     for (name, answer, kind) in troubles() {
         let server = MockServer::start().await;
         on_environment(&server, answer).await;
-        match evidence(&server, Colour::Green).await.environment {
+        match evidence(&server, Color::Green).await.environment {
             EnvironmentAnswer::Unknown(cause) => assert_eq!(cause.kind, kind, "{name}: {cause}"),
             other => panic!("{name}: {other:?}"),
         }
@@ -46,7 +46,7 @@ async fn an_environment_that_does_not_exist_is_not_found() {
     let server = MockServer::start().await;
     on_environment(&server, error(404, "ResourceNotFoundException")).await;
     assert_eq!(
-        evidence(&server, Colour::Green).await.environment,
+        evidence(&server, Color::Green).await.environment,
         EnvironmentAnswer::NotFound
     );
 }
@@ -59,14 +59,14 @@ async fn nobody_listening_is_unknown() {
     drop(server);
     let probe = HealthProbe::new(&clients, &settings());
     let evidence = probe
-        .within(Colour::Green, Depth::Thorough, Duration::from_secs(5), now())
+        .within(Color::Green, ProbeScope::Full, Duration::from_secs(5), now())
         .await;
     assert!(
         matches!(evidence.environment, EnvironmentAnswer::Unknown(_)),
         "{evidence:?}"
     );
-    assert!(matches!(evidence.airflow, Answer::Unknown(_)), "{evidence:?}");
-    assert!(matches!(evidence.heartbeat, Answer::Unknown(_)), "{evidence:?}");
+    assert!(matches!(evidence.airflow, ProbeResult::Unknown(_)), "{evidence:?}");
+    assert!(matches!(evidence.heartbeat, ProbeResult::Unknown(_)), "{evidence:?}");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn airflows_answer_is_read() {
     ] {
         let server = MockServer::start().await;
         on_rest_api(&server, rest_api(&body)).await;
-        let Answer::Known(health) = evidence(&server, Colour::Green).await.airflow else {
+        let ProbeResult::Known(health) = evidence(&server, Color::Green).await.airflow else {
             panic!("{body}")
         };
         assert_eq!(health.scheduler.as_deref(), scheduler);
@@ -109,9 +109,9 @@ async fn an_answer_of_another_shape_is_unknown() {
     ] {
         let server = MockServer::start().await;
         on_rest_api(&server, rest_api(&body)).await;
-        match evidence(&server, Colour::Green).await.airflow {
-            Answer::Unknown(cause) => assert_eq!(cause.kind, CauseKind::Unparsable, "{body}"),
-            Answer::Known(health) => panic!("{body}: {health:?}"),
+        match evidence(&server, Color::Green).await.airflow {
+            ProbeResult::Unknown(cause) => assert_eq!(cause.kind, CauseKind::Unparsable, "{body}"),
+            ProbeResult::Known(health) => panic!("{body}: {health:?}"),
         }
     }
 }
@@ -156,9 +156,9 @@ async fn trouble_with_invoke_rest_api_is_unknown() {
     for (name, answer, kind) in all {
         let server = MockServer::start().await;
         on_rest_api(&server, answer).await;
-        match evidence(&server, Colour::Green).await.airflow {
-            Answer::Unknown(cause) => assert_eq!(cause.kind, kind, "{name}: {cause}"),
-            Answer::Known(health) => panic!("{name}: {health:?}"),
+        match evidence(&server, Color::Green).await.airflow {
+            ProbeResult::Unknown(cause) => assert_eq!(cause.kind, kind, "{name}: {cause}"),
+            ProbeResult::Known(health) => panic!("{name}: {health:?}"),
         }
     }
 }
@@ -192,8 +192,8 @@ async fn airflow_2_is_asked_at_its_own_path_and_remembered() {
     let probe = HealthProbe::new(&clients(&server).await, &settings());
     for _ in 0..3 {
         let evidence = probe
-            .within(Colour::Green, Depth::Thorough, Duration::from_secs(3), now())
+            .within(Color::Green, ProbeScope::Full, Duration::from_secs(3), now())
             .await;
-        assert!(matches!(evidence.airflow, Answer::Known(_)), "{evidence:?}");
+        assert!(matches!(evidence.airflow, ProbeResult::Known(_)), "{evidence:?}");
     }
 }

@@ -32,7 +32,7 @@ async fn one_call_observes_flag_hold_and_memories() {
         (Some("{}"), Some(("{}".to_owned(), "v2-1795430000000".to_owned())))
     );
     assert_eq!(observed.audited.unwrap().version, FlagVersion(6));
-    assert_eq!((observed.announced, observed.handover), (None, None));
+    assert_eq!((observed.announced, observed.run_report), (None, None));
     assert_eq!(observed.readiness.as_deref(), Some("7"));
     assert_eq!(observed.drill_overdue.unwrap().to_string(), "2026-11-01T00:00:00Z");
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
@@ -66,7 +66,7 @@ async fn a_flag_that_is_encrypted_cannot_be_read_and_is_no_garbage() {
         );
         // A pair with a past is refused without force.
         assert!(
-            told.contains(r#"delete it, wait 30 s, then name the colour that was active: {"action":"initialize","to":"<colour>","force":true}"#),
+            told.contains(r#"delete it, wait 30 s, then name the color that was active: {"action":"initialize","to":"<color>","force":true}"#),
             "{told}"
         );
     }
@@ -124,11 +124,11 @@ async fn a_tick_takes_back_nothing_that_another_has_remembered_meanwhile() {
     let newer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [newer]}));
     let fields = [
         (Field::Readiness, Some(json!({"score": 100}))),
-        (Field::Handover, Some(json!("v2"))),
+        (Field::RunReport, Some(json!("v2"))),
     ];
     assert_eq!(
         remembered(&found, newer, &fields).await.last().unwrap(),
-        &json!({"announced": {"said": false}, "readiness": {"score": 100}, "of_tomorrow": 2, "handover": "v2"})
+        &json!({"announced": {"said": false}, "readiness": {"score": 100}, "of_tomorrow": 2, "run_report": "v2"})
     );
 }
 
@@ -149,11 +149,11 @@ async fn a_reading_that_is_older_than_what_was_seen_or_none_costs_no_field() {
         ("denied", error(400, "AccessDeniedException")),
     ] {
         // The second sees the first's only because both are of one tick.
-        let fields = [(Field::Handover, Some(json!("v2"))), (Field::Announced, None)];
+        let fields = [(Field::RunReport, Some(json!("v2"))), (Field::Announced, None)];
         let puts = remembered(&found, before_writing, &fields).await;
         assert_eq!(
             puts.last().unwrap(),
-            &json!({"handover": "v2", "of_tomorrow": 1}),
+            &json!({"run_report": "v2", "of_tomorrow": 1}),
             "{name}"
         );
         assert_eq!(puts.len(), 2, "{name}");
@@ -192,8 +192,8 @@ async fn every_write(store: &ParameterStore) -> Vec<Result<(), CauseKind>> {
     };
     vec![
         of(store.create_claim("v2-1", "{}").await),
-        of(store.write_flag(Colour::Green, "why").await),
-        store.create_flag(Colour::Green, "why").await.map(drop).map_err(kind),
+        of(store.write_flag(Color::Green, "why").await),
+        store.create_flag(Color::Green, "why").await.map(drop).map_err(kind),
         store.put_audited(note).await.map(drop).map_err(kind),
         store.delete_record("v2-1").await.map_err(kind),
     ]
@@ -300,7 +300,7 @@ async fn an_answer_that_leaves_something_out_is_unreadable() {
         ResponseTemplate::new(200).set_body_json(json!({})),
     )
     .await;
-    let Reply::Failed(failure) = store(&server).await.write_flag(Colour::Green, "why").await else {
+    let Reply::Failed(failure) = store(&server).await.write_flag(Color::Green, "why").await else {
         panic!("a write without a version is taken for one")
     };
     assert!(

@@ -5,9 +5,9 @@ use crate::*;
 /// What is sent fits 1,024 characters and refers to no other parameter.
 #[tokio::test]
 async fn a_description_is_sent_as_it_was_measured() {
-    use bluegreen_core::flag::{MAX_DESCRIPTION, Tail, description};
+    use bluegreen_core::flag::{DescriptionMetadata, MAX_DESCRIPTION, description};
     use bluegreen_core::transition::Kind;
-    let tail = Tail {
+    let tail = DescriptionMetadata {
         effective_from: now(),
         record: "v13-1795430000123".into(),
     };
@@ -20,7 +20,7 @@ async fn a_description_is_sent_as_it_was_measured() {
         let answer = ResponseTemplate::new(200).set_body_json(json!({"Version": 8}));
         on_ssm(&server, "PutParameter", answer).await;
         let text = description(Kind::Failover, &sentence, &tail);
-        store(&server).await.write_flag(Colour::Green, &text).await;
+        store(&server).await.write_flag(Color::Green, &text).await;
         let requests = server.received_requests().await.unwrap();
         let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
         let sent = body["Description"].as_str().unwrap();
@@ -30,13 +30,13 @@ async fn a_description_is_sent_as_it_was_measured() {
             "{} characters",
             sent.chars().count()
         );
-        assert_eq!(Tail::read(sent), Some(tail.clone()));
+        assert_eq!(DescriptionMetadata::read(sent), Some(tail.clone()));
     }
 }
 
 #[tokio::test]
 async fn a_put_is_sent_once_and_its_failure_is_classed_for_the_protocol() {
-    for (name, answer, ambiguous, passing, kind) in [
+    for (name, answer, ambiguous, retryable, kind) in [
         (
             "throttled",
             error(400, "ThrottlingException"),
@@ -73,7 +73,7 @@ async fn a_put_is_sent_once_and_its_failure_is_classed_for_the_protocol() {
             CauseKind::AccessDenied,
         ),
         (
-            "labelled",
+            "labeled",
             error(400, "ParameterMaxVersionLimitExceeded"),
             false,
             false,
@@ -89,12 +89,12 @@ async fn a_put_is_sent_once_and_its_failure_is_classed_for_the_protocol() {
     ] {
         let server = MockServer::start().await;
         on_ssm(&server, "PutParameter", answer).await;
-        let Reply::Failed(failure) = store(&server).await.write_flag(Colour::Green, "why").await else {
+        let Reply::Failed(failure) = store(&server).await.write_flag(Color::Green, "why").await else {
             panic!("{name}: taken for success")
         };
         assert_eq!(
-            (failure.ambiguous, failure.passing, failure.cause.kind),
-            (ambiguous, passing, kind),
+            (failure.ambiguous, failure.retryable, failure.cause.kind),
+            (ambiguous, retryable, kind),
             "{name}"
         );
         assert_eq!(
@@ -102,7 +102,7 @@ async fn a_put_is_sent_once_and_its_failure_is_classed_for_the_protocol() {
             1,
             "{name}: the protocol tries again, not the SDK"
         );
-        if name == "labelled" {
+        if name == "labeled" {
             assert!(
                 failure.cause.message.contains("unlabel-parameter-version"),
                 "{}",
@@ -144,7 +144,7 @@ async fn every_write_of_the_flag_sends_the_pattern_and_the_description() {
     .await;
     let reply = store(&server)
         .await
-        .write_flag(Colour::Green, "switch: why [effective_from=… record=…]")
+        .write_flag(Color::Green, "switch: why [effective_from=… record=…]")
         .await;
     assert_eq!(reply, Reply::Wrote(FlagVersion(8)));
     let requests = server.received_requests().await.unwrap();

@@ -13,7 +13,7 @@ pub(super) const SCHEMA: u32 = 1;
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed`, `Flag Fault`, `Drill Finished`,
-    /// `Drill Overdue`, `Readiness Changed`, `Run Handover` or `DAG Management`.
+    /// `Drill Overdue`, `Readiness Changed`, `Run Report` or `DAG Management`.
     pub detail_type: &'static str,
     /// When it happened.
     pub at: Timestamp,

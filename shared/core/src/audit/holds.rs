@@ -51,7 +51,7 @@ pub fn hold_due(
 }
 
 /// How long a change of the hold is news where nothing tells what was told before.
-pub const HOLD_IS_NEWS_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_HOLD_REPORT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is to be told of all that the hold parameter held, oldest first: a hold that was replaced before anybody told of it is
 /// told, too, and that its time ran out, if it did before. Each comes with its author.
@@ -71,7 +71,7 @@ pub fn holds_due(
     let is_news = |index: usize, hold: &StoredHold| match (noted, noted_at) {
         (Some(noted), _) => index >= noted,
         (None, Some(noted_at)) => hold.written > noted_at,
-        (None, None) => index.saturating_add(1) == kept.len() || elapsed(hold.written, now) <= HOLD_IS_NEWS_FOR,
+        (None, None) => index.saturating_add(1) == kept.len() || elapsed(hold.written, now) <= MAX_HOLD_REPORT_AGE,
     };
     let mut due = Vec::new();
     for (index, (hold, author)) in kept

@@ -4,42 +4,46 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::event::{AuditEvent, SCHEMA, Subject};
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::dag_management::{News, Progress, Report};
 use crate::decision::Decision;
 use crate::drill::Conclusion;
 use crate::flag::label;
-use crate::handover::Handover;
 use crate::health::Verdict;
-use crate::precondition::GuardName;
+use crate::precondition::PreconditionName;
+use crate::run_report::RunReport;
 use crate::time::to_second;
 
-/// A failover is wanted, and guards prevent it.
+/// A failover is wanted, and preconditions prevent it.
 #[must_use]
 pub fn blocked(
     subject: Subject<'_>,
     flag: &str,
-    active: Option<Colour>,
+    active: Option<Color>,
     since: Timestamp,
     decision: &Decision,
     evidence: &Value,
     now: Timestamp,
 ) -> AuditEvent {
-    let guards: Vec<&str> = decision.blocked_by().into_iter().map(GuardName::as_str).collect();
+    let preconditions: Vec<&str> = decision
+        .blocked_by()
+        .into_iter()
+        .map(PreconditionName::as_str)
+        .collect();
     AuditEvent {
         detail_type: "Failover Blocked",
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("{flag}:blocked:{}:{}", guards.join("+"), since.as_millisecond())),
+            "id": subject.id(&format!("{flag}:blocked:{}:{}", preconditions.join("+"), since.as_millisecond())),
             "pair": subject.pair,
             "flag": subject.flag,
             "active": active,
-            "wanted": active.map(Colour::other),
+            "wanted": active.map(Color::other),
             "since": since,
             "reason": decision.reason,
-            "guards": decision.guards,
-            "blocked_by": guards,
+            "preconditions": decision.preconditions,
+            "blocked_by": preconditions,
             "evidence": evidence,
         }),
     }
@@ -51,7 +55,7 @@ pub fn active_unknown(
     subject: Subject<'_>,
     flag: &str,
     since: Timestamp,
-    (active, verdict): (Option<Colour>, Verdict),
+    (active, verdict): (Option<Color>, Verdict),
     decision: &Decision,
     evidence: &Value,
     now: Timestamp,
@@ -119,7 +123,7 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
     }
 }
 
-/// The flag holds no colour, or is gone.
+/// The flag holds no color, or is gone.
 #[must_use]
 pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) -> AuditEvent {
     AuditEvent {
@@ -137,17 +141,17 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
 
 /// Which runs next to a transition were executed, by whom, and which by nobody.
 #[must_use]
-pub fn run_handover(subject: Subject<'_>, transition: &str, report: &Handover, now: Timestamp) -> AuditEvent {
+pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, now: Timestamp) -> AuditEvent {
     AuditEvent {
-        detail_type: "Run Handover",
+        detail_type: "Run Report",
         at: now,
         detail: json!({
             "schema": SCHEMA,
-            "id": subject.id(&format!("handover:{transition}")),
+            "id": subject.id(&format!("run-report:{transition}")),
             "pair": subject.pair,
             "flag": subject.flag,
             "reason": report.summary(),
-            "handover": report,
+            "run_report": report,
         }),
     }
 }

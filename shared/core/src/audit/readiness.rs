@@ -3,12 +3,16 @@
 use serde_json::json;
 
 use super::event::{AuditEvent, SCHEMA, Subject};
-use crate::readiness::{Readiness, Severity, Standing};
+use crate::readiness::{Readiness, ReadinessState, Severity};
 
 /// The standby's readiness turned red, or is red no more; none if there is no turn to tell of. `check` fills in what was found, where it is still at hand.
 #[must_use]
-pub fn readiness_changed(subject: Subject<'_>, standing: &Standing, check: Option<&Readiness>) -> Option<AuditEvent> {
-    let unsaid = standing.unsaid?;
+pub fn readiness_changed(
+    subject: Subject<'_>,
+    standing: &ReadinessState,
+    check: Option<&Readiness>,
+) -> Option<AuditEvent> {
+    let pending_notification = standing.pending_notification?;
     let mut findings: Vec<_> = check
         .iter()
         .flat_map(|check| &check.findings)
@@ -17,7 +21,7 @@ pub fn readiness_changed(subject: Subject<'_>, standing: &Standing, check: Optio
             json!({
                 "name": finding.name,
                 "severity": finding.severity,
-                "colour": finding.colour,
+                "color": finding.color,
                 "what": finding.what,
                 "fix": finding.fix,
             })
@@ -33,7 +37,7 @@ pub fn readiness_changed(subject: Subject<'_>, standing: &Standing, check: Optio
         json!({
             "name": name,
             "severity": Severity::Red,
-            "colour": null,
+            "color": null,
             "what": what,
             "fix": "see {\"action\":\"check\"}",
         })
@@ -45,15 +49,15 @@ pub fn readiness_changed(subject: Subject<'_>, standing: &Standing, check: Optio
     };
     Some(AuditEvent {
         detail_type: "Readiness Changed",
-        at: unsaid.since,
+        at: pending_notification.since,
         detail: json!({
             "schema": SCHEMA,
             // Since when tells one turn from another.
-            "id": subject.id(&format!("readiness:{}", unsaid.since.as_millisecond())),
+            "id": subject.id(&format!("readiness:{}", pending_notification.since.as_millisecond())),
             "pair": subject.pair,
             "flag": subject.flag,
             "level": standing.level,
-            "previous": unsaid.previous,
+            "previous": pending_notification.previous,
             "score": standing.score,
             "findings": findings,
             "reason": reason,

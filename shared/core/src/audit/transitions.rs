@@ -28,7 +28,7 @@ pub fn transition(
     let repeat = matches!(version.origin, Origin::Repeat { .. });
     let from = before.map(|before| before.entry.value.to_string());
     // The record of a claim that another writer finished tells what the dead one wanted, and when: none of it is so any
-    // more but the colour.
+    // more but the color.
     let finished_by = match &version.origin {
         Origin::Ours { finished_by, .. } => finished_by.as_deref(),
         Origin::Repeat { .. } | Origin::External => None,
@@ -52,7 +52,7 @@ pub fn transition(
         // Tells a failover that a person asked for from an automatic one.
         "declared_by_person": version.is_declared_failover(),
         "from": from,
-        "to": entry.value.colour().map_or_else(|| entry.value.to_string(), |colour| colour.to_string()),
+        "to": entry.value.color().map_or_else(|| entry.value.to_string(), |color| color.to_string()),
         "reason": record.map_or_else(|| reason_of(version), |record| record.reason.clone()),
         "who": {
             "last_modified_user": entry.author,

@@ -20,20 +20,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Covers `wanted`. `spared` are the DAGs that are in the same state and must stay in it; any other may match, for
+    /// Covers `wanted`. `must_stay_paused` are the DAGs that are in the same state and must stay in it; any other may match, for
     /// setting it changes nothing.
     #[must_use]
-    pub fn of(wanted: &BTreeSet<&str>, spared: &BTreeSet<&str>) -> Self {
-        if spared.is_empty() && wanted.len() >= LEAST_BULK {
+    pub fn of(wanted: &BTreeSet<&str>, must_stay_paused: &BTreeSet<&str>) -> Self {
+        if must_stay_paused.is_empty() && wanted.len() >= LEAST_BULK {
             return Self {
                 patterns: vec!["~".to_owned()],
                 ..Self::default()
             };
         }
-        let spared: Vec<Vec<char>> = spared.iter().map(|id| folded(id)).collect();
+        let must_stay_paused: Vec<Vec<char>> = must_stay_paused.iter().map(|id| folded(id)).collect();
         let matches_none = |pattern: &str| {
             let pattern = folded(pattern);
-            !spared.iter().any(|id| matches(&pattern, id))
+            !must_stay_paused.iter().any(|id| matches(&pattern, id))
         };
         let mut plan = Self::default();
         let ids: Vec<&str> = wanted.iter().copied().collect();

@@ -36,8 +36,8 @@ fn at(second: i64) -> Timestamp {
 
 const LEAD: Duration = Duration::from_secs(10);
 
-fn flag(active: Colour, version: u64) -> Standing {
-    Standing {
+fn flag(active: Color, version: u64) -> ActiveVersion {
+    ActiveVersion {
         active,
         version: FlagVersion(version),
         modified: at(0),
@@ -52,7 +52,7 @@ fn remembered(ids: &[&str]) -> Remembered {
     }
 }
 
-fn settled(active: Colour) -> Progress {
+fn settled(active: Color) -> Progress {
     Progress {
         active,
         version: FlagVersion(1),
@@ -66,36 +66,36 @@ fn settled(active: Colour) -> Progress {
         told: true,
         dags: 1,
         unpaused: Some(remembered(&["orders"])),
-        owed: None,
+        pending_unpause: None,
     }
 }
 
-fn follow(stored: Option<Progress>, active: Colour, version: u64, is_transition: bool) -> Progress {
+fn follow(stored: Option<Progress>, active: Color, version: u64, is_transition: bool) -> Progress {
     Progress::follow(stored, flag(active, version), is_transition, LEAD, at(90)).unwrap()
 }
 
 #[test]
 fn a_transition_unpauses_first_with_what_was_remembered_and_tells_anew() {
     let owing = Progress {
-        owed: Some(remembered(&["orders"])),
-        ..settled(Colour::Blue)
+        pending_unpause: Some(remembered(&["orders"])),
+        ..settled(Color::Blue)
     };
-    let next = follow(Some(owing), Colour::Green, 2, true);
+    let next = follow(Some(owing), Color::Green, 2, true);
     assert_eq!(
         (next.phase, next.active, next.since, next.written),
-        (Phase::Activating, Colour::Green, at(10), at(0))
+        (Phase::Activating, Color::Green, at(10), at(0))
     );
     let orders = || Some(remembered(&["orders"]));
-    assert_eq!((next.unpaused, next.owed), (orders(), orders()));
+    assert_eq!((next.unpaused, next.pending_unpause), (orders(), orders()));
     assert!(!next.told && !next.verified);
 }
 
 #[test]
 fn the_same_version_goes_on_where_it_stood() {
-    let stands = settled(Colour::Blue);
-    let same = Standing {
+    let stands = settled(Color::Blue);
+    let same = ActiveVersion {
         modified: stands.written,
-        ..flag(Colour::Blue, 1)
+        ..flag(Color::Blue, 1)
     };
     assert_eq!(
         Progress::follow(Some(stands.clone()), same, false, LEAD, at(90)),
@@ -105,10 +105,10 @@ fn the_same_version_goes_on_where_it_stood() {
 
 #[test]
 fn the_same_number_of_a_flag_that_was_made_again_is_another_version() {
-    let stands = settled(Colour::Blue);
-    let of = |modified| Standing {
+    let stands = settled(Color::Blue);
+    let of = |modified| ActiveVersion {
         modified,
-        ..flag(Colour::Blue, 1)
+        ..flag(Color::Blue, 1)
     };
     let next = |modified| Progress::follow(Some(stands.clone()), of(modified), false, LEAD, at(90)).unwrap();
     // A function's own clock may be behind.
@@ -119,16 +119,16 @@ fn the_same_number_of_a_flag_that_was_made_again_is_another_version() {
 
 #[test]
 fn there_and_back_between_two_ticks_only_looks_after_the_standby_again() {
-    let next = follow(Some(settled(Colour::Blue)), Colour::Blue, 3, false);
+    let next = follow(Some(settled(Color::Blue)), Color::Blue, 3, false);
     assert_eq!(
         (next.phase, next.version, next.since, next.verified),
         (Phase::Fencing, FlagVersion(3), at(10), false)
     );
     let half = Progress {
         phase: Phase::Activating,
-        ..settled(Colour::Blue)
+        ..settled(Color::Blue)
     };
-    assert_eq!(follow(Some(half), Colour::Blue, 3, false).phase, Phase::Activating);
+    assert_eq!(follow(Some(half), Color::Blue, 3, false).phase, Phase::Activating);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
     let newer = Progress {
         version: FlagVersion(3),
         written: at(1),
-        ..settled(Colour::Blue)
+        ..settled(Color::Blue)
     };
     assert_eq!(
-        Progress::follow(Some(newer.clone()), flag(Colour::Green, 2), false, LEAD, at(2)),
+        Progress::follow(Some(newer.clone()), flag(Color::Green, 2), false, LEAD, at(2)),
         None
     );
     // Deleted and made again: an older number, but a later date.
@@ -147,23 +147,23 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
         written: at(-1),
         ..newer
     };
-    assert!(Progress::follow(Some(before), flag(Colour::Green, 1), false, LEAD, at(2)).is_some());
+    assert!(Progress::follow(Some(before), flag(Color::Green, 1), false, LEAD, at(2)).is_some());
 }
 
 #[test]
 fn the_first_look_leaves_the_active_alone_and_a_first_transition_does_not() {
-    let first = follow(None, Colour::Blue, 7, false);
+    let first = follow(None, Color::Blue, 7, false);
     assert_eq!(
         (first.phase, first.since, first.unpaused.as_ref()),
         (Phase::Fencing, at(90), None)
     );
     assert!(first.wants_reading(7));
-    assert_eq!(follow(None, Colour::Blue, 7, true).phase, Phase::Activating);
+    assert_eq!(follow(None, Color::Blue, 7, true).phase, Phase::Activating);
 }
 
 #[test]
 fn nothing_is_read_before_the_active_is_verified_to_run() {
-    let mut progress = settled(Colour::Blue);
+    let mut progress = settled(Color::Blue);
     assert!(progress.wants_reading(7));
     progress.verified = false;
     assert!(!progress.wants_reading(0));
@@ -171,11 +171,11 @@ fn nothing_is_read_before_the_active_is_verified_to_run() {
     progress.phase = Phase::Activating;
     assert!(!progress.wants_reading(0));
     progress.phase = Phase::Fencing;
-    progress.dags = FEW + 1;
+    progress.dags = LIST_EVERY_TICK_MAX_DAGS + 1;
     assert!(!progress.wants_reading(7) && progress.wants_reading(10));
-    progress.owed = Some(remembered(&["orders"]));
+    progress.pending_unpause = Some(remembered(&["orders"]));
     assert!(progress.wants_reading(7));
-    (progress.owed, progress.unpaused) = (None, None);
+    (progress.pending_unpause, progress.unpaused) = (None, None);
     assert!(progress.wants_reading(7));
 }
 
@@ -191,7 +191,7 @@ fn conclude(progress: &mut Progress, state: State, second: i64) -> Option<News> 
 
 #[test]
 fn a_failure_is_told_once_after_a_while_and_so_is_its_end() {
-    let mut progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
+    let mut progress = follow(Some(settled(Color::Blue)), Color::Green, 2, true);
     assert_eq!(conclude(&mut progress, State::NotFenced, 0), None);
     assert_eq!(
         conclude(&mut progress, State::Draining, 10),
@@ -228,11 +228,11 @@ fn a_failure_is_told_once_after_a_while_and_so_is_its_end() {
 }
 
 #[test]
-fn dags_that_run_after_all_are_told_before_the_other_colour_is_paused() {
-    let mut progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
-    assert_eq!(conclude(&mut progress, State::NotActivated, 0), None);
+fn dags_that_run_after_all_are_told_before_the_other_color_is_paused() {
+    let mut progress = follow(Some(settled(Color::Blue)), Color::Green, 2, true);
+    assert_eq!(conclude(&mut progress, State::ActivationFailed, 0), None);
     assert_eq!(
-        conclude(&mut progress, State::NotActivated, 100),
+        conclude(&mut progress, State::ActivationFailed, 100),
         Some(News::Failing(at(0)))
     );
     assert_eq!(
@@ -244,11 +244,11 @@ fn dags_that_run_after_all_are_told_before_the_other_colour_is_paused() {
 
 #[test]
 fn what_goes_on_for_too_long_is_a_failure() {
-    let progress = follow(Some(settled(Colour::Blue)), Colour::Green, 2, true);
+    let progress = follow(Some(settled(Color::Blue)), Color::Green, 2, true);
     let drain = Duration::from_secs(600);
     for (state, second, comes_to) in [
         (State::Activating, 179, State::Activating),
-        (State::Activating, 180, State::NotActivated),
+        (State::Activating, 180, State::ActivationFailed),
         (State::Draining, 789, State::Draining),
         (State::Draining, 790, State::NotFenced),
         (State::Settled, 9999, State::Settled),
@@ -266,8 +266,8 @@ fn the_active_gets_what_is_wanted_and_what_it_does_not_list_is_owed() {
     let list = list(&[("orders", true), ("stock", false), ("retired", true)]);
     let left = activation(&list, &set(&["orders", "stock", "late"]));
     assert_eq!(left.to_unpause, BTreeSet::from(["orders"]));
-    assert_eq!(left.spared, BTreeSet::from(["retired"]));
-    assert_eq!(left.owed, set(&["late", "orders"]));
+    assert_eq!(left.must_stay_paused, BTreeSet::from(["retired"]));
+    assert_eq!(left.pending_unpause, set(&["late", "orders"]));
     assert!(!left.nothing_there);
     assert!(
         activation(&list, &set(&["late"])).nothing_there,
@@ -324,7 +324,7 @@ fn run(dag_id: &str, started: Option<i64>, tick: Option<i64>) -> Run {
         logical_date: None,
         tick: tick.map(at),
         started: started.map(at),
-        handed_on: None,
+        conf_instant: None,
     }
 }
 
@@ -337,7 +337,7 @@ fn only_runs_from_before_the_transition_are_waited_for() {
         run("queued_later", None, Some(5)),
         // A late scheduler: begun after the transition, and the standby's own all the same.
         run("begun_late", Some(6), Some(-1)),
-        run("the_other_colours", Some(6), Some(5)),
+        run("the_other_colors", Some(6), Some(5)),
         run("undated", None, None),
     ];
     assert_eq!(
@@ -360,8 +360,11 @@ fn the_standby_rests_then_drains_then_is_paused_whatever_still_runs() {
     assert_eq!(fence(at(0), Duration::ZERO, at(29)), Fence::Rest);
 }
 
-fn plan(wanted: &[&str], spared: &[&str]) -> Plan {
-    Plan::of(&wanted.iter().copied().collect(), &spared.iter().copied().collect())
+fn plan(wanted: &[&str], must_stay_paused: &[&str]) -> Plan {
+    Plan::of(
+        &wanted.iter().copied().collect(),
+        &must_stay_paused.iter().copied().collect(),
+    )
 }
 
 #[test]
@@ -374,13 +377,13 @@ fn all_are_set_at_once_if_none_must_be_spared() {
 #[test]
 fn a_few_exceptions_among_thousands_cost_a_few_requests() {
     let ids: Vec<String> = (1..=5000).map(|number| format!("dag_{number:05}")).collect();
-    let spared: BTreeSet<&str> = ids.iter().step_by(1000).map(String::as_str).collect();
+    let must_stay_paused: BTreeSet<&str> = ids.iter().step_by(1000).map(String::as_str).collect();
     let wanted: BTreeSet<&str> = ids
         .iter()
         .map(String::as_str)
-        .filter(|id| !spared.contains(id))
+        .filter(|id| !must_stay_paused.contains(id))
         .collect();
-    let plan = Plan::of(&wanted, &spared);
+    let plan = Plan::of(&wanted, &must_stay_paused);
     let requests = plan.patterns.len() + plan.single.len();
     assert!(requests < 200, "{requests} requests");
     assert!(plan.by_hand.is_empty());
@@ -429,22 +432,22 @@ proptest! {
         let of = |wanted: bool| -> BTreeSet<&str> {
             dags.iter().filter(|(_, is)| **is == wanted).map(|(id, _)| id.as_str()).collect()
         };
-        let (wanted, spared) = (of(true), of(false));
-        let plan = Plan::of(&wanted, &spared);
+        let (wanted, must_stay_paused) = (of(true), of(false));
+        let plan = Plan::of(&wanted, &must_stay_paused);
         let reached: BTreeSet<&str> = dags
             .keys()
             .map(String::as_str)
             .filter(|id| plan.patterns.iter().any(|pattern| like(pattern, id)) || plan.single.iter().any(|single| single == id))
             .collect();
         prop_assert!(plan.single.iter().all(|id| id.len() <= 58));
-        for id in &spared {
-            prop_assert!(!reached.contains(id), "{id} must be spared by {plan:?}");
+        for id in &must_stay_paused {
+            prop_assert!(!reached.contains(id), "{id} must be must_stay_paused by {plan:?}");
         }
         for id in &wanted {
             prop_assert!(reached.contains(id) || plan.by_hand.iter().any(|hand| hand == id), "{id} is missed by {plan:?}");
         }
         for id in &plan.by_hand {
-            prop_assert!(spared.iter().any(|other| like(id, other)), "{id} could go by its pattern");
+            prop_assert!(must_stay_paused.iter().any(|other| like(id, other)), "{id} could go by its pattern");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Who ends a drill while its colour is active. A return and whatever leaves the colour active (a person who keeps it, a hold, a
+//! Who ends a drill while its color is active. A return and whatever leaves the color active (a person who keeps it, a hold, a
 //! home that is not fit) exclude each other: whoever creates the record of the end, which is create-only, has decided it.
 //!
-//! That the colour stays is decided for good. A return is decided for as long as its writer may live: then the next record,
+//! That the color stays is decided for good. A return is decided for as long as its writer may live: then the next record,
 //! with the next number, is to be had by anybody.
 
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ pub const MAX_ENDS: usize = 10;
 pub enum End {
     /// The flag is written back.
     Return,
-    /// The drilled colour stays active.
+    /// The drilled color stays active.
     Stay,
 }
 
@@ -88,7 +88,7 @@ pub enum Turn {
     Open(usize),
     /// This run has decided it.
     Ours,
-    /// It has been decided that the colour stays, for this reason.
+    /// It has been decided that the color stays, for this reason.
     Stays(String),
     /// Another run is writing the flag back, or is dead, which shows at this instant.
     Returning(Timestamp),

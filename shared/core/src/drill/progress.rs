@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::alarms::{Word, word};
+use super::alarms::{AlarmSummary, word};
 use super::record::{Conclusion, Drill, DrillOutcome, LONGEST_REASON, Timings};
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::flag::{Origin, Version};
-use crate::health::{AlarmEvidence, Answer, Assessment, Verdict};
+use crate::health::{AlarmEvidence, Assessment, ProbeResult, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{CLAIM_TIMEOUT, Mode as WatcherMode};
 use crate::text::shortened;
@@ -16,7 +16,7 @@ use crate::time::{after, elapsed, minutes, to_second, whole_milliseconds};
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
 
-/// How long the colour to return to may be unfit before the drill is given up: a person decides then.
+/// How long the color to return to may be unfit before the drill is given up: a person decides then.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// How far it has come.
@@ -24,7 +24,7 @@ pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
 pub enum Stage {
     /// The flag stands where the drill found it.
     NotSwitched,
-    /// The drilled colour is active.
+    /// The drilled color is active.
     Drilling {
         /// When the flag was written.
         switched_at: Timestamp,
@@ -33,23 +33,23 @@ pub enum Stage {
     },
     /// The flag has been written back by the drill.
     Returned {
-        /// When the drilled colour became active.
+        /// When the drilled color became active.
         switched_at: Timestamp,
         /// When it ceased to be.
         returned_at: Timestamp,
         /// Name of the record of the way back, which holds the outcome.
         record: String,
-        /// The colour active after it.
-        active: Option<Colour>,
+        /// The color active after it.
+        active: Option<Color>,
     },
     /// Somebody or something else wrote the flag.
     Overtaken {
-        /// When the drilled colour became active, if it did.
+        /// When the drilled color became active, if it did.
         switched_at: Option<Timestamp>,
         /// By what, in words.
         by: String,
-        /// The colour active after it.
-        active: Option<Colour>,
+        /// The color active after it.
+        active: Option<Color>,
     },
 }
 
@@ -70,7 +70,7 @@ pub fn stage(drill: &Drill, versions: &[Version]) -> Stage {
         return Stage::Overtaken {
             switched_at: None,
             by: described(way_out),
-            active: newest_colour(versions),
+            active: newest_color(versions),
         };
     }
     let later = versions
@@ -80,19 +80,19 @@ pub fn stage(drill: &Drill, versions: &[Version]) -> Stage {
     match later {
         None => Stage::Drilling {
             switched_at,
-            return_at: after(switched_at, minutes(drill.hold_minutes)),
+            return_at: after(switched_at, minutes(drill.duration_minutes)),
         },
         Some(version) => match &version.origin {
             Origin::Ours { record, .. } if version.kind() == Kind::DrillReturn => Stage::Returned {
                 switched_at,
                 returned_at: version.entry.modified,
                 record: record.clone(),
-                active: newest_colour(versions),
+                active: newest_color(versions),
             },
             _ => Stage::Overtaken {
                 switched_at: Some(switched_at),
                 by: described(version),
-                active: newest_colour(versions),
+                active: newest_color(versions),
             },
         },
     }
@@ -113,12 +113,12 @@ fn not_switched(drill: &Drill, versions: &[Version]) -> Stage {
     Stage::Overtaken {
         switched_at: None,
         by: described(newest),
-        active: newest_colour(versions),
+        active: newest_color(versions),
     }
 }
 
-fn newest_colour(versions: &[Version]) -> Option<Colour> {
-    versions.last()?.entry.value.colour()
+fn newest_color(versions: &[Version]) -> Option<Color> {
+    versions.last()?.entry.value.color()
 }
 
 fn described(version: &Version) -> String {
@@ -156,8 +156,8 @@ pub enum DrillStep {
 
 /// Decides for the watcher.
 ///
-/// The failure wins: a drilled colour that fails, or under which an alarm named for drills rings, is left at once, and the
-/// pair never returns to a colour that is not healthy. A person wins too: a hold, or any other write of the flag, ends the
+/// The failure wins: a drilled color that fails, or under which an alarm named for drills rings, is left at once, and the
+/// pair never returns to a color that is not healthy. A person wins too: a hold, or any other write of the flag, ends the
 /// drill where it stands.
 pub fn decide(
     drill: &Drill,
@@ -165,7 +165,7 @@ pub fn decide(
     mode: WatcherMode,
     hold: &HoldState,
     verdicts: &Both<Assessment>,
-    alarms: &Answer<Vec<AlarmEvidence>>,
+    alarms: &ProbeResult<Vec<AlarmEvidence>>,
     now: Timestamp,
 ) -> DrillStep {
     let finish = |outcome, reason: String| DrillStep::Finish {
@@ -214,7 +214,7 @@ pub fn decide(
         };
     }
     let word = word(alarms);
-    if let (Word::Ringing(which), Verdict::Healthy, true) = (&word, calmly(home), may_write) {
+    if let (AlarmSummary::InAlarm(which), Verdict::Healthy, true) = (&word, verdict_if_alarms_known(home), may_write) {
         return DrillStep::Return {
             outcome: DrillOutcome::Failed,
             reason: format!("while {to} was drilled, {which}"),
@@ -231,7 +231,7 @@ pub fn decide(
             DrillStep::Wait(observing.to_owned())
         };
     }
-    match (calmly(home), calmly(drilled)) {
+    match (verdict_if_alarms_known(home), verdict_if_alarms_known(drilled)) {
         (Verdict::Unhealthy, _) => finish(
             DrillOutcome::Interrupted,
             format!(
@@ -265,28 +265,36 @@ pub fn decide(
     }
 }
 
-/// Its time is over, and both colours are healthy: only an alarm could still speak against the drill.
-fn with_both_well(drill: &Drill, word: Word, switched_at: Timestamp, given_up: bool, now: Timestamp) -> DrillStep {
+/// Its time is over, and both colors are healthy: only an alarm could still speak against the drill.
+fn with_both_well(
+    drill: &Drill,
+    word: AlarmSummary,
+    switched_at: Timestamp,
+    given_up: bool,
+    now: Timestamp,
+) -> DrillStep {
     match word {
-        Word::Silent => DrillStep::Return {
+        AlarmSummary::Silent => DrillStep::Return {
             outcome: DrillOutcome::Succeeded,
             reason: format!(
                 "{} worked for {} min ({} were ordered)",
                 drill.to,
                 elapsed(switched_at, now).as_secs() / 60,
-                drill.hold_minutes
+                drill.duration_minutes
             ),
         },
-        Word::Ringing(why) | Word::Unknown(why) if given_up => DrillStep::Return {
+        AlarmSummary::InAlarm(why) | AlarmSummary::Unknown(why) if given_up => DrillStep::Return {
             outcome: DrillOutcome::Failed,
-            reason: format!("nobody can tell that no alarm rang: {why}"),
+            reason: format!("nobody can tell that no alarm fired: {why}"),
         },
-        Word::Ringing(why) | Word::Unknown(why) => DrillStep::Wait(format!("the drill is to end, but {why}")),
+        AlarmSummary::InAlarm(why) | AlarmSummary::Unknown(why) => {
+            DrillStep::Wait(format!("the drill is to end, but {why}"))
+        }
     }
 }
 
 /// The verdict for a move that can wait: healthy only if its alarms could be read.
-fn calmly(assessment: &Assessment) -> Verdict {
+fn verdict_if_alarms_known(assessment: &Assessment) -> Verdict {
     match assessment.verdict {
         Verdict::Healthy if assessment.unread_alarms.is_some() => Verdict::Unknown,
         verdict => verdict,
@@ -349,7 +357,7 @@ pub fn conclude(
             switch_duration_ms: took(way_out, switched_at),
             return_duration_ms: took(way_back, returned_at),
             held_s: switched_at.map(|switched| elapsed(switched, returned_at.unwrap_or(now)).as_secs()),
-            hold_minutes: drill.hold_minutes,
+            duration_minutes: drill.duration_minutes,
         },
     }
 }

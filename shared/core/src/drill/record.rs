@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::{FlagObservation, FlagValue, FlagVersion};
 use crate::parameters::record_name;
 use crate::policy::CLAIM_TIMEOUT;
@@ -91,18 +91,18 @@ pub struct Drill {
     pub id: String,
     /// How far it goes; always `switch` here.
     pub mode: Mode,
-    /// The colour that was active, and is to be again.
-    pub from: Colour,
-    /// The colour that is drilled.
-    pub to: Colour,
+    /// The color that was active, and is to be again.
+    pub from: Color,
+    /// The color that is drilled.
+    pub to: Color,
     /// Version of the flag that it starts from.
     pub version: FlagVersion,
     /// LastModifiedDate of that version.
     pub modified: Timestamp,
     /// When it was started.
     pub started_at: Timestamp,
-    /// How long the drilled colour works.
-    pub hold_minutes: u32,
+    /// How long the drilled color works.
+    pub duration_minutes: u32,
     /// Why.
     pub reason: String,
     /// Who asked.
@@ -144,10 +144,10 @@ impl Drill {
     /// Whether the flag stands where this drill found it, or where it has put it: anybody else's write has ended it,
     /// whatever is still to be told.
     ///
-    /// One observation cannot tell a write of the drill's that arrived twice from a hand that wrote the same colour again, so
+    /// One observation cannot tell a write of the drill's that arrived twice from a hand that wrote the same color again, so
     /// it counts as the former as long as the drill's writer may be alive. Where the history is at hand, [`super::stage`] tells.
     #[must_use]
-    pub fn has_the_flag(&self, flag: &FlagObservation) -> bool {
+    pub fn owns_flag_version(&self, flag: &FlagObservation) -> bool {
         let written = self.version.next();
         let repeated = flag.version == written.next() && elapsed(self.started_at, flag.modified) < CLAIM_TIMEOUT;
         (flag.version == self.version && flag.modified == self.modified)
@@ -183,7 +183,7 @@ impl Drill {
     /// What the record of its way out says of it.
     #[must_use]
     pub fn tag(&self) -> Value {
-        json!({"id": self.id, "hold_minutes": self.hold_minutes, "return_to": self.from})
+        json!({"id": self.id, "duration_minutes": self.duration_minutes, "return_to": self.from})
     }
 
     /// The drill that the record of the way out belongs to. Two drills that started at the same moment wrote the same trace;
@@ -196,12 +196,12 @@ impl Drill {
         let Some(id) = text("id").filter(|id| *id != self.id) else {
             return self;
         };
-        let hold_minutes = tag
-            .and_then(|tag| tag.get("hold_minutes")?.as_u64())
+        let duration_minutes = tag
+            .and_then(|tag| tag.get("duration_minutes")?.as_u64())
             .and_then(|minutes| u32::try_from(minutes).ok());
         Self {
             id,
-            hold_minutes: hold_minutes.unwrap_or(self.hold_minutes),
+            duration_minutes: duration_minutes.unwrap_or(self.duration_minutes),
             started_at: record.decided_at,
             reason: record.reason.clone(),
             requested_by: record.actor.requested_by.clone(),
@@ -219,7 +219,7 @@ impl Drill {
     /// Whether the claim that this drill lost is the way out of another drill that lives: then the two share a trace, which is
     /// that one's now.
     #[must_use]
-    pub fn lost_to_another(&self, winner: Option<&TransitionRecord>, now: Timestamp) -> bool {
+    pub fn superseded_by(&self, winner: Option<&TransitionRecord>, now: Timestamp) -> bool {
         winner.is_some_and(|winner| {
             let id = winner.drill.as_ref().and_then(|tag| tag.get("id")?.as_str());
             winner.kind == Kind::Drill
@@ -265,12 +265,12 @@ pub struct Conclusion {
     pub mode: Mode,
     /// How it ended.
     pub outcome: DrillOutcome,
-    /// The colour that was active; none if the flag held none.
-    pub from: Option<Colour>,
-    /// The colour that was drilled.
-    pub to: Option<Colour>,
-    /// The colour that is active now.
-    pub active: Option<Colour>,
+    /// The color that was active; none if the flag held none.
+    pub from: Option<Color>,
+    /// The color that was drilled.
+    pub to: Option<Color>,
+    /// The color that is active now.
+    pub active: Option<Color>,
     /// One sentence.
     pub reason: String,
     /// Who asked.
@@ -294,10 +294,10 @@ pub struct Timings {
     pub switch_duration_ms: Option<u64>,
     /// The same on the way back.
     pub return_duration_ms: Option<u64>,
-    /// How long the drilled colour was active, in seconds.
+    /// How long the drilled color was active, in seconds.
     pub held_s: Option<u64>,
     /// How long it was to be.
-    pub hold_minutes: u32,
+    pub duration_minutes: u32,
 }
 
 impl Conclusion {

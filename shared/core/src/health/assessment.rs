@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::evidence::{Answer, CauseKind, EnvironmentAnswer, Evidence};
-use super::judgement::{Judgement, Verdict, judge};
+use super::evidence::{CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
+use super::judgment::{Judgment, Verdict, judge};
 use super::past::{LastStatus, Past};
 use super::signals::{Signals, Status, first_seen, last_known_healthy, no_answer, signals};
 use crate::policy::Policy;
@@ -22,7 +22,7 @@ pub struct Assessment {
     pub last_known_healthy: Option<Timestamp>,
     /// When a suspicion becomes a verdict if nothing changes: worth looking again soon.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ripens_at: Option<Timestamp>,
+    pub unhealthy_at: Option<Timestamp>,
     /// The signals.
     pub signals: Signals,
     /// Why nobody can tell whether the alarms named for it ring. That keeps no environment from being healthy, because a
@@ -44,14 +44,16 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
 pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Assessment {
     let status = Status::of(evidence, past);
     let signals = signals(policy, evidence, &status, now);
-    let Judgement {
+    let Judgment {
         verdict,
         reasons,
-        ripens_at,
+        unhealthy_at,
     } = judge(policy, &status, &signals, past, now);
     let unread_alarms = match &evidence.alarms {
-        Answer::Unknown(cause) if cause.kind != CauseKind::NotAsked => Some(format!("its alarms {}", no_answer(cause))),
-        Answer::Unknown(_) | Answer::Known(_) => None,
+        ProbeResult::Unknown(cause) if cause.kind != CauseKind::NotAsked => {
+            Some(format!("its alarms {}", no_answer(cause)))
+        }
+        ProbeResult::Unknown(_) | ProbeResult::Known(_) => None,
     };
     let last_known_healthy = (verdict != Verdict::Healthy)
         .then(|| last_known_healthy(evidence, &signals))
@@ -60,7 +62,7 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
         verdict,
         reasons,
         last_known_healthy,
-        ripens_at,
+        unhealthy_at,
         signals,
         unread_alarms,
     }

@@ -85,7 +85,7 @@ impl fmt::Display for Cause {
 /// An answer, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer<T> {
+pub enum ProbeResult<T> {
     /// It was answered.
     Known(T),
     /// It was not.
@@ -164,9 +164,9 @@ pub struct Evidence {
     /// mwaa GetEnvironment.
     pub environment: EnvironmentAnswer,
     /// Airflow's health endpoint, through mwaa InvokeRestApi.
-    pub airflow: Answer<AirflowHealth>,
+    pub airflow: ProbeResult<AirflowHealth>,
     /// CloudWatch GetMetricData; costs money, so asked only when Airflow's answer is not ok.
-    pub heartbeat: Answer<HeartbeatEvidence>,
+    pub heartbeat: ProbeResult<HeartbeatEvidence>,
     /// CloudWatch DescribeAlarms on the alarms the user named; empty if none are named.
-    pub alarms: Answer<Vec<AlarmEvidence>>,
+    pub alarms: ProbeResult<Vec<AlarmEvidence>>,
 }

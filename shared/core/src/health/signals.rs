@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::evidence::{AirflowHealth, AlarmState, Answer, Cause, CauseKind, EnvironmentAnswer, Evidence};
+use super::evidence::{AirflowHealth, AlarmState, Cause, CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use super::past::{BLIND_FOR, LastStatus, Past};
 use super::status::StatusClass;
 use crate::policy::{Policy, STATUS_STANDS};
@@ -104,7 +104,7 @@ pub struct Signals {
 
 /// Whether asking CloudWatch for the heartbeat could change the verdict: only when Airflow's own answer is not ok.
 #[must_use]
-pub fn heartbeat_could_change(airflow: &Answer<AirflowHealth>) -> bool {
+pub fn heartbeat_could_change(airflow: &ProbeResult<AirflowHealth>) -> bool {
     !read_scheduler(airflow).is_ok()
 }
 
@@ -233,10 +233,10 @@ fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Read
     }
 }
 
-fn read_scheduler(airflow: &Answer<AirflowHealth>) -> Reading {
+fn read_scheduler(airflow: &ProbeResult<AirflowHealth>) -> Reading {
     let health = match airflow {
-        Answer::Known(health) => health,
-        Answer::Unknown(cause) => return Reading::unknown(format!("Airflow health {}", no_answer(cause))),
+        ProbeResult::Known(health) => health,
+        ProbeResult::Unknown(cause) => return Reading::unknown(format!("Airflow health {}", no_answer(cause))),
     };
     let since = health.latest_scheduler_heartbeat;
     let seen = since.map_or_else(|| "no heartbeat ever".to_owned(), |at| format!("latest heartbeat {at}"));
@@ -255,8 +255,8 @@ fn read_scheduler(airflow: &Answer<AirflowHealth>) -> Reading {
 
 fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Reading {
     match &evidence.heartbeat {
-        Answer::Unknown(cause) => Reading::unknown(format!("heartbeat metric {}", no_answer(cause))),
-        Answer::Known(heartbeat) => match heartbeat.last_seen {
+        ProbeResult::Unknown(cause) => Reading::unknown(format!("heartbeat metric {}", no_answer(cause))),
+        ProbeResult::Known(heartbeat) => match heartbeat.last_seen {
             None => Reading::unknown("heartbeat metric never seen: is the metric filtered out?"),
             Some(seen) if seen >= before(now, policy.failure_window) => {
                 Reading::ok(format!("heartbeat metric seen at {seen}"))
@@ -272,19 +272,19 @@ fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Readi
 
 fn read_alarms(evidence: &Evidence) -> Option<Reading> {
     let alarms = match &evidence.alarms {
-        Answer::Known(alarms) if alarms.is_empty() => return None,
-        Answer::Known(alarms) => alarms,
-        Answer::Unknown(cause) => return Some(Reading::unknown(format!("your alarms {}", no_answer(cause)))),
+        ProbeResult::Known(alarms) if alarms.is_empty() => return None,
+        ProbeResult::Known(alarms) => alarms,
+        ProbeResult::Unknown(cause) => return Some(Reading::unknown(format!("your alarms {}", no_answer(cause)))),
     };
-    let ringing: Vec<_> = alarms
+    let in_alarm: Vec<_> = alarms
         .iter()
         .filter(|alarm| alarm.state == Some(AlarmState::Alarm))
         .collect();
-    if !ringing.is_empty() {
-        let since = ringing.iter().filter_map(|alarm| alarm.since).min();
+    if !in_alarm.is_empty() {
+        let since = in_alarm.iter().filter_map(|alarm| alarm.since).min();
         return Some(Reading::bad(
             since,
-            format!("alarm {} in ALARM", names(ringing.iter().map(|a| a.name.as_str()))),
+            format!("alarm {} in ALARM", names(in_alarm.iter().map(|a| a.name.as_str()))),
         ));
     }
     let missing = names(
@@ -334,16 +334,16 @@ pub(super) fn no_answer(cause: &Cause) -> String {
 
 fn last_seen(evidence: &Evidence) -> Option<Timestamp> {
     match &evidence.heartbeat {
-        Answer::Known(heartbeat) => heartbeat.last_seen,
-        Answer::Unknown(_) => None,
+        ProbeResult::Known(heartbeat) => heartbeat.last_seen,
+        ProbeResult::Unknown(_) => None,
     }
 }
 
 /// The newest sign of life, where the signs of life have stopped; else the moment the first bad signal began.
 pub(super) fn last_known_healthy(evidence: &Evidence, signals: &Signals) -> Option<Timestamp> {
     let airflow = match &evidence.airflow {
-        Answer::Known(health) => health.latest_scheduler_heartbeat,
-        Answer::Unknown(_) => None,
+        ProbeResult::Known(health) => health.latest_scheduler_heartbeat,
+        ProbeResult::Unknown(_) => None,
     };
     if signals.scheduler.is_ok() {
         return [&signals.status, &signals.heartbeat]

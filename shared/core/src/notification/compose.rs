@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::detail::{Detail, LONGEST_DETAIL, LONGEST_REASON, flat};
+use super::detail::{Detail, LONGEST_DETAIL, LONGEST_REASON, sanitize_line};
 use super::drills::{drill_finished, drill_overdue};
 use super::faults::{environment_unknown, failover_blocked, flag_fault};
-use super::letter::{Ask, Letter, Place};
+use super::message::{MessageBuilder, PairContext, SuggestedCommand};
 use super::standby::{dag_management, hold_changed, readiness_changed};
 use super::transitions::transition;
 
@@ -23,32 +23,32 @@ pub struct Notification {
 
 /// Composes the message of one event.
 #[must_use]
-pub fn compose(place: Place<'_>, detail_type: &str, detail: &Value) -> Notification {
+pub fn compose(place: PairContext<'_>, detail_type: &str, detail: &Value) -> Notification {
     let detail = Detail(detail);
-    let mut letter = Letter::new(place);
+    let mut message = MessageBuilder::new(place);
     let headline = match detail_type {
-        "Environment Transition" => transition(&mut letter, &detail),
-        "Failover Blocked" => failover_blocked(&mut letter, &detail),
-        "Environment Unknown" => environment_unknown(&mut letter, &detail),
-        "Flag Fault" => flag_fault(&mut letter, &detail),
-        "Hold Changed" => hold_changed(&mut letter, &detail),
-        "Drill Finished" => drill_finished(&mut letter, &detail),
-        "Drill Overdue" => drill_overdue(&mut letter, &detail),
-        "Readiness Changed" => readiness_changed(&mut letter, &detail),
-        "DAG Management" => dag_management(&mut letter, &detail),
-        other => anything_else(&mut letter, other, &detail),
+        "Environment Transition" => transition(&mut message, &detail),
+        "Failover Blocked" => failover_blocked(&mut message, &detail),
+        "Environment Unknown" => environment_unknown(&mut message, &detail),
+        "Flag Fault" => flag_fault(&mut message, &detail),
+        "Hold Changed" => hold_changed(&mut message, &detail),
+        "Drill Finished" => drill_finished(&mut message, &detail),
+        "Drill Overdue" => drill_overdue(&mut message, &detail),
+        "Readiness Changed" => readiness_changed(&mut message, &detail),
+        "DAG Management" => dag_management(&mut message, &detail),
+        other => anything_else(&mut message, other, &detail),
     };
-    letter.read_more(detail.text("id", LONGEST_DETAIL).as_deref());
+    message.read_more(detail.text("id", LONGEST_DETAIL).as_deref());
     Notification {
         subject: subject(place.pair, &headline),
-        body: letter.text,
+        body: message.text,
     }
 }
 
 /// SNS refuses a subject with a line break, a control character or anything but ASCII.
 fn subject(pair: &str, headline: &str) -> String {
     let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
-    flat(&format!("[{pair}] {headline}"), usize::MAX)
+    sanitize_line(&format!("[{pair}] {headline}"), usize::MAX)
         .chars()
         .map(printable)
         .take(LONGEST_SUBJECT)
@@ -58,19 +58,19 @@ fn subject(pair: &str, headline: &str) -> String {
 }
 
 /// A later version may send what this one does not know.
-fn anything_else(letter: &mut Letter<'_>, detail_type: &str, detail: &Detail<'_>) -> String {
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&format!(
+fn anything_else(message: &mut MessageBuilder<'_>, detail_type: &str, detail: &Detail<'_>) -> String {
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&format!(
         "An event of the kind {:?}, of which this version knows no more than it says itself.",
-        flat(detail_type, LONGEST_DETAIL)
+        sanitize_line(detail_type, LONGEST_DETAIL)
     ));
-    letter.heading("WHY");
-    letter.paragraph(
+    message.heading("WHY");
+    message.paragraph(
         &detail
             .text("reason", LONGEST_REASON)
-            .unwrap_or_else(|| flat(&detail.0.to_string(), LONGEST_REASON)),
+            .unwrap_or_else(|| sanitize_line(&detail.0.to_string(), LONGEST_REASON)),
     );
-    letter.heading("WHAT TO DO");
-    letter.step("Where things stand:", &Ask::Status);
-    flat(detail_type, LONGEST_SUBJECT)
+    message.heading("WHAT TO DO");
+    message.step("Where things stand:", &SuggestedCommand::Status);
+    sanitize_line(detail_type, LONGEST_SUBJECT)
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::letter::Place;
-use crate::colour::Colour;
+use super::message::PairContext;
+use crate::color::Color;
 use crate::printable::is_printable;
 use crate::time::to_second;
 
@@ -26,7 +26,7 @@ impl Detail<'_> {
     /// Text or a number, on one line.
     pub(super) fn text(&self, path: &str, most: usize) -> Option<String> {
         match self.at(path) {
-            Value::String(text) => Some(flat(text, most)).filter(|text| !text.is_empty()),
+            Value::String(text) => Some(sanitize_line(text, most)).filter(|text| !text.is_empty()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
@@ -49,9 +49,9 @@ impl Detail<'_> {
         self.at(path).as_f64()
     }
 
-    pub(super) fn colour(&self, path: &str) -> Option<Colour> {
+    pub(super) fn color(&self, path: &str) -> Option<Color> {
         let text = self.at(path).as_str()?;
-        Colour::BOTH.into_iter().find(|colour| colour.as_str() == text)
+        Color::BOTH.into_iter().find(|color| color.as_str() == text)
     }
 
     /// `2026-11-23 10:15:02 UTC`.
@@ -73,17 +73,17 @@ impl Detail<'_> {
         self.at(path).as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The guards that object, with what each says.
-    pub(super) fn failed_guards(&self) -> Vec<(String, String)> {
-        self.list("guards")
+    /// The preconditions that object, with what each says.
+    pub(super) fn failed_preconditions(&self) -> Vec<(String, String)> {
+        self.list("preconditions")
             .iter()
             .map(Detail)
-            .filter(|guard| guard.at("passed") == &Value::Bool(false))
+            .filter(|precondition| precondition.at("passed") == &Value::Bool(false))
             .take(MOST_DETAILS)
-            .map(|guard| {
-                let said = guard.text("detail", LONGEST_DETAIL);
+            .map(|precondition| {
+                let said = precondition.text("detail", LONGEST_DETAIL);
                 (
-                    guard.word("name"),
+                    precondition.word("name"),
                     said.unwrap_or_else(|| "it gives no reason".to_owned()),
                 )
             })
@@ -91,7 +91,7 @@ impl Detail<'_> {
     }
 
     /// A fault's id names the version it is about; a flag that is gone has none ([`crate::audit::missing_flag`]).
-    pub(super) fn is_of_missing_flag(&self, place: Place<'_>) -> bool {
+    pub(super) fn is_of_missing_flag(&self, place: PairContext<'_>) -> bool {
         self.at("id")
             .as_str()
             .and_then(|id| id.strip_prefix(&format!("{}:{}:", place.pair, place.flag)))
@@ -100,7 +100,7 @@ impl Detail<'_> {
 }
 
 /// On one line, without what does not show itself, and no longer than a reader wants it.
-pub(super) fn flat(text: &str, most: usize) -> String {
+pub(super) fn sanitize_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length: usize = 0;
     for word in text.split(|c: char| c.is_whitespace() || !is_printable(c)) {

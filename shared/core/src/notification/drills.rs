@@ -1,15 +1,15 @@
 //! Drills that ended, and that are missing.
 
 use super::detail::{Detail, LONGEST_DETAIL};
-use super::letter::{Ask, Letter};
+use super::message::{MessageBuilder, SuggestedCommand};
 
-pub(super) fn drill_finished(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let (outcome, mode) = (detail.word("outcome"), detail.word("mode"));
     let to = detail.word_or("to", "the standby");
-    letter.heading("WHAT HAPPENED");
-    // Its function died before it wrote the flag: that says nothing of the colour.
+    message.heading("WHAT HAPPENED");
+    // Its function died before it wrote the flag: that says nothing of the color.
     let not_begun = outcome == "failed" && mode == "switch" && detail.time_if_any("timings/switched_at").is_none();
-    letter.paragraph(&match outcome.as_str() {
+    message.paragraph(&match outcome.as_str() {
         "succeeded" => format!("The drill of {to} (mode {mode}) succeeded."),
         "failed" if not_begun => format!(
             "The drill of {to} (mode {mode}) did not begin: the function that was to switch ended before it did. Nothing was \
@@ -23,7 +23,7 @@ pub(super) fn drill_finished(letter: &mut Letter<'_>, detail: &Detail<'_>) -> St
         ),
         other => format!("The drill of {to} (mode {mode}) ended: {other}."),
     });
-    letter.paragraph(&format!("Active now: {}.", detail.word_or("active", "not known")));
+    message.paragraph(&format!("Active now: {}.", detail.word_or("active", "not known")));
     let mut times = Vec::new();
     for (field, word) in [
         ("timings/started_at", "begun"),
@@ -44,58 +44,58 @@ pub(super) fn drill_finished(letter: &mut Letter<'_>, detail: &Detail<'_>) -> St
         }
     }
     if !times.is_empty() {
-        letter.paragraph(&format!("Times: {}.", times.join(", ")));
+        message.paragraph(&format!("Times: {}.", times.join(", ")));
     }
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
     if let Some(asked) = detail.text("requested_by", LONGEST_DETAIL) {
-        letter.paragraph(&format!("Asked for by {asked}."));
+        message.paragraph(&format!("Asked for by {asked}."));
     }
-    letter.heading("WHAT TO DO");
+    message.heading("WHAT TO DO");
     match outcome.as_str() {
-        "succeeded" => letter.bullet("Nothing."),
+        "succeeded" => message.bullet("Nothing."),
         "failed" if not_begun => {
-            letter.bullet("If it happens again, read the log of the switch-handler.");
-            letter.step("Drill again, first without switching:", &Ask::Drill);
+            message.bullet("If it happens again, read the log of the switch-handler.");
+            message.step("Drill again, first without switching:", &SuggestedCommand::Drill);
         }
         "failed" => {
-            letter.bullet(&format!("Find out what ails {to}, and repair it."));
-            letter.step("What stands in the way of a takeover:", &Ask::Check);
-            letter.step("Then drill again, first without switching:", &Ask::Drill);
+            message.bullet(&format!("Find out what ails {to}, and repair it."));
+            message.step("What stands in the way of a failover:", &SuggestedCommand::Check);
+            message.step("Then drill again, first without switching:", &SuggestedCommand::Drill);
         }
         "blocked" => {
-            letter.bullet("Do what the reason asks for, or wait until it is over, and drill again.");
-            letter.step("First without switching:", &Ask::Drill);
+            message.bullet("Do what the reason asks for, or wait until it is over, and drill again.");
+            message.step("First without switching:", &SuggestedCommand::Drill);
         }
         _ => {
-            letter.bullet("See where things stand, and switch if that is the wrong colour.");
-            letter.step("How both are:", &Ask::Status);
+            message.bullet("See where things stand, and switch if that is the wrong color.");
+            message.step("How both are:", &SuggestedCommand::Status);
         }
     }
-    letter.heading("TO UNDO IT");
-    match detail.colour("active") {
-        Some(active) if outcome == "interrupted" => letter.step(
+    message.heading("TO UNDO IT");
+    match detail.color("active") {
+        Some(active) if outcome == "interrupted" => message.step(
             &format!("{active} stays active. If {} is the right one:", active.other()),
-            &Ask::Switch(active.other()),
+            &SuggestedCommand::Switch(active.other()),
         ),
-        _ => letter.paragraph("There is nothing to undo."),
+        _ => message.paragraph("There is nothing to undo."),
     }
     format!("DRILL {} ({mode}, {to})", outcome.to_uppercase())
 }
 
-pub(super) fn drill_overdue(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn drill_overdue(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let days = detail.word("days");
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&format!(
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&format!(
         "For {days} days nobody has seen the standby work. The last drill or transition was {}.",
         detail.time_if_any("last").unwrap_or_else(|| "never".to_owned())
     ));
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
-    letter.bullet("Drill, or give the stack a DrillSchedule.");
-    letter.step("First without switching:", &Ask::Drill);
-    letter.heading("TO UNDO IT");
-    letter.paragraph("Nothing was changed, so there is nothing to undo.");
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
+    message.bullet("Drill, or give the stack a DrillSchedule.");
+    message.step("First without switching:", &SuggestedCommand::Drill);
+    message.heading("TO UNDO IT");
+    message.paragraph("Nothing was changed, so there is nothing to undo.");
     "DRILL OVERDUE".to_owned()
 }

@@ -1,79 +1,91 @@
 //! The watcher cannot act, or cannot tell, or the flag is broken.
 
 use super::detail::Detail;
-use super::letter::{Ask, Letter};
-use crate::colour::Colour;
+use super::message::{MessageBuilder, SuggestedCommand};
+use crate::color::Color;
 
-pub(super) fn failover_blocked(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
-    let wanted = detail.colour("wanted");
-    let guards = detail.failed_guards();
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&match (detail.colour("active"), wanted) {
+pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
+    let wanted = detail.color("wanted");
+    let preconditions = detail.failed_preconditions();
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&match (detail.color("active"), wanted) {
         (Some(active), Some(wanted)) => {
             format!("{active} should be replaced by {wanted}, and is not: something stands in the way. The flag is unchanged.")
         }
-        _ => "Nobody can fail over: nothing says which colour is active. The flag is unchanged.".to_owned(),
+        _ => "Nobody can fail over: nothing says which color is active. The flag is unchanged.".to_owned(),
     });
-    letter.paragraph(&format!(
+    message.paragraph(&format!(
         "So since {}. Every tick looks again; this is told once.",
         detail.time("since")
     ));
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
-    for (guard, said) in &guards {
-        letter.bullet(&format!("{guard}: {said}"));
-        guard_advice(letter, guard, wanted);
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
+    for (precondition, said) in &preconditions {
+        message.bullet(&format!("{precondition}: {said}"));
+        precondition_advice(message, precondition, wanted);
     }
-    letter.heading("TO UNDO IT");
-    letter.paragraph("Nothing was changed, so there is nothing to undo.");
-    let names: Vec<&str> = guards.iter().map(|(guard, _)| guard.as_str()).collect();
+    message.heading("TO UNDO IT");
+    message.paragraph("Nothing was changed, so there is nothing to undo.");
+    let names: Vec<&str> = preconditions
+        .iter()
+        .map(|(precondition, _)| precondition.as_str())
+        .collect();
     format!("FAILOVER BLOCKED by {}", names.join(", "))
 }
 
-/// What lifts a guard, or how to go on without it.
-pub(super) fn guard_advice(letter: &mut Letter<'_>, guard: &str, wanted: Option<Colour>) {
-    let by_hand = |letter: &mut Letter<'_>, words: &str, force: bool| {
+/// What lifts a precondition, or how to go on without it.
+pub(super) fn precondition_advice(message: &mut MessageBuilder<'_>, precondition: &str, wanted: Option<Color>) {
+    let by_hand = |message: &mut MessageBuilder<'_>, words: &str, force: bool| {
         if let Some(wanted) = wanted {
-            letter.step(
+            message.step(
                 words,
                 &if force {
-                    Ask::ForcedFailover(wanted)
+                    SuggestedCommand::ForcedFailover(wanted)
                 } else {
-                    Ask::Failover(wanted)
+                    SuggestedCommand::Failover(wanted)
                 },
             );
         }
     };
-    match guard {
+    match precondition {
         "hold" => {
-            letter.step("End the hold, and it fails over at the next tick:", &Ask::Release);
-            by_hand(letter, "Or fail over in spite of it:", false);
+            message.step(
+                "End the hold, and it fails over at the next tick:",
+                &SuggestedCommand::Release,
+            );
+            by_hand(message, "Or fail over in spite of it:", false);
         }
-        "cooldown" => by_hand(letter, "Wait for its end, or do not:", false),
+        "cooldown" => by_hand(message, "Wait for its end, or do not:", false),
         "failover-budget" => {
-            letter.paragraph("Look first why it failed over so often.");
-            letter.step("Then acknowledge what was, and it may fail over again:", &Ask::Release);
-            by_hand(letter, "Or do it by hand, which acknowledges, too:", false);
+            message.paragraph("Look first why it failed over so often.");
+            message.step(
+                "Then acknowledge what was, and it may fail over again:",
+                &SuggestedCommand::Release,
+            );
+            by_hand(message, "Or do it by hand, which acknowledges, too:", false);
         }
         "standby-unhealthy" | "standby-maintenance" | "standby-unknown" => {
-            letter.step("See what is wrong with the standby, and repair it:", &Ask::Check);
-            by_hand(letter, "Or, if you know better:", true);
+            message.step(
+                "See what is wrong with the standby, and repair it:",
+                &SuggestedCommand::Check,
+            );
+            by_hand(message, "Or, if you know better:", true);
         }
         "mode-observe" => {
-            letter.paragraph("Deploy with FailoverMode=automatic, if it shall act by itself.");
-            by_hand(letter, "Or do it by hand:", false);
+            message.paragraph("Deploy with FailoverMode=automatic, if it shall act by itself.");
+            by_hand(message, "Or do it by hand:", false);
         }
-        "flag-invalid" => put_flag_right(letter),
-        _ => letter.step("Where things stand:", &Ask::Status),
+        "flag-invalid" => put_flag_right(message),
+        _ => message.step("Where things stand:", &SuggestedCommand::Status),
     }
 }
 
-pub(super) fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let verdict = detail.word("verdict");
     let since = detail.time("since");
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&match verdict.as_str() {
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&match verdict.as_str() {
         "suspect" => format!(
             "Since {since} the active environment is under suspicion: some of its signals are bad, and the others do not \
              say the same. It may be well or dead: while that lasts, nothing fails over."
@@ -87,10 +99,10 @@ pub(super) fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) 
              is watching over it, and nothing fails over."
         ),
     });
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
-    letter.bullet(match verdict.as_str() {
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
+    message.bullet(match verdict.as_str() {
         "suspect" => {
             "Look at the environment in the MWAA console: do its runs go on? If they do, find out why the bad signal is bad. If \
              they do not, find out why the good one is good: a heartbeat that says more than Airflow itself may be stuck, \
@@ -102,16 +114,16 @@ pub(super) fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) 
              its network, or throttling; the reason above names it."
         }
     });
-    letter.step("What the watcher sees:", &Ask::Status);
-    letter.bullet(
+    message.step("What the watcher sees:", &SuggestedCommand::Status);
+    message.bullet(
         "If it is dead, declare it failed; a person need not wait for certainty. It counts from the last moment of which \
          something is known, so that the runs missed since then are executed.",
     );
-    for colour in Colour::BOTH {
-        letter.step(&format!("To {colour}:"), &Ask::Failover(colour));
+    for color in Color::BOTH {
+        message.step(&format!("To {color}:"), &SuggestedCommand::Failover(color));
     }
-    letter.heading("TO UNDO IT");
-    letter.paragraph("Nothing was changed, so there is nothing to undo.");
+    message.heading("TO UNDO IT");
+    message.paragraph("Nothing was changed, so there is nothing to undo.");
     match verdict.as_str() {
         "suspect" => "SUSPECT for long: does the active environment work?",
         "maintenance" => "MAINTENANCE for long: does the active environment work?",
@@ -120,44 +132,44 @@ pub(super) fn environment_unknown(letter: &mut Letter<'_>, detail: &Detail<'_>) 
     .to_owned()
 }
 
-pub(super) fn flag_fault(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
-    let missing = detail.is_of_missing_flag(letter.place);
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(if missing {
-        "The flag does not say which colour is active. No DAG that asks it executes, and nothing fails over until it is put \
+pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
+    let missing = detail.is_of_missing_flag(message.place);
+    message.heading("WHAT HAPPENED");
+    message.paragraph(if missing {
+        "The flag does not say which color is active. No DAG that asks it executes, and nothing fails over until it is put \
          right."
     } else {
-        "The flag does not say which colour is active. Guarded DAGs go on under the colour before; others that ask the flag \
+        "The flag does not say which color is active. Guarded DAGs go on under the color before; others that ask the flag \
          find no answer, and nothing fails over until it is put right."
     });
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
-    letter.bullet("Find out which colour was active: the last transition in the audit log says so.");
-    letter.command(&letter.place.audit_log());
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
+    message.bullet("Find out which color was active: the last transition in the audit log says so.");
+    message.command(&message.place.audit_log());
     if missing {
-        letter.bullet(
+        message.bullet(
             "Wait until 30 s have passed since the deletion (Parameter Store asks for that), then create it again.",
         );
-        for colour in Colour::BOTH {
-            letter.step(&format!("If it was {colour}:"), &Ask::Initialize(colour));
+        for color in Color::BOTH {
+            message.step(&format!("If it was {color}:"), &SuggestedCommand::Initialize(color));
         }
     } else {
-        letter.bullet("Then write that colour.");
-        put_flag_right(letter);
+        message.bullet("Then write that color.");
+        put_flag_right(message);
     }
-    letter.bullet("With OnFlagFault=restore the watcher does this by itself, and tells so.");
-    letter.heading("TO UNDO IT");
-    letter.paragraph("Nothing was changed by this product, so there is nothing to undo.");
+    message.bullet("With OnFlagFault=restore the watcher does this by itself, and tells so.");
+    message.heading("TO UNDO IT");
+    message.paragraph("Nothing was changed by this product, so there is nothing to undo.");
     if missing {
         "FLAG FAULT: the flag is gone".to_owned()
     } else {
-        "FLAG FAULT: the flag holds no colour".to_owned()
+        "FLAG FAULT: the flag holds no color".to_owned()
     }
 }
 
-pub(super) fn put_flag_right(letter: &mut Letter<'_>) {
-    for colour in Colour::BOTH {
-        letter.step(&format!("If it was {colour}:"), &Ask::ForcedSwitch(colour));
+pub(super) fn put_flag_right(message: &mut MessageBuilder<'_>) {
+    for color in Color::BOTH {
+        message.step(&format!("If it was {color}:"), &SuggestedCommand::ForcedSwitch(color));
     }
 }

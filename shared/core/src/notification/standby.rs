@@ -3,86 +3,84 @@
 use serde_json::Value;
 
 use super::detail::{Detail, LONGEST_DETAIL, MOST_DETAILS};
-use super::letter::{Ask, Letter};
+use super::message::{MessageBuilder, SuggestedCommand};
 
-pub(super) fn hold_changed(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn hold_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let until = detail.time_if_any("hold/until");
-    letter.heading("WHAT HAPPENED");
+    message.heading("WHAT HAPPENED");
     let state = detail.word("state");
     let headline = match (state.as_str(), &until) {
         ("held", Some(until)) => {
-            letter.paragraph(&format!(
+            message.paragraph(&format!(
                 "The pair is held until {until}: nothing fails over by itself and no drill starts before. A person may \
                  still switch. It ends by itself, and a message says so."
             ));
             format!("HOLD until {until}")
         }
         ("invalid", _) => {
-            letter.paragraph(
+            message.paragraph(
                 "Something that is no hold was written in its place. It counts as one until it is put right.",
             );
             "HOLD that cannot be read".to_owned()
         }
         _ => {
-            letter.paragraph("The pair is not held any more: it fails over by itself again.");
+            message.paragraph("The pair is not held any more: it fails over by itself again.");
             "HOLD ended".to_owned()
         }
     };
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
     if let Some(author) = detail.text("who/last_modified_user", LONGEST_DETAIL) {
-        letter.paragraph(&format!("Written as {author}."));
+        message.paragraph(&format!("Written as {author}."));
     }
-    letter.heading("WHAT TO DO");
-    letter.bullet("Nothing, if you knew of it.");
-    letter.heading("TO UNDO IT");
+    message.heading("WHAT TO DO");
+    message.bullet("Nothing, if you knew of it.");
+    message.heading("TO UNDO IT");
     if headline == "HOLD ended" {
-        letter.step("To hold it again:", &Ask::Hold);
+        message.step("To hold it again:", &SuggestedCommand::Hold);
     } else {
-        letter.step("To end it now:", &Ask::Release);
+        message.step("To end it now:", &SuggestedCommand::Release);
     }
     headline
 }
 
-pub(super) fn readiness_changed(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn readiness_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let (level, previous) = (detail.word("level"), detail.word_or("previous", "unknown"));
     let red = level == "red";
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&if red {
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&if red {
         format!("The standby could not take over as it stands: readiness went from {previous} to red.")
     } else {
         format!("The standby could take over again: readiness went from {previous} to {level}.")
     });
     let score = detail.word("score");
-    letter.paragraph(&format!("Score: {score} of 100."));
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
+    message.paragraph(&format!("Score: {score} of 100."));
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
     let findings = detail.list("findings");
     for finding in findings.iter().take(MOST_DETAILS).map(Detail) {
-        let colour = finding
-            .text("colour", LONGEST_DETAIL)
-            .map(|colour| format!(", {colour}"));
-        letter.bullet(&format!(
+        let color = finding.text("color", LONGEST_DETAIL).map(|color| format!(", {color}"));
+        message.bullet(&format!(
             "{}{} ({}): {}",
             finding.word("name"),
-            colour.unwrap_or_default(),
+            color.unwrap_or_default(),
             finding.word("severity"),
             finding.text("what", LONGEST_DETAIL).unwrap_or_default()
         ));
         if let Some(fix) = finding.text("fix", LONGEST_DETAIL) {
-            letter.paragraph(&format!("To mend it: {fix}"));
+            message.paragraph(&format!("To mend it: {fix}"));
         }
     }
     if findings.len() > MOST_DETAILS {
-        letter.bullet(&format!("And {} more.", findings.len().saturating_sub(MOST_DETAILS)));
+        message.bullet(&format!("And {} more.", findings.len().saturating_sub(MOST_DETAILS)));
     }
     if findings.is_empty() {
-        letter.bullet("Nothing.");
+        message.bullet("Nothing.");
     }
-    letter.step("To check again:", &Ask::Check);
-    letter.heading("TO UNDO IT");
-    letter.paragraph("Nothing was changed, so there is nothing to undo.");
+    message.step("To check again:", &SuggestedCommand::Check);
+    message.heading("TO UNDO IT");
+    message.paragraph("Nothing was changed, so there is nothing to undo.");
     if red {
         format!("STANDBY NOT READY (score {score})")
     } else {
@@ -90,14 +88,14 @@ pub(super) fn readiness_changed(letter: &mut Letter<'_>, detail: &Detail<'_>) ->
     }
 }
 
-pub(super) fn dag_management(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let state = detail.word("state");
     let active = detail.word("active");
     let standby = detail
-        .colour("active")
-        .map_or_else(|| "the other colour".to_owned(), |active| active.other().to_string());
+        .color("active")
+        .map_or_else(|| "the other color".to_owned(), |active| active.other().to_string());
     let (happened, advice, headline) = match state.as_str() {
-        "not-activated" => (
+        "activation-failed" => (
             format!(
                 "{active} is active, but its DAGs are still paused: NO RUN IS EXECUTED for them. It is tried again at every tick."
             ),
@@ -130,19 +128,19 @@ pub(super) fn dag_management(letter: &mut Letter<'_>, detail: &Detail<'_>) -> St
             format!("DAGS of {active} run"),
         ),
     };
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&happened);
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.heading("WHAT TO DO");
-    letter.bullet(&advice);
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&happened);
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.heading("WHAT TO DO");
+    message.bullet(&advice);
     let by_hand = detail.list("dag_management/by_hand");
     for id in by_hand.iter().take(MOST_DETAILS).filter_map(Value::as_str) {
-        letter.bullet(&format!("Set {id} by hand: its id is too long for MWAA's API."));
+        message.bullet(&format!("Set {id} by hand: its id is too long for MWAA's API."));
     }
-    letter.step("To see how it stands:", &Ask::Status);
-    letter.heading("TO UNDO IT");
-    letter.paragraph(&format!(
+    message.step("To see how it stands:", &SuggestedCommand::Status);
+    message.heading("TO UNDO IT");
+    message.paragraph(&format!(
         "To have no DAGs paused, deploy the stack with DagManagement=guard, and unpause {standby}'s DAGs."
     ));
     headline

@@ -1,17 +1,17 @@
 //! The flag changed.
 
 use super::detail::{Detail, LONGEST_DETAIL};
-use super::letter::{Ask, Letter};
-use crate::colour::Colour;
+use super::message::{MessageBuilder, SuggestedCommand};
+use crate::color::Color;
 
 // -- what is said of each event
 
-pub(super) fn transition(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String {
+pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
     let kind = detail.word("kind");
     let (from, to) = (detail.word_or("from", "nothing"), detail.word("to"));
-    let target = detail.colour("to");
-    letter.heading("WHAT HAPPENED");
-    letter.paragraph(&match kind.as_str() {
+    let target = detail.color("to");
+    message.heading("WHAT HAPPENED");
+    message.paragraph(&match kind.as_str() {
         "switch" => format!("A person switched from {from} to {to}."),
         "failover" if detail.is_declared() => {
             format!("A person declared that {from} has failed, and {to} took over.")
@@ -36,26 +36,26 @@ pub(super) fn transition(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String
     {
         when = format!("{when}; it counts from {effective}");
     }
-    letter.paragraph(&format!("{when}."));
+    message.paragraph(&format!("{when}."));
     if let Some(seconds) = detail.number("timings/recovery_time_s") {
-        letter.paragraph(&format!(
+        message.paragraph(&format!(
             "Time to recovery: {seconds:.0} s, counted from the last sign of life of {from} ({}).",
             detail.time("timings/last_known_healthy")
         ));
     }
-    letter.heading("WHY");
-    letter.paragraph(&detail.reason());
-    letter.paragraph(&who(detail));
+    message.heading("WHY");
+    message.paragraph(&detail.reason());
+    message.paragraph(&who(detail));
     if let Some(finisher) = detail.text("finished_by", LONGEST_DETAIL) {
-        letter.paragraph(&format!(
+        message.paragraph(&format!(
             "Its first writer died in between; {finisher} finished what it had claimed."
         ));
     }
     if let Some(warning) = detail.text("warning", LONGEST_DETAIL) {
-        letter.paragraph(&format!("Mind: {warning}."));
+        message.paragraph(&format!("Mind: {warning}."));
     }
-    letter.heading("WHAT TO DO");
-    transition_advice(letter, &kind, &from, &to, target);
+    message.heading("WHAT TO DO");
+    transition_advice(message, &kind, &from, &to, target);
     if from == "nothing" {
         format!("{} {to}", kind.to_uppercase())
     } else if detail.is_declared() {
@@ -65,59 +65,65 @@ pub(super) fn transition(letter: &mut Letter<'_>, detail: &Detail<'_>) -> String
     }
 }
 
-pub(super) fn transition_advice(letter: &mut Letter<'_>, kind: &str, from: &str, to: &str, target: Option<Colour>) {
-    let wrong_colour = |letter: &mut Letter<'_>| {
+pub(super) fn transition_advice(
+    message: &mut MessageBuilder<'_>,
+    kind: &str,
+    from: &str,
+    to: &str,
+    target: Option<Color>,
+) {
+    let wrong_color = |message: &mut MessageBuilder<'_>| {
         if let Some(target) = target {
-            letter.heading("TO UNDO IT");
-            letter.step(
+            message.heading("TO UNDO IT");
+            message.step(
                 &format!("If {} is the right one:", target.other()),
-                &Ask::Switch(target.other()),
+                &SuggestedCommand::Switch(target.other()),
             );
         }
     };
     match kind {
         "failover" => {
-            letter.bullet(&format!("See that {to} does the work."));
-            letter.step("How both are:", &Ask::Status);
-            letter.bullet(&format!(
+            message.bullet(&format!("See that {to} does the work."));
+            message.step("How both are:", &SuggestedCommand::Status);
+            message.bullet(&format!(
                 "Repair {from}. Until it is healthy, nothing is there to take over if {to} dies, too."
             ));
-            letter.heading("TO UNDO IT");
-            letter.step(
+            message.heading("TO UNDO IT");
+            message.step(
                 &format!("Once {from} is healthy again (the request asks for that):"),
-                &Ask::Rollback,
+                &SuggestedCommand::Rollback,
             );
         }
         "drill" => {
-            letter.bullet("Nothing. Watch whether your DAGs run as they should.");
-            letter.heading("TO UNDO IT");
-            letter.step("It ends by itself. To end it now:", &Ask::Rollback);
+            message.bullet("Nothing. Watch whether your DAGs run as they should.");
+            message.heading("TO UNDO IT");
+            message.step("It ends by itself. To end it now:", &SuggestedCommand::Rollback);
         }
         "drill-return" => {
-            letter.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.");
+            message.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.");
         }
         "restore" => {
-            letter.bullet("Find out who broke the flag; its history names every writer.");
-            letter.command(&letter.place.flag_history());
-            wrong_colour(letter);
+            message.bullet("Find out who broke the flag; its history names every writer.");
+            message.command(&message.place.flag_history());
+            wrong_color(message);
         }
         "initialize" => {
-            letter.bullet("Nothing.");
-            wrong_colour(letter);
+            message.bullet("Nothing.");
+            wrong_color(message);
         }
         _ => {
             if target.is_none() {
-                letter.bullet("The flag holds no colour now: a message on this fault says how to put it right.");
+                message.bullet("The flag holds no color now: a message on this fault says how to put it right.");
             } else {
-                letter.bullet("Nothing, if you knew of it. Runs that are under way finish where they began.");
+                message.bullet("Nothing, if you knew of it. Runs that are under way finish where they began.");
             }
             if from == to {
-                letter.bullet("The colour is the same as before, so there is nothing to undo.");
-            } else if target.is_some() && Colour::parse(from).is_some() {
-                letter.heading("TO UNDO IT");
-                letter.step("Back to the colour before:", &Ask::Rollback);
+                message.bullet("The color is the same as before, so there is nothing to undo.");
+            } else if target.is_some() && Color::parse(from).is_some() {
+                message.heading("TO UNDO IT");
+                message.step("Back to the color before:", &SuggestedCommand::Rollback);
             } else {
-                wrong_colour(letter);
+                wrong_color(message);
             }
         }
     }

@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::finding::{Finding, Question, Report, Severity, some_of};
 use super::subject::{Subject, command};
 use crate::airflow::{Dag, DagList};
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::flag::{HistoryEntry, versions};
-use crate::handover::CREATION_GRACE;
-use crate::health::Answer;
+use crate::health::ProbeResult;
 use crate::ownership::owner;
+use crate::run_report::CREATION_GRACE;
 use crate::time::{before, elapsed};
 
 /// Ids named in an answer; the counts are always whole.
@@ -86,7 +86,7 @@ impl<'a> Ids<'a> {
 impl<'a> DagComparison<'a> {
     /// Compares. A DAG is missing only from a list that is complete.
     #[must_use]
-    pub fn of(lists: &'a Both<DagList>, active: Colour) -> Self {
+    pub fn of(lists: &'a Both<DagList>, active: Color) -> Self {
         let (active, standby) = (lists.of(active), lists.of(active.other()));
         let absent = |from: &'a DagList, of: &'a DagList| {
             let ids = of
@@ -129,20 +129,20 @@ impl<'a> DagComparison<'a> {
 }
 
 /// How long a run that was made late is news.
-const NEWS_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MAX_REPORT_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Since when runs with older ticks are looked for: the last change of colour, or a week, if that is less long ago. None
-/// without a change of colour: then all ticks belong to the active.
+/// Since when runs with older ticks are looked for: the last change of color, or a week, if that is less long ago. None
+/// without a change of color: then all ticks belong to the active.
 #[must_use]
 pub fn looks_back_to(history: &[HistoryEntry], now: Timestamp) -> Option<Timestamp> {
-    let mut colour = None;
+    let mut color = None;
     let changes = versions(history).into_iter().filter(|version| {
-        let (now, was) = (version.entry.value.colour(), colour);
-        colour = now.or(was);
-        was.is_some() && colour != was
+        let (now, was) = (version.entry.value.color(), color);
+        color = now.or(was);
+        was.is_some() && color != was
     });
     let last = changes.last()?;
-    Some(last.effective_from.max(before(now, NEWS_FOR)))
+    Some(last.effective_from.max(before(now, MAX_REPORT_AGE)))
 }
 
 /// The active's DAGs that make, or have made since the last transition, runs which belong to the standby.
@@ -154,12 +154,12 @@ pub fn catching_up(
     list: &DagList,
     old_ticks: &[(String, Timestamp)],
     history: &[HistoryEntry],
-    active: Colour,
+    active: Color,
     now: Timestamp,
 ) -> BTreeSet<String> {
     let is_foreign = |dag: Option<&Dag>, tick: Timestamp| {
         let instant = dag.and_then(|dag| dag.since).map_or(tick, |since| since.max(tick));
-        owner(history, instant).and_then(|owner| owner.value.colour()) == Some(active.other())
+        owner(history, instant).and_then(|owner| owner.value.color()) == Some(active.other())
     };
     let is_guarded = |dag: Option<&Dag>| dag.is_none_or(|dag| !dag.unguarded);
     let made = old_ticks
@@ -183,7 +183,7 @@ pub(super) fn catch_up(subject: &Subject<'_>, report: &mut Report) {
     report.add(Finding {
         name: "catch-up",
         severity: Severity::Amber,
-        colour: Some(active),
+        color: Some(active),
         what: format!(
             "{} of {active} with runs for ticks from before the last transition, which are {standby}'s: {}",
             dags(ids.count),
@@ -198,9 +198,9 @@ pub(super) fn catch_up(subject: &Subject<'_>, report: &mut Report) {
 
 pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     let lists = &subject.snapshot.dags;
-    for colour in Colour::BOTH {
-        if let Some(cause) = &lists.of(colour).gap {
-            report.unanswered(Question::Dags, Some(colour), "airflow:InvokeRestApi", cause);
+    for color in Color::BOTH {
+        if let Some(cause) = &lists.of(color).gap {
+            report.unanswered(Question::Dags, Some(color), "airflow:InvokeRestApi", cause);
         }
     }
     let (active, standby) = (subject.active, subject.active.other());
@@ -210,7 +210,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
             report.add(Finding {
                 name,
                 severity,
-                colour: Some(standby),
+                color: Some(standby),
                 what: format!("{} {what}: {}", dags(ids.count), ids.describe()),
                 why,
                 fix,
@@ -222,7 +222,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
         Severity::Red,
         &compared.missing,
         &format!("of {active} not on {standby}"),
-        "after a takeover their runs would not exist",
+        "after a failover their runs would not exist",
         sync(subject),
     );
     if !subject.manages_dags {
@@ -233,7 +233,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
             Severity::Red,
             &compared.paused,
             &format!("paused on {standby} and not on {active}"),
-            "after a takeover they would not run, and nobody would be told",
+            "after a failover they would not run, and nobody would be told",
             pause(subject, standby, false),
         );
         add(
@@ -241,7 +241,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
             Severity::Amber,
             &compared.unpaused,
             &format!("paused on {active} and not on {standby}"),
-            "somebody paused them for a reason; after a takeover they would run",
+            "somebody paused them for a reason; after a failover they would run",
             pause(subject, standby, true),
         );
     }
@@ -263,21 +263,21 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
         Severity::Amber,
         &compared.extra,
         &format!("on {standby} that {active} does not have"),
-        "after a takeover they would begin to run",
+        "after a failover they would begin to run",
         format!("remove them from {standby}'s DAG folder, or deploy them to {active}"),
     );
 }
 
-/// A file that fails on both is lost already, and a takeover changes nothing about it.
+/// A file that fails on both is lost already, and a failover changes nothing about it.
 pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
     let errors = &subject.snapshot.import_errors;
-    for colour in Colour::BOTH {
-        if let Answer::Unknown(cause) = errors.of(colour) {
-            report.unanswered(Question::ImportErrors, Some(colour), "airflow:InvokeRestApi", cause);
+    for color in Color::BOTH {
+        if let ProbeResult::Unknown(cause) = errors.of(color) {
+            report.unanswered(Question::ImportErrors, Some(color), "airflow:InvokeRestApi", cause);
         }
     }
     let standby = subject.active.other();
-    let Answer::Known(broken) = errors.of(standby) else {
+    let ProbeResult::Known(broken) = errors.of(standby) else {
         // The list of DAGs tells the half of it.
         let flagged = subject.snapshot.dags.of(standby).dags.iter();
         let ids: Vec<&str> = flagged
@@ -298,8 +298,8 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
         return;
     };
     let elsewhere = match errors.of(subject.active) {
-        Answer::Known(active) => Some(&active.files),
-        Answer::Unknown(_) => None,
+        ProbeResult::Known(active) => Some(&active.files),
+        ProbeResult::Unknown(_) => None,
     };
     let (both, only): (Vec<&str>, Vec<&str>) = broken
         .files
@@ -308,7 +308,7 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
         .partition(|file| elsewhere.is_some_and(|files| files.contains(*file)));
     let more = if broken.more { ", and there are more" } else { "" };
     // Half a list of the active's never makes the other half the standby's alone.
-    let half_known = matches!(errors.of(subject.active), Answer::Known(active) if active.more);
+    let half_known = matches!(errors.of(subject.active), ProbeResult::Known(active) if active.more);
     if !only.is_empty() {
         let what = format!("{standby} cannot import {}{more}", some_of(only.iter().copied()));
         let severity = if half_known { Severity::Amber } else { Severity::Red };
@@ -320,11 +320,11 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
     }
 }
 
-fn broken_files(severity: Severity, standby: Colour, what: String) -> Finding {
+fn broken_files(severity: Severity, standby: Color, what: String) -> Finding {
     Finding {
         name: "import-errors",
         severity,
-        colour: Some(standby),
+        color: Some(standby),
         what,
         why: "the DAGs of a file that cannot be imported do not run, or run as they were before",
         fix: "read the error on Airflow's page, or at its API's path /importErrors; often a package is missing in the \
@@ -341,15 +341,15 @@ pub(super) fn dags(count: usize) -> String {
 }
 
 fn sync(subject: &Subject<'_>) -> String {
-    let folder = |colour: Colour| match subject.snapshot.environments.of(colour) {
-        Answer::Known(details) => {
+    let folder = |color: Color| match subject.snapshot.environments.of(color) {
+        ProbeResult::Known(details) => {
             let bucket = details.source_bucket_arn.as_deref()?.rsplit(':').next()?;
             Some(format!(
                 "s3://{bucket}/{}",
                 details.dag_s3_path.as_deref().unwrap_or("dags")
             ))
         }
-        Answer::Unknown(_) => None,
+        ProbeResult::Unknown(_) => None,
     };
     match (folder(subject.active), folder(subject.active.other())) {
         (Some(from), Some(to)) if from != to => {
@@ -359,9 +359,9 @@ fn sync(subject: &Subject<'_>) -> String {
     }
 }
 
-fn pause(subject: &Subject<'_>, colour: Colour, paused: bool) -> String {
+fn pause(subject: &Subject<'_>, color: Color, paused: bool) -> String {
     command(
-        subject.settings.of(colour),
+        subject.settings.of(color),
         "mwaa invoke-rest-api",
         &format!(" --path /dags/<DAG id> --method PATCH --body '{{\"is_paused\": {paused}}}'"),
     )

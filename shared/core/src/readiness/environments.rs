@@ -1,14 +1,14 @@
 //! Findings about the two environments as MWAA describes them.
 
-use super::finding::{Finding, NotAsked, Question, Report, Severity, some_of};
+use super::finding::{Finding, Question, Report, Severity, UnansweredQuestion, some_of};
 use super::snapshot::SourceFile;
 use super::subject::{Subject, command};
-use crate::colour::Colour;
-use crate::health::{Answer, CauseKind, Reading, StatusClass, Verdict};
+use crate::color::Color;
+use crate::health::{CauseKind, ProbeResult, Reading, StatusClass, Verdict};
 use crate::readiness::EnvironmentDetails;
 
-/// The option that tells a DAG which colour it runs in.
-const COLOUR_OPTION: &str = "custom.environment_color";
+/// The option that tells a DAG which color it runs in.
+const COLOR_OPTION: &str = "custom.environment_color";
 
 /// A weekly maintenance window lasts two hours: MWAA's user guide, "maintenance window".
 const WINDOW_MINUTES: u32 = 120;
@@ -32,22 +32,24 @@ pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
     let reasons = assessment.reasons.join("; ");
     match (&assessment.verdict, subject.snapshot.environments.of(standby)) {
         (Verdict::Healthy, _) => {}
-        (_, Answer::Unknown(cause)) if cause.kind == CauseKind::NotFound => report.add(Finding {
+        (_, ProbeResult::Unknown(cause)) if cause.kind == CauseKind::NotFound => report.add(Finding {
             name: "standby-verdict",
             severity: Severity::Red,
-            colour: Some(standby),
+            color: Some(standby),
             what: format!("MWAA has no environment {name}"),
             why: "there is nothing to take over",
             fix: "create the environment, or correct its name and region in the stack's parameters".to_owned(),
         }),
-        (Verdict::Unknown, Answer::Known(details)) if StatusClass::of(&details.status) != StatusClass::NotReady => {
+        (Verdict::Unknown, ProbeResult::Known(details))
+            if StatusClass::of(&details.status) != StatusClass::NotReady =>
+        {
             report.unknown_verdict(standby, reasons);
         }
-        (Verdict::Unknown, Answer::Unknown(_)) => report.unknown_verdict(standby, reasons),
+        (Verdict::Unknown, ProbeResult::Unknown(_)) => report.unknown_verdict(standby, reasons),
         (verdict, _) => report.add(Finding {
             name: "standby-verdict",
             severity: Severity::Red,
-            colour: Some(standby),
+            color: Some(standby),
             what: format!("{standby} is {verdict}: {reasons}"),
             why: "no failover, rollback or drill goes to a standby that is not healthy",
             fix: format!(
@@ -62,7 +64,7 @@ pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
             report.add(Finding {
                 name: "standby-heartbeat",
                 severity: Severity::Red,
-                colour: Some(standby),
+                color: Some(standby),
                 what: format!("{standby}'s scheduler does not work: {detail}"),
                 why: "without a scheduler no run starts",
                 fix: "read the environment's scheduler log; an update of the environment restarts its schedulers"
@@ -74,10 +76,10 @@ pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
 }
 
 impl Report {
-    fn unknown_verdict(&mut self, standby: Colour, cause: String) {
-        self.not_asked.push(NotAsked {
+    fn unknown_verdict(&mut self, standby: Color, cause: String) {
+        self.not_asked.push(UnansweredQuestion {
             question: Question::Verdict,
-            colour: Some(standby),
+            color: Some(standby),
             cause,
         });
     }
@@ -85,12 +87,12 @@ impl Report {
 
 /// Whether the two would behave the same.
 pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
-    for colour in Colour::BOTH {
-        if let Answer::Unknown(cause) = subject.snapshot.environments.of(colour) {
-            report.unanswered(Question::Environment, Some(colour), "airflow:GetEnvironment", cause);
+    for color in Color::BOTH {
+        if let ProbeResult::Unknown(cause) = subject.snapshot.environments.of(color) {
+            report.unanswered(Question::Environment, Some(color), "airflow:GetEnvironment", cause);
         }
     }
-    let (Answer::Known(active), Answer::Known(standby)) = (
+    let (ProbeResult::Known(active), ProbeResult::Known(standby)) = (
         subject.snapshot.environments.of(subject.active),
         subject.snapshot.environments.of(subject.active.other()),
     ) else {
@@ -98,7 +100,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     };
     let pair = Compared {
         subject,
-        colour: subject.active.other(),
+        color: subject.active.other(),
         active,
         standby,
     };
@@ -106,14 +108,14 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     pair.sizes(report);
     pair.source_files(report);
     pair.configuration(report);
-    pair.environment_colour(report);
+    pair.environment_color(report);
     pair.maintenance_windows(report);
     pair.web_access(report);
 }
 
 struct Compared<'a> {
     subject: &'a Subject<'a>,
-    colour: Colour,
+    color: Color,
     active: &'a EnvironmentDetails,
     standby: &'a EnvironmentDetails,
 }
@@ -123,7 +125,7 @@ impl Compared<'_> {
         Finding {
             name,
             severity,
-            colour: Some(self.colour),
+            color: Some(self.color),
             what,
             why,
             fix,
@@ -131,12 +133,12 @@ impl Compared<'_> {
     }
 
     fn update(&self, more: &str) -> String {
-        command(self.subject.settings.of(self.colour), "mwaa update-environment", more)
+        command(self.subject.settings.of(self.color), "mwaa update-environment", more)
     }
 
     /// `blue has 10, green 5`.
     fn sides(&self, active: &str, standby: &str) -> String {
-        format!("{} has {active}, {} {standby}", self.subject.active, self.colour)
+        format!("{} has {active}, {} {standby}", self.subject.active, self.color)
     }
 
     fn airflow_version(&self, report: &mut Report) {
@@ -175,7 +177,7 @@ impl Compared<'_> {
                 "environment-class",
                 severity,
                 self.sides(active, standby),
-                "a smaller class runs fewer tasks at once: after a takeover the queue grows",
+                "a smaller class runs fewer tasks at once: after a failover the queue grows",
                 self.update(&format!(" --environment-class {active}")),
             ));
         }
@@ -186,7 +188,7 @@ impl Compared<'_> {
                 self.active.max_workers,
                 self.standby.max_workers,
                 "--max-workers",
-                "fewer workers run fewer tasks at once: after a takeover the queue grows",
+                "fewer workers run fewer tasks at once: after a failover the queue grows",
             ),
             (
                 "schedulers",
@@ -202,7 +204,7 @@ impl Compared<'_> {
                 self.active.min_workers,
                 self.standby.min_workers,
                 "--min-workers",
-                "workers beyond the fewest take minutes to start: the first minutes after a takeover are slower",
+                "workers beyond the fewest take minutes to start: the first minutes after a failover are slower",
             ),
             (
                 "webservers",
@@ -235,7 +237,7 @@ impl Compared<'_> {
             report.add(self.finding(
                 "source-bucket",
                 Severity::Red,
-                format!("{} has no source bucket", self.colour),
+                format!("{} has no source bucket", self.color),
                 "without it there are no DAGs",
                 self.update(" --source-bucket-arn <bucket ARN>"),
             ));
@@ -267,14 +269,14 @@ impl Compared<'_> {
                 (Some(active), None) => report.add(self.finding(
                     name,
                     Severity::Red,
-                    format!("{} has {}, {} has none", self.subject.active, active.path, self.colour),
+                    format!("{} has {}, {} has none", self.subject.active, active.path, self.color),
                     why,
                     self.update(&format!(" {option} {}", active.path)),
                 )),
                 (None, Some(standby)) => report.add(self.finding(
                     name,
                     Severity::Amber,
-                    format!("{} has {}, {} has none", self.colour, standby.path, self.subject.active),
+                    format!("{} has {}, {} has none", self.color, standby.path, self.subject.active),
                     why,
                     format!("give both the same: {}", self.update(&format!(" {option} \"\""))),
                 )),
@@ -331,7 +333,7 @@ impl Compared<'_> {
             .keys()
             .chain(standby.keys().filter(|name| !active.contains_key(*name)))
             .map(String::as_str)
-            .filter(|name| *name != COLOUR_OPTION && active.get(*name) != standby.get(*name))
+            .filter(|name| *name != COLOR_OPTION && active.get(*name) != standby.get(*name))
             .collect();
         names.sort_unstable();
         if !names.is_empty() {
@@ -339,36 +341,36 @@ impl Compared<'_> {
                 "configuration-options",
                 Severity::Amber,
                 format!("these options differ, or are set in one only: {}", some_of(names)),
-                "Airflow would behave differently after a takeover; values are not shown because they may be secrets",
+                "Airflow would behave differently after a failover; values are not shown because they may be secrets",
                 format!(
                     "compare AirflowConfigurationOptions of both, then {}",
-                    self.update(" --airflow-configuration-options <all options, this colour's own among them>")
+                    self.update(" --airflow-configuration-options <all options, this color's own among them>")
                 ),
             ));
         }
     }
 
     /// DAGs compare this option with the flag.
-    fn environment_colour(&self, report: &mut Report) {
-        for (colour, details) in [(self.subject.active, self.active), (self.colour, self.standby)] {
-            let (severity, what) = match details.configuration_options.0.get(COLOUR_OPTION) {
-                Some(value) if value == colour.as_str() => continue,
+    fn environment_color(&self, report: &mut Report) {
+        for (color, details) in [(self.subject.active, self.active), (self.color, self.standby)] {
+            let (severity, what) = match details.configuration_options.0.get(COLOR_OPTION) {
+                Some(value) if value == color.as_str() => continue,
                 Some(_) => (
                     Severity::Red,
-                    format!("{colour}'s option {COLOUR_OPTION} is not exactly {colour}"),
+                    format!("{color}'s option {COLOR_OPTION} is not exactly {color}"),
                 ),
-                None => (Severity::Amber, format!("{colour} has no option {COLOUR_OPTION}")),
+                None => (Severity::Amber, format!("{color} has no option {COLOR_OPTION}")),
             };
             report.add(Finding {
-                name: "environment-colour",
+                name: "environment-color",
                 severity,
-                colour: Some(colour),
+                color: Some(color),
                 what,
                 why: "DAGs compare it with the flag: where it is wrong, both environments do the work or neither does",
                 fix: command(
-                    self.subject.settings.of(colour),
+                    self.subject.settings.of(color),
                     "mwaa update-environment",
-                    &format!(" --airflow-configuration-options <all options, {COLOUR_OPTION}={colour} among them>"),
+                    &format!(" --airflow-configuration-options <all options, {COLOR_OPTION}={color} among them>"),
                 ),
             });
         }

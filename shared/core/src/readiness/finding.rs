@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::health::{Cause, CauseKind};
 
 /// How bad a finding is. The order is that of the answer.
@@ -19,7 +19,7 @@ pub enum Severity {
     Info,
 }
 
-/// The colour of the whole answer.
+/// The color of the whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -39,7 +39,7 @@ pub struct Finding {
     /// How bad.
     pub severity: Severity,
     /// The environment to repair, where it is one.
-    pub colour: Option<Colour>,
+    pub color: Option<Color>,
     /// What was found.
     pub what: String,
     /// Why it matters.
@@ -90,11 +90,11 @@ impl fmt::Display for Question {
 
 /// A question without an answer, or with half of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotAsked {
+pub struct UnansweredQuestion {
     /// The question.
     pub question: Question,
     /// Of which environment.
-    pub colour: Option<Colour>,
+    pub color: Option<Color>,
     /// Why.
     pub cause: String,
 }
@@ -112,7 +112,7 @@ pub struct Readiness {
     /// Red first; within a severity in a fixed order.
     pub findings: Vec<Finding>,
     /// What could not be asked.
-    pub not_asked: Vec<NotAsked>,
+    pub not_asked: Vec<UnansweredQuestion>,
 }
 
 /// The score.
@@ -135,18 +135,18 @@ pub fn score(reds: usize, ambers: usize, unanswered: usize) -> u32 {
 }
 
 impl Readiness {
-    /// A pair whose flag names no active colour has no standby.
+    /// A pair whose flag names no active color has no standby.
     pub fn without_standby(what: String) -> Self {
         let mut report = Report::default();
         report.add(Finding {
             name: "flag",
             severity: Severity::Red,
-            colour: None,
+            color: None,
             what,
-            why: "without an active colour there is no standby, and every DAG's check fails",
+            why: "without an active color there is no standby, and every DAG's check fails",
             fix: "make a new pair's flag with {\"action\":\"initialize\"}; put an invalid one right with \
-                  {\"to\":\"<colour>\",\"force\":true}, a deleted one with \
-                  {\"action\":\"initialize\",\"to\":\"<colour>\",\"force\":true}"
+                  {\"to\":\"<color>\",\"force\":true}, a deleted one with \
+                  {\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}"
                 .to_owned(),
         });
         report.close()
@@ -180,8 +180,8 @@ impl Readiness {
         let mut questions: Vec<String> = self
             .not_asked
             .iter()
-            .map(|open| match open.colour {
-                Some(colour) => format!("{} ({colour})", open.question),
+            .map(|open| match open.color {
+                Some(color) => format!("{} ({color})", open.question),
                 None => open.question.to_string(),
             })
             .collect();
@@ -192,7 +192,7 @@ impl Readiness {
 
     /// One sentence.
     #[must_use]
-    pub fn summary(&self, standby: Colour) -> String {
+    pub fn summary(&self, standby: Color) -> String {
         let red = self.names(Severity::Red);
         let amber = self.names(Severity::Amber);
         let mut text = match self.outcome() {
@@ -235,7 +235,7 @@ pub(super) fn questions_behind(name: &str) -> &'static [Question] {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Finding>,
-    pub(super) not_asked: Vec<NotAsked>,
+    pub(super) not_asked: Vec<UnansweredQuestion>,
 }
 
 impl Report {
@@ -244,16 +244,10 @@ impl Report {
     }
 
     /// Notes a question without an answer; one that was denied is a finding, because only a person can change it.
-    pub(super) fn unanswered(
-        &mut self,
-        question: Question,
-        colour: Option<Colour>,
-        action: &'static str,
-        cause: &Cause,
-    ) {
-        self.not_asked.push(NotAsked {
+    pub(super) fn unanswered(&mut self, question: Question, color: Option<Color>, action: &'static str, cause: &Cause) {
+        self.not_asked.push(UnansweredQuestion {
             question,
-            colour,
+            color,
             cause: cause.to_string(),
         });
         if cause.kind != CauseKind::AccessDenied {
@@ -268,7 +262,7 @@ impl Report {
         self.add(Finding {
             name: "permission-denied",
             severity,
-            colour,
+            color,
             what: format!("may not ask {action}: {}", cause.message),
             why: "what may not be asked cannot be watched over",
             fix: match action {

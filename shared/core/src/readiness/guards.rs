@@ -1,7 +1,7 @@
 //! The finding that the standby executes runs without a guard.
 //!
 //! Evidence alone condemns: a run of the standby that ended, did work and has no guard's task. That a guard is meant to be
-//! there tell the active's runs of the same DAG, or options that only the guard reads. The colour's own option tells
+//! there tell the active's runs of the same DAG, or options that only the guard reads. The color's own option tells
 //! nothing: DAGs that branch by themselves read it, too.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::snapshot::EnvironmentDetails;
 use super::subject::{Subject, command};
 use crate::airflow::Dag;
 use crate::flag::HistoryEntry;
-use crate::health::Answer;
+use crate::health::ProbeResult;
 use crate::time::{before, to_second};
 
 /// How old the runs are that tell of the guard: one of every daily DAG is among them.
@@ -25,10 +25,10 @@ const LOOKS_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 const OPTIONS: &str = "custom.bluegreen_";
 /// Which DAGs are guarded.
 const MODE_OPTION: &str = "custom.bluegreen_guard";
-/// Whether the web server shows the colour: no guard's affair.
-const MARK_OPTION: &str = "custom.bluegreen_mark";
+/// Whether the web server shows the color: no guard's affair.
+const MARK_OPTION: &str = "custom.bluegreen_status_page";
 
-/// Which runs tell of the standby's guard: those that began since its colour stands by, or in the last day, if that is
+/// Which runs tell of the standby's guard: those that began since its color stands by, or in the last day, if that is
 /// less long ago.
 #[must_use]
 pub fn guards_are_looked_for_since(history: &[HistoryEntry], now: Timestamp) -> Timestamp {
@@ -60,15 +60,15 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
     let (active, standby) = (subject.active, subject.active.other());
     let traces = match &subject.snapshot.guards {
         None => return,
-        Some(Answer::Unknown(cause)) => {
+        Some(ProbeResult::Unknown(cause)) => {
             report.unanswered(Question::Guards, Some(standby), "airflow:InvokeRestApi", cause);
             return;
         }
         // The flag may have moved since they were asked.
-        Some(Answer::Known(traces)) if traces.standby != standby => return,
-        Some(Answer::Known(traces)) => traces,
+        Some(ProbeResult::Known(traces)) if traces.standby != standby => return,
+        Some(ProbeResult::Known(traces)) => traces,
     };
-    let Answer::Known(environment) = subject.snapshot.environments.of(standby) else {
+    let ProbeResult::Known(environment) = subject.snapshot.environments.of(standby) else {
         return;
     };
     // One newer run with a guard, of whatever DAG, and the package is there: what is older was before its repair.
@@ -81,27 +81,27 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
         return;
     }
     let of_active = match subject.snapshot.environments.of(active) {
-        Answer::Known(details) => Some(details),
-        Answer::Unknown(_) => None,
+        ProbeResult::Known(details) => Some(details),
+        ProbeResult::Unknown(_) => None,
     };
     let is_demanded = !is_without_effect(environment)
         && (has_options_of_the_guard(environment)
             || of_active.is_some_and(|details| has_options_of_the_guard(details) && !is_without_effect(details)));
     let meant: BTreeMap<&str, Timestamp> = match &traces.guarded_on_active {
         _ if is_demanded => bare,
-        Answer::Unknown(cause) => {
+        ProbeResult::Unknown(cause) => {
             report.unanswered(Question::Guards, Some(active), "airflow:InvokeRestApi", cause);
             return;
         }
         // An active that only observes skips nothing, and neither does its standby need to yet.
-        Answer::Known(_) if of_active.is_none_or(is_without_effect) => return,
-        Answer::Known(guarded) => bare.into_iter().filter(|(id, _)| guarded.contains(*id)).collect(),
+        ProbeResult::Known(_) if of_active.is_none_or(is_without_effect) => return,
+        ProbeResult::Known(guarded) => bare.into_iter().filter(|(id, _)| guarded.contains(*id)).collect(),
     };
     let Some(last) = meant.values().max() else { return };
     report.add(Finding {
         name: "guard-missing",
         severity: Severity::Red,
-        colour: Some(standby),
+        color: Some(standby),
         what: format!(
             "{} of {standby} executed runs without the guard, the last one that began at {}: {}",
             dags(meant.len()),

@@ -1,4 +1,4 @@
-//! Findings about what must work on the day of a takeover: the flag's next write, the alarms, the practice.
+//! Findings about what must work on the day of a failover: the flag's next write, the alarms, the practice.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::finding::{Finding, Question, Report, Severity};
 use super::snapshot::AlarmSetting;
 use super::subject::Subject;
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::{ALLOWED_PATTERN, KEPT_VERSIONS};
-use crate::health::Answer;
+use crate::health::ProbeResult;
 use crate::hold::HoldState;
 use crate::identity::Ownership;
 use crate::text::shortened;
@@ -45,7 +45,7 @@ pub(super) fn root(subject: &Subject<'_>, report: &mut Report) {
     report.add(Finding {
         name: "root-owner",
         severity,
-        colour: None,
+        color: None,
         what,
         why: "two pairs on one root would fail each other over: the owner alone writes there, and a second stack on the same \
               root fails to deploy",
@@ -61,21 +61,21 @@ fn claim(pair: &str, root: &str, overwrite: &str) -> String {
 pub(super) fn flag(subject: &Subject<'_>, report: &mut Report) {
     let flag = subject.flag;
     match &subject.snapshot.history {
-        Answer::Unknown(cause) => report.unanswered(Question::FlagHistory, None, "ssm:GetParameterHistory", cause),
-        Answer::Known(kept) => {
-            if let Some((version, labels)) = kept.labelled.first_key_value() {
+        ProbeResult::Unknown(cause) => report.unanswered(Question::FlagHistory, None, "ssm:GetParameterHistory", cause),
+        ProbeResult::Known(kept) => {
+            if let Some((version, labels)) = kept.labeled.first_key_value() {
                 let is_oldest = kept.oldest == Some(*version) && kept.count >= KEPT_VERSIONS;
                 let labels = labels.join(" ");
                 report.add(Finding {
                     name: "flag-label",
                     severity: if is_oldest { Severity::Red } else { Severity::Amber },
-                    colour: None,
+                    color: None,
                     what: if is_oldest {
-                        format!("the oldest of the flag's {} kept versions, {version}, is labelled {labels}", kept.count)
+                        format!("the oldest of the flag's {} kept versions, {version}, is labeled {labels}", kept.count)
                     } else {
-                        format!("version {version} of the flag is labelled {labels}")
+                        format!("version {version} of the flag is labeled {labels}")
                     },
-                    why: "SSM keeps 100 versions and does not drop a labelled one: with the oldest labelled it refuses the \
+                    why: "SSM keeps 100 versions and does not drop a labeled one: with the oldest labeled it refuses the \
                           next write, and so every switch and failover",
                     fix: format!(
                         "aws ssm unlabel-parameter-version --name {flag} --parameter-version {version} --labels {labels}"
@@ -85,55 +85,55 @@ pub(super) fn flag(subject: &Subject<'_>, report: &mut Report) {
         }
     }
     match &subject.snapshot.allowed_pattern {
-        Answer::Unknown(cause) => report.unanswered(Question::FlagPattern, None, "ssm:DescribeParameters", cause),
-        Answer::Known(Some(pattern)) if pattern == ALLOWED_PATTERN => {}
-        Answer::Known(pattern) => report.add(Finding {
+        ProbeResult::Unknown(cause) => report.unanswered(Question::FlagPattern, None, "ssm:DescribeParameters", cause),
+        ProbeResult::Known(Some(pattern)) if pattern == ALLOWED_PATTERN => {}
+        ProbeResult::Known(pattern) => report.add(Finding {
             name: "flag-pattern",
             severity: Severity::Amber,
-            colour: None,
+            color: None,
             what: match pattern {
                 Some(pattern) => format!("the flag's allowed pattern is {pattern}; it should be {ALLOWED_PATTERN}"),
                 None => format!("the flag has no allowed pattern; it should be {ALLOWED_PATTERN}"),
             },
-            why: "only the pattern keeps a mistyped colour out; another one may refuse the right colours",
+            why: "only the pattern keeps a mistyped color out; another one may refuse the right colors",
             fix: "the next switch through this product puts it back".to_owned(),
         }),
     }
 }
 
 pub(super) fn alarms(subject: &Subject<'_>, report: &mut Report) {
-    for colour in Colour::BOTH {
-        match subject.snapshot.named_alarms.of(colour) {
-            Answer::Unknown(cause) => {
-                report.unanswered(Question::NamedAlarms, Some(colour), "cloudwatch:DescribeAlarms", cause);
+    for color in Color::BOTH {
+        match subject.snapshot.named_alarms.of(color) {
+            ProbeResult::Unknown(cause) => {
+                report.unanswered(Question::NamedAlarms, Some(color), "cloudwatch:DescribeAlarms", cause);
             }
-            Answer::Known(alarms) => alarms.iter().for_each(|alarm| named_alarm(colour, alarm, report)),
+            ProbeResult::Known(alarms) => alarms.iter().for_each(|alarm| named_alarm(color, alarm, report)),
         }
     }
-    for colour in Colour::BOTH {
-        match subject.snapshot.heartbeat_alarms.of(colour) {
+    for color in Color::BOTH {
+        match subject.snapshot.heartbeat_alarms.of(color) {
             // In another region the stack makes none: the ticks alone watch there.
             None => {}
-            Some(Answer::Unknown(cause)) => {
+            Some(ProbeResult::Unknown(cause)) => {
                 report.unanswered(
                     Question::HeartbeatAlarms,
-                    Some(colour),
+                    Some(color),
                     "cloudwatch:DescribeAlarms",
                     cause,
                 );
             }
-            Some(Answer::Known(alarm)) => heartbeat_alarm(colour, alarm, report),
+            Some(ProbeResult::Known(alarm)) => heartbeat_alarm(color, alarm, report),
         }
     }
 }
 
-fn named_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
+fn named_alarm(color: Color, alarm: &AlarmSetting, report: &mut Report) {
     let (severity, what, why, fix) = if !alarm.exists {
         (
             Severity::Amber,
             format!("CloudWatch has no alarm {}", alarm.name),
             "you named it as evidence, and it can never speak",
-            format!("create it in {colour}'s region, or correct the stack's parameter for {colour}'s alarm names"),
+            format!("create it in {color}'s region, or correct the stack's parameter for {color}'s alarm names"),
         )
     } else if !alarm.actions_enabled {
         // Its state counts as evidence all the same.
@@ -149,14 +149,14 @@ fn named_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
     report.add(Finding {
         name: "named-alarm",
         severity,
-        colour: Some(colour),
+        color: Some(color),
         what,
         why,
         fix,
     });
 }
 
-fn heartbeat_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
+fn heartbeat_alarm(color: Color, alarm: &AlarmSetting, report: &mut Report) {
     let name = &alarm.name;
     let (what, fix) = match (alarm.exists, alarm.actions_enabled, alarm.has_alarm_actions) {
         (false, _, _) => (
@@ -176,7 +176,7 @@ fn heartbeat_alarm(colour: Colour, alarm: &AlarmSetting, report: &mut Report) {
     report.add(Finding {
         name: "heartbeat-alarm",
         severity: Severity::Amber,
-        colour: Some(colour),
+        color: Some(color),
         what,
         why: "it wakes the watcher at once; without it a dead scheduler is seen up to a minute later",
         fix,
@@ -193,17 +193,17 @@ pub(super) fn hold(subject: &Subject<'_>, report: &mut Report) {
             HoldState::Invalid(_) => Severity::Amber,
             HoldState::Active(_) | HoldState::None => Severity::Info,
         },
-        colour: None,
+        color: None,
         what,
         why: "while a hold is in force nothing fails over by itself, and no drill starts; switches by a person work",
         fix: "end it when the work is done: {\"action\":\"release\"}".to_owned(),
     });
 }
 
-/// Whether the standby's colour has worked lately.
+/// Whether the standby's color has worked lately.
 pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) {
     // Without the history nobody can tell.
-    if matches!(subject.snapshot.history, Answer::Unknown(_)) {
+    if matches!(subject.snapshot.history, ProbeResult::Unknown(_)) {
         return;
     }
     let standby = subject.active.other();
@@ -230,7 +230,7 @@ pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) 
     report.add(Finding {
         name: "drill-overdue",
         severity,
-        colour: Some(standby),
+        color: Some(standby),
         what,
         why: "only a standby that has done the work is known to be able to",
         fix: "make a drill: {\"action\":\"drill\"}".to_owned(),

@@ -6,30 +6,30 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::airflow::{DagList, ImportErrors};
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::flag::FlagVersion;
-use crate::health::Answer;
+use crate::health::ProbeResult;
 
 /// Everything that a readiness check asks, beside the verdicts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
     /// mwaa GetEnvironment.
-    pub environments: Both<Answer<EnvironmentDetails>>,
+    pub environments: Both<ProbeResult<EnvironmentDetails>>,
     /// Airflow's DAGs.
     pub dags: Both<DagList>,
     /// Files that Airflow cannot import.
-    pub import_errors: Both<Answer<ImportErrors>>,
+    pub import_errors: Both<ProbeResult<ImportErrors>>,
     /// The flag's kept versions.
-    pub history: Answer<KeptVersions>,
+    pub history: ProbeResult<KeptVersions>,
     /// The flag's `AllowedPattern`.
-    pub allowed_pattern: Answer<Option<String>>,
+    pub allowed_pattern: ProbeResult<Option<String>>,
     /// The alarms that the user named; empty if none are.
-    pub named_alarms: Both<Answer<Vec<AlarmSetting>>>,
+    pub named_alarms: Both<ProbeResult<Vec<AlarmSetting>>>,
     /// The stack's own heartbeat alarm; none where the environment is in another region and has none.
-    pub heartbeat_alarms: Both<Option<Answer<AlarmSetting>>>,
+    pub heartbeat_alarms: Both<Option<ProbeResult<AlarmSetting>>>,
     /// What the standby's last runs tell of its guard. None if that could not even be asked, because the DAGs, the flag's past or the
     /// environment are not known, which is told as such.
-    pub guards: Option<Answer<GuardTraces>>,
+    pub guards: Option<ProbeResult<GuardTraces>>,
     /// Scheduled runs that the active has made since the last transition, with ticks from before it: DAG and tick.
     pub old_ticks: Vec<(String, Timestamp)>,
 }
@@ -98,13 +98,13 @@ impl Serialize for ConfigurationOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GuardTraces {
     /// The environment that was asked as the standby.
-    pub standby: Colour,
+    pub standby: Color,
     /// When the newest run that has a guard began.
     pub guarded: Option<Timestamp>,
     /// DAGs whose newest run executed something without a guard, and when that run began.
     pub bare: BTreeMap<String, Timestamp>,
     /// Of these, the DAGs that have a guard in the active's runs.
-    pub guarded_on_active: Answer<BTreeSet<String>>,
+    pub guarded_on_active: ProbeResult<BTreeSet<String>>,
 }
 
 /// What SSM keeps of the flag's past, as far as it can stand in the way of the next write.
@@ -115,7 +115,7 @@ pub struct KeptVersions {
     /// The oldest.
     pub oldest: Option<FlagVersion>,
     /// Those that carry labels.
-    pub labelled: BTreeMap<FlagVersion, Vec<String>>,
+    pub labeled: BTreeMap<FlagVersion, Vec<String>>,
 }
 
 /// How one alarm is set up.

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Level, Readiness, Severity, questions_behind};
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::time::to_milliseconds;
 
 /// The field `readiness` of the memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct ReadinessState {
     /// The score.
     pub score: u32,
     /// The level.
     pub level: Level,
-    /// The colour that stood by.
+    /// The color that stood by.
     #[serde(default)]
-    pub standby: Option<Colour>,
+    pub standby: Option<Color>,
     /// When it was checked.
     pub at: Timestamp,
     /// Names of the red findings.
@@ -29,12 +29,12 @@ pub struct Standing {
     pub partial: bool,
     /// What is still to be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsaid: Option<Unsaid>,
+    pub pending_notification: Option<PendingNotification>,
 }
 
 /// A turn to or from red that nobody may have been told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsaid {
+pub struct PendingNotification {
     /// The level before.
     pub previous: Option<Level>,
     /// When it turned: part of the event's id.
@@ -46,12 +46,12 @@ pub struct Unsaid {
 #[must_use]
 pub struct Turn {
     /// What to write before anything is said.
-    pub standing: Standing,
+    pub standing: ReadinessState,
     /// A turn before this one that was written and perhaps never said: to be said first, as it was written.
-    pub overtaken: Option<Standing>,
+    pub overtaken: Option<ReadinessState>,
 }
 
-impl Standing {
+impl ReadinessState {
     /// Reads the field. One that cannot be read counts as none: twice said beats never.
     #[must_use]
     pub fn read(stored: &str) -> Option<Self> {
@@ -62,7 +62,7 @@ impl Standing {
     #[must_use]
     pub fn said(&self) -> Self {
         Self {
-            unsaid: None,
+            pending_notification: None,
             ..self.clone()
         }
     }
@@ -79,8 +79,8 @@ impl Turn {
     ///
     /// A check that could not ask everything takes no red finding back that rests on an unanswered question: a throttle
     /// must not sound the all-clear.
-    pub fn after(before: Option<&Standing>, check: &Readiness, standby: Colour, now: Timestamp) -> Self {
-        // What was red of the other colour is nothing to this one; that it was told is.
+    pub fn after(before: Option<&ReadinessState>, check: &Readiness, standby: Color, now: Timestamp) -> Self {
+        // What was red of the other color is nothing to this one; that it was told is.
         let of_this = before.filter(|before| before.standby == Some(standby));
         let mut red: Vec<String> = check.names(Severity::Red).into_iter().map(str::to_owned).collect();
         for name in of_this.iter().flat_map(|before| &before.red) {
@@ -91,12 +91,12 @@ impl Turn {
             }
         }
         // Of another standby everything red is new: what was told was told of the other one.
-        let has_more = before.is_some_and(Standing::is_red)
+        let has_more = before.is_some_and(ReadinessState::is_red)
             && red
                 .iter()
                 .any(|name| of_this.is_none_or(|before| !before.red.contains(name)));
         let level = if red.is_empty() { check.level } else { Level::Red };
-        let mut standing = Standing {
+        let mut standing = ReadinessState {
             score: if level == check.level {
                 check.score
             } else {
@@ -107,19 +107,19 @@ impl Turn {
             at: to_milliseconds(now),
             red,
             partial: check.partial,
-            unsaid: None,
+            pending_notification: None,
         };
-        let turned = has_more || standing.is_red() != before.is_some_and(Standing::is_red);
-        let unsaid = before.and_then(|before| before.unsaid);
+        let turned = has_more || standing.is_red() != before.is_some_and(ReadinessState::is_red);
+        let pending_notification = before.and_then(|before| before.pending_notification);
         let mut overtaken = None;
         if turned {
-            overtaken = before.filter(|before| before.unsaid.is_some()).cloned();
-            standing.unsaid = Some(Unsaid {
+            overtaken = before.filter(|before| before.pending_notification.is_some()).cloned();
+            standing.pending_notification = Some(PendingNotification {
                 previous: before.map(|before| before.level),
                 since: standing.at,
             });
         } else {
-            standing.unsaid = unsaid;
+            standing.pending_notification = pending_notification;
         }
         Self { standing, overtaken }
     }

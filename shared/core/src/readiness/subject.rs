@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::snapshot::Snapshot;
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::environment::EnvironmentSettings;
 use crate::health::Assessment;
 use crate::hold::HoldState;
@@ -14,8 +14,8 @@ use crate::identity::Ownership;
 /// What is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The colour that the flag names.
-    pub active: Colour,
+    /// The color that the flag names.
+    pub active: Color,
     /// Name of the flag.
     pub flag: &'a str,
     /// Names and regions, for the commands.

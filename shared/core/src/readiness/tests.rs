@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::airflow::{Dag, DagList, ImportErrors};
-use crate::colour::{Both, Colour};
+use crate::color::{Both, Color};
 use crate::environment::EnvironmentSettings;
 use crate::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
 use crate::health::{
-    AirflowHealth, Answer, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence, assess,
+    AirflowHealth, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence, HeartbeatEvidence, ProbeResult, assess,
 };
 use crate::hold::{Hold, HoldState};
 use crate::identity::Ownership;
@@ -46,17 +46,17 @@ fn evidence(status: &str) -> Evidence {
             airflow_version: None,
             last_update_source: None,
         }),
-        airflow: Answer::Known(AirflowHealth {
+        airflow: ProbeResult::Known(AirflowHealth {
             scheduler: Some("healthy".into()),
             metadatabase: Some("healthy".into()),
             latest_scheduler_heartbeat: Some(now()),
         }),
-        heartbeat: Answer::Unknown(Cause::not_asked()),
-        alarms: Answer::Known(Vec::new()),
+        heartbeat: ProbeResult::Unknown(Cause::not_asked()),
+        alarms: ProbeResult::Known(Vec::new()),
     }
 }
 
-fn details(colour: Colour) -> EnvironmentDetails {
+fn details(color: Color) -> EnvironmentDetails {
     EnvironmentDetails {
         status: "AVAILABLE".into(),
         airflow_version: Some("3.0.6".into()),
@@ -66,21 +66,14 @@ fn details(colour: Colour) -> EnvironmentDetails {
         schedulers: Some(2),
         max_webservers: Some(4),
         webserver_access_mode: Some("PUBLIC_ONLY".into()),
-        weekly_maintenance_window_start: Some(
-            if colour == Colour::Blue {
-                "SUN:23:30"
-            } else {
-                "WED:03:00"
-            }
-            .into(),
-        ),
+        weekly_maintenance_window_start: Some(if color == Color::Blue { "SUN:23:30" } else { "WED:03:00" }.into()),
         source_bucket_arn: Some("arn:aws:s3:::orders".into()),
         dag_s3_path: Some("dags".into()),
         requirements: file("requirements.txt", "one"),
         plugins: None,
         startup_script: None,
         configuration_options: options(&[
-            ("custom.environment_color", colour.as_str()),
+            ("custom.environment_color", color.as_str()),
             ("smtp.smtp_password", "s3cret"),
         ]),
     }
@@ -119,8 +112,8 @@ pub(crate) fn dags(ids: &[(&str, bool)]) -> DagList {
     }
 }
 
-fn import_errors(files: &[&str]) -> Answer<ImportErrors> {
-    Answer::Known(ImportErrors {
+fn import_errors(files: &[&str]) -> ProbeResult<ImportErrors> {
+    ProbeResult::Known(ImportErrors {
         files: files.iter().map(|file| (*file).to_owned()).collect::<BTreeSet<_>>(),
         more: false,
     })
@@ -145,24 +138,24 @@ fn denied() -> Cause {
 
 pub(crate) fn twins() -> Pair {
     Pair {
-        settings: Both::from_fn(|colour| EnvironmentSettings {
-            name: format!("orders-{colour}"),
-            region: (colour == Colour::Green).then(|| "eu-west-1".to_owned()),
+        settings: Both::from_fn(|color| EnvironmentSettings {
+            name: format!("orders-{color}"),
+            region: (color == Color::Green).then(|| "eu-west-1".to_owned()),
             alarms: Vec::new(),
         }),
         evidence: Both::from_fn(|_| evidence("AVAILABLE")),
         snapshot: Snapshot {
-            environments: Both::from_fn(|colour| Answer::Known(details(colour))),
+            environments: Both::from_fn(|color| ProbeResult::Known(details(color))),
             dags: Both::from_fn(|_| dags(&[("a", false), ("b", true)])),
             import_errors: Both::from_fn(|_| import_errors(&[])),
-            history: Answer::Known(KeptVersions {
+            history: ProbeResult::Known(KeptVersions {
                 count: 12,
                 oldest: Some(FlagVersion(1)),
-                labelled: BTreeMap::new(),
+                labeled: BTreeMap::new(),
             }),
-            allowed_pattern: Answer::Known(Some("^(blue|green)$".into())),
-            named_alarms: Both::from_fn(|_| Answer::Known(Vec::new())),
-            heartbeat_alarms: Both::from_fn(|_| Some(Answer::Known(alarm("orders-heartbeat-lost")))),
+            allowed_pattern: ProbeResult::Known(Some("^(blue|green)$".into())),
+            named_alarms: Both::from_fn(|_| ProbeResult::Known(Vec::new())),
+            heartbeat_alarms: Both::from_fn(|_| Some(ProbeResult::Known(alarm("orders-heartbeat-lost")))),
             guards: None,
             old_ticks: Vec::new(),
         },
@@ -180,7 +173,7 @@ pub(crate) fn check(pair: &Pair) -> Readiness {
         .evidence
         .map(|_, evidence| assess(&Policy::default(), evidence, now()));
     let subject = Subject {
-        active: Colour::Blue,
+        active: Color::Blue,
         flag: "/mwaa/blue-green/active-environment",
         settings: &pair.settings,
         verdicts: &verdicts,
@@ -197,19 +190,19 @@ pub(crate) fn check(pair: &Pair) -> Readiness {
     assess_readiness(&subject, now())
 }
 
-fn environment(pair: &mut Pair, colour: Colour) -> &mut EnvironmentDetails {
-    match pair.snapshot.environments.of_mut(colour) {
-        Answer::Known(details) => details,
-        Answer::Unknown(_) => panic!("known in these tests"),
+fn environment(pair: &mut Pair, color: Color) -> &mut EnvironmentDetails {
+    match pair.snapshot.environments.of_mut(color) {
+        ProbeResult::Known(details) => details,
+        ProbeResult::Unknown(_) => panic!("known in these tests"),
     }
 }
 
 fn standby(pair: &mut Pair) -> &mut EnvironmentDetails {
-    environment(pair, Colour::Green)
+    environment(pair, Color::Green)
 }
 
 fn active(pair: &mut Pair) -> &mut EnvironmentDetails {
-    environment(pair, Colour::Blue)
+    environment(pair, Color::Blue)
 }
 
 type Change = fn(&mut Pair);
@@ -217,17 +210,17 @@ type Change = fn(&mut Pair);
 /// Green's newest runs executed without a guard, and blue's have one.
 fn bare<'a>(pair: &'a mut Pair, runs: &[(&str, &str)]) -> &'a mut GuardTraces {
     let traces = GuardTraces {
-        standby: Colour::Green,
+        standby: Color::Green,
         guarded: None,
         bare: runs
             .iter()
             .map(|(id, time)| ((*id).to_owned(), format!("2026-11-23T{time}Z").parse().unwrap()))
             .collect(),
-        guarded_on_active: Answer::Known(["a".to_owned()].into()),
+        guarded_on_active: ProbeResult::Known(["a".to_owned()].into()),
     };
-    pair.snapshot.guards = Some(Answer::Known(traces));
+    pair.snapshot.guards = Some(ProbeResult::Known(traces));
     match &mut pair.snapshot.guards {
-        Some(Answer::Known(traces)) => traces,
+        Some(ProbeResult::Known(traces)) => traces,
         _ => panic!("just set"),
     }
 }

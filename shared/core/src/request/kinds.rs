@@ -2,24 +2,24 @@
 
 use jiff::Timestamp;
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::drill::Mode;
 use crate::flag::{FlagObservation, FlagVersion};
-use crate::precondition::{Guard, GuardName};
+use crate::precondition::{Precondition, PreconditionName};
 
 /// A request, understood.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Make `to` the active colour.
+    /// Make `to` the active color.
     Switch(SwitchRequest),
-    /// Declare the active colour failed.
+    /// Declare the active color failed.
     Failover(FailoverRequest),
     /// Say what stands.
     Status,
     /// Say whether the standby could take over.
     Check,
     /// Say which runs were executed, by whom.
-    Handover {
+    RunReport {
         /// How much time around the last transition.
         window_minutes: u32,
     },
@@ -30,7 +30,7 @@ pub enum Request {
     },
     /// Create the flag.
     Initialize(InitializeRequest),
-    /// Go back to the colour before.
+    /// Go back to the color before.
     Rollback(RollbackRequest),
     /// Place a hold.
     Hold(HoldRequest),
@@ -43,15 +43,15 @@ pub enum Request {
 /// `{"to":"green"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwitchRequest {
-    /// The colour wanted.
-    pub to: Colour,
+    /// The color wanted.
+    pub to: Color,
     /// Why, in the person's words.
     pub reason: Option<String>,
     /// Who asks.
     pub requested_by: Option<String>,
     /// Say what would happen, write nothing.
     pub dry_run: bool,
-    /// Skip the guards, never the claim.
+    /// Skip the preconditions, never the claim.
     pub force: bool,
     /// What must stand for the request to be carried out.
     pub expect: Option<Expect>,
@@ -60,15 +60,15 @@ pub struct SwitchRequest {
 /// `{"action":"failover","to":"green"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailoverRequest {
-    /// The colour that is to take over; none means whichever stands by.
-    pub to: Option<Colour>,
+    /// The color that is to take over; none means whichever stands by.
+    pub to: Option<Color>,
     /// Why, in the person's words.
     pub reason: Option<String>,
     /// Who asks.
     pub requested_by: Option<String>,
     /// Say what would happen, write nothing.
     pub dry_run: bool,
-    /// Skip the guards, never the claim.
+    /// Skip the preconditions, never the claim.
     pub force: bool,
     /// What must stand for the request to be carried out.
     pub expect: Option<Expect>,
@@ -77,8 +77,8 @@ pub struct FailoverRequest {
 /// The state a request was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expect {
-    /// The active colour.
-    pub active: Option<Colour>,
+    /// The active color.
+    pub active: Option<Color>,
     /// The flag's version.
     pub version: Option<FlagVersion>,
 }
@@ -86,8 +86,8 @@ pub struct Expect {
 impl Expect {
     /// Compares with what stands. It is the caller's own condition, so `force` does not skip it.
     #[must_use]
-    pub fn guard(&self, observed: &FlagObservation) -> Guard {
-        let good = self.active.is_none_or(|active| observed.value.colour() == Some(active))
+    pub fn precondition(&self, observed: &FlagObservation) -> Precondition {
+        let good = self.active.is_none_or(|active| observed.value.color() == Some(active))
             && self.version.is_none_or(|version| observed.version == version);
         let mut wanted = Vec::new();
         wanted.extend(self.active.map(|active| active.to_string()));
@@ -98,15 +98,15 @@ impl Expect {
             observed.value,
             observed.version
         );
-        Guard::new(GuardName::Expect, good, detail)
+        Precondition::new(PreconditionName::Expect, good, detail)
     }
 }
 
 /// `{"action":"initialize"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InitializeRequest {
-    /// The first active colour, if named.
-    pub to: Option<Colour>,
+    /// The first active color, if named.
+    pub to: Option<Color>,
     /// Why.
     pub reason: Option<String>,
     /// Who asks.
@@ -126,13 +126,13 @@ pub struct RollbackRequest {
     pub requested_by: Option<String>,
     /// Say what would happen, write nothing.
     pub dry_run: bool,
-    /// Skip the guards, never the claim.
+    /// Skip the preconditions, never the claim.
     pub force: bool,
     /// What must stand for the request to be carried out.
     pub expect: Option<Expect>,
 }
 
-/// `{"action":"hold","hold_minutes":60,"reason":"…"}`.
+/// `{"action":"hold","minutes":60,"reason":"…"}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HoldRequest {
     /// When it ends by itself.
@@ -161,8 +161,8 @@ pub struct ReleaseRequest {
 pub struct DrillRequest {
     /// How far it goes.
     pub mode: Mode,
-    /// How long the drilled colour works; none means as configured.
-    pub hold_minutes: Option<u32>,
+    /// How long the drilled color works; none means as configured.
+    pub duration_minutes: Option<u32>,
     /// Why.
     pub reason: Option<String>,
     /// Who asks.

@@ -9,13 +9,13 @@ use super::kinds::{
     DrillRequest, Expect, FailoverRequest, HoldRequest, InitializeRequest, ReleaseRequest, Request, RequestError,
     RollbackRequest, SwitchRequest,
 };
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::drill::Mode;
 use crate::flag::FlagVersion;
 use crate::text::shortened;
 use crate::time::{after, to_second};
 
-/// Minutes around the last transition that a hand-over report is about unless told otherwise.
+/// Minutes around the last transition that a run report is about unless told otherwise.
 pub const DEFAULT_WINDOW_MINUTES: u32 = 120;
 
 /// Longest reason, in characters.
@@ -30,7 +30,7 @@ const MAX_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Longest drill, in minutes.
 const MAX_DRILL_MINUTES: u32 = 24 * 60;
 
-/// Widest window of a hand-over report, in minutes.
+/// Widest window of a run report, in minutes.
 const MAX_WINDOW_MINUTES: u32 = 24 * 60;
 
 /// Versions that `history` shows unless told otherwise.
@@ -46,7 +46,7 @@ const ACTIONS: [&str; 11] = [
     "hold",
     "release",
     "check",
-    "handover",
+    "run-report",
     "initialize",
 ];
 
@@ -74,9 +74,9 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
             reader.only("check", &[]);
             Some(Request::Check)
         }
-        Some("handover") => {
-            reader.only("handover", &["window_minutes"]);
-            Some(Request::Handover {
+        Some("run-report") => {
+            reader.only("run-report", &["window_minutes"]);
+            Some(Request::RunReport {
                 window_minutes: reader.window_minutes(),
             })
         }
@@ -87,7 +87,7 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         Some("initialize") => {
             reader.only("initialize", &["to", "reason", "requested_by", "dry_run", "force"]);
             Some(Request::Initialize(InitializeRequest {
-                to: reader.colour("to"),
+                to: reader.color("to"),
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
                 dry_run: reader.flag("dry_run"),
@@ -116,12 +116,19 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         Some("drill") => {
             reader.only(
                 "drill",
-                &["mode", "hold_minutes", "reason", "requested_by", "dry_run", "expect"],
+                &[
+                    "mode",
+                    "duration_minutes",
+                    "reason",
+                    "requested_by",
+                    "dry_run",
+                    "expect",
+                ],
             );
             Some(Request::Drill(DrillRequest {
                 mode: reader.mode(),
                 expect: reader.expect(),
-                hold_minutes: reader.drill_minutes(),
+                duration_minutes: reader.drill_minutes(),
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
                 dry_run: reader.flag("dry_run"),
@@ -178,7 +185,7 @@ impl Reader<'_> {
             "switch",
             &["to", "reason", "requested_by", "dry_run", "force", "expect"],
         );
-        let to = self.colour("to");
+        let to = self.color("to");
         if !self.fields.contains_key("to") {
             self.faults
                 .push("field \"to\" is missing; allowed is \"blue\" or \"green\"".to_owned());
@@ -204,18 +211,18 @@ impl Reader<'_> {
             &["to", "reason", "requested_by", "dry_run", "force", "expect"],
         );
         let request = FailoverRequest {
-            to: self.colour("to"),
+            to: self.color("to"),
             reason: self.text("reason", MAX_REASON),
             requested_by: self.text("requested_by", MAX_REQUESTED_BY),
             dry_run: self.flag("dry_run"),
             force: self.flag("force"),
             expect: self.expect(),
         };
-        // Without guards "the other colour" would be a colour that nobody has looked at: where the watcher, or a repeat of this
+        // Without preconditions "the other color" would be a color that nobody has looked at: where the watcher, or a repeat of this
         // request, was a moment faster, it would be the one that has failed.
         if request.force && !self.fields.contains_key("to") {
             self.faults.push(
-                "field \"to\" is missing; allowed is \"blue\" or \"green\": with \"force\" the colour that is to take over must \
+                "field \"to\" is missing; allowed is \"blue\" or \"green\": with \"force\" the color that is to take over must \
                  be named"
                     .to_owned(),
             );
@@ -224,7 +231,7 @@ impl Reader<'_> {
     }
 
     fn hold(&mut self, now: Timestamp) -> Option<Request> {
-        self.only("hold", &["hold_minutes", "until", "reason", "requested_by", "dry_run"]);
+        self.only("hold", &["minutes", "until", "reason", "requested_by", "dry_run"]);
         let faults = self.faults.len();
         let reason = self.text("reason", MAX_REASON);
         if reason.is_none() && self.faults.len() == faults {
@@ -241,10 +248,10 @@ impl Reader<'_> {
         }))
     }
 
-    /// The end of a hold: `until`, or `hold_minutes` from now; in the future, and at most seven days ahead.
+    /// The end of a hold: `until`, or `minutes` from now; in the future, and at most seven days ahead.
     fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
         let latest = after(now, MAX_HOLD);
-        match (self.fields.get("hold_minutes"), self.fields.get("until")) {
+        match (self.fields.get("minutes"), self.fields.get("until")) {
             (Some(minutes), None) => {
                 let until = minutes
                     .as_u64()
@@ -253,7 +260,7 @@ impl Reader<'_> {
                     .map(|seconds| after(now, Duration::from_secs(seconds)))
                     .filter(|until| *until <= latest);
                 if until.is_none() {
-                    self.fault("hold_minutes", minutes, "a whole number from 1 to 10080 (seven days)");
+                    self.fault("minutes", minutes, "a whole number from 1 to 10080 (seven days)");
                 }
                 until
             }
@@ -271,12 +278,12 @@ impl Reader<'_> {
             }
             (None, None) => {
                 self.faults
-                    .push("field \"hold_minutes\" is missing; allowed is it or \"until\"".to_owned());
+                    .push("field \"minutes\" is missing; allowed is it or \"until\"".to_owned());
                 None
             }
             (Some(_), Some(_)) => {
                 self.faults
-                    .push("fields \"hold_minutes\" and \"until\" exclude each other; give one".to_owned());
+                    .push("fields \"minutes\" and \"until\" exclude each other; give one".to_owned());
                 None
             }
         }
@@ -295,16 +302,16 @@ impl Reader<'_> {
     }
 
     fn drill_minutes(&mut self) -> Option<u32> {
-        let value = self.fields.get("hold_minutes")?;
+        let value = self.fields.get("duration_minutes")?;
         let minutes = value
             .as_u64()
             .and_then(|minutes| u32::try_from(minutes).ok())
             .filter(|minutes| (1..=MAX_DRILL_MINUTES).contains(minutes));
         if minutes.is_none() {
             self.fault(
-                "hold_minutes",
+                "duration_minutes",
                 value,
-                "a whole number from 1 to 1440 (a day): how long the drilled colour works",
+                "a whole number from 1 to 1440 (a day): how long the drilled color works",
             );
         }
         minutes
@@ -328,13 +335,13 @@ impl Reader<'_> {
         minutes.unwrap_or(DEFAULT_WINDOW_MINUTES)
     }
 
-    fn colour(&mut self, field: &str) -> Option<Colour> {
+    fn color(&mut self, field: &str) -> Option<Color> {
         let value = self.fields.get(field)?;
-        let colour = value.as_str().and_then(Colour::parse);
-        if colour.is_none() {
+        let color = value.as_str().and_then(Color::parse);
+        if color.is_none() {
             self.fault(field, value, "exactly \"blue\" or \"green\"");
         }
-        colour
+        color
     }
 
     fn text(&mut self, field: &str, longest: usize) -> Option<String> {
@@ -387,7 +394,7 @@ impl Reader<'_> {
         };
         let active = fields
             .get("active")
-            .map(|active| active.as_str().and_then(Colour::parse));
+            .map(|active| active.as_str().and_then(Color::parse));
         let version = fields
             .get("version")
             .map(|version| version.as_u64().filter(|version| *version >= 1));

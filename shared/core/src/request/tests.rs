@@ -1,5 +1,5 @@
 use super::*;
-use crate::colour::Colour;
+use crate::color::Color;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,24 +8,24 @@ fn ask(event: &Value) -> Result<Request, RequestError> {
 }
 
 #[test]
-fn a_colour_is_enough() {
+fn a_color_is_enough() {
     let Ok(Request::Switch(request)) = ask(&json!({"to": "green"})) else {
         panic!("not understood")
     };
     assert_eq!(
         (request.to, request.force, request.dry_run),
-        (Colour::Green, false, false)
+        (Color::Green, false, false)
     );
 }
 
 #[test]
-fn a_failover_names_its_colour_or_takes_the_standby() {
+fn a_failover_names_its_color_or_takes_the_standby() {
     for (event, to) in [
         (json!({"action": "failover"}), None),
-        (json!({"action": "failover", "to": "green"}), Some(Colour::Green)),
+        (json!({"action": "failover", "to": "green"}), Some(Color::Green)),
         (
             json!({"action": "failover", "to": "blue", "force": true, "requested_by": "ana"}),
-            Some(Colour::Blue),
+            Some(Color::Blue),
         ),
     ] {
         let Ok(Request::Failover(request)) = ask(&event) else {
@@ -45,7 +45,7 @@ fn every_fault_names_its_field_what_was_given_and_what_is_allowed() {
         ),
         (json!({}), vec!["\"to\"", "missing"]),
         (json!({"to": null}), vec!["\"to\"", "null"]),
-        (json!({"to": "green", "colour": 1}), vec!["\"colour\"", "not known"]),
+        (json!({"to": "green", "color": 1}), vec!["\"color\"", "not known"]),
         (
             json!({"to": "green", "dry_run": "yes"}),
             vec!["\"dry_run\"", "\"yes\"", "true or false"],
@@ -95,7 +95,7 @@ fn every_fault_names_its_field_what_was_given_and_what_is_allowed() {
 #[test]
 fn a_hold_has_an_end_and_a_reason() {
     for end in [
-        json!({"hold_minutes": 60}),
+        json!({"minutes": 60}),
         json!({"until": "2026-11-23T13:00:00Z"}),
         json!({"until": "2026-11-23T14:00:00+01:00"}),
     ] {
@@ -107,22 +107,22 @@ fn a_hold_has_an_end_and_a_reason() {
         assert_eq!(hold.until.to_string(), "2026-11-23T13:00:00Z");
     }
     for (event, part) in [
-        (json!({"action": "hold", "hold_minutes": 60}), "\"reason\" is missing"),
+        (json!({"action": "hold", "minutes": 60}), "\"reason\" is missing"),
         (
-            json!({"action": "hold", "hold_minutes": 60, "reason": ""}),
+            json!({"action": "hold", "minutes": 60, "reason": ""}),
             "\"reason\" is missing",
         ),
-        (json!({"action": "hold", "reason": "x"}), "\"hold_minutes\" is missing"),
+        (json!({"action": "hold", "reason": "x"}), "\"minutes\" is missing"),
         (
-            json!({"action": "hold", "reason": "x", "hold_minutes": 0}),
+            json!({"action": "hold", "reason": "x", "minutes": 0}),
             "from 1 to 10080",
         ),
         (
-            json!({"action": "hold", "reason": "x", "hold_minutes": 10081}),
+            json!({"action": "hold", "reason": "x", "minutes": 10081}),
             "from 1 to 10080",
         ),
         (
-            json!({"action": "hold", "reason": "x", "hold_minutes": u64::MAX}),
+            json!({"action": "hold", "reason": "x", "minutes": u64::MAX}),
             "from 1 to 10080",
         ),
         (
@@ -138,27 +138,24 @@ fn a_hold_has_an_end_and_a_reason() {
             "\"tomorrow\"",
         ),
         (
-            json!({"action": "hold", "reason": "x", "until": "2026-11-23T13:00:00Z", "hold_minutes": 5}),
+            json!({"action": "hold", "reason": "x", "until": "2026-11-23T13:00:00Z", "minutes": 5}),
             "exclude",
         ),
         (
-            json!({"action": "hold", "reason": "x", "hold_minutes": 5, "force": true}),
+            json!({"action": "hold", "reason": "x", "minutes": 5, "force": true}),
             "\"force\"",
         ),
         (json!({"action": "release", "to": "blue"}), "\"to\""),
         (json!({"action": "drill", "mode": "full"}), "dry, probe, switch"),
-        (json!({"action": "drill", "hold_minutes": 1441}), "from 1 to 1440"),
-        (json!({"action": "drill", "hold_minutes": "5"}), "from 1 to 1440"),
+        (json!({"action": "drill", "duration_minutes": 1441}), "from 1 to 1440"),
+        (json!({"action": "drill", "duration_minutes": "5"}), "from 1 to 1440"),
         (json!({"action": "drill", "force": true}), "\"force\""),
         (json!({"action": "rollback", "to": "blue"}), "\"to\""),
         (
             json!({"action": "failover", "to": "Green"}),
             "exactly \"blue\" or \"green\"",
         ),
-        (
-            json!({"action": "failover", "force": true}),
-            "with \"force\" the colour",
-        ),
+        (json!({"action": "failover", "force": true}), "with \"force\" the color"),
         (json!({"action": "failover", "minutes": 5}), "\"minutes\" is not known"),
     ] {
         let message = ask(&event).unwrap_err().to_string();

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::colour::Colour;
-use crate::policy::{Policy, Takeover};
+use crate::color::Color;
+use crate::policy::{FailoverSemantics, Policy};
 use crate::time::after;
 use crate::transition::{Actor, Trigger};
 use crate::transition_kind::Kind;
@@ -13,8 +13,8 @@ use crate::transition_kind::Kind;
 pub struct Intent {
     /// Why.
     pub kind: Kind,
-    /// The colour wanted.
-    pub to: Colour,
+    /// The color wanted.
+    pub to: Color,
     /// One sentence for people.
     pub reason: String,
     /// Who.
@@ -35,13 +35,13 @@ pub struct Intent {
 #[must_use]
 pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Timestamp {
     let planned = after(now, policy.lead);
-    // A drill that ends because the drilled colour failed hands over like the failover that it is.
+    // A drill that ends because the drilled color failed hands over like the failover that it is.
     let is_planned =
         intent.kind.is_planned() && !(intent.kind == Kind::DrillReturn && intent.last_known_healthy.is_some());
-    let wanted = match (is_planned, policy.takeover, intent.last_known_healthy) {
-        (false, Takeover::AtLeastOnce, Some(healthy)) => healthy.min(now),
+    let wanted = match (is_planned, policy.failover_semantics, intent.last_known_healthy) {
+        (false, FailoverSemantics::AtLeastOnce, Some(healthy)) => healthy.min(now),
         // Nobody knows when the dead one last lived; waiting would leave it even more runs.
-        (false, Takeover::AtLeastOnce, None) => now,
+        (false, FailoverSemantics::AtLeastOnce, None) => now,
         _ => planned,
     };
     intent

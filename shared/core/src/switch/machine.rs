@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::intent::{Intent, effective_from};
 use super::step::{Conflict, Failed, Outcome, Reply, Step, StoredClaim, Switched};
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::{
-    FlagObservation, FlagVersion, HistoryEntry, Tail, description, finished_by, finishing_sentence, own_sentence,
-    versions,
+    DescriptionMetadata, FlagObservation, FlagVersion, HistoryEntry, description, escape_reserved_prefix, finished_by,
+    finishing_sentence, versions,
 };
 use crate::health::{Cause, CauseKind};
 use crate::identity::with_pair;
@@ -59,8 +59,8 @@ pub struct Switching {
     intent: Intent,
     record: String,
     value: String,
-    /// The colour to write: ours, or that of the claim being rolled forward.
-    to: Colour,
+    /// The color to write: ours, or that of the claim being rolled forward.
+    to: Color,
     claim: Claim,
     state: State,
     decided_at: Timestamp,
@@ -81,7 +81,7 @@ impl Switching {
         let value = TransitionRecord {
             schema: TransitionRecord::SCHEMA,
             kind: intent.kind,
-            from: observed.value.colour(),
+            from: observed.value.color(),
             to: intent.to,
             version: observed.version.next(),
             decided_at: to_milliseconds(now),
@@ -136,7 +136,7 @@ impl Switching {
             }
             (State::Claiming, Reply::ClaimExists) => self.read_back(true),
             (State::Claiming, Reply::Failed(failure)) if failure.ambiguous => self.read_back(true),
-            (State::Claiming, Reply::Failed(failure)) if failure.passing && self.may_retry() => {
+            (State::Claiming, Reply::Failed(failure)) if failure.retryable && self.may_retry() => {
                 self.wait(State::WaitingToClaim, jitter)
             }
             (State::Claiming, Reply::Failed(failure)) => self.failed(failure.cause, "claiming the transition", false),
@@ -157,7 +157,7 @@ impl Switching {
                 self.read_history(true)
             }
             (State::Writing, Reply::Failed(failure)) if failure.ambiguous => self.read_history(true),
-            (State::Writing, Reply::Failed(failure)) if failure.passing && self.may_retry() => {
+            (State::Writing, Reply::Failed(failure)) if failure.retryable && self.may_retry() => {
                 self.wait(State::WaitingToWrite, jitter)
             }
             (State::Writing, Reply::Failed(failure)) => self.failed(failure.cause, "writing the flag", false),
@@ -227,8 +227,8 @@ impl Switching {
         }
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Writing;
-        // A planned transition that is written late takes effect later: no reader may have acted on the old colour
-        // at an instant that turns out to be the new colour's.
+        // A planned transition that is written late takes effect later: no reader may have acted on the old color
+        // at an instant that turns out to be the new color's.
         let from = effective_from(&self.policy, &self.intent, now);
         self.effective_from = self.effective_from.max(to_milliseconds(from));
         let mut sentence = format!("{}; by {}", self.intent.reason, self.intent.actor.function);
@@ -238,10 +238,10 @@ impl Switching {
         }
         // Whoever finishes a dead writer's claim does so for reasons of its own, and says those.
         let sentence = match &self.claim {
-            Claim::Own => own_sentence(&sentence),
+            Claim::Own => escape_reserved_prefix(&sentence),
             Claim::DeadWriters(_) => finishing_sentence(&self.intent.actor.request_id, &sentence),
         };
-        let tail = Tail {
+        let tail = DescriptionMetadata {
             effective_from: self.effective_from,
             record: self.record.clone(),
         };
@@ -334,8 +334,8 @@ impl Switching {
             );
             return conflict(reason, winner, Some(flag));
         }
-        // With two colours a claim out of the observed colour can only want what we want; its record is the truth
-        // where the flag held no colour.
+        // With two colors a claim out of the observed color can only want what we want; its record is the truth
+        // where the flag held no color.
         self.to = winner.as_ref().map_or(self.intent.to, |winner| winner.to);
         self.claim = Claim::DeadWriters(winner.map(Box::new));
         self.claimed = true;
@@ -353,7 +353,7 @@ impl Switching {
                     .entry
                     .description
                     .as_deref()
-                    .and_then(Tail::read)
+                    .and_then(DescriptionMetadata::read)
                     .is_some_and(|tail| tail.record == self.record)
         });
         if let Some(version) = first_with_record {
@@ -378,7 +378,7 @@ impl Switching {
                 let of_ours = entry
                     .description
                     .as_deref()
-                    .and_then(Tail::read)
+                    .and_then(DescriptionMetadata::read)
                     .is_some_and(|tail| tail.record == self.record);
                 if entry.version > version.entry.version && !of_ours {
                     warnings.push(format!(

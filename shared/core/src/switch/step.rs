@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::colour::Colour;
+use crate::color::Color;
 use crate::flag::{FlagObservation, FlagVersion, HistoryEntry};
 use crate::health::Cause;
 use crate::transition::TransitionRecord;
@@ -28,7 +28,7 @@ pub enum Step {
     /// Put the flag with Overwrite=true, the allowed pattern and this Description.
     WriteFlag {
         /// The new value.
-        value: Colour,
+        value: Color,
         /// The Description.
         description: String,
     },
@@ -79,7 +79,7 @@ pub struct Failure {
     /// Whether it may have been carried out all the same (a time-out, a 5xx).
     pub ambiguous: bool,
     /// Whether the same request may succeed a moment later (a throttle, too many updates).
-    pub passing: bool,
+    pub retryable: bool,
     /// What went wrong.
     pub cause: Cause,
 }
@@ -102,8 +102,8 @@ pub struct Switched {
     pub version: FlagVersion,
     /// Name of its record.
     pub record: String,
-    /// The colour written.
-    pub to: Colour,
+    /// The color written.
+    pub to: Color,
     /// When it takes effect.
     pub effective_from: Timestamp,
     /// Whether a dead writer's claim was rolled forward rather than a claim of our own carried out.

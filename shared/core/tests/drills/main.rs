@@ -14,14 +14,14 @@ mod support;
 mod told_apart;
 mod under_way;
 
-use bluegreen_core::colour::{Both, Colour};
-use bluegreen_core::decision::{Action, FlagState, GuardName, SwitchControl, switch_guards};
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::decision::{Action, FlagState, PreconditionName, SwitchControl, switch_preconditions};
 use bluegreen_core::drill::{
-    BlockedWindows, Drill, DrillOutcome, DrillPolicy, DrillStep, Mode, RETURN_GRACE, Stage, conclude, decide, guards,
-    outcome_of, overdue, stage,
+    BlockedWindows, Drill, DrillOutcome, DrillPolicy, DrillStep, Mode, RETURN_GRACE, Stage, conclude, decide,
+    outcome_of, overdue, preconditions, stage,
 };
-use bluegreen_core::flag::{Tail, Version, before as before_transition, description, versions};
-use bluegreen_core::health::{AlarmEvidence, AlarmState, Answer, Cause, CauseKind};
+use bluegreen_core::flag::{DescriptionMetadata, Version, before as before_transition, description, versions};
+use bluegreen_core::health::{AlarmEvidence, AlarmState, Cause, CauseKind, ProbeResult};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode as WatcherMode, OnFlagFault, Policy};
 use bluegreen_core::switch::{Intent, Outcome, Step, Switching, effective_from};
@@ -40,12 +40,12 @@ fn drill(started: Timestamp) -> Drill {
         schema: Drill::SCHEMA,
         id: "drill-1".into(),
         mode: Mode::Switch,
-        from: Colour::Blue,
-        to: Colour::Green,
+        from: Color::Blue,
+        to: Color::Green,
         version: flag.version,
         modified: flag.modified,
         started_at: started,
-        hold_minutes: 10,
+        duration_minutes: 10,
         reason: "weekly".into(),
         requested_by: Some("schedule".into()),
         outcome: DrillOutcome::Pending,
@@ -62,7 +62,7 @@ fn store() -> Store {
 fn of_drill(drill: &Drill) -> Intent {
     Intent {
         drill: Some(drill.tag()),
-        ..intent("drill-1", Kind::Drill, Colour::Green)
+        ..intent("drill-1", Kind::Drill, Color::Green)
     }
 }
 
@@ -101,11 +101,11 @@ struct Now {
     at: Timestamp,
 }
 
-type Alarms = Answer<Vec<AlarmEvidence>>;
+type Alarms = ProbeResult<Vec<AlarmEvidence>>;
 
 /// One alarm named for drills, in this state; none means that it does not exist.
 fn alarm(state: Option<AlarmState>) -> Alarms {
-    Answer::Known(vec![AlarmEvidence {
+    ProbeResult::Known(vec![AlarmEvidence {
         name: "orders-late".into(),
         state,
         since: Some(ago(30)),
@@ -113,7 +113,7 @@ fn alarm(state: Option<AlarmState>) -> Alarms {
 }
 
 fn unreadable() -> Alarms {
-    Answer::Unknown(Cause::new(CauseKind::Throttled, "slow down"))
+    ProbeResult::Unknown(Cause::new(CauseKind::Throttled, "slow down"))
 }
 
 fn now() -> Now {
@@ -122,7 +122,7 @@ fn now() -> Now {
         hold: HoldState::None,
         blue: healthy(),
         green: healthy(),
-        alarms: Answer::Known(Vec::new()),
+        alarms: ProbeResult::Known(Vec::new()),
         at: noon(),
     }
 }
@@ -182,7 +182,7 @@ fn waits(step: &DrillStep) -> bool {
 
 fn policy_of(windows: &str) -> DrillPolicy {
     DrillPolicy {
-        hold_minutes: 15,
+        duration_minutes: 15,
         blocked_windows: BlockedWindows::read(windows),
         overdue_days: 0,
         alarms: Vec::new(),

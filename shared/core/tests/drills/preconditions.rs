@@ -7,8 +7,8 @@ fn objections(
     blue: &Seen,
     green: &Seen,
     windows: &str,
-) -> Vec<GuardName> {
-    objections_with(change, blue, green, windows, &Answer::Known(Vec::new()))
+) -> Vec<PreconditionName> {
+    objections_with(change, blue, green, windows, &ProbeResult::Known(Vec::new()))
 }
 
 fn objections_with(
@@ -17,14 +17,14 @@ fn objections_with(
     green: &Seen,
     windows: &str,
     alarms: &Alarms,
-) -> Vec<GuardName> {
+) -> Vec<PreconditionName> {
     let (mut policy, mut hold, mut stored) = (Policy::default(), HoldState::None, None);
     change(&mut policy, &mut hold, &mut stored);
     let verdicts = Both {
         blue: blue.assessed(&policy),
         green: green.assessed(&policy),
     };
-    guards(
+    preconditions(
         &policy,
         &policy_of(windows),
         (Mode::Switch, 15),
@@ -36,8 +36,8 @@ fn objections_with(
         noon(),
     )
     .iter()
-    .filter(|guard| !guard.passed)
-    .map(|guard| guard.name)
+    .filter(|precondition| !precondition.passed)
+    .map(|precondition| precondition.name)
     .collect()
 }
 
@@ -47,25 +47,25 @@ fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
     assert_eq!(objections(nothing, &healthy(), &healthy(), ""), []);
     assert_eq!(
         objections(nothing, &healthy(), &dead(), ""),
-        [GuardName::StandbyUnhealthy]
+        [PreconditionName::StandbyUnhealthy]
     );
     assert_eq!(
         objections(nothing, &dead(), &healthy(), ""),
-        [GuardName::ActiveUnhealthy]
+        [PreconditionName::ActiveUnhealthy]
     );
     let unknown = healthy().everything_unknown(CauseKind::Throttled);
     assert_eq!(
         objections(nothing, &unknown, &healthy(), ""),
-        [GuardName::ActiveUnhealthy]
+        [PreconditionName::ActiveUnhealthy]
     );
     // Noon of 2026-11-23 is a Monday.
     assert_eq!(
         objections(nothing, &healthy(), &healthy(), "MON:08:00-FRI:18:00"),
-        [GuardName::BlockedWindow]
+        [PreconditionName::BlockedWindow]
     );
     assert_eq!(
         objections(|_, hold, _| *hold = held(), &healthy(), &healthy(), ""),
-        [GuardName::Hold]
+        [PreconditionName::Hold]
     );
     assert_eq!(
         objections(
@@ -74,7 +74,7 @@ fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
             &healthy(),
             ""
         ),
-        [GuardName::Cooldown]
+        [PreconditionName::Cooldown]
     );
     assert_eq!(
         objections(
@@ -83,7 +83,7 @@ fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
             &healthy(),
             ""
         ),
-        [GuardName::ModeObserve]
+        [PreconditionName::ModeObserve]
     );
     for (alarms, objecting) in [
         (alarm(Some(AlarmState::Ok)), false),
@@ -94,14 +94,14 @@ fn every_precondition_of_a_drill_is_named_when_it_is_not_met() {
     ] {
         assert_eq!(
             objections_with(nothing, &healthy(), &healthy(), "", &alarms),
-            [GuardName::DrillAlarm][usize::from(!objecting)..],
+            [PreconditionName::DrillAlarm][usize::from(!objecting)..],
             "{alarms:?}"
         );
     }
     let under_way = json!(drill(ago(60))).to_string();
     assert_eq!(
         objections(|_, _, stored| *stored = Some(under_way), &healthy(), &healthy(), ""),
-        [GuardName::Drill]
+        [PreconditionName::Drill]
     );
 }
 
@@ -114,17 +114,17 @@ fn a_switch_by_a_person_is_told_of_the_drill_and_a_rollback_ends_it() {
             drill: Some(&stored),
         };
         let target = healthy().assessed(&Policy::default());
-        switch_guards(
+        switch_preconditions(
             &Policy::default(),
             kind,
             &flag("green", 13, 3600),
             &control,
-            Colour::Blue,
+            Color::Blue,
             &target,
             noon(),
         )
         .iter()
-        .any(|guard| !guard.passed && guard.name == GuardName::Drill)
+        .any(|precondition| !precondition.passed && precondition.name == PreconditionName::Drill)
     };
     assert!(objects(Kind::Switch));
     assert!(!objects(Kind::Rollback));
@@ -178,36 +178,36 @@ fn the_return_from_a_failed_drill_is_no_proof() {
 #[test]
 fn a_drill_has_the_flag_until_anybody_else_writes_it() {
     let drill = drill(ago(60));
-    for (colour, version, age, has) in [
+    for (color, version, age, has) in [
         ("blue", 12, 7200, true),
         ("blue", 12, 10, false),
         ("green", 13, 10, true),
         ("blue", 13, 10, false),
         ("blue", 14, 10, false),
-        // Its write arrived twice; later than its writer lives it is a hand that wrote the same colour.
+        // Its write arrived twice; later than its writer lives it is a hand that wrote the same color.
         ("green", 14, 50, true),
         ("green", 14, 0, true),
         ("green", 15, 10, false),
     ] {
         assert_eq!(
-            drill.has_the_flag(&flag(colour, version, age)),
+            drill.owns_flag_version(&flag(color, version, age)),
             has,
-            "{colour} {version}"
+            "{color} {version}"
         );
     }
 }
 
 #[test]
-fn a_drill_wants_the_alarms_of_both_colours_read() {
+fn a_drill_wants_the_alarms_of_both_colors_read() {
     let nothing = |_: &mut Policy, _: &mut HoldState, _: &mut Option<String>| {};
     let unread = || healthy().alarms_unknown(CauseKind::Throttled);
     assert_eq!(
         objections(nothing, &unread(), &healthy(), ""),
-        [GuardName::ActiveUnhealthy]
+        [PreconditionName::ActiveUnhealthy]
     );
     assert_eq!(
         objections(nothing, &healthy(), &unread(), ""),
-        [GuardName::StandbyUnknown]
+        [PreconditionName::StandbyUnknown]
     );
     let not_asked = healthy().alarms_unknown(CauseKind::NotAsked);
     assert_eq!(objections(nothing, &not_asked, &not_asked, ""), []);
@@ -227,14 +227,14 @@ fn a_drill_wants_the_alarms_of_both_colours_read() {
         };
         assert_eq!(outcome, in_the_end);
     }
-    // The failure still wins: leaving a dead colour cannot wait.
+    // The failure still wins: leaving a dead color cannot wait.
     let step = now().blue(unread()).green(dead()).ask(&drill, &stage);
     assert_eq!(returned(&step), DrillOutcome::Failed);
 }
 
 #[test]
 fn what_a_drill_leaves_in_the_description_reads_as_a_drill() {
-    let tail = Tail {
+    let tail = DescriptionMetadata {
         effective_from: noon(),
         record: drill(noon()).record(),
     };

@@ -1,4 +1,4 @@
-//! A flag that holds no colour, or is gone.
+//! A flag that holds no color, or is gone.
 
 use super::*;
 
@@ -8,21 +8,21 @@ fn broken(flag: FlagState, missing_for: Option<u64>) -> support::Tick {
     let mut tick = tick()
         .flag(flag)
         .policy(|policy| policy.on_flag_fault = OnFlagFault::Restore);
-    tick.control.last_active = Some(Colour::Green);
+    tick.control.last_active = Some(Color::Green);
     tick.control.missing_since = missing_for.map(ago);
     tick
 }
 
 #[test]
-fn a_garbage_flag_is_put_back_to_the_last_audited_colour_even_under_a_hold() {
+fn a_garbage_flag_is_put_back_to_the_last_audited_color_even_under_a_hold() {
     let garbage = FlagState::Present(flag("purple", 13, 5));
     assert_eq!(
         broken(garbage.clone(), None).decide().action,
-        Action::Restore(Colour::Green)
+        Action::Restore(Color::Green)
     );
     assert_eq!(
         broken(garbage.clone(), None).hold(held()).decide().action,
-        Action::Restore(Colour::Green)
+        Action::Restore(Color::Green)
     );
     let told = broken(garbage.clone(), None)
         .policy(|policy| policy.on_flag_fault = OnFlagFault::Alert)
@@ -51,7 +51,7 @@ fn a_deleted_flag_is_made_again_only_after_the_wait_that_ssm_asks_for() {
     }
     assert_eq!(
         broken(FlagState::Missing, Some(30)).decide().action,
-        Action::Restore(Colour::Green)
+        Action::Restore(Color::Green)
     );
     assert_eq!(
         broken(FlagState::Missing, Some(30))

@@ -30,24 +30,24 @@ fn a_drill_whose_write_was_repeated_is_under_way_for_a_persons_request() {
     let (drill, store) = drilling_twice(400);
     let standing = store.flag().unwrap();
     assert!(matches!(stage_of(&drill, &store), Stage::Drilling { .. }));
-    assert!(drill.has_the_flag(&standing));
+    assert!(drill.owns_flag_version(&standing));
     let stored = json!(drill).to_string();
     let control = SwitchControl {
         hold: &HoldState::None,
         drill: Some(&stored),
     };
     let (policy, well) = (Policy::default(), healthy().assessed(&Policy::default()));
-    let guards = switch_guards(&policy, Kind::Switch, &standing, &control, Colour::Blue, &well, noon());
-    let objecting: Vec<_> = guards
+    let preconditions = switch_preconditions(&policy, Kind::Switch, &standing, &control, Color::Blue, &well, noon());
+    let objecting: Vec<_> = preconditions
         .iter()
-        .filter(|guard| !guard.passed)
-        .map(|guard| guard.name)
+        .filter(|precondition| !precondition.passed)
+        .map(|precondition| precondition.name)
         .collect();
-    assert_eq!(objecting, [GuardName::Drill]);
-    // Its way back is its own, too, and the colour before it is the one before both.
+    assert_eq!(objecting, [PreconditionName::Drill]);
+    // Its way back is its own, too, and the color before it is the one before both.
     let history = history(&store);
     let before = before_transition(&history, history.last().unwrap()).unwrap();
-    assert_eq!(before.entry.value.colour(), Some(Colour::Blue));
+    assert_eq!(before.entry.value.color(), Some(Color::Blue));
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn of_two_drills_that_left_the_same_trace_the_one_with_the_record_is_under_way()
     let record = TransitionRecord::from_stored(&store.claims[&first.record()].value).unwrap();
     let second = Drill {
         id: "drill-2".into(),
-        hold_minutes: 99,
+        duration_minutes: 99,
         ..first.clone()
     };
     let second_outcome = second.outcome_record();
     let followed = second.as_recorded(&record);
-    assert_eq!((followed.id.as_str(), followed.hold_minutes), ("drill-1", 10));
+    assert_eq!((followed.id.as_str(), followed.duration_minutes), ("drill-1", 10));
     assert_eq!(first.clone().as_recorded(&record), first);
     assert_ne!(first.outcome_record(), second_outcome);
     let of_record = outcome_of(&first.record(), &record);
@@ -97,7 +97,7 @@ fn an_unreadable_return_record_is_no_proof_of_success() {
         switched_at: ago(60),
         returned_at: noon(),
         record: "v14-1".into(),
-        active: Some(Colour::Blue),
+        active: Some(Color::Blue),
     };
     let conclusion = conclude(&drill, &stage, None, "", None, None, store.now);
     assert_eq!(conclusion.outcome, DrillOutcome::Failed);
@@ -126,7 +126,7 @@ fn a_return_that_nobody_can_read_back_yet_is_told_by_whoever_made_it() {
         switched_at: ago(60),
         returned_at: noon(),
         record: "v14-1".into(),
-        active: Some(Colour::Blue),
+        active: Some(Color::Blue),
     };
     let outcome = Some(DrillOutcome::Succeeded);
     let conclusion = conclude(&drill, &stage, outcome, "as ordered", None, None, store.now);
@@ -144,18 +144,18 @@ fn a_drill_lost_to_a_dead_ones_claim_is_its_own() {
         id: "drill-2".into(),
         ..first.clone()
     };
-    assert!(second.lost_to_another(Some(&record), ago(MINUTE)));
-    assert!(!second.lost_to_another(Some(&record), after(noon(), CLAIM_TIMEOUT)));
-    assert!(!first.lost_to_another(Some(&record), ago(MINUTE)));
+    assert!(second.superseded_by(Some(&record), ago(MINUTE)));
+    assert!(!second.superseded_by(Some(&record), after(noon(), CLAIM_TIMEOUT)));
+    assert!(!first.superseded_by(Some(&record), ago(MINUTE)));
     let back = TransitionRecord {
         kind: Kind::DrillReturn,
         ..record
     };
     assert!(
-        !second.lost_to_another(Some(&back), ago(MINUTE)),
+        !second.superseded_by(Some(&back), ago(MINUTE)),
         "the way back is nobody's way out"
     );
-    assert!(!second.lost_to_another(None, noon()));
+    assert!(!second.superseded_by(None, noon()));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn whatever_the_reason_a_drills_records_fit_a_standard_parameter() {
         reason: long.clone(),
         drill: Some(drill.return_tag(DrillOutcome::Failed, &long)),
         evidence: json!({"noise": long}),
-        ..intent("tick", Kind::DrillReturn, Colour::Blue)
+        ..intent("tick", Kind::DrillReturn, Color::Blue)
     };
     switch(&mut store, back);
     assert!(store.claims.values().all(|claim| claim.value.len() <= 4096));
@@ -182,7 +182,7 @@ fn a_writer_that_has_slept_writes_no_more() {
     let mut sleeper = Switching::new(
         &Policy::default(),
         &observed,
-        intent("laptop", Kind::Switch, Colour::Green),
+        intent("laptop", Kind::Switch, Color::Green),
         store.now,
     );
     let claim = sleeper.start();

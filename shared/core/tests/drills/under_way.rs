@@ -13,14 +13,14 @@ fn a_drill_waits_out_its_time_and_returns_with_success() {
     assert_eq!(returned(&step), DrillOutcome::Succeeded);
     let back = Intent {
         drill: Some(drill.return_tag(DrillOutcome::Succeeded, "as ordered")),
-        ..intent("tick", Kind::DrillReturn, Colour::Blue)
+        ..intent("tick", Kind::DrillReturn, Color::Blue)
     };
     switch(&mut store, back);
     let stage = stage_of(&drill, &store);
     let Stage::Returned { record, active, .. } = &stage else {
         panic!("{stage:?}")
     };
-    assert_eq!(*active, Some(Colour::Blue));
+    assert_eq!(*active, Some(Color::Blue));
     assert!(matches!(
         now().ask(&drill, &stage),
         DrillStep::Finish { outcome: None, .. }
@@ -35,11 +35,11 @@ fn a_drill_waits_out_its_time_and_returns_with_success() {
 }
 
 #[test]
-fn a_return_takes_effect_like_a_planned_switch_unless_the_drilled_colour_died() {
+fn a_return_takes_effect_like_a_planned_switch_unless_the_drilled_color_died() {
     let policy = Policy::default();
     let back = |last_known_healthy| Intent {
         last_known_healthy,
-        ..intent("tick", Kind::DrillReturn, Colour::Blue)
+        ..intent("tick", Kind::DrillReturn, Color::Blue)
     };
     assert_eq!(effective_from(&policy, &back(None), noon()), after(noon(), policy.lead));
     assert_eq!(effective_from(&policy, &back(Some(ago(90))), noon()), ago(90));
@@ -48,7 +48,7 @@ fn a_return_takes_effect_like_a_planned_switch_unless_the_drilled_colour_died() 
 // ---- the failure wins
 
 #[test]
-fn a_drilled_colour_that_dies_is_left_at_once_whatever_the_cooldown() {
+fn a_drilled_color_that_dies_is_left_at_once_whatever_the_cooldown() {
     let (drill, store) = drilling(MINUTE);
     let step = now().green(dead()).ask(&drill, &stage_of(&drill, &store));
     assert_eq!(returned(&step), DrillOutcome::Failed);
@@ -65,7 +65,7 @@ fn an_alarm_that_rings_in_a_drill_ends_it_at_once_unless_home_is_not_healthy() {
         panic!("{step:?}")
     };
     assert!(
-        reason.contains("orders-late rings since 2026-11-23T11:59:30Z"),
+        reason.contains("orders-late is in ALARM since 2026-11-23T11:59:30Z"),
         "{reason}"
     );
     assert!(waits(&rings().blue(dead()).ask(&drill, &stage)));
@@ -106,14 +106,14 @@ fn a_drill_has_not_succeeded_while_nobody_can_tell_that_no_alarm_rings() {
 }
 
 #[test]
-fn a_drilled_colour_that_is_only_suspect_is_left_alone_until_it_is_known() {
+fn a_drilled_color_that_is_only_suspect_is_left_alone_until_it_is_known() {
     let (drill, store) = drilling(MINUTE);
     let suspect = healthy().scheduler_dead_for(30).metric_last_seen(80);
     assert!(waits(&now().green(suspect).ask(&drill, &stage_of(&drill, &store))));
 }
 
 #[test]
-fn nobody_returns_to_a_colour_that_is_not_healthy() {
+fn nobody_returns_to_a_color_that_is_not_healthy() {
     let (drill, store) = drilling(10 * MINUTE + 1);
     let stage = stage_of(&drill, &store);
     let throttled = healthy().everything_unknown(CauseKind::Throttled);
@@ -139,7 +139,7 @@ fn a_standby_that_dies_in_the_middle_ends_the_drill_only_when_it_is_needed() {
 }
 
 #[test]
-fn success_needs_a_drilled_colour_that_is_healthy_at_the_end() {
+fn success_needs_a_drilled_color_that_is_healthy_at_the_end() {
     let (drill, store) = drilling(10 * MINUTE + 1);
     let stage = stage_of(&drill, &store);
     let mut unknown = now().green(healthy().everything_unknown(CauseKind::TimedOut));
@@ -162,7 +162,7 @@ fn an_observing_watcher_writes_nothing_and_gives_up_in_the_end() {
 }
 
 #[test]
-fn an_observing_watcher_does_not_leave_a_drilled_colour_that_died() {
+fn an_observing_watcher_does_not_leave_a_drilled_color_that_died() {
     let (drill, store) = drilling(MINUTE);
     let mut now = now().green(dead());
     now.mode = WatcherMode::Observe;
@@ -188,14 +188,14 @@ fn a_hold_in_the_middle_ends_the_drill_where_it_stands() {
 fn whoever_writes_the_flag_in_the_middle_ends_the_drill() {
     for kind in [Kind::Switch, Kind::Rollback, Kind::Failover] {
         let (drill, mut store) = drilling(MINUTE);
-        switch(&mut store, intent("ana", kind, Colour::Blue));
+        switch(&mut store, intent("ana", kind, Color::Blue));
         let stage = stage_of(&drill, &store);
         assert!(
             matches!(
                 &stage,
                 Stage::Overtaken {
                     switched_at: Some(_),
-                    active: Some(Colour::Blue),
+                    active: Some(Color::Blue),
                     ..
                 }
             ),
@@ -220,7 +220,7 @@ fn whoever_writes_the_flag_in_the_middle_ends_the_drill() {
 fn a_person_who_is_faster_than_the_drill_ends_it_before_it_began() {
     let mut store = store();
     let drill = drill(noon());
-    switch(&mut store, intent("ana", Kind::Switch, Colour::Green));
+    switch(&mut store, intent("ana", Kind::Switch, Color::Green));
     let stage = stage_of(&drill, &store);
     assert!(matches!(stage, Stage::Overtaken { switched_at: None, .. }), "{stage:?}");
 }
@@ -247,7 +247,7 @@ fn a_claim_of_a_dead_drill_that_a_failover_finishes_is_no_drill() {
     let mut dying = Switching::new(&Policy::default(), &observed, of_drill(&drill), store.now);
     assert_eq!(store.run(&mut dying, &[Fault::DiesAfter]), None);
     store.pass(CLAIM_TIMEOUT);
-    switch(&mut store, intent("watcher", Kind::Failover, Colour::Green));
+    switch(&mut store, intent("watcher", Kind::Failover, Color::Green));
     let stage = stage_of(&drill, &store);
     assert!(
         matches!(&stage, Stage::Overtaken { by, .. } if by.contains("failover")),

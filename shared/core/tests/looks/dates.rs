@@ -32,7 +32,7 @@ fn a_bad_signal_without_a_date_counts_from_the_first_look_that_saw_it() {
 fn a_heartbeat_in_the_future_counts_from_the_first_look_too() {
     let mut looks = Looks::default();
     let mut ahead = healthy().scheduler_dead_for(0).metric_unknown(CauseKind::Throttled);
-    let bluegreen_core::health::Answer::Known(health) = &mut ahead.0.airflow else {
+    let bluegreen_core::health::ProbeResult::Known(health) = &mut ahead.0.airflow else {
         panic!("no health")
     };
     health.latest_scheduler_heartbeat = Some(after(noon(), seconds(3600)));

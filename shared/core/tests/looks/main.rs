@@ -14,9 +14,9 @@ mod status;
 #[path = "../support/mod.rs"]
 mod support;
 
-use bluegreen_core::announcement::{BLIND_TIME, Found, Notice, Subject, patience_with};
-use bluegreen_core::colour::Both;
-use bluegreen_core::decision::{Action, FlagState, GuardName, decide};
+use bluegreen_core::alert_dedup::{Found, Notice, Subject, UNKNOWN_ALERT_DELAY, patience_with};
+use bluegreen_core::color::Both;
+use bluegreen_core::decision::{Action, FlagState, PreconditionName, decide};
 use bluegreen_core::health::{AlarmState, Assessment, CauseKind, Past, Verdict};
 use bluegreen_core::policy::{HEARTBEAT_ONLY_WINDOW, Policy, STATUS_STANDS};
 use bluegreen_core::time::after;
@@ -39,7 +39,7 @@ fn silent(metric_age: u64) -> Seen {
         .metric_last_seen(metric_age)
 }
 
-fn ringing(seen: Seen) -> Seen {
+fn in_alarm(seen: Seen) -> Seen {
     seen.alarm(Some(AlarmState::Alarm), 40)
 }
 
@@ -63,7 +63,7 @@ impl Said {
         };
         let decision = decide(&tick.policy, &tick.control, &verdicts, now);
         let (flag, is_faulty) = match &tick.control.flag {
-            FlagState::Present(flag) => (flag.label(), flag.value.colour().is_none()),
+            FlagState::Present(flag) => (flag.label(), flag.value.color().is_none()),
             _ => ("missing".to_owned(), true),
         };
         let found = Found {

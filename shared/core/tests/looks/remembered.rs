@@ -82,9 +82,9 @@ fn airflows_own_heartbeat_dates_its_death_not_cloudwatchs_minute() {
 
 #[test]
 fn a_hundred_alarms_are_not_all_quoted() {
-    use bluegreen_core::health::{AlarmEvidence, Answer};
+    use bluegreen_core::health::{AlarmEvidence, ProbeResult};
     let mut many = healthy();
-    many.0.alarms = Answer::Known(
+    many.0.alarms = ProbeResult::Known(
         (0..100)
             .map(|number| AlarmEvidence {
                 name: format!("{number:03}-{}", "x".repeat(250)),

@@ -50,7 +50,7 @@ fn planned_work_behind_which_nothing_can_be_seen_is_told_after_the_grace() {
     };
     assert_eq!(
         patience_with(&short, &dead.status("UPDATING").assessed(&short)),
-        Some(BLIND_TIME)
+        Some(UNKNOWN_ALERT_DELAY)
     );
 }
 

@@ -13,8 +13,8 @@ fn a_status_that_cannot_be_read_condemns_nobody() {
             healthy().scheduler_dead_for(600).metric_unknown(CauseKind::Throttled),
         ),
         ("only the metric, long dead", silent(4000)),
-        ("an alarm", ringing(healthy())),
-        ("everything", ringing(dead())),
+        ("an alarm", in_alarm(healthy())),
+        ("everything", in_alarm(dead())),
     ];
     for (name, seen) in signs {
         let unread = UNREAD.map(|kind| (format!("{kind:?}"), seen.clone().status_unknown(kind)));
@@ -34,11 +34,15 @@ fn a_status_that_cannot_be_read_condemns_nobody() {
                 "{name}, {why}"
             );
             let standby = tick().blue(dead()).green(seen).decide();
-            assert_eq!(standby.blocked_by(), [GuardName::StandbyUnknown], "{name}, {why}");
+            assert_eq!(
+                standby.blocked_by(),
+                [PreconditionName::StandbyUnknown],
+                "{name}, {why}"
+            );
         }
     }
     // Nor an environment that MWAA does not know, and that nobody has ever seen.
-    let never = ringing(healthy().not_found().metric_never_seen());
+    let never = in_alarm(healthy().not_found().metric_never_seen());
     assert_eq!(never.assessed(&Policy::default()).verdict, Verdict::Suspect);
 }
 
@@ -59,7 +63,7 @@ fn it_vouches_for_nobody_either() {
             "{kind:?}: not by what was read before"
         );
         let decision = tick().blue(dead()).green(unread).decide();
-        assert_eq!(decision.blocked_by(), [GuardName::StandbyUnknown], "{kind:?}");
+        assert_eq!(decision.blocked_by(), [PreconditionName::StandbyUnknown], "{kind:?}");
     }
 }
 
@@ -69,10 +73,10 @@ fn planned_work_goes_on_while_its_status_cannot_be_read() {
         for status in ["UPDATING", "MAINTENANCE", "CREATING_SNAPSHOT"] {
             let mut looks = Looks::default();
             assert_eq!(
-                looks.verdict(0, &ringing(silent(600)).status(status)),
+                looks.verdict(0, &in_alarm(silent(600)).status(status)),
                 Verdict::Maintenance
             );
-            let unread = ringing(silent(600)).status_unknown(kind);
+            let unread = in_alarm(silent(600)).status_unknown(kind);
             let stands = STATUS_STANDS.as_secs();
             assert_eq!(looks.verdict(60, &unread), Verdict::Maintenance, "{kind:?} in {status}");
             assert_eq!(
@@ -132,7 +136,7 @@ fn a_failure_that_may_be_planned_work_is_one_when_it_outlasts_the_grace() {
     // Nothing is known of an environment whose status has never been read.
     assert_eq!(Looks::default().verdict(0, &unread(grace + 60)), Verdict::Suspect);
     // And an alarm alone says nothing of how long planned work takes.
-    let alarm = ringing(healthy()).status_unknown(CauseKind::AccessDenied);
+    let alarm = in_alarm(healthy()).status_unknown(CauseKind::AccessDenied);
     assert_eq!(looks.verdict(grace + 960, &alarm), Verdict::Suspect);
 }
 
@@ -203,7 +207,7 @@ fn it_is_told_what_counts_and_when_it_will_be_enough() {
         "{:?}",
         later.reasons
     );
-    assert_eq!(later.ripens_at, Some(after(noon(), seconds(60 + 300))));
+    assert_eq!(later.unhealthy_at, Some(after(noon(), seconds(60 + 300))));
 }
 
 #[test]
@@ -211,18 +215,18 @@ fn an_alarm_of_the_time_of_planned_work_does_not_count_at_once() {
     let late = HEARTBEAT_ONLY_WINDOW.as_secs();
     let mut looks = Looks::default();
     assert_eq!(
-        looks.verdict(0, &ringing(healthy()).status("UPDATING")),
+        looks.verdict(0, &in_alarm(healthy()).status("UPDATING")),
         Verdict::Maintenance
     );
-    assert_eq!(looks.verdict(60, &ringing(healthy())), Verdict::Suspect);
-    assert_eq!(looks.verdict(59 + late, &ringing(healthy())), Verdict::Suspect);
-    assert_eq!(looks.verdict(60 + late, &ringing(healthy())), Verdict::Unhealthy);
+    assert_eq!(looks.verdict(60, &in_alarm(healthy())), Verdict::Suspect);
+    assert_eq!(looks.verdict(59 + late, &in_alarm(healthy())), Verdict::Suspect);
+    assert_eq!(looks.verdict(60 + late, &in_alarm(healthy())), Verdict::Unhealthy);
     // Long after, it counts at once.
     let mut looks = Looks::default();
     looks.see(0, &healthy().status("UPDATING"));
     looks.see(60, &healthy());
     looks.see(60 + late, &healthy());
-    assert_eq!(looks.verdict(120 + late, &ringing(healthy())), Verdict::Unhealthy);
+    assert_eq!(looks.verdict(120 + late, &in_alarm(healthy())), Verdict::Unhealthy);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn duplicate_stale_and_out_of_order_events_change_nothing() {
         Switching::new(
             &Policy::default(),
             &observed,
-            intent(name, Kind::Failover, Colour::Green),
+            intent(name, Kind::Failover, Color::Green),
             noon(),
         )
     };
@@ -253,12 +253,12 @@ fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
     let mut dead = Switching::new(
         &Policy::default(),
         &observed,
-        intent("dead", Kind::Failover, Colour::Green),
+        intent("dead", Kind::Failover, Color::Green),
         noon(),
     );
     assert_eq!(store.run(&mut dead, &[Fault::DiesAfter]), None);
     store.pass(seconds(7 * 86_400));
-    let mut wish = intent("ana's", Kind::Switch, Colour::Green);
+    let mut wish = intent("ana's", Kind::Switch, Color::Green);
     wish.actor.requested_by = Some("ana".into());
     let mut finisher = Switching::new(&Policy::default(), &observed, wish, store.now);
     switched(store.run(&mut finisher, &[]));
@@ -279,7 +279,7 @@ fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
     let names: Vec<_> = metrics.iter().map(|metric| metric.name).collect();
     assert_eq!(names, ["Transitions"], "a week-old decision has no duration to tell");
     // Nobody's words can imitate it.
-    let mut liar = intent("liar", Kind::Switch, Colour::Green);
+    let mut liar = intent("liar", Kind::Switch, Color::Green);
     liar.reason = "claim of a dead writer finished by request dead; ha".into();
     let mut store = Store::with_flag(&observed);
     let mut liar = Switching::new(&Policy::default(), &observed, liar, noon());
@@ -293,7 +293,7 @@ fn a_write_that_lands_after_ours_is_told() {
     let mut writer = Switching::new(
         &Policy::default(),
         &observed,
-        intent("one", Kind::Switch, Colour::Green),
+        intent("one", Kind::Switch, Color::Green),
         noon(),
     );
     let step = writer.start();
@@ -316,7 +316,7 @@ fn a_write_that_lands_after_ours_is_told() {
 }
 
 #[test]
-fn a_repeated_audit_event_is_recognisable() {
+fn a_repeated_audit_event_is_recognizable() {
     let history = [entry(1, "blue", 900, None), entry(2, "green", 600, Some("v2-1"))];
     let versions = versions(&history);
     let once = transition(SUBJECT, &versions[1], Some(&versions[0]), &BTreeMap::new()).0;

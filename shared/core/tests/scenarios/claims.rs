@@ -12,7 +12,7 @@ fn the_happy_path_is_two_requests() {
     let mut writer = Switching::new(
         &Policy::default(),
         &observed,
-        intent("one", Kind::Switch, Colour::Green),
+        intent("one", Kind::Switch, Color::Green),
         noon(),
     );
     let done = switched(store.run(&mut writer, &[]));
@@ -33,7 +33,7 @@ fn concurrent_switches() {
             let mut writer = Switching::new(
                 &Policy::default(),
                 &observed,
-                intent(&name, Kind::Switch, Colour::Green),
+                intent(&name, Kind::Switch, Color::Green),
                 noon(),
             );
             store.run(&mut writer, &[])
@@ -54,7 +54,7 @@ fn holder_crashed_mid_switch() {
         Switching::new(
             &Policy::default(),
             &observed,
-            intent(name, Kind::Switch, Colour::Green),
+            intent(name, Kind::Switch, Color::Green),
             now,
         )
     };
@@ -94,7 +94,7 @@ fn ssm_write_ambiguous() {
         let mut writer = Switching::new(
             &Policy::default(),
             &observed,
-            intent("one", Kind::Switch, Colour::Green),
+            intent("one", Kind::Switch, Color::Green),
             noon(),
         );
         let done = switched(store.run(&mut writer, &faults));
@@ -111,7 +111,7 @@ fn a_planned_switch_that_is_written_late_takes_effect_late() {
     let mut writer = Switching::new(
         &Policy::default(),
         &observed,
-        intent("one", Kind::Switch, Colour::Green),
+        intent("one", Kind::Switch, Color::Green),
         noon(),
     );
     let claim = writer.start();
@@ -131,7 +131,7 @@ fn an_interleaved_hand_edit_is_told() {
     let mut writer = Switching::new(
         &Policy::default(),
         &observed,
-        intent("one", Kind::Switch, Colour::Green),
+        intent("one", Kind::Switch, Color::Green),
         noon(),
     );
     let claim = writer.start();
@@ -167,7 +167,7 @@ fn a_refused_write_leaves_the_claim_for_the_next_attempt() {
     let mut writer = Switching::new(
         &Policy::default(),
         &observed,
-        intent("one", Kind::Switch, Colour::Green),
+        intent("one", Kind::Switch, Color::Green),
         noon(),
     );
     let Some(Outcome::Failed(failed)) = store.run(&mut writer, &[Fault::None, Fault::Denied]) else {
@@ -178,10 +178,10 @@ fn a_refused_write_leaves_the_claim_for_the_next_attempt() {
     let mut next = Switching::new(
         &Policy::default(),
         &observed,
-        intent("two", Kind::Failover, Colour::Green),
+        intent("two", Kind::Failover, Color::Green),
         store.now,
     );
     let done = switched(store.run(&mut next, &[]));
-    // A failover that finishes a dead writer's switch still passes the missed runs to the new colour.
+    // A failover that finishes a dead writer's switch still passes the missed runs to the new color.
     assert_eq!(done.effective_from, ago(150));
 }

@@ -43,11 +43,11 @@ fn signals_that_disagree_are_suspect() {
 
 #[test]
 fn a_users_alarm_is_evidence_at_once() {
-    let ringing = healthy().alarm(Some(AlarmState::Alarm), 40);
-    let assessment = ringing.assessed(&Policy::default());
+    let in_alarm = healthy().alarm(Some(AlarmState::Alarm), 40);
+    let assessment = in_alarm.assessed(&Policy::default());
     assert_eq!(assessment.verdict, Verdict::Unhealthy);
     assert_eq!(assessment.last_known_healthy, Some(ago(40)));
-    assert_eq!(tick().blue(ringing).decide().action, Action::Failover);
+    assert_eq!(tick().blue(in_alarm).decide().action, Action::Failover);
     for silent in [Some(AlarmState::Ok), Some(AlarmState::InsufficientData), None] {
         assert_eq!(
             tick().blue(healthy().alarm(silent, 40)).decide().action,
@@ -66,7 +66,7 @@ fn an_environment_that_mwaa_gives_up_while_airflow_still_answers() {
         (Verdict::Unhealthy, Some(ago(3)))
     );
     // Where nothing tells, a failover counts from its write, not a lead after it.
-    let blind = intent("w", Kind::Failover, Colour::Green);
+    let blind = intent("w", Kind::Failover, Color::Green);
     let blind = bluegreen_core::switch::Intent {
         last_known_healthy: None,
         ..blind
@@ -97,7 +97,7 @@ fn wrong_environment_name_from_the_start() {
     assert_eq!(tick().blue(never.clone()).decide().action, Action::None);
     assert_eq!(
         tick().blue(dead()).green(never).decide().blocked_by(),
-        [GuardName::StandbyUnknown]
+        [PreconditionName::StandbyUnknown]
     );
 }
 
@@ -170,14 +170,14 @@ fn active_updating_with_a_dead_heartbeat_past_the_grace() {
 fn standby_in_maintenance() {
     let decision = tick().blue(dead()).green(healthy().status("MAINTENANCE")).decide();
     assert_eq!(decision.action, Action::Blocked);
-    assert_eq!(decision.blocked_by(), [GuardName::StandbyMaintenance]);
+    assert_eq!(decision.blocked_by(), [PreconditionName::StandbyMaintenance]);
 }
 
 #[test]
 fn both_unhealthy() {
     let decision = tick().blue(dead()).green(dead()).decide();
     assert_eq!(decision.action, Action::Blocked);
-    assert_eq!(decision.blocked_by(), [GuardName::StandbyUnhealthy]);
+    assert_eq!(decision.blocked_by(), [PreconditionName::StandbyUnhealthy]);
 }
 
 // ---- nothing can be said
@@ -189,7 +189,7 @@ fn watcher_throttled() {
         assert_eq!(blind.assessed(&Policy::default()).verdict, Verdict::Unknown, "{kind:?}");
         assert_eq!(tick().blue(blind.clone()).decide().action, Action::None, "{kind:?}");
         let decision = tick().blue(dead()).green(blind).decide();
-        assert_eq!(decision.blocked_by(), [GuardName::StandbyUnknown], "{kind:?}");
+        assert_eq!(decision.blocked_by(), [PreconditionName::StandbyUnknown], "{kind:?}");
     }
 }
 
@@ -253,7 +253,7 @@ fn a_scheduler_that_never_started_is_unknown() {
     assert_eq!(seen.assessed(&Policy::default()).verdict, Verdict::Unknown);
     assert_eq!(
         tick().blue(dead()).green(seen).decide().blocked_by(),
-        [GuardName::StandbyUnknown]
+        [PreconditionName::StandbyUnknown]
     );
 }
 
@@ -264,7 +264,7 @@ fn clock_skew_of_five_minutes() {
     assert_eq!(tick().blue(ahead).decide().action, Action::None);
     // Our clock is behind: the heartbeat lies in our future, and Airflow's word carries no age. The metric decides.
     let mut behind = healthy().scheduler_dead_for(0);
-    let bluegreen_core::health::Answer::Known(health) = &mut behind.0.airflow else {
+    let bluegreen_core::health::ProbeResult::Known(health) = &mut behind.0.airflow else {
         panic!("no health")
     };
     health.latest_scheduler_heartbeat = Some(after(noon(), seconds(170)));

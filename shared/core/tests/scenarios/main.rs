@@ -19,9 +19,10 @@ use bluegreen_core::audit::{
     AuditEvent, Audited, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind, records_to_prune,
     transition,
 };
-use bluegreen_core::colour::Colour;
+use bluegreen_core::color::Color;
 use bluegreen_core::decision::{
-    Action, FlagState, GuardName, RecentFailovers, SwitchControl, declared_failover_guards, switch_guards,
+    Action, FlagState, PreconditionName, RecentFailovers, SwitchControl, declared_failover_preconditions,
+    switch_preconditions,
 };
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, declared_reason, versions};
 use bluegreen_core::health::{AlarmState, CauseKind, Verdict};

@@ -2,19 +2,19 @@
 
 use super::*;
 
-// ---- guards
+// ---- preconditions
 
 #[test]
 fn flapping() {
     // Green took over a minute ago and is dead too by now: rest first.
     let fresh = FlagState::Present(flag("green", 13, 60));
     let decision = tick().flag(fresh).green(dead()).decide();
-    assert_eq!(decision.blocked_by(), [GuardName::Cooldown]);
+    assert_eq!(decision.blocked_by(), [PreconditionName::Cooldown]);
     // After the third failover of the day somebody must look.
     let decision = tick().blue(dead()).recent(Some(3)).decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
-        (Action::Blocked, vec![GuardName::FailoverBudget])
+        (Action::Blocked, vec![PreconditionName::FailoverBudget])
     );
     assert_eq!(tick().blue(dead()).recent(Some(2)).decide().action, Action::Failover);
 }
@@ -90,10 +90,10 @@ fn a_person_may_declare_what_is_not_known_to_work() {
         let (active, standby) = (active.assessed(&policy), standby.assessed(&policy));
         // A moment after the last transition, under a hold.
         let flag = flag("blue", 12, 5);
-        declared_failover_guards(&flag, &control, (Colour::Blue, &active), (Colour::Green, &standby))
+        declared_failover_preconditions(&flag, &control, (Color::Blue, &active), (Color::Green, &standby))
             .into_iter()
-            .filter(|guard| !guard.passed)
-            .map(|guard| guard.name.as_str())
+            .filter(|precondition| !precondition.passed)
+            .map(|precondition| precondition.name.as_str())
             .collect()
     };
     for active in [
@@ -113,15 +113,15 @@ fn a_person_may_declare_what_is_not_known_to_work() {
 #[test]
 fn a_flag_that_was_made_again_rests_like_any_transition() {
     for (age, made_again, blocked_by) in [
-        (10, true, vec![GuardName::Cooldown]),
-        (299, true, vec![GuardName::Cooldown]),
+        (10, true, vec![PreconditionName::Cooldown]),
+        (299, true, vec![PreconditionName::Cooldown]),
         (300, true, vec![]),
         (10, false, vec![]),
     ] {
         let mut tick = tick().blue(dead()).flag(FlagState::Present(flag("blue", 1, age)));
         tick.control.recent = Some(RecentFailovers {
             unacknowledged: 0,
-            was_made_again: made_again,
+            recreated_after_deletion: made_again,
         });
         assert_eq!(
             tick.decide().blocked_by(),
@@ -137,7 +137,7 @@ fn the_history_is_asked_for_only_when_everything_else_speaks_for_a_failover() {
     let decision = unread.decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
-        (Action::Blocked, vec![GuardName::FailoverBudget])
+        (Action::Blocked, vec![PreconditionName::FailoverBudget])
     );
     assert!(bluegreen_core::decision::wants_recent_failovers(
         &unread.control,
@@ -161,7 +161,7 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
     let decision = tick().blue(dead()).hold(hold.clone()).decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
-        (Action::Blocked, vec![GuardName::Hold])
+        (Action::Blocked, vec![PreconditionName::Hold])
     );
     // What would have been done without the hold is told, also that it would have been too often.
     let unread = tick().recent(None).blue(dead()).hold(hold.clone());
@@ -171,10 +171,10 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
     ));
     assert_eq!(
         unread.recent(Some(3)).decide().blocked_by(),
-        [GuardName::Hold, GuardName::FailoverBudget]
+        [PreconditionName::Hold, PreconditionName::FailoverBudget]
     );
     let policy = Policy::default();
-    let guards = switch_guards(
+    let preconditions = switch_preconditions(
         &policy,
         Kind::Switch,
         &flag("blue", 12, 3600),
@@ -182,12 +182,19 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
             hold: &hold,
             drill: None,
         },
-        Colour::Green,
+        Color::Green,
         &healthy().assessed(&policy),
         noon(),
     );
-    assert!(guards.iter().all(|guard| guard.passed), "{guards:?}");
-    assert!(guards.iter().any(|guard| guard.detail.contains("upgrade")));
+    assert!(
+        preconditions.iter().all(|precondition| precondition.passed),
+        "{preconditions:?}"
+    );
+    assert!(
+        preconditions
+            .iter()
+            .any(|precondition| precondition.detail.contains("upgrade"))
+    );
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn observe_mode_decides_and_writes_nothing() {
         .decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
-        (Action::ObserveOnly, vec![GuardName::ModeObserve])
+        (Action::ObserveOnly, vec![PreconditionName::ModeObserve])
     );
     let both = tick()
         .policy(|policy| policy.mode = Mode::Observe)

@@ -1,4 +1,4 @@
-//! A flag that cannot be read, holds no colour, or is gone.
+//! A flag that cannot be read, holds no color, or is gone.
 
 use super::*;
 
@@ -17,14 +17,14 @@ fn ssm_unreadable() {
 }
 
 #[test]
-fn stored_value_is_no_colour() {
+fn stored_value_is_no_color() {
     for value in ["Blue ", "purple", "", "BLUE", "blue\n"] {
         let decision = tick()
             .blue(dead())
             .flag(FlagState::Present(flag(value, 12, 3600)))
             .decide();
         assert_eq!(decision.action, Action::Blocked, "{value:?}");
-        assert_eq!(decision.blocked_by(), [GuardName::FlagInvalid], "{value:?}");
+        assert_eq!(decision.blocked_by(), [PreconditionName::FlagInvalid], "{value:?}");
     }
 }
 
@@ -38,16 +38,16 @@ fn runs_due_while_the_flag_held_garbage() {
     };
     let due = after(ago(3600), seconds(10));
     let owned = |store: &Store| owner(&store.versions, due).unwrap();
-    assert_eq!(owned(&store).value.colour(), Some(Colour::Blue), "while it stands");
+    assert_eq!(owned(&store).value.color(), Some(Color::Blue), "while it stands");
     store.now = ago(3570);
     let mut restore = Switching::new(
         &Policy::default(),
         &garbage,
-        intent("watcher-1", Kind::Restore, Colour::Blue),
+        intent("watcher-1", Kind::Restore, Color::Blue),
         store.now,
     );
     switched(store.run(&mut restore, &[]));
-    assert_eq!(owned(&store).value.colour(), Some(Colour::Blue), "once it is repaired");
+    assert_eq!(owned(&store).value.color(), Some(Color::Blue), "once it is repaired");
     assert_eq!(owned(&store).version, FlagVersion(1));
 }
 
@@ -56,7 +56,7 @@ fn parameter_deleted() {
     let decision = tick().blue(dead()).flag(FlagState::Missing).decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
-        (Action::Blocked, vec![GuardName::FlagInvalid])
+        (Action::Blocked, vec![PreconditionName::FlagInvalid])
     );
 }
 
@@ -67,7 +67,7 @@ fn parameter_deleted_while_a_writer_is_at_work() {
     let mut first = Switching::new(
         &Policy::default(),
         &observed,
-        intent("first", Kind::Switch, Colour::Green),
+        intent("first", Kind::Switch, Color::Green),
         noon(),
     );
     // Dies with the claim in hand; somebody deletes the flag; the next one finds the claim and no flag.
@@ -76,7 +76,7 @@ fn parameter_deleted_while_a_writer_is_at_work() {
     let mut second = Switching::new(
         &Policy::default(),
         &observed,
-        intent("second", Kind::Switch, Colour::Green),
+        intent("second", Kind::Switch, Color::Green),
         noon(),
     );
     assert!(conflict(store.run(&mut second, &[])).contains("deleted"));
@@ -91,7 +91,7 @@ fn parameter_deleted_and_made_again_starts_a_new_line_of_claims() {
         Switching::new(
             &Policy::default(),
             observed,
-            intent("w", Kind::Switch, Colour::Green),
+            intent("w", Kind::Switch, Color::Green),
             noon(),
         )
     };
@@ -130,13 +130,13 @@ fn redeploy_that_resets_the_flag() {
         .blue(dead())
         .flag(FlagState::Present(flag("blue", 13, 20)))
         .decide();
-    assert_eq!(decision.blocked_by(), [GuardName::Cooldown]);
+    assert_eq!(decision.blocked_by(), [PreconditionName::Cooldown]);
 }
 
 #[test]
 fn hand_edit_to_a_valid_value() {
     let history = [entry(1, "blue", 7200, None), entry(2, "green", 20, None)];
-    assert_eq!(owner(&history, noon()).unwrap().value, FlagValue::Valid(Colour::Green));
-    assert_eq!(owner(&history, ago(21)).unwrap().value, FlagValue::Valid(Colour::Blue));
+    assert_eq!(owner(&history, noon()).unwrap().value, FlagValue::Valid(Color::Green));
+    assert_eq!(owner(&history, ago(21)).unwrap().value, FlagValue::Valid(Color::Blue));
     assert_eq!(versions(&history)[1].kind(), Kind::External);
 }

@@ -11,12 +11,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bluegreen_core::colour::{Both, Colour};
+use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{ControlState, Decision, FlagState, RecentFailovers, decide};
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::health::{
-    AirflowHealth, AlarmEvidence, AlarmState, Answer, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer,
-    Evidence, HeartbeatEvidence, Past, Verdict, assess, assess_after, look_back,
+    AirflowHealth, AlarmEvidence, AlarmState, Assessment, Cause, CauseKind, Environment, EnvironmentAnswer, Evidence,
+    HeartbeatEvidence, Past, ProbeResult, Verdict, assess, assess_after, look_back,
 };
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::policy::Policy;
@@ -50,8 +50,8 @@ pub fn healthy() -> Seen {
     Seen(Evidence {
         environment: found("AVAILABLE"),
         airflow: airflow("healthy", Some(ago(3))),
-        heartbeat: Answer::Unknown(Cause::not_asked()),
-        alarms: Answer::Known(Vec::new()),
+        heartbeat: ProbeResult::Unknown(Cause::not_asked()),
+        alarms: ProbeResult::Known(Vec::new()),
     })
 }
 
@@ -63,8 +63,8 @@ fn found(status: &str) -> EnvironmentAnswer {
     })
 }
 
-fn airflow(scheduler: &str, heartbeat: Option<Timestamp>) -> Answer<AirflowHealth> {
-    Answer::Known(AirflowHealth {
+fn airflow(scheduler: &str, heartbeat: Option<Timestamp>) -> ProbeResult<AirflowHealth> {
+    ProbeResult::Known(AirflowHealth {
         scheduler: Some(scheduler.into()),
         metadatabase: Some("healthy".into()),
         latest_scheduler_heartbeat: heartbeat,
@@ -84,7 +84,7 @@ impl Seen {
 
     pub fn not_found(mut self) -> Self {
         self.0.environment = EnvironmentAnswer::NotFound;
-        self.0.airflow = Answer::Unknown(cause(CauseKind::NotFound));
+        self.0.airflow = ProbeResult::Unknown(cause(CauseKind::NotFound));
         self
     }
 
@@ -100,7 +100,7 @@ impl Seen {
     }
 
     pub fn scheduler_never_started(mut self) -> Self {
-        self.0.airflow = Answer::Known(AirflowHealth {
+        self.0.airflow = ProbeResult::Known(AirflowHealth {
             scheduler: None,
             metadatabase: Some("healthy".into()),
             latest_scheduler_heartbeat: None,
@@ -109,30 +109,30 @@ impl Seen {
     }
 
     pub fn api_unknown(mut self, kind: CauseKind) -> Self {
-        self.0.airflow = Answer::Unknown(cause(kind));
+        self.0.airflow = ProbeResult::Unknown(cause(kind));
         self
     }
 
     /// The newest datapoint of the metric began so many seconds ago.
     pub fn metric_last_seen(mut self, age: u64) -> Self {
-        self.0.heartbeat = Answer::Known(HeartbeatEvidence {
+        self.0.heartbeat = ProbeResult::Known(HeartbeatEvidence {
             last_seen: Some(ago(age)),
         });
         self
     }
 
     pub fn metric_never_seen(mut self) -> Self {
-        self.0.heartbeat = Answer::Known(HeartbeatEvidence { last_seen: None });
+        self.0.heartbeat = ProbeResult::Known(HeartbeatEvidence { last_seen: None });
         self
     }
 
     pub fn metric_unknown(mut self, kind: CauseKind) -> Self {
-        self.0.heartbeat = Answer::Unknown(cause(kind));
+        self.0.heartbeat = ProbeResult::Unknown(cause(kind));
         self
     }
 
     pub fn alarm(mut self, state: Option<AlarmState>, since: u64) -> Self {
-        self.0.alarms = Answer::Known(vec![AlarmEvidence {
+        self.0.alarms = ProbeResult::Known(vec![AlarmEvidence {
             name: "orders-late".into(),
             state,
             since: Some(ago(since)),
@@ -141,7 +141,7 @@ impl Seen {
     }
 
     pub fn alarms_unknown(mut self, kind: CauseKind) -> Self {
-        self.0.alarms = Answer::Unknown(cause(kind));
+        self.0.alarms = ProbeResult::Unknown(cause(kind));
         self
     }
 
@@ -169,13 +169,13 @@ impl Looks {
     pub fn at(&mut self, second: u64, seen: &Seen) -> Assessment {
         let shift = seconds(second);
         let mut evidence = seen.0.clone();
-        if let Answer::Known(health) = &mut evidence.airflow {
+        if let ProbeResult::Known(health) = &mut evidence.airflow {
             health.latest_scheduler_heartbeat = health.latest_scheduler_heartbeat.map(|at| after(at, shift));
         }
-        if let Answer::Known(heartbeat) = &mut evidence.heartbeat {
+        if let ProbeResult::Known(heartbeat) = &mut evidence.heartbeat {
             heartbeat.last_seen = heartbeat.last_seen.map(|at| after(at, shift));
         }
-        if let Answer::Known(alarms) = &mut evidence.alarms {
+        if let ProbeResult::Known(alarms) = &mut evidence.alarms {
             for alarm in alarms {
                 alarm.since = alarm.since.map(|at| after(at, shift));
             }
@@ -279,7 +279,7 @@ impl Tick {
     }
 }
 
-pub fn intent(writer: &str, kind: Kind, to: Colour) -> Intent {
+pub fn intent(writer: &str, kind: Kind, to: Color) -> Intent {
     Intent {
         kind,
         to,
@@ -375,10 +375,10 @@ impl Store {
     /// Carries a request out, or not. None means that the writer is dead.
     pub fn answer(&mut self, step: &Step, fault: Fault) -> Option<Reply> {
         self.pass(Duration::from_millis(7));
-        let failed = |ambiguous, passing, kind| {
+        let failed = |ambiguous, retryable, kind| {
             Some(Reply::Failed(Failure {
                 ambiguous,
-                passing,
+                retryable,
                 cause: Cause::new(kind, "injected"),
             }))
         };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::airflow::{DagList, ImportErrors};
-use crate::colour::Colour;
-use crate::health::Answer;
+use crate::color::Color;
+use crate::health::ProbeResult;
 use crate::readiness::tests::{check, dags, now, throttled, twins};
 use crate::readiness::{Level, Turn};
 
@@ -25,21 +25,21 @@ fn partial_check() -> Readiness {
 }
 
 /// Through the parameter and back.
-fn stored(standing: &Standing) -> Standing {
+fn stored(standing: &ReadinessState) -> ReadinessState {
     let text = serde_json::to_string(standing).unwrap();
     assert!(text.len() < 4096);
-    Standing::read(&text).unwrap()
+    ReadinessState::read(&text).unwrap()
 }
 
 #[test]
 fn a_turn_to_red_and_back_is_told_once_each() {
-    let green = Turn::after(None, &check(&twins()), Colour::Green, now());
+    let green = Turn::after(None, &check(&twins()), Color::Green, now());
     assert_eq!(
         readiness_changed(subject(), &green.standing, None),
         None,
         "ready from the start is no news"
     );
-    let red = Turn::after(Some(&stored(&green.standing)), &red_check(), Colour::Green, now());
+    let red = Turn::after(Some(&stored(&green.standing)), &red_check(), Color::Green, now());
     let event = readiness_changed(subject(), &red.standing, Some(&red_check())).unwrap();
     assert_eq!(event.detail_type, "Readiness Changed");
     assert_eq!(
@@ -51,9 +51,9 @@ fn a_turn_to_red_and_back_is_told_once_each() {
         (&json!("red"), &json!("green"))
     );
     assert_eq!(event.detail["findings"][0]["name"], json!("dags-missing"));
-    let still = Turn::after(Some(&stored(&red.standing.said())), &red_check(), Colour::Green, now());
+    let still = Turn::after(Some(&stored(&red.standing.said())), &red_check(), Color::Green, now());
     assert_eq!(readiness_changed(subject(), &still.standing, Some(&red_check())), None);
-    let over = Turn::after(Some(&still.standing), &check(&twins()), Colour::Green, now());
+    let over = Turn::after(Some(&still.standing), &check(&twins()), Color::Green, now());
     let event = readiness_changed(subject(), &over.standing, Some(&check(&twins()))).unwrap();
     assert_eq!(
         (&event.detail["level"], &event.detail["previous"]),
@@ -63,17 +63,17 @@ fn a_turn_to_red_and_back_is_told_once_each() {
 
 #[test]
 fn what_turns_red_besides_is_told_too() {
-    let red = Turn::after(None, &red_check(), Colour::Green, now()).standing.said();
+    let red = Turn::after(None, &red_check(), Color::Green, now()).standing.said();
     let mut pair = twins();
     pair.snapshot.dags.green = dags(&[("b", true)]);
-    pair.snapshot.import_errors.green = Answer::Known(ImportErrors {
+    pair.snapshot.import_errors.green = ProbeResult::Known(ImportErrors {
         files: ["orders.py".to_owned()].into(),
         more: false,
     });
     let worse = check(&pair);
     assert!(worse.names(Severity::Red).len() > red_check().names(Severity::Red).len());
     let later = now() + jiff::SignedDuration::from_hours(1);
-    let turn = Turn::after(Some(&red), &worse, Colour::Green, later);
+    let turn = Turn::after(Some(&red), &worse, Color::Green, later);
     let event = readiness_changed(subject(), &turn.standing, Some(&worse)).unwrap();
     assert_eq!(
         (&event.detail["level"], &event.detail["previous"]),
@@ -81,17 +81,17 @@ fn what_turns_red_besides_is_told_too() {
     );
     assert!(event.detail["reason"].as_str().unwrap().contains("import-errors"));
     // One of two repaired is no news: it is red still, and the other one was told.
-    let better = Turn::after(Some(&turn.standing.said()), &red_check(), Colour::Green, later);
+    let better = Turn::after(Some(&turn.standing.said()), &red_check(), Color::Green, later);
     assert_eq!(readiness_changed(subject(), &better.standing, Some(&red_check())), None);
-    // The same finding of the other colour, after a transition, is another one.
-    let other = Turn::after(Some(&red), &red_check(), Colour::Blue, later);
+    // The same finding of the other color, after a transition, is another one.
+    let other = Turn::after(Some(&red), &red_check(), Color::Blue, later);
     assert!(readiness_changed(subject(), &other.standing, Some(&red_check())).is_some());
 }
 
 #[test]
 fn what_is_red_still_and_could_not_be_asked_is_named() {
-    let first = Turn::after(None, &red_check(), Colour::Green, now());
-    let again = Turn::after(Some(&first.standing), &partial_check(), Colour::Green, now());
+    let first = Turn::after(None, &red_check(), Color::Green, now());
+    let again = Turn::after(Some(&first.standing), &partial_check(), Color::Green, now());
     let event = readiness_changed(subject(), &again.standing, Some(&partial_check())).unwrap();
     assert_eq!(event.detail["findings"][0]["name"], json!("dags-missing"));
     assert_eq!(
@@ -102,22 +102,22 @@ fn what_is_red_still_and_could_not_be_asked_is_named() {
 
 #[test]
 fn red_from_the_start_is_told() {
-    let turn = Turn::after(None, &red_check(), Colour::Green, now());
+    let turn = Turn::after(None, &red_check(), Color::Green, now());
     let event = readiness_changed(subject(), &turn.standing, Some(&red_check())).unwrap();
     assert_eq!(event.detail["previous"], json!(null));
-    assert_eq!(Standing::read("garbage"), None);
+    assert_eq!(ReadinessState::read("garbage"), None);
 }
 
 #[test]
 fn what_was_not_said_is_said_under_the_same_id() {
-    let first = Turn::after(None, &red_check(), Colour::Green, now());
+    let first = Turn::after(None, &red_check(), Color::Green, now());
     let later = now() + jiff::SignedDuration::from_mins(1);
-    let again = Turn::after(Some(&stored(&first.standing)), &red_check(), Colour::Green, later);
+    let again = Turn::after(Some(&stored(&first.standing)), &red_check(), Color::Green, later);
     let id = |turn: &Turn| readiness_changed(subject(), &turn.standing, None).unwrap().detail["id"].clone();
     assert_eq!(id(&first), id(&again));
     assert_eq!(again.overtaken, None);
     // It turned back before it was said: both turns are told, in their order.
-    let over = Turn::after(Some(&stored(&first.standing)), &check(&twins()), Colour::Green, later);
+    let over = Turn::after(Some(&stored(&first.standing)), &check(&twins()), Color::Green, later);
     let overtaken = readiness_changed(subject(), over.overtaken.as_ref().unwrap(), None).unwrap();
     assert_eq!(overtaken.detail["id"], id(&first));
     assert_eq!(overtaken.detail["findings"][0]["name"], json!("dags-missing"));
@@ -126,17 +126,17 @@ fn what_was_not_said_is_said_under_the_same_id() {
 
 #[test]
 fn a_question_without_an_answer_takes_no_red_back() {
-    let red = Turn::after(None, &red_check(), Colour::Green, now()).standing.said();
-    let kept = Turn::after(Some(&red), &partial_check(), Colour::Green, now()).standing;
+    let red = Turn::after(None, &red_check(), Color::Green, now()).standing.said();
+    let kept = Turn::after(Some(&red), &partial_check(), Color::Green, now()).standing;
     assert_eq!(
         (kept.level, kept.score, kept.red.as_slice()),
         (Level::Red, 49, ["dags-missing".to_owned()].as_slice())
     );
-    assert!(kept.partial && kept.unsaid.is_none());
+    assert!(kept.partial && kept.pending_notification.is_none());
     // Another question's silence says nothing about the DAGs.
     let mut pair = twins();
-    pair.snapshot.allowed_pattern = Answer::Unknown(throttled());
-    let cleared = Turn::after(Some(&red), &check(&pair), Colour::Green, now()).standing;
+    pair.snapshot.allowed_pattern = ProbeResult::Unknown(throttled());
+    let cleared = Turn::after(Some(&red), &check(&pair), Color::Green, now()).standing;
     assert_eq!((cleared.level, cleared.red.len()), (Level::Amber, 0));
-    assert!(cleared.unsaid.is_some());
+    assert!(cleared.pending_notification.is_some());
 }

@@ -14,7 +14,7 @@ fn many_dags_are_counted_and_the_first_are_named() {
         readiness.findings[0].what,
         "1000 DAGs of blue not on green: dag_0000, dag_0001, dag_0002, dag_0003, dag_0004 and 995 more"
     );
-    let dags = &readiness.to_json(&pair.snapshot, Colour::Blue)["dags"];
+    let dags = &readiness.to_json(&pair.snapshot, Color::Blue)["dags"];
     assert_eq!(
         (
             &dags["missing"]["count"],
@@ -49,7 +49,7 @@ fn red_comes_first_and_caps_the_score() {
     );
     assert_eq!(readiness.score, 37);
     assert_eq!(
-        readiness.summary(Colour::Green),
+        readiness.summary(Color::Green),
         "green is not ready to take over: dags-missing, import-errors; to look at: max-workers"
     );
     for reds in 0..12 {
@@ -77,8 +77,8 @@ fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
             description: None,
         })
         .collect();
-    assert_eq!(last_proof(&versions(&entries), Colour::Green, None), Some(at(3)));
-    assert_eq!(last_proof(&versions(&entries[..1]), Colour::Green, None), None);
+    assert_eq!(last_proof(&versions(&entries), Color::Green, None), Some(at(3)));
+    assert_eq!(last_proof(&versions(&entries[..1]), Color::Green, None), None);
 }
 
 #[test]
@@ -102,11 +102,11 @@ fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
     let stored = |outcome: &str, to: &str| {
         json!({
             "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": to, "version": 2, "modified": at(2),
-            "started_at": at(3), "hold_minutes": 1, "reason": "monthly", "requested_by": null, "outcome": outcome,
+            "started_at": at(3), "duration_minutes": 1, "reason": "monthly", "requested_by": null, "outcome": outcome,
         })
         .to_string()
     };
-    let proof = |drill: &str| last_proof(&versions(&entries), Colour::Green, Some(drill));
+    let proof = |drill: &str| last_proof(&versions(&entries), Color::Green, Some(drill));
     assert_eq!(
         proof(&stored("failed", "green")),
         Some(at(2)),
@@ -116,12 +116,12 @@ fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
     assert_eq!(
         proof(&stored("failed", "blue")),
         Some(at(4)),
-        "a drill of the other colour"
+        "a drill of the other color"
     );
 }
 
 #[test]
-fn without_an_active_colour_there_is_no_standby() {
+fn without_an_active_color_there_is_no_standby() {
     let readiness = Readiness::without_standby("there is no flag".to_owned());
     assert_eq!(
         (readiness.outcome(), readiness.names(Severity::Red)),

@@ -7,7 +7,7 @@ fn caught_up(dag: Dag, old_ticks: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(id, tick)| ((*id).to_owned(), tick.parse().unwrap()))
         .collect();
-    catching_up(&list, &ticks, &handed_to_blue(), Colour::Blue, now())
+    catching_up(&list, &ticks, &handed_to_blue(), Color::Blue, now())
         .into_iter()
         .collect()
 }
@@ -56,7 +56,7 @@ fn dags_whose_runs_are_the_standbys_are_named() {
             std::time::Duration::from_secs(second),
         );
         assert_eq!(
-            catching_up(&list, &[], &handed_to_blue(), Colour::Blue, later).len(),
+            catching_up(&list, &[], &handed_to_blue(), Color::Blue, later).len(),
             named,
             "{second}"
         );
@@ -64,7 +64,7 @@ fn dags_whose_runs_are_the_standbys_are_named() {
 }
 
 #[test]
-fn old_ticks_are_looked_for_since_the_last_change_of_colour_or_for_a_week() {
+fn old_ticks_are_looked_for_since_the_last_change_of_color_or_for_a_week() {
     let history = handed_to_blue();
     assert_eq!(
         looks_back_to(&history, now()),
@@ -88,10 +88,7 @@ fn a_dag_that_catches_up_is_a_finding_with_what_to_do() {
         .iter()
         .find(|finding| finding.name == "catch-up")
         .unwrap();
-    assert_eq!(
-        (finding.severity, finding.colour),
-        (Severity::Amber, Some(Colour::Blue))
-    );
+    assert_eq!((finding.severity, finding.color), (Severity::Amber, Some(Color::Blue)));
     assert!(
         finding.what.contains("which are green's: orders") && finding.fix.contains("bluegreen:since="),
         "{finding:?}"

@@ -79,10 +79,10 @@ fn every_difference_is_a_finding() {
             ];
             active(p).configuration_options = options(&more);
         }),
-        ("environment-colour", Amber, |p| {
+        ("environment-color", Amber, |p| {
             standby(p).configuration_options = options(&[("smtp.smtp_password", "s3cret")]);
         }),
-        ("environment-colour", Red, |p| {
+        ("environment-color", Red, |p| {
             standby(p).configuration_options = active(p).configuration_options.clone();
         }),
         ("maintenance-window", Amber, |p| {
@@ -115,10 +115,10 @@ fn every_difference_is_a_finding() {
         ("flag-label", Amber, |p| label(p, 1, 99)),
         ("flag-label", Red, |p| label(p, 1, 100)),
         ("flag-pattern", Amber, |p| {
-            p.snapshot.allowed_pattern = Answer::Known(None);
+            p.snapshot.allowed_pattern = ProbeResult::Known(None);
         }),
         ("flag-pattern", Amber, |p| {
-            p.snapshot.allowed_pattern = Answer::Known(Some(".*".into()));
+            p.snapshot.allowed_pattern = ProbeResult::Known(Some(".*".into()));
         }),
         ("named-alarm", Amber, |p| named(p, |alarm| alarm.exists = false)),
         ("named-alarm", Info, |p| named(p, |alarm| alarm.actions_enabled = false)),
@@ -160,30 +160,30 @@ fn every_difference_is_a_finding() {
         assert_eq!(readiness.outcome() == "not_ready", severity == Red, "{name}");
         assert!(!readiness.partial, "{name}");
         // Values of options may be secrets.
-        let shown = readiness.to_json(&pair.snapshot, Colour::Blue).to_string();
+        let shown = readiness.to_json(&pair.snapshot, Color::Blue).to_string();
         assert!(!shown.contains("s3cret"), "{shown}");
         assert!(!format!("{:?}", pair.snapshot).contains("s3cret"));
     }
 }
 
 fn label(pair: &mut Pair, version: u64, count: usize) {
-    pair.snapshot.history = Answer::Known(KeptVersions {
+    pair.snapshot.history = ProbeResult::Known(KeptVersions {
         count,
         oldest: Some(FlagVersion(1)),
-        labelled: BTreeMap::from([(FlagVersion(version), vec!["keep".to_owned()])]),
+        labeled: BTreeMap::from([(FlagVersion(version), vec!["keep".to_owned()])]),
     });
 }
 
 fn named(pair: &mut Pair, change: fn(&mut AlarmSetting)) {
     let mut setting = alarm("orders-late");
     change(&mut setting);
-    pair.snapshot.named_alarms.blue = Answer::Known(vec![setting]);
+    pair.snapshot.named_alarms.blue = ProbeResult::Known(vec![setting]);
 }
 
 fn heartbeat(pair: &mut Pair, change: fn(&mut AlarmSetting)) {
     let mut setting = alarm("orders-blue-heartbeat-lost");
     change(&mut setting);
-    pair.snapshot.heartbeat_alarms.blue = Some(Answer::Known(setting));
+    pair.snapshot.heartbeat_alarms.blue = Some(ProbeResult::Known(setting));
 }
 
 #[test]
@@ -210,9 +210,9 @@ fn what_does_not_matter_is_no_finding() {
 #[test]
 fn a_dead_heartbeat_is_named_beside_the_verdict() {
     let mut pair = twins();
-    pair.evidence.green.airflow = Answer::Unknown(throttled());
+    pair.evidence.green.airflow = ProbeResult::Unknown(throttled());
     let long_ago = "2026-11-23T11:00:00Z".parse().unwrap();
-    pair.evidence.green.heartbeat = Answer::Known(HeartbeatEvidence {
+    pair.evidence.green.heartbeat = ProbeResult::Known(HeartbeatEvidence {
         last_seen: Some(long_ago),
     });
     assert_eq!(

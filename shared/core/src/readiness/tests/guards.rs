@@ -1,7 +1,7 @@
 use super::*;
 
-fn option(pair: &mut Pair, colour: Colour, name: &str, value: &str) {
-    let options = &mut environment(pair, colour).configuration_options.0;
+fn option(pair: &mut Pair, color: Color, name: &str, value: &str) {
+    let options = &mut environment(pair, color).configuration_options.0;
     options.insert(name.to_owned(), value.to_owned());
 }
 
@@ -12,9 +12,9 @@ type Boxed = Box<dyn Fn(&mut Pair)>;
 fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there() {
     const PARAMETER: &str = "custom.bluegreen_flag_parameter";
     const MODE: &str = "custom.bluegreen_guard";
-    let both = |p: &mut Pair, name: &str, value: &str| Colour::BOTH.map(|colour| option(p, colour, name, value));
+    let both = |p: &mut Pair, name: &str, value: &str| Color::BOTH.map(|color| option(p, color, name, value));
     let none_on_active = |p: &mut Pair| {
-        bare(p, &[("a", "11:00:00"), ("b", "11:20:00")]).guarded_on_active = Answer::Known(BTreeSet::new());
+        bare(p, &[("a", "11:00:00"), ("b", "11:20:00")]).guarded_on_active = ProbeResult::Known(BTreeSet::new());
     };
     // What is changed, and the DAGs that are named.
     let table: Vec<(&str, Boxed, &str)> = vec![
@@ -71,7 +71,7 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
             "the mark alone",
             Box::new(move |p| {
                 none_on_active(p);
-                both(p, "custom.bluegreen_mark", "on");
+                both(p, "custom.bluegreen_status_page", "on");
             }),
             "",
         ),
@@ -79,7 +79,7 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
             "off here, and the active skips",
             Box::new(move |p| {
                 let _ = bare(p, &[("a", "11:00:00")]);
-                option(p, Colour::Green, MODE, "off");
+                option(p, Color::Green, MODE, "off");
             }),
             "a",
         ),
@@ -87,14 +87,14 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
             "the active observes",
             Box::new(move |p| {
                 let _ = bare(p, &[("a", "11:00:00")]);
-                option(p, Colour::Blue, MODE, "observe");
+                option(p, Color::Blue, MODE, "observe");
             }),
             "",
         ),
         (
             "the active did not answer, and an option tells",
             Box::new(move |p| {
-                bare(p, &[("a", "11:00:00")]).guarded_on_active = Answer::Unknown(throttled());
+                bare(p, &[("a", "11:00:00")]).guarded_on_active = ProbeResult::Unknown(throttled());
                 both(p, PARAMETER, "/x");
             }),
             "a",
@@ -117,7 +117,7 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
         (
             "it was asked before the flag moved",
             Box::new(|p| {
-                bare(p, &[("a", "11:00:00")]).standby = Colour::Blue;
+                bare(p, &[("a", "11:00:00")]).standby = Color::Blue;
             }),
             "",
         ),
@@ -134,8 +134,8 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
         assert!(!readiness.partial, "{what}");
         let Some(finding) = found else { continue };
         assert_eq!(
-            (finding.severity, finding.colour),
-            (Severity::Red, Some(Colour::Green)),
+            (finding.severity, finding.color),
+            (Severity::Red, Some(Color::Green)),
             "{what}"
         );
         assert!(
@@ -157,20 +157,24 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
 fn a_missing_guard_is_not_taken_back_by_what_was_not_asked() {
     let mut pair = twins();
     let _ = bare(&mut pair, &[("a", "11:00:00")]);
-    let red = Turn::after(None, &check(&pair), Colour::Green, now()).standing.said();
+    let red = Turn::after(None, &check(&pair), Color::Green, now()).standing.said();
     assert_eq!(red.red, ["guard-missing"]);
     let table: Vec<(bool, Change)> = vec![
-        (true, |p| p.snapshot.guards = Some(Answer::Unknown(throttled()))),
+        (true, |p| p.snapshot.guards = Some(ProbeResult::Unknown(throttled()))),
         (true, |p| p.snapshot.dags.green = DagList::unknown(throttled())),
-        (true, |p| p.snapshot.history = Answer::Unknown(throttled())),
-        (true, |p| p.snapshot.environments.green = Answer::Unknown(throttled())),
-        (false, |p| p.snapshot.import_errors.green = Answer::Unknown(throttled())),
+        (true, |p| p.snapshot.history = ProbeResult::Unknown(throttled())),
+        (true, |p| {
+            p.snapshot.environments.green = ProbeResult::Unknown(throttled())
+        }),
+        (false, |p| {
+            p.snapshot.import_errors.green = ProbeResult::Unknown(throttled())
+        }),
         (false, |p| bare(p, &[]).guarded = Some(now())),
     ];
     for (index, (is_kept, change)) in table.into_iter().enumerate() {
         let mut pair = twins();
         change(&mut pair);
-        let after = Turn::after(Some(&red), &check(&pair), Colour::Green, now()).standing;
+        let after = Turn::after(Some(&red), &check(&pair), Color::Green, now()).standing;
         assert_eq!(after.red.contains(&"guard-missing".to_owned()), is_kept, "case {index}");
     }
 }
@@ -192,7 +196,7 @@ fn guards_are_looked_for_in_runs_of_this_standby_and_of_the_last_day() {
 fn a_dag_may_be_guarded_by_its_tags_and_the_mode() {
     let tagged = EnvironmentDetails {
         configuration_options: options(&[("custom.bluegreen_guard", "tagged")]),
-        ..details(Colour::Green)
+        ..details(Color::Green)
     };
     let dag = |unguarded, guarded| Dag {
         unguarded,
@@ -205,7 +209,7 @@ fn a_dag_may_be_guarded_by_its_tags_and_the_mode() {
         (dag(true, false), false, false),
         (dag(true, true), false, false),
     ] {
-        assert_eq!(may_be_guarded(&details(Colour::Green), &dag), by_all, "{dag:?}");
+        assert_eq!(may_be_guarded(&details(Color::Green), &dag), by_all, "{dag:?}");
         assert_eq!(may_be_guarded(&tagged, &dag), by_tag, "{dag:?}");
     }
 }

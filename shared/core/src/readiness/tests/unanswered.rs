@@ -5,10 +5,10 @@ fn what_is_not_answered_is_partial_and_never_red() {
     let table: Vec<(Question, Change)> = vec![
         (Question::Verdict, |p| {
             p.evidence.green.environment = EnvironmentAnswer::Unknown(throttled());
-            p.evidence.green.airflow = Answer::Unknown(throttled());
+            p.evidence.green.airflow = ProbeResult::Unknown(throttled());
         }),
         (Question::Environment, |p| {
-            p.snapshot.environments.green = Answer::Unknown(throttled());
+            p.snapshot.environments.green = ProbeResult::Unknown(throttled());
         }),
         (Question::Dags, |p| {
             p.snapshot.dags.green = DagList::unknown(throttled());
@@ -21,25 +21,25 @@ fn what_is_not_answered_is_partial_and_never_red() {
             };
         }),
         (Question::ImportErrors, |p| {
-            p.snapshot.import_errors.green = Answer::Unknown(throttled());
+            p.snapshot.import_errors.green = ProbeResult::Unknown(throttled());
         }),
         (Question::FlagHistory, |p| {
-            p.snapshot.history = Answer::Unknown(throttled());
+            p.snapshot.history = ProbeResult::Unknown(throttled());
         }),
         (Question::FlagPattern, |p| {
-            p.snapshot.allowed_pattern = Answer::Unknown(throttled());
+            p.snapshot.allowed_pattern = ProbeResult::Unknown(throttled());
         }),
         (Question::NamedAlarms, |p| {
-            p.snapshot.named_alarms.blue = Answer::Unknown(throttled());
+            p.snapshot.named_alarms.blue = ProbeResult::Unknown(throttled());
         }),
         (Question::HeartbeatAlarms, |p| {
-            p.snapshot.heartbeat_alarms.blue = Some(Answer::Unknown(throttled()));
+            p.snapshot.heartbeat_alarms.blue = Some(ProbeResult::Unknown(throttled()));
         }),
         (Question::Guards, |p| {
-            p.snapshot.guards = Some(Answer::Unknown(throttled()));
+            p.snapshot.guards = Some(ProbeResult::Unknown(throttled()));
         }),
         (Question::Guards, |p| {
-            bare(p, &[("a", "11:00:00")]).guarded_on_active = Answer::Unknown(throttled());
+            bare(p, &[("a", "11:00:00")]).guarded_on_active = ProbeResult::Unknown(throttled());
         }),
     ];
     for (question, change) in table {
@@ -78,7 +78,7 @@ fn half_a_list_tells_what_it_knows_and_no_more() {
 #[test]
 fn a_dag_that_cannot_be_imported_is_known_from_the_list_too() {
     let mut pair = twins();
-    pair.snapshot.import_errors.green = Answer::Unknown(throttled());
+    pair.snapshot.import_errors.green = ProbeResult::Unknown(throttled());
     pair.snapshot.dags.green.dags.get_mut("a").unwrap().has_import_errors = true;
     let readiness = check(&pair);
     assert_eq!(
@@ -91,24 +91,24 @@ fn a_dag_that_cannot_be_imported_is_known_from_the_list_too() {
 fn what_is_denied_names_the_action_to_allow() {
     let table: Vec<(&str, Severity, Change)> = vec![
         ("airflow:GetEnvironment", Severity::Red, |p| {
-            p.snapshot.environments.green = Answer::Unknown(denied());
+            p.snapshot.environments.green = ProbeResult::Unknown(denied());
         }),
         ("airflow:InvokeRestApi", Severity::Red, |p| {
             p.snapshot.dags.green = DagList::unknown(denied());
-            p.snapshot.import_errors.green = Answer::Unknown(denied());
+            p.snapshot.import_errors.green = ProbeResult::Unknown(denied());
         }),
         // An Airflow role of one's own that may read DAGs alone is enough for health.
         ("airflow:InvokeRestApi", Severity::Amber, |p| {
-            p.snapshot.guards = Some(Answer::Unknown(denied()));
+            p.snapshot.guards = Some(ProbeResult::Unknown(denied()));
         }),
         ("ssm:GetParameterHistory", Severity::Amber, |p| {
-            p.snapshot.history = Answer::Unknown(denied());
+            p.snapshot.history = ProbeResult::Unknown(denied());
         }),
         ("ssm:DescribeParameters", Severity::Amber, |p| {
-            p.snapshot.allowed_pattern = Answer::Unknown(denied());
+            p.snapshot.allowed_pattern = ProbeResult::Unknown(denied());
         }),
         ("cloudwatch:DescribeAlarms", Severity::Amber, |p| {
-            p.snapshot.heartbeat_alarms.blue = Some(Answer::Unknown(denied()));
+            p.snapshot.heartbeat_alarms.blue = Some(ProbeResult::Unknown(denied()));
         }),
     ];
     for (action, severity, change) in table {

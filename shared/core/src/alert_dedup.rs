@@ -1,0 +1,239 @@
+//! What is said once: a blocked failover, a flag fault and a blind watcher last for many ticks, and one page is enough.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::{Action, Decision};
+use crate::health::{Assessment, Reading, Verdict};
+use crate::policy::Policy;
+use crate::precondition::PreconditionName;
+use crate::time::elapsed;
+
+/// How long nothing can be said of the active before a person is told: a passing throttle is over by then.
+pub const UNKNOWN_ALERT_DELAY: Duration = Duration::from_secs(15 * 60);
+
+/// What it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// The kind of thing.
+    pub subject: Subject,
+    /// Which flag version it is about, or what stands in its place.
+    pub flag: String,
+    /// The preconditions that block, in the order of the decision.
+    pub preconditions: Vec<PreconditionName>,
+}
+
+/// Subjects that are announced once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A failover that preconditions, or the mode, prevent.
+    FailoverBlocked,
+    /// A flag that holds no color.
+    FlagFault,
+    /// Nobody can vouch for the active environment: nothing is known of it, or what is known disagrees.
+    ActiveUnknown,
+}
+
+impl Subject {
+    /// How long it must last before it is said.
+    fn patience(self) -> Duration {
+        match self {
+            Self::FailoverBlocked | Self::FlagFault => Duration::ZERO,
+            Self::ActiveUnknown => UNKNOWN_ALERT_DELAY,
+        }
+    }
+}
+
+/// A topic as the memory keeps it in its field `announced`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The topic.
+    pub topic: Topic,
+    /// When it was first so.
+    pub since: Timestamp,
+    /// Whether it has been said.
+    pub said: bool,
+}
+
+/// What to do with the memory and the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Notice {
+    /// Nothing to say, nothing to remember.
+    Quiet,
+    /// Not yet worth saying: remember since when it is so.
+    Remember(Announcement),
+    /// Say it, then remember that it was said.
+    Say(Announcement),
+    /// It is over: forget it, so that the next one is said again.
+    Forget,
+}
+
+/// Since when this has been so, if it is what was remembered.
+#[must_use]
+pub fn remembered_since(remembered: Option<&str>, subject: Subject, flag: &str) -> Option<Timestamp> {
+    let before = serde_json::from_str::<Announcement>(remembered?).ok()?;
+    (before.topic.subject == subject && before.topic.flag == flag).then_some(before.since)
+}
+
+/// Compares what is so now with what was remembered. A memory that cannot be read counts as none: twice beats never.
+pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) -> Notice {
+    let patience = current
+        .as_ref()
+        .map_or(Duration::ZERO, |topic| topic.subject.patience());
+    notice_after(remembered, current, patience, now)
+}
+
+/// The same, for what must last as long as `patience` before it is said.
+pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: Duration, now: Timestamp) -> Notice {
+    let before = remembered.and_then(|text| serde_json::from_str::<Announcement>(text).ok());
+    let Some(topic) = current else {
+        return if remembered.is_some() {
+            Notice::Forget
+        } else {
+            Notice::Quiet
+        };
+    };
+    let before = before.filter(|before| before.topic == topic);
+    if before.as_ref().is_some_and(|before| before.said) {
+        return Notice::Quiet;
+    }
+    let since = before.as_ref().map_or(now, |before| before.since);
+    let said = elapsed(since, now) >= patience;
+    let announcement = Announcement { topic, since, said };
+    match (said, before) {
+        (true, _) => Notice::Say(announcement),
+        (false, Some(_)) => Notice::Quiet,
+        (false, None) => Notice::Remember(announcement),
+    }
+}
+
+/// How long nobody may be able to vouch for an environment before a person is told; none if it is vouched for, or known to
+/// have failed.
+///
+/// All of these keep a failover from being made. None may do so for ever in silence: neither a throttle, nor two signals that
+/// disagree because one is stuck or forged, nor planned work behind which nothing can be seen. They share one clock, for what
+/// is unknown in one minute and suspect in the next is no less in doubt.
+#[must_use]
+pub fn patience_with(policy: &Policy, assessment: &Assessment) -> Option<Duration> {
+    let is_ok = |reading: &Reading| matches!(reading, Reading::Ok { .. });
+    match assessment.verdict {
+        Verdict::Healthy | Verdict::Unhealthy => None,
+        Verdict::Suspect | Verdict::Unknown => Some(UNKNOWN_ALERT_DELAY),
+        Verdict::Maintenance if is_ok(&assessment.signals.scheduler) || is_ok(&assessment.signals.heartbeat) => None,
+        Verdict::Maintenance => Some(UNKNOWN_ALERT_DELAY.max(policy.maintenance_grace)),
+    }
+}
+
+/// What one look found of all that may be announced.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Which version of the flag it is about, or what stands in its place.
+    pub flag: &'a str,
+    /// Whether something is wrong with the flag.
+    pub is_faulty: bool,
+    /// What the active environment looks like; none if the flag names none.
+    pub active: Option<&'a Assessment>,
+    /// What was decided.
+    pub decision: &'a Decision,
+}
+
+impl Found<'_> {
+    /// What to say of a failover that is wanted and cannot be made, or of a broken flag.
+    pub fn notice(&self, remembered: Option<&str>, now: Timestamp) -> Notice {
+        let is_wanted = matches!(self.decision.action, Action::Blocked | Action::ObserveOnly);
+        let about = match self.active {
+            _ if self.is_faulty => Some(Subject::FlagFault),
+            Some(_) if is_wanted => Some(Subject::FailoverBlocked),
+            // A look that nobody can vouch after neither adds to what was said nor takes it back: a signal that flaps, or a
+            // service that is throttled for a tick, must not page at every turn.
+            Some(active) if matches!(active.verdict, Verdict::Suspect | Verdict::Unknown) => return Notice::Quiet,
+            _ => None,
+        };
+        let topic = about.map(|subject| self.topic(subject, self.decision.blocked_by()));
+        notice(remembered, topic, now)
+    }
+
+    /// What to say of an active environment for which nobody could vouch for too long. Remembered apart from the other: what is
+    /// in doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
+    pub fn notice_of_doubt(&self, policy: &Policy, remembered: Option<&str>, now: Timestamp) -> Notice {
+        let Some(active) = self.active else {
+            return Notice::Quiet;
+        };
+        match patience_with(policy, active) {
+            Some(patience) => {
+                let topic = self.topic(Subject::ActiveUnknown, Vec::new());
+                notice_after(remembered, Some(topic), patience, now)
+            }
+            None if active.verdict == Verdict::Unhealthy => Notice::Quiet,
+            None => notice(remembered, None, now),
+        }
+    }
+
+    fn topic(&self, subject: Subject, preconditions: Vec<PreconditionName>) -> Topic {
+        Topic {
+            subject,
+            flag: self.flag.to_owned(),
+            preconditions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::after;
+
+    fn topic(subject: Subject, preconditions: &[PreconditionName]) -> Topic {
+        Topic {
+            subject,
+            flag: "v12-1".into(),
+            preconditions: preconditions.to_vec(),
+        }
+    }
+
+    fn stored(notice: &Notice) -> String {
+        match notice {
+            Notice::Say(announcement) | Notice::Remember(announcement) => serde_json::to_string(announcement).unwrap(),
+            other => panic!("nothing to remember: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_block_is_said_once_and_again_when_it_changes_or_returns() {
+        let now = Timestamp::UNIX_EPOCH;
+        let hold = topic(Subject::FailoverBlocked, &[PreconditionName::Hold]);
+        let first = notice(None, Some(hold.clone()), now);
+        assert!(matches!(first, Notice::Say(_)));
+        assert_eq!(notice(Some(&stored(&first)), Some(hold.clone()), now), Notice::Quiet);
+        let cooldown = topic(Subject::FailoverBlocked, &[PreconditionName::Cooldown]);
+        assert!(matches!(
+            notice(Some(&stored(&first)), Some(cooldown), now),
+            Notice::Say(_)
+        ));
+        assert_eq!(notice(Some(&stored(&first)), None, now), Notice::Forget);
+        assert_eq!(notice(Some("garbage"), None, now), Notice::Forget);
+        assert!(matches!(notice(Some("garbage"), Some(hold), now), Notice::Say(_)));
+        assert_eq!(notice(None, None, now), Notice::Quiet);
+    }
+
+    #[test]
+    fn a_blind_watcher_is_told_of_only_after_a_while() {
+        let start = Timestamp::UNIX_EPOCH;
+        let blind = topic(Subject::ActiveUnknown, &[]);
+        let first = notice(None, Some(blind.clone()), start);
+        assert!(matches!(first, Notice::Remember(_)));
+        let memory = stored(&first);
+        let soon = after(start, UNKNOWN_ALERT_DELAY.saturating_sub(Duration::from_secs(1)));
+        assert_eq!(notice(Some(&memory), Some(blind.clone()), soon), Notice::Quiet);
+        let said = notice(Some(&memory), Some(blind.clone()), after(start, UNKNOWN_ALERT_DELAY));
+        assert!(matches!(said, Notice::Say(_)));
+        assert_eq!(
+            notice(Some(&stored(&said)), Some(blind), after(start, UNKNOWN_ALERT_DELAY * 2)),
+            Notice::Quiet
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! From the signals to a verdict.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::past::Past;
+use super::signals::{Reading, Signals, Status, first_seen};
+use super::status::StatusClass;
+use crate::policy::{HEARTBEAT_ONLY_WINDOW, Policy};
+use crate::time::{after, elapsed, in_seconds};
+
+/// What the evidence says of one environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It serves, and nothing says otherwise.
+    Healthy,
+    /// It does not, and the evidence is enough to act on.
+    Unhealthy,
+    /// Signals disagree, or are bad for less than the failure window.
+    Suspect,
+    /// Something planned is under way.
+    Maintenance,
+    /// Nothing can be said.
+    Unknown,
+}
+
+impl Verdict {
+    /// As written in answers and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Suspect => "suspect",
+            Self::Maintenance => "maintenance",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A verdict on its way.
+pub(super) struct Judgment {
+    pub(super) verdict: Verdict,
+    pub(super) reasons: Vec<String>,
+    pub(super) unhealthy_at: Option<Timestamp>,
+}
+
+impl Judgment {
+    fn of(verdict: Verdict, readings: &[&Reading]) -> Self {
+        Self {
+            verdict,
+            reasons: readings.iter().map(|reading| reading.detail().to_owned()).collect(),
+            unhealthy_at: None,
+        }
+    }
+
+    /// Not yet: why, and when it may be.
+    fn until(mut self, why: String, unhealthy_at: Timestamp) -> Self {
+        self.reasons.push(why);
+        self.unhealthy_at = Some(unhealthy_at);
+        self
+    }
+}
+
+/// Since when the signals of the present failure are bad, and from when that counts.
+struct Failure {
+    /// The earliest date of a bad signal, or the first look that saw one without a date.
+    began: Option<Timestamp>,
+    /// How long it has lasted.
+    lasted: Duration,
+    /// How long it has lasted while the environment was to serve, as far as anybody looked.
+    counts: Duration,
+}
+
+impl Failure {
+    fn of(status: &Status<'_>, signals: &Signals, past: Option<&Past>, now: Timestamp) -> Self {
+        let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
+        let close = past.filter(|past| past.is_close(now));
+        // A date of Airflow's in our future, or none at all, is no younger than the first look that saw it sick.
+        let sick_from = close
+            .and_then(|past| past.airflow_sick_from)
+            .filter(|_| scheduler.is_bad())
+            .map(|first| scheduler.since().map_or(first, |since| since.min(first)));
+        let dates = [sick_from.or(scheduler.since()), heartbeat.since()];
+        let began = dates.into_iter().flatten().min();
+        let lasted = began.map_or(Duration::ZERO, |began| elapsed(began, now));
+        let seen_from = close
+            .and_then(|past| past.failing_from)
+            .unwrap_or_else(|| first_seen(scheduler, heartbeat, now));
+        // What happened in planned work is its doing: it counts from when the environment began to serve again.
+        let floor = status.since(past, now).map_or(seen_from, |since| since.max(seen_from));
+        Self {
+            began,
+            lasted,
+            counts: lasted.min(elapsed(floor, now)),
+        }
+    }
+}
+
+/// Weighs the signals.
+pub(super) fn judge(
+    policy: &Policy,
+    status: &Status<'_>,
+    signals: &Signals,
+    past: Option<&Past>,
+    now: Timestamp,
+) -> Judgment {
+    let Signals {
+        status: said,
+        scheduler,
+        heartbeat,
+        alarms,
+    } = signals;
+    let in_alarm = alarms.as_ref().filter(|alarms| alarms.is_bad());
+    let failure = Failure::of(status, signals, past, now);
+    let alarmed_at = in_alarm.and_then(Reading::since);
+    let class = status.standing(policy, alarmed_at.into_iter().chain(failure.began).max(), now);
+    match class {
+        StatusClass::Failed => return Judgment::of(Verdict::Unhealthy, &[said]),
+        // Not yet there: whatever its parts say, it has nothing to lose and cannot take over.
+        StatusClass::NotReady => return Judgment::of(Verdict::Unknown, &[said]),
+        StatusClass::Planned => return judge_planned(policy, signals, now),
+        StatusClass::Unknown => return judge_unread(policy, status, signals, &failure, now),
+        StatusClass::Serving | StatusClass::Degraded => {}
+    }
+    if let Some(alarms) = in_alarm {
+        // Alarms look minutes back, so for a while they ring for what planned work did.
+        let serves_for = status.since(past, now).map(|since| elapsed(since, now));
+        let late = policy.failure_window.max(HEARTBEAT_ONLY_WINDOW);
+        return match serves_for.filter(|serves_for| *serves_for < late) {
+            None => Judgment::of(Verdict::Unhealthy, &[alarms]),
+            Some(serves_for) => Judgment::of(Verdict::Suspect, &[said, alarms]).until(
+                format!(
+                    "serving again for {}, less than the {} that an alarm may look back",
+                    in_seconds(serves_for),
+                    in_seconds(late)
+                ),
+                after(now, late.saturating_sub(serves_for)),
+            ),
+        };
+    }
+    if let Some(window) = window_of(policy, scheduler, heartbeat) {
+        // Longer than planned work may take it is a failure, where no look before this one knows of planned work.
+        let has_outlasted = status.since(past, now).is_none() && failure.lasted >= policy.maintenance_grace.max(window);
+        if failure.counts >= window || has_outlasted {
+            return Judgment::of(Verdict::Unhealthy, &[scheduler, heartbeat]);
+        }
+        return Judgment::of(Verdict::Suspect, &[scheduler, heartbeat]).until(
+            if failure.counts == failure.lasted {
+                format!("bad for {}, less than the {} it must last", in_seconds(failure.lasted), in_seconds(window))
+            } else {
+                format!(
+                    "bad for {}, of which {} count, less than the {} it must last: before, there was planned work or nobody \
+                     looked",
+                    in_seconds(failure.lasted),
+                    in_seconds(failure.counts),
+                    in_seconds(window)
+                )
+            },
+            after(now, window.saturating_sub(failure.counts)),
+        );
+    }
+    let disagree = scheduler.is_bad() || heartbeat.is_bad();
+    match class {
+        StatusClass::Serving if disagree => Judgment::of(Verdict::Suspect, &[scheduler, heartbeat]).until(
+            format!(
+                "bad for {} by one signal, but the signals disagree",
+                in_seconds(failure.lasted)
+            ),
+            // The other signal may only be late: look again.
+            after(now, policy.failure_window),
+        ),
+        // A status that cannot be read vouches for nobody, whatever was read last.
+        StatusClass::Serving if status.last.is_some() => Judgment::of(Verdict::Unknown, &[said, scheduler, heartbeat]),
+        StatusClass::Serving if scheduler.is_ok() => Judgment::of(Verdict::Healthy, &[said, scheduler]),
+        StatusClass::Serving if heartbeat.is_ok() => Judgment::of(Verdict::Healthy, &[said, heartbeat]),
+        StatusClass::Degraded => Judgment::of(Verdict::Suspect, &[said, scheduler, heartbeat]),
+        _ if disagree => Judgment::of(Verdict::Suspect, &[said, scheduler, heartbeat]),
+        _ => Judgment::of(Verdict::Unknown, &[said, scheduler, heartbeat]),
+    }
+}
+
+/// Nobody can say what the status is: it may be planned work. So nothing condemns that planned work could have caused,
+/// neither an alarm nor a dead scheduler, until it has lasted longer than planned work may.
+fn judge_unread(
+    policy: &Policy,
+    status: &Status<'_>,
+    signals: &Signals,
+    failure: &Failure,
+    now: Timestamp,
+) -> Judgment {
+    let Signals {
+        status: said,
+        scheduler,
+        heartbeat,
+        alarms,
+    } = signals;
+    let is_dead = heartbeat.is_bad() && !scheduler.is_ok();
+    if status.was_in_use() && is_dead && heartbeat.bad_for(now) >= policy.maintenance_grace {
+        return outlasted(policy, &[said, scheduler, heartbeat]);
+    }
+    let mut bad: Vec<&Reading> = vec![said];
+    bad.extend(alarms.as_ref().filter(|alarms| alarms.is_bad()));
+    if scheduler.is_bad() || heartbeat.is_bad() {
+        bad.extend([scheduler, heartbeat]);
+    }
+    if bad.len() == 1 {
+        return Judgment::of(Verdict::Unknown, &[said, scheduler, heartbeat]);
+    }
+    let lasted = match failure.began {
+        Some(_) => format!("bad for {}, but ", in_seconds(failure.lasted)),
+        None => String::new(),
+    };
+    // The next answer may tell more: look again.
+    Judgment::of(Verdict::Suspect, &bad).until(
+        format!("{lasted}without its status nobody can tell this from planned work"),
+        after(now, policy.failure_window),
+    )
+}
+
+fn outlasted(policy: &Policy, readings: &[&Reading]) -> Judgment {
+    let mut judgment = Judgment::of(Verdict::Unhealthy, readings);
+    judgment.reasons.push(format!(
+        "the maintenance grace of {} has passed",
+        in_seconds(policy.maintenance_grace)
+    ));
+    judgment
+}
+
+/// How long the scheduler and the heartbeat, taken together, must be bad; none if they do not agree that it is dead.
+fn window_of(policy: &Policy, scheduler: &Reading, heartbeat: &Reading) -> Option<Duration> {
+    match (scheduler, heartbeat) {
+        (Reading::Bad { .. }, Reading::Bad { .. } | Reading::Unknown { .. }) => Some(policy.failure_window),
+        (Reading::Unknown { .. }, Reading::Bad { .. }) => Some(policy.failure_window.max(HEARTBEAT_ONLY_WINDOW)),
+        _ => None,
+    }
+}
+
+/// A planned status is no failure until the maintenance grace has passed and the heartbeat is dead.
+fn judge_planned(policy: &Policy, signals: &Signals, now: Timestamp) -> Judgment {
+    let Signals {
+        status,
+        scheduler,
+        heartbeat,
+        ..
+    } = signals;
+    // A dead metric alone would do, an unknown one never: metrics stop in updates, and Airflow's answer may be stale.
+    if heartbeat.is_bad() && !scheduler.is_ok() && heartbeat.bad_for(now) >= policy.maintenance_grace {
+        return outlasted(policy, &[status, heartbeat]);
+    }
+    Judgment::of(Verdict::Maintenance, &[status])
+}

@@ -1,0 +1,21 @@
+//! The run run report: which DAG runs next to a transition were executed, by whom, and which by nobody.
+//!
+//! A run's state does not tell: the guard ends a standby's run as `success`, with all its tasks skipped. What tells is
+//! whether a task beside the guard did anything. Where that cannot be known nothing is claimed: the run is `unjudged`.
+
+mod compare;
+mod judge;
+mod period;
+mod report;
+mod runs;
+
+pub use crate::airflow::{GUARD_TASK, NextRun, Run, Task, since_of};
+pub use compare::compare;
+pub use period::{HandedOver, LATEST_START, Period, last_hand_over};
+pub use report::{
+    CREATION_GRACE, Counts, LATE_AFTER, Late, NAMED, RunEntry, RunOutcome, RunReport, UnansweredQuestion,
+};
+pub use runs::{EnvironmentRuns, to_look_up};
+
+#[cfg(test)]
+mod tests;
