@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from demo.commands import Operator
-from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.screen import seconds
 from demo.stage import BLUE, GREEN, ROOT, STACK_NAME
 from demo.story import Story
+from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 from support.real_airflow import RealAirflowError
 from support.real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, RealPair
 

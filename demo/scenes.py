@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from demo.commands import ROOT, BackgroundCommand
-from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import Stage
+from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 
 HOLD_MINUTES, DRILL_MINUTES = 10, 1  # the shortest there is
 PICTURE = Path(".demo/timeline.svg")

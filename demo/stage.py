@@ -8,9 +8,9 @@ from typing import Any
 
 from demo.checks import Facts
 from demo.commands import Operator
-from demo.timeline import StepTimeout
 from demo.mailbox import Mailbox
 from demo.screen import Screen
+from demo.timeline import StepTimeout
 from local_aws.process import LocalAws
 from local_aws.stack import Stack
 

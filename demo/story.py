@@ -7,7 +7,6 @@ import time
 
 from demo import checks, scenes
 from demo.commands import Operator
-from demo.timeline import TimelineFollower, TimelineEvent, StepTimeout
 from demo.mailbox import SUBSCRIBER, Mailbox
 from demo.screen import milliseconds, seconds, short_times
 from demo.stage import (
@@ -22,6 +21,7 @@ from demo.stage import (
     TWIN,
     Stage,
 )
+from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 
 
 class Story(Stage):
@@ -182,7 +182,7 @@ class Story(Stage):
             ("outcome", f"{answer['outcome']}: {answer['reason']}"),
             ("active", f"{answer['active']} (was {answer['previous']}), version {answer['version']}"),
             ("transition", str(answer["transition"])),
-            ("preconditions", ", ".join(f"{precondition['name']} {'passed' if precondition['passed'] else 'FAILED'}" for precondition in answer["preconditions"])),
+            ("preconditions", ", ".join(f"{one['name']} {'passed' if one['passed'] else 'FAILED'}" for one in answer["preconditions"])),
             ("elapsed", milliseconds(answer["elapsed_ms"]))])
         if answer["outcome"] != "switched":
             raise StepTimeout(f"switched back to blue: the answer was {answer['outcome']}: {answer['reason']}")

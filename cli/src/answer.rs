@@ -461,7 +461,7 @@ mod tests {
         let shown = status(plain(), "orders", &answer, noon());
         for part in [
             "orders: blue is active and healthy",
-            "blue    active   healthy  airflow-blue   fine",
+            "blue   active   healthy  airflow-blue   fine",
             "version    12, written 2026-11-23 09:00:00Z (3 h ago), its audit event is not out yet",
             "last       switch green -> blue: switch: upgrade; by switch-handler for ana\n",
             "in force   from 2026-11-23 12:00:09Z (in 9 s)",

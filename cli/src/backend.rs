@@ -166,7 +166,7 @@ impl Backend {
             .unwrap_or_default();
         if answer.function_error().is_some() {
             let failure = function_error(&self.function, text, changes, direct_works);
-            return Err(failure.in_options(action_of(request), &self.same_pair));
+            return Err(failure.in_options(&self.same_pair));
         }
         read(text, &self.same_pair)
     }
@@ -190,7 +190,7 @@ impl Backend {
                 text: value.to_string(),
                 value: foreign::for_people(&value, &self.same_pair),
             }),
-            Err(error) => Err(self.own_error(&error).in_options(action_of(request), &self.same_pair)),
+            Err(error) => Err(self.own_error(&error).in_options(&self.same_pair)),
         }
     }
 

@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// A function's words about a request, in those of the command line.
-    pub(crate) fn in_options(self, action: &str, same_pair: &str) -> Self {
+    pub(crate) fn in_options(self, same_pair: &str) -> Self {
         match self {
             Self::Function {
                 error_type,
@@ -75,7 +75,7 @@ impl Failure {
             } => {
                 let mut message = foreign::with_commands(&message, same_pair);
                 if error_type == "InvalidRequest" {
-                    message = foreign::with_options(&message, action);
+                    message = foreign::with_options(&message);
                 }
                 Self::Function {
                     error_type,

@@ -10,7 +10,7 @@ use crate::connection::Connection;
 const OWN_WORDS: [&str; 7] = ["reason", "detail", "fix", "what", "why", "warnings", "cause"];
 
 /// How each field of a request is given on the command line.
-const OPTIONS: [(&str, &str); 10] = [
+const OPTIONS: [(&str, &str); 11] = [
     ("to", "to"),
     ("force", "force"),
     ("dry_run", "dry-run"),
@@ -21,6 +21,7 @@ const OPTIONS: [(&str, &str); 10] = [
     ("until", "until"),
     ("window_minutes", "window-minutes"),
     ("minutes", "minutes"),
+    ("duration_minutes", "duration-minutes"),
 ];
 
 /// The commands that are actions of the function by the same name.
@@ -95,10 +96,6 @@ fn command(request: &Map<String, Value>, same_pair: &str) -> Option<String> {
     let mut options = Vec::new();
     for (field, value) in request.iter().filter(|(field, _)| *field != "action") {
         let (_, name) = OPTIONS.iter().find(|(known, _)| known == field)?;
-        let name = match (action, *name) {
-            (Some("drill"), "minutes") => "hold-minutes",
-            (_, name) => name,
-        };
         match value {
             Value::Bool(true) => options.push(format!("--{name}")),
             Value::Number(number) => options.push(format!("--{name} {number}")),
@@ -124,13 +121,9 @@ fn command(request: &Map<String, Value>, same_pair: &str) -> Option<String> {
 }
 
 /// Fields of a request that was refused, as the options that they were given by.
-pub(crate) fn with_options(message: &str, action: &str) -> String {
+pub(crate) fn with_options(message: &str) -> String {
     let mut told = message.to_owned();
     for (field, name) in OPTIONS {
-        let name = match (action, name) {
-            ("drill", "minutes") => "hold-minutes",
-            (_, name) => name,
-        };
         told = told.replace(&format!("field {field:?}"), &format!("--{name}"));
     }
     told
@@ -240,11 +233,11 @@ mod tests {
     fn a_refused_field_is_named_as_its_option() {
         let message = "field \"until\" is \"tomorrow\"; allowed is an instant; field \"minutes\" is 0";
         assert_eq!(
-            with_options(message, "hold"),
+            with_options(message),
             "--until is \"tomorrow\"; allowed is an instant; --minutes is 0"
         );
         assert_eq!(
-            with_options("field \"duration_minutes\" is 0", "drill"),
+            with_options("field \"duration_minutes\" is 0"),
             "--duration-minutes is 0"
         );
     }

@@ -304,11 +304,11 @@ mod tests {
         ];
         assert_eq!(
             table(PLAIN, &["COLOR", "VERDICT", "WHY"], &rows),
-            "  COLOR  IS       WHY\n  blue    healthy  a\n  green   unknown\n"
+            "  COLOR  VERDICT  WHY\n  blue   healthy  a\n  green  unknown\n"
         );
         let colored = table(Paint { on: true }, &["COLOR", "VERDICT", "WHY"], &rows);
         assert!(
-            colored.contains("\x1b[1;34mblue\x1b[0m    \x1b[32mhealthy\x1b[0m  a"),
+            colored.contains("\x1b[1;34mblue\x1b[0m   \x1b[32mhealthy\x1b[0m  a"),
             "{colored:?}"
         );
     }

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from local_aws import scope, patches
+from local_aws import patches, scope
 
 
 def arguments() -> argparse.Namespace:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from local_aws import delivery, metric_math, scope, patches, timeline
+from local_aws import delivery, metric_math, patches, scope, timeline
 
 log = logging.getLogger("local_aws.alarms")
 

@@ -25,7 +25,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, scheduler, sns, sqs
 
-from local_aws import scope, patches, timeline
+from local_aws import patches, scope, timeline
 
 log = logging.getLogger("local_aws.delivery")
 

@@ -28,7 +28,7 @@ from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, sns, sts
 from ministack.services.cloudformation import provisioners
 
-from local_aws import delivery, scope, patches, timeline
+from local_aws import delivery, patches, scope, timeline
 
 log = logging.getLogger("local_aws.functions")
 

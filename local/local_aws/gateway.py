@@ -20,7 +20,7 @@ from ministack.core import iam_actions, iam_evaluator, responses, router
 from ministack.core.responses import error_response_json
 from ministack.services import cloudwatch
 
-from local_aws import control, faults, scope, patches, timeline
+from local_aws import control, faults, patches, scope, timeline
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

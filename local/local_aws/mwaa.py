@@ -31,7 +31,7 @@ from urllib.parse import unquote
 from ministack.core.responses import get_region
 from ministack.services import cloudwatch, mwaa
 
-from local_aws import delivery, scope, patches, timeline
+from local_aws import delivery, patches, scope, timeline
 
 log = logging.getLogger("local_aws.mwaa")
 

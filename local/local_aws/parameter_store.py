@@ -21,7 +21,7 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region, json_response
 from ministack.services import ssm
 
-from local_aws import delivery, scope, patches, timeline
+from local_aws import delivery, patches, scope, timeline
 
 VERSIONS_KEPT = 100
 VALUE_BYTES_STANDARD = 4096

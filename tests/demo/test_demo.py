@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from demo import checks
-from demo.commands import CommandFailed, BackgroundCommand, instant, json_answers, run
-from demo.timeline import told_by
+from demo.commands import BackgroundCommand, CommandFailed, instant, json_answers, run
 from demo.mailbox import Mail
 from demo.screen import WIDTH, Screen, broken_command, short_times
+from demo.timeline import told_by
 from support.paths import PROJECT
 
 

@@ -27,7 +27,7 @@ from support.command_line import (
     Cli,
 )
 from support.deployment import Deploy
-from support.pair import Pair, precondition, only
+from support.pair import Pair, only, precondition
 from support.runs import LONG, run, scripted
 from support.waiting import until
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.deployment import Deploy
-from support.pair import CLAIM_TIMEOUT, Pair, precondition, moment, only
+from support.pair import CLAIM_TIMEOUT, Pair, moment, only, precondition
 from support.waiting import until
 
 MINUTE = 60

@@ -13,7 +13,7 @@ import pytest
 from mwaa_bluegreen.ownership import HistoryEntry, in_force, nanoseconds
 from support.command_line import CONFLICT, NOT_CONFIRMED, REFUSED, USAGE, Cli
 from support.deployment import Deploy
-from support.pair import Pair, Version, asks_at_once, precondition, moment, only
+from support.pair import Pair, Version, asks_at_once, moment, only, precondition
 from support.waiting import until
 
 MINUTES_DEAD = 5

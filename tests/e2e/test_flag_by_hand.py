@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.clients import Clients
-from support.pair import Pair, precondition, only
+from support.pair import Pair, only, precondition
 from support.waiting import until
 
 

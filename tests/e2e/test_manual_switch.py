@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from support.deployment import Deploy
-from support.pair import Pair, precondition, only
+from support.pair import Pair, only, precondition
 from support.waiting import PATIENCE
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.deployment import Deploy
-from support.pair import Pair, precondition, only
+from support.pair import Pair, only, precondition
 
 
 def is_blocked(pair: Pair, *names: str) -> dict:

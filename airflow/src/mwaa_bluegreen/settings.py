@@ -23,6 +23,12 @@ DEFAULT_STANDBY_WAIT_SECONDS = 420
 failure window (300 s, where only CloudWatch's heartbeat speaks), a minute for a late metric, and a minute to its tick."""
 _PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
+_RENAMED = {
+    "bluegreen_settle_seconds": "bluegreen_standby_wait_seconds",
+    "bluegreen_mark": "bluegreen_status_page",
+}
+"""Options of version 0.1: silently ignored, they would leave the default in their place."""
+
 Lookup = Callable[[str], "str | None"]
 
 
@@ -52,6 +58,11 @@ def from_airflow(option: str) -> str | None:
     return value
 
 
+def _renamed(lookup: Lookup, *options: str) -> list[str]:
+    """What is wrong where an option is given by its old name."""
+    return [f"custom.{old} is called custom.{_RENAMED[old]} now" for old in options if lookup(old)]
+
+
 def mode(lookup: Lookup = from_airflow) -> str:
     """Which DAGs are guarded. `MWAA_BLUEGREEN_GUARD` first, then the option. Raises ConfigurationInvalid."""
     given = os.environ.get("MWAA_BLUEGREEN_GUARD") or lookup("bluegreen_guard") or "all"
@@ -63,7 +74,9 @@ def mode(lookup: Lookup = from_airflow) -> str:
 
 
 def status_page(lookup: Lookup = from_airflow) -> bool:
-    """Whether Airflow's UI gets the status_page. Raises ConfigurationInvalid."""
+    """Whether Airflow's UI gets the status page. Raises ConfigurationInvalid."""
+    if faults := _renamed(lookup, "bluegreen_mark"):
+        raise ConfigurationInvalid("; ".join(faults))
     given = lookup("bluegreen_status_page") or "off"
     if given not in STATUS_PAGE:
         raise ConfigurationInvalid(f"custom.bluegreen_status_page is {given!r}; allowed are {', '.join(STATUS_PAGE)}")
@@ -112,7 +125,7 @@ def guard_task(lookup: Lookup = from_airflow) -> GuardTask:
 
 def read(lookup: Lookup = from_airflow) -> Settings:
     """The settings. Raises ConfigurationInvalid with all faults at once."""
-    faults = []
+    faults = _renamed(lookup, "bluegreen_settle_seconds")
     color = lookup("environment_color") or ""
     if color not in COLORS:
         faults.append(
@@ -132,7 +145,8 @@ def read(lookup: Lookup = from_airflow) -> Settings:
     standby_wait = lookup("bluegreen_standby_wait_seconds") or str(DEFAULT_STANDBY_WAIT_SECONDS)
     if not re.fullmatch("[0-9]{1,6}", standby_wait) or int(standby_wait) > MAX_STANDBY_WAIT_SECONDS:
         faults.append(
-            f"custom.bluegreen_standby_wait_seconds is {standby_wait!r}; allowed are whole seconds from 0 to {MAX_STANDBY_WAIT_SECONDS}"
+            f"custom.bluegreen_standby_wait_seconds is {standby_wait!r}; "
+            f"allowed are whole seconds from 0 to {MAX_STANDBY_WAIT_SECONDS}"
         )
     if faults:
         raise ConfigurationInvalid("; ".join(faults))

@@ -1,4 +1,4 @@
-"""The status_page in Airflow's UI: one page that says ACTIVE or STANDBY. Off unless `custom.bluegreen_status_page` is `on`.
+"""The status page in Airflow's UI: it says ACTIVE or STANDBY. Off unless `custom.bluegreen_status_page` is `on`.
 
 Every component of Airflow loads plugins: nothing of a web framework may be imported before a web server asks for it.
 """
@@ -125,7 +125,7 @@ class StatusCache:
 
     def _tell(self, status_page: StatusPage) -> None:
         if status_page.trouble is not None and (self._last is None or self._last[1].trouble != status_page.trouble):
-            log.warning("bluegreen: status_page %s: %s", status_page.word, status_page.trouble)
+            log.warning("bluegreen: status page %s: %s", status_page.word, status_page.trouble)
 
 
 cache = StatusCache()
@@ -186,14 +186,14 @@ def _text(instant: datetime) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    """`PLUGIN`, the entry point: made when Airflow asks for it. None if the status_page is off; Airflow passes over that."""
+    """`PLUGIN`, the entry point: made when Airflow asks for it. None if the status page is off; Airflow passes over that."""
     if name == "PLUGIN":
         return plugin()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def plugin(lookup: configuration.Lookup = configuration.from_airflow) -> Any:
-    """The plugin's class, or None if the status_page is off.
+    """The plugin's class, or None if the status page is off.
 
     Raises ConfigurationInvalid for a wrong setting, which Airflow shows as the plugin's import error.
     """
@@ -244,7 +244,7 @@ def _or_nothing(make: Callable[[], list[Any]]) -> list[Any]:
     try:
         return make()
     except Exception:
-        log.exception("bluegreen: no status_page in this UI; everything else is as without it")
+        log.exception("bluegreen: no status page in this UI; everything else is as without it")
         return []
 
 

@@ -1,4 +1,4 @@
-"""The status_page, as Airflow's own plugin manager finds it. Runs in an environment that has Airflow."""
+"""The status page, as Airflow's own plugin manager finds it. Runs in an environment that has Airflow."""
 
 from __future__ import annotations
 

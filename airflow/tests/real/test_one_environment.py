@@ -321,7 +321,7 @@ def test_a_continuous_dag_does_not_keep_the_standby_busy(blue: RealAirflow, the_
     assert end - start > timedelta(seconds=59), "the next run begins when this one ends"
 
 
-# -- the mark in the UI --------------------------------------------------------------------------------------------------
+# -- the status page in the UI-------------------------------------------------------------------------------------------
 
 
 def test_the_mark_says_active_and_standby_and_follows_a_switch(blue: RealAirflow, the_flag: TheFlag) -> None:

@@ -50,6 +50,13 @@ def test_a_color_is_neither_trimmed_nor_folded(value: str) -> None:
         settings.read({"environment_color": value}.get)
 
 
+def test_an_option_by_its_old_name_is_refused_by_its_new_one() -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"custom\.bluegreen_settle_seconds is called custom\.bluegreen_standby_wait_seconds now"):
+        settings.read({"environment_color": "blue", "bluegreen_settle_seconds": "300"}.get)
+    with pytest.raises(ConfigurationInvalid, match=r"custom\.bluegreen_mark is called custom\.bluegreen_status_page now"):
+        settings.status_page({"bluegreen_mark": "on"}.get)
+
+
 def test_an_unset_color_says_what_to_set() -> None:
     with pytest.raises(ConfigurationInvalid, match=r"environment_color is not set; set it .*AIRFLOW__CUSTOM__ENVIRONMENT_COLOR"):
         settings.read({}.get)

@@ -97,7 +97,7 @@ def test_with_the_wheel_in_the_plugins_airflow_starts_without_a_network(containe
     put(wheel, container.plugins)
     container.start()
     assert container.went_on, container.said
-    assert "bluegreen: the guard of mwaa-bluegreen 0.1.0 is in place" in container.said
+    assert "bluegreen: the guard of mwaa-bluegreen 0.2.0 is in place" in container.said
 
 
 def test_what_follows_is_executed_as_before(container: Container, wheel: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_missing_wheel_is_named_with_the_ways_to_give_it(container: Container)
 
 def test_two_wheels_are_one_too_many(container: Container, wheel: Path) -> None:
     put(wheel, container.plugins)
-    (container.plugins / wheel.name.replace("0.1.0", "0.0.9")).touch()
+    (container.plugins / wheel.name.replace("0.2.0", "0.0.9")).touch()
     container.start().refused_with("more than one wheel")
 
 
 def test_a_bucket_or_an_index_that_does_not_answer_starts_nothing(container: Container) -> None:
     container.start(MWAA_BLUEGREEN_WHEEL="s3://bucket/wheels/a.whl").refused_with("s3://bucket/wheels/a.whl could not be read", "s3:GetObject")
-    container.start(MWAA_BLUEGREEN_WHEEL="mwaa-bluegreen==0.1.0").refused_with("mwaa-bluegreen==0.1.0 could not be installed")
+    container.start(MWAA_BLUEGREEN_WHEEL="mwaa-bluegreen==0.2.0").refused_with("mwaa-bluegreen==0.2.0 could not be installed")
 
 
 def test_a_broken_wheel_starts_nothing(container: Container, wheel: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the status_page in Airflow's UI says, and how often it asks. Needs no Airflow."""
+"""What the status page in Airflow's UI says, and how often it asks. Needs no Airflow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from support.guard_flag import NAME, Store
 from mwaa_bluegreen import settings, status_page
 from mwaa_bluegreen.errors import ConfigurationInvalid, StoreUnavailable
 from mwaa_bluegreen.flag import Flag, InForce, Owner, _client, shared_flag
-from mwaa_bluegreen.status_page import StatusCache, StatusPage, look, page
 from mwaa_bluegreen.ownership import HistoryEntry, sentence
+from mwaa_bluegreen.status_page import StatusCache, StatusPage, look, page
 
 GET, HISTORY = "GetParameter", "GetParameterHistory"
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -253,7 +253,7 @@ def test_a_failure_is_shared_as_well_and_logged_once(caplog: pytest.LogCaptureFi
         asked.seconds += status_page.CACHE_SECONDS + 1
         assert asked.cache.status_page() == FAILED
     assert asked.count == 2
-    assert [record.message for record in caplog.records] == ["bluegreen: status_page UNKNOWN: GetParameter failed: denied"]
+    assert [record.message for record in caplog.records] == ["bluegreen: status page UNKNOWN: GetParameter failed: denied"]
 
 
 @pytest.mark.parametrize(("age", "shown"), [(11, "ACTIVE"), (29, "ACTIVE"), (31, "UNKNOWN"), (None, "UNKNOWN")])

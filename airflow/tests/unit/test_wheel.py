@@ -27,7 +27,7 @@ def test_it_has_every_module_the_types_marker_and_nothing_else(wheel: Path) -> N
 def test_airflow_finds_the_policy_and_the_plugin_in_it(wheel: Path) -> None:
     told = configparser.ConfigParser(delimiters="=")
     with zipfile.ZipFile(wheel) as archive:
-        told.read_string(archive.read("mwaa_bluegreen-0.1.0.dist-info/entry_points.txt").decode())
+        told.read_string(archive.read("mwaa_bluegreen-0.2.0.dist-info/entry_points.txt").decode())
     assert {group: dict(told[group]) for group in told.sections()} == {
         "airflow.policy": {"mwaa_bluegreen": "mwaa_bluegreen.policy"},
         "airflow.plugins": {"mwaa_bluegreen": "mwaa_bluegreen.status_page:PLUGIN"},

@@ -29,6 +29,7 @@ pub mod printable;
 pub mod readiness;
 pub mod replay;
 pub mod request;
+mod retired_words;
 pub mod run_report;
 pub mod settings;
 pub mod switch;

@@ -8,6 +8,7 @@ use crate::dag_management::DagManagement;
 use crate::drill::{BlockedWindows, DrillPolicy};
 use crate::parameters::ParameterNames;
 use crate::policy::{FailoverSemantics, Mode, OnFlagFault, Policy};
+use crate::retired_words;
 use crate::time::minutes;
 
 pub use crate::environment::EnvironmentSettings;
@@ -89,6 +90,11 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
         lookup: &lookup,
         faults: Vec::new(),
     };
+    // Silently ignored, it would leave the default in its place.
+    let retired = retired_words::SETTINGS.iter().filter(|(old, _)| lookup(old).is_some());
+    reader
+        .faults
+        .extend(retired.map(|(old, new)| format!("{old} is called {new} now")));
     let pair = reader.name("PAIR_NAME", 64);
     // The template always gives it. If it is missing and the default is another pair's, its `owner` says so.
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
@@ -392,5 +398,15 @@ mod tests {
         assert!(settings.drill.alarms.is_empty());
         let settings = with(&[("DRILL_ALARM_NAMES", "orders-late")]).unwrap();
         assert_eq!(settings.drill.alarms, ["orders-late"]);
+    }
+
+    #[test]
+    fn a_setting_by_its_old_name_is_refused_by_its_new_one() {
+        let faults = with(&[("TAKEOVER", "at-most-once")]).unwrap_err();
+        assert_eq!(faults.0, ["TAKEOVER is called FAILOVER_SEMANTICS now"]);
+        for (old, new) in retired_words::SETTINGS {
+            let faults = read(|name| if name == old { Some("1".to_owned()) } else { good(name) }).unwrap_err();
+            assert!(faults.to_string().contains(new), "{faults}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::kinds::{
 use crate::color::Color;
 use crate::drill::Mode;
 use crate::flag::FlagVersion;
+use crate::retired_words;
 use crate::text::shortened;
 use crate::time::{after, to_second};
 
@@ -158,7 +159,12 @@ impl Reader<'_> {
             None => Some("switch".to_owned()),
             Some(Value::String(action)) if ACTIONS.contains(&action.as_str()) => Some(action.clone()),
             Some(other) => {
-                self.fault("action", other, &format!("one of: {}", ACTIONS.join(", ")));
+                let renamed = other.as_str().and_then(retired_words::action);
+                let allowed = match renamed {
+                    Some(new) => format!("its new name, {new:?}"),
+                    None => format!("one of: {}", ACTIONS.join(", ")),
+                };
+                self.fault("action", other, &allowed);
                 None
             }
         }
@@ -166,7 +172,10 @@ impl Reader<'_> {
 
     fn only(&mut self, action: &str, allowed: &[&str]) {
         for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
-            if !allowed.contains(&field.as_str()) {
+            if let Some(new) = retired_words::field(action, field) {
+                self.faults
+                    .push(format!("field {field:?} of action {action:?} is called {new:?} now"));
+            } else if !allowed.contains(&field.as_str()) {
                 let list = if allowed.is_empty() {
                     "nothing else".to_owned()
                 } else {

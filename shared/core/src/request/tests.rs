@@ -150,6 +150,16 @@ fn a_hold_has_an_end_and_a_reason() {
         (json!({"action": "drill", "duration_minutes": 1441}), "from 1 to 1440"),
         (json!({"action": "drill", "duration_minutes": "5"}), "from 1 to 1440"),
         (json!({"action": "drill", "force": true}), "\"force\""),
+        // Words of version 0.1.
+        (json!({"action": "handover"}), "allowed is its new name, \"run-report\""),
+        (
+            json!({"action": "hold", "reason": "x", "hold_minutes": 5}),
+            "\"hold_minutes\" of action \"hold\" is called \"minutes\" now",
+        ),
+        (
+            json!({"action": "drill", "hold_minutes": 5}),
+            "\"hold_minutes\" of action \"drill\" is called \"duration_minutes\" now",
+        ),
         (json!({"action": "rollback", "to": "blue"}), "\"to\""),
         (
             json!({"action": "failover", "to": "Green"}),
