@@ -115,6 +115,47 @@ def test_failover_budget_is_used_up_until_a_person_acknowledges(deploy: Deploy):
     assert pair.stands_at() == ("blue", 5)
 
 
+def test_what_a_release_has_acknowledged_is_read_where_there_is_something_to_acknowledge(deploy: Deploy):
+    pair = deploy(FailoverBudgetPerDay="2")
+    denied = pair.aws.add_fault("access-denied", "ssm", "GetParameters", match=f"{pair.root}/acknowledged")
+
+    def fail_over(sick: str, well: str) -> dict:
+        pair.heal(well)
+        pair.fail(sick)
+        return pair.tick()
+
+    assert pair.tick()["decision"] == "none"
+    assert fail_over("blue", "green")["decision"] == "failover" and pair.hits(denied) == 0, "nothing to acknowledge"
+    answer = fail_over("green", "blue")
+    assert answer["decision"] == "failover", "within the budget, whatever was acknowledged"
+    assert "1 of 2" in precondition(answer, "failover-budget")["detail"] and pair.hits(denied) == 1
+    pair.look_once_a_tick()
+    blocked = fail_over("blue", "green")
+    assert blocked["blocked_by"] == ["failover-budget"], blocked
+    assert "cannot be counted" in precondition(blocked, "failover-budget")["detail"], "nobody knows, and it is asked again"
+    pair.aws.clear_faults(denied)
+    assert "2 of 2" in precondition(is_blocked(pair, "failover-budget"), "failover-budget")["detail"]
+    pair.ask(action="release", reason="seen")
+    answer = pair.tick()
+    assert answer["decision"] == "failover" and "0 of 2" in precondition(answer, "failover-budget")["detail"], answer
+    assert pair.stands_at() == ("green", 4)
+
+
+def test_what_a_tick_remembers_at_once_it_writes_at_once(pair: Pair):
+    pair.tick()
+    pair.hold()
+    pair.fail("blue")
+    since = pair.aws.calls_so_far()
+    is_blocked(pair, "hold")
+    made = [call["operation"] for call in pair.calls("health-watcher", since) if call["service"] == "ssm"]
+    assert made.count("PutParameter") == 2, f"what was seen and what is to be announced; that it is announced: {made}"
+    assert pair.memory("announced")["said"] and pair.memory("past")["blue"]["status"]["status"] == "UNAVAILABLE"
+    since = pair.aws.calls_so_far()
+    is_blocked(pair, "hold")
+    made = [call["operation"] for call in pair.calls("health-watcher", since) if call["service"] == "ssm"]
+    assert "PutParameter" not in made, "nothing new"
+
+
 def test_mode_observe_decides_tells_once_and_switches_nothing(deploy: Deploy):
     pair = deploy(FailoverMode="observe")
     pair.fail("blue")

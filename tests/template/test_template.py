@@ -526,7 +526,7 @@ PARAMETER_STORE = {
         "ssm:DeleteParameter": {PARTS},
     },
     "ChangeListenerRole": {
-        "ssm:GetParameters": READ | {HOLD_TOLD},
+        "ssm:GetParameters": READ - {ACKNOWLEDGED} | {HOLD_TOLD},
         "ssm:GetParameterHistory": {FLAG, HOLD},
         "ssm:GetParametersByPath": set(LIST),
         "ssm:PutParameter": {HOLD_TOLD, AUDITED, LAST_ACTIVE},

@@ -9,5 +9,6 @@ mod parsing;
 mod records;
 mod store;
 
+pub use memos::Acknowledgement;
 pub use observed::{Observed, Remembered};
 pub use store::ParameterStore;

@@ -116,10 +116,11 @@ pub(crate) async fn release(
     } else {
         let by = who(request.requested_by.as_deref());
         // Its first delivery died after the acknowledgement: what was placed since is another hold.
-        let acknowledged_before = standing
-            .observed
-            .acknowledged
-            .filter(|_| standing.observed.acknowledged_by_request.as_deref() == Some(&invocation.request_id));
+        let acknowledged = services.store.acknowledgement().await;
+        let acknowledged_before = acknowledged
+            .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
+            .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id))
+            .map(|before| before.at);
         // The acknowledgement first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
             services

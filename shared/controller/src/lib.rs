@@ -31,7 +31,7 @@
 //! | of a tick | `tick_report`, `alerts`: what is published, told and answered |
 //! | of a request | `switch`, `failover`, `drill`, `hold`, `initialize`, `check`, `status` |
 //! | features | `dags`, `drill_return`, `hold_report`, `readiness`, `repair`, `run_report` |
-//! | what a tick sees | `observation` over `active_drill`, `past`, `restore_target` |
+//! | what a tick sees | `observation` over `active_drill`, `past`, `recent_failovers`, `restore_target` |
 //! | what a request sees | `second_reading` over `repeat` over `answer` |
 //! | writers | `claim_runner`, `flag_creation`, `drill_outcome`, `dag_reconciler` over `dag_memory`, `audit_trail`, `unsent` |
 //! | given | `services`, `invocation`, `function_error` |
@@ -61,6 +61,7 @@ mod initialize;
 mod observation;
 mod past;
 mod readiness;
+mod recent_failovers;
 mod repair;
 mod repeat;
 mod restore_target;

@@ -8,9 +8,7 @@ use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Found, patience_with};
 use bluegreen_core::audit;
 use bluegreen_core::color::{Both, Color};
-use bluegreen_core::decision::{
-    Action, ControlState, Decision, FlagState, RecentFailovers, decide, wants_recent_failovers,
-};
+use bluegreen_core::decision::{Action, ControlState, Decision, FlagState, decide, wants_recent_failovers};
 use bluegreen_core::drill::Drill;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Cause, Evidence, Past, Verdict, assess_after, look_back};
@@ -20,9 +18,9 @@ use bluegreen_core::replay::RecordedTick;
 use jiff::Timestamp;
 
 use crate::active_drill::{ActiveDrill, evaluate_drill};
-use crate::past;
 use crate::restore_target::load_restore_target;
 use crate::services::Services;
+use crate::{past, recent_failovers};
 
 /// How long one look may take: the last one of a tick starts after 56 s, and Lambda ends the tick after 75 s.
 pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(10);
@@ -69,11 +67,10 @@ pub(crate) async fn observe_and_decide(
     let mut decision = decide(policy, &control, &verdicts, now);
     let mut history = None;
     if wants_recent_failovers(&control, &decision) {
-        let acknowledged = observed.as_ref().ok().and_then(|observed| observed.acknowledged);
         // Only a failover needs the history: how many there were, and when the present version took effect.
         match services.store.history().await {
             Ok(entries) => {
-                control.recent = Some(RecentFailovers::count(&versions(&entries), acknowledged, now));
+                control.recent = recent_failovers::count(services, &versions(&entries), now).await;
                 decision = decide(policy, &control, &verdicts, now);
                 history = Some(entries);
             }

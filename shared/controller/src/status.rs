@@ -7,7 +7,7 @@ use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::Progress;
-use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide, failover_preconditions};
+use bluegreen_core::decision::{Action, ControlState, FlagState, decide, failover_preconditions};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
 use bluegreen_core::hold::HoldState;
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use crate::answer::NO_FLAG;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::second_reading;
 use crate::services::Services;
+use crate::{recent_failovers, second_reading};
 
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
@@ -56,12 +56,14 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     };
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let versions = history.as_ref().ok().map(|history| versions(history));
+    let recent = match versions.as_deref() {
+        Some(versions) => recent_failovers::count(services, versions, now).await,
+        None => None,
+    };
     let control = ControlState {
         flag: observed.flag.clone().map_or(FlagState::Missing, FlagState::Present),
         hold: hold.clone(),
-        recent: versions
-            .as_deref()
-            .map(|versions| RecentFailovers::count(versions, observed.acknowledged, now)),
+        recent,
         last_active: None,
         missing_since: None,
     };

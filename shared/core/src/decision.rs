@@ -65,6 +65,18 @@ pub struct RecentFailovers {
 }
 
 impl RecentFailovers {
+    /// Whether it matters what has been acknowledged: an acknowledgement only ever lowers the count.
+    #[must_use]
+    pub fn may_be_acknowledged(self) -> bool {
+        self.unacknowledged > 0
+    }
+
+    /// Whether automatic failovers are left in the budget.
+    #[must_use]
+    pub fn is_within_budget(self, policy: &Policy) -> bool {
+        self.unacknowledged < policy.failover_budget
+    }
+
     /// Counts them. A switch or a failover by a person, or a release, acknowledges all that came before it.
     #[must_use]
     pub fn count(versions: &[Version], acknowledged: Option<Timestamp>, now: Timestamp) -> Self {
@@ -316,7 +328,7 @@ fn flag_missing_advice() -> String {
 }
 
 fn budget_precondition(policy: &Policy, recent: RecentFailovers) -> Precondition {
-    let passed = recent.unacknowledged < policy.failover_budget;
+    let passed = recent.is_within_budget(policy);
     let counted = format!(
         "{} of {} automatic failovers in 24 hours used",
         recent.unacknowledged.min(policy.failover_budget),

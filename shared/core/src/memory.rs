@@ -4,10 +4,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::parameters::MAX_VALUE;
 use crate::text::as_value;
 
-/// What Parameter Store takes as a value.
-const MOST_BYTES: usize = 4096;
+/// What one field may take before it counts as garbage: the longest that a release writes, all findings red at once, is shorter.
+const MAX_FIELD: usize = 1200;
 
 /// One thing remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,13 +28,16 @@ pub enum Field {
 }
 
 impl Field {
+    /// All of them; those first whose loss costs least. What has been reported is reported once more, of the readiness at most
+    /// once an hour; what is to be announced once would be announced at every tick; doubt that is forgotten never grows old
+    /// enough to be told; and what earlier looks saw bears on the verdict.
     const ALL: [Self; 6] = [
-        Self::Announced,
         Self::Readiness,
-        Self::DrillOverdue,
         Self::RunReport,
-        Self::Past,
+        Self::DrillOverdue,
+        Self::Announced,
         Self::Doubt,
+        Self::Past,
     ];
 
     /// Its name in the object.
@@ -88,24 +92,29 @@ impl Memory {
         };
     }
 
-    /// As a parameter holds it, and what had to be left out to fit: first fields that this release does not know, then
-    /// the longest. None is anywhere near: the longest that is known, all findings red at once, has a quarter of the room.
+    /// As a parameter holds it, and what had to be left out to fit: first fields that this release does not know, the longest
+    /// first; then those that are too long to have been written by any release; then those whose loss costs least. All that
+    /// releases write fits.
     #[must_use]
     pub fn to_stored(&self) -> (String, Vec<String>) {
         let mut fields = self.fields.clone();
         let mut left_out = Vec::new();
         loop {
             let text = as_value(Value::Object(fields.clone()).to_string());
-            if text.len() <= MOST_BYTES {
+            if text.len() <= MAX_VALUE {
                 return (text, left_out);
             }
-            let is_known = |name: &str| Field::ALL.iter().any(|field| field.as_str() == name);
-            let longest = fields
-                .iter()
-                .max_by_key(|(name, value)| (!is_known(name), value.to_string().len()))
-                .map(|(name, _)| name.clone());
+            let dispensable = fields.iter().max_by_key(|(name, value)| {
+                let importance = Field::ALL.iter().position(|field| field.as_str() == *name);
+                let length = as_value(value.to_string()).len();
+                let excess = if length > MAX_FIELD { length } else { 0 };
+                match importance {
+                    None => (true, length, None),
+                    Some(importance) => (false, excess, Some(std::cmp::Reverse(importance))),
+                }
+            });
             // An object without fields fits.
-            let Some(name) = longest else {
+            let Some(name) = dispensable.map(|(name, _)| name.clone()) else {
                 return (text, left_out);
             };
             fields.remove(&name);
@@ -116,8 +125,15 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::Timestamp;
     use serde_json::json;
+
+    use super::*;
+    use crate::alert_dedup::{Announcement, Subject, Topic};
+    use crate::color::Color;
+    use crate::health::{LastStatus, Past};
+    use crate::precondition::PreconditionName;
+    use crate::readiness::{Level, PendingNotification, Standing};
 
     #[test]
     fn fields_are_kept_apart() {
@@ -150,8 +166,12 @@ mod tests {
         memory.set(Field::Announced, Some(json!("said")));
         memory.set(Field::Readiness, Some(json!("y".repeat(2500))));
         let (text, left_out) = memory.to_stored();
-        assert_eq!(left_out, ["a", "b"]);
-        assert!(text.len() <= MOST_BYTES && !text.contains("{{"));
+        assert_eq!(
+            left_out,
+            ["b", "a"],
+            "what this release does not know, the longest first"
+        );
+        assert!(text.len() <= MAX_VALUE && !text.contains("{{"));
         let kept = Memory::read(&text);
         assert_eq!(kept.get(Field::Announced), Some(&json!("said")));
         assert!(kept.get(Field::Readiness).is_some());
@@ -160,5 +180,91 @@ mod tests {
         memory.set(Field::Announced, Some(json!("said")));
         memory.set(Field::Readiness, Some(json!("{{".repeat(700))));
         assert_eq!(memory.to_stored().1, ["readiness"]);
+    }
+
+    fn full(of: impl Fn(Field) -> usize) -> Memory {
+        let mut memory = Memory::default();
+        for field in Field::ALL {
+            memory.set(field, Some(json!("x".repeat(of(field)))));
+        }
+        memory
+    }
+
+    #[test]
+    fn what_is_needed_most_is_left_out_last() {
+        let left_out = |memory: &Memory| memory.to_stored().1;
+        assert_eq!(left_out(&full(|_| 600)), [""; 0]);
+        assert_eq!(left_out(&full(|_| 700)), ["readiness"]);
+        assert_eq!(left_out(&full(|_| 1150)), ["readiness", "run_report", "drill_overdue"]);
+        // What nobody can have meant goes before what somebody needs.
+        let with = |garbage| full(move |field| if field == garbage { 3500 } else { 300 });
+        assert_eq!(left_out(&with(Field::Past)), ["past"]);
+        assert_eq!(left_out(&with(Field::Doubt)), ["doubt"]);
+        let mut memory = full(|_| 1000);
+        memory.fields.insert("of_another_release".to_owned(), json!(1));
+        assert_eq!(left_out(&memory)[0], "of_another_release");
+    }
+
+    /// The most that a release writes: every text as long as it gets, and everything remembered at once.
+    #[test]
+    fn all_that_is_remembered_fits_and_no_field_counts_as_garbage() {
+        let at = || "2026-11-23T10:00:00.123456789Z".parse::<Timestamp>().unwrap();
+        let label = "v1000000-1795428000123";
+        let past = Past {
+            at: at(),
+            status: Some(LastStatus {
+                status: "CREATING_SNAPSHOT_OF_WHATEVER_IS_NEW".to_owned(),
+                read: at(),
+                since: Some(at()),
+            }),
+            failing_from: Some(at()),
+            airflow_sick_from: Some(at()),
+        };
+        // Eleven preconditions can object to a failover; a topic never has more.
+        let announcement = |subject| Announcement {
+            topic: Topic {
+                subject,
+                flag: format!("missing-after-{label}"),
+                preconditions: vec![PreconditionName::StandbyMaintenance; 11],
+            },
+            since: at(),
+            said: false,
+        };
+        // There are sixteen names of findings.
+        let readiness = Standing {
+            score: 100,
+            level: Level::Amber,
+            standby: Some(Color::Green),
+            at: at(),
+            red: vec!["environment-color".to_owned(); 24],
+            partial: false,
+            unsaid: Some(PendingNotification {
+                previous: Some(Level::Amber),
+                since: at(),
+            }),
+        };
+        let mut memory = Memory::default();
+        for (field, value) in [
+            (Field::Readiness, json!(readiness)),
+            (Field::RunReport, json!({"transition": label})),
+            (Field::DrillOverdue, json!(at())),
+            (Field::Announced, json!(announcement(Subject::FailoverBlocked))),
+            (Field::Doubt, json!(announcement(Subject::ActiveUnknown))),
+            (Field::Past, json!({"blue": past, "green": past})),
+        ] {
+            assert!(
+                value.to_string().len() <= MAX_FIELD,
+                "{field:?}: {}",
+                value.to_string().len()
+            );
+            memory.set(field, Some(value));
+        }
+        let (text, left_out) = memory.to_stored();
+        assert_eq!(left_out, [""; 0]);
+        assert!(
+            text.len() < MAX_VALUE - 1000,
+            "room for what is still to come: {}",
+            text.len()
+        );
     }
 }

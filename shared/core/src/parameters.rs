@@ -4,8 +4,10 @@ use crate::flag::{FlagObservation, label};
 
 pub use crate::text::as_value;
 
-/// Last parts of names that are taken.
-const OURS: [&str; 12] = [
+/// Last parts of names that are taken, or kept for later (`adopted`, `canary`).
+const OURS: [&str; 14] = [
+    "adopted",
+    "canary",
     "hold",
     "hold-reported",
     "audited",
@@ -25,6 +27,15 @@ pub const DEFAULT_PAIR: &str = "mwaa-blue-green";
 
 /// Bytes of a value in the standard tier.
 pub const MAX_VALUE: usize = 4096;
+
+/// Names that one GetParameters takes.
+pub const NAMES_A_CALL: usize = 10;
+
+/// How many of them a look at the pair asks for, see [`ParameterNames::observed`].
+pub const OBSERVED: usize = 7;
+
+// What is observed, `answered` for a request, and `canary` and `adopted`, whose names are kept for later: one call.
+const _: () = assert!(OBSERVED + 1 + 2 <= NAMES_A_CALL, "a look at the pair is one call");
 
 /// The names that belong to one flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +91,24 @@ impl ParameterNames {
             DEFAULT_PAIR => "/mwaa/blue-green/active-environment".to_owned(),
             _ => format!("/mwaa/{pair}/active-environment"),
         }
+    }
+
+    /// Everything that each look at the pair asks for, in one call: that keeps a tick one round trip, and what it sees of one
+    /// moment.
+    ///
+    /// A parameter earns a place here when two functions write it, or a person does, and every decision needs it. What only
+    /// the watcher writes is a field of [`memory`](Self::memory); what few decisions need is asked for when one does.
+    #[must_use]
+    pub fn observed(&self) -> [String; OBSERVED] {
+        [
+            self.flag().to_owned(),
+            self.hold(),
+            self.audited(),
+            self.memory(),
+            self.drill(),
+            self.managed_dags(),
+            self.owner(),
+        ]
     }
 
     /// The path that everything lies under.
@@ -198,6 +227,23 @@ mod tests {
     }
 
     #[test]
+    fn a_look_asks_for_at_most_seven_names() {
+        let names = ParameterNames::of_flag("/mwaa/blue-green/active-environment").unwrap();
+        let observed = std::collections::BTreeSet::from(names.observed());
+        assert_eq!(
+            observed.len(),
+            names.observed().len(),
+            "GetParameters refuses a name that comes twice"
+        );
+        assert!(
+            observed.len() <= 7,
+            "the eleventh feature must not need a second call: {observed:?}"
+        );
+        assert!(observed.contains(names.flag()) && observed.contains(&names.memory()));
+        assert!(observed.iter().all(|name| name.starts_with("/mwaa/blue-green/")));
+    }
+
+    #[test]
     fn names_that_ssm_or_we_cannot_use_are_refused() {
         for name in [
             "",
@@ -212,6 +258,7 @@ mod tests {
             "/AWS/x",
             "/ssm/x",
             "/a/hold",
+            "/a/canary",
             "/a/transitions",
             "/a/b\u{e9}",
             "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15",

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_ssm::types::Parameter;
+use bluegreen_core::parameters::NAMES_A_CALL;
 use bluegreen_core::switch::Failure;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::parsing::instant;
-use super::store::{NAMES_A_CALL, ParameterStore};
+use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {

@@ -4,13 +4,23 @@ use aws_sdk_ssm::types::ParameterType;
 use bluegreen_core::audit::Audited;
 use bluegreen_core::color::Color;
 use bluegreen_core::drill::Drill;
-use bluegreen_core::parameters::as_value;
+use bluegreen_core::parameters::{NAMES_A_CALL, as_value};
 use bluegreen_core::switch::Failure;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::parsing::{already_exists, read_audited};
-use super::store::{NAMES_A_CALL, ParameterStore};
+use super::parsing::{already_exists, instant, read_audited};
+use super::store::ParameterStore;
 use crate::error::classify;
+
+/// That a person has acknowledged the automatic failovers so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// When: the parameter's date, not its value, because SSM's clock is the one that the flag's versions are dated by.
+    pub at: Timestamp,
+    /// By which request; none where somebody else has written the parameter.
+    pub request_id: Option<String>,
+}
 
 impl ParameterStore {
     /// Remembers the drill under way, or how the last one ended.
@@ -71,6 +81,20 @@ impl ParameterStore {
     /// Remembers them.
     pub async fn put_answered(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.answered(), text).await
+    }
+
+    /// When a person last acknowledged the automatic failovers before it, by a release. Asked only where there are some to
+    /// acknowledge, so that no calm look has to.
+    pub async fn acknowledgement(&self) -> Result<Option<Acknowledgement>, Failure> {
+        let name = self.names.acknowledged();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found.remove(&name).and_then(|parameter| {
+            let stored: Option<Value> = parameter.value().and_then(|value| serde_json::from_str(value).ok());
+            Some(Acknowledgement {
+                at: instant(parameter.last_modified_date()?)?,
+                request_id: stored.and_then(|stored| Some(stored.get("request_id")?.as_str()?.to_owned())),
+            })
+        }))
     }
 
     /// Notes that a person has acknowledged the automatic failovers so far.

@@ -1,7 +1,7 @@
 //! What one look at the pair's parameters brings, and the watcher's memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use aws_sdk_ssm::types::Parameter;
 use bluegreen_core::audit::Audited;
@@ -33,10 +33,6 @@ pub struct Observed {
     pub audited: Option<Audited>,
     /// How often that was noted so far: the version of the note itself, 0 if there is none.
     pub audited_notes: i64,
-    /// When a person last acknowledged automatic failovers by a release.
-    pub acknowledged: Option<Timestamp>,
-    /// By which request.
-    pub acknowledged_by_request: Option<String>,
     /// What was announced once. This, like readiness, overdue drill and run report, is a field of the memory.
     pub announced: Option<String>,
     /// Since when nobody can vouch for the active environment, and whether that was announced.
@@ -71,10 +67,55 @@ impl Observed {
 /// The watcher's memory as one look found it, and what this tick has put into it since.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
-    found: Memory,
+    added: Arc<std::sync::Mutex<Added>>,
+    stored: Arc<Mutex<Stored>>,
+}
+
+/// What the parts of a tick have put into the memory so far.
+#[derive(Debug, Default)]
+struct Added {
+    fields: BTreeMap<Field, Option<Value>>,
+    /// How many times something was put there.
+    count: u64,
+}
+
+/// The memory as this tick knows it to be stored.
+#[derive(Debug, Default)]
+struct Stored {
+    memory: Memory,
     /// Of the parameter; 0 if there was none.
     version: i64,
-    added: Arc<Mutex<BTreeMap<Field, Option<Value>>>>,
+    /// So many of what was added are in it.
+    count: u64,
+}
+
+impl Remembered {
+    fn found(memory: Memory, version: i64) -> Self {
+        let stored = Stored {
+            memory,
+            version,
+            count: 0,
+        };
+        Self {
+            added: Arc::default(),
+            stored: Arc::new(Mutex::new(stored)),
+        }
+    }
+
+    /// Adds something; answers how many that makes.
+    fn add(&self, field: Field, value: Option<Value>) -> u64 {
+        // A lock that somebody panicked over holds what was added before.
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        added.fields.insert(field, value);
+        added.count = added.count.saturating_add(1);
+        added.count
+    }
+
+    /// All that was added, and how many that makes.
+    fn all_added(&self) -> (BTreeMap<Field, Option<Value>>, u64) {
+        let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        (added.fields.clone(), added.count)
+    }
 }
 
 impl ParameterStore {
@@ -89,21 +130,11 @@ impl ParameterStore {
     }
 
     async fn observe_with(&self, more: Option<String>) -> Result<Observed, Failure> {
-        let names = [
-            self.names.flag().to_owned(),
-            self.names.hold(),
-            self.names.audited(),
-            self.names.acknowledged(),
-            self.names.memory(),
-            self.names.drill(),
-            self.names.managed_dags(),
-            self.names.owner(),
-        ];
-        let mut found = self.get(names.into_iter().chain(more).collect()).await?;
+        let names = self.names.observed().into_iter().chain(more);
+        let mut found = self.get(names.collect()).await?;
         let hold = found.remove(&self.names.hold());
         let audited = found.remove(&self.names.audited());
         let owner = found.remove(&self.names.owner()).and_then(|parameter| parameter.value);
-        let acknowledged = found.remove(&self.names.acknowledged());
         let (memory, version) = memory(found.remove(&self.names.memory()));
         let flag = found
             .remove(self.names.flag())
@@ -128,14 +159,6 @@ impl ParameterStore {
             hold: hold.and_then(|parameter| parameter.value),
             audited_notes: audited.as_ref().map_or(0, Parameter::version),
             audited: audited.and_then(|parameter| read_audited(&parameter)),
-            // Its date, not its value, is the acknowledgement: SSM's clock is the one the versions are dated by.
-            acknowledged: acknowledged
-                .as_ref()
-                .and_then(|parameter| instant(parameter.last_modified_date()?)),
-            acknowledged_by_request: acknowledged.and_then(|parameter| {
-                let value: Value = serde_json::from_str(parameter.value()?).ok()?;
-                Some(value.get("request_id")?.as_str()?.to_owned())
-            }),
             announced: memory.text(Field::Announced),
             doubt: memory.text(Field::Doubt),
             past: Both::from_fn(|color| {
@@ -151,34 +174,42 @@ impl ParameterStore {
             managed_dags: found
                 .remove(&self.names.managed_dags())
                 .and_then(|parameter| parameter.value),
-            memory: Remembered {
-                found: memory,
-                version,
-                added: Arc::default(),
-            },
+            memory: Remembered::found(memory, version),
             ownership: self.learn_whose_it_is(owner.as_deref()),
         })
     }
 
-    /// Puts something into one field of the watcher's memory, or forgets what it holds.
+    /// Puts something into one field of the watcher's memory, or forgets what it holds. It is stored once this has answered.
+    ///
+    /// What the parts of a tick put there beside each other is written at once, and nothing is written that is stored already.
     ///
     /// Two ticks may write at once, and Parameter Store cannot compare and swap. So the memory is read again right before
     /// it is written: a tick that has looked for half a minute takes nothing back that another has put there meanwhile.
     /// What is left is the time between these two requests. What is lost in it is said once more by the next tick, under
     /// another id; nothing that must happen once only is kept here.
     pub async fn remember(&self, memory: &Remembered, field: Field, value: Option<Value>) -> Result<(), Failure> {
-        // Held until it is written, for the parts of one tick do this beside each other.
-        let mut added = memory.added.lock().await;
-        added.insert(field, value);
+        let mine = memory.add(field, value);
+        // The other parts of the tick add theirs before the first of them writes.
+        tokio::task::yield_now().await;
+        let mut stored = memory.stored.lock().await;
+        if stored.count >= mine {
+            return Ok(());
+        }
+        let (fields, count) = memory.all_added();
         let name = self.names.memory();
         let read = self.get(vec![name.clone()]).await;
-        let mut newest = match read.map(|mut found| self::memory(found.remove(&name))) {
-            Ok((found, version)) if version >= memory.version => found,
-            // A replica that lags behind what was seen, or no answer.
-            _ => memory.found.clone(),
+        let (mut newest, is_certain) = match read.map(|mut found| self::memory(found.remove(&name))) {
+            Ok((found, version)) if version >= stored.version => (found, true),
+            // A replica that lags behind what was seen, or written, or no answer.
+            _ => (stored.memory.clone(), false),
         };
-        for (field, value) in added.iter() {
-            newest.set(*field, value.clone());
+        let before = newest.clone();
+        for (field, value) in fields {
+            newest.set(field, value);
+        }
+        if is_certain && newest == before {
+            stored.count = count;
+            return Ok(());
         }
         let (text, left_out) = newest.to_stored();
         if !left_out.is_empty() {
@@ -187,6 +218,12 @@ impl ParameterStore {
                 "the memory did not fit its parameter: what was left out is said again"
             );
         }
-        self.put(name, text).await
+        let version = self.put_versioned(name, text).await?;
+        *stored = Stored {
+            memory: newest,
+            version: version.max(stored.version),
+            count,
+        };
+        Ok(())
     }
 }

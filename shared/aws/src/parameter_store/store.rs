@@ -16,9 +16,6 @@ use jiff::Timestamp;
 use super::parsing::unparsable;
 use crate::error::classify;
 
-/// Names that one GetParameters takes.
-pub(super) const NAMES_A_CALL: usize = 10;
-
 /// Versions on one page of GetParameterHistory.
 const HISTORY_PAGE: i32 = 50;
 

@@ -35,7 +35,67 @@ async fn one_call_observes_flag_hold_and_memories() {
     assert_eq!((observed.announced, observed.run_report), (None, None));
     assert_eq!(observed.readiness.as_deref(), Some("7"));
     assert_eq!(observed.drill_overdue.unwrap().to_string(), "2026-11-01T00:00:00Z");
-    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 1);
+    let asked: Value = requests[0].body_json().unwrap();
+    let names = [
+        "active-environment",
+        "hold",
+        "audited",
+        "memory",
+        "drill",
+        "managed-dags",
+        "owner",
+    ];
+    // GetParameters takes ten names, and the names of two more parameters are kept for later.
+    assert!(names.len() <= 7);
+    assert_eq!(
+        asked["Names"],
+        json!(names.map(|name| format!("/mwaa/blue-green/{name}")))
+    );
+}
+
+#[tokio::test]
+async fn a_request_asks_for_one_name_more_and_in_one_call_too() {
+    let server = MockServer::start().await;
+    let answered = json!({"Name": "/mwaa/blue-green/answered", "Value": "[1]", "Version": 1});
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [answered]}));
+    on_ssm(&server, "GetParameters", answer).await;
+    let observed = store(&server).await.observe_for_request().await.unwrap();
+    assert_eq!(observed.answered.as_deref(), Some("[1]"));
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 1);
+    let asked: Value = requests[0].body_json().unwrap();
+    assert_eq!(asked["Names"].as_array().unwrap().len(), 8);
+    assert_eq!(asked["Names"][7], "/mwaa/blue-green/answered");
+}
+
+#[tokio::test]
+async fn an_acknowledgement_is_dated_by_parameter_store_whatever_it_says() {
+    let of = async |parameters: Value| {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": parameters}));
+        on_ssm(&server, "GetParameters", answer).await;
+        let found = store(&server).await.acknowledgement().await.unwrap();
+        found.map(|found| (found.at.as_millisecond(), found.request_id))
+    };
+    let stored = |value: &str| {
+        json!([{"Name": "/mwaa/blue-green/acknowledged", "Value": value, "Version": 3,
+            "LastModifiedDate": 1_795_430_000.123}])
+    };
+    let at = 1_795_430_000_123;
+    assert_eq!(of(json!([])).await, None);
+    assert_eq!(
+        of(stored(r#"{"by":"ana","reason":"seen","request_id":"r-1"}"#)).await,
+        Some((at, Some("r-1".to_owned())))
+    );
+    for by_hand in ["yes", "{}", "[]", r#"{"request_id":7}"#] {
+        assert_eq!(of(stored(by_hand)).await, Some((at, None)), "{by_hand}");
+    }
+    let server = MockServer::start().await;
+    on_ssm(&server, "GetParameters", error(400, "ThrottlingException")).await;
+    let failure = store(&server).await.acknowledgement().await.unwrap_err();
+    assert_eq!(failure.cause.kind, CauseKind::Throttled, "{}", failure.cause);
 }
 
 #[tokio::test]
@@ -156,8 +216,97 @@ async fn a_reading_that_is_older_than_what_was_seen_or_none_costs_no_field() {
             &json!({"run_report": "v2", "of_tomorrow": 1}),
             "{name}"
         );
-        assert_eq!(puts.len(), 2, "{name}");
+        assert_eq!(puts.len(), 1, "{name}: both are written at once");
     }
+}
+
+#[tokio::test]
+async fn what_the_parts_of_a_tick_remember_beside_each_other_is_one_put() {
+    let found = stored_memory(4, &json!({"announced": {"said": true}, "run_report": "v1"}));
+    let again = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [&found]}));
+    let fields = [
+        (Field::Past, Some(json!({"blue": 1}))),
+        (Field::Announced, None),
+        (Field::Doubt, Some(json!({"said": false}))),
+        (Field::DrillOverdue, Some(json!("2026-11-01"))),
+    ];
+    assert_eq!(
+        remembered(&found, again, &fields).await,
+        [json!({"past": {"blue": 1}, "doubt": {"said": false}, "drill_overdue": "2026-11-01", "run_report": "v1"})]
+    );
+}
+
+#[tokio::test]
+async fn what_is_stored_already_is_not_written() {
+    let found = stored_memory(4, &json!({"announced": {"said": true}, "run_report": "v1"}));
+    let fields = [
+        (Field::Announced, Some(json!({"said": true}))),
+        (Field::RunReport, Some(json!("v1"))),
+        (Field::Doubt, None),
+    ];
+    let again = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [&found]}));
+    assert_eq!(remembered(&found, again, &fields).await, Vec::<Value>::new());
+    // Only what was read just now is known to be stored.
+    let puts = remembered(&found, error(400, "ThrottlingException"), &fields).await;
+    assert_eq!(puts, [json!({"announced": {"said": true}, "run_report": "v1"})]);
+}
+
+/// What a tick has written itself is newer than a reading that does not show it.
+#[tokio::test]
+async fn a_reading_that_does_not_show_what_this_tick_wrote_is_not_believed() {
+    let server = MockServer::start().await;
+    let found = stored_memory(4, &json!({"run_report": "v1"}));
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [found]}));
+    on_ssm(&server, "GetParameters", answer).await;
+    let done = ResponseTemplate::new(200).set_body_json(json!({"Version": 5}));
+    on_ssm(&server, "PutParameter", done).await;
+    let store = store(&server).await;
+    let memory = store.observe().await.unwrap().memory;
+    for value in [Some(json!({"said": false})), None] {
+        store.remember(&memory, Field::Announced, value).await.unwrap();
+    }
+    let requests = server.received_requests().await.unwrap();
+    let puts = requests.iter().filter_map(|request| {
+        let body: Value = request.body_json().unwrap();
+        Some(body["Value"].as_str()?.to_owned())
+    });
+    assert_eq!(
+        puts.collect::<Vec<_>>(),
+        [
+            r#"{"announced":{"said":false},"run_report":"v1"}"#,
+            r#"{"run_report":"v1"}"#
+        ],
+        "the second reading would say that nothing is announced"
+    );
+}
+
+#[tokio::test]
+async fn a_part_whose_value_could_not_be_written_hears_of_it_and_the_next_writes_both() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": []}));
+    on_ssm(&server, "GetParameters", answer).await;
+    Mock::given(header("x-amz-target", "AmazonSSM.PutParameter"))
+        .respond_with(error(400, "AccessDeniedException"))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    let done = ResponseTemplate::new(200).set_body_json(json!({"Version": 1}));
+    on_ssm(&server, "PutParameter", done).await;
+    let store = store(&server).await;
+    let memory = store.observe().await.unwrap().memory;
+    let (first, second) = tokio::join!(
+        store.remember(&memory, Field::RunReport, Some(json!("v2"))),
+        store.remember(&memory, Field::Doubt, Some(json!(1))),
+    );
+    // Either may be the first to write.
+    let failed: Vec<_> = [first, second]
+        .into_iter()
+        .filter_map(|written| Some(written.err()?.cause.kind))
+        .collect();
+    assert_eq!(failed, [CauseKind::AccessDenied]);
+    let requests = server.received_requests().await.unwrap();
+    let last: Value = requests.last().unwrap().body_json().unwrap();
+    assert_eq!(last["Value"], r#"{"doubt":1,"run_report":"v2"}"#);
 }
 
 /// A store of the pair `orders` that has looked at a root with this `owner`.
