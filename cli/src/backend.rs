@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
-use bluegreen_aws::clock;
 use bluegreen_controller::function_error::{ERROR_TYPES, FunctionError};
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
@@ -172,11 +171,12 @@ impl Backend {
     }
 
     async fn carry_out(&self, services: &Services, request: &Value) -> Result<Answered, Failure> {
-        let started = clock::now();
+        let started = services.clock.now();
         let invocation = Invocation {
             function: OWN_NAME,
             // A claim is told from others' by its id, so it must not be anybody else's.
             request_id: format!("cli-{}-{:032x}", started.as_millisecond(), fastrand::u128(..)),
+            clock: services.clock.clone(),
             started,
             deadline: after(started, Duration::from_secs(self.timeout)),
             via: "command-line",

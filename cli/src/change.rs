@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use bluegreen_aws::configuration::variable;
 use bluegreen_core::color::Color;
 use serde_json::{Map, Value, json};
@@ -153,7 +153,7 @@ fn no_direct_drill(mode: DrillMode) -> &'static str {
 async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u8, Failure> {
     let limit = instant(answer, "drill.return_at")
         .map_or(Duration::from_secs(24 * 60 * 60), |back| {
-            bluegreen_core::time::elapsed(clock::now(), back)
+            bluegreen_core::time::elapsed(Clock::system().now(), back)
         })
         .saturating_add(DRILL_PATIENCE);
     let began = Instant::now();
@@ -166,7 +166,7 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
                 continue;
             }
         };
-        session.progress(&format!("drill {}", drill_line(&status, clock::now())));
+        session.progress(&format!("drill {}", drill_line(&status, Clock::system().now())));
         let outcome = text(&status, "drill.outcome");
         if text(&status, "drill.id") != id {
             session.end_progress();
@@ -176,7 +176,7 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
         }
         if outcome != "pending" && !outcome.is_empty() {
             session.end_progress();
-            terminal::note(&format!("drill {}\n", drill_line(&status, clock::now())));
+            terminal::note(&format!("drill {}\n", drill_line(&status, Clock::system().now())));
             return Ok(code_of(outcome));
         }
     }
@@ -493,12 +493,12 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
     let Some(effective_from) = instant(switched, "effective_from") else {
         return Ok(exit::DONE);
     };
-    while clock::now() < effective_from {
+    while Clock::system().now() < effective_from {
         if began.elapsed() >= limit {
             session.end_progress();
             return Err(late("it is not in force"));
         }
-        let left = bluegreen_core::time::elapsed(clock::now(), effective_from);
+        let left = bluegreen_core::time::elapsed(Clock::system().now(), effective_from);
         session.progress(&format!("in force in {} s", left.as_secs().saturating_add(1)));
         tokio::time::sleep(left.min(LOOK_INTERVAL)).await;
     }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stderr, stdout};
 
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use bluegreen_aws::configuration::variable;
 use bluegreen_core::printable::visible;
 
@@ -55,7 +55,7 @@ impl Session {
         if self.json {
             return terminal::json(&answered.text);
         }
-        let (value, now) = (&answered.value, clock::now());
+        let (value, now) = (&answered.value, Clock::system().now());
         terminal::out(&match text(value, "outcome") {
             "status" => answer::status(self.paint, &self.pair, value, now),
             "history" => answer::history(self.paint, &self.pair, value),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
 use aws_smithy_types::DateTime;
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::metric::NAMESPACE;
 use bluegreen_core::printable::visible;
@@ -88,7 +88,7 @@ pub(crate) async fn chart(connection: &Connection, options: &Chart) -> Result<u8
             "chart writes a picture: give --output FILE.svg".to_owned(),
         ));
     };
-    let (from, to) = range(options, clock::now())?;
+    let (from, to) = range(options, Clock::system().now())?;
     let length = elapsed(from, to).as_secs();
     let period = options.period.unwrap_or(match length {
         0..=86_400 => 60,

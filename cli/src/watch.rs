@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
         match session.backend.ask(&json!({"action": "status"})).await {
             Ok(answered) => {
                 failures = 0;
-                let now = clock::now();
+                let now = Clock::system().now();
                 let settled = is_settled(&answered.value, now);
                 if session.json {
                     terminal::json(&answered.text)?;

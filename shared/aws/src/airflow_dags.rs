@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::airflow_api::{AirflowApi, PAGE, Pace, Question, Shape, count, number, other_shape, text};
 use crate::clients::{Clients, OnDemand};
-use crate::clock;
+use crate::clock::Clock;
 use crate::readiness_probe::airflow_lists;
 use crate::run_probe::read_run;
 
@@ -51,6 +51,7 @@ const UNFINISHED: [&str; 2] = ["queued", "running"];
 pub struct AirflowDags {
     clients: Both<OnDemand<aws_sdk_mwaa::Client>>,
     environments: Both<String>,
+    clock: Clock,
 }
 
 /// Questions and requests that share one rate limit, which is the account's.
@@ -66,6 +67,7 @@ impl AirflowDags {
         Self {
             clients: clients.colors.map(|_, clients| clients.mwaa.clone()),
             environments: settings.environments.map(|_, environment| environment.name.clone()),
+            clock: clients.clock.clone(),
         }
     }
 
@@ -119,7 +121,7 @@ impl DagSession<'_> {
                 total: listed.total,
                 gap: listed.gap,
             },
-            complete_at: clock::now(),
+            complete_at: self.dags.clock.now(),
         }
     }
 

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bluegreen_core::color::Both;
 use bluegreen_core::settings::Settings;
 
+use crate::clock::Clock;
 use crate::configuration::variable;
 use crate::connections::{MOST_IDLE, known_alive};
 use crate::endpoints::Endpoints;
@@ -64,6 +65,8 @@ pub struct Clients {
     pub events: OnDemand<aws_sdk_eventbridge::Client>,
     /// One set a color.
     pub colors: Both<ColorClients>,
+    /// Tells the time, to adapters and use cases.
+    pub clock: Clock,
     /// What they were built from, for a client that only one function needs.
     pub shared: SdkConfig,
 }
@@ -118,8 +121,15 @@ impl Clients {
                 }
                 _ => here.clone(),
             }),
+            clock: Clock::system(),
             shared: shared.clone(),
         }
+    }
+
+    /// The same at a time that is given.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 }
 

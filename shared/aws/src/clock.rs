@@ -1,9 +1,78 @@
 //! The one clock.
 
+use std::time::Duration;
+
+use bluegreen_core::time::after;
 use jiff::Timestamp;
 
-/// The present instant, to the nanosecond.
+/// Tells the time. Use cases have it from their `Services`, adapters from their clients, so that a test can say what time it is.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    Given {
+        at: Timestamp,
+        set: tokio::time::Instant,
+    },
+}
+
+impl Clock {
+    /// The system's time.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A given time, which goes on from there as the runtime's timers do: where a test has paused these, it stands still but
+    /// for what is slept.
+    #[must_use]
+    pub fn set_to(at: Timestamp) -> Self {
+        let set = tokio::time::Instant::now();
+        Self(Source::Given { at, set })
+    }
+
+    /// The present instant; of the system's time to the nanosecond.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => now(),
+            Source::Given { at, set } => after(*at, set.elapsed()),
+        }
+    }
+
+    /// How long it is since then.
+    #[must_use]
+    pub fn since(&self, then: Timestamp) -> Duration {
+        bluegreen_core::time::elapsed(then, self.now())
+    }
+}
+
+/// The system's time, whatever time a test has set: for the age of a connection.
 #[expect(clippy::disallowed_methods, reason = "everything else is told the time")]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_given_time_goes_on_with_the_runtimes() {
+        let given: Timestamp = "2126-11-23T10:00:00Z".parse().unwrap();
+        let clock = Clock::set_to(given);
+        let copy = clock.clone();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (early, late) = (clock.since(given), copy.since(given));
+        assert!(
+            early >= Duration::from_millis(50) && late >= early,
+            "{early:?}, {late:?}"
+        );
+        assert!(late < Duration::from_secs(60), "{late:?}");
+        assert!(Clock::system().since(now()) < Duration::from_secs(60));
+        assert!(Clock::default().now() < given);
+    }
 }

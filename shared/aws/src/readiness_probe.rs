@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::airflow_api::{AirflowApi, Pace, out_of_time};
 use crate::clients::{Clients, ColorClients};
-use crate::clock;
+use crate::clock::Clock;
 use crate::error::classify;
 use crate::parameter_store::ParameterStore;
 
@@ -39,6 +39,7 @@ pub struct ReadinessProbe {
     settings: Both<EnvironmentSettings>,
     /// The heartbeat alarms' names by the template; none in another region, where the stack makes none.
     heartbeat_alarms: Both<Option<String>>,
+    clock: Clock,
 }
 
 impl ReadinessProbe {
@@ -47,6 +48,7 @@ impl ReadinessProbe {
         Self {
             clients: clients.colors.clone(),
             settings: settings.environments.clone(),
+            clock: clients.clock.clone(),
             heartbeat_alarms: settings.environments.map(|color, environment| {
                 environment
                     .region
@@ -146,7 +148,7 @@ impl ReadinessProbe {
             active: &api(active),
             dags: guarded.map(|(id, _)| id.as_str()).collect(),
             dags_of_active: snapshot.dags.of(active).dags.keys().map(String::as_str).collect(),
-            since: guards_are_looked_for_since(history, clock::now()),
+            since: guards_are_looked_for_since(history, self.clock.now()),
         };
         Some(match asked.traces().await {
             Ok(traces) => ProbeResult::Known(traces),
@@ -173,7 +175,7 @@ impl ReadinessProbe {
         until: Instant,
     ) -> Vec<(String, Timestamp)> {
         let active = history.last().and_then(|newest| newest.value.color());
-        let (Some(active), Some(since)) = (active, looks_back_to(history, clock::now())) else {
+        let (Some(active), Some(since)) = (active, looks_back_to(history, self.clock.now())) else {
             return Vec::new();
         };
         // The two name the question differently, and Airflow 2 refuses the other's.

@@ -319,7 +319,7 @@ async fn a_run_made_within_the_second_of_the_transition_is_asked_for() {
         .await;
     // The second half of a second is where rounding goes wrong.
     let switched: jiff::Timestamp = "2026-11-23T10:12:44.538Z".parse().unwrap();
-    let now = bluegreen_aws::clock::now();
+    let now = bluegreen_aws::clock::Clock::system().now();
     let since = now.checked_sub(jiff::SignedDuration::from_hours(1)).unwrap();
     let since =
         since.round(jiff::Unit::Second).unwrap() + switched.duration_since("2026-11-23T10:12:44Z".parse().unwrap());

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
 use bluegreen_core::flag::{FlagVersion, HistoryEntry};
@@ -46,7 +45,7 @@ pub async fn audit(services: &Services, change: &Change, invocation: &Invocation
         tokio::time::sleep(pause).await;
         seen = look(services).await?;
     }
-    let now = clock::now();
+    let now = services.clock.now();
     let flag = audit_all(services, &seen, now);
     let hold = async {
         if is_hold {
@@ -171,7 +170,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         // The listener that it woke is at work, most likely; told by both it would be counted twice.
         tokio::time::sleep(THEIR_TIME).await;
         let seen = look(services).await?;
-        let sent = audit_trail::catch_up(services, &seen.history, &seen.observed, clock::now()).await?;
+        let sent = audit_trail::catch_up(services, &seen.history, &seen.observed, services.clock.now()).await?;
         newest = seen.history.last().map(|entry| (entry.version, entry.modified));
         observed = seen.observed;
         all.versions.extend(sent.versions);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::FlagObservation;
@@ -23,7 +22,7 @@ const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// Asks everything at once; the list of DAGs takes longest.
 pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
-    let time = elapsed(clock::now(), invocation.deadline).saturating_sub(CLOSING_TIME);
+    let time = elapsed(services.clock.now(), invocation.deadline).saturating_sub(CLOSING_TIME);
     let (observed, (snapshot, history), evidence) = tokio::join!(
         services.store.observe(),
         services.readiness.snapshot(&services.store, time),
@@ -32,7 +31,7 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
             .both(ProbeScope::Full, EVIDENCE_TIME.min(time), invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
-    let now = clock::now();
+    let now = services.clock.now();
     let flag = observed.flag.as_ref();
     let Some(active) = flag.and_then(|flag| flag.value.color()) else {
         let (pair, root) = (&services.settings.pair, services.settings.names.root());

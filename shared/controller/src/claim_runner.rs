@@ -1,11 +1,12 @@
 //! Drives the switch protocol of the core with Parameter Store.
 
-use bluegreen_aws::clock;
-use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_core::switch::{Outcome, Reply, Step, Switching};
 
+use crate::services::Services;
+
 /// Runs a transition to its end. Happy path: two requests, one after the other.
-pub(crate) async fn run(store: &ParameterStore, switching: &mut Switching) -> Outcome {
+pub(crate) async fn run(services: &Services, switching: &mut Switching) -> Outcome {
+    let store = &services.store;
     switching.of_pair(store.pair());
     let mut step = switching.start();
     loop {
@@ -23,6 +24,6 @@ pub(crate) async fn run(store: &ParameterStore, switching: &mut Switching) -> Ou
         if let Reply::Failed(failure) = &reply {
             tracing::warn!(record = switching.record(), error = %failure.cause, "a request of the switch protocol failed");
         }
-        step = switching.next(reply, clock::now(), fastrand::f64());
+        step = switching.next(reply, services.clock.now(), fastrand::f64());
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::dag_list_storage::{LONGEST_INLINE, LONGEST_INLINE_OWED, pack, unpack};
 use bluegreen_core::dag_management::{Progress, Remembered};
 use bluegreen_core::time::before;
@@ -141,7 +140,7 @@ impl<'a> DagMemory<'a> {
             return;
         }
         let kept = [named, were_named].concat();
-        let old = before(clock::now(), KEEP_LISTS);
+        let old = before(self.services.clock.now(), KEEP_LISTS);
         if let Err(failure) = self.services.store.prune_managed_dags_parts(&kept, old).await {
             tracing::warn!(error = %failure.cause, "old lists of DAGs were not removed");
         }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bluegreen_aws::airflow_dags::{DagSession, Listing};
-use bluegreen_aws::clock;
 use bluegreen_core::audit;
 use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::{
@@ -97,7 +96,7 @@ pub(crate) async fn reconcile_dags(
     let state = reconciler
         .memory
         .progress
-        .judge(state, services.settings.drain, clock::now());
+        .judge(state, services.settings.drain, services.clock.now());
     let report = Report {
         state,
         active: input.flag.active,
@@ -156,7 +155,7 @@ impl<'a> Reconciler<'a> {
             input.flag,
             input.is_transition,
             services.settings.policy.lead,
-            clock::now(),
+            services.clock.now(),
         )?;
         Some(Self {
             services,
@@ -172,7 +171,7 @@ impl<'a> Reconciler<'a> {
     async fn go_on(&mut self, input: &ReconcileInput<'_>) -> Result<Stopped, FunctionError> {
         let (active, standby) = (input.flag.active, input.flag.active.other());
         if self.memory.progress.phase == Phase::Activating || !self.memory.progress.verified {
-            let began = clock::now();
+            let began = self.services.clock.now();
             // A store that refuses this does not stop the work: whoever comes next sees the other color there, and repeats it.
             let saved = self.memory.save().await;
             let activated = self.activate(active).await?;
@@ -190,12 +189,12 @@ impl<'a> Reconciler<'a> {
             }
         }
         self.memory.save().await?;
-        let minute = clock::now().to_zoned(TimeZone::UTC).minute();
+        let minute = self.services.clock.now().to_zoned(TimeZone::UTC).minute();
         if input.observed_at.is_some() && self.memory.progress.wants_reading(minute) {
             let running_on_standby = self.read(input).await?;
             if running_on_standby && self.memory.progress.phase == Phase::Settled && !input.is_held {
                 self.memory.progress.phase = Phase::Fencing;
-                self.memory.progress.since = clock::now();
+                self.memory.progress.since = self.services.clock.now();
                 self.memory.save().await?;
             }
         }
@@ -305,7 +304,7 @@ impl<'a> Reconciler<'a> {
         let Some(observed_at) = input.observed_at else {
             return Ok(false);
         };
-        let left = READING_TIME.saturating_sub(elapsed(observed_at, clock::now()));
+        let left = READING_TIME.saturating_sub(elapsed(observed_at, self.services.clock.now()));
         // A standby that hangs must not use up the active's time.
         let standby_left = left.saturating_sub(Duration::from_secs(4));
         let (active, standby) = tokio::join!(
@@ -381,7 +380,7 @@ impl<'a> Reconciler<'a> {
         let since = self.memory.progress.since;
         let until = self.until;
         self.until = self.until_for(FENCING_TIME);
-        let decided = fence(since, drain, clock::now());
+        let decided = fence(since, drain, self.services.clock.now());
         // Also while nothing may be paused yet: whether it answers is worth saying at once.
         let runs = if decided == Fence::Over {
             // Runs that come and go cannot always be listed without a gap, and are not waited for any more.
@@ -462,7 +461,7 @@ impl<'a> Reconciler<'a> {
 
     /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
     async fn report_state(&mut self, report: &Report) -> Result<(), FunctionError> {
-        let now = clock::now();
+        let now = self.services.clock.now();
         if let Some(news) = self.memory.progress.conclude(report.state, PATIENCE, now) {
             let event = audit::dag_management(self.services.subject(), &self.memory.progress, report, news, now);
             let sent = self.services.bus.send(&[event]).await;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_core::dag_management::{ActiveVersion, Report};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
@@ -63,7 +62,7 @@ pub(crate) async fn after(
     answer: &mut Value,
     invocation: &Invocation,
 ) {
-    let now = clock::now();
+    let now = services.clock.now();
     let input = ReconcileInput {
         stored,
         flag: ActiveVersion {
@@ -107,7 +106,7 @@ pub(crate) async fn at_tick(
         }
         return Ok(None);
     }
-    let now = clock::now();
+    let now = services.clock.now();
     let flag = match outcome {
         Some(Outcome::Switched(switched)) => ActiveVersion {
             active: switched.to,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::color::Color;
@@ -60,7 +59,7 @@ pub(crate) async fn drill(
         Second::Same => observed,
         Second::Newer(newer) => *newer,
     };
-    let now = clock::now();
+    let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let duration_minutes = request
         .duration_minutes
@@ -225,7 +224,7 @@ async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Pre
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
     let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
-    let hold = hold_precondition(&HoldState::read(hold.as_deref(), clock::now()), true);
+    let hold = hold_precondition(&HoldState::read(hold.as_deref(), services.clock.now()), true);
     if !hold.passed {
         return Ok(Some(hold));
     }
@@ -296,7 +295,7 @@ async fn blocked(
             active,
             reason: reason.clone(),
             requested_by: request.requested_by.clone(),
-            timings: untouched(invocation.started, duration_minutes),
+            timings: untouched(invocation, duration_minutes),
         };
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
     }
@@ -338,10 +337,10 @@ async fn start(
         previous_effective_from: None,
         drill: Some(drill.tag()),
     };
-    let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
-    match claim_runner::run(&services.store, &mut switching).await {
+    let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
+    match claim_runner::run(services, &mut switching).await {
         Outcome::Switched(switched) => {
-            let return_at = after(clock::now(), minutes(drill.duration_minutes));
+            let return_at = after(services.clock.now(), minutes(drill.duration_minutes));
             let reason = format!(
                 "{} is drilled; {} is active again from about {}, or at once if {} fails",
                 drill.to,
@@ -359,7 +358,7 @@ async fn start(
             Ok(answer)
         }
         Outcome::Conflict(conflict) => {
-            let now = clock::now();
+            let now = services.clock.now();
             let active = conflict.flag.as_ref().and_then(|flag| flag.value.color());
             let outcome = if drill.superseded_by(conflict.winner.as_ref(), now) {
                 // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
@@ -406,16 +405,16 @@ fn ended(drill: &Drill, outcome: DrillOutcome, reason: String, invocation: &Invo
         active: Some(drill.from),
         reason,
         requested_by: drill.requested_by.clone(),
-        timings: untouched(invocation.started, drill.duration_minutes),
+        timings: untouched(invocation, drill.duration_minutes),
     }
 }
 
-fn untouched(started: Timestamp, duration_minutes: u32) -> Timings {
+fn untouched(invocation: &Invocation, duration_minutes: u32) -> Timings {
     Timings {
-        started_at: to_milliseconds(started),
+        started_at: to_milliseconds(invocation.started),
         switched_at: None,
         returned_at: None,
-        finished_at: to_milliseconds(clock::now()),
+        finished_at: to_milliseconds(invocation.clock.now()),
         switch_duration_ms: None,
         return_duration_ms: None,
         held_s: None,

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
-use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_core::audit;
 use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
 use bluegreen_core::identity::with_pair;
@@ -25,14 +23,18 @@ const END_WAIT: Duration = Duration::from_millis(200);
 /// Decides how a drill ends whose color is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
 /// the run that asks.
 pub(crate) async fn decide_end(
-    store: &ParameterStore,
+    services: &Services,
     drill: &Drill,
     end: End,
     reason: &str,
     by: &str,
 ) -> Result<Turn, Failure> {
+    let store = &services.store;
     let names = end_records(&drill.record());
-    let value = with_pair(&EndClaim::new(end, by, reason, clock::now()).to_stored(), store.pair());
+    let value = with_pair(
+        &EndClaim::new(end, by, reason, services.clock.now()).to_stored(),
+        store.pair(),
+    );
     // Nobody else is there nearly always, so the first record is not looked for before it is created.
     let mut turn = Turn::Open(0);
     let mut trouble = None;
@@ -55,7 +57,7 @@ pub(crate) async fn decide_end(
         if found.iter().flatten().any(|stored| stored.value == value) {
             return Ok(Turn::Ours);
         }
-        turn = drill::turn(&found, end, by, clock::now());
+        turn = drill::turn(&found, end, by, services.clock.now());
         if turn == Turn::Open(number) {
             tokio::time::sleep(END_WAIT).await;
         }
@@ -63,7 +65,7 @@ pub(crate) async fn decide_end(
     match (turn, trouble) {
         (Turn::Open(_), Some(failure)) => Err(failure),
         // It exists, and cannot be read yet.
-        (Turn::Open(_), None) => Ok(Turn::Returning(after(clock::now(), CLAIM_TIMEOUT))),
+        (Turn::Open(_), None) => Ok(Turn::Returning(after(services.clock.now(), CLAIM_TIMEOUT))),
         (turn, _) => Ok(turn),
     }
 }
@@ -207,7 +209,7 @@ fn log(services: &Services, conclusion: &Conclusion) {
 async fn count(services: &Services, conclusion: &Conclusion) {
     // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
     // failure is only logged.
-    let metric = Metric::drill_outcome(conclusion.outcome, clock::now());
+    let metric = Metric::drill_outcome(conclusion.outcome, services.clock.now());
     if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
     }

@@ -1,6 +1,5 @@
 //! Follows a drill to its end: returns when its time is over or the drilled color fails, and records the outcome.
 
-use bluegreen_aws::clock;
 use bluegreen_core::audit;
 use bluegreen_core::decision::{Action, Decision};
 use bluegreen_core::drill::{self, DrillOutcome, DrillStep, End, MAX_ENDS, Stage, Turn, stage};
@@ -40,7 +39,7 @@ pub(crate) async fn return_from_drill(
             uncertain: false,
         })
     };
-    let turn = match drill_outcome::decide_end(&services.store, drill, End::Return, &reason, &invocation.run()).await {
+    let turn = match drill_outcome::decide_end(services, drill, End::Return, &reason, &invocation.run()).await {
         Ok(turn) => turn,
         Err(failure) => return Some(unwritten(failure.cause)),
     };
@@ -102,8 +101,8 @@ pub(crate) async fn return_from_drill(
             .and_then(|history| versions(history).last().map(|version| version.effective_from)),
         drill: Some(drill.return_tag(*outcome, reason)),
     };
-    let mut switching = Switching::new(&services.settings.policy, &flag, intent, clock::now());
-    Some(claim_runner::run(&services.store, &mut switching).await)
+    let mut switching = Switching::new(&services.settings.policy, &flag, intent, services.clock.now());
+    Some(claim_runner::run(services, &mut switching).await)
 }
 
 /// Records the outcome, if the drill has come to its end. What dies here is done by the next tick.
@@ -136,7 +135,7 @@ pub(crate) async fn conclude(
     };
     // Another tick, which saw something else, may be on its way back.
     let (outcome, reason) = if matches!(reached, Stage::Drilling { .. }) {
-        let turn = drill_outcome::decide_end(&services.store, &under_way.drill, End::Stay, &reason, &invocation.run())
+        let turn = drill_outcome::decide_end(services, &under_way.drill, End::Stay, &reason, &invocation.run())
             .await
             .map_err(FunctionError::undelivered("deciding the drill's end"))?;
         match turn {
@@ -159,7 +158,7 @@ pub(crate) async fn conclude(
         &reached,
         outcome,
         &reason,
-        to_milliseconds(clock::now()),
+        to_milliseconds(services.clock.now()),
     )
     .await?;
     Ok(Some(

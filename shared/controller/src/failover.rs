@@ -1,6 +1,5 @@
 //! `{"action":"failover"}`: a person declares the active color failed.
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::back_dating::{LastHealthy, back_dating};
@@ -85,7 +84,7 @@ async fn answer_once(
         .versions
         .as_deref()
         .and_then(|versions| versions.last().map(|version| version.effective_from));
-    let now = clock::now();
+    let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, evidence, now);
     let seen = Seen {
         flag: &flag,
@@ -204,7 +203,7 @@ async fn decide_and_carry_out(
         add(&mut answer, "back_dating", reach(from, now));
         return Ok(answer);
     }
-    let written = clock::now();
+    let written = services.clock.now();
     // The active may be dead: reading its DAGs may take no longer than where somebody forces.
     let managed_dags = (observed.managed_dags.as_deref(), true);
     let mut answer = carry_out(services, flag, managed_dags, intent, preconditions, invocation).await?;

@@ -1,6 +1,5 @@
 //! `hold` and `release`: a standing order against automatic failover, and its end.
 
-use bluegreen_aws::clock;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
 use bluegreen_core::health::{Cause, CauseKind};
@@ -8,6 +7,7 @@ use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
 use bluegreen_core::switch::Failure;
 use bluegreen_core::time::to_second;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -50,7 +50,7 @@ pub(crate) async fn hold(
         return Ok(answer);
     }
     let mut reason = format!("no automatic failover until {}: {}", hold.until, hold.reason);
-    if let Some(before) = standing.describe() {
+    if let Some(before) = standing.describe(services.clock.now()) {
         reason.push_str("; in the place of: ");
         reason.push_str(&before);
     }
@@ -84,7 +84,7 @@ pub(crate) async fn release(
     let flag = standing.observed.flag.as_ref();
     if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
         let now = standing
-            .describe()
+            .describe(services.clock.now())
             .map_or_else(String::new, |held| format!("; since then: {held}"));
         let reason = format!(
             "this request was carried out before, at {}: the hold was ended{now}",
@@ -95,7 +95,7 @@ pub(crate) async fn release(
     if let Some(answer) = standing.answered.clone() {
         return Ok(answer);
     }
-    let before = standing.describe();
+    let before = standing.describe(services.clock.now());
     let (mut outcome, mut reason) = match (&before, request.dry_run) {
         (Some(before), true) => ("would_release", format!("would end: {before}")),
         (Some(before), false) => (
@@ -210,7 +210,7 @@ async fn end(
         .filter(|other| other.version <= before)
         .find(|other| !other.is_of(&invocation.request_id))
         .filter(|other| other.stored.change != seen.change);
-    let now = clock::now();
+    let now = services.clock.now();
     let Some((between, hold)) = between.and_then(|between| {
         let state = HoldState::read(Some(&between.stored.value), now);
         Some((between, state.describe()?))
@@ -245,8 +245,8 @@ impl Standing {
     }
 
     /// The hold in force, in words.
-    fn describe(&self) -> Option<String> {
-        HoldState::read(self.newest().map(|stored| stored.value.as_str()), clock::now()).describe()
+    fn describe(&self, now: Timestamp) -> Option<String> {
+        HoldState::read(self.newest().map(|stored| stored.value.as_str()), now).describe()
     }
 
     /// What this request wrote before.
@@ -271,8 +271,8 @@ async fn observe(services: &Services, dry_run: bool, invocation: &Invocation) ->
         })
     };
     let mut standing = read().await?;
-    if standing.describe().is_none() {
-        second_reading::apart(invocation.started).await;
+    if standing.describe(services.clock.now()).is_none() {
+        second_reading::apart(services, invocation.started).await;
         let again = read().await?;
         let written = |standing: &Standing| standing.newest().map(|newest| newest.written);
         if written(&again) >= written(&standing) {

@@ -1,8 +1,6 @@
 //! Tells of the hold what the listener has not told: that its time has run out, of which there is no change event, and a
 //! change whose event was lost.
 
-use std::sync::Mutex;
-
 use bluegreen_core::audit::MAX_HOLD_REPORT_AGE;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
@@ -11,9 +9,6 @@ use crate::audit_trail::{self, LISTENER_GRACE_PERIOD};
 use crate::function_error::FunctionError;
 use crate::observation::Observation;
 use crate::services::Services;
-
-/// What this process found told, so that it asks once for each change. A new process asks again.
-static LAST_REPORTED: Mutex<Option<String>> = Mutex::new(None);
 
 pub(crate) async fn report_hold_changes(
     services: &Services,
@@ -29,7 +24,8 @@ pub(crate) async fn report_hold_changes(
         return Ok(());
     };
     let mark = stored.mark(now);
-    let known = LAST_REPORTED
+    let known = services
+        .hold_reported
         .lock()
         .is_ok_and(|told| told.as_deref() == Some(mark.as_str()));
     let listener_may_tell = stored.ran_out(now).is_none() && elapsed(stored.written, now) < LISTENER_GRACE_PERIOD;
@@ -40,7 +36,7 @@ pub(crate) async fn report_hold_changes(
     if events > 0 {
         tracing::info!(events, "told of the hold");
     }
-    if let Ok(mut told) = LAST_REPORTED.lock() {
+    if let Ok(mut told) = services.hold_reported.lock() {
         *told = Some(mark);
     }
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::request::InitializeRequest;
@@ -91,7 +90,7 @@ async fn create(
         previous_effective_from: None,
         drill: None,
     };
-    let created = match flag_creation::run(&services.store, &intent, clock::now()).await {
+    let created = match flag_creation::run(&services.store, &intent, services.clock.now()).await {
         Some(Outcome::Switched(created)) => created,
         Some(Outcome::Failed(failed)) => {
             let advice = "; see {\"action\":\"status\"}, then initialize again: it never changes a flag that is there";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
 
@@ -13,6 +13,8 @@ pub struct Invocation {
     pub function: &'static str,
     /// Lambda's request id.
     pub request_id: String,
+    /// Tells the time; that of the `Services` it is made for.
+    pub clock: Clock,
     /// When it began.
     pub started: Timestamp,
     /// When it is ended, whatever it has done by then.
@@ -46,6 +48,6 @@ impl Invocation {
 
     /// Time since it began.
     pub fn elapsed(&self) -> Duration {
-        bluegreen_core::time::elapsed(self.started, clock::now())
+        self.clock.since(self.started)
     }
 }

@@ -14,7 +14,8 @@
 //! # What a use case is given
 //!
 //! - [`services::Services`]: the settings of the pair and the adapters. [`Services::over`](services::Services::over) takes any
-//!   AWS clients, so that a test can give it those of a simulated AWS.
+//!   AWS clients, so that a test can give it those of a simulated AWS. Its [`clock`](services::Services::clock) is the only one
+//!   that a use case reads; [`Clients::with_clock`](bluegreen_aws::clients::Clients::with_clock) sets it.
 //! - [`invocation::Invocation`]: who asks, since when, and how long there is. No Lambda type is in it.
 //! - What is asked for, parsed: a `Trigger`, a `Request`, an [`audit::Change`] or a [`notify::Delivered`].
 //!

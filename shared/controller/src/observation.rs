@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Found, patience_with};
@@ -50,18 +49,18 @@ pub(crate) async fn observe_and_decide(
     depth: ProbeScope,
     missing_since: &mut Option<Timestamp>,
 ) -> Observation {
-    let asked = clock::now();
+    let asked = services.clock.now();
     let (observed, evidence) = tokio::join!(
         services.store.observe(),
         services.health.both(depth, EVIDENCE_TIME, asked)
     );
-    let now = clock::now();
+    let now = services.clock.now();
     let policy = &services.settings.policy;
     let observed = observed.map_err(|failure| failure.cause);
-    let before = past::known(observed.as_ref().ok());
+    let before = past::known(services, observed.as_ref().ok());
     let verdicts = evidence.map(|color, evidence| assess_after(policy, evidence, before.of(color).as_ref(), now));
     let past = evidence.map(|color, evidence| look_back(policy, evidence, before.of(color).as_ref(), now));
-    past::saw(&past);
+    past::saw(services, &past);
     let mut control = control_state(&observed, now);
     load_restore_target(services, &observed, &mut control, missing_since, now).await;
     let mut decision = decide(policy, &control, &verdicts, now);

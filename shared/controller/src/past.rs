@@ -1,7 +1,7 @@
 //! What earlier looks saw of both environments: kept in this process from look to look, and in the memory from process to
 //! process.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::color::Both;
@@ -11,16 +11,9 @@ use serde_json::json;
 
 use crate::services::Services;
 
-/// What this process saw last: of every look, also where the memory could not be read or written. A failure must not begin
-/// anew at every tick because it cannot be noted.
-static SEEN: Mutex<Both<Option<Past>>> = Mutex::new(Both {
-    blue: None,
-    green: None,
-});
-
 /// What is known before a look.
-pub(crate) fn known(observed: Option<&Observed>) -> Both<Option<Past>> {
-    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+pub(crate) fn known(services: &Services, observed: Option<&Observed>) -> Both<Option<Past>> {
+    let seen = services.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Both::from_fn(|color| {
         let noted = observed.and_then(|observed| observed.past.of(color).clone());
         Past::younger(seen.of(color).clone(), noted)
@@ -28,8 +21,8 @@ pub(crate) fn known(observed: Option<&Observed>) -> Both<Option<Past>> {
 }
 
 /// Keeps what a look has added.
-pub(crate) fn saw(past: &Both<Past>) {
-    *SEEN.lock().unwrap_or_else(PoisonError::into_inner) = past.map(|_, past| Some(past.clone()));
+pub(crate) fn saw(services: &Services, past: &Both<Past>) {
+    *services.seen.lock().unwrap_or_else(PoisonError::into_inner) = past.map(|_, past| Some(past.clone()));
 }
 
 /// Notes it in the memory, if it is news. Failing to is no failure of the tick: this process goes on with what it saw.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_core::audit::{self, readiness_changed};
@@ -75,7 +74,7 @@ pub(crate) async fn check_if_due(
     let is_late = before
         .as_ref()
         .is_some_and(|before| elapsed(before.at, invocation.started) > minutes(interval).saturating_add(MISSED));
-    let left = elapsed(clock::now(), invocation.deadline);
+    let left = elapsed(services.clock.now(), invocation.deadline);
     let time = left.saturating_sub(CLOSING_TIME).min(CHECK_TIME);
     if trigger.kind != "schedule"
         || interval == 0
@@ -89,13 +88,13 @@ pub(crate) async fn check_if_due(
     let again = async {
         match depth {
             ProbeScope::Full => None,
-            ProbeScope::Free => Some(services.health.both(ProbeScope::Full, time, clock::now()).await),
+            ProbeScope::Free => Some(services.health.both(ProbeScope::Full, time, services.clock.now()).await),
         }
     };
     let ((snapshot, history), again) = tokio::join!(services.readiness.snapshot(&services.store, time), again);
-    let now = clock::now();
+    let now = services.clock.now();
     let again = again.map(|evidence| {
-        let before = past::known(Some(observed));
+        let before = past::known(services, Some(observed));
         evidence
             .map(|color, evidence| assess_after(&services.settings.policy, evidence, before.of(color).as_ref(), now))
     });

@@ -1,7 +1,6 @@
 //! Repair of a broken flag, where `ON_FLAG_FAULT` says so: over garbage the color that stood before it, for a deleted
 //! flag the last audited one.
 
-use bluegreen_aws::clock;
 use bluegreen_core::color::Color;
 use bluegreen_core::switch::{Conflict, Intent, Outcome, Switching};
 use bluegreen_core::transition::{Kind, Trigger};
@@ -32,10 +31,10 @@ pub(crate) async fn restore(
         drill: None,
     };
     if let Some(flag) = observation.present() {
-        let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
-        return Some(claim_runner::run(&services.store, &mut switching).await);
+        let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
+        return Some(claim_runner::run(services, &mut switching).await);
     }
-    let created = flag_creation::run(&services.store, &intent, clock::now()).await;
+    let created = flag_creation::run(&services.store, &intent, services.clock.now()).await;
     Some(created.unwrap_or_else(|| {
         Outcome::Conflict(Conflict {
             reason: "somebody created the flag at the same moment".to_owned(),

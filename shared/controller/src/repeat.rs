@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::answered::{self, Answered, REPEATED_FOR};
 use bluegreen_core::drill::{Drill, Stage, stage};
@@ -18,6 +17,7 @@ use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::request::Request;
 use bluegreen_core::time::{elapsed, to_second};
 use bluegreen_core::transition::TransitionRecord;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -73,7 +73,7 @@ pub(crate) async fn past(services: &Services, observed: &Observed, reads: Reads,
     let answered = answered::read(observed.answered.as_deref());
     let may_be_ours = observed.flag.as_ref().is_some_and(|flag| {
         // A first version was created: no request has moved the flag yet.
-        flag.version.0 > 1 && elapsed(flag.modified, clock::now()) < REPEATED_FOR
+        flag.version.0 > 1 && elapsed(flag.modified, services.clock.now()) < REPEATED_FOR
     });
     let is_drilled = Drill::under_way(observed.drill.as_deref()).is_some();
     let past = if reads == Reads::Always || may_be_ours || is_drilled {
@@ -95,7 +95,7 @@ async fn made(services: &Services, time: Duration) -> Past {
                 return past;
             }
         };
-        match services.store.records(&recent(&versions)).await {
+        match services.store.records(&recent(&versions, services.clock.now())).await {
             Ok(records) => past.records = records,
             Err(failure) => past.unread = Some(failure.cause),
         }
@@ -116,8 +116,7 @@ async fn made(services: &Services, time: Duration) -> Past {
 }
 
 /// The records of versions that a request may have made which is still delivered.
-fn recent(versions: &[Version]) -> Vec<String> {
-    let now = clock::now();
+fn recent(versions: &[Version], now: Timestamp) -> Vec<String> {
     let young = versions
         .iter()
         .filter(|version| elapsed(version.entry.modified, now) < REPEATED_FOR);
@@ -138,7 +137,7 @@ impl Past {
             let is_unread = newest.is_some_and(|newest| match &newest.origin {
                 Origin::Ours { record, .. } => {
                     !self.records.contains_key(record)
-                        && elapsed(newest.entry.modified, clock::now()) < Duration::from_secs(10)
+                        && elapsed(newest.entry.modified, services.clock.now()) < Duration::from_secs(10)
                 }
                 Origin::Repeat { .. } | Origin::External => false,
             });
@@ -331,7 +330,7 @@ pub(crate) async fn note(services: &Services, answer: &Value, invocation: &Invoc
     if WRITTEN.contains(&outcome) || answer.get("repeat").is_some() {
         return;
     }
-    let now = clock::now();
+    let now = services.clock.now();
     let answered = Answered::new(&invocation.request_id, outcome, text("reason"), now);
     let noted = async {
         let stored = services.store.answered().await?;

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_core::audit;
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::label;
@@ -53,7 +52,7 @@ pub(crate) async fn after_transition(
     let Some(active) = flag.value.color() else {
         return Ok(());
     };
-    let now = clock::now();
+    let now = services.clock.now();
     let age = elapsed(flag.modified, now);
     let time = elapsed(now, invocation.deadline)
         .saturating_sub(CLOSING_TIME)
@@ -99,7 +98,12 @@ pub(crate) async fn after_transition(
             request_id = %invocation.request_id,
             "run_report"
         );
-        let event = audit::run_report(subject, &transition.label(), &report, to_milliseconds(clock::now()));
+        let event = audit::run_report(
+            subject,
+            &transition.label(),
+            &report,
+            to_milliseconds(services.clock.now()),
+        );
         services
             .bus
             .send(&[event])
@@ -132,7 +136,7 @@ pub(crate) async fn on_request(
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
-    let now = clock::now();
+    let now = services.clock.now();
     let period = Period::around(&history, window_minutes, now);
     let new = active.or_else(|| Some(period.transition.as_ref()?.to));
     let Some(new) = new else {

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, Version, versions};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::switch::Failure;
-use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -51,7 +49,7 @@ pub(crate) async fn answer_when_settled(
             Second::Same => return Ok(answer),
             Second::Newer(newer) => observed = *newer,
         }
-        asked = clock::now();
+        asked = services.clock.now();
         past = repeat::past(services, &observed, reads, limit).await;
     }
     Err(behind())
@@ -72,7 +70,7 @@ pub(crate) async fn second(
     first_at: Timestamp,
     history: Option<&[Version]>,
 ) -> Result<Second, FunctionError> {
-    apart(first_at).await;
+    apart(services, first_at).await;
     for _ in 0..TRIES {
         let again = services.store.observe_for_request().await.map_err(unreadable)?;
         if is_behind(services, again.flag.as_ref(), history).is_some() {
@@ -89,8 +87,8 @@ pub(crate) async fn second(
 }
 
 /// Waits until a second reading is one of its own.
-pub(crate) async fn apart(first_at: Timestamp) {
-    let so_far = elapsed(first_at, clock::now());
+pub(crate) async fn apart(services: &Services, first_at: Timestamp) {
+    let so_far = services.clock.since(first_at);
     tokio::time::sleep(APART.saturating_sub(so_far)).await;
 }
 

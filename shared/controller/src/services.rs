@@ -1,9 +1,12 @@
 //! What every use case works with.
 
+use std::sync::Mutex;
+
 use aws_config::SdkConfig;
 use bluegreen_aws::airflow_dags::AirflowDags;
 use bluegreen_aws::alarms::NamedAlarms;
 use bluegreen_aws::clients::Clients;
+use bluegreen_aws::clock::Clock;
 use bluegreen_aws::event_bus::EventBus;
 use bluegreen_aws::health_probe::HealthProbe;
 use bluegreen_aws::metrics::Metrics;
@@ -11,6 +14,8 @@ use bluegreen_aws::parameter_store::ParameterStore;
 use bluegreen_aws::readiness_probe::ReadinessProbe;
 use bluegreen_aws::run_probe::RunProbe;
 use bluegreen_core::audit::Subject;
+use bluegreen_core::color::Both;
+use bluegreen_core::health::Past;
 use bluegreen_core::settings::Settings;
 
 use crate::function_error::FunctionError;
@@ -36,6 +41,13 @@ pub struct Services {
     pub metrics: Metrics,
     /// The audit bus.
     pub bus: EventBus,
+    /// Tells the time: no use case reads the system's clock itself.
+    pub clock: Clock,
+    /// What this process saw last: of every look, also where the memory could not be read or written. A failure must not begin
+    /// anew at every tick because it cannot be noted.
+    pub(crate) seen: Mutex<Both<Option<Past>>>,
+    /// Which writing of the hold this process found told, so that it asks once for each change. A new process asks again.
+    pub(crate) hold_reported: Mutex<Option<String>>,
     /// AWS settings, for a client that only one function needs: what is not built here is not linked into the others.
     pub sdk: SdkConfig,
 }
@@ -79,6 +91,9 @@ impl Services {
             dags: AirflowDags::new(clients, &settings),
             metrics: Metrics::new(clients.cloudwatch.clone(), settings.pair.clone()),
             bus: EventBus::new(clients.events.clone(), settings.audit_bus.clone()),
+            clock: clients.clock.clone(),
+            seen: Mutex::default(),
+            hold_reported: Mutex::default(),
             sdk: clients.shared.clone(),
             settings,
         }

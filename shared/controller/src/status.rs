@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::color::Color;
@@ -36,7 +35,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     if !second_reading::stands(services, &observed, invocation.started).await? {
         (observed, history) = second_reading::settled(services).await?;
     }
-    let now = clock::now();
+    let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
     let refusal = observed

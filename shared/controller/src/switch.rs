@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::color::{Both, Color};
@@ -218,7 +217,7 @@ async fn guard_and_carry_out(
     wanted: Wanted,
     invocation: &Invocation,
 ) -> Result<Value, FunctionError> {
-    let now = clock::now();
+    let now = services.clock.now();
     let policy = &services.settings.policy;
     let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
     let mut preconditions: Vec<Precondition> = wanted.expect.iter().map(|expect| expect.precondition(flag)).collect();
@@ -316,7 +315,7 @@ async fn keep_drilled_color(
     };
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag again", failure.cause);
     // A tick that is about to return has decided the drill's end, or never will.
-    let turn = drill_outcome::decide_end(&services.store, &drill, End::Stay, &decided, &invocation.run())
+    let turn = drill_outcome::decide_end(services, &drill, End::Stay, &decided, &invocation.run())
         .await
         .map_err(|failure| {
             FunctionError::store(
@@ -352,7 +351,7 @@ async fn keep_drilled_color(
                 return_at: after(flag.modified, minutes(drill.duration_minutes)),
             });
             let outcome = Some(DrillOutcome::Interrupted);
-            drill_outcome::finish(services, &drill, &stage, outcome, &decided, clock::now()).await?;
+            drill_outcome::finish(services, &drill, &stage, outcome, &decided, services.clock.now()).await?;
             (
                 "drill_canceled",
                 format!("the drill of {to} has ended, and {to} stays active"),
@@ -374,8 +373,8 @@ pub(crate) async fn carry_out(
 ) -> Result<Value, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
     let managed_dags = dags::before(services, managed_dags, flag, force, invocation).await;
-    let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
-    let outcome = claim_runner::run(&services.store, &mut switching).await;
+    let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
+    let outcome = claim_runner::run(services, &mut switching).await;
     let answer = match outcome {
         Outcome::Switched(switched) => {
             let mut warnings = switched.warnings.clone();

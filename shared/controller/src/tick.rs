@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::decision::Action;
 use bluegreen_core::flag::versions;
@@ -48,10 +47,10 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
         // What was asked before a slow answer came may be seconds old, and a hold placed in them must hold.
         let acts = matches!(observation.decision.action, Action::Failover | Action::DrillReturn);
         if acts
-            && elapsed(observation.asked, clock::now()) > MAX_HOLD_READ_AGE
+            && elapsed(observation.asked, services.clock.now()) > MAX_HOLD_READ_AGE
             && hold_changed_since(services, &observation).await
         {
-            if after(clock::now(), services.settings.probe_interval) <= last_look {
+            if after(services.clock.now(), services.settings.probe_interval) <= last_look {
                 continue;
             }
             let observation = observation.without_action();
@@ -70,7 +69,7 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
         // A claim in other hands, or a store that failed half-way, is settled within seconds: look again.
         let unsettled = matches!(outcome, Some(Outcome::Conflict(_) | Outcome::Failed(_)));
         if (observation.decision.look_again_soon || unsettled)
-            && after(clock::now(), services.settings.probe_interval) <= last_look
+            && after(services.clock.now(), services.settings.probe_interval) <= last_look
         {
             tokio::time::sleep(services.settings.probe_interval).await;
             continue;
@@ -134,8 +133,8 @@ async fn fail_over(
         previous_effective_from,
         drill: None,
     };
-    let mut switching = Switching::new(&services.settings.policy, flag, intent, clock::now());
-    Some(claim_runner::run(&services.store, &mut switching).await)
+    let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
+    Some(claim_runner::run(services, &mut switching).await)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What a tick does after its decision: publishes, tells, goes on with what is under way, and answers.
 
-use bluegreen_aws::clock;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, FlagState, PreconditionName};
@@ -28,7 +27,7 @@ pub(crate) async fn close(
     trigger: Trigger,
     probes: u32,
 ) -> Result<Value, FunctionError> {
-    let now = clock::now();
+    let now = services.clock.now();
     let observed = observation.observed.as_ref().ok();
     let fault = match observed {
         Some(observed) => flag_fault(services, observed, &observation).await,

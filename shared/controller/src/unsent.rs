@@ -1,7 +1,6 @@
 //! Events of a person's request that could not be published are kept beside the flag, and the watcher publishes them: no tick
 //! would find out about them otherwise.
 
-use bluegreen_aws::clock;
 use bluegreen_core::audit::{AuditEvent, Unsent};
 use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Cause;
@@ -73,7 +72,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             .cloned()
             .and_then(|word| from_value::<DrillOutcome>(word).ok())
         {
-            let metric = Metric::drill_outcome(outcome, clock::now());
+            let metric = Metric::drill_outcome(outcome, services.clock.now());
             if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
             }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ssm::config::Credentials;
 use bluegreen_aws::clients::Clients;
-use bluegreen_aws::clock;
+use bluegreen_aws::clock::Clock;
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
 use bluegreen_controller::services::Services;
 use bluegreen_core::request;
 use bluegreen_core::settings::{self, Settings};
-use bluegreen_core::time::after;
+use bluegreen_core::time::{after, elapsed};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -62,6 +63,10 @@ async fn root_of(owner: Option<&str>) -> MockServer {
 }
 
 async fn ask(server: &MockServer, request: &Value) -> Result<Value, FunctionError> {
+    ask_at(server, request, Clock::system()).await
+}
+
+async fn ask_at(server: &MockServer, request: &Value, clock: Clock) -> Result<Value, FunctionError> {
     let shared = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -70,11 +75,12 @@ async fn ask(server: &MockServer, request: &Value) -> Result<Value, FunctionErro
         .load()
         .await;
     let settings = settings();
-    let services = Services::over(&Clients::over(&shared, &settings), settings);
-    let started = clock::now();
+    let services = Services::over(&Clients::over(&shared, &settings).with_clock(clock), settings);
+    let started = services.clock.now();
     let invocation = Invocation {
         function: "a-test",
         request_id: "request-1".to_owned(),
+        clock: services.clock.clone(),
         started,
         deadline: after(started, Duration::from_secs(30)),
         via: "invoke",
@@ -125,4 +131,24 @@ async fn on_a_root_of_nobodys_the_same_hold_is_placed_and_nothing_else() {
     let answer = ask(&server, &request).await.unwrap();
     assert_eq!(answer.get("outcome"), Some(&json!("held")), "{answer}");
     assert_eq!(written(&server).await, [settings().names.hold()]);
+}
+
+#[tokio::test]
+async fn a_use_case_knows_no_time_but_that_of_its_services() {
+    let given: Timestamp = "2126-11-23T10:00:00Z".parse().unwrap();
+    let within_a_minute = |at: Timestamp| at >= given && elapsed(given, at) < Duration::from_secs(60);
+    let server = root_of(None).await;
+    let answer = ask_at(&server, &json!({"action": "initialize"}), Clock::set_to(given)).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.get("outcome"), Some(&json!("initialized")), "{answer}");
+    let effective_from = answer.get("effective_from").and_then(Value::as_str).unwrap();
+    assert!(within_a_minute(effective_from.parse().unwrap()), "{answer}");
+    let record = written(&server).await.pop().unwrap();
+    let (_, milliseconds) = record.rsplit_once("/v1-").unwrap();
+    let decided_at = Timestamp::from_millisecond(milliseconds.parse().unwrap()).unwrap();
+    assert!(within_a_minute(decided_at), "{record}");
+    assert!(
+        answer.get("elapsed_ms").and_then(Value::as_u64).unwrap() < 60_000,
+        "{answer}"
+    );
 }

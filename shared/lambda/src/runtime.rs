@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use bluegreen_aws::clock;
 use bluegreen_aws::configuration::{from_environment, variable};
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
@@ -84,10 +83,11 @@ where
     let services = services
         .as_ref()
         .map_err(|faults| FunctionError::ConfigurationInvalid(faults.clone()))?;
-    let started = clock::now();
+    let started = services.clock.now();
     let invocation = Invocation {
         function: name,
         request_id: event.context.request_id.clone(),
+        clock: services.clock.clone(),
         started,
         deadline: i64::try_from(event.context.deadline)
             .ok()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
@@ -12,6 +12,7 @@ use bluegreen_core::identity::Ownership;
 use bluegreen_core::parameters::{ParameterNames, as_value};
 use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::parsing::unparsable;
 use crate::error::classify;
