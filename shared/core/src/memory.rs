@@ -133,7 +133,7 @@ mod tests {
     use crate::color::Color;
     use crate::health::{LastStatus, Past};
     use crate::precondition::PreconditionName;
-    use crate::readiness::{Level, PendingNotification, Standing};
+    use crate::readiness::{Level, PendingNotification, ReadinessState};
 
     #[test]
     fn fields_are_kept_apart() {
@@ -231,14 +231,14 @@ mod tests {
             said: false,
         };
         // There are sixteen names of findings.
-        let readiness = Standing {
+        let readiness = ReadinessState {
             score: 100,
             level: Level::Amber,
             standby: Some(Color::Green),
             at: at(),
             red: vec!["environment-color".to_owned(); 24],
             partial: false,
-            unsaid: Some(PendingNotification {
+            pending_notification: Some(PendingNotification {
                 previous: Some(Level::Amber),
                 since: at(),
             }),
