@@ -115,8 +115,16 @@ class Operator(Pair):
         """Give a `mwaa-bluegreen` command; returns what it says, its messages included."""
         return run(f"{command} 2>&1", self.variables)
 
-    def switch_command(self, request: dict[str, str]) -> str:
-        """The stack's own SwitchToBlueCommand or SwitchToGreenCommand, with another request."""
-        output = self.outputs[f"SwitchTo{request['to'].capitalize()}Command"]
-        _, pipe, rest = output.partition(" | ")
+    def request_command(self, request: dict[str, str], function: str = "switch-handler") -> str:
+        """The stack's own StatusCommand, with another request or to another function."""
+        _, pipe, rest = self.outputs["StatusCommand"].partition(" | ")
+        asked = f" --function-name {self.function('switch-handler')} "
+        if asked not in rest:
+            raise CommandFailed(f"the stack's StatusCommand asks somebody else: {rest}")
+        # A tick may take longer than the AWS CLI waits by itself.
+        patient = " --cli-read-timeout 90" if function == "health-watcher" else ""
+        rest = rest.replace(asked, f"{patient} --function-name {self.function(function)} ")
         return f"printf '{json.dumps(request, separators=(',', ':'))}'{pipe}{rest}"
+
+    def tick_command(self) -> str:
+        return self.request_command({}, "health-watcher")

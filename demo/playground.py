@@ -42,8 +42,8 @@ def stay(stage: Stage, screen: Screen, run: Path) -> None:
          "mwaa-bluegreen watch --until-settled")
     show("could the standby take over? what did it all look like?", "mwaa-bluegreen check",
          f"mwaa-bluegreen chart --last 30m --period 1 --output {PICTURE}")
-    show("the same without the command line", one(pair.outputs["StatusCommand"]), one(pair.outputs["HistoryCommand"]),
-         one(pair.switch_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
+    show("the same without the command line", one(pair.outputs["StatusCommand"]), one(pair.request_command({"action": "history"})),
+         one(pair.request_command({"to": "green", "reason": "trying it out", "requested_by": "me"})))
     control = f"{aws.endpoint}/_local/mwaa/environments"
     for title, name, scheduler in ((f"stop a scheduler ({BLUE} or {GREEN}), and watch", BLUE, "stopped"),
                                    ("start it again", BLUE, "running")):
@@ -51,7 +51,7 @@ def stay(stage: Stage, screen: Screen, run: Path) -> None:
     show("what the watcher says, and the audit trail",
          one(f"aws logs filter-log-events --log-group-name /aws/lambda/{pair.function('health-watcher')} "
              "--query \"events[].[message]\" --output text") + " | tail",
-         one(pair.outputs["AuditTrailCommand"]))
+         one(f"aws logs filter-log-events --log-group-name /aws/events/{pair.name}-audit --query \"events[].[message]\" --output text"))
     show("everything that happened (more of this in local/README.md)", f"curl {aws.endpoint}/_local/timeline")
     screen.line()
     screen.line(f"  The log of the local AWS is {run}/local-aws.log.")

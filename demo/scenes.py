@@ -50,7 +50,7 @@ def hold(stage: Stage, blue: str) -> None:
     follower.until("audit", "the event Failover Blocked", 20, lambda h: h.data["type"] == "Failover Blocked")
     screen.line()
     screen.say("Every tick decides anew, and says what it would have done. The next one is asked for now:")
-    answer = stage.invoke(pair.outputs["TickCommand"], "one tick")
+    answer = stage.invoke(pair.tick_command(), "one tick")
     objecting = [f"{precondition['name']}: {precondition['detail']}" for precondition in answer["preconditions"] if not precondition["passed"]]
     screen.fields([("decision", f"{answer['decision']}: green would take over; {answer['active']} stays active, version "
                                 f"{answer['version']}"),
@@ -107,7 +107,7 @@ def drill(stage: Stage) -> None:
             follower.poll()
             screen.progress(f"green works for its minute; {max(returns_at - time.time(), 0):.0f} s are left")
             time.sleep(0.25)
-        tick = pair.outputs["TickCommand"]
+        tick = pair.tick_command()
         if not any(happening.kind == "flag" and happening.data.get("version") == 5 for happening in follower.seen):
             screen.say("The minute is over. The watcher's next tick returns; it is asked for now:")
             stage.invoke(tick, "one tick")

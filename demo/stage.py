@@ -52,7 +52,7 @@ class Stage:
 
     def healthy_tick(self) -> None:
         deadline = time.monotonic() + 30
-        command = self.pair.outputs["TickCommand"]
+        command = self.pair.tick_command()
         self.screen.command(command)
         alarms = [f"{color}-heartbeat-lost" for color in ("blue", "green")]
         with self.screen.working("waiting until both are healthy and both heartbeat alarms are OK"):

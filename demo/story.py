@@ -177,7 +177,7 @@ class Story(Stage):
         screen.line()
         screen.say("Switch back, with a reason and a name for the audit trail:")
         request = {"to": "blue", "reason": "blue repaired", "requested_by": "ana"}
-        answer = self.facts.answer = self.invoke(pair.switch_command(request), "switching")
+        answer = self.facts.answer = self.invoke(pair.request_command(request), "switching")
         screen.fields([
             ("outcome", f"{answer['outcome']}: {answer['reason']}"),
             ("active", f"{answer['active']} (was {answer['previous']}), version {answer['version']}"),
@@ -206,7 +206,7 @@ class Story(Stage):
 
     def history(self) -> None:
         self.screen.say("How did we get here?")
-        answer = self.facts.history = self.invoke(self.pair.outputs["HistoryCommand"], "asking for the history")
+        answer = self.facts.history = self.invoke(self.pair.request_command({"action": "history"}), "asking for the history")
         rows = []
         for entry in reversed(answer["entries"]):
             sentence = entry["description"].split(" [effective_from=")[0]

@@ -24,7 +24,7 @@ from support.documents import (
     wrong_marks,
 )
 from support.paths import PROJECT, TEMPLATE
-from support.template import load
+from support.template import load, transformed
 
 README = PROJECT / "README.md"
 REFERENCE = DOCS / "reference"
@@ -258,7 +258,7 @@ def test_every_alarm_of_the_stack_is_there() -> None:
 
 def test_every_event_that_is_a_mail_is_said_to_be_one() -> None:
     named = rows(REFERENCE / "events.md")
-    mailed = load()["Resources"]["NotificationRule"]["Properties"]["EventPattern"]["detail-type"]
+    mailed = transformed()["Resources"]["ChangeListenerFunctionNotification"]["Properties"]["EventPattern"]["detail-type"]
     assert {name for name, cells in named.items() if len(cells) > 2 and cells[2] != "no"} == set(mailed)
 
 

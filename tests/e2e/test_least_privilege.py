@@ -110,11 +110,14 @@ def test_only_the_listener_may_publish_to_the_topic(guarded: Pair):
     assert error["errorType"] == "AuditUndelivered" and "access denied" in error["errorMessage"]
 
 
-def test_without_its_policy_a_function_may_nothing(guarded: Pair):
-    """The counter-check: permissions are enforced here at all."""
-    role = roles_of(guarded)["SwitchHandlerRole"]
+def test_without_the_shared_policies_a_function_may_nothing(guarded: Pair):
+    """The counter-check: permissions are enforced here at all, also those of a policy that roles share."""
+    role, iam = roles_of(guarded)["SwitchHandlerRole"], guarded.client("iam")
     assert guarded.ask(action="initialize")["outcome"] == "initialized"
-    guarded.client("iam").delete_role_policy(RoleName=role, PolicyName="switch-handler")
+    shared = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert len(shared) == 2
+    for policy in shared:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
     error = guarded.ask_in_vain(to="green")
     assert error["errorType"] == "StoreUnavailable" and "access denied" in error["errorMessage"]
     assert guarded.stands_at() == ("blue", 1)

@@ -194,8 +194,7 @@ def test_a_dead_topic_leaves_a_dead_letter_that_rings(pair: Pair, reader: Subscr
     send(pair, "Drill Overdue", days=30, reason="long ago")
     pair.aws.wait_for("dead-letter", lambda d: d["queue"] == f"{pair.name}-dead-letters", timeout=PATIENCE)
     until("the alarm on dead letters", lambda: pair.alarm_state("dead-letters") == "ALARM")
-    outputs = pair.client("cloudformation").describe_stacks(StackName=pair.name)["Stacks"][0]["Outputs"]
-    queue = only(o["OutputValue"] for o in outputs if o["OutputKey"] == "DeadLetterQueueUrl")
+    queue = pair.client("sqs").get_queue_url(QueueName=f"{pair.name}-dead-letters")["QueueUrl"]
     letter = json.loads(only(pair.client("sqs").receive_message(QueueUrl=queue)["Messages"])["Body"])
     assert letter["requestPayload"]["detail-type"] == "Drill Overdue", "what could not be told can be read"
     assert letter["responsePayload"]["errorType"] == "AuditUndelivered"

@@ -1,14 +1,20 @@
 """Reads template.yaml and works out what a deployment with given parameters would contain.
 
-Only what this template uses is understood; anything else raises, so that a test cannot pass by not looking.
+SAM's own transform makes CloudFormation's resources of it, as AWS does. Of the rest only what this template uses is
+understood; anything else raises, so that a test cannot pass by not looking.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import re
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import yaml
+from samtranslator.translator.transform import transform
 
 from support.paths import TEMPLATE
 
@@ -45,7 +51,7 @@ NAME_PROPERTIES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::SQS::Queue": "QueueName",
     "AWS::SNS::Topic": "TopicName",
-    "AWS::Serverless::Function": "FunctionName",
+    "AWS::Lambda::Function": "FunctionName",
 }
 
 
@@ -72,6 +78,20 @@ def load() -> dict[str, Any]:
     return yaml.load(TEMPLATE.read_text(), _Loader)  # _Loader is a SafeLoader
 
 
+@functools.cache
+def transformed() -> dict[str, Any]:
+    """The template after SAM's transform: functions with the globals in them, rules and permissions for their events."""
+    template = load()
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            # As `sam deploy` leaves it behind.
+            resource["Properties"]["CodeUri"] = {"Bucket": "code", "Key": name}
+    no_policies = SimpleNamespace(load=dict)
+    with mock.patch.dict(os.environ, AWS_DEFAULT_REGION="us-east-1"):
+        made: dict[str, Any] = transform(template, {}, no_policies)
+    return made
+
+
 class Stack:
     """The template with parameters filled in: resources whose condition holds, with intrinsics resolved.
 
@@ -79,7 +99,7 @@ class Stack:
     """
 
     def __init__(self, **parameters: Any) -> None:
-        self.template = load()
+        self.template = transformed()
         unknown = set(parameters) - set(self.template["Parameters"])
         assert not unknown, f"no such parameters: {unknown}"
         self.parameters = {
@@ -92,7 +112,11 @@ class Stack:
             for name, resource in self.template["Resources"].items()
             if self.conditions.get(resource.get("Condition", ""), True)
         }
-        self.environment = self.resolve(self.template["Globals"]["Function"]["Environment"]["Variables"])
+        self.environments = {
+            name: p["Environment"]["Variables"] for name, p in self.of_type("AWS::Lambda::Function").items()
+        }
+        # Of the one that has no variables of its own.
+        self.environment = self.environments["HealthWatcherFunction"]
         self.outputs = {
             name: self.resolve(output)
             for name, output in self.template["Outputs"].items()
@@ -216,13 +240,12 @@ def as_list(value: Any) -> list[Any]:
 
 
 def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
-    return [
-        s for policy in stack.resources[role]["Properties"]["Policies"] for s in policy["PolicyDocument"]["Statement"]
-    ]
+    """What the role holds itself, and what the policies of this stack that are attached to it hold."""
+    properties = stack.resources[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
+    documents += [stack.resources[name]["Properties"]["PolicyDocument"] for name in properties.get("ManagedPolicyArns", [])]
+    return [statement for document in documents for statement in document["Statement"]]
 
 
 def all_statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
-    found = [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]
-    for name, properties in stack.of_type("AWS::IAM::ManagedPolicy").items():
-        found += [(name, s) for s in properties["PolicyDocument"]["Statement"]]
-    return found
+    return [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]

@@ -15,13 +15,17 @@ from support.template import Stack, matches
 
 FILES = files()
 
+# The rules that SAM makes of the functions' events.
+SCHEDULE, STATUS = "HealthWatcherFunctionEveryMinute", "HealthWatcherFunctionEnvironmentStatus"
+FLAG_CHANGE, NOTIFICATION = "ChangeListenerFunctionFlagChange", "ChangeListenerFunctionNotification"
+
 # Which rule takes which file; every other file of the folder must be left alone.
 TAKEN = {
     "BlueNamedAlarmRule": {"ticks/alarm-event", "ticks/alarm-event-composite"},
     "GreenNamedAlarmRule": set(),
     "DrillNamedAlarmRule": {"ticks/alarm-event-drill"},
-    "EnvironmentStatusRule": {"ticks/environment-status"},
-    "FlagChangeRule": {
+    STATUS: {"ticks/environment-status"},
+    FLAG_CHANGE: {
         "changes/flag-created",
         "changes/flag-updated",
         "changes/flag-updated-by-hand",
@@ -31,7 +35,7 @@ TAKEN = {
         "changes/hold-updated",
         "changes/hold-deleted",
     },
-    "NotificationRule": {"audit/failover", "audit/drill-failed"},
+    NOTIFICATION: {"audit/failover", "audit/drill-failed"},
 }
 AUDIT_EVENTS = [
     "Environment Transition",
@@ -62,27 +66,27 @@ def test_rule_takes_exactly_its_events(rules: dict[str, dict[str, Any]], rule: s
 
 def test_every_rule_on_the_default_bus_is_tried(rules: dict[str, dict[str, Any]]) -> None:
     on_default_bus = {n for n, p in rules.items() if "EventBusName" not in p and "EventPattern" in p}
-    assert on_default_bus == set(TAKEN) - {"NotificationRule"}
+    assert on_default_bus == set(TAKEN) - {NOTIFICATION}
 
 
 def test_the_schedule_ticks_every_minute(rules: dict[str, dict[str, Any]]) -> None:
-    assert rules["WatcherSchedule"]["ScheduleExpression"] == "rate(1 minute)"
-    assert rules["WatcherSchedule"].get("State", "ENABLED") == "ENABLED"
+    assert rules[SCHEDULE]["ScheduleExpression"] == "rate(1 minute)"
+    assert rules[SCHEDULE].get("State", "ENABLED") == "ENABLED"
     assert load("ticks/schedule")["resources"] == [
-        f"arn:aws:events:us-east-1:123456789012:rule/{rules['WatcherSchedule']['Name']}"
+        f"arn:aws:events:us-east-1:123456789012:rule/{rules[SCHEDULE]['Name']}"
     ]
 
 
 @pytest.mark.parametrize(
     ("rule", "target"),
     [
-        ("WatcherSchedule", "HealthWatcherFunction.Arn"),
+        (SCHEDULE, "HealthWatcherFunction.Arn"),
         ("BlueNamedAlarmRule", "HealthWatcherFunction.Arn"),
         ("GreenNamedAlarmRule", "HealthWatcherFunction.Arn"),
         ("DrillNamedAlarmRule", "HealthWatcherFunction.Arn"),
-        ("EnvironmentStatusRule", "HealthWatcherFunction.Arn"),
-        ("FlagChangeRule", "ChangeListenerFunction.Arn"),
-        ("NotificationRule", "ChangeListenerFunction.Arn"),
+        (STATUS, "HealthWatcherFunction.Arn"),
+        (FLAG_CHANGE, "ChangeListenerFunction.Arn"),
+        (NOTIFICATION, "ChangeListenerFunction.Arn"),
     ],
 )
 def test_rule_wakes_the_right_function(rules: dict[str, dict[str, Any]], rule: str, target: str) -> None:
@@ -116,7 +120,7 @@ def test_every_audit_event_is_logged(rules: dict[str, dict[str, Any]], detail_ty
 
 
 def test_people_hear_of_everything_but_what_went_well(rules: dict[str, dict[str, Any]]) -> None:
-    pattern = rules["NotificationRule"]["EventPattern"]
+    pattern = rules[NOTIFICATION]["EventPattern"]
     assert pattern["detail-type"] == AUDIT_EVENTS
     assert [t for t in AUDIT_EVENTS if matches(pattern, audit_event(t))] == AUDIT_EVENTS
     told = [o for o in ("succeeded", "failed", "blocked", "interrupted") if matches(pattern, audit_event("Drill Finished", outcome=o))]
@@ -127,7 +131,7 @@ def test_people_hear_of_everything_but_what_went_well(rules: dict[str, dict[str,
 
 
 def test_a_replay_is_no_news(rules: dict[str, dict[str, Any]]) -> None:
-    assert not matches(rules["NotificationRule"]["EventPattern"], {**audit_event("Flag Fault"), "replay-name": "last-week"})
+    assert not matches(rules[NOTIFICATION]["EventPattern"], {**audit_event("Flag Fault"), "replay-name": "last-week"})
 
 
 def test_every_event_that_the_code_sends_is_known_here() -> None:
@@ -139,14 +143,14 @@ def test_every_event_that_the_code_sends_is_known_here() -> None:
 
 def test_reports_on_runs_are_kept_and_not_told(rules: dict[str, dict[str, Any]]) -> None:
     for name in NOT_TOLD:
-        assert not matches(rules["NotificationRule"]["EventPattern"], audit_event(name))
+        assert not matches(rules[NOTIFICATION]["EventPattern"], audit_event(name))
         assert matches(rules["AuditLogRule"]["EventPattern"], audit_event(name))
 
 
 def test_audit_rules_listen_on_our_bus(rules: dict[str, dict[str, Any]]) -> None:
     assert {n for n, p in rules.items() if p.get("EventBusName") == "mwaa-blue-green-audit"} == {
         "AuditLogRule",
-        "NotificationRule",
+        NOTIFICATION,
     }
 
 
