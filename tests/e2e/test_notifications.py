@@ -91,6 +91,17 @@ def test_a_failover_is_told_with_what_happened_why_and_how_to_undo_it(pair: Pair
     assert "say why here" in only(reader.wait_for("ROLLBACK green -> blue")).text
 
 
+def test_a_message_and_an_alarm_name_the_runbook_by_its_address(deploy: Deploy):
+    base = "https://wiki.example.com/runbooks"
+    pair = deploy(RunbookBaseUrl=base)
+    reader = Subscriber(pair)
+    send(pair, "Environment Unknown", verdict="unknown", active="blue", since="2026-11-23T10:00:00Z", reason="access denied")
+    message = only(reader.wait_for("UNKNOWN whether the active environment works"))
+    assert f"{base}/emergency-failover.md" in message.commands()
+    (alarm,) = pair.client("cloudwatch").describe_alarms(AlarmNames=[f"{pair.name}-environment-unknown"])["MetricAlarms"]
+    assert alarm["AlarmDescription"].endswith(f"Runbook: {base}/emergency-failover.md")
+
+
 def test_a_switch_is_told_with_who_asked_and_why(pair: Pair, reader: Subscriber):
     pair.ask(to="green", reason="upgrade of blue", requested_by="ana")
     message = only(reader.wait_for("SWITCH blue -> green"))

@@ -145,6 +145,11 @@ def test_the_console_shows_every_parameter_once_and_by_its_own_name(template: di
                 "2026-12-20/2027-01-05/2027-02-01",
             ],
         ),
+        (
+            "RunbookBaseUrl",
+            ["", "https://wiki.example.com", "https://github.com/a/b/blob/main/docs/runbooks", "http://wiki:8080/x?y=z"],
+            ["docs/runbooks", "https://", "https://wiki.example.com/", "https://my wiki", "ftp://a.b"],
+        ),
         ("NotificationEmail", ["", "a@b.example"], ["a", "a@b", "a b@c.example"]),
     ],
 )
@@ -206,7 +211,11 @@ def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) 
     assert plain.environments == {
         "HealthWatcherFunction": ENVIRONMENT,
         "SwitchHandlerFunction": ENVIRONMENT,
-        "ChangeListenerFunction": {**ENVIRONMENT, "NOTIFICATION_TOPIC_ARN": "mwaa-blue-green-notifications"},
+        "ChangeListenerFunction": {
+            **ENVIRONMENT,
+            "NOTIFICATION_TOPIC_ARN": "mwaa-blue-green-notifications",
+            "RUNBOOK_BASE_URL": "",
+        },
     }
     assert full.environment["BLUE_HEALTH_ALARM_NAMES"] == "orders-late,orders-broken"
     assert full.environment["DRILL_ALARM_NAMES"] == "revenue-drops,orders-lost"
@@ -413,6 +422,19 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
     for key, properties in watched.items():
         if properties is not silence:
             assert properties["TreatMissingData"] == "notBreaching", key
+
+
+def test_alarms_that_people_get_name_a_runbook_that_exists() -> None:
+    base = "https://wiki.example.com/runbooks"
+    for stack, at in ((Stack(**EVERYTHING), "docs/runbooks"), (Stack(**EVERYTHING, RunbookBaseUrl=base), base)):
+        told = {n: p for n, p in stack.of_type("AWS::CloudWatch::Alarm").items() if "HealthWatcherFunction.Arn" not in p["AlarmActions"]}
+        # It says itself what to do, and it is no matter for the night.
+        del told["DrillOverdueAlarm"]
+        assert len(told) == 7
+        for name, properties in told.items():
+            (page,) = re.findall(rf"Runbook: {re.escape(at)}/(\S+\.md)", properties["AlarmDescription"])
+            assert (PROJECT / "docs/runbooks" / page).is_file(), name
+            assert len(properties["AlarmDescription"]) <= 1024 - 300, f"{name}: CloudWatch takes 1024, the address may have 300"
 
 
 def test_an_overdue_drill_rings_as_long_as_it_is_published(full: Stack) -> None:
@@ -775,7 +797,6 @@ def test_output_commands_name_what_exists(plain: Stack, name: str, request_: dic
 
 def test_the_alarm_on_dead_letters_gives_the_command_that_shows_them(plain: Stack) -> None:
     text = plain.resources["DeadLettersAlarm"]["Properties"]["AlarmDescription"]
-    assert len(text) <= 1024, "CloudWatch takes no more"
     words = shlex.split(text.partition("Read it with: ")[2])
     assert words[:3] == ["aws", "sqs", "receive-message"]
     options = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("--")}

@@ -39,6 +39,7 @@ fn notification() -> Notification {
         pair: "orders",
         flag: "/orders/active-environment",
         region: Some("us-east-1"),
+        runbooks: None,
     };
     let detail = json!({"kind": "failover", "from": "blue", "to": "green", "reason": "100 % late & \"lost\": r\u{e9}gion \u{1f535}"});
     compose(place, "Environment Transition", &detail)

@@ -30,6 +30,7 @@ pub async fn tell_people(
         pair: &services.settings.pair,
         flag: services.settings.names.flag(),
         region: event.region,
+        runbooks: services.settings.runbook_base_url.as_deref(),
     };
     let notification = compose(place, event.detail_type, event.detail);
     let Some(topic) = services.settings.notification_topic.clone() else {

@@ -8,6 +8,7 @@ mod detail;
 mod drills;
 mod faults;
 mod message;
+mod runbook;
 mod standby;
 mod transitions;
 

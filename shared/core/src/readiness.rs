@@ -25,7 +25,7 @@ use finding::Report;
 pub use crate::airflow::{Dag, DagList, ImportErrors};
 pub use dags::{DagComparison, catching_up, looks_back_to};
 pub use finding::{Finding, Level, Question, Readiness, Severity, UnansweredQuestion, score, some_of};
-pub use guards::{guards_are_looked_for_since, may_be_guarded};
+pub use guards::{BOTH_EXECUTE, guards_are_looked_for_since, may_be_guarded};
 pub use snapshot::{
     AlarmSetting, ConfigurationOptions, EnvironmentDetails, GuardTraces, KeptVersions, Snapshot, SourceFile,
 };

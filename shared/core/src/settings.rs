@@ -44,6 +44,8 @@ pub struct Settings {
     pub audit_bus: String,
     /// ARN of the topic that people subscribe to; none means that nobody is told.
     pub notification_topic: Option<String>,
+    /// Address of the runbooks that messages give; none means the files' names.
+    pub runbook_base_url: Option<String>,
     /// Least severe log line written.
     pub log_level: LogLevel,
 }
@@ -114,6 +116,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     let drain = minutes(reader.number("DRAIN_MINUTES", 30, 0, 1440));
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
+    let runbook_base_url = reader.address("RUNBOOK_BASE_URL");
     let log_level = reader.choice(
         "LOG_LEVEL",
         LogLevel::Info,
@@ -149,6 +152,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             drain,
             audit_bus,
             notification_topic,
+            runbook_base_url,
             log_level,
         }),
         _ => Err(SettingsFaults(reader.faults)),
@@ -169,6 +173,17 @@ impl Reader<'_> {
         self.optional(name).unwrap_or_else(|| {
             self.faults.push(format!("{name} is not set"));
             String::new()
+        })
+    }
+
+    /// A typing error here must not stop the function: without an address a message names files.
+    fn address(&self, name: &str) -> Option<String> {
+        self.optional(name).filter(|value| {
+            let rest = value
+                .strip_prefix("https://")
+                .or_else(|| value.strip_prefix("http://"))
+                .unwrap_or_default();
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic())
         })
     }
 
@@ -389,6 +404,32 @@ mod tests {
                 .map_or_else(|| good(name), |(_, v)| Some((*v).into())))
             .is_err()
         );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_not_taken_and_stops_nothing() {
+        let settings = with(&[("RUNBOOK_BASE_URL", "https://wiki.example.com/runbooks")]).unwrap();
+        assert_eq!(
+            settings.runbook_base_url.as_deref(),
+            Some("https://wiki.example.com/runbooks")
+        );
+        for wrong in [
+            "",
+            "https://",
+            "wiki.example.com",
+            "https://wiki example",
+            "https://wiki\n.example",
+            "javascript:alert(1)",
+        ] {
+            let settings = read(|name| {
+                if name == "RUNBOOK_BASE_URL" {
+                    Some(wrong.to_owned())
+                } else {
+                    good(name)
+                }
+            });
+            assert_eq!(settings.unwrap().runbook_base_url, None, "{wrong:?}");
+        }
     }
 
     #[test]

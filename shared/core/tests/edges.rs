@@ -163,6 +163,7 @@ fn what_no_region_is_called_gets_into_no_command() {
             pair: "orders",
             flag: "/orders/active-environment",
             region: Some(region),
+            runbooks: None,
         };
         let body = compose(place, "Failover Blocked", &json!({})).body;
         assert_eq!(body.contains("--region"), option, "{region}: {body}");

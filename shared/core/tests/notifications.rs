@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use bluegreen_core::decision::PreconditionName;
 use bluegreen_core::notification::{Notification, PairContext, compose};
+use bluegreen_core::readiness::BOTH_EXECUTE;
 use bluegreen_core::transition::Kind;
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ const PLACE: PairContext<'static> = PairContext {
     pair: "orders",
     flag: "/orders/active-environment",
     region: Some("eu-west-1"),
+    runbooks: None,
 };
 
 fn transition(kind: &str, changes: &Value) -> Value {
@@ -368,6 +370,31 @@ fn every_text_answers_the_five_questions_and_sns_takes_it() {
             .collect();
         assert_eq!(long, Vec::<&str>::new(), "{name}");
     }
+}
+
+#[test]
+fn every_text_gives_the_address_of_a_runbook_that_exists() {
+    let pages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
+    let base = "https://wiki.example.com/on-call/runbooks/";
+    let mut given = std::collections::BTreeSet::new();
+    for (name, kind, detail) in cases() {
+        let place = PairContext {
+            runbooks: Some(base),
+            ..PLACE
+        };
+        let body = compose(place, kind, &detail).body;
+        let addresses: Vec<&str> = body.lines().filter_map(|line| line.trim().strip_prefix(base)).collect();
+        assert_eq!(addresses.len(), 1, "{name}: {body}");
+        assert!(pages.join(addresses[0]).is_file(), "{name}: {}", addresses[0]);
+        let file = format!("      docs/runbooks/{}\n", addresses[0]);
+        assert!(compose(PLACE, kind, &detail).body.contains(&file), "{name}");
+        given.insert(addresses[0].to_owned());
+    }
+    assert_eq!(given.len(), 5, "{given:?}");
+    let both_execute = json!({"level": "red", "findings": [{"name": BOTH_EXECUTE, "severity": "red"}]});
+    let page = "docs/runbooks/troubleshooting.md";
+    assert!(compose(PLACE, "Readiness Changed", &both_execute).body.contains(page));
+    assert!(pages.join("troubleshooting.md").is_file());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::detail::{Detail, LONGEST_DETAIL, LONGEST_REASON, sanitize_line};
 use super::drills::{drill_finished, drill_overdue};
 use super::faults::{environment_unknown, failover_blocked, flag_fault};
 use super::message::{MessageBuilder, PairContext, SuggestedCommand};
+use super::runbook::Runbook;
 use super::standby::{dag_management, hold_changed, readiness_changed};
 use super::transitions::transition;
 
@@ -38,7 +39,11 @@ pub fn compose(place: PairContext<'_>, detail_type: &str, detail: &Value) -> Not
         "DAG Management" => dag_management(&mut message, &detail),
         other => anything_else(&mut message, other, &detail),
     };
-    message.read_more(detail.text("id", LONGEST_DETAIL).as_deref());
+    let runbook = Runbook::of(detail_type, &detail);
+    message.read_more(
+        (runbook.introduction(), &runbook.address(place)),
+        detail.text("id", LONGEST_DETAIL).as_deref(),
+    );
     Notification {
         subject: subject(place.pair, &headline),
         body: message.text,

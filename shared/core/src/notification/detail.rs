@@ -73,6 +73,13 @@ impl Detail<'_> {
         self.at(path).as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether a readiness check found this.
+    pub(super) fn names_finding(&self, name: &str) -> bool {
+        self.list("findings")
+            .iter()
+            .any(|finding| Detail(finding).at("name").as_str() == Some(name))
+    }
+
     /// The preconditions that object, with what each says.
     pub(super) fn failed_preconditions(&self) -> Vec<(String, String)> {
         self.list("preconditions")

@@ -17,6 +17,8 @@ pub struct PairContext<'a> {
     pub flag: &'a str,
     /// Region of the stack.
     pub region: Option<&'a str>,
+    /// Address under which the pages of `docs/runbooks/` are read; none names their files.
+    pub runbooks: Option<&'a str>,
 }
 
 // -- commands
@@ -186,13 +188,14 @@ impl<'a> MessageBuilder<'a> {
         }
     }
 
-    pub(super) fn read_more(&mut self, id: Option<&str>) {
+    pub(super) fn read_more(&mut self, (introduction, runbook): (&str, &str), id: Option<&str>) {
         self.heading("TO READ MORE");
+        self.paragraph(introduction);
+        self.command(runbook);
         self.paragraph("Everything that happened to this pair, evidence included:");
         self.command(&self.place.audit_log());
         self.paragraph("The flag's own history, without this product:");
         self.command(&self.place.flag_history());
-        self.paragraph("What to do in each case is in the runbooks of MWAA Blue-Green.");
         if let Some(id) = id {
             self.text.push('\n');
             self.line(&format!("Event {id}"));

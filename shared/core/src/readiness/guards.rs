@@ -18,6 +18,9 @@ use crate::flag::HistoryEntry;
 use crate::health::ProbeResult;
 use crate::time::{before, to_second};
 
+/// Name of the finding that both environments execute every run.
+pub const BOTH_EXECUTE: &str = "guard-missing";
+
 /// How old the runs are that tell of the guard: one of every daily DAG is among them.
 const LOOKS_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -99,7 +102,7 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
     };
     let Some(last) = meant.values().max() else { return };
     report.add(Finding {
-        name: "guard-missing",
+        name: BOTH_EXECUTE,
         severity: Severity::Red,
         color: Some(standby),
         what: format!(

@@ -1,0 +1,71 @@
+//! Which page of `docs/runbooks/` a message leads to: the same as the table of its first page says for the subject.
+
+use super::detail::Detail;
+use super::message::PairContext;
+use crate::readiness::BOTH_EXECUTE;
+
+/// Where the pages lie in the repository.
+const FOLDER: &str = "docs/runbooks";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runbook {
+    /// All of them, by what a message says.
+    Index,
+    EmergencyFailover,
+    BothUnhealthy,
+    BrokenFlag,
+    DagsStillPaused,
+    Troubleshooting,
+}
+
+impl Runbook {
+    pub(super) fn of(detail_type: &str, detail: &Detail<'_>) -> Self {
+        match detail_type {
+            "Environment Transition" => match detail.word("kind").as_str() {
+                "restore" | "external" => Self::BrokenFlag,
+                _ => Self::Index,
+            },
+            "Failover Blocked" => {
+                let preconditions = detail.failed_preconditions();
+                let objects = |name: &str| preconditions.iter().any(|(precondition, _)| precondition == name);
+                if objects("flag-invalid") {
+                    Self::BrokenFlag
+                } else if objects("standby-unhealthy") {
+                    Self::BothUnhealthy
+                } else {
+                    Self::EmergencyFailover
+                }
+            }
+            "Environment Unknown" => Self::EmergencyFailover,
+            "Flag Fault" => Self::BrokenFlag,
+            "DAG Management" => Self::DagsStillPaused,
+            // Both environments execute every run: of all findings the one that cannot wait until the morning.
+            "Readiness Changed" if detail.names_finding(BOTH_EXECUTE) => Self::Troubleshooting,
+            _ => Self::Index,
+        }
+    }
+
+    const fn page(self) -> &'static str {
+        match self {
+            Self::Index => "README.md",
+            Self::EmergencyFailover => "emergency-failover.md",
+            Self::BothUnhealthy => "both-unhealthy.md",
+            Self::BrokenFlag => "broken-flag.md",
+            Self::DagsStillPaused => "dags-still-paused.md",
+            Self::Troubleshooting => "troubleshooting.md",
+        }
+    }
+
+    pub(super) const fn introduction(self) -> &'static str {
+        match self {
+            Self::Index => "The runbooks, by what a message says:",
+            _ => "The runbook for this:",
+        }
+    }
+
+    /// Its address, or without one its file in the repository.
+    pub(super) fn address(self, place: PairContext<'_>) -> String {
+        let base = place.runbooks.unwrap_or(FOLDER);
+        format!("{}/{}", base.trim_end_matches('/'), self.page())
+    }
+}
