@@ -797,7 +797,7 @@ def test_output_commands_name_what_exists(plain: Stack, name: str, request_: dic
 
 def test_the_alarm_on_dead_letters_gives_the_command_that_shows_them(plain: Stack) -> None:
     text = plain.resources["DeadLettersAlarm"]["Properties"]["AlarmDescription"]
-    words = shlex.split(text.partition("Read it with: ")[2])
+    words = shlex.split(text.partition("Read it with: ")[2].partition(" Runbook: ")[0])
     assert words[:3] == ["aws", "sqs", "receive-message"]
     options = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("--")}
     assert options["--queue-url"] == plain.resources["DeadLetterQueue"]["Properties"]["QueueName"]
