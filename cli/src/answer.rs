@@ -1,80 +1,59 @@
 //! Answers of the function, told to people.
 
+use bluegreen_core::color::Color;
+use bluegreen_core::dag_management::State;
+use bluegreen_core::drill::DrillOutcome;
+use bluegreen_core::flag::FlagVersion;
+use bluegreen_core::outcome::Outcome;
+use bluegreen_core::policy::Mode;
+use bluegreen_core::response::{
+    Change, Check, Common, DrillAnswer, GuardAnswer, History, HistoryLine, LastCheck, ManagedDags, Open, Root, Status,
+};
+use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::failure::exit;
 use crate::terminal::{Cell, Paint, Style, count, fields, look_of, moment, moment_and_age, table};
 
 /// The exit code of an outcome.
-pub(crate) fn code_of(outcome: &str) -> u8 {
+pub(crate) fn code_of(outcome: &Open<Outcome>) -> u8 {
+    if outcome.is_dry_run() {
+        return exit::DONE;
+    }
     match outcome {
-        "refused" | "blocked" => exit::REFUSED,
-        "conflict" => exit::CONFLICT,
-        "not_ready" | "partial" | "failed" | "interrupted" => exit::NOT_READY,
-        "switched" | "unchanged" | "drill_canceled" | "held" | "released" | "initialized" | "status" | "history"
-        | "ready" | "succeeded" | "pending" => exit::DONE,
-        would if would.starts_with("would_") => exit::DONE,
+        Open::Known(Outcome::Refused | Outcome::Blocked) => exit::REFUSED,
+        Open::Known(Outcome::Conflict) => exit::CONFLICT,
+        Open::Known(Outcome::NotReady | Outcome::Partial | Outcome::Failed | Outcome::Interrupted) => exit::NOT_READY,
+        Open::Known(_) => exit::DONE,
         // A later function's word for something good must not look like it.
-        _ => exit::FAILED,
+        Open::Other(_) => exit::FAILED,
     }
 }
 
-/// A text in an answer, by its path; empty if there is none.
-pub(crate) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    at(value, path).and_then(Value::as_str).unwrap_or_default()
+/// A color, or nothing, as text.
+pub(crate) fn word(color: Option<Color>) -> &'static str {
+    color.map_or("", Color::as_str)
 }
 
-/// A number, or nothing, as text.
-pub(crate) fn number(value: &Value, path: &str) -> String {
-    match at(value, path) {
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-/// A value by its path, such as `drill.outcome`.
-pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .try_fold(value, |value, field| value.get(field))
-        .filter(|value| !value.is_null())
-}
-
-/// A count in an answer; zero if there is none.
-pub(crate) fn whole(value: &Value, path: &str) -> u64 {
-    at(value, path).and_then(Value::as_u64).unwrap_or_default()
-}
-
-/// An instant in an answer.
-pub(crate) fn instant(value: &Value, path: &str) -> Option<Timestamp> {
-    text(value, path).parse().ok()
-}
-
-/// A list in an answer; empty if there is none.
-pub(crate) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
-    at(value, path)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+/// A version, or nothing, as text.
+pub(crate) fn number(version: Option<FlagVersion>) -> String {
+    version.map(|version| version.to_string()).unwrap_or_default()
 }
 
 /// Whether a precondition objects.
-pub(crate) fn has_objections(answer: &Value) -> bool {
-    list(answer, "preconditions")
-        .iter()
-        .any(|precondition| precondition.get("passed").and_then(Value::as_bool) == Some(false))
+pub(crate) fn has_objections(common: &Common) -> bool {
+    common.objections().next().is_some()
 }
 
 /// The preconditions table.
-pub(crate) fn preconditions(paint: Paint, answer: &Value) -> String {
-    let rows: Vec<Vec<Cell>> = list(answer, "preconditions")
-        .iter()
+pub(crate) fn preconditions<'a>(paint: Paint, preconditions: impl IntoIterator<Item = &'a GuardAnswer>) -> String {
+    let rows: Vec<Vec<Cell>> = preconditions
+        .into_iter()
         .map(|precondition| {
-            let passed = precondition.get("passed").and_then(Value::as_bool) == Some(true);
             vec![
-                Cell::word(if passed { "passed" } else { "objects" }),
-                Cell::plain(text(precondition, "name")),
-                Cell::plain(text(precondition, "detail")),
+                Cell::word(if precondition.passed { "passed" } else { "objects" }),
+                Cell::plain(precondition.name.to_string()),
+                Cell::plain(&precondition.detail),
             ]
         })
         .collect();
@@ -86,27 +65,23 @@ pub(crate) fn preconditions(paint: Paint, answer: &Value) -> String {
 }
 
 /// The screen of `status`, and of every look of `watch`.
-pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -> String {
-    let active = text(answer, "active");
-    let headline = paint.text(Style::Bold, &format!("{pair}: {}", text(answer, "reason")));
-    let rows: Vec<Vec<Cell>> = ["blue", "green"]
+pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status, now: Timestamp) -> String {
+    let headline = paint.text(Style::Bold, &format!("{pair}: {}", common.reason));
+    let rows: Vec<Vec<Cell>> = Color::BOTH
         .iter()
         .map(|color| {
-            let role = match active {
-                "" => "?",
-                active if active == *color => "active",
-                _ => "standby",
+            let role = match common.active {
+                None => "?",
+                Some(active) if active == *color => "active",
+                Some(_) => "standby",
             };
-            let reasons: Vec<&str> = list(answer, &format!("verdicts.{color}.reasons"))
-                .iter()
-                .filter_map(Value::as_str)
-                .collect();
+            let judged = status.verdicts.of(*color);
             vec![
-                Cell::word(*color),
+                Cell::word(color.as_str()),
                 Cell::new(if role == "active" { Style::Bold } else { Style::Plain }, role),
-                Cell::word(text(answer, &format!("verdicts.{color}.verdict"))),
-                Cell::plain(text(answer, &format!("environments.{color}"))),
-                Cell::plain(reasons.join("; ")),
+                Cell::word(judged.verdict.to_string()),
+                Cell::plain(status.environments.of(*color)),
+                Cell::plain(judged.reasons.join("; ")),
             ]
         })
         .collect();
@@ -117,46 +92,59 @@ pub(crate) fn status(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -
         &rows,
     ));
     shown.push('\n');
-    let failover = match (has_objections(answer), list(answer, "preconditions").is_empty()) {
+    let objects = has_objections(common);
+    let failover = match (objects, common.preconditions.is_empty()) {
         (_, true) => String::new(),
         (true, _) => "would be stopped, if it were needed:".to_owned(),
         // No precondition of status says so, and "would pass" would be believed.
-        (false, _) if text(answer, "mode") == "observe" => {
+        (false, _) if status.mode == Mode::Observe => {
             "would only be reported, if it were needed: the mode is observe".to_owned()
         }
         (false, _) => "would pass, if it were needed".to_owned(),
     };
+    let last = status.last_transition.as_ref();
     shown.push_str(&fields(
         paint,
         &[
-            ("version", version_line(answer, now)),
-            ("last", last_line(answer)),
-            ("in force", in_force(answer, now)),
-            ("root", root_line(answer)),
-            ("mode", text(answer, "mode").to_owned()),
+            ("version", version_line(common, status, now)),
+            ("last", last.map(last_line).unwrap_or_default()),
+            ("in force", last.map(|last| in_force(last, now)).unwrap_or_default()),
+            ("root", root_line(&status.root)),
+            ("mode", status.mode.to_string()),
+            ("hold", status.hold.clone().unwrap_or_else(|| "none".to_owned())),
+            ("drill", drill_line(status.drill.as_ref(), now)),
             (
-                "hold",
-                at(answer, "hold").and_then(Value::as_str).unwrap_or("none").to_owned(),
+                "readiness",
+                status
+                    .readiness
+                    .as_ref()
+                    .map(|check| readiness_line(check, now))
+                    .unwrap_or_default(),
             ),
-            ("drill", drill_line(answer, now)),
-            ("readiness", readiness_line(answer, now)),
-            ("dags", dags_line(answer, now)),
+            (
+                "dags",
+                status
+                    .dag_management
+                    .as_ref()
+                    .map(|dags| dags_line(dags, now))
+                    .unwrap_or_default(),
+            ),
             ("failover", failover),
         ],
     ));
-    if has_objections(answer) {
-        shown.push_str(&preconditions(paint, answer));
+    if objects {
+        shown.push_str(&preconditions(paint, &common.preconditions));
     }
     shown
 }
 
 /// Whose root it is; nothing while it is this pair's, as it should be.
-fn root_line(answer: &Value) -> String {
-    let path = text(answer, "root.path");
-    match text(answer, "root.is") {
+fn root_line(root: &Root) -> String {
+    let path = &root.path;
+    match root.is.as_str() {
         "foreign" => format!(
             "{path} belongs to the pair {}: nothing is written",
-            text(answer, "root.owner.pair")
+            root.owner.as_ref().map(|owner| owner.pair.as_str()).unwrap_or_default()
         ),
         "unclaimed" => format!("{path} has no parameter owner: another pair could be deployed there"),
         "unreadable" => format!("{path}/owner names no pair: another pair could be deployed there"),
@@ -164,12 +152,12 @@ fn root_line(answer: &Value) -> String {
     }
 }
 
-fn version_line(answer: &Value, now: Timestamp) -> String {
-    let version = number(answer, "version");
-    let Some(modified) = instant(answer, "modified") else {
+fn version_line(common: &Common, status: &Status, now: Timestamp) -> String {
+    let version = number(common.version);
+    let Some(modified) = status.modified else {
         return version;
     };
-    let not_audited = at(answer, "audited").is_some() && number(answer, "audited") != version;
+    let not_audited = status.audited.is_some() && status.audited != common.version;
     let note = if not_audited {
         ", its audit event is not out yet"
     } else {
@@ -178,26 +166,20 @@ fn version_line(answer: &Value, now: Timestamp) -> String {
     format!("{version}, written {}{note}", moment_and_age(modified, now))
 }
 
-fn last_line(answer: &Value) -> String {
-    let last = |field: &str| text(answer, &format!("last_transition.{field}")).to_owned();
-    if last("kind").is_empty() {
+fn last_line(last: &HistoryLine) -> String {
+    if last.kind.is_empty() {
         return String::new();
     }
-    let from = if last("from").is_empty() {
-        String::new()
-    } else {
-        format!(" {} ->", last("from"))
-    };
-    let why = at(answer, "last_transition").map(why).unwrap_or_default();
-    format!("{}{from} {}: {why}", last("kind"), last("to"))
+    let from = last.from.as_ref().map(|from| format!(" {from} ->")).unwrap_or_default();
+    format!("{}{from} {}: {}", last.kind, last.to, why(last))
 }
 
 /// Why a version was written; of one by another backend its IAM author, too, whom no Description names.
-fn why(entry: &Value) -> String {
-    let by = format!("by {}", text(entry, "by"));
-    match sentence(text(entry, "description")) {
+fn why(entry: &HistoryLine) -> String {
+    let by = format!("by {}", entry.by.as_deref().unwrap_or_default());
+    match sentence(entry.description.as_deref().unwrap_or_default()) {
         "" => by,
-        sentence if text(entry, "kind") == "external" => format!("{sentence}; {by}"),
+        sentence if entry.kind == Kind::External => format!("{sentence}; {by}"),
         sentence => sentence.to_owned(),
     }
 }
@@ -209,8 +191,8 @@ pub(crate) fn sentence(description: &str) -> &str {
         .map_or(description, |(sentence, _)| sentence)
 }
 
-fn in_force(answer: &Value, now: Timestamp) -> String {
-    match instant(answer, "last_transition.effective_from") {
+fn in_force(last: &HistoryLine, now: Timestamp) -> String {
+    match last.effective_from {
         None => String::new(),
         Some(at) if at > now => format!("from {}", moment_and_age(at, now)),
         Some(at) => format!("since {}", moment_and_age(at, now)),
@@ -218,122 +200,109 @@ fn in_force(answer: &Value, now: Timestamp) -> String {
 }
 
 /// One line on the drill under way, or the last one.
-pub(crate) fn drill_line(answer: &Value, now: Timestamp) -> String {
-    let drill = |field: &str| text(answer, &format!("drill.{field}"));
-    if at(answer, "drill").is_none() {
+pub(crate) fn drill_line(drill: Option<&DrillAnswer>, now: Timestamp) -> String {
+    let Some(drill) = drill else {
         return "none so far".to_owned();
+    };
+    let mode = drill.mode.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut line = format!("{mode} {}", drill.outcome);
+    if let (Some(from), Some(to)) = (drill.from, drill.to) {
+        line = format!("{line}, {from} -> {to}");
     }
-    let mut line = format!("{} {}", drill("mode"), drill("outcome"));
-    if !drill("from").is_empty() && !drill("to").is_empty() {
-        line = format!("{line}, {} -> {}", drill("from"), drill("to"));
-    }
-    if let Some(started) = instant(answer, "drill.started_at") {
+    if let Some(started) = drill.started_at() {
         line = format!("{line}, began {}", moment_and_age(started, now));
     }
-    if drill("outcome") == "pending"
-        && let Some(back) = instant(answer, "drill.return_at")
-    {
+    if let Some(back) = drill.return_at().filter(|_| drill.outcome == DrillOutcome::Pending) {
         line = format!("{line}, returns {}", moment_and_age(back, now));
     }
     line
 }
 
-fn readiness_line(answer: &Value, now: Timestamp) -> String {
-    if at(answer, "readiness").is_none() {
-        return String::new();
+fn readiness_line(check: &LastCheck, now: Timestamp) -> String {
+    let mut line = format!("{} of 100, {}", check.score, check.level);
+    if !check.red.is_empty() {
+        line = format!("{line} ({})", check.red.join(", "));
     }
-    let mut line = format!(
-        "{} of 100, {}",
-        number(answer, "readiness.score"),
-        text(answer, "readiness.level")
-    );
-    let red: Vec<&str> = list(answer, "readiness.red").iter().filter_map(Value::as_str).collect();
-    if !red.is_empty() {
-        line = format!("{line} ({})", red.join(", "));
-    }
-    if let Some(at) = instant(answer, "readiness.at") {
+    if let Some(at) = check.at {
         line = format!("{line}, checked {}", moment_and_age(at, now));
     }
     line
 }
 
 /// Only where DAGs are managed.
-fn dags_line(answer: &Value, now: Timestamp) -> String {
-    let Some(since) = instant(answer, "dag_management.since") else {
+fn dags_line(dags: &ManagedDags, now: Timestamp) -> String {
+    let (Some(since), Some(active)) = (dags.since, dags.active) else {
         return String::new();
     };
-    let (active, standby) = match text(answer, "dag_management.active") {
-        "blue" => ("blue", "green"),
-        _ => ("green", "blue"),
+    let standby = active.other();
+    let state = match &dags.state {
+        Open::Known(State::ActivationFailed) => format!("{active}'s DAGs are NOT unpaused"),
+        Open::Known(State::Activating) => format!("{active}'s DAGs are being unpaused"),
+        Open::Known(State::Draining) => format!("{active}'s run, {standby}'s are to be paused"),
+        Open::Known(State::NotFenced) => format!("{active}'s run, {standby}'s are NOT paused"),
+        Open::Known(State::Settled) => format!("{active}'s run, {standby}'s are paused"),
+        Open::Other(state) => format!("{active}'s are to run: {state}"),
     };
-    let state = match text(answer, "dag_management.state") {
-        "activation-failed" => format!("{active}'s DAGs are NOT unpaused"),
-        "activating" => format!("{active}'s DAGs are being unpaused"),
-        "draining" => format!("{active}'s run, {standby}'s are to be paused"),
-        "not-fenced" => format!("{active}'s run, {standby}'s are NOT paused"),
-        _ => format!("{active}'s run, {standby}'s are paused"),
-    };
-    let remembered =
-        at(answer, "dag_management.remembered").map_or_else(String::new, |count| format!(", {count} remembered"));
+    let remembered = dags
+        .remembered
+        .map_or_else(String::new, |count| format!(", {count} remembered"));
     format!("{state}{remembered}, since {}", moment_and_age(since, now))
 }
 
 /// The table of `history`.
-pub(crate) fn history(paint: Paint, pair: &str, answer: &Value) -> String {
-    let rows: Vec<Vec<Cell>> = list(answer, "entries")
+pub(crate) fn history(paint: Paint, pair: &str, common: &Common, history: &History) -> String {
+    let rows: Vec<Vec<Cell>> = history
+        .entries
         .iter()
         .map(|entry| {
-            let written = instant(entry, "written_at");
-            let effective = instant(entry, "effective_from");
             vec![
-                Cell::plain(number(entry, "version")),
-                Cell::plain(written.map(moment).unwrap_or_default()),
-                Cell::word(text(entry, "from")),
-                Cell::word(text(entry, "to")),
-                Cell::plain(text(entry, "kind")),
-                Cell::plain(effective.map(moment).unwrap_or_default()),
+                Cell::plain(number(entry.version)),
+                Cell::plain(entry.written_at.map(moment).unwrap_or_default()),
+                Cell::word(entry.from.as_deref().unwrap_or_default()),
+                Cell::word(&entry.to),
+                Cell::plain(entry.kind.to_string()),
+                Cell::plain(entry.effective_from.map(moment).unwrap_or_default()),
                 Cell::plain(why(entry)),
             ]
         })
         .collect();
-    let headline = paint.text(Style::Bold, &format!("{pair}: {}", text(answer, "reason")));
+    let headline = paint.text(Style::Bold, &format!("{pair}: {}", common.reason));
     let header = ["VERSION", "WRITTEN", "FROM", "TO", "KIND", "IN FORCE FROM", "WHY"];
     format!("{headline}\n\n{}", table(paint, &header, &rows))
 }
 
 /// The screen of `check`.
-pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
-    let outcome = text(answer, "outcome");
+pub(crate) fn check(paint: Paint, pair: &str, common: &Common, check: &Check) -> String {
+    let report = &check.readiness;
+    let outcome = common.outcome.to_string();
     let headline = format!(
         "{pair}: {}, {} of 100",
-        paint.text(look_of(outcome), &outcome.replace('_', " ")),
-        number(answer, "readiness.score")
+        paint.text(look_of(&outcome), &outcome.replace('_', " ")),
+        report.score.map(|score| score.to_string()).unwrap_or_default()
     );
-    let mut shown = format!("{headline}\n  {}\n", text(answer, "reason"));
-    for finding in list(answer, "readiness.findings") {
-        let severity = text(finding, "severity");
-        let color = text(finding, "color");
-        let of = if color.is_empty() {
-            String::new()
-        } else {
-            format!(" ({color})")
-        };
+    let mut shown = format!("{headline}\n  {}\n", common.reason);
+    for finding in &report.findings {
+        let severity = finding.severity.to_string();
+        let of = finding.color.map(|color| format!(" ({color})")).unwrap_or_default();
         let (severity, name) = (
-            paint.text(look_of(severity), severity),
-            paint.text(Style::Bold, text(finding, "name")),
+            paint.text(look_of(&severity), &severity),
+            paint.text(Style::Bold, &finding.name),
         );
-        shown.extend(["\n  ", &severity, " ", &name, &of, ": ", text(finding, "what"), "\n"]);
-        for (name, field) in [("why", "why"), ("fix", "fix")] {
-            if !text(finding, field).is_empty() {
-                shown.extend(["      ", name, "  ", text(finding, field), "\n"]);
+        shown.extend(["\n  ", &severity, " ", &name, &of, ": ", &finding.what, "\n"]);
+        for (name, text) in [("why", &finding.why), ("fix", &finding.fix)] {
+            if !text.is_empty() {
+                shown.extend(["      ", name, "  ", text, "\n"]);
             }
         }
     }
-    let not_asked = list(answer, "readiness.not_asked");
-    if !not_asked.is_empty() {
-        let asked: Vec<String> = not_asked
+    if !report.not_asked.is_empty() {
+        let asked: Vec<String> = report
+            .not_asked
             .iter()
-            .map(|what| what.as_str().map_or_else(|| what.to_string(), str::to_owned))
+            .map(|open| {
+                let of = open.color.map(|color| format!(" of {color}")).unwrap_or_default();
+                format!("{}{of}: {}", open.question, open.cause)
+            })
             .collect();
         shown.extend(["\n  could not be asked: ", &asked.join("; "), "\n"]);
     }
@@ -341,65 +310,84 @@ pub(crate) fn check(paint: Paint, pair: &str, answer: &Value) -> String {
 }
 
 /// The screen of what was changed, or not.
-pub(crate) fn change(paint: Paint, answer: &Value, now: Timestamp) -> String {
-    let outcome = text(answer, "outcome");
-    let active = text(answer, "active");
-    let mut headline = paint.text(look_of(outcome), &outcome.replace('_', " "));
-    if !active.is_empty() {
+pub(crate) fn change(paint: Paint, common: &Common, change: &Change, now: Timestamp) -> String {
+    let outcome = common.outcome.to_string();
+    let mut headline = paint.text(look_of(&outcome), &outcome.replace('_', " "));
+    if let Some(active) = common.active {
+        let active = active.as_str();
         headline = format!(
             "{headline}: {} is active, version {}",
             paint.text(look_of(active), active),
-            number(answer, "version")
+            number(common.version)
         );
     }
-    if !text(answer, "previous").is_empty() {
-        headline = format!("{headline} (it was {})", text(answer, "previous"));
+    if let Some(previous) = common.previous {
+        headline = format!("{headline} (it was {previous})");
     }
+    let drill = change
+        .drill
+        .as_ref()
+        .filter(|_| common.outcome != Outcome::WouldDrill)
+        .map(|drill| drill_line(Some(drill), now));
     let mut shown = format!("{headline}\n");
     shown.push_str(&fields(
         paint,
         &[
-            ("why", text(answer, "reason").to_owned()),
+            ("why", common.reason.clone()),
             (
                 "in force",
-                instant(answer, "effective_from")
+                change
+                    .effective_from
                     .map(|at| format!("from {}", moment_and_age(at, now)))
                     .unwrap_or_default(),
             ),
-            ("back-dated", text(answer, "back_dating.why").to_owned()),
-            ("hold until", text(answer, "hold.until").to_owned()),
+            ("back-dated", back_dating(change).to_owned()),
             (
-                "drill",
-                if at(answer, "drill").is_some() && outcome != "would_drill" {
-                    drill_line(answer, now)
-                } else {
-                    String::new()
-                },
+                "hold until",
+                change
+                    .hold
+                    .as_ref()
+                    .map(|hold| hold.until.to_string())
+                    .unwrap_or_default(),
             ),
-            ("transition", text(answer, "transition").to_owned()),
-            ("dags", text(answer, "dag_management.detail").to_owned()),
+            ("drill", drill.unwrap_or_default()),
+            ("transition", common.transition.clone().unwrap_or_default()),
+            (
+                "dags",
+                change
+                    .dag_management
+                    .as_ref()
+                    .map(|dags| dags.detail.clone())
+                    .unwrap_or_default(),
+            ),
         ],
     ));
-    for warning in list(answer, "warnings").iter().filter_map(Value::as_str) {
+    for warning in change.warnings.iter().flatten() {
         shown.extend(["  ", &paint.text(Style::Doubtful, "warning"), " ", warning, "\n"]);
     }
-    if matches!(outcome, "refused" | "blocked" | "conflict") || outcome.starts_with("would_") {
-        shown.push_str(&preconditions(paint, answer));
-    } else if outcome == "switched" && has_objections(answer) {
+    let is_stopped = |outcome: &Outcome| matches!(outcome, Outcome::Refused | Outcome::Blocked | Outcome::Conflict);
+    if common.outcome.is_dry_run() || common.outcome.known().is_some_and(is_stopped) {
+        shown.push_str(&preconditions(paint, &common.preconditions));
+    } else if common.outcome == Outcome::Switched && has_objections(common) {
         // With --yes nothing was shown before.
-        let objecting: Vec<&Value> = list(answer, "preconditions")
-            .iter()
-            .filter(|precondition| precondition.get("passed").and_then(Value::as_bool) == Some(false))
-            .collect();
         shown.push_str("skipped by force:\n");
-        shown.push_str(&preconditions(paint, &json!({"preconditions": objecting})));
+        shown.push_str(&preconditions(paint, common.objections()));
     }
     shown
 }
 
+/// How far a failover reaches back, in words; empty if it is none.
+pub(crate) fn back_dating(change: &Change) -> &str {
+    change
+        .back_dating
+        .as_ref()
+        .map(|back_dating| back_dating.why.as_str())
+        .unwrap_or_default()
+}
+
 /// How many warnings came with it, for the last line.
-pub(crate) fn warnings(answer: &Value) -> String {
-    match list(answer, "warnings").len() {
+pub(crate) fn warnings(change: &Change) -> String {
+    match change.warnings.as_ref().map_or(0, Vec::len) {
         0 => String::new(),
         number => format!("; {} above", count(number, "warning")),
     }
@@ -407,9 +395,23 @@ pub(crate) fn warnings(answer: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bluegreen_core::response::{Body, Response};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::connection::When;
+
+    /// As the function sent it, read and shown as what its outcome says.
+    fn shown(answer: &Value) -> String {
+        let Response { common, body } = Response::read(answer);
+        match &body {
+            Body::Status(body) => status(plain(), "orders", &common, body, noon()),
+            Body::History(body) => history(plain(), "orders", &common, body),
+            Body::Check(body) => check(plain(), "orders", &common, body),
+            Body::Change(body) => change(plain(), &common, body, noon()),
+            Body::RunReport(_) => panic!("{answer} is a run report"),
+        }
+    }
 
     fn plain() -> Paint {
         Paint::new(When::Never, false, &std::io::stdout())
@@ -436,9 +438,10 @@ mod tests {
             ("partial", 5),
             ("failed", 5),
             ("interrupted", 5),
+            ("would_dance", 0),
             ("something new", 1),
         ] {
-            assert_eq!(code_of(outcome), code, "{outcome}");
+            assert_eq!(code_of(&Open::read(outcome)), code, "{outcome}");
         }
     }
 
@@ -458,7 +461,7 @@ mod tests {
             "readiness": {"score": 40, "level": "red", "red": ["airflow-version"], "at": "2026-11-23T11:59:00Z"},
             "dag_management": {"state": "not-fenced", "active": "blue", "since": "2026-11-23T11:00:00Z", "remembered": 12},
         });
-        let shown = status(plain(), "orders", &answer, noon());
+        let shown = shown(&answer);
         for part in [
             "orders: blue is active and healthy",
             "blue   active   healthy  airflow-blue   fine",
@@ -479,8 +482,7 @@ mod tests {
         let preconditions = json!([{"name": "cooldown", "passed": false, "detail": "a moment ago"},
                             {"name": "hold", "passed": true, "detail": "no hold"}]);
         let shown = |outcome| {
-            let answer = json!({"outcome": outcome, "active": "green", "version": 3, "preconditions": preconditions});
-            change(plain(), &answer, Timestamp::UNIX_EPOCH)
+            shown(&json!({"outcome": outcome, "active": "green", "version": 3, "preconditions": preconditions}))
         };
         assert!(shown("switched").contains("skipped by force") && shown("switched").contains("cooldown"));
         assert!(!shown("switched").contains("no hold"));
@@ -488,19 +490,47 @@ mod tests {
 
     #[test]
     fn a_failover_that_would_only_be_reported_is_not_said_to_pass() {
-        let answer = |mode: &str| json!({"mode": mode, "preconditions": [{"name": "hold", "passed": true, "detail": "no hold"}]});
-        assert!(status(plain(), "p", &answer("automatic"), noon()).contains("would pass"));
-        let observed = status(plain(), "p", &answer("observe"), noon());
+        let of = |mode: &str| {
+            let preconditions = json!([{"name": "hold", "passed": true, "detail": "no hold"}]);
+            shown(&json!({"outcome": "status", "mode": mode, "preconditions": preconditions}))
+        };
+        assert!(of("automatic").contains("would pass"));
+        let observed = of("observe");
         assert!(observed.contains("would only be reported") && !observed.contains("would pass"));
     }
 
     #[test]
     fn an_answer_without_anything_is_shown_all_the_same() {
-        for value in [json!({}), json!({"outcome": 1, "preconditions": "x", "drill": []})] {
-            assert!(!status(plain(), "p", &value, noon()).is_empty());
-            assert!(!change(plain(), &value, noon()).is_empty());
-            assert!(!history(plain(), "p", &value).is_empty());
-            assert!(!check(plain(), "p", &value).is_empty());
+        for outcome in ["status", "history", "ready", "switched", "of a newer version"] {
+            assert!(!shown(&json!({"outcome": outcome})).is_empty(), "{outcome}");
+            let garbage = json!({"outcome": outcome, "preconditions": "x", "drill": [], "verdicts": 1, "entries": {}, "readiness": "y"});
+            assert!(!shown(&garbage).is_empty(), "{outcome}");
+        }
+        assert!(!shown(&json!({"outcome": 1})).is_empty());
+    }
+
+    #[test]
+    fn what_a_newer_version_says_is_shown_in_its_words() {
+        let shown = shown(&json!({
+            "outcome": "status", "active": "blue", "version": 12, "mode": "assisted", "weather": {"is": "fine"},
+            "verdicts": {"blue": {"verdict": "sleepy", "reasons": ["yawns"], "mood": 3}, "green": {"verdict": "healthy", "reasons": []}},
+            "environments": {"blue": "airflow-blue", "green": "airflow-green"},
+            "last_transition": {"kind": "swap", "from": "green", "to": "blue", "description": "swap: why not"},
+            "preconditions": [{"name": "full-moon", "passed": false, "detail": "tonight", "until": "dawn"}],
+            "drill": {"mode": "dream", "outcome": "postponed", "from": "blue", "to": "green"},
+            "readiness": {"score": 40, "level": "violet", "red": ["moon"]},
+            "dag_management": {"state": "shuffling", "active": "blue", "since": "2026-11-23T11:00:00Z"},
+        }));
+        for part in [
+            "blue   active   sleepy   airflow-blue   yawns",
+            "swap green -> blue: swap: why not",
+            "objects  full-moon     tonight",
+            "dream postponed, blue -> green",
+            "40 of 100, violet (moon)",
+            "mode       assisted",
+            "blue's are to run: shuffling",
+        ] {
+            assert!(shown.contains(part), "{part:?} in\n{shown}");
         }
     }
 
@@ -508,13 +538,13 @@ mod tests {
     fn findings_say_what_why_and_how_to_fix() {
         let answer = json!({"outcome": "not_ready", "reason": "1 red", "readiness": {"score": 40, "findings": [
             {"name": "airflow-version", "severity": "red", "color": "green", "what": "2.9 against 2.10", "why": "DAGs differ",
-             "fix": "upgrade green"}], "not_asked": ["DAGs of blue: throttled"]}});
-        let shown = check(plain(), "orders", &answer);
+             "fix": "upgrade green"}], "not_asked": [{"question": "dags", "color": "blue", "cause": "throttled: slow down"}]}});
+        let shown = shown(&answer);
         for part in [
             "orders: not ready, 40 of 100",
             "red airflow-version (green): 2.9 against 2.10",
             "fix  upgrade green",
-            "throttled",
+            "could not be asked: dags of blue: throttled: slow down\n",
         ] {
             assert!(shown.contains(part), "{part:?} in\n{shown}");
         }

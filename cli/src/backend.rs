@@ -9,7 +9,8 @@ use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
 use bluegreen_controller::services::Services;
 use bluegreen_core::health::CauseKind;
-use bluegreen_core::request;
+use bluegreen_core::request::{self, ActionName, RequestForm};
+use bluegreen_core::response::{Body, Common, LambdaError, Response, Status, to_json};
 use bluegreen_core::time::after;
 use serde_json::Value;
 
@@ -44,7 +45,7 @@ pub(crate) struct Answered {
     /// As it came, for scripts.
     pub(crate) text: String,
     /// For people: nothing in it acts on a terminal, and its advice is commands.
-    pub(crate) value: Value,
+    pub(crate) response: Response,
 }
 
 impl Backend {
@@ -104,17 +105,33 @@ impl Backend {
     }
 
     /// Asks for what changes nothing; AWS's passing failures are retried.
-    pub(crate) async fn ask(&self, request: &Value) -> Result<Answered, Failure> {
+    pub(crate) async fn ask(&self, request: &RequestForm) -> Result<Answered, Failure> {
         self.send(request, false).await
     }
 
     /// Asks for a change, once. The SDK's own retry could carry it out twice: the claim makes the second harmless, but its
     /// answer would be that of a conflict.
-    pub(crate) async fn change(&self, request: &Value) -> Result<Answered, Failure> {
+    pub(crate) async fn change(&self, request: &RequestForm) -> Result<Answered, Failure> {
         self.send(request, true).await
     }
 
-    async fn send(&self, request: &Value, changes: bool) -> Result<Answered, Failure> {
+    /// Asks what stands.
+    pub(crate) async fn status(&self) -> Result<(Answered, Common, Status), Failure> {
+        let answered = self.ask(&RequestForm::of(ActionName::Status)).await?;
+        let common = answered.response.common.clone();
+        match &answered.response.body {
+            Body::Status(status) => {
+                let status = Status::clone(status);
+                Ok((answered, common, status))
+            }
+            _ => Err(Failure::Aws(format!(
+                "the function answered {} where it was asked for status: {}",
+                common.outcome, common.reason
+            ))),
+        }
+    }
+
+    async fn send(&self, request: &RequestForm, changes: bool) -> Result<Answered, Failure> {
         match &self.kind {
             Kind::Function(client) => self.invoke(client, request, changes).await,
             Kind::Direct { services, .. } => self.carry_out(services, request).await,
@@ -124,11 +141,11 @@ impl Backend {
     async fn invoke(
         &self,
         client: &aws_sdk_lambda::Client,
-        request: &Value,
+        request: &RequestForm,
         changes: bool,
     ) -> Result<Answered, Failure> {
         // A drill is no work for --direct.
-        let direct_works = action_of(request) != "drill";
+        let direct_works = request.wanted() != ActionName::Drill;
         let retries = if changes {
             RetryConfig::disabled()
         } else {
@@ -137,7 +154,7 @@ impl Backend {
         let answer = client
             .invoke()
             .function_name(&self.function)
-            .payload(Blob::new(request.to_string()))
+            .payload(Blob::new(to_json(request).to_string()))
             .customize()
             .config_override(
                 aws_sdk_lambda::config::Config::builder()
@@ -170,7 +187,7 @@ impl Backend {
         read(text, &self.same_pair)
     }
 
-    async fn carry_out(&self, services: &Services, request: &Value) -> Result<Answered, Failure> {
+    async fn carry_out(&self, services: &Services, request: &RequestForm) -> Result<Answered, Failure> {
         let started = services.clock.now();
         let invocation = Invocation {
             function: OWN_NAME,
@@ -181,15 +198,18 @@ impl Backend {
             deadline: after(started, Duration::from_secs(self.timeout)),
             via: "command-line",
         };
-        let answered = match request::read(request, started) {
+        let answered = match request::read(&to_json(request), started) {
             Ok(request) => requests::carry_out(services, request, &invocation).await,
             Err(error) => Err(error.into()),
         };
         match answered {
-            Ok(value) => Ok(Answered {
-                text: value.to_string(),
-                value: foreign::for_people(&value, &self.same_pair),
-            }),
+            Ok(response) => {
+                let value = to_json(&response);
+                Ok(Answered {
+                    text: value.to_string(),
+                    response: Response::read(&foreign::for_people(&value, &self.same_pair)),
+                })
+            }
             Err(error) => Err(self.own_error(&error).in_options(&self.same_pair)),
         }
     }
@@ -204,7 +224,11 @@ impl Backend {
         );
         let endpoint = self.endpoint.as_deref().filter(|_| is_unreachable);
         Failure::Function {
-            answer: serde_json::json!({"errorType": error_type, "errorMessage": message}).to_string(),
+            answer: to_json(&LambdaError {
+                error_type: Some(error_type.clone()),
+                error_message: Some(message.clone()),
+            })
+            .to_string(),
             error_type,
             message,
             advice: endpoint.map(at_endpoint).unwrap_or_default(),
@@ -214,10 +238,11 @@ impl Backend {
 
 /// An error that came instead of an answer: the function's own, or Lambda's words for a function that died.
 fn function_error(function: &str, answer: String, changes: bool, direct_works: bool) -> Failure {
-    let value: Value = serde_json::from_str(&answer).unwrap_or_default();
-    let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let error_type = field("errorType");
-    let mut message = field("errorMessage").unwrap_or_else(|| format!("function {function} failed"));
+    let LambdaError {
+        error_type,
+        error_message,
+    } = serde_json::from_str(&answer).unwrap_or_default();
+    let mut message = error_message.unwrap_or_else(|| format!("function {function} failed"));
     let mut advice = String::new();
     let own = error_type.as_deref().is_some_and(|name| ERROR_TYPES.contains(&name));
     if !own {
@@ -243,21 +268,16 @@ fn function_error(function: &str, answer: String, changes: bool, direct_works: b
     }
 }
 
-fn action_of(request: &Value) -> &str {
-    request.get("action").and_then(Value::as_str).unwrap_or("switch")
-}
-
 fn read(text: String, same_pair: &str) -> Result<Answered, Failure> {
-    match serde_json::from_str::<Value>(&text) {
-        Ok(value) if value.get("outcome").is_some_and(Value::is_string) => Ok(Answered {
-            text,
-            value: foreign::for_people(&value, same_pair),
-        }),
-        _ => Err(Failure::Aws(format!(
+    let value: Value = serde_json::from_str(&text).unwrap_or_default();
+    let response = Response::read(&foreign::for_people(&value, same_pair));
+    if response.common.outcome.is_empty() {
+        return Err(Failure::Aws(format!(
             "the function answered something else than a switch-handler does: {}; is --function right?",
             bluegreen_core::flag::shortened(&text, 200)
-        ))),
+        )));
     }
+    Ok(Answered { text, response })
 }
 
 #[cfg(test)]

@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 use bluegreen_aws::clock::Clock;
 use bluegreen_aws::configuration::variable;
 use bluegreen_core::color::Color;
-use serde_json::{Map, Value, json};
+use bluegreen_core::drill::{DrillOutcome, Mode};
+use bluegreen_core::flag::FlagVersion;
+use bluegreen_core::outcome::Outcome;
+use bluegreen_core::request::{self, ActionName, RequestForm};
+use bluegreen_core::response::{Body, Change, Common, DrillAnswer, Open, Response};
 
-use crate::answer::{self, at, code_of, drill_line, instant, number, text};
+use crate::answer::{self, code_of, drill_line, number, word};
 use crate::arguments::{
     Consent, Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify,
 };
@@ -28,38 +32,34 @@ const DRILL_LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const DRILL_PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) async fn switch(session: &Session, options: Switch) -> Result<u8, Failure> {
-    let mut request = request("switch", options.reason, &options.consent);
-    request.insert("to".to_owned(), json!(options.to));
+    let mut request = request(ActionName::Switch, options.reason, &options.consent);
+    request.to = Some(options.to.into());
     guarded(&mut request, options.force, &options.expect);
     let to = Some(options.to);
     switch_flag(session, request, to, options.force, &options.consent, &options.verify).await
 }
 
 pub(crate) async fn failover(session: &Session, options: Failover) -> Result<u8, Failure> {
-    let mut request = request("failover", options.reason, &options.consent);
-    if let Some(to) = options.to {
-        request.insert("to".to_owned(), json!(to));
-    }
+    let mut request = request(ActionName::Failover, options.reason, &options.consent);
+    request.to = options.to.map(Open::from);
     guarded(&mut request, options.force, &options.expect);
     let to = options.to;
     switch_flag(session, request, to, options.force, &options.consent, &options.verify).await
 }
 
 pub(crate) async fn rollback(session: &Session, options: Rollback) -> Result<u8, Failure> {
-    let mut request = request("rollback", options.reason, &options.consent);
+    let mut request = request(ActionName::Rollback, options.reason, &options.consent);
     guarded(&mut request, options.force, &options.expect);
     switch_flag(session, request, None, options.force, &options.consent, &options.verify).await
 }
 
 pub(crate) async fn hold(session: &Session, options: Hold) -> Result<u8, Failure> {
-    let mut request = request("hold", Some(options.reason), &options.consent);
-    if let Some(minutes) = options.minutes {
-        request.insert("minutes".to_owned(), json!(minutes));
-    }
-    if let Some(until) = options.until {
-        request.insert("until".to_owned(), json!(until));
-    }
-    let question = |_: &Value| Question::YesOrNo {
+    let request = RequestForm {
+        duration_minutes: options.minutes,
+        until: options.until,
+        ..request(ActionName::Hold, Some(options.reason), &options.consent)
+    };
+    let question = |_: &Common| Question::YesOrNo {
         to_do: "Place the hold".to_owned(),
     };
     let answered = agreed(session, request, &options.consent, question).await?;
@@ -67,8 +67,8 @@ pub(crate) async fn hold(session: &Session, options: Hold) -> Result<u8, Failure
 }
 
 pub(crate) async fn release(session: &Session, options: Release) -> Result<u8, Failure> {
-    let request = request("release", options.reason, &options.consent);
-    let question = |_: &Value| Question::YesOrNo {
+    let request = request(ActionName::Release, options.reason, &options.consent);
+    let question = |_: &Common| Question::YesOrNo {
         to_do: "Release".to_owned(),
     };
     let answered = agreed(session, request, &options.consent, question).await?;
@@ -76,15 +76,13 @@ pub(crate) async fn release(session: &Session, options: Release) -> Result<u8, F
 }
 
 pub(crate) async fn initialize(session: &Session, options: Initialize) -> Result<u8, Failure> {
-    let mut request = request("initialize", options.reason, &options.consent);
-    if let Some(to) = options.to {
-        request.insert("to".to_owned(), json!(to));
-    }
-    if options.force {
-        request.insert("force".to_owned(), json!(true));
-    }
+    let request = RequestForm {
+        to: options.to.map(Open::from),
+        force: options.force,
+        ..request(ActionName::Initialize, options.reason, &options.consent)
+    };
     let to = options.to.unwrap_or(Color::Blue);
-    let question = |_: &Value| Question::Word {
+    let question = |_: &Common| Question::Word {
         word: to.as_str(),
         to_do: format!("create the flag with {to} active"),
     };
@@ -96,20 +94,19 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
     if session.connection.direct {
         return Err(Failure::Usage(no_direct_drill(options.mode).to_owned()));
     }
-    let mut request = request("drill", options.reason, &options.consent);
-    let mode = match options.mode {
-        DrillMode::Switch => "switch",
-        DrillMode::Probe => "probe",
-        DrillMode::Dry => "dry",
+    let request = RequestForm {
+        mode: Some(match options.mode {
+            DrillMode::Switch => Mode::Switch,
+            DrillMode::Probe => Mode::Probe,
+            DrillMode::Dry => Mode::Dry,
+        }),
+        duration_minutes: options.duration_minutes.map(u64::from),
+        ..request(ActionName::Drill, options.reason, &options.consent)
     };
-    request.insert("mode".to_owned(), json!(mode));
-    if let Some(minutes) = options.duration_minutes {
-        request.insert("duration_minutes".to_owned(), json!(minutes));
-    }
     // Only a switch touches the flag.
     let mut consent = options.consent;
     consent.yes |= options.mode != DrillMode::Switch;
-    let question = |dry_run: &Value| match other_color(dry_run) {
+    let question = |dry_run: &Common| match other_color(dry_run) {
         Some(to) => Question::Color {
             to,
             over_objections: false,
@@ -121,18 +118,20 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
         },
     };
     let answered = agreed(session, request, &consent, question).await?;
-    let value = &answered.value;
-    let id = text(value, "drill.id");
-    if text(value, "outcome") != "pending" || consent.dry_run {
+    let begun = match &answered.response.body {
+        Body::Change(change) if answered.response.common.outcome == Outcome::Pending => change.drill.as_ref(),
+        _ => None,
+    };
+    let Some(begun) = begun.filter(|_| !consent.dry_run) else {
         return session.finish(&answered);
-    }
+    };
     if !options.wait {
         let code = session.finish(&answered)?;
         terminal::note("follow it with: mwaa-bluegreen watch --until-settled\n");
         return Ok(code);
     }
     session.show(&answered)?;
-    wait_for_drill(session, id, value).await
+    wait_for_drill(session, begun).await
 }
 
 /// Why not, and what to do instead.
@@ -150,8 +149,10 @@ fn no_direct_drill(mode: DrillMode) -> &'static str {
 }
 
 /// The outcome of a drill, once status tells one.
-async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u8, Failure> {
-    let limit = instant(answer, "drill.return_at")
+async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8, Failure> {
+    let id = &expected.id;
+    let limit = expected
+        .return_at()
         .map_or(Duration::from_secs(24 * 60 * 60), |back| {
             bluegreen_core::time::elapsed(Clock::system().now(), back)
         })
@@ -159,25 +160,24 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
     let began = Instant::now();
     while began.elapsed() < limit {
         tokio::time::sleep(DRILL_LOOK_INTERVAL).await;
-        let status = match session.backend.ask(&json!({"action": "status"})).await {
-            Ok(status) => status.value,
+        let drill = match session.backend.status().await {
+            Ok((_, _, status)) => status.drill,
             Err(failure) => {
                 terminal::note(&format!("  still waiting: {}\n", failure.told()));
                 continue;
             }
         };
-        session.progress(&format!("drill {}", drill_line(&status, Clock::system().now())));
-        let outcome = text(&status, "drill.outcome");
-        if text(&status, "drill.id") != id {
+        session.progress(&format!("drill {}", drill_line(drill.as_ref(), Clock::system().now())));
+        let Some(drill) = drill.filter(|drill| drill.id == *id) else {
             session.end_progress();
             return Err(Failure::NotInTime(format!(
                 "drill {id} is not the last one any more; `history` tells what came of it"
             )));
-        }
-        if outcome != "pending" && !outcome.is_empty() {
+        };
+        if drill.outcome != DrillOutcome::Pending && !drill.outcome.is_empty() {
             session.end_progress();
-            terminal::note(&format!("drill {}\n", drill_line(&status, Clock::system().now())));
-            return Ok(code_of(outcome));
+            terminal::note(&format!("drill {}\n", drill_line(Some(&drill), Clock::system().now())));
+            return Ok(code_of(&Open::read(&drill.outcome.to_string())));
         }
     }
     session.end_progress();
@@ -187,16 +187,12 @@ async fn wait_for_drill(session: &Session, id: &str, answer: &Value) -> Result<u
 }
 
 /// A request with what all have.
-fn request(action: &str, reason: Option<String>, consent: &Consent) -> Map<String, Value> {
-    let mut request = Map::new();
-    request.insert("action".to_owned(), json!(action));
-    if let Some(reason) = reason {
-        request.insert("reason".to_owned(), json!(reason));
+fn request(action: ActionName, reason: Option<String>, consent: &Consent) -> RequestForm {
+    RequestForm {
+        reason,
+        requested_by: requested_by(consent).map(|(who, _)| who),
+        ..RequestForm::of(action)
     }
-    if let Some((who, _)) = requested_by(consent) {
-        request.insert("requested_by".to_owned(), json!(who));
-    }
-    request
 }
 
 /// Who asks, and where that is from.
@@ -212,32 +208,25 @@ fn requested_by(consent: &Consent) -> Option<(String, &'static str)> {
         .or_else(|| from("LOGNAME"))
 }
 
-fn guarded(request: &mut Map<String, Value>, force: bool, expect: &Expect) {
-    if force {
-        request.insert("force".to_owned(), json!(true));
-    }
-    let mut expected = Map::new();
-    if let Some(active) = expect.expect_active {
-        expected.insert("active".to_owned(), json!(active));
-    }
-    if let Some(version) = expect.expect_version {
-        expected.insert("version".to_owned(), json!(version));
-    }
-    if !expected.is_empty() {
-        request.insert("expect".to_owned(), Value::Object(expected));
-    }
+fn guarded(request: &mut RequestForm, force: bool, expect: &Expect) {
+    request.force = force;
+    request.expect = expected(expect.expect_active, expect.expect_version.map(FlagVersion));
+}
+
+fn expected(active: Option<Color>, version: Option<FlagVersion>) -> Option<request::Expect> {
+    (active.is_some() || version.is_some()).then_some(request::Expect { active, version })
 }
 
 async fn switch_flag(
     session: &Session,
-    request: Map<String, Value>,
+    request: RequestForm,
     to: Option<Color>,
     force: bool,
     consent: &Consent,
     verify: &Verify,
 ) -> Result<u8, Failure> {
-    let is_failover = is_action(&request, "failover");
-    let question = |dry_run: &Value| {
+    let is_failover = request.wanted() == ActionName::Failover;
+    let question = |dry_run: &Common| {
         let over_objections = force && answer::has_objections(dry_run);
         match to.or_else(|| other_color(dry_run)) {
             Some(to) => Question::Color {
@@ -253,11 +242,11 @@ async fn switch_flag(
     };
     let answered = agreed(session, request, consent, question).await?;
     let code = session.finish(&answered)?;
-    if text(&answered.value, "outcome") != "switched" {
+    if answered.response.common.outcome != Outcome::Switched {
         return Ok(code);
     }
     if !verify.no_wait {
-        let seen = see(session, &answered.value, Duration::from_secs(verify.within)).await?;
+        let seen = see(session, &answered.response, Duration::from_secs(verify.within)).await?;
         if seen != exit::DONE {
             return Ok(seen);
         }
@@ -271,90 +260,85 @@ async fn switch_flag(
     Ok(code)
 }
 
-fn is_action(request: &Map<String, Value>, action: &str) -> bool {
-    request.get("action").and_then(Value::as_str) == Some(action)
-}
-
-fn other_color(answer: &Value) -> Option<Color> {
-    Color::parse(text(answer, "active")).map(Color::other)
+fn other_color(answer: &Common) -> Option<Color> {
+    answer.active.map(Color::other)
 }
 
 /// Looks, asks and changes. A dry run, or one that ends the matter, is the answer.
 async fn agreed(
     session: &Session,
-    mut request: Map<String, Value>,
+    mut request: RequestForm,
     consent: &Consent,
-    question: impl Fn(&Value) -> Question,
+    question: impl Fn(&Common) -> Question,
 ) -> Result<Answered, Failure> {
-    let with_dry_run = || {
-        let mut request = request.clone();
-        request.insert("dry_run".to_owned(), json!(true));
-        Value::Object(request)
+    let with_dry_run = || RequestForm {
+        dry_run: true,
+        ..request.clone()
     };
     if consent.dry_run {
         return session.backend.ask(&with_dry_run()).await;
     }
     let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !must_ask(consent.yes, somebody_there)? {
-        return session.backend.change(&Value::Object(request)).await;
+        return session.backend.change(&request).await;
     }
     let dry_run = session.backend.ask(&with_dry_run()).await?;
-    if !text(&dry_run.value, "outcome").starts_with("would_") {
+    let would = &dry_run.response;
+    if !would.common.outcome.is_dry_run() {
         return Ok(dry_run);
     }
-    let question = question(&dry_run.value);
-    terminal::note(&plan(session, &request, &dry_run.value, consent, &question));
+    let question = question(&would.common);
+    terminal::note(&plan(session, &request, would, consent, &question));
     if !question.agrees(&typed(&question.prompt()).await?) {
         return Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()));
     }
     // What was looked at is what is changed: another write since then refuses this one.
     let flag_changes = matches!(
-        request.get("action").and_then(Value::as_str),
-        Some("switch" | "failover" | "rollback" | "drill")
+        request.wanted(),
+        ActionName::Switch | ActionName::Failover | ActionName::Rollback | ActionName::Drill
     );
-    if flag_changes && let Some(expect) = as_seen(&dry_run.value) {
-        request.insert("expect".to_owned(), expect);
+    if flag_changes {
+        // Over what was typed: the function has compared that already.
+        request.expect = as_seen(&would.common).or(request.expect);
     }
-    session.backend.change(&Value::Object(request)).await
+    session.backend.change(&request).await
 }
 
-fn as_seen(dry_run: &Value) -> Option<Value> {
-    let mut expect = Map::new();
-    for field in ["active", "version"] {
-        if let Some(value) = at(dry_run, field) {
-            expect.insert(field.to_owned(), value.clone());
-        }
-    }
-    (!expect.is_empty()).then_some(Value::Object(expect))
+fn as_seen(dry_run: &Common) -> Option<request::Expect> {
+    expected(dry_run.active, dry_run.version)
 }
 
 /// What a person reads before typing.
 fn plan(
     session: &Session,
-    request: &Map<String, Value>,
-    dry_run: &Value,
+    request: &RequestForm,
+    dry_run: &Response,
     consent: &Consent,
     question: &Question,
 ) -> String {
+    let common = &dry_run.common;
+    let change = match &dry_run.body {
+        Body::Change(change) => Change::clone(change),
+        _ => Change::default(),
+    };
     let paint = session.note_paint;
     let who = requested_by(consent)
         .map(|(who, from)| format!("{who} (from {from})"))
         .unwrap_or_default();
-    let (active, version) = (text(dry_run, "active"), number(dry_run, "version"));
+    let (active, version) = (word(common.active), number(common.version));
     let mut rows = vec![
         ("pair", session.pair.clone()),
         ("by", session.backend.describe()),
         ("asked by", who),
-        ("why", text(dry_run, "reason").to_owned()),
+        ("why", common.reason.clone()),
     ];
     let to = match question {
         Question::Color { to, .. } => Some(to.as_str()),
         _ => None,
     };
-    let is_drill = is_action(request, "drill");
     if let Some(to) = to {
         rows.push(("from, to", format!("{active} (version {version}) -> {to}")));
-        let back_dating = text(dry_run, "back_dating.why");
+        let back_dating = answer::back_dating(&change);
         rows.push((
             "in force",
             if back_dating.is_empty() {
@@ -373,15 +357,16 @@ fn plan(
             format!("those under way stay {stay}; those due from then on run on {to}"),
         ));
     }
-    if is_drill {
-        let minutes = number(dry_run, "drill.duration_minutes");
+    if request.wanted() == ActionName::Drill {
+        let minutes = change.drill.and_then(|drill| drill.duration_minutes);
+        let minutes = minutes.map(|minutes| minutes.to_string()).unwrap_or_default();
         rows.push((
             "and back",
             format!("after {minutes} minutes, by the watcher; a real failure in between wins"),
         ));
     }
     let mut shown = terminal::fields(paint, &rows);
-    let preconditions = answer::preconditions(paint, dry_run);
+    let preconditions = answer::preconditions(paint, &common.preconditions);
     if !preconditions.is_empty() {
         shown.push('\n');
         shown.push_str(&preconditions);
@@ -428,20 +413,15 @@ enum Seen {
     Overtaken(String),
 }
 
-fn seen(status: &Value, version: Option<u64>, active: &str) -> Seen {
-    let (standing, standing_active) = (at(status, "version").and_then(Value::as_u64), text(status, "active"));
-    match standing {
+fn seen(status: &Common, version: Option<FlagVersion>, active: Option<Color>) -> Seen {
+    match status.version {
         None => Seen::Overtaken("the flag has been deleted since".to_owned()),
-        _ if standing > version => Seen::Overtaken(format!(
+        standing if standing > version => Seen::Overtaken(format!(
             "version {} was written since, and {} is active",
-            number(status, "version"),
-            if standing_active.is_empty() {
-                "no color"
-            } else {
-                standing_active
-            }
+            number(standing),
+            status.active.map_or("no color", Color::as_str)
         )),
-        _ if standing == version && standing_active == active => Seen::Ours,
+        standing if standing == version && status.active == active => Seen::Ours,
         // A flag that was made again begins at version 1: it says so for good, and the limit ends the waiting.
         _ => Seen::NotYet,
     }
@@ -457,11 +437,12 @@ fn overtaken(session: &Session, by: &str) -> u8 {
 }
 
 /// Waits until status tells the new version, and it is in force.
-async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8, Failure> {
-    let (version, active) = (
-        at(switched, "version").and_then(Value::as_u64),
-        text(switched, "active"),
-    );
+async fn see(session: &Session, switched: &Response, limit: Duration) -> Result<u8, Failure> {
+    let (version, active) = (switched.common.version, switched.common.active);
+    let change = match &switched.body {
+        Body::Change(change) => Change::clone(change),
+        _ => Change::default(),
+    };
     let began = Instant::now();
     let late = |what: &str| {
         Failure::NotInTime(format!(
@@ -470,8 +451,8 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
         ))
     };
     loop {
-        match session.backend.ask(&json!({"action": "status"})).await {
-            Ok(status) => match seen(&status.value, version, active) {
+        match session.backend.status().await {
+            Ok((_, status, _)) => match seen(&status, version, active) {
                 Seen::Ours => break,
                 Seen::NotYet => {}
                 Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
@@ -485,12 +466,13 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
     }
     if !session.json {
         terminal::note(&format!(
-            "verified: the flag holds {active} at version {}{}\n",
-            number(switched, "version"),
-            answer::warnings(switched)
+            "verified: the flag holds {} at version {}{}\n",
+            word(active),
+            number(version),
+            answer::warnings(&change)
         ));
     }
-    let Some(effective_from) = instant(switched, "effective_from") else {
+    let Some(effective_from) = change.effective_from else {
         return Ok(exit::DONE);
     };
     while Clock::system().now() < effective_from {
@@ -504,14 +486,15 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
     }
     session.end_progress();
     // In the meantime somebody may have written it again, or deleted it.
-    let status = session.backend.ask(&json!({"action": "status"})).await?;
-    if let Seen::Overtaken(by) = seen(&status.value, version, active) {
+    let (_, status, _) = session.backend.status().await?;
+    if let Seen::Overtaken(by) = seen(&status, version, active) {
         return Ok(overtaken(session, &by));
     }
     if !session.json {
         terminal::note(&format!(
-            "in force: DAG runs due from {} on run on {active}\n",
-            terminal::moment(effective_from)
+            "in force: DAG runs due from {} on run on {}\n",
+            terminal::moment(effective_from),
+            word(active)
         ));
     }
     Ok(exit::DONE)
@@ -519,11 +502,18 @@ async fn see(session: &Session, switched: &Value, limit: Duration) -> Result<u8,
 
 #[cfg(test)]
 mod tests {
+    use bluegreen_core::response::to_json;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn common(answer: &Value) -> Common {
+        Response::read(answer).common
+    }
 
     #[test]
     fn a_version_that_was_overwritten_or_deleted_is_not_in_force() {
-        let told = |status: Value| seen(&status, Some(3), "green");
+        let told = |status: Value| seen(&common(&status), Some(FlagVersion(3)), Some(Color::Green));
         assert_eq!(told(json!({"version": 3, "active": "green"})), Seen::Ours);
         assert_eq!(told(json!({"version": 2, "active": "blue"})), Seen::NotYet);
         for status in [
@@ -537,13 +527,16 @@ mod tests {
 
     #[test]
     fn what_was_looked_at_is_what_is_expected() {
-        let seen = as_seen(&json!({"active": "blue", "version": 12, "outcome": "would_switch"}));
-        assert_eq!(seen, Some(json!({"active": "blue", "version": 12})));
+        let expected = |answer: Value| as_seen(&common(&answer)).map(|expect| to_json(&expect));
         assert_eq!(
-            as_seen(&json!({"active": null, "version": 12})),
+            expected(json!({"active": "blue", "version": 12, "outcome": "would_switch"})),
+            Some(json!({"active": "blue", "version": 12}))
+        );
+        assert_eq!(
+            expected(json!({"active": null, "version": 12})),
             Some(json!({"version": 12}))
         );
-        assert_eq!(as_seen(&json!({"active": null})), None);
+        assert_eq!(expected(json!({"active": null})), None);
     }
 
     #[test]
@@ -566,7 +559,7 @@ mod tests {
             dry_run: false,
             requested_by: Some("ana".into()),
         };
-        let mut made = request("switch", None, &consent);
+        let mut made = request(ActionName::Switch, None, &consent);
         guarded(
             &mut made,
             false,
@@ -575,8 +568,8 @@ mod tests {
                 expect_version: None,
             },
         );
-        assert_eq!(Value::Object(made), json!({"action": "switch", "requested_by": "ana"}));
-        let mut made = request("rollback", Some("why".into()), &consent);
+        assert_eq!(to_json(&made), json!({"action": "switch", "requested_by": "ana"}));
+        let mut made = request(ActionName::Rollback, Some("why".into()), &consent);
         guarded(
             &mut made,
             true,
@@ -586,7 +579,7 @@ mod tests {
             },
         );
         assert_eq!(
-            Value::Object(made),
+            to_json(&made),
             json!({"action": "rollback", "reason": "why", "requested_by": "ana", "force": true,
                 "expect": {"active": "blue", "version": 3}})
         );

@@ -2,6 +2,7 @@
 //! which speaks in requests, is given as commands.
 
 use bluegreen_core::printable::visible;
+use bluegreen_core::request::{ActionName, RequestForm};
 use serde_json::{Deserializer, Map, Value};
 
 use crate::connection::Connection;
@@ -9,34 +10,19 @@ use crate::connection::Connection;
 /// Fields that hold the product's own words, in which advice may stand.
 const OWN_WORDS: [&str; 7] = ["reason", "detail", "fix", "what", "why", "warnings", "cause"];
 
-/// How each field of a request is given on the command line.
-const OPTIONS: [(&str, &str); 11] = [
-    ("to", "to"),
-    ("force", "force"),
-    ("dry_run", "dry-run"),
-    ("reason", "reason"),
-    ("requested_by", "requested-by"),
-    ("mode", "mode"),
-    ("limit", "limit"),
-    ("until", "until"),
-    ("window_minutes", "window-minutes"),
-    ("minutes", "minutes"),
-    ("duration_minutes", "duration-minutes"),
-];
-
-/// The commands that are actions of the function by the same name.
-const ACTIONS: [&str; 11] = [
-    "switch",
-    "failover",
-    "rollback",
-    "hold",
-    "release",
-    "status",
-    "history",
-    "check",
-    "run-report",
-    "drill",
-    "initialize",
+/// The fields of a request that are options of a command.
+const FIELDS: [&str; 11] = [
+    "to",
+    "force",
+    "dry_run",
+    "reason",
+    "requested_by",
+    "mode",
+    "limit",
+    "until",
+    "window_minutes",
+    "minutes",
+    "duration_minutes",
 ];
 
 /// An answer as it is shown to people. `same_pair` are the options that name the pair again.
@@ -68,7 +54,7 @@ pub(crate) fn with_commands(text: &str, same_pair: &str) -> String {
     while let Some(begin) = rest.find('{') {
         let (before, from) = rest.split_at(begin);
         told.push_str(before);
-        let mut documents = Deserializer::from_str(from).into_iter::<Map<String, Value>>();
+        let mut documents = Deserializer::from_str(from).into_iter::<RequestForm>();
         let request = match documents.next() {
             Some(Ok(request)) => command(&request, same_pair).map(|command| (command, documents.byte_offset())),
             _ => None,
@@ -87,44 +73,58 @@ pub(crate) fn with_commands(text: &str, same_pair: &str) -> String {
 }
 
 /// The command, or the option, that means this request; none if it is none.
-fn command(request: &Map<String, Value>, same_pair: &str) -> Option<String> {
-    let action = match request.get("action") {
-        Some(action) => Some(action.as_str().filter(|action| ACTIONS.contains(action))?),
-        None if request.contains_key("to") => Some("switch"),
-        None => None,
+fn command(request: &RequestForm, same_pair: &str) -> Option<String> {
+    // Nobody types it: it is what the command line saw itself.
+    if request.expect.is_some() {
+        return None;
+    }
+    let to = request.to.as_ref().map(ToString::to_string);
+    let action = request.action.or(to.as_ref().map(|_| ActionName::Switch));
+    let text = |text: &Option<String>| text.as_deref().map(quoted);
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let given = |is_given: bool| is_given.then(String::new);
+    // What is asked for comes first.
+    let fields = [
+        ("to", to.as_deref().map(quoted)),
+        ("dry_run", given(request.dry_run)),
+        ("force", given(request.force)),
+        ("minutes", number(request.minutes)),
+        ("duration_minutes", number(request.duration_minutes)),
+        ("limit", number(request.limit)),
+        ("mode", request.mode.map(|mode| mode.as_str().to_owned())),
+        ("reason", text(&request.reason)),
+        ("requested_by", text(&request.requested_by)),
+        ("until", text(&request.until)),
+        ("window_minutes", number(request.window_minutes.map(u64::from))),
+    ];
+    let mut words: Vec<String> = action
+        .map(|action| format!("mwaa-bluegreen {}", action.as_str()))
+        .into_iter()
+        .collect();
+    for (field, value) in fields {
+        let Some(value) = value else { continue };
+        words.push(option_of(field));
+        words.extend(Some(value).filter(|value| !value.is_empty()));
+    }
+    let same_pair = match action {
+        None => String::new(),
+        // A drill is begun by the function only.
+        Some(ActionName::Drill) => same_pair.replace(" --direct", ""),
+        Some(_) => same_pair.to_owned(),
     };
-    let mut options = Vec::new();
-    for (field, value) in request.iter().filter(|(field, _)| *field != "action") {
-        let (_, name) = OPTIONS.iter().find(|(known, _)| known == field)?;
-        match value {
-            Value::Bool(true) => options.push(format!("--{name}")),
-            Value::Number(number) => options.push(format!("--{name} {number}")),
-            Value::String(text) => options.push(format!("--{name} {}", quoted(text))),
-            _ => return None,
-        }
-    }
-    // Map keeps its fields by name: what is asked for comes first.
-    options.sort_by_key(|option| !option.starts_with("--to"));
-    match action {
-        Some(action) => {
-            // A drill is begun by the function only.
-            let same_pair = match action {
-                "drill" => same_pair.replace(" --direct", ""),
-                _ => same_pair.to_owned(),
-            };
-            options.insert(0, format!("mwaa-bluegreen {action}"));
-            Some(format!("`{}{same_pair}`", options.join(" ")))
-        }
-        None if options.is_empty() => None,
-        None => Some(format!("`{}`", options.join(" "))),
-    }
+    (!words.is_empty()).then(|| format!("`{}{same_pair}`", words.join(" ")))
+}
+
+/// How a field of a request is given on the command line.
+fn option_of(field: &str) -> String {
+    format!("--{}", field.replace('_', "-"))
 }
 
 /// Fields of a request that was refused, as the options that they were given by.
 pub(crate) fn with_options(message: &str) -> String {
     let mut told = message.to_owned();
-    for (field, name) in OPTIONS {
-        told = told.replace(&format!("field {field:?}"), &format!("--{name}"));
+    for field in FIELDS {
+        told = told.replace(&format!("field {field:?}"), &option_of(field));
     }
     told
 }

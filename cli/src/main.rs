@@ -22,12 +22,12 @@ mod watch;
 use std::process::ExitCode;
 
 use bluegreen_core::printable::is_printable;
+use bluegreen_core::request::{ActionName, RequestForm};
 
-use arguments::{Cli, Command, RunReport};
+use arguments::{Cli, Command};
 use clap::CommandFactory;
 use connection::Output;
 use failure::{Failure, exit};
-use serde_json::{Value, json};
 use session::Session;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -129,21 +129,20 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
         Command::Release(options) => return change::release(session, options).await,
         Command::Initialize(options) => return change::initialize(session, options).await,
         Command::Watch(options) => return watch::watch(session, &options).await,
-        Command::History(options) => json!({"action": "history", "limit": options.limit}),
-        Command::Check => json!({"action": "check"}),
-        Command::RunReport(options) => run_report_request(&options),
+        Command::History(options) => RequestForm {
+            limit: Some(options.limit),
+            ..RequestForm::of(ActionName::History)
+        },
+        Command::Check => RequestForm::of(ActionName::Check),
+        // Without a window the function takes its own.
+        Command::RunReport(options) => RequestForm {
+            window_minutes: options.window_minutes,
+            ..RequestForm::of(ActionName::RunReport)
+        },
         // The rest has been answered without a pair.
-        _ => json!({"action": "status"}),
+        _ => RequestForm::of(ActionName::Status),
     };
     session.finish(&session.backend.ask(&request).await?)
-}
-
-/// Without a window the function takes its own.
-fn run_report_request(options: &RunReport) -> Value {
-    match options.window_minutes {
-        Some(minutes) => json!({"action": "run-report", "window_minutes": minutes}),
-        None => json!({"action": "run-report"}),
-    }
 }
 
 /// The manual page: the program, then every command with its options.

@@ -1,40 +1,74 @@
 //! The screen and the exit code of the run report.
 
+use bluegreen_core::color::Color;
+use bluegreen_core::response::{Common, HandoverAnswer, LateLine, ReportAnswer, RunLine};
+use bluegreen_core::run_report::Counts;
 use jiff::Timestamp;
-use serde_json::Value;
 
-use crate::answer::{at, instant, list, text, whole};
+use crate::answer::{number, word};
 use crate::failure::exit;
-use crate::terminal::{Cell, Paint, Style, count, fields, moment, moment_and_age, table};
+use crate::terminal::{Cell, Paint, Style, count, fields, look_of, moment, moment_and_age, table};
 
-/// What the runs are called, the worst first; the field that lists them; what a person does about them.
-const LISTS: [(&str, &str, &str); 5] = [
-    (
-        "lost",
-        "lost",
-        "executed by nobody: clear its bluegreen_guard on the owner, or trigger the DAG there",
-    ),
-    ("doubled", "doubled", "executed by both: repair what they wrote"),
-    (
-        "late",
-        "late",
-        "due and not made: look at the scheduler of the color named, and at the DAG's file if it cannot be imported; what \
-         it has missed for good is triggered by hand",
-    ),
-    (
-        "pending",
-        "pending",
-        "the new color's, not executed yet: ask again in some minutes",
-    ),
-    ("in flight", "in_flight", "under way on the old color: let them finish"),
-];
+/// Runs of one kind: what they are called, how many of them are named and how many there are, and what a person does about them.
+struct Kind {
+    word: &'static str,
+    rows: Vec<Vec<Cell>>,
+    all: usize,
+    advice: &'static str,
+}
+
+/// The worst first.
+fn kinds(report: &ReportAnswer, counts: &Counts) -> [Kind; 5] {
+    let of = |word, runs: &[RunLine], all, advice| Kind {
+        word,
+        rows: runs.iter().map(|run| row(word, run)).collect(),
+        all,
+        advice,
+    };
+    [
+        of(
+            "lost",
+            &report.lost,
+            counts.lost,
+            "executed by nobody: clear its bluegreen_guard on the owner, or trigger the DAG there",
+        ),
+        of(
+            "doubled",
+            &report.doubled,
+            counts.doubled,
+            "executed by both: repair what they wrote",
+        ),
+        Kind {
+            word: "late",
+            rows: report.late.iter().map(late_row).collect(),
+            all: counts.late,
+            advice: "due and not made: look at the scheduler of the color named, and at the DAG's file if it cannot be imported; what \
+                     it has missed for good is triggered by hand",
+        },
+        of(
+            "pending",
+            &report.pending,
+            counts.pending,
+            "the new color's, not executed yet: ask again in some minutes",
+        ),
+        of(
+            "in flight",
+            &report.in_flight,
+            counts.in_flight,
+            "under way on the old color: let them finish",
+        ),
+    ]
+}
 
 /// Whether anything is to be repaired, or could be without anybody knowing. Without a guard nobody claimed that a run is
 /// executed once.
-pub(crate) fn code(answer: &Value) -> u8 {
-    let counts = |field: &str| whole(answer, &format!("run_report.counts.{field}"));
-    let is_partial = at(answer, "run_report.partial").and_then(Value::as_bool) != Some(false);
-    let wrong = counts("lost") > 0 || counts("late") > 0 || counts("doubled") > counts("doubled_unguarded");
+pub(crate) fn code(answer: &HandoverAnswer) -> u8 {
+    let report = answer.run_report.as_ref();
+    let Some(counts) = report.and_then(|report| report.counts) else {
+        return exit::NOT_READY;
+    };
+    let is_partial = report.and_then(|report| report.partial) != Some(false);
+    let wrong = counts.lost > 0 || counts.late > 0 || counts.doubled > counts.doubled_unguarded;
     if wrong || is_partial {
         exit::NOT_READY
     } else {
@@ -43,24 +77,20 @@ pub(crate) fn code(answer: &Value) -> u8 {
 }
 
 /// The screen.
-pub(crate) fn run_report(paint: Paint, pair: &str, answer: &Value, now: Timestamp) -> String {
-    let report = at(answer, "run_report").unwrap_or(&Value::Null);
-    let mut shown = format!(
-        "{}\n\n",
-        paint.text(Style::Bold, &format!("{pair}: {}", text(answer, "reason")))
-    );
+pub(crate) fn run_report(paint: Paint, pair: &str, common: &Common, answer: &HandoverAnswer, now: Timestamp) -> String {
+    let report = answer.run_report.clone().unwrap_or_default();
+    let counts = report.counts.unwrap_or_default();
+    let mut shown = format!("{}\n\n", paint.text(Style::Bold, &format!("{pair}: {}", common.reason)));
     shown.push_str(&fields(
         paint,
         &[
-            ("transition", transition(report, now)),
-            ("window", window(report)),
-            ("runs", runs(report)),
+            ("transition", transition(&report, now)),
+            ("window", window(&report)),
+            ("runs", runs(&counts)),
         ],
     ));
-    let rows: Vec<Vec<Cell>> = LISTS
-        .iter()
-        .flat_map(|(word, field, _)| list(report, field).iter().map(|line| row(word, line)))
-        .collect();
+    let kinds = kinds(&report, &counts);
+    let rows: Vec<Vec<Cell>> = kinds.iter().flat_map(|kind| kind.rows.clone()).collect();
     if !rows.is_empty() {
         shown.push('\n');
         shown.push_str(&table(
@@ -70,103 +100,119 @@ pub(crate) fn run_report(paint: Paint, pair: &str, answer: &Value, now: Timestam
         ));
     }
     let mut advice = String::new();
-    for (word, field, what) in LISTS {
-        let named = list(report, field).len();
-        let all = whole(report, &format!("counts.{field}"));
-        let more = all.saturating_sub(u64::try_from(named).unwrap_or(u64::MAX));
-        if named > 0 {
-            let more = if more > 0 {
-                format!(" ({more} more are not named)")
-            } else {
-                String::new()
-            };
-            advice.extend(["  ", &paint.text(Style::Bold, word), &more, ": ", what, "\n"]);
-        }
+    for kind in kinds.iter().filter(|kind| !kind.rows.is_empty()) {
+        let more = match kind.all.saturating_sub(kind.rows.len()) {
+            0 => String::new(),
+            more => format!(" ({more} more are not named)"),
+        };
+        advice.extend([
+            "  ",
+            &paint.text(Style::Bold, kind.word),
+            &more,
+            ": ",
+            kind.advice,
+            "\n",
+        ]);
     }
     if !advice.is_empty() {
         shown.extend(["\n", &advice]);
     }
-    for gap in list(report, "not_asked") {
-        let color = text(gap, "color");
+    for gap in &report.not_asked {
+        let color = word(gap.color);
         shown.extend([
             "\n  could not be asked: ",
-            text(gap, "question"),
+            &gap.question,
             " of ",
-            &paint.text(crate::terminal::look_of(color), color),
+            &paint.text(look_of(color), color),
             ": ",
-            text(gap, "cause"),
+            &gap.cause,
         ]);
     }
-    if !list(report, "not_asked").is_empty() {
+    if !report.not_asked.is_empty() {
         shown.push('\n');
     }
     shown
 }
 
-fn transition(report: &Value, now: Timestamp) -> String {
-    let part = |field: &str| text(report, &format!("transition.{field}"));
-    if part("kind").is_empty() {
+fn transition(report: &ReportAnswer, now: Timestamp) -> String {
+    let Some(transition) = report
+        .transition
+        .as_ref()
+        .filter(|transition| !transition.kind.is_empty())
+    else {
         return "none so far".to_owned();
-    }
-    let in_force = instant(report, "transition.effective_from")
+    };
+    let in_force = transition
+        .effective_from
         .map(|from| format!(", in force since {}", moment_and_age(from, now)))
         .unwrap_or_default();
     format!(
         "{} {} -> {}, version {}{in_force}",
-        part("kind"),
-        part("from"),
-        part("to"),
-        whole(report, "transition.version"),
+        transition.kind,
+        word(transition.from),
+        word(transition.to),
+        number(transition.version),
     )
 }
 
-fn window(report: &Value) -> String {
-    let of = |field: &str| instant(report, &format!("window.{field}")).map(moment);
-    match (of("from"), of("to")) {
-        (Some(from), Some(to)) => format!("{from} to {to}"),
+fn window(report: &ReportAnswer) -> String {
+    match (report.window.from, report.window.to) {
+        (Some(from), Some(to)) => format!("{} to {}", moment(from), moment(to)),
         _ => String::new(),
     }
 }
 
-fn runs(report: &Value) -> String {
-    let counts = |field: &str| whole(report, &format!("counts.{field}"));
-    let number = usize::try_from(counts("runs")).unwrap_or(usize::MAX);
-    let mut line = format!("{}, {} executed once", count(number, "run"), counts("executed_once"));
-    if counts("unjudged") > 0 {
-        line = format!("{line}, {} that nothing can be said of", counts("unjudged"));
+fn runs(counts: &Counts) -> String {
+    let mut line = format!("{}, {} executed once", count(counts.runs, "run"), counts.executed_once);
+    if counts.unjudged > 0 {
+        line = format!("{line}, {} that nothing can be said of", counts.unjudged);
     }
     line
 }
 
-fn row(word: &str, line: &Value) -> Vec<Cell> {
-    let due = instant(line, "instant").or_else(|| instant(line, "due"));
-    let has = |field: &str| at(line, field).and_then(Value::as_bool) == Some(true);
-    let run = match (has("unguarded"), has("has_import_errors")) {
-        (true, _) => format!("{} (no guard)", text(line, "run_id")),
-        (_, true) => "not made: its file cannot be imported".to_owned(),
-        _ if at(line, "due").is_some() => "not made".to_owned(),
-        _ => text(line, "run_id").to_owned(),
-    };
-    // A late run names the color whose scheduler is late, and what the other did.
-    let fate = |color: &str| match text(line, "color") {
-        "" => text(line, color),
-        late if late == color => "late",
-        _ => text(line, "other"),
+fn row(kind: &str, run: &RunLine) -> Vec<Cell> {
+    let id = if run.unguarded {
+        format!("{} (no guard)", run.run_id)
+    } else {
+        run.run_id.clone()
     };
     vec![
-        Cell::word(word),
-        Cell::plain(text(line, "dag_id")),
-        Cell::plain(due.map(moment).unwrap_or_default()),
-        Cell::word(text(line, "owner")),
-        Cell::plain(fate("blue")),
-        Cell::plain(fate("green")),
-        Cell::plain(run),
+        Cell::word(kind),
+        Cell::plain(&run.dag_id),
+        Cell::plain(run.instant.map(moment).unwrap_or_default()),
+        Cell::word(word(run.owner)),
+        Cell::plain(run.blue.to_string()),
+        Cell::plain(run.green.to_string()),
+        Cell::plain(id),
+    ]
+}
+
+/// Names the color whose scheduler is late, and what the other did.
+fn late_row(late: &LateLine) -> Vec<Cell> {
+    let fate = |color: Color| match late.color {
+        Some(is_late) if is_late == color => "late".to_owned(),
+        _ => late.other.to_string(),
+    };
+    let why = if late.has_import_errors {
+        "not made: its file cannot be imported"
+    } else {
+        "not made"
+    };
+    vec![
+        Cell::word("late"),
+        Cell::plain(&late.dag_id),
+        Cell::plain(late.due.map(moment).unwrap_or_default()),
+        Cell::word(word(late.owner)),
+        Cell::plain(fate(Color::Blue)),
+        Cell::plain(fate(Color::Green)),
+        Cell::plain(why),
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use bluegreen_core::response::{Body, Response};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::connection::When;
@@ -174,11 +220,22 @@ mod tests {
     fn shown(answer: &Value) -> String {
         let now = "2026-11-23T12:00:00Z".parse().unwrap();
         let plain = Paint::new(When::Never, false, &std::io::stdout());
-        run_report(plain, "orders", answer, now)
+        let (common, body) = read(answer);
+        run_report(plain, "orders", &common, &body, now)
     }
 
-    fn answer(counts: &Value, partial: bool) -> Value {
-        json!({"outcome": "run_report", "run_report": {"partial": partial, "counts": counts}})
+    fn read(answer: &Value) -> (Common, HandoverAnswer) {
+        let mut answer = answer.clone();
+        answer["outcome"] = json!("run_report");
+        let response = Response::read(&answer);
+        match response.body {
+            Body::RunReport(body) => (response.common, *body),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(counts: &Value, partial: bool) -> HandoverAnswer {
+        read(&json!({"run_report": {"partial": partial, "counts": counts}})).1
     }
 
     #[test]
@@ -195,7 +252,7 @@ mod tests {
             assert_eq!(code(&answer(&counts, partial)), code_expected, "{counts} {partial}");
         }
         // An answer without a report says nothing good.
-        assert_eq!(code(&json!({"outcome": "run_report"})), exit::NOT_READY);
+        assert_eq!(code(&read(&json!({})).1), exit::NOT_READY);
     }
 
     #[test]

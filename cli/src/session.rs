@@ -5,8 +5,9 @@ use std::io::{IsTerminal, stderr, stdout};
 use bluegreen_aws::clock::Clock;
 use bluegreen_aws::configuration::variable;
 use bluegreen_core::printable::visible;
+use bluegreen_core::response::{Body, Response};
 
-use crate::answer::{self, text};
+use crate::answer;
 use crate::backend::{Answered, Backend};
 use crate::connection::{Connection, Output};
 use crate::failure::Failure;
@@ -55,22 +56,22 @@ impl Session {
         if self.json {
             return terminal::json(&answered.text);
         }
-        let (value, now) = (&answered.value, Clock::system().now());
-        terminal::out(&match text(value, "outcome") {
-            "status" => answer::status(self.paint, &self.pair, value, now),
-            "history" => answer::history(self.paint, &self.pair, value),
-            "ready" | "not_ready" | "partial" => answer::check(self.paint, &self.pair, value),
-            "run_report" => run_report::run_report(self.paint, &self.pair, value, now),
-            _ => answer::change(self.paint, value, now),
+        let (Response { common, body }, now) = (&answered.response, Clock::system().now());
+        terminal::out(&match body {
+            Body::Status(status) => answer::status(self.paint, &self.pair, common, status, now),
+            Body::History(history) => answer::history(self.paint, &self.pair, common, history),
+            Body::Check(check) => answer::check(self.paint, &self.pair, common, check),
+            Body::RunReport(report) => run_report::run_report(self.paint, &self.pair, common, report, now),
+            Body::Change(change) => answer::change(self.paint, common, change, now),
         })
     }
 
     /// Shows it, and the exit code it means.
     pub(crate) fn finish(&self, answered: &Answered) -> Result<u8, Failure> {
         self.show(answered)?;
-        Ok(match text(&answered.value, "outcome") {
-            "run_report" => run_report::code(&answered.value),
-            outcome => answer::code_of(outcome),
+        Ok(match &answered.response.body {
+            Body::RunReport(report) => run_report::code(report),
+            _ => answer::code_of(&answered.response.common.outcome),
         })
     }
 

@@ -4,10 +4,14 @@ use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use bluegreen_aws::clock::Clock;
+use bluegreen_core::color::Color;
+use bluegreen_core::decision::Action;
+use bluegreen_core::drill::DrillOutcome;
+use bluegreen_core::health::Verdict;
+use bluegreen_core::response::{Common, DrillAnswer, Status};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::answer::{self, at, instant, number, text};
+use crate::answer::{self, number, word};
 use crate::arguments::Watch;
 use crate::failure::{Failure, exit};
 use crate::session::Session;
@@ -20,17 +24,17 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
     let live = stdout().is_terminal() && !session.json;
     let (mut drawn, mut failures, mut last_line) = (0_usize, 0_u32, String::new());
     loop {
-        match session.backend.ask(&json!({"action": "status"})).await {
-            Ok(answered) => {
+        match session.backend.status().await {
+            Ok((answered, common, status)) => {
                 failures = 0;
                 let now = Clock::system().now();
-                let settled = is_settled(&answered.value, now);
+                let settled = is_settled(&common, &status, now);
                 if session.json {
                     terminal::json(&answered.text)?;
                 } else if live {
-                    drawn = redraw(drawn, &view(session, &answered.value, settled, now))?;
+                    drawn = redraw(drawn, &view(session, (&common, &status), settled, now))?;
                 } else {
-                    let plain = line(&answered.value, now);
+                    let plain = line(&common, &status, now);
                     // Plain lines are for logs: said again only when something is new.
                     if plain != last_line {
                         terminal::out(&format!("{} {plain}\n", terminal::moment(now)))?;
@@ -56,8 +60,8 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
     }
 }
 
-fn view(session: &Session, status: &Value, settled: bool, now: Timestamp) -> String {
-    let mut shown = answer::status(session.paint, &session.pair, status, now);
+fn view(session: &Session, (common, status): (&Common, &Status), settled: bool, now: Timestamp) -> String {
+    let mut shown = answer::status(session.paint, &session.pair, common, status, now);
     let state = if settled { "settled" } else { "something goes on" };
     shown.push_str(&session.paint.text(
         Style::Faint,
@@ -79,46 +83,65 @@ fn redraw(drawn: usize, view: &str) -> Result<usize, Failure> {
     Ok(view.lines().count())
 }
 
-fn line(status: &Value, now: Timestamp) -> String {
-    let active = text(status, "active");
-    let mut parts = vec![format!("active {active} version {}", number(status, "version"))];
-    for color in ["blue", "green"] {
-        parts.push(format!(
-            "{color} {}",
-            text(status, &format!("verdicts.{color}.verdict"))
-        ));
+fn line(common: &Common, status: &Status, now: Timestamp) -> String {
+    let mut parts = vec![format!(
+        "active {} version {}",
+        word(common.active),
+        number(common.version)
+    )];
+    for color in Color::BOTH {
+        parts.push(format!("{color} {}", status.verdicts.of(color).verdict));
     }
-    parts.push(format!("decision {}", text(status, "decision")));
-    if let Some(hold) = at(status, "hold").and_then(Value::as_str) {
-        parts.push(hold.to_owned());
-    }
-    if let Some(from) = instant(status, "last_transition.effective_from").filter(|from| *from > now) {
+    parts.push(format!("decision {}", status.decision));
+    parts.extend(status.hold.clone());
+    if let Some(from) = in_force_from(status).filter(|from| *from > now) {
         parts.push(format!("in force from {}", terminal::moment(from)));
     }
-    if text(status, "drill.outcome") == "pending" {
-        let back = instant(status, "drill.return_at").map(|back| format!(", returns {}", terminal::moment(back)));
-        parts.push(format!(
-            "drill {} pending{}",
-            text(status, "drill.mode"),
-            back.unwrap_or_default()
-        ));
+    if let Some(drill) = &status.drill
+        && drill.outcome == DrillOutcome::Pending
+    {
+        let mode = drill.mode.as_ref().map(ToString::to_string).unwrap_or_default();
+        let back = drill
+            .return_at()
+            .map(|back| format!(", returns {}", terminal::moment(back)));
+        parts.push(format!("drill {mode} pending{}", back.unwrap_or_default()));
     }
     parts.join(", ")
 }
 
+fn in_force_from(status: &Status) -> Option<Timestamp> {
+    status.last_transition.as_ref()?.effective_from
+}
+
 /// Nothing goes on any more: the newest version is in force and audited, its color is healthy, and no drill is under way.
-fn is_settled(status: &Value, now: Timestamp) -> bool {
-    let active = text(status, "active");
-    text(status, &format!("verdicts.{active}.verdict")) == "healthy"
-        && text(status, "decision") == "none"
-        && text(status, "drill.outcome") != "pending"
-        && at(status, "audited") == at(status, "version")
-        && instant(status, "last_transition.effective_from").is_none_or(|from| from <= now)
+fn is_settled(common: &Common, status: &Status, now: Timestamp) -> bool {
+    let is_healthy = common
+        .active
+        .is_some_and(|active| status.verdicts.of(active).verdict == Verdict::Healthy);
+    let drills = |drill: &DrillAnswer| drill.outcome == DrillOutcome::Pending;
+    is_healthy
+        && status.decision == Action::None.as_str()
+        && !status.drill.as_ref().is_some_and(drills)
+        && status.audited == common.version
+        && in_force_from(status).is_none_or(|from| from <= now)
 }
 
 #[cfg(test)]
 mod tests {
+    use bluegreen_core::response::{Body, Response};
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn is_settled(status: &Value, now: Timestamp) -> bool {
+        let mut status = status.clone();
+        status["outcome"] = json!("status");
+        let response = Response::read(&status);
+        match response.body {
+            Body::Status(body) => super::is_settled(&response.common, &body, now),
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn it_is_settled_when_nothing_goes_on() {

@@ -5,19 +5,21 @@ use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::notify::tell_people;
 use bluegreen_controller::services::Services;
+use bluegreen_core::response::to_json;
 use serde_json::Value;
 
 use crate::event::{Event, read};
 
 /// Answers one event. An audit event is told to people; after anything else, whatever it is, the audit catches up.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
-    match read(&event, &services.settings.names) {
-        Event::Audit(delivered) => tell_people(services, delivered, invocation).await,
+    let heard = match read(&event, &services.settings.names) {
+        Event::Audit(delivered) => tell_people(services, delivered, invocation).await?,
         Event::Change { change, name, is_known } => {
             if !is_known {
                 tracing::warn!(request_id = %invocation.request_id, name, "an event about neither flag nor hold: audited all the same");
             }
-            audit(services, &change, invocation).await
+            audit(services, &change, invocation).await?
         }
-    }
+    };
+    Ok(to_json(&heard))
 }

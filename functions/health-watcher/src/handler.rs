@@ -4,6 +4,7 @@ use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::services::Services;
 use bluegreen_controller::tick::tick;
+use bluegreen_core::response::to_json;
 use serde_json::Value;
 
 use crate::event;
@@ -14,5 +15,5 @@ pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invoc
     if trigger.kind == "unrecognized" {
         tracing::warn!(request_id = %invocation.request_id, id = trigger.id.as_deref(), "an event of unknown shape: a tick all the same");
     }
-    tick(services, trigger, invocation).await
+    Ok(to_json(&tick(services, trigger, invocation).await?))
 }

@@ -5,8 +5,8 @@ use bluegreen_core::decision::{Action, ControlState, Decision, FlagState};
 use bluegreen_core::drill::{self, Drill, DrillStep, Stage, stage};
 use bluegreen_core::flag::{HistoryEntry, Version, versions};
 use bluegreen_core::health::Assessment;
+use bluegreen_core::response::TickDrill;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::services::Services;
 
@@ -37,8 +37,8 @@ impl ActiveDrill {
         }
     }
 
-    /// As the answer and the log tell it.
-    pub(crate) fn to_json(&self) -> Value {
+    /// As the answer tells it.
+    pub(crate) fn to_answer(&self) -> TickDrill {
         let (step, reason) = match &self.step {
             DrillStep::Wait(reason) => ("wait", reason.as_str()),
             DrillStep::Return { reason, .. } => ("return", reason.as_str()),
@@ -48,8 +48,14 @@ impl ActiveDrill {
             Stage::Drilling { return_at, .. } => Some(*return_at),
             Stage::NotSwitched | Stage::Returned { .. } | Stage::Overtaken { .. } => None,
         };
-        json!({"id": self.drill.id, "from": self.drill.from, "to": self.drill.to, "step": step, "reason": reason,
-               "return_at": return_at})
+        TickDrill::UnderWay {
+            id: self.drill.id.clone(),
+            from: self.drill.from,
+            to: self.drill.to,
+            step,
+            reason: reason.to_owned(),
+            return_at,
+        }
     }
 }
 

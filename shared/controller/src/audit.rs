@@ -6,10 +6,10 @@ use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
 use bluegreen_core::flag::{FlagVersion, HistoryEntry};
 use bluegreen_core::metric::Metric;
+use bluegreen_core::response::Heard;
 use bluegreen_core::switch::Failure;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::audit_trail;
 use crate::audit_trail::Sent;
@@ -32,7 +32,7 @@ const THEIR_TIME: Duration = Duration::from_secs(2);
 const CLOCKS: Duration = Duration::from_secs(2);
 
 /// Audits whatever is due, whatever the change was: an event that is lost or doubled changes nothing.
-pub async fn audit(services: &Services, change: &Change, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub async fn audit(services: &Services, change: &Change, invocation: &Invocation) -> Result<Heard, FunctionError> {
     let is_hold = change.is_of_hold;
     let mut seen = look(services).await?;
     // The changes are another pair's, whose own listener audits them.
@@ -67,14 +67,14 @@ pub async fn audit(services: &Services, change: &Change, invocation: &Invocation
         request_id = %invocation.request_id,
         "change"
     );
-    Ok(json!({
-        "audited": sent.versions,
-        "hold_changed": is_hold,
-        "pruned_records": sent.pruned,
-        "active": observed.flag.as_ref().and_then(|flag| flag.value.color()),
-        "version": observed.flag.as_ref().map(|flag| flag.version),
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    }))
+    Ok(Heard::Audited {
+        audited: sent.versions,
+        hold_changed: is_hold,
+        pruned_records: sent.pruned,
+        active: observed.flag.as_ref().and_then(|flag| flag.value.color()),
+        version: observed.flag.as_ref().map(|flag| flag.version),
+        elapsed_ms: whole_milliseconds(invocation.elapsed()),
+    })
 }
 
 /// What one reading of everything saw.

@@ -6,9 +6,10 @@ use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::readiness::Readiness;
-use bluegreen_core::time::{elapsed, whole_milliseconds};
-use serde_json::{Value, json};
+use bluegreen_core::response::{Check, CheckReport, Response};
+use bluegreen_core::time::elapsed;
 
+use crate::answer::common;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::readiness::judge;
@@ -21,7 +22,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(3);
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// Asks everything at once; the list of DAGs takes longest.
-pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Result<Response<Check>, FunctionError> {
     let time = elapsed(services.clock.now(), invocation.deadline).saturating_sub(CLOSING_TIME);
     let (observed, (snapshot, history), evidence) = tokio::join!(
         services.store.observe(),
@@ -42,7 +43,8 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
             )
         });
         let readiness = Readiness::without_standby(what.clone());
-        return Ok(answer(services, flag, &readiness, &json!(readiness), &what, invocation));
+        let report = CheckReport::from(&readiness);
+        return Ok(answer(services, flag, &readiness, report, what, invocation));
     };
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let readiness = judge(
@@ -54,39 +56,32 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
         &observed,
         now,
     );
-    let body = readiness.to_json(&snapshot, active);
+    let report = CheckReport::from(&readiness).with_snapshot(&snapshot, active);
     let reason = readiness.summary(active.other());
-    Ok(answer(services, flag, &readiness, &body, &reason, invocation))
+    Ok(answer(services, flag, &readiness, report, reason, invocation))
 }
 
 fn answer(
     services: &Services,
     flag: Option<&FlagObservation>,
     readiness: &Readiness,
-    body: &Value,
-    reason: &str,
+    report: CheckReport,
+    reason: String,
     invocation: &Invocation,
-) -> Value {
+) -> Response<Check> {
     let active = flag.and_then(|flag| flag.value.color());
     let outcome = readiness.outcome();
     tracing::info!(
         pair = services.settings.pair,
         active = active.map(Color::as_str),
-        decision = outcome,
+        decision = outcome.as_str(),
         score = readiness.score,
         reason,
         request_id = %invocation.request_id,
         "check"
     );
-    json!({
-        "outcome": outcome,
-        "active": active,
-        "previous": null,
-        "version": flag.map(|flag| flag.version),
-        "transition": null,
-        "preconditions": [],
-        "reason": reason,
-        "readiness": body,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    })
+    Response {
+        common: common(outcome, reason, Vec::new(), flag, invocation),
+        body: Check { readiness: report },
+    }
 }

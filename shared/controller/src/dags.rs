@@ -6,9 +6,9 @@ use std::time::Duration;
 use bluegreen_core::dag_management::{ActiveVersion, Report};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::response::{Change, DagAnswer, Response};
 use bluegreen_core::switch::{Outcome, Switched};
 use bluegreen_core::time::elapsed;
-use serde_json::{Value, json};
 
 use crate::dag_reconciler::{ReconcileInput, read_before, reconcile_dags};
 use crate::function_error::FunctionError;
@@ -59,7 +59,7 @@ pub(crate) async fn after(
     services: &Services,
     stored: Option<&str>,
     switched: &Switched,
-    answer: &mut Value,
+    answer: &mut Response<Change>,
     invocation: &Invocation,
 ) {
     let now = services.clock.now();
@@ -75,17 +75,14 @@ pub(crate) async fn after(
         observed_at: None,
         time: elapsed(now, invocation.deadline).saturating_sub(CLOSING_TIME),
     };
-    let report = match reconcile_dags(services, input).await {
-        Ok(None) => return,
-        Ok(Some(report)) => json!(report),
+    answer.body.dag_management = match reconcile_dags(services, input).await {
+        Ok(report) => report.map(DagAnswer::from),
         // The flag is written, and that is what was asked for.
-        Err(error) => {
-            json!({"state": "activating", "active": switched.to, "detail": format!("{error}; the next tick goes on")})
-        }
+        Err(error) => Some(DagAnswer::failed(
+            switched.to,
+            format!("{error}; the next tick goes on"),
+        )),
     };
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("dag_management".to_owned(), report);
-    }
 }
 
 /// Goes on with what the flag asks for, whether this tick wrote it or another did.

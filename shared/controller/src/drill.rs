@@ -9,15 +9,17 @@ use bluegreen_core::decision::{Precondition, PreconditionName, hold_precondition
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, outcome_record, preconditions};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
+use bluegreen_core::response::{Change, DrillAnswer, Response};
 use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::answer::{Answer, NO_FLAG, objections, tell_written};
+use crate::answer::{NO_FLAG, objections, respond, tell_written};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -34,7 +36,7 @@ pub(crate) async fn drill(
     services: &Services,
     request: DrillRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let lists = async {
         if request.mode == Mode::Dry {
             None
@@ -117,18 +119,10 @@ pub(crate) async fn drill(
         now,
         invocation,
     );
-    let would = match request.mode {
-        Mode::Probe if !ready => objections(&preconditions),
-        Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {}", drill.to),
-        Mode::Switch => format!(
-            "{} would be drilled for {duration_minutes} minutes, until about {}, and then {from} be active again",
-            drill.to,
-            to_second(after(now, minutes(duration_minutes)))
-        ),
-    };
+    let would = would(&drill, &preconditions, now);
     if request.dry_run {
-        return Ok(answer(
-            "would_drill",
+        return Ok(of_drill(
+            Word::WouldDrill,
             would,
             preconditions,
             Some(&flag),
@@ -137,15 +131,22 @@ pub(crate) async fn drill(
         ));
     }
     if request.mode != Mode::Switch {
-        let (outcome, word) = if ready {
-            (DrillOutcome::Succeeded, "succeeded")
+        let outcome = if ready {
+            DrillOutcome::Succeeded
         } else {
-            (DrillOutcome::Failed, "failed")
+            DrillOutcome::Failed
         };
         let conclusion = ended(&drill, outcome, would.clone(), invocation);
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
-        return Ok(answer(word, would, preconditions, Some(&flag), &drill, invocation));
+        return Ok(of_drill(
+            outcome.into(),
+            would,
+            preconditions,
+            Some(&flag),
+            &drill,
+            invocation,
+        ));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
     if let Some(objection) = last_objection(services, &drill).await? {
@@ -163,6 +164,19 @@ pub(crate) async fn drill(
     start(services, &flag, managed_dags, drill, preconditions, invocation).await
 }
 
+/// What would come of it.
+fn would(drill: &Drill, preconditions: &[Precondition], now: Timestamp) -> String {
+    let (minutes_long, from, to) = (drill.duration_minutes, drill.from, drill.to);
+    match drill.mode {
+        Mode::Probe if preconditions.iter().any(|precondition| !precondition.passed) => objections(preconditions),
+        Mode::Dry | Mode::Probe => format!("nothing stands in the way of a drill of {to}"),
+        Mode::Switch => format!(
+            "{to} would be drilled for {minutes_long} minutes, until about {}, and then {from} be active again",
+            to_second(after(now, minutes(minutes_long)))
+        ),
+    }
+}
+
 /// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
 /// told once. The parameter `drill` tells of the last one, the flag's records of those before it.
 async fn before(
@@ -171,17 +185,15 @@ async fn before(
     observed: &Observed,
     mut past: Past,
     invocation: &Invocation,
-) -> Result<Option<Value>, FunctionError> {
+) -> Result<Option<Response<Change>>, FunctionError> {
     if request.dry_run {
         return Ok(None);
     }
     let flag = observed.flag.as_ref();
     let told = |outcome: DrillOutcome, begun: &Drill| {
         let reason = format!("this request has been carried out before; its drill is {outcome}");
-        let mut answer = answer(outcome.as_str(), reason, Vec::new(), flag, begun, invocation);
-        if let Some(fields) = answer.as_object_mut() {
-            fields.insert("repeat".to_owned(), json!(true));
-        }
+        let mut answer = of_drill(outcome.into(), reason, Vec::new(), flag, begun, invocation);
+        answer.body.repeat = true;
         answer
     };
     let last = observed.drill.as_deref().and_then(Drill::from_stored);
@@ -202,17 +214,17 @@ async fn before(
     let conclusion = stored.and_then(|stored| Conclusion::from_stored(&stored.value));
     let outcome = conclusion.map_or(DrillOutcome::Pending, |conclusion| conclusion.outcome);
     let mut again = repeat::repeated(
-        outcome.as_str(),
+        Word::from(outcome),
         format!("this request has been carried out before; its drill is {outcome}"),
         flag,
         invocation,
     );
-    if let Some(fields) = again.as_object_mut() {
-        fields.insert(
-            "drill".to_owned(),
-            json!({"id": invocation.request_id, "from": record.from, "to": record.to, "outcome": outcome, "return_at": null}),
-        );
-    }
+    again.body.drill = Some(DrillAnswer::recorded(
+        &invocation.request_id,
+        record.from,
+        record.to,
+        outcome,
+    ));
     Ok(Some(again))
 }
 
@@ -281,7 +293,7 @@ async fn blocked(
     flag: Option<&FlagObservation>,
     preconditions: Vec<Precondition>,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let reason = objections(&preconditions);
     if !request.dry_run {
         let active = flag.and_then(|flag| flag.value.color());
@@ -299,14 +311,12 @@ async fn blocked(
         };
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
     }
-    let mut answer = Answer::new("blocked", reason, preconditions).to_json(flag, invocation);
-    if let Some(fields) = answer.as_object_mut() {
-        let outcome = DrillOutcome::Blocked;
-        fields.insert(
-            "drill".to_owned(),
-            json!({"id": invocation.request_id, "mode": request.mode, "duration_minutes": duration_minutes, "outcome": outcome}),
-        );
-    }
+    let mut answer = respond(Word::Blocked, reason, preconditions, flag, invocation);
+    answer.body.drill = Some(DrillAnswer::blocked(
+        &invocation.request_id,
+        request.mode,
+        duration_minutes,
+    ));
     Ok(answer)
 }
 
@@ -318,7 +328,7 @@ async fn start(
     drill: Drill,
     preconditions: Vec<Precondition>,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     services.store.put_drill(&drill).await.map_err(|failure| {
         FunctionError::store(
             "noting the drill",
@@ -348,11 +358,9 @@ async fn start(
                 to_second(return_at),
                 drill.to
             );
-            let mut answer = answer("pending", reason, preconditions, Some(flag), &drill, invocation);
+            let mut answer = respond(Word::Pending, reason, preconditions, Some(flag), invocation);
             tell_written(&mut answer, flag, &switched, &switched.warnings);
-            if let Some(drill) = answer.get_mut("drill").and_then(Value::as_object_mut) {
-                drill.insert("return_at".to_owned(), json!(return_at));
-            }
+            answer.body.drill = Some(DrillAnswer::of(&drill, Some(return_at)));
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             log(services, &answer, invocation);
             Ok(answer)
@@ -382,7 +390,14 @@ async fn start(
             };
             let standing = conflict.flag.as_ref().or(Some(flag));
             let drill = Drill { outcome, ..drill };
-            let answer = answer("conflict", conflict.reason, preconditions, standing, &drill, invocation);
+            let answer = of_drill(
+                Word::Conflict,
+                conflict.reason,
+                preconditions,
+                standing,
+                &drill,
+                invocation,
+            );
             log(services, &answer, invocation);
             Ok(answer)
         }
@@ -422,33 +437,28 @@ fn untouched(invocation: &Invocation, duration_minutes: u32) -> Timings {
     }
 }
 
-fn answer(
-    outcome: &'static str,
+/// The answer with the drill that it is about.
+fn of_drill(
+    outcome: Word,
     reason: String,
     preconditions: Vec<Precondition>,
     flag: Option<&FlagObservation>,
     drill: &Drill,
     invocation: &Invocation,
-) -> Value {
-    let mut answer = Answer::new(outcome, reason, preconditions).to_json(flag, invocation);
-    if let Some(fields) = answer.as_object_mut() {
-        let mut shown = json!(drill);
-        if let Some(shown) = shown.as_object_mut() {
-            shown.insert("return_at".to_owned(), Value::Null);
-        }
-        fields.insert("drill".to_owned(), shown);
-    }
+) -> Response<Change> {
+    let mut answer = respond(outcome, reason, preconditions, flag, invocation);
+    answer.body.drill = Some(DrillAnswer::of(drill, None));
     answer
 }
 
-fn log(services: &Services, answer: &Value, invocation: &Invocation) {
-    let text = |field: &str| answer.get(field).and_then(Value::as_str);
+fn log(services: &Services, answer: &Response<Change>, invocation: &Invocation) {
+    let answer = &answer.common;
     tracing::info!(
         pair = services.settings.pair,
-        active = text("active"),
-        decision = text("outcome"),
-        transition = text("transition"),
-        reason = text("reason"),
+        active = answer.active.map(Color::as_str),
+        decision = answer.outcome.to_string(),
+        transition = answer.transition,
+        reason = answer.reason,
         request_id = %invocation.request_id,
         "drill"
     );

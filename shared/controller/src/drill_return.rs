@@ -6,11 +6,12 @@ use bluegreen_core::drill::{self, DrillOutcome, DrillStep, End, MAX_ENDS, Stage,
 use bluegreen_core::flag::versions;
 use bluegreen_core::health::{Cause, Verdict};
 use bluegreen_core::memory::Field;
+use bluegreen_core::response::TickDrill;
 use bluegreen_core::switch::{Conflict, Failed, Intent, Outcome, Switching};
 use bluegreen_core::time::{to_milliseconds, to_second};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::active_drill::ActiveDrill;
 use crate::function_error::FunctionError;
@@ -111,7 +112,7 @@ pub(crate) async fn conclude(
     observation: &Observation,
     outcome: Option<&Outcome>,
     invocation: &Invocation,
-) -> Result<Option<Value>, FunctionError> {
+) -> Result<Option<TickDrill>, FunctionError> {
     let Some(under_way) = &observation.drill else {
         return Ok(None);
     };
@@ -131,7 +132,7 @@ pub(crate) async fn conclude(
         }
     }
     let DrillStep::Finish { outcome, reason } = step else {
-        return Ok(Some(under_way.to_json()));
+        return Ok(Some(under_way.to_answer()));
     };
     // Another tick, which saw something else, may be on its way back.
     let (outcome, reason) = if matches!(reached, Stage::Drilling { .. }) {
@@ -146,7 +147,7 @@ pub(crate) async fn conclude(
                     step: DrillStep::Wait("another tick is writing the return of this drill".to_owned()),
                     ..under_way.clone()
                 };
-                return Ok(Some(waiting.to_json()));
+                return Ok(Some(waiting.to_answer()));
             }
         }
     } else {
@@ -161,9 +162,10 @@ pub(crate) async fn conclude(
         to_milliseconds(services.clock.now()),
     )
     .await?;
-    Ok(Some(
-        conclusion.map_or_else(|| under_way.to_json(), |conclusion| json!(conclusion)),
-    ))
+    Ok(Some(conclusion.map_or_else(
+        || under_way.to_answer(),
+        |conclusion| TickDrill::Ended(Box::new(conclusion)),
+    )))
 }
 
 /// Since when a proof that the standby works is missing, if it is overdue.

@@ -10,14 +10,16 @@ use bluegreen_core::decision::{
 use bluegreen_core::flag::{FlagObservation, declared_reason};
 use bluegreen_core::health::{Assessment, Evidence};
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::FailoverRequest;
+use bluegreen_core::response::{Change, Response};
 use bluegreen_core::switch::{Intent, effective_from};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::answer::{Answer, no_flag, objections};
+use crate::answer::{no_flag, objections, respond};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::repeat::{self, Past, Reads};
@@ -30,7 +32,7 @@ pub(crate) async fn failover(
     services: &Services,
     request: FailoverRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     // Whoever forces will not heed the standby's evidence; what the active's tells of its last sign of life saves runs.
     let time = |color| {
         if request.to == Some(color) {
@@ -69,7 +71,7 @@ async fn answer_once(
     evidence: &Both<Evidence>,
     request: FailoverRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
@@ -95,15 +97,8 @@ async fn answer_once(
         now,
     };
     let mut answer = decide_and_carry_out(services, seen, request, invocation).await?;
-    if let Some(fields) = answer.as_object_mut()
-        && !warnings.is_empty()
-    {
-        let told = fields.get("warnings").and_then(Value::as_array).cloned();
-        let told = told
-            .unwrap_or_default()
-            .into_iter()
-            .chain(warnings.into_iter().map(Value::from));
-        fields.insert("warnings".to_owned(), told.collect());
+    if !warnings.is_empty() {
+        answer.body.warnings.get_or_insert_default().extend(warnings);
     }
     Ok(answer)
 }
@@ -123,7 +118,7 @@ async fn decide_and_carry_out(
     seen: Seen<'_>,
     request: FailoverRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let Seen {
         flag,
         observed,
@@ -138,7 +133,13 @@ async fn decide_and_carry_out(
         // Nobody can say from which color runs are to be taken; putting the flag right is a switch.
         preconditions.push(flag_precondition(flag));
         let objections = objections(&preconditions);
-        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Outcome::Refused,
+            objections,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     };
     let to = active.other();
     let as_expected = preconditions.iter().all(|precondition| precondition.passed);
@@ -151,7 +152,13 @@ async fn decide_and_carry_out(
                 |_| ", in a drill that returns by itself; a switch to it ends the drill",
             );
         let reason = format!("{active} is active already, since version {}{returns}", flag.version);
-        return Ok(Answer::new("unchanged", reason, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Outcome::Unchanged,
+            reason,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     }
     let (old, new) = (verdicts.of(active), verdicts.of(to));
     let last_healthy = LastHealthy::of(old, flag, observed.doubt.as_deref());
@@ -171,7 +178,13 @@ async fn decide_and_carry_out(
         .filter(|precondition| !request.force || precondition.name == PreconditionName::Expect);
     let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Outcome::Refused,
+            objections,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     }
     let reason = request.reason.unwrap_or_else(|| format!("{active} has failed"));
     let intent = Intent {
@@ -194,13 +207,19 @@ async fn decide_and_carry_out(
     };
     let reach = |from: Timestamp, written: Timestamp| {
         let of_active = (active, old.verdict, last_healthy);
-        json!(back_dating(policy, of_active, previous_effective_from, from, written))
+        back_dating(policy, of_active, previous_effective_from, from, written)
     };
     if request.dry_run {
         let from = to_milliseconds(effective_from(policy, &intent, now));
-        let mut answer = Answer::new("would_switch", intent.reason, preconditions).to_json(Some(flag), invocation);
-        add(&mut answer, "effective_from", json!(from));
-        add(&mut answer, "back_dating", reach(from, now));
+        let mut answer = respond(
+            Outcome::WouldSwitch,
+            intent.reason,
+            preconditions,
+            Some(flag),
+            invocation,
+        );
+        answer.body.effective_from = Some(from);
+        answer.body.back_dating = Some(reach(from, now));
         return Ok(answer);
     }
     let written = services.clock.now();
@@ -208,15 +227,6 @@ async fn decide_and_carry_out(
     let managed_dags = (observed.managed_dags.as_deref(), true);
     let mut answer = carry_out(services, flag, managed_dags, intent, preconditions, invocation).await?;
     // Absent where another writer made the transition.
-    let from = answer.get("effective_from").and_then(Value::as_str);
-    if let Some(from) = from.and_then(|from| from.parse().ok()) {
-        add(&mut answer, "back_dating", reach(from, written));
-    }
+    answer.body.back_dating = answer.body.effective_from.map(|from| reach(from, written));
     Ok(answer)
-}
-
-fn add(answer: &mut Value, field: &str, value: Value) {
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert(field.to_owned(), value);
-    }
 }

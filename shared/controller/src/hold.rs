@@ -4,13 +4,14 @@ use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
+use bluegreen_core::response::{Change, Response};
 use bluegreen_core::switch::Failure;
 use bluegreen_core::time::to_second;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::respond;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
@@ -22,7 +23,7 @@ pub(crate) async fn hold(
     services: &Services,
     request: HoldRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let standing = observe(services, request.dry_run, invocation).await?;
     let flag = standing.observed.flag.as_ref();
     let hold = Hold {
@@ -45,8 +46,8 @@ pub(crate) async fn hold(
         {
             reason.push_str("; since then the hold was written again: ask for status");
         }
-        let mut answer = repeat::repeated("held", reason, flag, invocation);
-        add(&mut answer, &placed);
+        let mut answer = repeat::repeated(Outcome::Held, reason, flag, invocation);
+        answer.body.hold = Some(placed);
         return Ok(answer);
     }
     let mut reason = format!("no automatic failover until {}: {}", hold.until, hold.reason);
@@ -54,7 +55,11 @@ pub(crate) async fn hold(
         reason.push_str("; in the place of: ");
         reason.push_str(&before);
     }
-    let outcome = if request.dry_run { "would_hold" } else { "held" };
+    let outcome = if request.dry_run {
+        Outcome::WouldHold
+    } else {
+        Outcome::Held
+    };
     if !request.dry_run {
         services
             .store
@@ -63,15 +68,9 @@ pub(crate) async fn hold(
             .map_err(|failure| unwritten("placing the hold", failure.cause))?;
     }
     log(services, outcome, &reason, invocation);
-    let mut answer = Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation);
-    add(&mut answer, &hold);
+    let mut answer = respond(outcome, reason, Vec::new(), flag, invocation);
+    answer.body.hold = Some(hold);
     Ok(answer)
-}
-
-fn add(answer: &mut Value, hold: &Hold) {
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("hold".to_owned(), json!(hold));
-    }
 }
 
 /// Removes the hold, and acknowledges the automatic failovers so far.
@@ -79,7 +78,7 @@ pub(crate) async fn release(
     services: &Services,
     request: ReleaseRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let standing = observe(services, request.dry_run, invocation).await?;
     let flag = standing.observed.flag.as_ref();
     if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
@@ -90,24 +89,24 @@ pub(crate) async fn release(
             "this request was carried out before, at {}: the hold was ended{now}",
             to_second(before.stored.written)
         );
-        return Ok(repeat::repeated("released", reason, flag, invocation));
+        return Ok(repeat::repeated(Outcome::Released, reason, flag, invocation));
     }
     if let Some(answer) = standing.answered.clone() {
         return Ok(answer);
     }
     let before = standing.describe(services.clock.now());
     let (mut outcome, mut reason) = match (&before, request.dry_run) {
-        (Some(before), true) => ("would_release", format!("would end: {before}")),
+        (Some(before), true) => (Outcome::WouldRelease, format!("would end: {before}")),
         (Some(before), false) => (
-            "released",
+            Outcome::Released,
             format!("ended: {before}; automatic failovers so far are acknowledged"),
         ),
         (None, true) => (
-            "would_release",
+            Outcome::WouldRelease,
             "there is no hold to end; automatic failovers so far would be acknowledged".to_owned(),
         ),
         (None, false) => (
-            "unchanged",
+            Outcome::Unchanged,
             "there was no hold; automatic failovers so far are acknowledged".to_owned(),
         ),
     };
@@ -170,7 +169,7 @@ pub(crate) async fn release(
         let left = left?;
         told?;
         if let Some(left) = left {
-            outcome = "conflict";
+            outcome = Outcome::Conflict;
             reason = format!(
                 "a hold was placed at the same moment, and stays: {left}; automatic failovers so far are acknowledged; if it \
                  is to end, too, release again"
@@ -178,7 +177,7 @@ pub(crate) async fn release(
         }
         log(services, outcome, &reason, invocation);
     }
-    Ok(Answer::new(outcome, reason, Vec::new()).to_json(flag, invocation))
+    Ok(respond(outcome, reason, Vec::new(), flag, invocation))
 }
 
 /// Ends the hold that was seen. Parameter Store overwrites whatever stands, so what came in between is put back: answers that
@@ -230,7 +229,7 @@ struct Standing {
     observed: Observed,
     history: Vec<HoldVersion>,
     /// The answer that was given to this request before.
-    answered: Option<Value>,
+    answered: Option<Response<Change>>,
 }
 
 impl Standing {
@@ -298,10 +297,10 @@ fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
     FunctionError::store(doing, cause, advice)
 }
 
-fn log(services: &Services, outcome: &str, reason: &str, invocation: &Invocation) {
+fn log(services: &Services, outcome: Outcome, reason: &str, invocation: &Invocation) {
     tracing::info!(
         pair = services.settings.pair,
-        decision = outcome,
+        decision = outcome.as_str(),
         reason,
         request_id = %invocation.request_id,
         "hold"

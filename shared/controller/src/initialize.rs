@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName};
+use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::InitializeRequest;
+use bluegreen_core::response::{Change, Response};
 use bluegreen_core::switch::{Intent, Outcome};
 use bluegreen_core::transition::Kind;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::answer::Answer;
+use crate::answer::respond;
 use crate::flag_creation;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -24,14 +26,14 @@ pub(crate) async fn initialize(
     services: &Services,
     request: InitializeRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let (looked, has_records) = tokio::join!(
         repeat::look(services, Reads::Always, PAST_TIME),
         services.store.has_records()
     );
     let (observed, mut past) = looked?;
     past.reach(services, observed.flag.as_ref(), PAST_TIME).await;
-    let again = past.answer("initialized", observed.flag.as_ref(), invocation);
+    let again = past.answer(Word::Initialized, observed.flag.as_ref(), invocation);
     if let Some(answer) = again.filter(|_| !request.dry_run) {
         return Ok(answer);
     }
@@ -45,7 +47,7 @@ pub(crate) async fn initialize(
         };
     if let Some(flag) = observed.flag {
         let reason = format!("there is a flag already, {flag}; initialize never changes one");
-        return Ok(Answer::new("unchanged", reason, Vec::new()).to_json(Some(&flag), invocation));
+        return Ok(respond(Word::Unchanged, reason, Vec::new(), Some(&flag), invocation));
     }
     // A pair with a past had an active color: nobody may assume which.
     let has_past = has_records || observed.audited.is_some();
@@ -59,14 +61,26 @@ pub(crate) async fn initialize(
     };
     let to = request.to.unwrap_or(Color::Blue);
     if !precondition.passed {
-        return Ok(Answer::new("refused", precondition.detail.clone(), vec![precondition]).to_json(None, invocation));
+        return Ok(respond(
+            Word::Refused,
+            precondition.detail.clone(),
+            vec![precondition],
+            None,
+            invocation,
+        ));
     }
     let reason = request
         .reason
         .clone()
         .unwrap_or_else(|| format!("start with {to} active"));
     if request.dry_run {
-        return Ok(Answer::new("would_initialize", reason, vec![precondition]).to_json(None, invocation));
+        return Ok(respond(
+            Word::WouldInitialize,
+            reason,
+            vec![precondition],
+            None,
+            invocation,
+        ));
     }
     create(services, to, reason, &request, precondition, invocation).await
 }
@@ -78,7 +92,7 @@ async fn create(
     request: &InitializeRequest,
     precondition: Precondition,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let intent = Intent {
         kind: Kind::Initialize,
         to,
@@ -98,7 +112,7 @@ async fn create(
         }
         Some(Outcome::Conflict(_)) | None => {
             let reason = "somebody created the flag at the same moment; see {\"action\":\"status\"}".to_owned();
-            return Ok(Answer::new("conflict", reason, vec![precondition]).to_json(None, invocation));
+            return Ok(respond(Word::Conflict, reason, vec![precondition], None, invocation));
         }
     };
     tracing::info!(
@@ -110,12 +124,10 @@ async fn create(
         request_id = %invocation.request_id,
         "initialize"
     );
-    let mut answer = Answer::new("initialized", reason, vec![precondition]).to_json(None, invocation);
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("active".to_owned(), json!(to));
-        fields.insert("version".to_owned(), json!(created.version));
-        fields.insert("transition".to_owned(), json!(created.record));
-        fields.insert("effective_from".to_owned(), json!(created.effective_from));
-    }
+    let mut answer = respond(Word::Initialized, reason, vec![precondition], None, invocation);
+    answer.common.active = Some(to);
+    answer.common.version = Some(created.version);
+    answer.common.transition = Some(created.record);
+    answer.body.effective_from = Some(created.effective_from);
     Ok(answer)
 }

@@ -2,8 +2,9 @@
 
 use bluegreen_aws::notifications::Notifications;
 use bluegreen_core::notification::{PairContext, compose};
+use bluegreen_core::response::Heard;
 use bluegreen_core::time::whole_milliseconds;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -25,7 +26,7 @@ pub async fn tell_people(
     services: &Services,
     event: Delivered<'_>,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Heard, FunctionError> {
     let place = PairContext {
         pair: &services.settings.pair,
         flag: services.settings.names.flag(),
@@ -36,9 +37,12 @@ pub async fn tell_people(
     let Some(topic) = services.settings.notification_topic.clone() else {
         tracing::warn!(
             subject = notification.subject,
-            "nobody is told: NOTIFICATION_TOPIC_ARN is not set"
+            "nobody is notified: NOTIFICATION_TOPIC_ARN is not set"
         );
-        return Ok(json!({"told": false, "subject": notification.subject}));
+        return Ok(Heard::NotNotified {
+            notified: false,
+            subject: notification.subject,
+        });
     };
     // Lambda tries again, then puts the event into the dead letters.
     let message = Notifications::new(&services.sdk, topic)
@@ -47,17 +51,17 @@ pub async fn tell_people(
         .map_err(FunctionError::undelivered("telling people of an event"))?;
     tracing::info!(
         pair = services.settings.pair,
-        decision = "told",
+        decision = "notified",
         subject = notification.subject,
         event = event.detail.get("id").and_then(|id| id.as_str()),
         sns_message = message,
         request_id = %invocation.request_id,
         "notification"
     );
-    Ok(json!({
-        "told": true,
-        "subject": notification.subject,
-        "message": message,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    }))
+    Ok(Heard::Notified {
+        notified: true,
+        subject: notification.subject,
+        message,
+        elapsed_ms: whole_milliseconds(invocation.elapsed()),
+    })
 }

@@ -104,7 +104,7 @@ pub(crate) async fn check_if_due(
         pair = services.settings.pair,
         active = active.as_str(),
         score = check.score,
-        decision = check.outcome(),
+        decision = check.outcome().as_str(),
         reason = check.summary(active.other()),
         request_id = %invocation.request_id,
         "readiness"

@@ -14,13 +14,14 @@ use bluegreen_core::answered::{self, Answered, REPEATED_FOR};
 use bluegreen_core::drill::{Drill, Stage, stage};
 use bluegreen_core::flag::{DescriptionMetadata, FlagObservation, Origin, Version, before, versions};
 use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::Request;
+use bluegreen_core::response::{Body, Change, Common, Open, Response};
 use bluegreen_core::time::{elapsed, to_second};
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::respond;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
@@ -31,9 +32,6 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// How long the other delivery of this request is waited for, while it is at it.
 const OTHER_DELIVERY: u32 = 12;
-
-/// Outcomes that are found where they were written: the flag, its records, the hold.
-const WRITTEN: [&str; 5] = ["switched", "initialized", "held", "released", "pending"];
 
 /// What is known of the past when a request comes.
 #[derive(Debug, Default)]
@@ -199,10 +197,10 @@ impl Past {
     /// The answer to a request that was carried out, or answered, before.
     pub(crate) fn answer(
         &self,
-        outcome: &'static str,
+        outcome: Outcome,
         flag: Option<&FlagObservation>,
         invocation: &Invocation,
-    ) -> Option<Value> {
+    ) -> Option<Response<Change>> {
         let Some((versions, version, record)) = self.made_by(&invocation.request_id) else {
             return self.answered_before(flag, invocation);
         };
@@ -233,18 +231,19 @@ impl Past {
             .unwrap_or(standing);
         let tail = version.entry.description.as_deref().and_then(DescriptionMetadata::read);
         let mut answer = repeated(outcome, reason, Some(&standing), invocation);
-        if let Some(fields) = answer.as_object_mut() {
-            let previous = before(versions, version).map(|before| before.entry.value.color());
-            fields.insert("previous".to_owned(), json!(previous));
-            fields.insert("transition".to_owned(), json!(tail.map(|tail| tail.record)));
-            fields.insert("effective_from".to_owned(), json!(version.effective_from));
-            fields.insert("warnings".to_owned(), json!([]));
-        }
+        answer.common.previous = before(versions, version).and_then(|before| before.entry.value.color());
+        answer.common.transition = tail.map(|tail| tail.record);
+        answer.body.effective_from = Some(version.effective_from);
+        answer.body.warnings = Some(Vec::new());
         Some(answer)
     }
 
     /// The answer that was given to this request before.
-    pub(crate) fn answered_before(&self, flag: Option<&FlagObservation>, invocation: &Invocation) -> Option<Value> {
+    pub(crate) fn answered_before(
+        &self,
+        flag: Option<&FlagObservation>,
+        invocation: &Invocation,
+    ) -> Option<Response<Change>> {
         let before = self
             .answered
             .iter()
@@ -254,12 +253,12 @@ impl Past {
             to_second(before.at),
             before.reason
         );
-        Some(repeated(&before.outcome, reason, flag, invocation))
+        Some(repeated(Open::read(&before.outcome), reason, flag, invocation))
     }
 }
 
 /// The answer that was given to this request before, where only that is asked.
-pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> Option<Value> {
+pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> Option<Response<Change>> {
     let past = Past {
         answered: answered::read(observed.answered.as_deref()),
         ..Past::default()
@@ -269,26 +268,23 @@ pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> O
 
 /// An answer that tells what an earlier delivery of the request did.
 pub(crate) fn repeated(
-    outcome: &str,
+    outcome: impl Into<Open<Outcome>>,
     reason: String,
     flag: Option<&FlagObservation>,
     invocation: &Invocation,
-) -> Value {
-    let mut answer = Answer::new("", reason, Vec::new()).to_json(flag, invocation);
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("outcome".to_owned(), json!(outcome));
-        fields.insert("repeat".to_owned(), json!(true));
-    }
-    tracing::info!(outcome, request_id = %invocation.request_id, "a request was delivered again");
+) -> Response<Change> {
+    let mut answer = respond(outcome, reason, Vec::new(), flag, invocation);
+    answer.body.repeat = true;
+    tracing::info!(outcome = answer.common.outcome.to_string(), request_id = %invocation.request_id, "a request was delivered again");
     answer
 }
 
 /// The answer of the other delivery of this request, which holds the claim, once it has written the flag; none if that takes long.
 pub(crate) async fn other_delivery(
     services: &Services,
-    outcome: &'static str,
+    outcome: Outcome,
     invocation: &Invocation,
-) -> Option<Value> {
+) -> Option<Response<Change>> {
     for _ in 0..OTHER_DELIVERY {
         let past = made(services, Duration::from_secs(3)).await;
         if past.made_by(&invocation.request_id).is_some() {
@@ -324,14 +320,15 @@ pub(crate) fn writes(request: &Request) -> bool {
 }
 
 /// Remembers what was answered to a request that has left no other trace. That this fails is no reason to fail the request.
-pub(crate) async fn note(services: &Services, answer: &Value, invocation: &Invocation) {
-    let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
-    let outcome = text("outcome");
-    if WRITTEN.contains(&outcome) || answer.get("repeat").is_some() {
+pub(crate) async fn note(services: &Services, answer: &Response, invocation: &Invocation) {
+    let is_repeat = matches!(&answer.body, Body::Change(change) if change.repeat);
+    let Common { outcome, reason, .. } = &answer.common;
+    // Those are found where they were written.
+    if is_repeat || outcome.known().is_some_and(|outcome| outcome.is_written()) {
         return;
     }
     let now = services.clock.now();
-    let answered = Answered::new(&invocation.request_id, outcome, text("reason"), now);
+    let answered = Answered::new(&invocation.request_id, &outcome.to_string(), reason, now);
     let noted = async {
         let stored = services.store.answered().await?;
         let text = answered::with(stored.as_deref(), answered, now);

@@ -1,7 +1,7 @@
 //! What a person or a script asks for.
 
 use bluegreen_core::request::Request;
-use serde_json::Value;
+use bluegreen_core::response::Response;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -9,7 +9,11 @@ use crate::services::Services;
 use crate::{check, drill, failover, hold, initialize, repeat, run_report, status, switch};
 
 /// Carries one request out.
-pub async fn carry_out(services: &Services, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub async fn carry_out(
+    services: &Services,
+    request: Request,
+    invocation: &Invocation,
+) -> Result<Response, FunctionError> {
     let writes = repeat::writes(&request);
     // For the compiler, which nests types only so deep: the command line has this in futures of its own.
     let answer = Box::pin(answer(services, request, invocation)).await?;
@@ -19,18 +23,20 @@ pub async fn carry_out(services: &Services, request: Request, invocation: &Invoc
     Ok(answer)
 }
 
-async fn answer(services: &Services, request: Request, invocation: &Invocation) -> Result<Value, FunctionError> {
-    match request {
-        Request::Switch(request) => switch::switch(services, request, invocation).await,
-        Request::Failover(request) => failover::failover(services, request, invocation).await,
-        Request::Rollback(request) => switch::rollback(services, request, invocation).await,
-        Request::Hold(request) => hold::hold(services, request, invocation).await,
-        Request::Release(request) => hold::release(services, request, invocation).await,
-        Request::Drill(request) => drill::drill(services, request, invocation).await,
-        Request::Status => status::status(services, invocation).await,
-        Request::Check => check::check(services, invocation).await,
-        Request::RunReport { window_minutes } => run_report::on_request(services, window_minutes, invocation).await,
-        Request::History { limit } => status::history(services, limit, invocation).await,
-        Request::Initialize(request) => initialize::initialize(services, request, invocation).await,
-    }
+async fn answer(services: &Services, request: Request, invocation: &Invocation) -> Result<Response, FunctionError> {
+    Ok(match request {
+        Request::Switch(request) => switch::switch(services, request, invocation).await?.of_any_kind(),
+        Request::Failover(request) => failover::failover(services, request, invocation).await?.of_any_kind(),
+        Request::Rollback(request) => switch::rollback(services, request, invocation).await?.of_any_kind(),
+        Request::Hold(request) => hold::hold(services, request, invocation).await?.of_any_kind(),
+        Request::Release(request) => hold::release(services, request, invocation).await?.of_any_kind(),
+        Request::Drill(request) => drill::drill(services, request, invocation).await?.of_any_kind(),
+        Request::Status => status::status(services, invocation).await?.of_any_kind(),
+        Request::Check => check::check(services, invocation).await?.of_any_kind(),
+        Request::RunReport { window_minutes } => run_report::on_request(services, window_minutes, invocation).await?,
+        Request::History { limit } => status::history(services, limit, invocation).await?.of_any_kind(),
+        Request::Initialize(request) => initialize::initialize(services, request, invocation)
+            .await?
+            .of_any_kind(),
+    })
 }

@@ -10,12 +10,14 @@ use bluegreen_core::audit;
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::label;
 use bluegreen_core::memory::Field;
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
+use bluegreen_core::response::{HandoverAnswer, ReportAnswer, Response};
 use bluegreen_core::run_report::{Period, compare, last_hand_over};
-use bluegreen_core::time::{elapsed, to_milliseconds, whole_milliseconds};
+use bluegreen_core::time::{elapsed, to_milliseconds};
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{common, respond};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::observation::Observation;
@@ -131,7 +133,7 @@ pub(crate) async fn on_request(
     services: &Services,
     window_minutes: u32,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response, FunctionError> {
     let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
@@ -141,7 +143,8 @@ pub(crate) async fn on_request(
     let new = active.or_else(|| Some(period.transition.as_ref()?.to));
     let Some(new) = new else {
         let reason = "there is no flag that ever held a color, so no run has an owner; see {\"action\":\"status\"}";
-        return Ok(Answer::new("refused", reason.to_owned(), Vec::new()).to_json(observed.flag.as_ref(), invocation));
+        let flag = observed.flag.as_ref();
+        return Ok(respond(Outcome::Refused, reason.to_owned(), Vec::new(), flag, invocation).of_any_kind());
     };
     let time = elapsed(now, invocation.deadline).saturating_sub(REQUEST_CLOSING_TIME);
     let told = services.runs.ask(&period, new, now, time).await;
@@ -157,15 +160,17 @@ pub(crate) async fn on_request(
         request_id = %invocation.request_id,
         "run_report"
     );
-    Ok(json!({
-        "outcome": "run_report",
-        "active": active,
-        "previous": null,
-        "version": observed.flag.map(|flag| flag.version),
-        "transition": report.transition.as_ref().and_then(|transition| transition.transition.as_deref()),
-        "preconditions": [],
-        "reason": reason,
-        "run_report": report,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    }))
+    let transition = report.transition.as_ref();
+    let mut common = common(
+        Outcome::RunReport,
+        reason,
+        Vec::new(),
+        observed.flag.as_ref(),
+        invocation,
+    );
+    common.transition = transition.and_then(|transition| transition.transition.clone());
+    let body = HandoverAnswer {
+        run_report: Some(ReportAnswer::from(&report)),
+    };
+    Ok(Response { common, body }.of_any_kind())
 }

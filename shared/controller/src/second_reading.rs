@@ -6,9 +6,10 @@ use std::time::Duration;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, Version, versions};
 use bluegreen_core::health::{Cause, CauseKind};
+use bluegreen_core::outcome::Outcome;
+use bluegreen_core::response::{Change, Response};
 use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -33,16 +34,17 @@ pub(crate) async fn answer_when_settled(
     (reads, limit): (Reads, Duration),
     dry_run: bool,
     invocation: &Invocation,
-    answer: impl AsyncFn(&Observed, &Past) -> Result<Value, FunctionError>,
-) -> Result<Value, FunctionError> {
+    answer: impl AsyncFn(&Observed, &Past) -> Result<Response<Change>, FunctionError>,
+) -> Result<Response<Change>, FunctionError> {
     let mut asked = invocation.started;
     for _ in 0..ANSWERS {
         past.reach(services, observed.flag.as_ref(), limit).await;
-        if !dry_run && let Some(answer) = past.answer("switched", observed.flag.as_ref(), invocation) {
+        if !dry_run && let Some(answer) = past.answer(Outcome::Switched, observed.flag.as_ref(), invocation) {
             return Ok(answer);
         }
         let answer = answer(&observed, &past).await?;
-        if !claims_nothing(&answer) {
+        let claims_nothing = |outcome: &Outcome| outcome.claims_nothing();
+        if !answer.common.outcome.known().is_some_and(claims_nothing) {
             return Ok(answer);
         }
         match second(services, &observed, asked, past.versions.as_deref()).await? {
@@ -155,10 +157,4 @@ pub(crate) async fn settled(
 /// Whether nothing has changed since, a moment later.
 pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
     Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
-}
-
-/// Outcomes that claim nothing.
-fn claims_nothing(answer: &Value) -> bool {
-    let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
-    matches!(outcome, "unchanged" | "refused") || outcome.starts_with("would_")
 }

@@ -8,13 +8,15 @@ use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{Action, ControlState, FlagState, decide, failover_preconditions};
 use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
-use bluegreen_core::flag::{FlagVersion, HistoryEntry, Origin, Version, before, versions};
+use bluegreen_core::flag::{FlagVersion, HistoryEntry, Version, before, versions};
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::readiness::ReadinessState;
-use bluegreen_core::time::whole_milliseconds;
-use serde_json::{Value, json};
+use bluegreen_core::response::{
+    DrillAnswer, History, HistoryLine, LastCheck, ManagedDags, Response, Root, Status, VerdictAnswer,
+};
 
-use crate::answer::NO_FLAG;
+use crate::answer::{NO_FLAG, common};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
@@ -24,7 +26,7 @@ use crate::{recent_failovers, second_reading};
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// What stands: every question at once, and the flag once more at the end.
-pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Response<Status>, FunctionError> {
     let (settled, evidence) = tokio::join!(
         second_reading::settled(services),
         services
@@ -76,51 +78,39 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
         }
         _ => decision.preconditions.clone(),
     };
-    let readiness: Option<Value> = observed
+    let readiness = observed
         .readiness
         .as_deref()
         .and_then(ReadinessState::read)
         // Of the color that works now it says nothing about the one that stands by.
         .filter(|standing| standing.standby == active.map(Color::other))
-        .map(|standing| json!(standing));
+        .map(LastCheck::from);
     let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
-    let managed = stored.filter(|_| services.settings.manages_dags()).map(|progress| {
-        json!({
-            "state": progress.state,
-            "active": progress.active,
-            "since": progress.since,
-            "remembered": progress.unpaused.map(|list| list.count),
-        })
-    });
-    Ok(json!({
-        "outcome": "status",
-        "active": active,
-        "previous": null,
-        "version": observed.flag.as_ref().map(|flag| flag.version),
-        "modified": observed.flag.as_ref().map(|flag| flag.modified),
-        "transition": null,
-        "last_transition": versions.as_deref().and_then(newest),
-        "preconditions": preconditions,
-        "decision": if refusal.is_none() { decision.action.as_str() } else { Action::None.as_str() },
-        "reason": reason,
-        "root": {
-            "path": services.settings.names.root(),
-            "is": observed.ownership.as_str(),
-            "owner": observed.ownership.owner(),
+    let managed = stored.filter(|_| services.settings.manages_dags());
+    let flag = observed.flag.as_ref();
+    let settings = &services.settings;
+    let decided = if refusal.is_none() {
+        decision.action
+    } else {
+        Action::None
+    };
+    Ok(Response {
+        common: common(Outcome::Status, reason, preconditions, flag, invocation),
+        body: Status {
+            modified: flag.map(|flag| flag.modified),
+            last_transition: versions.as_deref().and_then(newest),
+            decision: decided.as_str().to_owned(),
+            root: Root::of(settings.names.root(), &observed.ownership),
+            hold: hold.describe(),
+            drill: drill(observed.drill.as_deref(), history.as_deref().ok()),
+            readiness,
+            dag_management: managed.map(ManagedDags::from),
+            mode: settings.policy.mode.into(),
+            audited: audited(&observed),
+            environments: settings.environments.map(|_, environment| environment.name.clone()),
+            verdicts: verdicts.map(|_, assessment| VerdictAnswer::from(assessment)),
         },
-        "hold": hold.describe(),
-        "drill": drill(observed.drill.as_deref(), history.as_deref().ok()),
-        "readiness": readiness,
-        "dag_management": managed,
-        "mode": services.settings.policy.mode,
-        "audited": audited(&observed),
-        "environments": {
-            "blue": services.settings.environments.blue.name,
-            "green": services.settings.environments.green.name,
-        },
-        "verdicts": verdicts,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    }))
+    })
 }
 
 /// The version audited last; none where that is of an incarnation of the flag that is gone, which the number would hide.
@@ -131,18 +121,14 @@ fn audited(observed: &Observed) -> Option<FlagVersion> {
 }
 
 /// The drill under way, or the last one; with the time of its return once it has switched.
-pub(crate) fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<Value> {
+fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<DrillAnswer> {
     let drill = Drill::from_stored(stored?)?;
     let stage = history.map(|history| stage(&drill, &versions(history)));
     let return_at = match stage {
         Some(Stage::Drilling { return_at, .. }) if drill.outcome == DrillOutcome::Pending => Some(return_at),
         _ => None,
     };
-    let mut shown = json!(drill);
-    if let Some(fields) = shown.as_object_mut() {
-        fields.insert("return_at".to_owned(), json!(return_at));
-    }
-    Some(shown)
+    Some(DrillAnswer::of(&drill, return_at))
 }
 
 /// The newest versions, newest first, as Parameter Store alone tells them.
@@ -150,7 +136,7 @@ pub(crate) async fn history(
     services: &Services,
     limit: usize,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<History>, FunctionError> {
     let (mut observed, mut history) = second_reading::settled(services).await?;
     if !second_reading::stands(services, &observed, invocation.started).await? {
         (observed, history) = second_reading::settled(services).await?;
@@ -160,50 +146,28 @@ pub(crate) async fn history(
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let versions = versions(&history);
     let newest = versions.last();
-    let entries: Vec<Value> = versions
+    let entries: Vec<HistoryLine> = versions
         .iter()
         .rev()
         .take(limit)
-        .map(|version| entry(version, before(&versions, version)))
+        .map(|version| HistoryLine::of(version, before(&versions, version)))
         .collect();
-    Ok(json!({
-        "outcome": "history",
-        "active": newest.and_then(|version| version.entry.value.color()),
-        "previous": null,
-        "version": newest.map(|version| version.entry.version),
-        "transition": null,
-        "preconditions": [],
-        "reason": if versions.is_empty() {
-            NO_FLAG.to_owned()
-        } else {
-            format!("{} of {} kept versions, newest first", entries.len(), versions.len())
-        },
-        "entries": entries,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    }))
-}
-
-fn newest(versions: &[Version]) -> Option<Value> {
-    let last = versions.last()?;
-    Some(entry(last, before(versions, last)))
-}
-
-fn entry(version: &Version, before: Option<&Version>) -> Value {
-    let record = match &version.origin {
-        Origin::Ours { record, .. } | Origin::Repeat { record, .. } => Some(record.as_str()),
-        Origin::External => None,
+    let reason = if versions.is_empty() {
+        NO_FLAG.to_owned()
+    } else {
+        format!("{} of {} kept versions, newest first", entries.len(), versions.len())
     };
-    json!({
-        "version": version.entry.version,
-        "from": before.map(|before| before.entry.value.to_string()),
-        "to": version.entry.value.to_string(),
-        "kind": version.kind(),
-        "written_at": version.entry.modified,
-        "effective_from": version.effective_from,
-        "by": version.entry.author,
-        "transition": record,
-        // The same write, carried out once more because its first answer was lost: no transition of its own.
-        "repeat": matches!(version.origin, Origin::Repeat { .. }),
-        "description": version.entry.words(&version.origin),
+    let mut common = common(Outcome::History, reason, Vec::new(), None, invocation);
+    // As the history alone tells it.
+    common.active = newest.and_then(|version| version.entry.value.color());
+    common.version = newest.map(|version| version.entry.version);
+    Ok(Response {
+        common,
+        body: History { entries },
     })
+}
+
+fn newest(versions: &[Version]) -> Option<HistoryLine> {
+    let last = versions.last()?;
+    Some(HistoryLine::of(last, before(versions, last)))
 }

@@ -12,13 +12,15 @@ use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Evidence, assess_after};
 use bluegreen_core::hold::HoldState;
+use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
+use bluegreen_core::response::{Change, Response, Winner};
 use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, minutes, to_second};
 use bluegreen_core::transition::Kind;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::answer::{Answer, no_flag, objections, tell_written};
+use crate::answer::{no_flag, objections, respond, tell_written};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -55,7 +57,7 @@ pub(crate) async fn switch(
     services: &Services,
     request: SwitchRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let limit = evidence_time(request.force);
     let (looked, evidence) = tokio::join!(
         repeat::look(services, Reads::IfMoved, limit),
@@ -71,7 +73,7 @@ pub(crate) async fn rollback(
     services: &Services,
     request: RollbackRequest,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     // Which color that is shows only in the history, so both are looked at: still one round trip of waiting.
     let (looked, evidence) = tokio::join!(
         repeat::look(services, Reads::Always, EVIDENCE_TIME),
@@ -93,7 +95,7 @@ async fn answer(
     ask: &Ask,
     looked: (Observed, Past),
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let (dry_run, reads, limit) = match ask {
         Ask::Switch(request, _) => (request.dry_run, Reads::IfMoved, evidence_time(request.force)),
         Ask::Rollback(request, _) => (request.dry_run, Reads::Always, EVIDENCE_TIME),
@@ -115,7 +117,7 @@ async fn answer_once(
     observed: &Observed,
     past: &Past,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
@@ -127,7 +129,7 @@ async fn answer_once(
                 (wanted, evidence)
             }
             Err(reason) => {
-                return Ok(Answer::new("refused", reason, Vec::new()).to_json(Some(&flag), invocation));
+                return Ok(respond(Word::Refused, reason, Vec::new(), Some(&flag), invocation));
             }
         },
     };
@@ -216,7 +218,7 @@ async fn guard_and_carry_out(
     evidence: &Evidence,
     wanted: Wanted,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let now = services.clock.now();
     let policy = &services.settings.policy;
     let target = assess_after(policy, evidence, observed.past.of(wanted.to).as_ref(), now);
@@ -228,7 +230,7 @@ async fn guard_and_carry_out(
             return keep_drilled_color(services, flag, under_way, wanted, preconditions, invocation).await;
         }
         let reason = format!("{} is active already, since version {}", wanted.to, flag.version);
-        return Ok(Answer::new("unchanged", reason, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(Word::Unchanged, reason, preconditions, Some(flag), invocation));
     }
     let hold = HoldState::read(observed.hold.as_deref(), now);
     let control = SwitchControl {
@@ -256,10 +258,22 @@ async fn guard_and_carry_out(
         .filter(|precondition| !wanted.force || precondition.name == PreconditionName::Expect);
     let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(Answer::new("refused", objections, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Word::Refused,
+            objections,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     }
     if wanted.dry_run {
-        return Ok(Answer::new("would_switch", wanted.reason, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Word::WouldSwitch,
+            wanted.reason,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     }
     // Whatever was asked for, a flag that held no color is being repaired.
     let kind = if flag.value.color().is_some() {
@@ -295,13 +309,19 @@ async fn keep_drilled_color(
     wanted: Wanted,
     preconditions: Vec<Precondition>,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let who = wanted.requested_by.as_deref().unwrap_or("somebody");
     let to = wanted.to;
     let decided = format!("{who} wants {to} to stay active: {}", wanted.reason);
     if wanted.dry_run {
         let reason = format!("{to} is active in a drill, which would be ended, so that {to} stays");
-        return Ok(Answer::new("would_cancel_drill", reason, preconditions).to_json(Some(flag), invocation));
+        return Ok(respond(
+            Word::WouldCancelDrill,
+            reason,
+            preconditions,
+            Some(flag),
+            invocation,
+        ));
     }
     let name = drill.record();
     let records = services
@@ -339,9 +359,9 @@ async fn keep_drilled_color(
         .as_ref()
         .is_some_and(|standing| standing.version == flag.version);
     let (outcome, reason) = match returning {
-        Some(returning) => ("conflict", returning),
+        Some(returning) => (Word::Conflict, returning),
         None if !stays => (
-            "conflict",
+            Word::Conflict,
             "the flag was written at the same moment; see {\"action\":\"status\"}, and switch again".to_owned(),
         ),
         None => {
@@ -353,12 +373,12 @@ async fn keep_drilled_color(
             let outcome = Some(DrillOutcome::Interrupted);
             drill_outcome::finish(services, &drill, &stage, outcome, &decided, services.clock.now()).await?;
             (
-                "drill_canceled",
+                Word::DrillCanceled,
                 format!("the drill of {to} has ended, and {to} stays active"),
             )
         }
     };
-    let answer = Answer::new(outcome, reason, preconditions).to_json(standing.as_ref(), invocation);
+    let answer = respond(outcome, reason, preconditions, standing.as_ref(), invocation);
     log(services, &answer, invocation);
     Ok(answer)
 }
@@ -370,7 +390,7 @@ pub(crate) async fn carry_out(
     intent: Intent,
     preconditions: Vec<Precondition>,
     invocation: &Invocation,
-) -> Result<Value, FunctionError> {
+) -> Result<Response<Change>, FunctionError> {
     let (to, reason) = (intent.to, intent.reason.clone());
     let managed_dags = dags::before(services, managed_dags, flag, force, invocation).await;
     let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
@@ -386,8 +406,12 @@ pub(crate) async fn carry_out(
                 warnings.push(format!("the claim of a dead writer ({whose}) was rolled forward"));
             }
             // A dead writer's claim out of a flag without a color may have wanted the other color.
-            let outcome = if switched.to == to { "switched" } else { "conflict" };
-            let mut answer = Answer::new(outcome, reason, preconditions).to_json(Some(flag), invocation);
+            let outcome = if switched.to == to {
+                Word::Switched
+            } else {
+                Word::Conflict
+            };
+            let mut answer = respond(outcome, reason, preconditions, Some(flag), invocation);
             tell_written(&mut answer, flag, &switched, &warnings);
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
@@ -399,16 +423,21 @@ pub(crate) async fn carry_out(
                 .as_ref()
                 .is_some_and(|winner| winner.actor.request_id == invocation.request_id) =>
         {
-            repeat::other_delivery(services, "switched", invocation)
+            repeat::other_delivery(services, Word::Switched, invocation)
                 .await
                 .ok_or_else(|| repeat::unfinished(conflict.reason))?
         }
         Outcome::Conflict(conflict) => {
-            let mut answer = Answer::new("conflict", conflict.reason, preconditions)
-                .to_json(conflict.flag.as_ref().or(Some(flag)), invocation);
-            if let Some(fields) = answer.as_object_mut() {
-                fields.insert("winner".to_owned(), json!(conflict.winner));
-            }
+            let mut answer = respond(
+                Word::Conflict,
+                conflict.reason,
+                preconditions,
+                conflict.flag.as_ref().or(Some(flag)),
+                invocation,
+            );
+            answer.body.lost_to = Some(Winner {
+                winner: conflict.winner,
+            });
             answer
         }
         Outcome::Failed(failed) => return Err(failed.into()),
@@ -417,16 +446,15 @@ pub(crate) async fn carry_out(
     Ok(answer)
 }
 
-fn log(services: &Services, answer: &Value, invocation: &Invocation) {
-    let text = |field: &str| answer.get(field).and_then(|value| value.as_str());
-    let version = answer.get("version").and_then(Value::as_u64);
+fn log(services: &Services, answer: &Response<Change>, invocation: &Invocation) {
+    let answer = &answer.common;
     tracing::info!(
         pair = services.settings.pair,
-        active = text("active"),
-        version = version,
-        decision = text("outcome"),
-        transition = text("transition"),
-        reason = text("reason"),
+        active = answer.active.map(Color::as_str),
+        version = answer.version.map(|version| version.0),
+        decision = answer.outcome.to_string(),
+        transition = answer.transition,
+        reason = answer.reason,
         request_id = %invocation.request_id,
         "switch"
     );

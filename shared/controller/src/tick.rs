@@ -5,12 +5,13 @@ use std::time::Duration;
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::decision::Action;
 use bluegreen_core::flag::versions;
+use bluegreen_core::response::Tick;
 use bluegreen_core::switch::{Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -27,7 +28,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(6);
 const MAX_HOLD_READ_AGE: Duration = Duration::from_secs(1);
 
 /// One tick.
-pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation) -> Result<Value, FunctionError> {
+pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation) -> Result<Tick, FunctionError> {
     // The last look must leave time for its evidence and for closing, and the next tick is not far then.
     let last_look = after(invocation.started, services.settings.probe_until)
         .min(before(invocation.deadline, CLOSING_TIME.saturating_add(EVIDENCE_TIME)));

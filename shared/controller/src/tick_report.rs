@@ -2,13 +2,14 @@
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
+use bluegreen_core::dag_management::Report;
 use bluegreen_core::decision::{Action, FlagState, PreconditionName};
 use bluegreen_core::metric::Metric;
+use bluegreen_core::response::{Tick, TickDrill};
 use bluegreen_core::switch::Outcome;
 use bluegreen_core::time::whole_milliseconds;
 use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::alerts::{announce, announce_doubt, flag_fault, is_long_in_doubt};
 use crate::function_error::FunctionError;
@@ -26,7 +27,7 @@ pub(crate) async fn close(
     invocation: &Invocation,
     trigger: Trigger,
     probes: u32,
-) -> Result<Value, FunctionError> {
+) -> Result<Tick, FunctionError> {
     let now = services.clock.now();
     let observed = observation.observed.as_ref().ok();
     let fault = match observed {
@@ -115,49 +116,45 @@ pub(crate) async fn close(
     if outcome.is_none() {
         run_report::after_transition(services, &observation, invocation).await?;
     }
-    let mut answer = answer(&observation, outcome.as_ref(), invocation, &trigger, probes);
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("drill".to_owned(), json!(drill));
-        if let Some(dags) = dags {
-            fields.insert("dag_management".to_owned(), json!(dags));
-        }
-    }
-    Ok(answer)
+    Ok(answer(observation, outcome, (drill, dags), invocation, trigger, probes))
 }
 
 fn answer(
-    observation: &Observation,
-    outcome: Option<&Outcome>,
+    observation: Observation,
+    outcome: Option<Outcome>,
+    (drill, dag_management): (Option<TickDrill>, Option<Report>),
     invocation: &Invocation,
-    trigger: &Trigger,
+    trigger: Trigger,
     probes: u32,
-) -> Value {
-    let switched = match outcome {
-        Some(Outcome::Switched(switched)) => Some(switched),
-        _ => None,
+) -> Tick {
+    let (switched, conflict) = match outcome {
+        Some(Outcome::Switched(switched)) => (Some(switched), None),
+        Some(Outcome::Conflict(conflict)) => (None, Some(conflict.reason)),
+        Some(Outcome::Failed(_)) | None => (None, None),
     };
-    let conflict = match outcome {
-        Some(Outcome::Conflict(conflict)) => Some(conflict.reason.as_str()),
-        _ => None,
-    };
+    let written = switched.as_ref();
     let flag = observation.present();
-    json!({
-        "trigger": trigger.kind,
-        "active": switched.map(|switched| switched.to).or(observation.active()),
-        "version": switched.map(|switched| switched.version).or(flag.map(|flag| flag.version)),
-        "verdicts": observation.verdicts,
-        "decision": observation.decision.action.as_str(),
-        "blocked_by": observation.decision.blocked_by(),
-        "preconditions": observation.decision.preconditions,
-        "transition": switched.map(|switched| switched.record.as_str()),
-        "effective_from": switched.map(|switched| switched.effective_from),
-        "warnings": switched.map(|switched| &switched.warnings),
-        "conflict": conflict,
-        "hold": observation.control.hold.describe(),
-        "reason": observation.decision.reason,
-        "probes": probes,
-        "elapsed_ms": whole_milliseconds(invocation.elapsed()),
-    })
+    Tick {
+        trigger: trigger.kind,
+        active: written.map(|switched| switched.to).or(observation.active()),
+        version: written
+            .map(|switched| switched.version)
+            .or(flag.map(|flag| flag.version)),
+        decision: observation.decision.action.as_str(),
+        blocked_by: observation.decision.blocked_by(),
+        transition: written.map(|switched| switched.record.clone()),
+        effective_from: written.map(|switched| switched.effective_from),
+        conflict,
+        hold: observation.control.hold.describe(),
+        verdicts: observation.verdicts,
+        preconditions: observation.decision.preconditions,
+        reason: observation.decision.reason,
+        warnings: switched.map(|switched| switched.warnings),
+        probes,
+        elapsed_ms: whole_milliseconds(invocation.elapsed()),
+        drill,
+        dag_management,
+    }
 }
 
 /// Logs what one look saw, and what came of it.

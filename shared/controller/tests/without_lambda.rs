@@ -11,7 +11,9 @@ use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;
 use bluegreen_controller::requests;
 use bluegreen_controller::services::Services;
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request;
+use bluegreen_core::response::Response;
 use bluegreen_core::settings::{self, Settings};
 use bluegreen_core::time::{after, elapsed};
 use jiff::Timestamp;
@@ -62,11 +64,11 @@ async fn root_of(owner: Option<&str>) -> MockServer {
     server
 }
 
-async fn ask(server: &MockServer, request: &Value) -> Result<Value, FunctionError> {
+async fn ask(server: &MockServer, request: &Value) -> Result<Response, FunctionError> {
     ask_at(server, request, Clock::system()).await
 }
 
-async fn ask_at(server: &MockServer, request: &Value, clock: Clock) -> Result<Value, FunctionError> {
+async fn ask_at(server: &MockServer, request: &Value, clock: Clock) -> Result<Response, FunctionError> {
     let shared = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -129,7 +131,7 @@ async fn on_a_root_of_nobodys_the_same_hold_is_placed_and_nothing_else() {
     let server = root_of(None).await;
     let request = json!({"action": "hold", "minutes": 5, "reason": "maintenance"});
     let answer = ask(&server, &request).await.unwrap();
-    assert_eq!(answer.get("outcome"), Some(&json!("held")), "{answer}");
+    assert_eq!(answer.common.outcome, Outcome::Held, "{answer:?}");
     assert_eq!(written(&server).await, [settings().names.hold()]);
 }
 
@@ -139,7 +141,7 @@ async fn a_use_case_knows_no_time_but_that_of_its_services() {
     let within_a_minute = |at: Timestamp| at >= given && elapsed(given, at) < Duration::from_secs(60);
     let server = root_of(None).await;
     let answer = ask_at(&server, &json!({"action": "initialize"}), Clock::set_to(given)).await;
-    let answer = answer.unwrap();
+    let answer = bluegreen_core::response::to_json(&answer.unwrap());
     assert_eq!(answer.get("outcome"), Some(&json!("initialized")), "{answer}");
     let effective_from = answer.get("effective_from").and_then(Value::as_str).unwrap();
     assert!(within_a_minute(effective_from.parse().unwrap()), "{answer}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::alert_dedup::{Subject, remembered_since};
 use crate::color::Color;
@@ -54,7 +54,7 @@ impl LastHealthy {
 }
 
 /// How far a failover reaches back, and why so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackDating {
     /// When it counts from.
     pub effective_from: Timestamp,

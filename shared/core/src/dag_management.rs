@@ -184,7 +184,7 @@ pub struct ActiveVersion {
 }
 
 /// How it stands, for answers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// In a word.
     pub state: State,

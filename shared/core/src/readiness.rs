@@ -13,7 +13,6 @@ mod standing;
 mod subject;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::color::Color;
 use crate::drill::{Drill, DrillOutcome};
@@ -66,19 +65,6 @@ pub fn last_proof(versions: &[Version], standby: Color, stored_drill: Option<&st
         .rposition(|version| version.entry.value.color() == Some(standby) && !is_of_failed(version))?;
     let ended = last.checked_add(1).and_then(|next| versions.get(next));
     ended.or(versions.get(last)).map(|version| version.entry.modified)
-}
-
-impl Readiness {
-    /// As the answers carry it, with what was seen of both environments.
-    #[must_use]
-    pub fn to_json(&self, snapshot: &Snapshot, active: Color) -> Value {
-        let mut value = json!(self);
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("environments".to_owned(), json!(snapshot.environments));
-            fields.insert("dags".to_owned(), json!(DagComparison::of(&snapshot.dags, active)));
-        }
-        value
-    }
 }
 
 #[cfg(test)]

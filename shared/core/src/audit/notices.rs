@@ -11,6 +11,7 @@ use crate::drill::Conclusion;
 use crate::flag::label;
 use crate::health::Verdict;
 use crate::precondition::PreconditionName;
+use crate::response::ReportAnswer;
 use crate::run_report::RunReport;
 use crate::time::to_second;
 
@@ -151,7 +152,7 @@ pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, no
             "pair": subject.pair,
             "flag": subject.flag,
             "reason": report.summary(),
-            "run_report": report,
+            "run_report": ReportAnswer::from(report),
         }),
     }
 }

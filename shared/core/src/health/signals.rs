@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{AirflowHealth, AlarmState, Cause, CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use super::past::{BLIND_FOR, LastStatus, Past};
@@ -18,7 +18,7 @@ const HEARTBEAT_PERIOD: Duration = Duration::from_secs(60);
 const MOST_NAMES: usize = 10;
 
 /// One signal, read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Reading {
     /// It says all is well.
@@ -89,7 +89,7 @@ impl Reading {
 }
 
 /// The four signals of one environment, read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signals {
     /// Status of the environment.
     pub status: Reading,

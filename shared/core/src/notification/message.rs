@@ -1,9 +1,12 @@
 //! A message: headings, paragraphs, and steps with the commands to take them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::color::Color;
+use crate::drill::Mode;
 use crate::printable::visible;
+use crate::request::{ActionName, RequestForm};
+use crate::response::to_json;
 
 /// Columns of the text; commands are never broken.
 const WIDTH: usize = 78;
@@ -60,21 +63,37 @@ impl SuggestedCommand {
 
     /// For the function.
     pub(super) fn request(&self) -> Value {
-        match self {
-            Self::Status => json!({"action": "status"}),
-            Self::Check => json!({"action": "check"}),
-            Self::Rollback => json!({"action": "rollback", "reason": SAY_WHY}),
-            Self::Release => json!({"action": "release"}),
-            Self::Hold => json!({"action": "hold", "minutes": 120, "reason": SAY_WHY}),
-            Self::Drill => json!({"action": "drill", "mode": "probe", "reason": SAY_WHY}),
-            Self::Switch(to) => json!({"to": to, "reason": SAY_WHY}),
-            Self::ForcedSwitch(to) => json!({"to": to, "force": true, "reason": SAY_WHY}),
-            Self::Failover(to) => json!({"action": "failover", "to": to, "reason": SAY_WHY}),
-            Self::ForcedFailover(to) => {
-                json!({"action": "failover", "to": to, "force": true, "reason": SAY_WHY})
-            }
-            Self::Initialize(to) => json!({"action": "initialize", "to": to, "force": true, "reason": SAY_WHY}),
-        }
+        let of = RequestForm::of;
+        let to = |to: Color, form: RequestForm| RequestForm {
+            to: Some(to.into()),
+            ..form
+        };
+        let forced = |form: RequestForm| RequestForm { force: true, ..form };
+        let form = match *self {
+            Self::Status => of(ActionName::Status),
+            Self::Check => of(ActionName::Check),
+            Self::Rollback => of(ActionName::Rollback),
+            Self::Release => of(ActionName::Release),
+            Self::Hold => RequestForm {
+                minutes: Some(120),
+                ..of(ActionName::Hold)
+            },
+            Self::Drill => RequestForm {
+                mode: Some(Mode::Probe),
+                ..of(ActionName::Drill)
+            },
+            // A color alone is a switch to it.
+            Self::Switch(color) => to(color, RequestForm::default()),
+            Self::ForcedSwitch(color) => forced(to(color, RequestForm::default())),
+            Self::Failover(color) => to(color, of(ActionName::Failover)),
+            Self::ForcedFailover(color) => forced(to(color, of(ActionName::Failover))),
+            Self::Initialize(color) => forced(to(color, of(ActionName::Initialize))),
+        };
+        let says_why = !matches!(self, Self::Status | Self::Check | Self::Release);
+        to_json(&RequestForm {
+            reason: says_why.then(|| SAY_WHY.to_owned()),
+            ..form
+        })
     }
 }
 

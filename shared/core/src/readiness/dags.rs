@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Question, Report, Severity, some_of};
 use super::subject::{Subject, command};
@@ -20,24 +20,24 @@ use crate::time::{before, elapsed};
 const NAMED: usize = 20;
 
 /// The two lists, compared as far as they are known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DagComparison<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DagComparison {
     /// What is known of each.
     pub listed: Both<Listed>,
     /// Active's, that the standby is known not to have.
-    pub missing: Ids<'a>,
+    pub missing: Ids,
     /// The standby's, that the active is known not to have.
-    pub extra: Ids<'a>,
+    pub extra: Ids,
     /// Paused on the standby only.
-    pub paused: Ids<'a>,
+    pub paused: Ids,
     /// Paused on the active only.
-    pub unpaused: Ids<'a>,
+    pub unpaused: Ids,
     /// The standby's that are not paused.
-    pub not_fenced: Ids<'a>,
+    pub not_fenced: Ids,
 }
 
 /// How much of a list is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// DAGs listed.
     pub known: usize,
@@ -50,28 +50,28 @@ pub struct Listed {
 }
 
 /// Ids of DAGs: how many, and the first of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Ids<'a> {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
     /// How many.
     pub count: usize,
     /// The first, by id.
-    pub first: Vec<&'a str>,
+    pub first: Vec<String>,
 }
 
-impl<'a> Ids<'a> {
-    fn of(ids: impl Iterator<Item = &'a str>) -> Self {
+impl Ids {
+    fn of<'a>(ids: impl Iterator<Item = &'a str>) -> Self {
         let mut found = Self::default();
         for id in ids {
             found.count = found.count.saturating_add(1);
             if found.first.len() < NAMED {
-                found.first.push(id);
+                found.first.push(id.to_owned());
             }
         }
         found
     }
 
     fn describe(&self) -> String {
-        let text = some_of(self.first.iter().copied());
+        let text = some_of(self.first.iter().map(String::as_str));
         match self.count.saturating_sub(self.first.len()) {
             0 => text,
             _ => format!(
@@ -83,10 +83,10 @@ impl<'a> Ids<'a> {
     }
 }
 
-impl<'a> DagComparison<'a> {
+impl DagComparison {
     /// Compares. A DAG is missing only from a list that is complete.
     #[must_use]
-    pub fn of(lists: &'a Both<DagList>, active: Color) -> Self {
+    pub fn of<'a>(lists: &'a Both<DagList>, active: Color) -> Self {
         let (active, standby) = (lists.of(active), lists.of(active.other()));
         let absent = |from: &'a DagList, of: &'a DagList| {
             let ids = of
@@ -205,7 +205,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     }
     let (active, standby) = (subject.active, subject.active.other());
     let compared = DagComparison::of(lists, active);
-    let mut add = |name, severity, ids: &Ids<'_>, what: &str, why, fix: String| {
+    let mut add = |name, severity, ids: &Ids, what: &str, why, fix: String| {
         if ids.count > 0 {
             report.add(Finding {
                 name,

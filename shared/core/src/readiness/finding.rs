@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::color::Color;
 use crate::health::{Cause, CauseKind};
+use crate::outcome::Outcome;
 
 /// How bad a finding is. The order is that of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,11 +155,11 @@ impl Readiness {
 
     /// The word for the whole answer.
     #[must_use]
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> Outcome {
         match (self.level, self.partial) {
-            (Level::Red, _) => "not_ready",
-            (_, true) => "partial",
-            _ => "ready",
+            (Level::Red, _) => Outcome::NotReady,
+            (_, true) => Outcome::Partial,
+            _ => Outcome::Ready,
         }
     }
 
@@ -196,8 +197,8 @@ impl Readiness {
         let red = self.names(Severity::Red);
         let amber = self.names(Severity::Amber);
         let mut text = match self.outcome() {
-            "not_ready" => format!("{standby} is not ready to take over: {}", red.join(", ")),
-            "partial" => format!(
+            Outcome::NotReady => format!("{standby} is not ready to take over: {}", red.join(", ")),
+            Outcome::Partial => format!(
                 "nothing speaks against {standby} taking over, but not everything could be asked: {}",
                 self.unanswered().join(", ")
             ),

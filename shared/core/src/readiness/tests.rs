@@ -20,6 +20,7 @@ use crate::health::{
 };
 use crate::hold::{Hold, HoldState};
 use crate::identity::Ownership;
+use crate::outcome::Outcome;
 use crate::policy::Policy;
 
 pub(crate) fn now() -> Timestamp {

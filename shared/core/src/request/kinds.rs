@@ -1,6 +1,7 @@
 //! What can be asked.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::color::Color;
 use crate::drill::Mode;
@@ -75,11 +76,14 @@ pub struct FailoverRequest {
 }
 
 /// The state a request was made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Expect {
     /// The active color.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<Color>,
     /// The flag's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<FlagVersion>,
 }
 

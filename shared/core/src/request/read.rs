@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::form::ActionName;
 use super::kinds::{
     DrillRequest, Expect, FailoverRequest, HoldRequest, InitializeRequest, ReleaseRequest, Request, RequestError,
     RollbackRequest, SwitchRequest,
@@ -37,20 +38,6 @@ const MAX_WINDOW_MINUTES: u32 = 24 * 60;
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-const ACTIONS: [&str; 11] = [
-    "switch",
-    "status",
-    "history",
-    "failover",
-    "rollback",
-    "drill",
-    "hold",
-    "release",
-    "check",
-    "run-report",
-    "initialize",
-];
-
 /// Reads a request; `now` tells whether a hold would end in the past.
 pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
     let Value::Object(fields) = event else {
@@ -64,29 +51,32 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
         faults: Vec::new(),
     };
     let action = reader.action();
-    let request = match action.as_deref() {
-        Some("switch") => reader.switch(),
-        Some("failover") => Some(reader.failover()),
-        Some("status") => {
-            reader.only("status", &[]);
+    let request = match action {
+        Some(ActionName::Switch) => reader.switch(),
+        Some(ActionName::Failover) => Some(reader.failover()),
+        Some(ActionName::Status) => {
+            reader.only(ActionName::Status, &[]);
             Some(Request::Status)
         }
-        Some("check") => {
-            reader.only("check", &[]);
+        Some(ActionName::Check) => {
+            reader.only(ActionName::Check, &[]);
             Some(Request::Check)
         }
-        Some("run-report") => {
-            reader.only("run-report", &["window_minutes"]);
+        Some(ActionName::RunReport) => {
+            reader.only(ActionName::RunReport, &["window_minutes"]);
             Some(Request::RunReport {
                 window_minutes: reader.window_minutes(),
             })
         }
-        Some("history") => {
-            reader.only("history", &["limit"]);
+        Some(ActionName::History) => {
+            reader.only(ActionName::History, &["limit"]);
             Some(Request::History { limit: reader.limit() })
         }
-        Some("initialize") => {
-            reader.only("initialize", &["to", "reason", "requested_by", "dry_run", "force"]);
+        Some(ActionName::Initialize) => {
+            reader.only(
+                ActionName::Initialize,
+                &["to", "reason", "requested_by", "dry_run", "force"],
+            );
             Some(Request::Initialize(InitializeRequest {
                 to: reader.color("to"),
                 reason: reader.text("reason", MAX_REASON),
@@ -95,8 +85,11 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
                 force: reader.flag("force"),
             }))
         }
-        Some("rollback") => {
-            reader.only("rollback", &["reason", "requested_by", "dry_run", "force", "expect"]);
+        Some(ActionName::Rollback) => {
+            reader.only(
+                ActionName::Rollback,
+                &["reason", "requested_by", "dry_run", "force", "expect"],
+            );
             Some(Request::Rollback(RollbackRequest {
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
@@ -105,18 +98,18 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
                 expect: reader.expect(),
             }))
         }
-        Some("hold") => reader.hold(now),
-        Some("release") => {
-            reader.only("release", &["reason", "requested_by", "dry_run"]);
+        Some(ActionName::Hold) => reader.hold(now),
+        Some(ActionName::Release) => {
+            reader.only(ActionName::Release, &["reason", "requested_by", "dry_run"]);
             Some(Request::Release(ReleaseRequest {
                 reason: reader.text("reason", MAX_REASON),
                 requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
                 dry_run: reader.flag("dry_run"),
             }))
         }
-        Some("drill") => {
+        Some(ActionName::Drill) => {
             reader.only(
-                "drill",
+                ActionName::Drill,
                 &[
                     "mode",
                     "duration_minutes",
@@ -135,7 +128,7 @@ pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
                 dry_run: reader.flag("dry_run"),
             }))
         }
-        Some(_) | None => None,
+        None => None,
     };
     match request {
         Some(request) if reader.faults.is_empty() => Ok(request),
@@ -154,23 +147,23 @@ impl Reader<'_> {
             .push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
     }
 
-    fn action(&mut self) -> Option<String> {
-        match self.fields.get("action") {
-            None => Some("switch".to_owned()),
-            Some(Value::String(action)) if ACTIONS.contains(&action.as_str()) => Some(action.clone()),
-            Some(other) => {
-                let renamed = other.as_str().and_then(retired_words::action);
-                let allowed = match renamed {
-                    Some(new) => format!("its new name, {new:?}"),
-                    None => format!("one of: {}", ACTIONS.join(", ")),
-                };
-                self.fault("action", other, &allowed);
-                None
-            }
+    fn action(&mut self) -> Option<ActionName> {
+        let Some(given) = self.fields.get("action") else {
+            return Some(ActionName::Switch);
+        };
+        let known = given.as_str().and_then(ActionName::parse);
+        if known.is_none() {
+            let allowed = match given.as_str().and_then(retired_words::action) {
+                Some(new) => format!("its new name, {new:?}"),
+                None => format!("one of: {}", ActionName::ALL.map(ActionName::as_str).join(", ")),
+            };
+            self.fault("action", given, &allowed);
         }
+        known
     }
 
-    fn only(&mut self, action: &str, allowed: &[&str]) {
+    fn only(&mut self, action: ActionName, allowed: &[&str]) {
+        let action = action.as_str();
         for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
             if let Some(new) = retired_words::field(action, field) {
                 self.faults
@@ -191,7 +184,7 @@ impl Reader<'_> {
 
     fn switch(&mut self) -> Option<Request> {
         self.only(
-            "switch",
+            ActionName::Switch,
             &["to", "reason", "requested_by", "dry_run", "force", "expect"],
         );
         let to = self.color("to");
@@ -216,7 +209,7 @@ impl Reader<'_> {
 
     fn failover(&mut self) -> Request {
         self.only(
-            "failover",
+            ActionName::Failover,
             &["to", "reason", "requested_by", "dry_run", "force", "expect"],
         );
         let request = FailoverRequest {
@@ -240,7 +233,10 @@ impl Reader<'_> {
     }
 
     fn hold(&mut self, now: Timestamp) -> Option<Request> {
-        self.only("hold", &["minutes", "until", "reason", "requested_by", "dry_run"]);
+        self.only(
+            ActionName::Hold,
+            &["minutes", "until", "reason", "requested_by", "dry_run"],
+        );
         let faults = self.faults.len();
         let reason = self.text("reason", MAX_REASON);
         if reason.is_none() && self.faults.len() == faults {

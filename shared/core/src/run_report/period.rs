@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::color::Color;
 use crate::flag::{FlagVersion, HistoryEntry, Origin, label, versions};
@@ -17,19 +16,18 @@ pub const LATEST_START: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_BROKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
     /// First instant of the runs that are judged.
     pub from: Timestamp,
     /// Last one.
     pub to: Timestamp,
     /// The transition in the middle; none if the pair has not had one.
-    #[serde(skip)]
     pub transition: Option<HandedOver>,
 }
 
 /// The transition that runs were handed over by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandedOver {
     /// The flag's version.
     pub version: FlagVersion,
@@ -44,7 +42,6 @@ pub struct HandedOver {
     /// When it was written.
     pub written_at: Timestamp,
     /// It repaired a flag that had held no color since then. The old color may be the new one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_since: Option<Timestamp>,
     /// Name of its record, if it is ours.
     pub transition: Option<String>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::period::{HandedOver, Period};
 use crate::color::{Both, Color};
@@ -18,7 +18,7 @@ pub const CREATION_GRACE: Duration = Duration::from_secs(10 * 60);
 pub const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A question that was not answered in full.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnansweredQuestion {
     /// `dag-runs`, `earlier-runs`, `task-instances` or `dags`.
     pub question: &'static str,
@@ -29,7 +29,7 @@ pub struct UnansweredQuestion {
 }
 
 /// What became of a run in one environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// It did something, or does.
@@ -47,7 +47,7 @@ pub enum RunOutcome {
 }
 
 /// One run in a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEntry {
     /// Its DAG.
     pub dag_id: String,
@@ -68,7 +68,7 @@ pub struct RunEntry {
 }
 
 /// A run that is due and that an environment's scheduler has not made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
     /// Its DAG.
     pub dag_id: String,
@@ -85,7 +85,8 @@ pub struct Late {
 }
 
 /// Runs, capped, with their whole number beside.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Judged: those whose instant lies in the period.
     pub runs: usize,
@@ -108,7 +109,7 @@ pub struct Counts {
 }
 
 /// The report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunReport {
     /// The period.
     pub window: Period,

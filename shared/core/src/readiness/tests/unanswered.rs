@@ -51,7 +51,7 @@ fn what_is_not_answered_is_partial_and_never_red() {
         assert_eq!(readiness.not_asked[0].question, question);
         assert_eq!(
             (readiness.outcome(), readiness.level, readiness.score),
-            ("partial", Level::Amber, 96)
+            (Outcome::Partial, Level::Amber, 96)
         );
     }
 }
@@ -67,7 +67,7 @@ fn half_a_list_tells_what_it_knows_and_no_more() {
     // z is missing from a whole list; b is not known to be extra beside half a list.
     assert_eq!(readiness.names(Severity::Red), ["dags-missing"]);
     assert_eq!(readiness.names(Severity::Amber), Vec::<&str>::new());
-    assert!(readiness.partial && readiness.outcome() == "not_ready");
+    assert!(readiness.partial && readiness.outcome() == Outcome::NotReady);
     assert!(
         readiness.findings[0].what.contains(": z"),
         "{}",

@@ -208,8 +208,6 @@ fn lists_are_capped_and_counts_are_whole() {
         report.doubled.iter().all(|line| !line.unguarded),
         "the guarded ones first"
     );
-    let size = serde_json::to_string(&report).unwrap().len();
-    assert!(size < 60_000, "{size}: an event has 256 KB");
 }
 
 #[test]
