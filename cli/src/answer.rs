@@ -7,7 +7,8 @@ use bluegreen_core::flag::FlagVersion;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::policy::Mode;
 use bluegreen_core::response::{
-    Change, Check, Common, DrillAnswer, GuardAnswer, History, HistoryLine, LastCheck, ManagedDags, Open, Root, Status,
+    Change, Check, Common, DrillAnswer, History, HistoryLine, LastCheck, ManagedDags, Open, PreconditionAnswer, Root,
+    Status,
 };
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
@@ -46,7 +47,10 @@ pub(crate) fn has_objections(common: &Common) -> bool {
 }
 
 /// The preconditions table.
-pub(crate) fn preconditions<'a>(paint: Paint, preconditions: impl IntoIterator<Item = &'a GuardAnswer>) -> String {
+pub(crate) fn preconditions<'a>(
+    paint: Paint,
+    preconditions: impl IntoIterator<Item = &'a PreconditionAnswer>,
+) -> String {
     let rows: Vec<Vec<Cell>> = preconditions
         .into_iter()
         .map(|precondition| {

@@ -13,7 +13,7 @@ use crate::event::{Event, read};
 /// Answers one event. An audit event is told to people; after anything else, whatever it is, the audit catches up.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let heard = match read(&event, &services.settings.names) {
-        Event::Audit(delivered) => tell_people(services, delivered, invocation).await?,
+        Event::Audit(delivered) => tell_people(services, &delivered, invocation).await?,
         Event::Change { change, name, is_known } => {
             if !is_known {
                 tracing::warn!(request_id = %invocation.request_id, name, "an event about neither flag nor hold: audited all the same");

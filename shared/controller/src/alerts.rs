@@ -79,7 +79,7 @@ pub(crate) async fn announce(
                     observation.active(),
                     announcement.since,
                     &observation.decision,
-                    &json!({"verdicts": observation.verdicts}),
+                    &observation.verdicts,
                     now,
                 ),
             }
@@ -113,7 +113,7 @@ pub(crate) async fn announce_doubt(
             announcement.since,
             (Some(active), verdict),
             &observation.decision,
-            &json!({"verdicts": observation.verdicts}),
+            &observation.verdicts,
             now,
         )
     })

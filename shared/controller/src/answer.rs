@@ -3,7 +3,7 @@
 use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::outcome::Outcome;
-use bluegreen_core::response::{Change, Common, GuardAnswer, Open, Response};
+use bluegreen_core::response::{Change, Common, Open, PreconditionAnswer, Response};
 use bluegreen_core::switch::Switched;
 use bluegreen_core::time::whole_milliseconds;
 
@@ -27,7 +27,7 @@ pub(crate) fn common(
         previous: None,
         version: flag.map(|flag| flag.version),
         transition: None,
-        preconditions: preconditions.into_iter().map(GuardAnswer::from).collect(),
+        preconditions: preconditions.into_iter().map(PreconditionAnswer::from).collect(),
         reason,
         elapsed_ms: whole_milliseconds(invocation.elapsed()),
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::audit::details::{TransitionDetail, read};
 use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
@@ -78,13 +79,13 @@ pub(crate) async fn catch_up(
     for version in due {
         let before = flag::before(&versions, version);
         let (event, of_version) = audit::transition(subject, version, before, &records);
-        let text = |field: &str| event.detail.get(field).and_then(|value| value.as_str());
+        let told: TransitionDetail = read(&event.detail);
         tracing::info!(
             pair = subject.pair,
             version = version.entry.version.0,
-            transition = text("record"),
-            kind = text("kind"),
-            active = text("to"),
+            transition = told.record,
+            kind = told.kind.to_string(),
+            active = told.to,
             "audit event"
         );
         events.push(event);

@@ -13,11 +13,10 @@ use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::readiness::Level;
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::response::{Change, DrillAnswer, Response};
-use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Decided, Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::answer::{NO_FLAG, objections, respond, tell_written};
 use crate::dags;
@@ -342,7 +341,7 @@ async fn start(
         reason: format!("{}; returns after {} min", drill.reason, drill.duration_minutes),
         actor: invocation.actor(drill.requested_by.clone()),
         trigger: invocation.trigger(),
-        evidence: json!({}),
+        evidence: Decided::Unseen {}.to_json(),
         last_known_healthy: None,
         previous_effective_from: None,
         drill: Some(drill.tag()),

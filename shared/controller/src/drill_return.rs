@@ -7,7 +7,7 @@ use bluegreen_core::flag::versions;
 use bluegreen_core::health::{Cause, Verdict};
 use bluegreen_core::memory::Field;
 use bluegreen_core::response::TickDrill;
-use bluegreen_core::switch::{Conflict, Failed, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Conflict, Decided, Failed, Intent, Outcome, Switching};
 use bluegreen_core::time::{to_milliseconds, to_second};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
@@ -87,11 +87,12 @@ pub(crate) async fn return_from_drill(
         reason: format!("drill {outcome}: {reason}"),
         actor: invocation.actor(drill.requested_by.clone()),
         trigger: trigger.clone(),
-        evidence: json!({
-            "observed_at": observation.at,
-            "last_known_healthy": drilled.last_known_healthy,
-            "verdicts": observation.verdicts,
-        }),
+        evidence: Decided::Watched {
+            last_known_healthy: drilled.last_known_healthy,
+            observed_at: observation.at,
+            verdicts: &observation.verdicts,
+        }
+        .to_json(),
         // A drilled color that died leaves runs that nobody executed, as in any failover.
         last_known_healthy: drilled
             .last_known_healthy

@@ -13,11 +13,10 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::FailoverRequest;
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::{Intent, effective_from};
+use bluegreen_core::switch::{Decided, Intent, effective_from, overridden};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::answer::{no_flag, objections, respond};
 use crate::function_error::FunctionError;
@@ -193,14 +192,15 @@ async fn decide_and_carry_out(
         reason: declared_reason(&reason),
         actor: invocation.actor(request.requested_by),
         trigger: invocation.trigger(),
-        evidence: json!({
-            "last_known_healthy": last_healthy.at(),
-            "observed_at": now,
-            "declared": true,
-            "forced": request.force,
-            "verdicts": verdicts,
-            "overridden": preconditions.iter().filter(|precondition| !precondition.passed).map(|precondition| precondition.name).collect::<Vec<_>>(),
-        }),
+        evidence: Decided::Declared {
+            last_known_healthy: last_healthy.at(),
+            observed_at: now,
+            declared: true,
+            forced: request.force,
+            verdicts: &verdicts,
+            overridden: overridden(&preconditions),
+        }
+        .to_json(),
         last_known_healthy: last_healthy.at(),
         previous_effective_from,
         drill: None,

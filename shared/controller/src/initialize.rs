@@ -7,9 +7,8 @@ use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::InitializeRequest;
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::{Intent, Outcome};
+use bluegreen_core::switch::{Decided, Intent, Outcome};
 use bluegreen_core::transition::Kind;
-use serde_json::json;
 
 use crate::answer::respond;
 use crate::flag_creation;
@@ -99,7 +98,7 @@ async fn create(
         reason: reason.clone(),
         actor: invocation.actor(request.requested_by.clone()),
         trigger: invocation.trigger(),
-        evidence: json!({}),
+        evidence: Decided::Unseen {}.to_json(),
         last_known_healthy: None,
         previous_effective_from: None,
         drill: None,

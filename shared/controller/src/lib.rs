@@ -17,9 +17,9 @@
 //!   AWS clients, so that a test can give it those of a simulated AWS. Its [`clock`](services::Services::clock) is the only one
 //!   that a use case reads; [`Clients::with_clock`](bluegreen_aws::clients::Clients::with_clock) sets it.
 //! - [`invocation::Invocation`]: who asks, since when, and how long there is. No Lambda type is in it.
-//! - What is asked for, parsed: a `Trigger`, a `Request`, an [`audit::Change`] or a [`notify::Delivered`].
+//! - What is asked for, parsed: a `Trigger`, a `Request`, an [`audit::Change`] or a `BusEvent`.
 //!
-//! It answers JSON, or a [`function_error::FunctionError`]. Whatever a use case writes may be repeated after a crash: what is
+//! It answers a type of `bluegreen_core::response`, or a [`function_error::FunctionError`]. Whatever a use case writes may be repeated after a crash: what is
 //! written first names what is written next, and an event that is sent twice has one id.
 //!
 //! # Layers

@@ -1,39 +1,34 @@
 //! Tells people of an audit event. The event says it all: nothing is read here.
 
 use bluegreen_aws::notifications::Notifications;
+use bluegreen_core::audit::BusEvent;
+use bluegreen_core::audit::details::{About, read};
 use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::response::Heard;
 use bluegreen_core::time::whole_milliseconds;
-use serde_json::Value;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
 
-/// An audit event as the bus delivers it.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivered<'a> {
-    /// What kind of event it is.
-    pub detail_type: &'a str,
-    /// What it says.
-    pub detail: &'a Value,
-    /// Where it happened.
-    pub region: Option<&'a str>,
-}
-
 /// Sends the message of one event to the pair's topic.
 pub async fn tell_people(
     services: &Services,
-    event: Delivered<'_>,
+    event: &BusEvent,
     invocation: &Invocation,
 ) -> Result<Heard, FunctionError> {
     let place = PairContext {
         pair: &services.settings.pair,
         flag: services.settings.names.flag(),
-        region: event.region,
+        region: event.region.as_deref(),
         runbooks: services.settings.runbook_base_url.as_deref(),
     };
-    let notification = compose(place, event.detail_type, event.detail);
+    let kind = if event.detail_type.is_empty() {
+        "unknown"
+    } else {
+        &event.detail_type
+    };
+    let notification = compose(place, kind, &event.detail);
     let Some(topic) = services.settings.notification_topic.clone() else {
         tracing::warn!(
             subject = notification.subject,
@@ -53,7 +48,7 @@ pub async fn tell_people(
         pair = services.settings.pair,
         decision = "notified",
         subject = notification.subject,
-        event = event.detail.get("id").and_then(|id| id.as_str()),
+        event = read::<About>(&event.detail).id,
         sns_message = message,
         request_id = %invocation.request_id,
         "notification"

@@ -2,9 +2,8 @@
 //! flag the last audited one.
 
 use bluegreen_core::color::Color;
-use bluegreen_core::switch::{Conflict, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Conflict, Decided, Intent, Outcome, Switching};
 use bluegreen_core::transition::{Kind, Trigger};
-use serde_json::json;
 
 use crate::invocation::Invocation;
 use crate::observation::Observation;
@@ -25,7 +24,10 @@ pub(crate) async fn restore(
         reason: observation.decision.reason.clone(),
         actor: invocation.actor(None),
         trigger: trigger.clone(),
-        evidence: json!({"observed_at": observation.at}),
+        evidence: Decided::Flag {
+            observed_at: observation.at,
+        }
+        .to_json(),
         last_known_healthy: None,
         previous_effective_from: None,
         drill: None,

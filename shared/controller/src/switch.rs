@@ -15,10 +15,9 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::response::{Change, Response, Winner};
-use bluegreen_core::switch::{Failure, Intent, Outcome, Switching};
+use bluegreen_core::switch::{Decided, Failure, Intent, Outcome, Switching, overridden};
 use bluegreen_core::time::{after, minutes, to_second};
 use bluegreen_core::transition::Kind;
-use serde_json::json;
 
 use crate::answer::{no_flag, objections, respond, tell_written};
 use crate::dags;
@@ -287,12 +286,13 @@ async fn guard_and_carry_out(
         reason: wanted.reason,
         actor: invocation.actor(wanted.requested_by),
         trigger: invocation.trigger(),
-        evidence: json!({
-            "observed_at": now,
-            "forced": wanted.force,
-            "target": target,
-            "overridden": preconditions.iter().filter(|precondition| !precondition.passed).map(|precondition| precondition.name).collect::<Vec<_>>(),
-        }),
+        evidence: Decided::Asked {
+            observed_at: now,
+            forced: wanted.force,
+            target: &target,
+            overridden: overridden(&preconditions),
+        }
+        .to_json(),
         last_known_healthy: None,
         previous_effective_from: None,
         drill: None,

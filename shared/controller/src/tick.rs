@@ -6,12 +6,11 @@ use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::decision::Action;
 use bluegreen_core::flag::versions;
 use bluegreen_core::response::Tick;
-use bluegreen_core::switch::{Intent, Outcome, Switching};
+use bluegreen_core::switch::{Decided, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -125,11 +124,12 @@ async fn fail_over(
         reason: observation.decision.reason.clone(),
         actor: invocation.actor(None),
         trigger: trigger.clone(),
-        evidence: json!({
-            "last_known_healthy": last_known_healthy,
-            "observed_at": observation.at,
-            "verdicts": observation.verdicts,
-        }),
+        evidence: Decided::Watched {
+            last_known_healthy,
+            observed_at: observation.at,
+            verdicts: &observation.verdicts,
+        }
+        .to_json(),
         last_known_healthy,
         previous_effective_from,
         drill: None,

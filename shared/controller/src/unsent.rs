@@ -1,12 +1,11 @@
 //! Events of a person's request that could not be published are kept beside the flag, and the watcher publishes them: no tick
 //! would find out about them otherwise.
 
+use bluegreen_core::audit::details::{DrillDetail, read};
 use bluegreen_core::audit::{AuditEvent, Unsent};
-use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Cause;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::switch::Failure;
-use serde_json::from_value;
 
 use crate::function_error::FunctionError;
 use crate::services::Services;
@@ -66,12 +65,8 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             .send(std::slice::from_ref(&event))
             .await
             .map_err(FunctionError::undelivered("publishing an event that was kept"))?;
-        if let Some(outcome) = event
-            .detail
-            .get("outcome")
-            .cloned()
-            .and_then(|word| from_value::<DrillOutcome>(word).ok())
-        {
+        // Only a drill has one.
+        if let Some(outcome) = read::<DrillDetail>(&event.detail).outcome.known().copied() {
             let metric = Metric::drill_outcome(outcome, services.clock.now());
             if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");

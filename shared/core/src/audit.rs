@@ -1,6 +1,8 @@
 //! Audit: from the flag's history to one event and a few metrics for every version, in a form that makes repeats
 //! recognizable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
 
+mod delivered;
+pub mod details;
 mod event;
 mod history;
 mod holds;
@@ -9,6 +11,7 @@ mod readiness;
 mod transitions;
 mod unsent;
 
+pub use delivered::{BusEvent, Operation, ParameterChange};
 pub use event::{AuditEvent, SOURCE, Subject};
 pub use history::{Audited, due, is_behind, missing_flag, records_of, records_to_prune};
 pub use holds::{MAX_HOLD_REPORT_AGE, hold_due, hold_removed, holds_due};

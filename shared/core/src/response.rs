@@ -42,7 +42,7 @@ tolerant! {
         /// Name of the transition's record.
         pub transition: Option<String>,
         /// The preconditions that were asked.
-        pub preconditions: Vec<GuardAnswer>,
+        pub preconditions: Vec<PreconditionAnswer>,
         /// One sentence.
         pub reason: String,
         /// How long it took.
@@ -50,7 +50,7 @@ tolerant! {
     }
 
     /// One precondition with its word on the transition.
-    pub struct GuardAnswer {
+    pub struct PreconditionAnswer {
         /// Which.
         pub name: Open<PreconditionName>,
         /// Whether it lets the transition through.
@@ -101,7 +101,7 @@ pub enum Body {
 
 impl Common {
     /// The preconditions that object.
-    pub fn objections(&self) -> impl Iterator<Item = &GuardAnswer> {
+    pub fn objections(&self) -> impl Iterator<Item = &PreconditionAnswer> {
         self.preconditions.iter().filter(|precondition| !precondition.passed)
     }
 }
@@ -161,7 +161,7 @@ pub fn to_json(answer: &impl Serialize) -> Value {
     json!(answer)
 }
 
-impl From<Precondition> for GuardAnswer {
+impl From<Precondition> for PreconditionAnswer {
     fn from(precondition: Precondition) -> Self {
         Self {
             name: precondition.name.into(),

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 
-use super::event::{AuditEvent, SCHEMA, Subject};
+use super::details::{Author, HoldDetail};
+use super::event::{AuditEvent, Subject};
 use crate::hold::{Hold, HoldState, StoredHold};
+use crate::response::to_json;
 use crate::time::{elapsed, to_second};
 
 /// What is to be told of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
@@ -106,15 +107,14 @@ fn hold_event(
     AuditEvent {
         detail_type: "Hold Changed",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(id),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "state": state,
-            "hold": hold,
-            "reason": reason,
-            "who": {"last_modified_user": author},
+        detail: to_json(&HoldDetail {
+            about: subject.about(id),
+            state: state.to_owned(),
+            hold: hold.cloned(),
+            reason: reason.to_owned(),
+            who: Author {
+                last_modified_user: author.map(str::to_owned),
+            },
         }),
     }
 }

@@ -1,17 +1,20 @@
 //! The events of what is no version of the flag: what was not done, what is wrong, what a person did.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
-use super::event::{AuditEvent, SCHEMA, Subject};
-use crate::color::Color;
+use super::details::{
+    AcknowledgedDetail, BlockedDetail, DagDetail, DrillDetail, DrillTimings, FaultDetail, OverdueDetail,
+    RunReportDetail, UnknownDetail, VerdictEvidence,
+};
+use super::event::{AuditEvent, Subject};
+use crate::color::{Both, Color};
 use crate::dag_management::{News, Progress, Report};
 use crate::decision::Decision;
 use crate::drill::Conclusion;
 use crate::flag::label;
-use crate::health::Verdict;
+use crate::health::{Assessment, Verdict};
 use crate::precondition::PreconditionName;
-use crate::response::ReportAnswer;
+use crate::response::{Open, PreconditionAnswer, ReportAnswer, to_json};
 use crate::run_report::RunReport;
 use crate::time::to_second;
 
@@ -23,7 +26,7 @@ pub fn blocked(
     active: Option<Color>,
     since: Timestamp,
     decision: &Decision,
-    evidence: &Value,
+    verdicts: &Both<Assessment>,
     now: Timestamp,
 ) -> AuditEvent {
     let preconditions: Vec<&str> = decision
@@ -34,18 +37,24 @@ pub fn blocked(
     AuditEvent {
         detail_type: "Failover Blocked",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("{flag}:blocked:{}:{}", preconditions.join("+"), since.as_millisecond())),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "active": active,
-            "wanted": active.map(Color::other),
-            "since": since,
-            "reason": decision.reason,
-            "preconditions": decision.preconditions,
-            "blocked_by": preconditions,
-            "evidence": evidence,
+        detail: to_json(&BlockedDetail {
+            about: subject.about(&format!(
+                "{flag}:blocked:{}:{}",
+                preconditions.join("+"),
+                since.as_millisecond()
+            )),
+            active,
+            wanted: active.map(Color::other),
+            since: Some(since),
+            reason: decision.reason.clone(),
+            preconditions: decision
+                .preconditions
+                .iter()
+                .cloned()
+                .map(PreconditionAnswer::from)
+                .collect(),
+            blocked_by: decision.blocked_by().into_iter().map(Open::from).collect(),
+            evidence: VerdictEvidence::from(verdicts),
         }),
     }
 }
@@ -58,22 +67,19 @@ pub fn active_unknown(
     since: Timestamp,
     (active, verdict): (Option<Color>, Verdict),
     decision: &Decision,
-    evidence: &Value,
+    verdicts: &Both<Assessment>,
     now: Timestamp,
 ) -> AuditEvent {
     AuditEvent {
         detail_type: "Environment Unknown",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("{flag}:unknown:{}", since.as_millisecond())),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "active": active,
-            "verdict": verdict,
-            "since": since,
-            "reason": decision.reason,
-            "evidence": evidence,
+        detail: to_json(&UnknownDetail {
+            about: subject.about(&format!("{flag}:unknown:{}", since.as_millisecond())),
+            active,
+            verdict: verdict.into(),
+            since: Some(since),
+            reason: decision.reason.clone(),
+            evidence: VerdictEvidence::from(verdicts),
         }),
     }
 }
@@ -84,20 +90,17 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
     AuditEvent {
         detail_type: "Drill Finished",
         at: conclusion.timings.finished_at,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("drill:{}", conclusion.id)),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "drill": conclusion.id,
-            "mode": conclusion.mode,
-            "outcome": conclusion.outcome,
-            "from": conclusion.from,
-            "to": conclusion.to,
-            "active": conclusion.active,
-            "reason": conclusion.reason,
-            "requested_by": conclusion.requested_by,
-            "timings": conclusion.timings,
+        detail: to_json(&DrillDetail {
+            about: subject.about(&format!("drill:{}", conclusion.id)),
+            drill: conclusion.id.clone(),
+            mode: conclusion.mode.into(),
+            outcome: conclusion.outcome.into(),
+            from: conclusion.from,
+            to: conclusion.to,
+            active: conclusion.active,
+            reason: conclusion.reason.clone(),
+            requested_by: conclusion.requested_by.clone(),
+            timings: DrillTimings::from(&conclusion.timings),
         }),
     }
 }
@@ -108,14 +111,11 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
     AuditEvent {
         detail_type: "Drill Overdue",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("drill-overdue:{}", last.as_millisecond())),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "last": last,
-            "days": days,
-            "reason": format!(
+        detail: to_json(&OverdueDetail {
+            about: subject.about(&format!("drill-overdue:{}", last.as_millisecond())),
+            last: Some(last),
+            days: Some(days),
+            reason: format!(
                 "no drill has succeeded, and the flag has not changed, since {}: nothing has proved for more than {days} days \
                  that the standby can do the work",
                 to_second(last)
@@ -130,12 +130,9 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
     AuditEvent {
         detail_type: "Flag Fault",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("{flag}:fault")),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "reason": what,
+        detail: to_json(&FaultDetail {
+            about: subject.about(&format!("{flag}:fault")),
+            reason: what.to_owned(),
         }),
     }
 }
@@ -146,13 +143,10 @@ pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, no
     AuditEvent {
         detail_type: "Run Report",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("run-report:{transition}")),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "reason": report.summary(),
-            "run_report": ReportAnswer::from(report),
+        detail: to_json(&RunReportDetail {
+            about: subject.about(&format!("run-report:{transition}")),
+            reason: report.summary(),
+            run_report: ReportAnswer::from(report),
         }),
     }
 }
@@ -176,22 +170,19 @@ pub fn dag_management(
     AuditEvent {
         detail_type: "DAG Management",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!(
+        detail: to_json(&DagDetail {
+            about: subject.about(&format!(
                 "{}:dags-{}-{}",
                 label(progress.version, progress.written),
                 report.state.as_str(),
                 since.as_millisecond()
             )),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "active": progress.active,
-            "version": progress.version,
-            "state": report.state,
-            "outcome": outcome,
-            "reason": report.detail,
-            "dag_management": report,
+            active: Some(progress.active),
+            version: Some(progress.version),
+            state: report.state.into(),
+            outcome: outcome.to_owned(),
+            reason: report.detail.clone(),
+            dag_management: report.clone().into(),
         }),
     }
 }
@@ -208,13 +199,10 @@ pub fn failovers_acknowledged(
     AuditEvent {
         detail_type: "Failovers Acknowledged",
         at: now,
-        detail: json!({
-            "schema": SCHEMA,
-            "id": subject.id(&format!("acknowledged:{request_id}")),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "by": by,
-            "reason": reason,
+        detail: to_json(&AcknowledgedDetail {
+            about: subject.about(&format!("acknowledged:{request_id}")),
+            by: by.to_owned(),
+            reason: reason.map(str::to_owned),
         }),
     }
 }

@@ -1,9 +1,9 @@
 //! The event of a turn of the standby's readiness.
 
-use serde_json::json;
-
-use super::event::{AuditEvent, SCHEMA, Subject};
+use super::details::{FindingNews, ReadinessDetail};
+use super::event::{AuditEvent, Subject};
 use crate::readiness::{Readiness, ReadinessState, Severity};
+use crate::response::{Open, to_json};
 
 /// The standby's readiness turned red, or is red no more; none if there is no turn to tell of. `check` fills in what was found, where it is still at hand.
 #[must_use]
@@ -17,14 +17,12 @@ pub fn readiness_changed(
         .iter()
         .flat_map(|check| &check.findings)
         .filter(|finding| finding.severity != Severity::Info)
-        .map(|finding| {
-            json!({
-                "name": finding.name,
-                "severity": finding.severity,
-                "color": finding.color,
-                "what": finding.what,
-                "fix": finding.fix,
-            })
+        .map(|finding| FindingNews {
+            name: finding.name.to_owned(),
+            severity: finding.severity.into(),
+            color: finding.color,
+            what: finding.what.clone(),
+            fix: finding.fix.clone(),
         })
         .collect();
     let found = check.map(|check| check.names(Severity::Red)).unwrap_or_default();
@@ -33,14 +31,12 @@ pub fn readiness_changed(
         None => "found earlier; it has changed since",
     };
     let earlier = standing.red.iter().filter(|name| !found.contains(&name.as_str()));
-    findings.extend(earlier.map(|name| {
-        json!({
-            "name": name,
-            "severity": Severity::Red,
-            "color": null,
-            "what": what,
-            "fix": "see {\"action\":\"check\"}",
-        })
+    findings.extend(earlier.map(|name| FindingNews {
+        name: name.clone(),
+        severity: Severity::Red.into(),
+        color: None,
+        what: what.to_owned(),
+        fix: "see {\"action\":\"check\"}".to_owned(),
     }));
     let reason = if standing.is_red() {
         format!("the standby is not ready to take over: {}", standing.red.join(", "))
@@ -50,17 +46,14 @@ pub fn readiness_changed(
     Some(AuditEvent {
         detail_type: "Readiness Changed",
         at: pending_notification.since,
-        detail: json!({
-            "schema": SCHEMA,
+        detail: to_json(&ReadinessDetail {
             // Since when tells one turn from another.
-            "id": subject.id(&format!("readiness:{}", pending_notification.since.as_millisecond())),
-            "pair": subject.pair,
-            "flag": subject.flag,
-            "level": standing.level,
-            "previous": pending_notification.previous,
-            "score": standing.score,
-            "findings": findings,
-            "reason": reason,
+            about: subject.about(&format!("readiness:{}", pending_notification.since.as_millisecond())),
+            level: standing.level.into(),
+            previous: pending_notification.previous.map(Open::from),
+            score: Some(standing.score),
+            findings,
+            reason,
         }),
     })
 }

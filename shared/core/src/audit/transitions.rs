@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
-use super::event::{AuditEvent, SCHEMA, Subject};
+use super::details::{DeadWriter, TransitionDetail, TransitionTimings, Who};
+use super::event::{AuditEvent, Subject};
 use super::history::records_of;
 use crate::flag::{Origin, Version, label, sentence_of};
 use crate::metric::{Metric, MetricUnit};
+use crate::response::to_json;
 use crate::time::{elapsed, whole_milliseconds};
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
@@ -42,57 +42,54 @@ pub fn transition(
     let last_known_healthy = record.and_then(TransitionRecord::last_known_healthy);
     let switch_duration = record.map(|record| elapsed(record.decided_at, entry.modified));
     let recovery_time = last_known_healthy.map(|healthy| elapsed(healthy, entry.modified));
-    let mut detail = json!({
-        "schema": SCHEMA,
-        "id": subject.id(&label(entry.version, entry.modified)),
-        "pair": subject.pair,
-        "flag": subject.flag,
-        "version": entry.version,
-        "kind": kind,
-        // Tells a failover that a person asked for from an automatic one.
-        "declared_by_person": version.is_declared_failover(),
-        "from": from,
-        "to": entry.value.color().map_or_else(|| entry.value.to_string(), |color| color.to_string()),
-        "reason": record.map_or_else(|| reason_of(version), |record| record.reason.clone()),
-        "who": {
-            "last_modified_user": entry.author,
-            "requested_by": record.and_then(|record| record.actor.requested_by.clone()),
-            "function": record.map(|record| record.actor.function.clone()),
-            "request_id": record.map(|record| record.actor.request_id.clone()),
+    let other_version = record
+        .or(dead)
+        .map(|record| record.version)
+        .filter(|version| *version != entry.version && !repeat);
+    let actor = record.map(|record| &record.actor);
+    let detail = TransitionDetail {
+        about: subject.about(&label(entry.version, entry.modified)),
+        version: Some(entry.version),
+        kind: kind.into(),
+        declared_by_person: version.is_declared_failover(),
+        from,
+        to: entry
+            .value
+            .color()
+            .map_or_else(|| entry.value.to_string(), |color| color.to_string()),
+        reason: record.map_or_else(|| reason_of(version), |record| record.reason.clone()),
+        who: Who {
+            last_modified_user: entry.author.clone(),
+            requested_by: actor.and_then(|actor| actor.requested_by.clone()),
+            function: actor.map(|actor| actor.function.clone()),
+            request_id: actor.map(|actor| actor.request_id.clone()),
         },
-        "finished_by": finished_by,
-        "dead_writer": dead.map(|record| json!({
-            "function": record.actor.function,
-            "request_id": record.actor.request_id,
-            "requested_by": record.actor.requested_by,
-            "kind": record.kind,
-            "reason": record.reason,
-            "decided_at": record.decided_at,
-        })),
-        "trigger": record.map(|record| &record.trigger),
-        "evidence": record.map(|record| &record.evidence),
-        "drill": record.and_then(|record| record.drill.clone()),
-        "timings": {
-            "written_at": entry.modified,
-            "effective_from": version.effective_from,
-            "decided_at": record.map(|record| record.decided_at),
-            "last_known_healthy": last_known_healthy,
-            "switch_duration_ms": switch_duration.map(whole_milliseconds),
-            "recovery_time_s": recovery_time.map(|time| time.as_secs_f64()),
+        finished_by: finished_by.map(str::to_owned),
+        dead_writer: dead.map(|record| DeadWriter {
+            function: record.actor.function.clone(),
+            request_id: record.actor.request_id.clone(),
+            requested_by: record.actor.requested_by.clone(),
+            kind: record.kind.into(),
+            reason: record.reason.clone(),
+            decided_at: Some(record.decided_at),
+        }),
+        trigger: record.map(|record| record.trigger.clone()),
+        evidence: record.map(|record| record.evidence.clone()),
+        drill: record.and_then(|record| record.drill.clone()),
+        timings: TransitionTimings {
+            written_at: Some(entry.modified),
+            effective_from: Some(version.effective_from),
+            decided_at: record.map(|record| record.decided_at),
+            last_known_healthy,
+            switch_duration_ms: switch_duration.map(whole_milliseconds),
+            recovery_time_s: recovery_time.map(|time| time.as_secs_f64()),
         },
-        "record": records_of(std::slice::from_ref(version)).pop(),
-        "repeat": repeat,
-    });
-    if let (Some(record), Some(detail)) = (record.or(dead), detail.as_object_mut())
-        && record.version != entry.version
-        && !repeat
-    {
-        detail.insert("expected_version".to_owned(), json!(record.version));
-        detail.insert(
-            "warning".to_owned(),
-            json!("the flag was written by another road between the observation and this write"),
-        );
-    }
+        record: records_of(std::slice::from_ref(version)).pop(),
+        repeat,
+        expected_version: other_version,
+        warning: other_version
+            .map(|_| "the flag was written by another road between the observation and this write".to_owned()),
+    };
     let at = entry.modified;
     let mut metrics = Vec::new();
     if !repeat {
@@ -120,7 +117,7 @@ pub fn transition(
     let event = AuditEvent {
         detail_type: "Environment Transition",
         at,
-        detail,
+        detail: to_json(&detail),
     };
     (event, metrics)
 }

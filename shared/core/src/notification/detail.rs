@@ -1,11 +1,12 @@
 //! An event's detail, read without trust.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::message::PairContext;
-use crate::color::Color;
 use crate::printable::is_printable;
+use crate::response::PreconditionAnswer;
 use crate::time::to_second;
 
 /// Characters of one reason, and of one detail among several. With the limits below, a message stays under half of the
@@ -16,94 +17,60 @@ pub(super) const MOST_DETAILS: usize = 30;
 
 // -- reading what nobody vouches for
 
-pub(super) struct Detail<'a>(pub(super) &'a Value);
+/// On one line, if there is anything to read.
+pub(super) fn line(text: &str, most: usize) -> Option<String> {
+    Some(sanitize_line(text, most)).filter(|text| !text.is_empty())
+}
 
-impl Detail<'_> {
-    pub(super) fn at(&self, path: &str) -> &Value {
-        self.0.pointer(&format!("/{path}")).unwrap_or(&Value::Null)
-    }
+/// The same of what may be missing.
+pub(super) fn line_of(text: Option<&str>, most: usize) -> Option<String> {
+    line(text?, most)
+}
 
-    /// Text or a number, on one line.
-    pub(super) fn text(&self, path: &str, most: usize) -> Option<String> {
-        match self.at(path) {
-            Value::String(text) => Some(sanitize_line(text, most)).filter(|text| !text.is_empty()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
-    }
+/// A word, or `?`.
+pub(super) fn word(of: &impl Display) -> String {
+    word_or(Some(of), "?")
+}
 
-    pub(super) fn word(&self, path: &str) -> String {
-        self.word_or(path, "?")
-    }
+/// A word, or another.
+pub(super) fn word_or(of: Option<&impl Display>, otherwise: &str) -> String {
+    of.and_then(|of| line(&of.to_string(), 80))
+        .unwrap_or_else(|| otherwise.to_owned())
+}
 
-    pub(super) fn word_or(&self, path: &str, otherwise: &str) -> String {
-        self.text(path, 80).unwrap_or_else(|| otherwise.to_owned())
-    }
+pub(super) fn reason(given: &str) -> String {
+    line(given, LONGEST_REASON).unwrap_or_else(|| "No reason was given.".to_owned())
+}
 
-    pub(super) fn reason(&self) -> String {
-        self.text("reason", LONGEST_REASON)
-            .unwrap_or_else(|| "No reason was given.".to_owned())
-    }
+/// `2026-11-23 10:15:02 UTC`.
+pub(super) fn moment(instant: Timestamp) -> String {
+    to_second(instant).replace('T', " ").replace('Z', " UTC")
+}
 
-    pub(super) fn number(&self, path: &str) -> Option<f64> {
-        self.at(path).as_f64()
-    }
+pub(super) fn moment_or_unknown(instant: Option<Timestamp>) -> String {
+    instant.map_or_else(|| "an unknown time".to_owned(), moment)
+}
 
-    pub(super) fn color(&self, path: &str) -> Option<Color> {
-        let text = self.at(path).as_str()?;
-        Color::BOTH.into_iter().find(|color| color.as_str() == text)
-    }
+/// The preconditions that object, with what each says.
+pub(super) fn failed_preconditions(preconditions: &[PreconditionAnswer]) -> Vec<(String, String)> {
+    preconditions
+        .iter()
+        .filter(|precondition| !precondition.passed)
+        .take(MOST_DETAILS)
+        .map(|precondition| {
+            let said = line(&precondition.detail, LONGEST_DETAIL);
+            (
+                word(&precondition.name),
+                said.unwrap_or_else(|| "it gives no reason".to_owned()),
+            )
+        })
+        .collect()
+}
 
-    /// `2026-11-23 10:15:02 UTC`.
-    pub(super) fn time_if_any(&self, path: &str) -> Option<String> {
-        let instant: Timestamp = self.at(path).as_str()?.parse().ok()?;
-        Some(to_second(instant).replace('T', " ").replace('Z', " UTC"))
-    }
-
-    pub(super) fn time(&self, path: &str) -> String {
-        self.time_if_any(path).unwrap_or_else(|| "an unknown time".to_owned())
-    }
-
-    /// Whether a person asked for this failover.
-    pub(super) fn is_declared(&self) -> bool {
-        self.at("declared_by_person") == &Value::Bool(true)
-    }
-
-    pub(super) fn list(&self, path: &str) -> &[Value] {
-        self.at(path).as_array().map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// Whether a readiness check found this.
-    pub(super) fn names_finding(&self, name: &str) -> bool {
-        self.list("findings")
-            .iter()
-            .any(|finding| Detail(finding).at("name").as_str() == Some(name))
-    }
-
-    /// The preconditions that object, with what each says.
-    pub(super) fn failed_preconditions(&self) -> Vec<(String, String)> {
-        self.list("preconditions")
-            .iter()
-            .map(Detail)
-            .filter(|precondition| precondition.at("passed") == &Value::Bool(false))
-            .take(MOST_DETAILS)
-            .map(|precondition| {
-                let said = precondition.text("detail", LONGEST_DETAIL);
-                (
-                    precondition.word("name"),
-                    said.unwrap_or_else(|| "it gives no reason".to_owned()),
-                )
-            })
-            .collect()
-    }
-
-    /// A fault's id names the version it is about; a flag that is gone has none ([`crate::audit::missing_flag`]).
-    pub(super) fn is_of_missing_flag(&self, place: PairContext<'_>) -> bool {
-        self.at("id")
-            .as_str()
-            .and_then(|id| id.strip_prefix(&format!("{}:{}:", place.pair, place.flag)))
-            .is_some_and(|about| about.starts_with("missing"))
-    }
+/// A fault's id names the version it is about; a flag that is gone has none ([`crate::audit::missing_flag`]).
+pub(super) fn is_of_missing_flag(id: &str, place: PairContext<'_>) -> bool {
+    id.strip_prefix(&format!("{}:{}:", place.pair, place.flag))
+        .is_some_and(|about| about.starts_with("missing"))
 }
 
 /// On one line, without what does not show itself, and no longer than a reader wants it.

@@ -1,14 +1,15 @@
 //! Drills that ended, and that are missing.
 
-use super::detail::{Detail, LONGEST_DETAIL};
+use super::detail::{LONGEST_DETAIL, line_of, moment, reason, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};
+use crate::audit::details::{DrillDetail, OverdueDetail};
 
-pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let (outcome, mode) = (detail.word("outcome"), detail.word("mode"));
-    let to = detail.word_or("to", "the standby");
+pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &DrillDetail) -> String {
+    let (outcome, mode) = (word(&detail.outcome), word(&detail.mode));
+    let to = word_or(detail.to.as_ref(), "the standby");
     message.heading("WHAT HAPPENED");
     // Its function died before it wrote the flag: that says nothing of the color.
-    let not_begun = outcome == "failed" && mode == "switch" && detail.time_if_any("timings/switched_at").is_none();
+    let not_begun = outcome == "failed" && mode == "switch" && detail.timings.switched_at.is_none();
     message.paragraph(&match outcome.as_str() {
         "succeeded" => format!("The drill of {to} (mode {mode}) succeeded."),
         "failed" if not_begun => format!(
@@ -23,32 +24,36 @@ pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &Detail<'
         ),
         other => format!("The drill of {to} (mode {mode}) ended: {other}."),
     });
-    message.paragraph(&format!("Active now: {}.", detail.word_or("active", "not known")));
+    message.paragraph(&format!(
+        "Active now: {}.",
+        word_or(detail.active.as_ref(), "not known")
+    ));
+    let timings = &detail.timings;
     let mut times = Vec::new();
-    for (field, word) in [
-        ("timings/started_at", "begun"),
-        ("timings/switched_at", "switched"),
-        ("timings/returned_at", "returned"),
-        ("timings/finished_at", "ended"),
+    for (time, what) in [
+        (timings.started_at, "begun"),
+        (timings.switched_at, "switched"),
+        (timings.returned_at, "returned"),
+        (timings.finished_at, "ended"),
     ] {
-        if let Some(time) = detail.time_if_any(field) {
-            times.push(format!("{word} {time}"));
+        if let Some(time) = time {
+            times.push(format!("{what} {}", moment(time)));
         }
     }
-    for (field, word) in [
-        ("timings/switch_duration_ms", "the switch took"),
-        ("timings/return_duration_ms", "the return took"),
+    for (milliseconds, what) in [
+        (timings.switch_duration_ms, "the switch took"),
+        (timings.return_duration_ms, "the return took"),
     ] {
-        if let Some(milliseconds) = detail.number(field) {
-            times.push(format!("{word} {milliseconds:.0} ms"));
+        if let Some(milliseconds) = milliseconds {
+            times.push(format!("{what} {milliseconds} ms"));
         }
     }
     if !times.is_empty() {
         message.paragraph(&format!("Times: {}.", times.join(", ")));
     }
     message.heading("WHY");
-    message.paragraph(&detail.reason());
-    if let Some(asked) = detail.text("requested_by", LONGEST_DETAIL) {
+    message.paragraph(&reason(&detail.reason));
+    if let Some(asked) = line_of(detail.requested_by.as_deref(), LONGEST_DETAIL) {
         message.paragraph(&format!("Asked for by {asked}."));
     }
     message.heading("WHAT TO DO");
@@ -73,7 +78,7 @@ pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &Detail<'
         }
     }
     message.heading("TO UNDO IT");
-    match detail.color("active") {
+    match detail.active {
         Some(active) if outcome == "interrupted" => message.step(
             &format!("{active} stays active. If {} is the right one:", active.other()),
             &SuggestedCommand::Switch(active.other()),
@@ -83,15 +88,15 @@ pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &Detail<'
     format!("DRILL {} ({mode}, {to})", outcome.to_uppercase())
 }
 
-pub(super) fn drill_overdue(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let days = detail.word("days");
+pub(super) fn drill_overdue(message: &mut MessageBuilder<'_>, detail: &OverdueDetail) -> String {
+    let days = word_or(detail.days.as_ref(), "?");
     message.heading("WHAT HAPPENED");
     message.paragraph(&format!(
         "For {days} days nobody has seen the standby work. The last drill or transition was {}.",
-        detail.time_if_any("last").unwrap_or_else(|| "never".to_owned())
+        detail.last.map_or_else(|| "never".to_owned(), moment)
     ));
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     message.bullet("Drill, or give the stack a DrillSchedule.");
     message.step("First without switching:", &SuggestedCommand::Drill);

@@ -1,14 +1,15 @@
 //! The watcher cannot act, or cannot tell, or the flag is broken.
 
-use super::detail::Detail;
+use super::detail::{failed_preconditions, is_of_missing_flag, moment_or_unknown, reason, word};
 use super::message::{MessageBuilder, SuggestedCommand};
+use crate::audit::details::{BlockedDetail, FaultDetail, UnknownDetail};
 use crate::color::Color;
 
-pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let wanted = detail.color("wanted");
-    let preconditions = detail.failed_preconditions();
+pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &BlockedDetail) -> String {
+    let wanted = detail.wanted;
+    let preconditions = failed_preconditions(&detail.preconditions);
     message.heading("WHAT HAPPENED");
-    message.paragraph(&match (detail.color("active"), wanted) {
+    message.paragraph(&match (detail.active, wanted) {
         (Some(active), Some(wanted)) => {
             format!("{active} should be replaced by {wanted}, and is not: something stands in the way. The flag is unchanged.")
         }
@@ -16,10 +17,10 @@ pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Detail
     });
     message.paragraph(&format!(
         "So since {}. Every tick looks again; this is told once.",
-        detail.time("since")
+        moment_or_unknown(detail.since)
     ));
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     for (precondition, said) in &preconditions {
         message.bullet(&format!("{precondition}: {said}"));
@@ -81,9 +82,9 @@ pub(super) fn precondition_advice(message: &mut MessageBuilder<'_>, precondition
     }
 }
 
-pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let verdict = detail.word("verdict");
-    let since = detail.time("since");
+pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &UnknownDetail) -> String {
+    let verdict = word(&detail.verdict);
+    let since = moment_or_unknown(detail.since);
     message.heading("WHAT HAPPENED");
     message.paragraph(&match verdict.as_str() {
         "suspect" => format!(
@@ -100,7 +101,7 @@ pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &Det
         ),
     });
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     message.bullet(match verdict.as_str() {
         "suspect" => {
@@ -132,8 +133,8 @@ pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &Det
     .to_owned()
 }
 
-pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let missing = detail.is_of_missing_flag(message.place);
+pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &FaultDetail) -> String {
+    let missing = is_of_missing_flag(&detail.about.id, message.place);
     message.heading("WHAT HAPPENED");
     message.paragraph(if missing {
         "The flag does not say which color is active. No DAG that asks it executes, and nothing fails over until it is put \
@@ -143,7 +144,7 @@ pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) 
          find no answer, and nothing fails over until it is put right."
     });
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     message.bullet("Find out which color was active: the last transition in the audit log says so.");
     message.command(&message.place.audit_log());

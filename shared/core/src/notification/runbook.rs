@@ -1,8 +1,12 @@
 //! Which page of `docs/runbooks/` a message leads to: the same as the table of its first page says for the subject.
 
-use super::detail::Detail;
+use serde_json::Value;
+
+use super::detail::failed_preconditions;
 use super::message::PairContext;
+use crate::audit::details::{BlockedDetail, ReadinessDetail, TransitionDetail, read};
 use crate::readiness::BOTH_EXECUTE;
+use crate::transition_kind::Kind;
 
 /// Where the pages lie in the repository.
 const FOLDER: &str = "docs/runbooks";
@@ -19,14 +23,14 @@ pub(super) enum Runbook {
 }
 
 impl Runbook {
-    pub(super) fn of(detail_type: &str, detail: &Detail<'_>) -> Self {
+    pub(super) fn of(detail_type: &str, detail: &Value) -> Self {
         match detail_type {
-            "Environment Transition" => match detail.word("kind").as_str() {
-                "restore" | "external" => Self::BrokenFlag,
+            "Environment Transition" => match read::<TransitionDetail>(detail).kind.known() {
+                Some(Kind::Restore | Kind::External) => Self::BrokenFlag,
                 _ => Self::Index,
             },
             "Failover Blocked" => {
-                let preconditions = detail.failed_preconditions();
+                let preconditions = failed_preconditions(&read::<BlockedDetail>(detail).preconditions);
                 let objects = |name: &str| preconditions.iter().any(|(precondition, _)| precondition == name);
                 if objects("flag-invalid") {
                     Self::BrokenFlag
@@ -40,7 +44,14 @@ impl Runbook {
             "Flag Fault" => Self::BrokenFlag,
             "DAG Management" => Self::DagsStillPaused,
             // Both environments execute every run: of all findings the one that cannot wait until the morning.
-            "Readiness Changed" if detail.names_finding(BOTH_EXECUTE) => Self::Troubleshooting,
+            "Readiness Changed" => {
+                let findings = read::<ReadinessDetail>(detail).findings;
+                if findings.iter().any(|finding| finding.name == BOTH_EXECUTE) {
+                    Self::Troubleshooting
+                } else {
+                    Self::Index
+                }
+            }
             _ => Self::Index,
         }
     }

@@ -1,14 +1,13 @@
 //! Holds, the standby's readiness, and the pausing of its DAGs.
 
-use serde_json::Value;
-
-use super::detail::{Detail, LONGEST_DETAIL, MOST_DETAILS};
+use super::detail::{LONGEST_DETAIL, MOST_DETAILS, line, line_of, moment, reason, sanitize_line, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};
+use crate::audit::details::{DagDetail, HoldDetail, ReadinessDetail};
 
-pub(super) fn hold_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let until = detail.time_if_any("hold/until");
+pub(super) fn hold_changed(message: &mut MessageBuilder<'_>, detail: &HoldDetail) -> String {
+    let until = detail.hold.as_ref().map(|hold| moment(hold.until));
     message.heading("WHAT HAPPENED");
-    let state = detail.word("state");
+    let state = word(&detail.state);
     let headline = match (state.as_str(), &until) {
         ("held", Some(until)) => {
             message.paragraph(&format!(
@@ -29,8 +28,8 @@ pub(super) fn hold_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>
         }
     };
     message.heading("WHY");
-    message.paragraph(&detail.reason());
-    if let Some(author) = detail.text("who/last_modified_user", LONGEST_DETAIL) {
+    message.paragraph(&reason(&detail.reason));
+    if let Some(author) = line_of(detail.who.last_modified_user.as_deref(), LONGEST_DETAIL) {
         message.paragraph(&format!("Written as {author}."));
     }
     message.heading("WHAT TO DO");
@@ -44,8 +43,8 @@ pub(super) fn hold_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>
     headline
 }
 
-pub(super) fn readiness_changed(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let (level, previous) = (detail.word("level"), detail.word_or("previous", "unknown"));
+pub(super) fn readiness_changed(message: &mut MessageBuilder<'_>, detail: &ReadinessDetail) -> String {
+    let (level, previous) = (word(&detail.level), word_or(detail.previous.as_ref(), "unknown"));
     let red = level == "red";
     message.heading("WHAT HAPPENED");
     message.paragraph(&if red {
@@ -53,22 +52,22 @@ pub(super) fn readiness_changed(message: &mut MessageBuilder<'_>, detail: &Detai
     } else {
         format!("The standby could take over again: readiness went from {previous} to {level}.")
     });
-    let score = detail.word("score");
+    let score = word_or(detail.score.as_ref(), "?");
     message.paragraph(&format!("Score: {score} of 100."));
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
-    let findings = detail.list("findings");
-    for finding in findings.iter().take(MOST_DETAILS).map(Detail) {
-        let color = finding.text("color", LONGEST_DETAIL).map(|color| format!(", {color}"));
+    let findings = &detail.findings;
+    for finding in findings.iter().take(MOST_DETAILS) {
+        let color = finding.color.map(|color| format!(", {color}"));
         message.bullet(&format!(
             "{}{} ({}): {}",
-            finding.word("name"),
+            word(&finding.name),
             color.unwrap_or_default(),
-            finding.word("severity"),
-            finding.text("what", LONGEST_DETAIL).unwrap_or_default()
+            word(&finding.severity),
+            sanitize_line(&finding.what, LONGEST_DETAIL)
         ));
-        if let Some(fix) = finding.text("fix", LONGEST_DETAIL) {
+        if let Some(fix) = line(&finding.fix, LONGEST_DETAIL) {
             message.paragraph(&format!("To mend it: {fix}"));
         }
     }
@@ -88,12 +87,13 @@ pub(super) fn readiness_changed(message: &mut MessageBuilder<'_>, detail: &Detai
     }
 }
 
-pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let state = detail.word("state");
-    let active = detail.word("active");
+pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &DagDetail) -> String {
+    let state = word(&detail.state);
+    let active = word_or(detail.active.as_ref(), "?");
     let standby = detail
-        .color("active")
+        .active
         .map_or_else(|| "the other color".to_owned(), |active| active.other().to_string());
+    let by_hand = &detail.dag_management.by_hand;
     let (happened, advice, headline) = match state.as_str() {
         "activation-failed" => (
             format!(
@@ -112,7 +112,7 @@ pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &Detail<'
             ),
             format!("{standby} NOT FENCED"),
         ),
-        "settled" if !detail.list("dag_management/by_hand").is_empty() => (
+        "settled" if !by_hand.is_empty() => (
             format!("{active}'s DAGs run and {standby}'s are paused, but for some that no request can set alone."),
             format!("Look at each of them: on {active} it is still paused and ran on {standby} before."),
             format!("SOME DAGS OF {active} MUST BE SET BY HAND"),
@@ -131,11 +131,10 @@ pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &Detail<'
     message.heading("WHAT HAPPENED");
     message.paragraph(&happened);
     message.heading("WHY");
-    message.paragraph(&detail.reason());
+    message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     message.bullet(&advice);
-    let by_hand = detail.list("dag_management/by_hand");
-    for id in by_hand.iter().take(MOST_DETAILS).filter_map(Value::as_str) {
+    for id in by_hand.iter().take(MOST_DETAILS) {
         message.bullet(&format!("Set {id} by hand: its id is too long for MWAA's API."));
     }
     message.step("To see how it stands:", &SuggestedCommand::Status);

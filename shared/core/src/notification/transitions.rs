@@ -1,19 +1,20 @@
 //! The flag changed.
 
-use super::detail::{Detail, LONGEST_DETAIL};
+use super::detail::{LONGEST_DETAIL, line_of, moment, moment_or_unknown, reason, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};
+use crate::audit::details::{TransitionDetail, Who};
 use crate::color::Color;
 
 // -- what is said of each event
 
-pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) -> String {
-    let kind = detail.word("kind");
-    let (from, to) = (detail.word_or("from", "nothing"), detail.word("to"));
-    let target = detail.color("to");
+pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &TransitionDetail) -> String {
+    let kind = word(&detail.kind);
+    let (from, to) = (word_or(detail.from.as_ref(), "nothing"), word(&detail.to));
+    let target = Color::parse(&detail.to);
     message.heading("WHAT HAPPENED");
     message.paragraph(&match kind.as_str() {
         "switch" => format!("A person switched from {from} to {to}."),
-        "failover" if detail.is_declared() => {
+        "failover" if detail.declared_by_person => {
             format!("A person declared that {from} has failed, and {to} took over.")
         }
         "failover" => format!("{from} was unhealthy and {to} was healthy, so {to} took over by itself."),
@@ -28,37 +29,38 @@ pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &Detail<'_>) 
         "initialize" => format!("The flag was created, with {to} active."),
         other => format!("The flag changed from {from} to {to} ({other})."),
     });
-    let written = detail.time("timings/written_at");
-    let mut when = format!("Version {} of the flag, written {written}", detail.word("version"));
-    if let Some(effective) = detail
-        .time_if_any("timings/effective_from")
-        .filter(|time| *time != written)
-    {
+    let timings = &detail.timings;
+    let written = moment_or_unknown(timings.written_at);
+    let mut when = format!(
+        "Version {} of the flag, written {written}",
+        word_or(detail.version.as_ref(), "?")
+    );
+    if let Some(effective) = timings.effective_from.map(moment).filter(|time| *time != written) {
         when = format!("{when}; it counts from {effective}");
     }
     message.paragraph(&format!("{when}."));
-    if let Some(seconds) = detail.number("timings/recovery_time_s") {
+    if let Some(seconds) = timings.recovery_time_s {
         message.paragraph(&format!(
             "Time to recovery: {seconds:.0} s, counted from the last sign of life of {from} ({}).",
-            detail.time("timings/last_known_healthy")
+            moment_or_unknown(timings.last_known_healthy)
         ));
     }
     message.heading("WHY");
-    message.paragraph(&detail.reason());
-    message.paragraph(&who(detail));
-    if let Some(finisher) = detail.text("finished_by", LONGEST_DETAIL) {
+    message.paragraph(&reason(&detail.reason));
+    message.paragraph(&who(&detail.who));
+    if let Some(finisher) = line_of(detail.finished_by.as_deref(), LONGEST_DETAIL) {
         message.paragraph(&format!(
             "Its first writer died in between; {finisher} finished what it had claimed."
         ));
     }
-    if let Some(warning) = detail.text("warning", LONGEST_DETAIL) {
+    if let Some(warning) = line_of(detail.warning.as_deref(), LONGEST_DETAIL) {
         message.paragraph(&format!("Mind: {warning}."));
     }
     message.heading("WHAT TO DO");
     transition_advice(message, &kind, &from, &to, target);
     if from == "nothing" {
         format!("{} {to}", kind.to_uppercase())
-    } else if detail.is_declared() {
+    } else if detail.declared_by_person {
         format!("{} {from} -> {to} (by a person)", kind.to_uppercase())
     } else {
         format!("{} {from} -> {to}", kind.to_uppercase())
@@ -129,10 +131,10 @@ pub(super) fn transition_advice(
     }
 }
 
-pub(super) fn who(detail: &Detail<'_>) -> String {
-    let asked = detail.text("who/requested_by", LONGEST_DETAIL);
-    let function = detail.text("who/function", LONGEST_DETAIL);
-    let author = detail.text("who/last_modified_user", LONGEST_DETAIL);
+pub(super) fn who(who: &Who) -> String {
+    let asked = line_of(who.requested_by.as_deref(), LONGEST_DETAIL);
+    let function = line_of(who.function.as_deref(), LONGEST_DETAIL);
+    let author = line_of(who.last_modified_user.as_deref(), LONGEST_DETAIL);
     let by = match (asked, function) {
         (Some(asked), Some(function)) => format!("Asked for by {asked}; done by {function}"),
         (Some(asked), None) => format!("Asked for by {asked}"),
