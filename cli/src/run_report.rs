@@ -1,7 +1,7 @@
 //! The screen and the exit code of the run report.
 
 use bluegreen_core::color::Color;
-use bluegreen_core::response::{Common, HandoverAnswer, LateLine, ReportAnswer, RunLine};
+use bluegreen_core::response::{Common, LateLine, ReportAnswer, RunLine, RunReportAnswer};
 use bluegreen_core::run_report::Counts;
 use jiff::Timestamp;
 
@@ -62,7 +62,7 @@ fn kinds(report: &ReportAnswer, counts: &Counts) -> [Kind; 5] {
 
 /// Whether anything is to be repaired, or could be without anybody knowing. Without a guard nobody claimed that a run is
 /// executed once.
-pub(crate) fn code(answer: &HandoverAnswer) -> u8 {
+pub(crate) fn code(answer: &RunReportAnswer) -> u8 {
     let report = answer.run_report.as_ref();
     let Some(counts) = report.and_then(|report| report.counts) else {
         return exit::NOT_READY;
@@ -77,7 +77,13 @@ pub(crate) fn code(answer: &HandoverAnswer) -> u8 {
 }
 
 /// The screen.
-pub(crate) fn run_report(paint: Paint, pair: &str, common: &Common, answer: &HandoverAnswer, now: Timestamp) -> String {
+pub(crate) fn run_report(
+    paint: Paint,
+    pair: &str,
+    common: &Common,
+    answer: &RunReportAnswer,
+    now: Timestamp,
+) -> String {
     let report = answer.run_report.clone().unwrap_or_default();
     let counts = report.counts.unwrap_or_default();
     let mut shown = format!("{}\n\n", paint.text(Style::Bold, &format!("{pair}: {}", common.reason)));
@@ -224,7 +230,7 @@ mod tests {
         run_report(plain, "orders", &common, &body, now)
     }
 
-    fn read(answer: &Value) -> (Common, HandoverAnswer) {
+    fn read(answer: &Value) -> (Common, RunReportAnswer) {
         let mut answer = answer.clone();
         answer["outcome"] = json!("run_report");
         let response = Response::read(&answer);
@@ -234,7 +240,7 @@ mod tests {
         }
     }
 
-    fn answer(counts: &Value, partial: bool) -> HandoverAnswer {
+    fn answer(counts: &Value, partial: bool) -> RunReportAnswer {
         read(&json!({"run_report": {"partial": partial, "counts": counts}})).1
     }
 

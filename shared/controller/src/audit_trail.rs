@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::audit::details::{TransitionDetail, read};
+use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
@@ -79,12 +79,12 @@ pub(crate) async fn catch_up(
     for version in due {
         let before = flag::before(&versions, version);
         let (event, of_version) = audit::transition(subject, version, before, &records);
-        let told: TransitionDetail = read(&event.detail);
+        let told: Outline = read(&event.detail);
         tracing::info!(
             pair = subject.pair,
             version = version.entry.version.0,
             transition = told.record,
-            kind = told.kind.to_string(),
+            kind = told.kind,
             active = told.to,
             "audit event"
         );

@@ -12,7 +12,7 @@ use bluegreen_core::flag::label;
 use bluegreen_core::memory::Field;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
-use bluegreen_core::response::{HandoverAnswer, ReportAnswer, Response};
+use bluegreen_core::response::{ReportAnswer, Response, RunReportAnswer};
 use bluegreen_core::run_report::{Period, compare, last_hand_over};
 use bluegreen_core::time::{elapsed, to_milliseconds};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ pub(crate) async fn on_request(
         invocation,
     );
     common.transition = transition.and_then(|transition| transition.transition.clone());
-    let body = HandoverAnswer {
+    let body = RunReportAnswer {
         run_report: Some(ReportAnswer::from(&report)),
     };
     Ok(Response { common, body }.of_any_kind())

@@ -1,8 +1,9 @@
 //! Events of a person's request that could not be published are kept beside the flag, and the watcher publishes them: no tick
 //! would find out about them otherwise.
 
-use bluegreen_core::audit::details::{DrillDetail, read};
+use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{AuditEvent, Unsent};
+use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Cause;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::switch::Failure;
@@ -66,7 +67,8 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             .await
             .map_err(FunctionError::undelivered("publishing an event that was kept"))?;
         // Only a drill has one.
-        if let Some(outcome) = read::<DrillDetail>(&event.detail).outcome.known().copied() {
+        let outcome = read::<Outline>(&event.detail).outcome;
+        if let Some(outcome) = outcome.as_deref().and_then(DrillOutcome::parse) {
             let metric = Metric::drill_outcome(outcome, services.clock.now());
             if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");

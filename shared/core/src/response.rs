@@ -24,7 +24,7 @@ use tolerant::tolerant;
 pub use change::{Change, DagAnswer, DrillAnswer, DrillReturn, DrillTrace, Winner};
 pub use check::{Check, CheckReport, FindingAnswer, UnansweredQuestionAnswer};
 pub use open::Open;
-pub use run_report::{Gap, HandoverAnswer, LateLine, ReportAnswer, RunLine, TransitionAnswer, Window};
+pub use run_report::{Gap, LateLine, ReportAnswer, RunLine, RunReportAnswer, TransitionAnswer, Window};
 pub use status::{History, HistoryLine, LastCheck, ManagedDags, Root, Status, VerdictAnswer};
 pub use tick::{Heard, Tick, TickDrill};
 
@@ -94,7 +94,7 @@ pub enum Body {
     /// Of `check`.
     Check(Box<Check>),
     /// Of `run_report`.
-    RunReport(Box<HandoverAnswer>),
+    RunReport(Box<RunReportAnswer>),
     /// Of everything that changes something, or would.
     Change(Box<Change>),
 }
@@ -189,8 +189,8 @@ impl From<Check> for Body {
     }
 }
 
-impl From<HandoverAnswer> for Body {
-    fn from(body: HandoverAnswer) -> Self {
+impl From<RunReportAnswer> for Body {
+    fn from(body: RunReportAnswer) -> Self {
         Self::RunReport(Box::new(body))
     }
 }

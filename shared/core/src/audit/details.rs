@@ -20,24 +20,48 @@ use crate::response::{DagAnswer, Open, PreconditionAnswer, ReportAnswer, Verdict
 use crate::transition::Trigger;
 use crate::transition_kind::Kind;
 
-tolerant! {
-    /// What every event says: its id, and which pair it is about.
-    pub struct About {
-        /// Version of the detail's format.
-        pub schema: Option<u32>,
-        /// The same in every repeat.
-        pub id: String,
-        /// Name of the pair.
-        pub pair: String,
-        /// Name of the flag.
-        pub flag: String,
-    }
+/// Details with what every event says: its id, and which pair it is about.
+macro_rules! events {
+    ($(
+        $(#[$of:meta])*
+        pub struct $name:ident {
+            $( $(#[$meta:meta])* pub $field:ident: $type:ty, )*
+        }
+    )*) => {
+        tolerant! {$(
+            $(#[$of])*
+            pub struct $name {
+                /// Version of the detail's format.
+                pub schema: Option<u32>,
+                /// The same in every repeat.
+                pub id: String,
+                /// Name of the pair.
+                pub pair: String,
+                /// Name of the flag.
+                pub flag: String,
+                $( $(#[$meta])* pub $field: $type, )*
+            }
+        )*}
+        $(
+            impl $name {
+                /// One of this subject; `what` is what its id is made of.
+                pub(super) fn about(subject: Subject<'_>, what: &str) -> Self {
+                    Self {
+                        schema: Some(SCHEMA),
+                        id: subject.id(what),
+                        pair: subject.pair.to_owned(),
+                        flag: subject.flag.to_owned(),
+                        ..Self::default()
+                    }
+                }
+            }
+        )*
+    };
+}
 
+events! {
     /// The flag has a new version.
     pub struct TransitionDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
         /// The version.
         pub version: Option<FlagVersion>,
         /// Why, in a word.
@@ -74,6 +98,154 @@ tolerant! {
         /// What a person should know.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub warning: Option<String>,
+    }
+
+    /// A failover is wanted, and preconditions prevent it.
+    pub struct BlockedDetail {
+        /// The active color.
+        pub active: Option<Color>,
+        /// The color that should take over.
+        pub wanted: Option<Color>,
+        /// Since when.
+        pub since: Option<Timestamp>,
+        /// Why.
+        pub reason: String,
+        /// Every precondition that was asked.
+        pub preconditions: Vec<PreconditionAnswer>,
+        /// Those that object.
+        pub blocked_by: Vec<Open<PreconditionName>>,
+        /// What it was decided on.
+        pub evidence: VerdictEvidence,
+    }
+
+    /// For a while nobody could vouch for the active environment.
+    pub struct UnknownDetail {
+        /// The active color.
+        pub active: Option<Color>,
+        /// What it is now.
+        pub verdict: Open<Verdict>,
+        /// Since when.
+        pub since: Option<Timestamp>,
+        /// Why.
+        pub reason: String,
+        /// What it was decided on.
+        pub evidence: VerdictEvidence,
+    }
+
+    /// The flag holds no color, or is gone.
+    pub struct FaultDetail {
+        /// What is wrong.
+        pub reason: String,
+    }
+
+    /// The hold changed.
+    pub struct HoldDetail {
+        /// `held`, `ended`, `none` or `invalid`.
+        pub state: String,
+        /// The hold that was written, or that ended.
+        pub hold: Option<Hold>,
+        /// Why.
+        pub reason: String,
+        /// Who wrote it.
+        pub who: Author,
+    }
+
+    /// A drill came to its end, or did not get past its beginning.
+    pub struct DrillDetail {
+        /// The drill's id.
+        pub drill: String,
+        /// How far it was to go.
+        pub mode: Open<Mode>,
+        /// How it ended.
+        pub outcome: Open<DrillOutcome>,
+        /// The color that was active.
+        pub from: Option<Color>,
+        /// The color that was drilled.
+        pub to: Option<Color>,
+        /// The color that is active now.
+        pub active: Option<Color>,
+        /// Why.
+        pub reason: String,
+        /// Who asked.
+        pub requested_by: Option<String>,
+        /// When what happened.
+        pub timings: DrillTimings,
+    }
+
+    /// For too long nothing has proved that the standby can do the work.
+    pub struct OverdueDetail {
+        /// The last proof.
+        pub last: Option<Timestamp>,
+        /// How many days that may be ago.
+        pub days: Option<u32>,
+        /// Why it is told.
+        pub reason: String,
+    }
+
+    /// The standby's readiness turned.
+    pub struct ReadinessDetail {
+        /// The level now.
+        pub level: Open<Level>,
+        /// The level before.
+        pub previous: Option<Open<Level>>,
+        /// 0 to 100.
+        pub score: Option<u32>,
+        /// What was found.
+        pub findings: Vec<FindingNews>,
+        /// One sentence.
+        pub reason: String,
+    }
+
+    /// Which runs next to a transition were executed.
+    pub struct RunReportDetail {
+        /// One sentence.
+        pub reason: String,
+        /// The report.
+        pub run_report: ReportAnswer,
+    }
+
+    /// How pausing and unpausing DAGs stands after a transition.
+    pub struct DagDetail {
+        /// The color whose DAGs are to run.
+        pub active: Option<Color>,
+        /// The version that it is about.
+        pub version: Option<FlagVersion>,
+        /// In a word.
+        pub state: Open<State>,
+        /// `succeeded`, `failed` or `recovered`.
+        pub outcome: String,
+        /// One sentence.
+        pub reason: String,
+        /// All of it.
+        pub dag_management: DagAnswer,
+    }
+
+    /// A person has looked at the automatic failovers so far.
+    pub struct AcknowledgedDetail {
+        /// Who.
+        pub by: String,
+        /// Why.
+        pub reason: Option<String>,
+    }
+}
+
+tolerant! {
+    /// What every event says of itself.
+    pub struct About {
+        /// The same in every repeat.
+        pub id: String,
+    }
+
+    /// What logs and metrics tell of an event, whatever its kind.
+    pub struct Outline {
+        /// Name of the record that it is about.
+        pub record: Option<String>,
+        /// Why the flag changed, in a word.
+        pub kind: Option<String>,
+        /// What it holds, or was to.
+        pub to: Option<String>,
+        /// What came of a drill.
+        pub outcome: Option<String>,
     }
 
     /// Who wrote a version.
@@ -120,103 +292,16 @@ tolerant! {
         pub recovery_time_s: Option<f64>,
     }
 
-    /// A failover is wanted, and preconditions prevent it.
-    pub struct BlockedDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The active color.
-        pub active: Option<Color>,
-        /// The color that should take over.
-        pub wanted: Option<Color>,
-        /// Since when.
-        pub since: Option<Timestamp>,
-        /// Why.
-        pub reason: String,
-        /// Every precondition that was asked.
-        pub preconditions: Vec<PreconditionAnswer>,
-        /// Those that object.
-        pub blocked_by: Vec<Open<PreconditionName>>,
-        /// What it was decided on.
-        pub evidence: VerdictEvidence,
-    }
-
-    /// For a while nobody could vouch for the active environment.
-    pub struct UnknownDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The active color.
-        pub active: Option<Color>,
-        /// What it is now.
-        pub verdict: Open<Verdict>,
-        /// Since when.
-        pub since: Option<Timestamp>,
-        /// Why.
-        pub reason: String,
-        /// What it was decided on.
-        pub evidence: VerdictEvidence,
-    }
-
     /// How both environments were.
     pub struct VerdictEvidence {
         /// Each with what led to it.
         pub verdicts: Both<VerdictAnswer>,
     }
 
-    /// The flag holds no color, or is gone.
-    pub struct FaultDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// What is wrong.
-        pub reason: String,
-    }
-
-    /// The hold changed.
-    pub struct HoldDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// `held`, `ended`, `none` or `invalid`.
-        pub state: String,
-        /// The hold that was written, or that ended.
-        pub hold: Option<Hold>,
-        /// Why.
-        pub reason: String,
-        /// Who wrote it.
-        pub who: Author,
-    }
-
     /// Who wrote a parameter.
     pub struct Author {
         /// `LastModifiedUser`.
         pub last_modified_user: Option<String>,
-    }
-
-    /// A drill came to its end, or did not get past its beginning.
-    pub struct DrillDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The drill's id.
-        pub drill: String,
-        /// How far it was to go.
-        pub mode: Open<Mode>,
-        /// How it ended.
-        pub outcome: Open<DrillOutcome>,
-        /// The color that was active.
-        pub from: Option<Color>,
-        /// The color that was drilled.
-        pub to: Option<Color>,
-        /// The color that is active now.
-        pub active: Option<Color>,
-        /// Why.
-        pub reason: String,
-        /// Who asked.
-        pub requested_by: Option<String>,
-        /// When what happened.
-        pub timings: DrillTimings,
     }
 
     /// When what happened, as far as it did.
@@ -239,36 +324,6 @@ tolerant! {
         pub duration_minutes: Option<u32>,
     }
 
-    /// For too long nothing has proved that the standby can do the work.
-    pub struct OverdueDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The last proof.
-        pub last: Option<Timestamp>,
-        /// How many days that may be ago.
-        pub days: Option<u32>,
-        /// Why it is told.
-        pub reason: String,
-    }
-
-    /// The standby's readiness turned.
-    pub struct ReadinessDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The level now.
-        pub level: Open<Level>,
-        /// The level before.
-        pub previous: Option<Open<Level>>,
-        /// 0 to 100.
-        pub score: Option<u32>,
-        /// What was found.
-        pub findings: Vec<FindingNews>,
-        /// One sentence.
-        pub reason: String,
-    }
-
     /// One finding.
     pub struct FindingNews {
         /// Stable name.
@@ -282,65 +337,12 @@ tolerant! {
         /// How to repair it.
         pub fix: String,
     }
-
-    /// Which runs next to a transition were executed.
-    pub struct RunReportDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// One sentence.
-        pub reason: String,
-        /// The report.
-        pub run_report: ReportAnswer,
-    }
-
-    /// How pausing and unpausing DAGs stands after a transition.
-    pub struct DagDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// The color whose DAGs are to run.
-        pub active: Option<Color>,
-        /// The version that it is about.
-        pub version: Option<FlagVersion>,
-        /// In a word.
-        pub state: Open<State>,
-        /// `succeeded`, `failed` or `recovered`.
-        pub outcome: String,
-        /// One sentence.
-        pub reason: String,
-        /// All of it.
-        pub dag_management: DagAnswer,
-    }
-
-    /// A person has looked at the automatic failovers so far.
-    pub struct AcknowledgedDetail {
-        /// What every event says.
-        #[serde(flatten)]
-        pub about: About,
-        /// Who.
-        pub by: String,
-        /// Why.
-        pub reason: Option<String>,
-    }
 }
 
 /// An event's detail, or its envelope, as far as it can be read.
 #[must_use]
 pub fn read<'de, T: Deserialize<'de> + Default>(event: &'de Value) -> T {
     T::deserialize(event).unwrap_or_default()
-}
-
-impl Subject<'_> {
-    /// What every event of this subject says; `what` is what its id is made of.
-    pub(super) fn about(&self, what: &str) -> About {
-        About {
-            schema: Some(SCHEMA),
-            id: self.id(what),
-            pair: self.pair.to_owned(),
-            flag: self.flag.to_owned(),
-        }
-    }
 }
 
 impl From<&Both<Assessment>> for VerdictEvidence {

@@ -108,13 +108,13 @@ fn hold_event(
         detail_type: "Hold Changed",
         at: now,
         detail: to_json(&HoldDetail {
-            about: subject.about(id),
             state: state.to_owned(),
             hold: hold.cloned(),
             reason: reason.to_owned(),
             who: Author {
                 last_modified_user: author.map(str::to_owned),
             },
+            ..HoldDetail::about(subject, id)
         }),
     }
 }

@@ -38,11 +38,6 @@ pub fn blocked(
         detail_type: "Failover Blocked",
         at: now,
         detail: to_json(&BlockedDetail {
-            about: subject.about(&format!(
-                "{flag}:blocked:{}:{}",
-                preconditions.join("+"),
-                since.as_millisecond()
-            )),
             active,
             wanted: active.map(Color::other),
             since: Some(since),
@@ -55,6 +50,10 @@ pub fn blocked(
                 .collect(),
             blocked_by: decision.blocked_by().into_iter().map(Open::from).collect(),
             evidence: VerdictEvidence::from(verdicts),
+            ..BlockedDetail::about(
+                subject,
+                &format!("{flag}:blocked:{}:{}", preconditions.join("+"), since.as_millisecond()),
+            )
         }),
     }
 }
@@ -74,12 +73,12 @@ pub fn active_unknown(
         detail_type: "Environment Unknown",
         at: now,
         detail: to_json(&UnknownDetail {
-            about: subject.about(&format!("{flag}:unknown:{}", since.as_millisecond())),
             active,
             verdict: verdict.into(),
             since: Some(since),
             reason: decision.reason.clone(),
             evidence: VerdictEvidence::from(verdicts),
+            ..UnknownDetail::about(subject, &format!("{flag}:unknown:{}", since.as_millisecond()))
         }),
     }
 }
@@ -91,7 +90,6 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
         detail_type: "Drill Finished",
         at: conclusion.timings.finished_at,
         detail: to_json(&DrillDetail {
-            about: subject.about(&format!("drill:{}", conclusion.id)),
             drill: conclusion.id.clone(),
             mode: conclusion.mode.into(),
             outcome: conclusion.outcome.into(),
@@ -101,6 +99,7 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
             reason: conclusion.reason.clone(),
             requested_by: conclusion.requested_by.clone(),
             timings: DrillTimings::from(&conclusion.timings),
+            ..DrillDetail::about(subject, &format!("drill:{}", conclusion.id))
         }),
     }
 }
@@ -112,7 +111,6 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
         detail_type: "Drill Overdue",
         at: now,
         detail: to_json(&OverdueDetail {
-            about: subject.about(&format!("drill-overdue:{}", last.as_millisecond())),
             last: Some(last),
             days: Some(days),
             reason: format!(
@@ -120,6 +118,7 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
                  that the standby can do the work",
                 to_second(last)
             ),
+            ..OverdueDetail::about(subject, &format!("drill-overdue:{}", last.as_millisecond()))
         }),
     }
 }
@@ -131,8 +130,8 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
         detail_type: "Flag Fault",
         at: now,
         detail: to_json(&FaultDetail {
-            about: subject.about(&format!("{flag}:fault")),
             reason: what.to_owned(),
+            ..FaultDetail::about(subject, &format!("{flag}:fault"))
         }),
     }
 }
@@ -144,9 +143,9 @@ pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, no
         detail_type: "Run Report",
         at: now,
         detail: to_json(&RunReportDetail {
-            about: subject.about(&format!("run-report:{transition}")),
             reason: report.summary(),
             run_report: ReportAnswer::from(report),
+            ..RunReportDetail::about(subject, &format!("run-report:{transition}"))
         }),
     }
 }
@@ -171,18 +170,21 @@ pub fn dag_management(
         detail_type: "DAG Management",
         at: now,
         detail: to_json(&DagDetail {
-            about: subject.about(&format!(
-                "{}:dags-{}-{}",
-                label(progress.version, progress.written),
-                report.state.as_str(),
-                since.as_millisecond()
-            )),
             active: Some(progress.active),
             version: Some(progress.version),
             state: report.state.into(),
             outcome: outcome.to_owned(),
             reason: report.detail.clone(),
             dag_management: report.clone().into(),
+            ..DagDetail::about(
+                subject,
+                &format!(
+                    "{}:dags-{}-{}",
+                    label(progress.version, progress.written),
+                    report.state.as_str(),
+                    since.as_millisecond()
+                ),
+            )
         }),
     }
 }
@@ -200,9 +202,9 @@ pub fn failovers_acknowledged(
         detail_type: "Failovers Acknowledged",
         at: now,
         detail: to_json(&AcknowledgedDetail {
-            about: subject.about(&format!("acknowledged:{request_id}")),
             by: by.to_owned(),
             reason: reason.map(str::to_owned),
+            ..AcknowledgedDetail::about(subject, &format!("acknowledged:{request_id}"))
         }),
     }
 }

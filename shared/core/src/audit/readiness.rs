@@ -48,12 +48,15 @@ pub fn readiness_changed(
         at: pending_notification.since,
         detail: to_json(&ReadinessDetail {
             // Since when tells one turn from another.
-            about: subject.about(&format!("readiness:{}", pending_notification.since.as_millisecond())),
             level: standing.level.into(),
             previous: pending_notification.previous.map(Open::from),
             score: Some(standing.score),
             findings,
             reason,
+            ..ReadinessDetail::about(
+                subject,
+                &format!("readiness:{}", pending_notification.since.as_millisecond()),
+            )
         }),
     })
 }

@@ -48,7 +48,6 @@ pub fn transition(
         .filter(|version| *version != entry.version && !repeat);
     let actor = record.map(|record| &record.actor);
     let detail = TransitionDetail {
-        about: subject.about(&label(entry.version, entry.modified)),
         version: Some(entry.version),
         kind: kind.into(),
         declared_by_person: version.is_declared_failover(),
@@ -89,6 +88,7 @@ pub fn transition(
         expected_version: other_version,
         warning: other_version
             .map(|_| "the flag was written by another road between the observation and this write".to_owned()),
+        ..TransitionDetail::about(subject, &label(entry.version, entry.modified))
     };
     let at = entry.modified;
     let mut metrics = Vec::new();

@@ -72,6 +72,21 @@ impl DrillOutcome {
     }
 }
 
+impl DrillOutcome {
+    /// The outcome that is written so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Self::Pending,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Blocked,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
 impl fmt::Display for DrillOutcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())

@@ -134,7 +134,7 @@ pub(super) fn environment_unknown(message: &mut MessageBuilder<'_>, detail: &Unk
 }
 
 pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &FaultDetail) -> String {
-    let missing = is_of_missing_flag(&detail.about.id, message.place);
+    let missing = is_of_missing_flag(&detail.id, message.place);
     message.heading("WHAT HAPPENED");
     message.paragraph(if missing {
         "The flag does not say which color is active. No DAG that asks it executes, and nothing fails over until it is put \

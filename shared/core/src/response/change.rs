@@ -96,19 +96,19 @@ tolerant! {
     }
 }
 
-/// What only the parameter `drill` tells. All of it is there, or nothing.
+/// What only the parameter `drill` tells: there is a trace where it says when the drill was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillTrace {
     /// Version of its format.
-    pub schema: u32,
+    pub schema: Option<u32>,
     /// Version of the flag that it starts from.
-    pub version: FlagVersion,
+    pub version: Option<FlagVersion>,
     /// When that was written.
-    pub modified: Timestamp,
+    pub modified: Option<Timestamp>,
     /// When it was started.
     pub started_at: Timestamp,
     /// Why.
-    pub reason: String,
+    pub reason: Option<String>,
     /// Who asked.
     pub requested_by: Option<String>,
     /// When it ended.
@@ -137,11 +137,11 @@ impl DrillAnswer {
             duration_minutes: Some(drill.duration_minutes),
             outcome: drill.outcome.into(),
             trace: Some(DrillTrace {
-                schema: drill.schema,
-                version: drill.version,
-                modified: drill.modified,
+                schema: Some(drill.schema),
+                version: Some(drill.version),
+                modified: Some(drill.modified),
                 started_at: drill.started_at,
-                reason: drill.reason.clone(),
+                reason: Some(drill.reason.clone()),
                 requested_by: drill.requested_by.clone(),
                 finished_at: drill.finished_at,
                 proven_at: drill.proven_at,

@@ -11,7 +11,7 @@ use crate::transition_kind::Kind;
 
 tolerant! {
     /// The run report.
-    pub struct HandoverAnswer {
+    pub struct RunReportAnswer {
         /// All of it; none is for readers only.
         pub run_report: Option<ReportAnswer>,
     }
