@@ -49,6 +49,25 @@ def test_a_hold_does_not_stop_a_repair_and_observing_does(mended: Pair):
     assert "green" in tick["reason"] and mended.stands_at()[0] == "purple"
 
 
+@pytest.mark.parametrize("by_a_person", [False, True])
+def test_garbage_acknowledges_no_failover_and_only_a_persons_repair_does(deploy: Deploy, by_a_person: bool):
+    pair = deploy(OnFlagFault="restore", FailoverBudgetPerDay="1", CooldownSeconds="0")
+    pair.look_once_a_tick()
+    pair.fail("blue")
+    assert pair.tick()["decision"] == "failover"
+    pair.heal("blue")
+    pair.garble()
+    if by_a_person:
+        assert pair.ask(to="green", reason="looked", force=True)["outcome"] == "switched"
+    else:
+        assert pair.tick()["decision"] == "restore"
+    assert pair.stands_at() == ("green", 4)
+    pair.fail("green")
+    tick = pair.tick()
+    expected = ("failover", []) if by_a_person else ("blocked", ["failover-budget"])
+    assert (tick["decision"], tick["blocked_by"]) == expected
+
+
 def test_by_default_a_broken_flag_is_only_told(pair: Pair):
     pair.garble()
     for _ in range(2):

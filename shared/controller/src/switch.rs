@@ -9,7 +9,7 @@ use bluegreen_core::decision::{
     Precondition, PreconditionName, SwitchControl, person_drill_precondition, switch_preconditions,
 };
 use bluegreen_core::drill::{Drill, DrillOutcome, End, Stage, Turn};
-use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::flag::{FlagObservation, declared_reason};
 use bluegreen_core::health::{Evidence, assess_after};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome as Word;
@@ -274,16 +274,17 @@ async fn guard_and_carry_out(
             invocation,
         ));
     }
-    // Whatever was asked for, a flag that held no color is being repaired.
-    let kind = if flag.value.color().is_some() {
-        wanted.kind
+    // Whatever was asked for, a flag that held no color is being repaired. That a person did it is said, for it acknowledges
+    // like a switch, and the watcher's own repair does not.
+    let (kind, reason) = if flag.value.color().is_some() {
+        (wanted.kind, wanted.reason)
     } else {
-        Kind::Restore
+        (Kind::Restore, declared_reason(&wanted.reason))
     };
     let intent = Intent {
         kind,
         to: wanted.to,
-        reason: wanted.reason,
+        reason,
         actor: invocation.actor(wanted.requested_by),
         trigger: invocation.trigger(),
         evidence: Decided::Asked {

@@ -77,7 +77,8 @@ impl RecentFailovers {
         self.unacknowledged < policy.failover_budget
     }
 
-    /// Counts them. A switch or a failover by a person, or a release, acknowledges all that came before it.
+    /// Counts them. A switch or a failover by a person, or a release, acknowledges all that came before it; a version without
+    /// a color does not, nor does its repair by the watcher.
     #[must_use]
     pub fn count(versions: &[Version], acknowledged: Option<Timestamp>, now: Timestamp) -> Self {
         let earliest = before(now, DAY).max(acknowledged.unwrap_or(Timestamp::MIN));

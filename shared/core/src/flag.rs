@@ -186,18 +186,18 @@ pub fn finished_by(description: &str) -> Option<String> {
     Some(request_id.to_owned())
 }
 
-/// How the reason of a failover begins that a person asked for. No reason of the watcher begins so: its own name the color
-/// that is unhealthy.
+/// How the reason of a failover, or of a repair, begins that a person asked for. No reason of the watcher begins so: its own
+/// name the color that is unhealthy, or the flag.
 const DECLARED: &str = "declared by a person: ";
 
-/// The reason of a failover that a person asked for, so that every reader of it, and of the Description that begins with it,
-/// can tell it from an automatic one.
+/// The reason of a failover or a repair that a person asked for, so that every reader of it, and of the Description that
+/// begins with it, can tell it from an automatic one.
 #[must_use]
 pub fn declared_reason(reason: &str) -> String {
     format!("{DECLARED}{reason}")
 }
 
-/// Whether a reason, or the sentence of a Description, is that of a failover which a person asked for.
+/// Whether a reason, or the sentence of a Description, is that of a failover or a repair which a person asked for.
 #[must_use]
 pub fn is_declared(sentence: &str) -> bool {
     let own = sentence
@@ -291,18 +291,24 @@ impl Version {
     /// Whether it is a failover that a person asked for.
     #[must_use]
     pub fn is_declared_failover(&self) -> bool {
-        self.kind() == Kind::Failover
-            && self
-                .entry
-                .description
-                .as_deref()
-                .is_some_and(|description| is_declared(sentence_of(description)))
+        self.kind() == Kind::Failover && self.is_declared()
     }
 
-    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it.
+    fn is_declared(&self) -> bool {
+        let description = self.entry.description.as_deref();
+        description.is_some_and(|description| is_declared(sentence_of(description)))
+    }
+
+    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it. Garbage is no transition,
+    /// and whoever wrote it has looked at nothing.
     #[must_use]
     pub fn is_by_a_person(&self) -> bool {
-        self.kind().is_by_a_person() || self.is_declared_failover()
+        let is_wanted = match self.kind() {
+            // The watcher's, or a person's.
+            Kind::Failover | Kind::Restore => self.is_declared(),
+            kind => kind.is_by_a_person(),
+        };
+        self.entry.value.color().is_some() && is_wanted
     }
 }
 
@@ -458,13 +464,14 @@ mod tests {
                 false,
             ),
             (Kind::Switch, declared.as_str(), false),
+            (Kind::Restore, declared.as_str(), false),
             (Kind::DrillReturn, declared.as_str(), false),
         ] {
             let version = version(kind, sentence);
             assert_eq!(version.is_declared_failover(), expected, "{kind}: {sentence:.60}");
             assert_eq!(
                 version.is_by_a_person(),
-                expected || kind == Kind::Switch,
+                expected || matches!(kind, Kind::Switch | Kind::Restore),
                 "{kind}: {sentence:.60}"
             );
         }

@@ -53,6 +53,30 @@ fn a_person_acknowledges_automatic_failovers() {
 }
 
 #[test]
+fn garbage_in_the_flag_acknowledges_nothing_and_only_a_person_repairs_with_eyes_open() {
+    let repaired = |reason: &str| HistoryEntry {
+        description: Some(format!(
+            "restore: {reason} [effective_from=2026-11-23T11:50:00Z record=v4-1]"
+        )),
+        ..entry(4, "green", 600, None)
+    };
+    let mut history = vec![
+        entry(1, "blue", 9000, None),
+        entry(2, "green", 8000, Some("v2-1")),
+        entry(3, "purple", 700, None),
+        repaired("the flag holds \"purple\"; green was the color before; by health-watcher"),
+    ];
+    let count = |history: &[HistoryEntry]| RecentFailovers::count(&versions(history), None, noon()).unacknowledged;
+    assert_eq!(count(&history), 1);
+    assert_eq!(count(&history[..3]), 1, "not yet repaired");
+    // A person who puts it right has looked, by a request or by hand.
+    history[3] = repaired(&declared_reason("green it is; by switch-handler"));
+    assert_eq!(count(&history), 0);
+    history[3] = entry(4, "green", 600, None);
+    assert_eq!(count(&history), 0);
+}
+
+#[test]
 fn a_failover_by_a_person_is_none_of_the_watchers() {
     let automatic =
         "failover: blue is unhealthy: x; by health-watcher [effective_from=2026-11-23T11:59:00Z record=v2-1]";
