@@ -2,6 +2,7 @@
 
 mod assessment;
 mod evidence;
+mod failure;
 mod judgment;
 mod past;
 mod signals;

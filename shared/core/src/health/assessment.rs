@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::evidence::{CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
+use super::failure::{Failure, first_seen};
 use super::judgment::{Judgment, Verdict, judge};
 use super::past::{LastStatus, Past};
-use super::signals::{Signals, Status, first_seen, last_known_healthy, no_answer, signals};
+use super::signals::{Reading, Signals, Status, last_known_healthy, no_answer, signals};
 use crate::policy::Policy;
 
 /// A verdict with everything that led to it.
@@ -89,17 +90,24 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
         Some(from) => Some(from),
         None => scheduler.is_bad().then_some(now),
     };
+    let is_in_alarm = match &signals.alarms {
+        Some(Reading::Unknown { .. }) => close.is_some_and(|past| past.is_in_alarm),
+        alarms => alarms.as_ref().is_some_and(Reading::is_bad),
+    };
     Past {
         at: now,
         status: match &evidence.environment {
             EnvironmentAnswer::Found(environment) => Some(LastStatus {
                 status: environment.status.clone(),
                 read: now,
-                since: status.since(past, now),
+                since: Failure::of(policy, &status, &signals, past, now).status_since,
             }),
             EnvironmentAnswer::NotFound | EnvironmentAnswer::Unknown(_) => before.cloned(),
         },
+        status_unread_from: (!status.is_read).then(|| past.and_then(|past| past.status_unread_from).unwrap_or(now)),
         failing_from,
         airflow_sick_from,
+        is_in_alarm,
+        watched_from: close.and_then(|past| past.watched_from).or(Some(now)),
     }
 }

@@ -1,13 +1,13 @@
 //! From the signals to a verdict.
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::failure::{Failure, window_of};
 use super::past::Past;
-use super::signals::{Reading, Signals, Status, first_seen};
+use super::signals::{Reading, Signals, Status};
 use super::status::StatusClass;
 use crate::policy::{HEARTBEAT_ONLY_WINDOW, Policy};
 use crate::time::{after, elapsed, in_seconds};
@@ -72,41 +72,6 @@ impl Judgment {
     }
 }
 
-/// Since when the signals of the present failure are bad, and from when that counts.
-struct Failure {
-    /// The earliest date of a bad signal, or the first look that saw one without a date.
-    began: Option<Timestamp>,
-    /// How long it has lasted.
-    lasted: Duration,
-    /// How long it has lasted while the environment was to serve, as far as anybody looked.
-    counts: Duration,
-}
-
-impl Failure {
-    fn of(status: &Status<'_>, signals: &Signals, past: Option<&Past>, now: Timestamp) -> Self {
-        let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
-        let close = past.filter(|past| past.is_close(now));
-        // A date of Airflow's in our future, or none at all, is no younger than the first look that saw it sick.
-        let sick_from = close
-            .and_then(|past| past.airflow_sick_from)
-            .filter(|_| scheduler.is_bad())
-            .map(|first| scheduler.since().map_or(first, |since| since.min(first)));
-        let dates = [sick_from.or(scheduler.since()), heartbeat.since()];
-        let began = dates.into_iter().flatten().min();
-        let lasted = began.map_or(Duration::ZERO, |began| elapsed(began, now));
-        let seen_from = close
-            .and_then(|past| past.failing_from)
-            .unwrap_or_else(|| first_seen(scheduler, heartbeat, now));
-        // What happened in planned work is its doing: it counts from when the environment began to serve again.
-        let floor = status.since(past, now).map_or(seen_from, |since| since.max(seen_from));
-        Self {
-            began,
-            lasted,
-            counts: lasted.min(elapsed(floor, now)),
-        }
-    }
-}
-
 /// Weighs the signals.
 pub(super) fn judge(
     policy: &Policy,
@@ -122,9 +87,8 @@ pub(super) fn judge(
         alarms,
     } = signals;
     let in_alarm = alarms.as_ref().filter(|alarms| alarms.is_bad());
-    let failure = Failure::of(status, signals, past, now);
-    let alarmed_at = in_alarm.and_then(Reading::since);
-    let class = status.standing(policy, alarmed_at.into_iter().chain(failure.began).max(), now);
+    let failure = Failure::of(policy, status, signals, past, now);
+    let class = status.standing(policy, failure.alarmed_at.into_iter().chain(failure.began).max(), now);
     match class {
         StatusClass::Failed => return Judgment::of(Verdict::Unhealthy, &[said]),
         // Not yet there: whatever its parts say, it has nothing to lose and cannot take over.
@@ -134,24 +98,11 @@ pub(super) fn judge(
         StatusClass::Serving | StatusClass::Degraded => {}
     }
     if let Some(alarms) = in_alarm {
-        // Alarms look minutes back, so for a while they ring for what planned work did.
-        let serves_for = status.since(past, now).map(|since| elapsed(since, now));
-        let late = policy.failure_window.max(HEARTBEAT_ONLY_WINDOW);
-        return match serves_for.filter(|serves_for| *serves_for < late) {
-            None => Judgment::of(Verdict::Unhealthy, &[alarms]),
-            Some(serves_for) => Judgment::of(Verdict::Suspect, &[said, alarms]).until(
-                format!(
-                    "serving again for {}, less than the {} that an alarm may look back",
-                    in_seconds(serves_for),
-                    in_seconds(late)
-                ),
-                after(now, late.saturating_sub(serves_for)),
-            ),
-        };
+        return judge_alarms(policy, said, alarms, &failure, now);
     }
     if let Some(window) = window_of(policy, scheduler, heartbeat) {
         // Longer than planned work may take it is a failure, where no look before this one knows of planned work.
-        let has_outlasted = status.since(past, now).is_none() && failure.lasted >= policy.maintenance_grace.max(window);
+        let has_outlasted = failure.status_since.is_none() && failure.lasted >= policy.maintenance_grace.max(window);
         if failure.counts >= window || has_outlasted {
             return Judgment::of(Verdict::Unhealthy, &[scheduler, heartbeat]);
         }
@@ -188,6 +139,29 @@ pub(super) fn judge(
         _ if disagree => Judgment::of(Verdict::Suspect, &[said, scheduler, heartbeat]),
         _ => Judgment::of(Verdict::Unknown, &[said, scheduler, heartbeat]),
     }
+}
+
+/// An alarm is evidence at once. But it looks minutes back, so for a while it fires for what planned work did; and one that is
+/// old at the first look may have begun in planned work that nobody saw.
+fn judge_alarms(policy: &Policy, said: &Reading, alarms: &Reading, failure: &Failure, now: Timestamp) -> Judgment {
+    let late = policy.failure_window.max(HEARTBEAT_ONLY_WINDOW);
+    let young = |from: Option<Timestamp>| from.map(|from| elapsed(from, now)).filter(|age| *age < late);
+    let (age, why) = match (young(failure.status_since), young(failure.alarm_watched_from)) {
+        (None, None) => return Judgment::of(Verdict::Unhealthy, &[alarms]),
+        (Some(serves), seen) if seen.is_none_or(|seen| serves <= seen) => (serves, "known to serve again"),
+        (_, seen) => (
+            seen.unwrap_or_default(),
+            "already in ALARM at the first look, and watched",
+        ),
+    };
+    Judgment::of(Verdict::Suspect, &[said, alarms]).until(
+        format!(
+            "{why} for {}, less than the {} that an alarm may look back",
+            in_seconds(age),
+            in_seconds(late)
+        ),
+        after(now, late.saturating_sub(age)),
+    )
 }
 
 /// Nobody can say what the status is: it may be planned work. So nothing condemns that planned work could have caused,
@@ -235,15 +209,6 @@ fn outlasted(policy: &Policy, readings: &[&Reading]) -> Judgment {
         in_seconds(policy.maintenance_grace)
     ));
     judgment
-}
-
-/// How long the scheduler and the heartbeat, taken together, must be bad; none if they do not agree that it is dead.
-fn window_of(policy: &Policy, scheduler: &Reading, heartbeat: &Reading) -> Option<Duration> {
-    match (scheduler, heartbeat) {
-        (Reading::Bad { .. }, Reading::Bad { .. } | Reading::Unknown { .. }) => Some(policy.failure_window),
-        (Reading::Unknown { .. }, Reading::Bad { .. }) => Some(policy.failure_window.max(HEARTBEAT_ONLY_WINDOW)),
-        _ => None,
-    }
 }
 
 /// A planned status is no failure until the maintenance grace has passed and the heartbeat is dead.

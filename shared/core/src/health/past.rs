@@ -26,12 +26,21 @@ pub struct Past {
     /// The status read last; none if none has been read yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<LastStatus>,
+    /// Since when the status cannot be read; none while it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_unread_from: Option<Timestamp>,
     /// The scheduler or the heartbeat is bad, and that counts from no earlier than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_from: Option<Timestamp>,
     /// Since when Airflow has said at every look that it is sick: a date for what it gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub airflow_sick_from: Option<Timestamp>,
+    /// Its alarms were in ALARM when they were asked last.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_in_alarm: bool,
+    /// Since when one look has followed the other closely: nobody can say what was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_from: Option<Timestamp>,
 }
 
 /// The status read last.
@@ -73,10 +82,16 @@ impl Past {
     pub fn is_news_to(&self, stored: Option<&Self>) -> bool {
         let Some(stored) = stored else { return true };
         let class = |past: &Self| past.status.as_ref().map(|status| (status.class(), status.since));
+        let bad = |past: &Self| (past.failing_from, past.airflow_sick_from, past.is_in_alarm);
+        let is_bad = self.failing_from.is_some() || self.airflow_sick_from.is_some() || self.is_in_alarm;
         class(self) != class(stored)
-            || self.failing_from != stored.failing_from
-            || self.airflow_sick_from != stored.airflow_sick_from
-            || ((self.failing_from.is_some() || self.airflow_sick_from.is_some())
-                && elapsed(stored.at, self.at) >= NOTED_EVERY)
+            || self.status_unread_from != stored.status_unread_from
+            || bad(self) != bad(stored)
+            || (is_bad && elapsed(stored.at, self.at) >= NOTED_EVERY)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

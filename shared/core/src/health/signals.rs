@@ -118,53 +118,39 @@ pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>,
     }
 }
 
-/// From when a failure counts that no look before this one saw.
-pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, now: Timestamp) -> Timestamp {
-    let oldest = [scheduler.since(), heartbeat.since()].into_iter().flatten().min();
-    // Older than that, it began while nobody looked, or in planned work.
-    oldest
-        .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR)
-        // Nor does it begin in the future, whatever a clock says that is ahead of ours.
-        .map_or(now, |oldest| oldest.min(now))
-}
-
 /// What is known of the environment's status.
 pub(super) struct Status<'a> {
     /// Its class, as read now.
     pub(super) class: StatusClass,
     /// Where it cannot be read now: what was read last.
     pub(super) last: Option<&'a LastStatus>,
+    /// Whether MWAA has answered one.
+    pub(super) is_read: bool,
 }
 
 impl<'a> Status<'a> {
     pub(super) fn of(evidence: &Evidence, past: Option<&'a Past>) -> Self {
         let last = past.and_then(|past| past.status.as_ref());
-        match &evidence.environment {
-            EnvironmentAnswer::Found(environment) => Self {
-                class: StatusClass::of(&environment.status),
-                last: None,
-            },
-            EnvironmentAnswer::NotFound if last_seen(evidence).is_some() => Self {
-                class: StatusClass::Failed,
-                last: None,
-            },
-            EnvironmentAnswer::NotFound => Self {
-                class: StatusClass::Unknown,
-                last: None,
-            },
-            EnvironmentAnswer::Unknown(_) => Self {
-                class: StatusClass::Unknown,
-                last,
-            },
-        }
+        let (class, last, is_read) = match &evidence.environment {
+            EnvironmentAnswer::Found(environment) => (StatusClass::of(&environment.status), None, true),
+            EnvironmentAnswer::NotFound if last_seen(evidence).is_some() => (StatusClass::Failed, None, false),
+            EnvironmentAnswer::NotFound => (StatusClass::Unknown, None, false),
+            EnvironmentAnswer::Unknown(_) => (StatusClass::Unknown, last, false),
+        };
+        Self { class, last, is_read }
     }
 
-    /// Since when it has been of its present class, as far as looks before this one tell.
-    pub(super) fn since(&self, past: Option<&Past>, now: Timestamp) -> Option<Timestamp> {
-        match past.and_then(|past| past.status.as_ref()) {
-            Some(before) if self.last.is_some() || before.class() == self.class => before.since,
-            Some(_) => Some(now),
-            None => None,
+    /// Since when it has been of its present class, as far as looks before this one tell. Planned work may have begun and
+    /// ended while it could not be read: after longer than planned work takes it is so from now on, unless `no_work` can
+    /// have done what is bad.
+    pub(super) fn since(&self, past: Option<&Past>, no_work: bool, now: Timestamp) -> Option<Timestamp> {
+        let past = past?;
+        let gap = past.status_unread_from.filter(|_| self.is_read && !no_work);
+        let hides_work = gap.is_some_and(|from| elapsed(from, now) > BLIND_FOR);
+        match &past.status {
+            Some(before) if self.is_read && before.class() != self.class => Some(now),
+            _ if hides_work => Some(now),
+            before => before.as_ref().and_then(|before| before.since),
         }
     }
 

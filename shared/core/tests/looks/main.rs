@@ -8,6 +8,7 @@
 )]
 
 mod dates;
+mod gaps;
 mod remembered;
 mod said;
 mod status;

@@ -1,0 +1,92 @@
+//! Since when the signals are bad, and from when that counts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::past::{BLIND_FOR, Past};
+use super::signals::{Reading, Signals, Status};
+use crate::policy::{HEARTBEAT_ONLY_WINDOW, Policy};
+use crate::time::elapsed;
+
+/// Since when the signals of the present failure are bad, and from when that counts.
+pub(super) struct Failure {
+    /// The earliest date of a bad signal, or the first look that saw one without a date.
+    pub(super) began: Option<Timestamp>,
+    /// How long it has lasted.
+    pub(super) lasted: Duration,
+    /// How long it has lasted while the environment was to serve, as far as anybody looked.
+    pub(super) counts: Duration,
+    /// Since when the alarms are in ALARM.
+    pub(super) alarmed_at: Option<Timestamp>,
+    /// Since when somebody has looked, where they are so old that they began while nobody did.
+    pub(super) alarm_watched_from: Option<Timestamp>,
+    /// Since when the status has been of its present class, as far as looks before this one tell.
+    pub(super) status_since: Option<Timestamp>,
+}
+
+impl Failure {
+    pub(super) fn of(
+        policy: &Policy,
+        status: &Status<'_>,
+        signals: &Signals,
+        past: Option<&Past>,
+        now: Timestamp,
+    ) -> Self {
+        let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
+        let close = past.filter(|past| past.is_close(now));
+        // A date of Airflow's in our future, or none at all, is no younger than the first look that saw it sick.
+        let sick_from = close
+            .and_then(|past| past.airflow_sick_from)
+            .filter(|_| scheduler.is_bad())
+            .map(|first| scheduler.since().map_or(first, |since| since.min(first)));
+        let dates = [sick_from.or(scheduler.since()), heartbeat.since()];
+        let began = dates.into_iter().flatten().min();
+        let lasted = began.map_or(Duration::ZERO, |began| elapsed(began, now));
+        let seen_from = close
+            .and_then(|past| past.failing_from)
+            .unwrap_or_else(|| first_seen(scheduler, heartbeat, now));
+        let in_alarm = signals.alarms.as_ref().filter(|alarms| alarms.is_bad());
+        let alarmed_at = in_alarm.and_then(Reading::since);
+        let alarm_watched_from = alarmed_at.and_then(|at| {
+            let watched_from = close.and_then(|past| past.watched_from).unwrap_or(now);
+            (elapsed(at, watched_from) > BLIND_FOR).then_some(watched_from)
+        });
+        // What had begun when the status was read last, and what has outlasted the grace, no planned work has done.
+        let newest = alarmed_at.into_iter().chain(began).max();
+        let was_read = past.and_then(|past| past.status.as_ref()).map(|status| status.read);
+        let began_in_sight = newest.is_some_and(|newest| was_read.is_some_and(|read| read >= newest));
+        let has_outlasted = window_of(policy, scheduler, heartbeat)
+            .is_some_and(|window| lasted >= policy.maintenance_grace.max(window));
+        let status_since = status.since(past, began_in_sight || has_outlasted, now);
+        // What happened in planned work is its doing: it counts from when the environment began to serve again.
+        let floor = status_since.map_or(seen_from, |since| since.max(seen_from));
+        Self {
+            began,
+            lasted,
+            counts: lasted.min(elapsed(floor, now)),
+            alarmed_at,
+            alarm_watched_from,
+            status_since,
+        }
+    }
+}
+
+/// From when a failure counts that no look before this one saw.
+pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, now: Timestamp) -> Timestamp {
+    let oldest = [scheduler.since(), heartbeat.since()].into_iter().flatten().min();
+    // Older than that, it began while nobody looked, or in planned work.
+    oldest
+        .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR)
+        // Nor does it begin in the future, whatever a clock says that is ahead of ours.
+        .map_or(now, |oldest| oldest.min(now))
+}
+
+/// How long the scheduler and the heartbeat, taken together, must be bad; none if they do not agree that it is dead.
+pub(super) fn window_of(policy: &Policy, scheduler: &Reading, heartbeat: &Reading) -> Option<Duration> {
+    match (scheduler, heartbeat) {
+        (Reading::Bad { .. }, Reading::Bad { .. } | Reading::Unknown { .. }) => Some(policy.failure_window),
+        (Reading::Unknown { .. }, Reading::Bad { .. }) => Some(policy.failure_window.max(HEARTBEAT_ONLY_WINDOW)),
+        _ => None,
+    }
+}
