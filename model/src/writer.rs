@@ -135,6 +135,7 @@ pub(crate) fn policy() -> Policy {
 fn assessment(sick: bool, now: Timestamp) -> Assessment {
     let status = if sick { "UNAVAILABLE" } else { "AVAILABLE" };
     let evidence = Evidence {
+        of: None,
         environment: EnvironmentAnswer::Found(Environment {
             status: status.to_owned(),
             airflow_version: None,

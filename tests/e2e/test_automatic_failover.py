@@ -181,6 +181,25 @@ def test_environment_deleted_after_it_was_seen_alive(pair: Pair):
     assert "deleted" in pair.flag().description
 
 
+def test_environment_deleted_while_cloudwatch_is_silent(pair: Pair):
+    """That it was there the watcher has seen itself."""
+    pair.look_once_a_tick()
+    assert pair.tick()["decision"] == "none"
+    pair.aws.add_fault("server-error", "monitoring", "GetMetricData")
+    pair.aws.delete_environment(pair.environments["blue"])
+    pair.configure("health-watcher", LOG_LEVEL="debug")  # another process, which knows it from the memory only
+    answer = pair.tick()
+    assert (answer["decision"], answer["active"]) == ("failover", "green"), answer
+    assert "it was AVAILABLE at" in pair.flag().description and "deleted" in pair.flag().description
+
+
+def test_a_name_that_is_mistyped_later_is_no_failover(pair: Pair):
+    assert pair.tick()["decision"] == "none"
+    pair.configure("health-watcher", BLUE_ENVIRONMENT_NAME=f"{pair.environments['blue']}-typo")
+    answer = pair.tick()
+    assert (answer["decision"], answer["verdicts"]["blue"]["verdict"]) == ("none", "unknown"), answer
+
+
 def test_wrong_environment_name_from_the_start_is_never_a_failover(deploy: Deploy):
     pair = deploy(environments={"blue": None})
     for _ in range(3):

@@ -190,6 +190,7 @@ impl Probe {
         };
         let (environment, (airflow, heartbeat), alarms) = tokio::join!(environment, airflow_and_heartbeat, alarms);
         Evidence {
+            of: Some(self.settings.named()),
             environment,
             airflow,
             heartbeat,

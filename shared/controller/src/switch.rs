@@ -47,7 +47,7 @@ struct Wanted {
 
 /// One of the two requests, with what was seen of the environments.
 enum Ask {
-    Switch(SwitchRequest, Evidence),
+    Switch(SwitchRequest, Box<Evidence>),
     Rollback(RollbackRequest, Box<Both<Evidence>>),
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn switch(
             .health
             .within(request.to, ProbeScope::Full, limit, invocation.started)
     );
-    answer(services, &Ask::Switch(request, evidence), looked?, invocation).await
+    answer(services, &Ask::Switch(request, Box::new(evidence)), looked?, invocation).await
 }
 
 /// Makes the color before the present one the active one again.
@@ -121,7 +121,7 @@ async fn answer_once(
         return Ok(no_flag(invocation));
     };
     let (wanted, evidence) = match ask {
-        Ask::Switch(request, evidence) => (switch_wanted(request), evidence),
+        Ask::Switch(request, evidence) => (switch_wanted(request), evidence.as_ref()),
         Ask::Rollback(request, evidence) => match rollback_wanted(request, &flag, past)? {
             Ok(wanted) => {
                 let evidence = evidence.of(wanted.to);

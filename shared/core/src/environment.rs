@@ -10,3 +10,14 @@ pub struct EnvironmentSettings {
     /// CloudWatch alarms, in its region, that count as evidence.
     pub alarms: Vec<String>,
 }
+
+impl EnvironmentSettings {
+    /// Its name, with its region where it is not the function's own.
+    #[must_use]
+    pub fn named(&self) -> String {
+        match &self.region {
+            Some(region) => format!("{}/{}", region, self.name),
+            None => self.name.clone(),
+        }
+    }
+}

@@ -197,6 +197,7 @@ mod tests {
     /// Blue is active, and its scheduler is silent for so many seconds; green is well.
     fn tick(silent_for: u64) -> RecordedTick {
         let seen = |scheduler: &str, age: u64| Evidence {
+            of: None,
             environment: EnvironmentAnswer::Found(Environment {
                 status: "AVAILABLE".into(),
                 airflow_version: None,

@@ -43,6 +43,7 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
 
 /// Judges one environment by a look and what looks before it saw.
 pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Assessment {
+    let past = Past::of_the_same(past, evidence);
     let status = Status::of(evidence, past);
     let signals = signals(policy, evidence, &status, now);
     let Judgment {
@@ -72,6 +73,7 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
 /// What this look adds to the past: the past of the next one.
 #[must_use]
 pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Past {
+    let past = Past::of_the_same(past, evidence);
     let status = Status::of(evidence, past);
     let signals = signals(policy, evidence, &status, now);
     let before = past.and_then(|past| past.status.as_ref());
@@ -95,6 +97,7 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
         alarms => alarms.as_ref().is_some_and(Reading::is_bad),
     };
     Past {
+        of: evidence.of.clone(),
         at: now,
         status: match &evidence.environment {
             EnvironmentAnswer::Found(environment) => Some(LastStatus {

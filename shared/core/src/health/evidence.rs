@@ -161,6 +161,9 @@ pub enum AlarmState {
 /// All raw signals of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
+    /// Which environment it is of: what was seen of another, before the settings named this one, says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// mwaa GetEnvironment.
     pub environment: EnvironmentAnswer,
     /// Airflow's health endpoint, through mwaa InvokeRestApi.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use super::status::StatusClass;
 use crate::time::elapsed;
 
@@ -21,6 +22,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(4 * 60);
 /// What earlier looks saw of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
+    /// Which environment it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// When it was noted.
     pub at: Timestamp,
     /// The status read last; none if none has been read yet.
@@ -67,6 +71,11 @@ impl Past {
         elapsed(self.at, now) <= BLIND_FOR
     }
 
+    /// What earlier looks saw of the environment that this evidence is of.
+    pub(super) fn of_the_same<'a>(past: Option<&'a Self>, evidence: &Evidence) -> Option<&'a Self> {
+        past.filter(|past| past.of == evidence.of)
+    }
+
     /// The younger of two: a process knows better than the memory what it saw itself, and another process may know better.
     #[must_use]
     pub fn younger(one: Option<Self>, other: Option<Self>) -> Option<Self> {
@@ -84,7 +93,8 @@ impl Past {
         let class = |past: &Self| past.status.as_ref().map(|status| (status.class(), status.since));
         let bad = |past: &Self| (past.failing_from, past.airflow_sick_from, past.is_in_alarm);
         let is_bad = self.failing_from.is_some() || self.airflow_sick_from.is_some() || self.is_in_alarm;
-        class(self) != class(stored)
+        self.of != stored.of
+            || class(self) != class(stored)
             || self.status_unread_from != stored.status_unread_from
             || bad(self) != bad(stored)
             || (is_bad && elapsed(stored.at, self.at) >= NOTED_EVERY)

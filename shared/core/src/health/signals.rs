@@ -9,7 +9,7 @@ use super::evidence::{AirflowHealth, AlarmState, Cause, CauseKind, EnvironmentAn
 use super::past::{BLIND_FOR, LastStatus, Past};
 use super::status::StatusClass;
 use crate::policy::{Policy, STATUS_STANDS};
-use crate::time::{after, before, elapsed, in_seconds};
+use crate::time::{after, before, elapsed, in_seconds, to_second};
 
 /// CloudWatch keeps the heartbeat in periods of this length; a datapoint vouches for no instant after its period.
 const HEARTBEAT_PERIOD: Duration = Duration::from_secs(60);
@@ -122,7 +122,7 @@ pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>,
 pub(super) struct Status<'a> {
     /// Its class, as read now.
     pub(super) class: StatusClass,
-    /// Where it cannot be read now: what was read last.
+    /// Where there is none to be read now: what was read last.
     pub(super) last: Option<&'a LastStatus>,
     /// Whether MWAA has answered one.
     pub(super) is_read: bool,
@@ -133,7 +133,10 @@ impl<'a> Status<'a> {
         let last = past.and_then(|past| past.status.as_ref());
         let (class, last, is_read) = match &evidence.environment {
             EnvironmentAnswer::Found(environment) => (StatusClass::of(&environment.status), None, true),
-            EnvironmentAnswer::NotFound if last_seen(evidence).is_some() => (StatusClass::Failed, None, false),
+            // It has been seen: by a status that was read, or by a heartbeat, which CloudWatch may not answer now.
+            EnvironmentAnswer::NotFound if last.is_some() || last_seen(evidence).is_some() => {
+                (StatusClass::Failed, last, false)
+            }
             EnvironmentAnswer::NotFound => (StatusClass::Unknown, None, false),
             EnvironmentAnswer::Unknown(_) => (StatusClass::Unknown, last, false),
         };
@@ -157,7 +160,9 @@ impl<'a> Status<'a> {
     /// The class that a status which cannot be read now counts as: what was read last, while it is so young that planned
     /// work begun since would not yet show, or was read when the failure had begun, which planned work has then not caused.
     pub(super) fn standing(&self, policy: &Policy, began: Option<Timestamp>, now: Timestamp) -> StatusClass {
-        let Some(last) = self.last else { return self.class };
+        let Some(last) = self.last.filter(|_| self.class == StatusClass::Unknown) else {
+            return self.class;
+        };
         let age = elapsed(last.read, now);
         let stands = match last.class() {
             StatusClass::Planned => age <= STATUS_STANDS,
@@ -201,10 +206,14 @@ fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Read
                 StatusClass::Unknown => Reading::unknown(format!("environment status {status}: not known here")),
             }
         }
-        EnvironmentAnswer::NotFound if class == StatusClass::Failed => Reading::bad(
-            last_seen(evidence),
-            "MWAA has no such environment any more: it has had heartbeats, so it was deleted",
-        ),
+        EnvironmentAnswer::NotFound if class == StatusClass::Failed => {
+            let seen = match (last_seen(evidence), status.last) {
+                (None, Some(last)) => format!("it was {} at {}", last.status, to_second(last.read)),
+                _ => "it has had heartbeats".to_owned(),
+            };
+            let detail = format!("MWAA has no such environment any more: {seen}, so it was deleted");
+            Reading::bad(last_seen(evidence), detail)
+        }
         EnvironmentAnswer::NotFound => Reading::unknown(
             "MWAA has no environment of this name, and none has been seen: check the name and the region",
         ),

@@ -42,6 +42,7 @@ pub(crate) struct Pair {
 
 fn evidence(status: &str) -> Evidence {
     Evidence {
+        of: None,
         environment: EnvironmentAnswer::Found(Environment {
             status: status.to_owned(),
             airflow_version: None,

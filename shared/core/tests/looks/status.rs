@@ -163,6 +163,66 @@ fn an_alarm_condemns_by_a_status_that_was_read_since_it_rings_or_just_before() {
     }
 }
 
+// ---- an environment that MWAA does not know any more
+
+#[test]
+fn an_environment_that_was_seen_is_known_to_be_deleted_though_cloudwatch_is_silent() {
+    let gone = healthy().not_found().of("airflow-blue");
+    for gone in UNREAD
+        .map(|kind| gone.clone().metric_unknown(kind))
+        .into_iter()
+        .chain([gone.clone().metric_never_seen()])
+    {
+        let mut looks = Looks::default();
+        looks.see(0, &healthy().of("airflow-blue"));
+        // It does not come back by being looked at, nor by a look that gets no answer.
+        for second in [60, 120, 4000] {
+            let assessment = looks.at(second, &gone);
+            assert_eq!(
+                assessment.verdict,
+                Verdict::Unhealthy,
+                "{second}: {:?}",
+                assessment.reasons
+            );
+            assert!(
+                assessment
+                    .reasons
+                    .join(" ")
+                    .contains("it was AVAILABLE at 2026-11-23T12:00:00Z"),
+                "{:?}",
+                assessment.reasons
+            );
+            looks.see(
+                second + 1,
+                &healthy().of("airflow-blue").everything_unknown(CauseKind::Throttled),
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_seen_of_another_environment_says_nothing_of_a_wrong_name() {
+    let unread = CauseKind::Throttled;
+    let seen = |name: &str| healthy().of(name);
+    let mut looks = Looks::default();
+    looks.see(0, &seen("airflow-blue"));
+    let wrong = seen("airflow-blau").not_found().metric_unknown(unread);
+    assert_eq!(looks.verdict(60, &wrong), Verdict::Unknown);
+    assert_eq!(looks.verdict(120, &wrong), Verdict::Unknown);
+    // Nor does the planned work of the one before, or its failure, count for the one in its place; and that is noted.
+    let mut looks = Looks::default();
+    looks.see(0, &silent(600).of("airflow-blue").status("UPDATING"));
+    let before = looks.past.clone();
+    let alarm = in_alarm(seen("airflow-blue-2"));
+    assert_eq!(looks.verdict(60, &alarm), Verdict::Unhealthy);
+    assert!(looks.past.unwrap().is_news_to(before.as_ref()));
+    let mut looks = Looks::default();
+    looks.see(0, &seen("airflow-blue"));
+    let before = looks.past.clone();
+    looks.see(60, &seen("airflow-blue-2"));
+    assert!(looks.past.unwrap().is_news_to(before.as_ref()), "also in a calm pair");
+}
+
 // ---- planned work is over
 
 #[test]

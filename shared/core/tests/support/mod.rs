@@ -48,6 +48,7 @@ pub struct Seen(pub Evidence);
 
 pub fn healthy() -> Seen {
     Seen(Evidence {
+        of: None,
         environment: found("AVAILABLE"),
         airflow: airflow("healthy", Some(ago(3))),
         heartbeat: ProbeResult::Unknown(Cause::not_asked()),
@@ -72,6 +73,12 @@ fn airflow(scheduler: &str, heartbeat: Option<Timestamp>) -> ProbeResult<Airflow
 }
 
 impl Seen {
+    /// Of the environment of this name.
+    pub fn of(mut self, name: &str) -> Self {
+        self.0.of = Some(name.to_owned());
+        self
+    }
+
     pub fn status(mut self, status: &str) -> Self {
         self.0.environment = found(status);
         self
@@ -145,11 +152,12 @@ impl Seen {
         self
     }
 
+    pub fn everything_but_the_status_unknown(self, kind: CauseKind) -> Self {
+        self.api_unknown(kind).metric_unknown(kind).alarms_unknown(kind)
+    }
+
     pub fn everything_unknown(self, kind: CauseKind) -> Self {
-        self.status_unknown(kind)
-            .api_unknown(kind)
-            .metric_unknown(kind)
-            .alarms_unknown(kind)
+        self.status_unknown(kind).everything_but_the_status_unknown(kind)
     }
 
     pub fn assessed(&self, policy: &Policy) -> Assessment {
