@@ -200,6 +200,25 @@ def test_a_name_that_is_mistyped_later_is_no_failover(pair: Pair):
     assert (answer["decision"], answer["verdicts"]["blue"]["verdict"]) == ("none", "unknown"), answer
 
 
+def test_a_failover_after_silence_reaches_back_to_the_last_look_before_it(pair: Pair):
+    """As one by a person does: nothing but the watcher's own looks tells when blue lived."""
+    pair.look_once_a_tick()
+    pair.aws.age_parameter(pair.flag_name, 3600)
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
+    fault = pair.aws.add_fault("server-error", "airflow", "GetEnvironment", match=pair.environments["blue"])
+    pair.aws.add_fault("server-error", "airflow", "InvokeRestApi", match=pair.environments["blue"])
+    pair.aws.add_fault("server-error", "monitoring", "GetMetricData")
+    assert pair.tick()["verdicts"]["blue"]["verdict"] == "unknown"
+    silent_since = datetime.now(timezone.utc)
+    pair.aws.clear_faults(fault)
+    pair.environment("blue", status="UNAVAILABLE")
+    assert pair.tick()["decision"] == "failover"
+    flag = pair.flag()
+    assert timedelta(seconds=55) < silent_since - flag.effective_from < timedelta(seconds=90)
+    healthy = moment(pair.records()[flag.record]["evidence"]["last_known_healthy"])
+    assert abs(healthy - flag.effective_from) < timedelta(milliseconds=2)
+
+
 def test_wrong_environment_name_from_the_start_is_never_a_failover(deploy: Deploy):
     pair = deploy(environments={"blue": None})
     for _ in range(3):

@@ -28,6 +28,8 @@ pub(crate) async fn return_from_drill(
     trigger: &Trigger,
 ) -> Option<Outcome> {
     let flag = observation.present()?.clone();
+    let color = observation.drill.as_ref()?.drill.to;
+    let last_known_healthy = observation.last_healthy(color).at();
     let ActiveDrill { drill, step, .. } = observation.drill.as_mut()?;
     let DrillStep::Return { outcome, reason } = step.clone() else {
         return None;
@@ -88,15 +90,15 @@ pub(crate) async fn return_from_drill(
         actor: invocation.actor(drill.requested_by.clone()),
         trigger: trigger.clone(),
         evidence: Decided::Watched {
-            last_known_healthy: drilled.last_known_healthy,
+            last_known_healthy,
             observed_at: observation.at,
             verdicts: &observation.verdicts,
         }
         .to_json(),
         // A drilled color that died leaves runs that nobody executed, as in any failover.
-        last_known_healthy: drilled
-            .last_known_healthy
-            .filter(|_| *outcome == DrillOutcome::Failed && drilled.verdict == Verdict::Unhealthy),
+        // Where nothing tells since when, it counts from its write and waits for no lead.
+        last_known_healthy: (*outcome == DrillOutcome::Failed && drilled.verdict == Verdict::Unhealthy)
+            .then(|| last_known_healthy.unwrap_or(observation.at)),
         previous_effective_from: observation
             .history
             .as_deref()

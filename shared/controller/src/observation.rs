@@ -6,6 +6,7 @@ use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Found, patience_with};
 use bluegreen_core::audit;
+use bluegreen_core::back_dating::LastHealthy;
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{Action, ControlState, Decision, FlagState, decide, wants_recent_failovers};
 use bluegreen_core::drill::Drill;
@@ -162,6 +163,23 @@ impl Observation {
     pub(crate) fn doubt(&self, policy: &Policy) -> Option<(Color, Duration)> {
         let active = self.active()?;
         Some((active, patience_with(policy, self.verdicts.of(active))?))
+    }
+
+    /// When this color, which the flag names, is known to have been healthy last: by its own signals, or by the last look
+    /// before nobody could vouch for it. A failover by the watcher reaches back as far as one by a person.
+    pub(crate) fn last_healthy(&self, active: Color) -> LastHealthy {
+        let doubt = self
+            .observed
+            .as_ref()
+            .ok()
+            .and_then(|observed| observed.doubt.as_deref());
+        let assessment = self.verdicts.of(active);
+        match self.present() {
+            Some(flag) => LastHealthy::of(assessment, flag, doubt),
+            None => assessment
+                .last_known_healthy
+                .map_or(LastHealthy::Unknown, LastHealthy::Signals),
+        }
     }
 
     /// What is remembered is about this version of the flag, or about what stands in its place.

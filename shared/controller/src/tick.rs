@@ -113,7 +113,7 @@ async fn fail_over(
 ) -> Option<Outcome> {
     let flag = observation.present()?;
     let active = flag.value.color()?;
-    let last_known_healthy = observation.verdicts.of(active).last_known_healthy;
+    let last_known_healthy = observation.last_healthy(active).at();
     let previous_effective_from = observation
         .history
         .as_deref()

@@ -211,14 +211,19 @@ mod tests {
         let at = || "2026-11-23T10:00:00.123456789Z".parse::<Timestamp>().unwrap();
         let label = "v1000000-1795428000123";
         let past = Past {
+            // A region and a name of 80 characters.
+            of: Some("x".repeat(100)),
             at: at(),
             status: Some(LastStatus {
                 status: "CREATING_SNAPSHOT_OF_WHATEVER_IS_NEW".to_owned(),
                 read: at(),
                 since: Some(at()),
             }),
+            status_unread_from: Some(at()),
             failing_from: Some(at()),
             airflow_sick_from: Some(at()),
+            is_in_alarm: true,
+            watched_from: Some(at()),
         };
         // Eleven preconditions can object to a failover; a topic never has more.
         let announcement = |subject| Announcement {

@@ -206,6 +206,7 @@ fn a_form_is_a_request_that_is_understood() {
 fn what_the_two_other_functions_answer_is_written_as_before() {
     let at: Timestamp = "2026-11-27T09:02:01.5Z".parse().unwrap();
     let evidence = Evidence {
+        of: None,
         environment: EnvironmentAnswer::NotFound,
         airflow: ProbeResult::Known(AirflowHealth {
             scheduler: None,

@@ -7,7 +7,7 @@ use super::evidence::{CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use super::failure::{Failure, first_seen};
 use super::judgment::{Judgment, Verdict, judge};
 use super::past::{LastStatus, Past};
-use super::signals::{Reading, Signals, Status, last_known_healthy, no_answer, signals};
+use super::signals::{Reading, Signals, Status, last_known_healthy, lives, no_answer, signals};
 use crate::policy::Policy;
 
 /// A verdict with everything that led to it.
@@ -58,7 +58,7 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
         ProbeResult::Unknown(_) | ProbeResult::Known(_) => None,
     };
     let last_known_healthy = (verdict != Verdict::Healthy)
-        .then(|| last_known_healthy(evidence, &signals))
+        .then(|| last_known_healthy(evidence, &signals, past, now))
         .flatten();
     Assessment {
         verdict,
@@ -80,7 +80,7 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
     let close = past.filter(|past| past.is_close(now));
     let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
     // What cannot be read now neither begins a failure nor ends it.
-    let lives = scheduler.is_ok() || (!scheduler.is_bad() && heartbeat.is_ok());
+    let lives = lives(&signals);
     let failing_from = match close.and_then(|past| past.failing_from) {
         _ if lives => None,
         Some(from) => Some(from),

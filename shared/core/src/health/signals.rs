@@ -334,23 +334,42 @@ fn last_seen(evidence: &Evidence) -> Option<Timestamp> {
     }
 }
 
-/// The newest sign of life, where the signs of life have stopped; else the moment the first bad signal began.
-pub(super) fn last_known_healthy(evidence: &Evidence, signals: &Signals) -> Option<Timestamp> {
+/// Whether it shows signs of life, as far as this look tells.
+pub(super) fn lives(signals: &Signals) -> bool {
+    signals.scheduler.is_ok() || (!signals.scheduler.is_bad() && signals.heartbeat.is_ok())
+}
+
+/// The moment the first bad signal began; where the signs of life have stopped, the newest of them, if that is earlier.
+pub(super) fn last_known_healthy(
+    evidence: &Evidence,
+    signals: &Signals,
+    past: Option<&Past>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let Signals {
+        status,
+        scheduler,
+        heartbeat,
+        alarms,
+    } = signals;
     let airflow = match &evidence.airflow {
         ProbeResult::Known(health) => health.latest_scheduler_heartbeat,
         ProbeResult::Unknown(_) => None,
     };
-    if signals.scheduler.is_ok() {
-        return [&signals.status, &signals.heartbeat]
-            .into_iter()
-            .chain(&signals.alarms)
-            .filter_map(Reading::since)
-            .min()
-            .or(airflow);
+    let alarmed_at = alarms.as_ref().and_then(Reading::since);
+    if scheduler.is_ok() {
+        let bad = [status.since(), heartbeat.since(), alarmed_at];
+        return bad.into_iter().flatten().min().or(airflow);
     }
+    // What earlier looks have seen bad, and none since has seen well: it dates what has no date, or one that moves on with
+    // each restart of a scheduler that dies again.
+    let seen_bad = past.filter(|past| past.is_close(now) && !lives(signals));
+    let sick_from = seen_bad.and_then(|past| past.airflow_sick_from);
     // Airflow's heartbeat is exact; a datapoint only names its minute, whose start is the safe reading: a run that
-    // the old active never executed must pass to the new one.
-    airflow
-        .or(last_seen(evidence))
-        .or_else(|| signals.alarms.as_ref().and_then(Reading::since))
+    // the old active never executed must pass to the new one. A datapoint may be forged, too, or stuck, or say that only
+    // the API is down: it makes no other date younger.
+    let life = airflow.or(last_seen(evidence));
+    let dates = [life, sick_from, alarmed_at];
+    let first = dates.into_iter().flatten().min();
+    first.or_else(|| seen_bad.and_then(|past| past.failing_from))
 }

@@ -53,3 +53,111 @@ fn a_heartbeat_that_is_stuck_or_forged_never_fails_over_and_is_told() {
     }
     assert_eq!(said.told, [(15, Subject::ActiveUnknown)]);
 }
+
+// ---- the last moment it was known healthy, from when a failover counts
+
+/// How many seconds before a look, that comes so many seconds after noon, it was known healthy last.
+fn healthy_before(assessment: &Assessment, second: u64) -> Option<u64> {
+    let now = after(noon(), seconds(second));
+    assessment
+        .last_known_healthy
+        .map(|at| bluegreen_core::time::elapsed(at, now).as_secs())
+}
+
+#[test]
+fn a_live_heartbeat_makes_no_bad_signal_younger() {
+    let ringing = |seen: Seen| seen.alarm(Some(AlarmState::Alarm), 600);
+    let once = |seen: Seen| healthy_before(&seen.assessed(&Policy::default()), 0);
+    assert_eq!(once(ringing(healthy())), Some(600));
+    for kind in UNREAD {
+        let silent = healthy().api_unknown(kind).metric_last_seen(60);
+        assert_eq!(once(ringing(silent)), Some(600), "{kind:?}");
+    }
+    // Airflow's own word, while somebody publishes its heartbeat.
+    let dead = healthy().scheduler_dead_for(900).metric_last_seen(30);
+    assert_eq!(once(dead.clone()), Some(900));
+    assert_eq!(once(ringing(dead)), Some(900));
+    // Nor does a death make an alarm younger that rang before it.
+    let dead = healthy().scheduler_dead_for(150).metric_last_seen(200);
+    assert_eq!(once(dead.clone()), Some(150));
+    assert_eq!(once(ringing(dead)), Some(600));
+    // Nothing bad has a date: the newest sign of life.
+    assert_eq!(
+        once(healthy().scheduler_dead_without_date().metric_last_seen(30)),
+        Some(30)
+    );
+}
+
+#[test]
+fn sickness_without_a_date_is_dated_by_the_first_look_that_saw_it() {
+    let sick = healthy().scheduler_dead_without_date();
+    for (name, seen) in [
+        ("heartbeat forged", sick.clone().metric_last_seen(30)),
+        ("heartbeat unknown", sick.clone().metric_unknown(CauseKind::Throttled)),
+        ("heartbeat just stopped", sick.metric_last_seen(240)),
+        // A scheduler that is started again and again is no healthier for its last heartbeat.
+        (
+            "restarting",
+            healthy().scheduler_dead_for(40).metric_unknown(CauseKind::Throttled),
+        ),
+    ] {
+        let mut looks = Looks::default();
+        looks.see(0, &healthy());
+        for second in (60..3600).step_by(60) {
+            looks.see(second, &seen);
+        }
+        let known = healthy_before(&looks.at(3600, &seen), 3600).unwrap();
+        assert!(known >= 3540, "{name}: {known} s");
+        // Airflow silent, too, and the status tells that it is gone.
+        let gone = healthy()
+            .status("UNAVAILABLE")
+            .everything_but_the_status_unknown(CauseKind::Unavailable);
+        let known = healthy_before(&looks.at(3660, &gone), 3660).unwrap();
+        assert!(known >= 3600, "{name}, then silent: {known} s");
+        // Once it was well again, what was before is over.
+        looks.see(3720, &healthy());
+        let known = healthy_before(&looks.at(3780, &gone), 3780);
+        assert_eq!(known, None, "{name}");
+    }
+}
+
+#[test]
+fn a_first_look_that_saw_it_sick_is_no_sign_that_it_was_well_until_then() {
+    let policy = Policy {
+        failure_window: seconds(3600),
+        ..Policy::default()
+    };
+    let mut looks = Looks { policy, past: None };
+    let sick = |age| healthy().scheduler_dead_without_date().metric_last_seen(age);
+    looks.see(0, &sick(300));
+    assert_eq!(healthy_before(&looks.at(60, &sick(360)), 60), Some(360));
+}
+
+#[test]
+fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they_were_close() {
+    let gone = healthy()
+        .status("UNAVAILABLE")
+        .everything_but_the_status_unknown(CauseKind::Unavailable);
+    // The metric had stopped at noon, Airflow said nothing.
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    for second in (60..=600).step_by(60) {
+        looks.see(second, &silent(second));
+    }
+    assert_eq!(
+        healthy_before(&looks.at(660, &gone), 660),
+        Some(600),
+        "after its minute"
+    );
+    // Nobody looked for longer: it may have been well in between.
+    for seen in [
+        silent(400),
+        healthy()
+            .scheduler_dead_without_date()
+            .metric_unknown(CauseKind::Throttled),
+    ] {
+        let mut looks = Looks::default();
+        looks.see(0, &seen);
+        assert_eq!(healthy_before(&looks.at(601, &gone), 601), None);
+    }
+}
