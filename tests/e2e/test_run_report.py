@@ -175,6 +175,27 @@ def test_the_watcher_tells_once(watched: Pair):
     assert [event["run_report"]["transition"]["version"] for event in watched.wait_for_audit("Run Report", 2)] == [2, 3]
 
 
+@pytest.mark.parametrize("later", ["the same color by hand", "its own write once more"])
+def test_a_later_write_of_the_same_color_does_not_hide_a_transition(deploy: Deploy, later: str):
+    pair = deploy(RunReportSeconds="3", SwitchLeadSeconds="0")
+    pair.look_once_a_tick()
+    if later == "its own write once more":
+        switch_handler = {"times": 1, "caller": pair.function("switch-handler")}
+        pair.fault_at_flag("lost-response", **switch_handler)
+        pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=3, **switch_handler)
+    assert pair.ask(to="green")["outcome"] == "switched"
+    if later == "the same color by hand":
+        pair.write_by_hand("green")
+    assert pair.stands_at() == ("green", 3)
+    time.sleep(4)
+    pair.tick()
+    transition, standing = (f"v{version.number}-{version.milliseconds}" for version in pair.versions()[1:])
+    assert only(pair.wait_for_audit("Run Report"))["id"].endswith(f":run-report:{transition}")
+    assert pair.memory("run_report") == {"transition": transition, "up_to": standing}
+    pair.tick()
+    assert len(pair.audit("Run Report")) == 1
+
+
 def test_it_waits_for_the_time_set_and_a_first_flag_hands_nothing_over(deploy: Deploy):
     pair = deploy()
     pair.look_once_a_tick()

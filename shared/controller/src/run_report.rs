@@ -13,7 +13,7 @@ use bluegreen_core::memory::Field;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
 use bluegreen_core::response::{ReportAnswer, Response, RunReportAnswer};
-use bluegreen_core::run_report::{Period, compare, last_hand_over};
+use bluegreen_core::run_report::{Period, Reported, STALE, compare};
 use bluegreen_core::time::{elapsed, to_milliseconds};
 use serde_json::{Value, json};
 
@@ -34,9 +34,6 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// What is left of a request's for answering.
 const REQUEST_CLOSING_TIME: Duration = Duration::from_secs(3);
-
-/// A transition older than this is not reported any more: the product is new here, or its watcher was away.
-const STALE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Reports on the last transition, if it is time and has not been done.
 ///
@@ -60,11 +57,12 @@ pub(crate) async fn after_transition(
         .saturating_sub(CLOSING_TIME)
         .min(ASKING_TIME);
     let standing = flag.label();
+    let before = Reported::read(observed.run_report.as_deref());
     if due_after.is_zero()
         || age < due_after
         || age >= STALE
         || time < LEAST_TIME
-        || reported(observed.run_report.as_deref()).as_deref() == Some(standing.as_str())
+        || before.as_ref().is_some_and(|before| before.reaches(&standing))
     {
         return Ok(());
     }
@@ -83,9 +81,8 @@ pub(crate) async fn after_transition(
         // One of the two readings is stale: the next tick knows better.
         return Ok(());
     }
-    let transition = last_hand_over(&history).filter(|transition| transition.label() == standing);
-    // A version that hands nothing over, such as the first: remembered so that the history is not read at every tick.
-    if let Some(transition) = transition {
+    let (due, reported) = Reported::due(before.as_ref(), &history, &standing, now);
+    if let Some(transition) = due {
         let period = Period::around(&history, DEFAULT_WINDOW_MINUTES, now);
         let told = services.runs.ask(&period, active, now, time).await;
         let report = compare(&period, active, &told, &history, now);
@@ -114,18 +111,9 @@ pub(crate) async fn after_transition(
     }
     services
         .store
-        .remember(
-            &observed.memory,
-            Field::RunReport,
-            Some(json!({"transition": standing})),
-        )
+        .remember(&observed.memory, Field::RunReport, Some(json!(reported)))
         .await
         .map_err(FunctionError::undelivered("remembering that the run report was told"))
-}
-
-fn reported(stored: Option<&str>) -> Option<String> {
-    let stored: Value = serde_json::from_str(stored?).ok()?;
-    Some(stored.get("transition")?.as_str()?.to_owned())
 }
 
 /// `run_report`: asks both environments, and changes nothing.

@@ -1,4 +1,4 @@
-//! The run run report: which DAG runs next to a transition were executed, by whom, and which by nobody.
+//! The run report: which DAG runs next to a transition were executed, by whom, and which by nobody.
 //!
 //! A run's state does not tell: the guard ends a standby's run as `success`, with all its tasks skipped. What tells is
 //! whether a task beside the guard did anything. Where that cannot be known nothing is claimed: the run is `unjudged`.
@@ -7,6 +7,7 @@ mod compare;
 mod judge;
 mod period;
 mod report;
+mod reported;
 mod runs;
 
 pub use crate::airflow::{GUARD_TASK, NextRun, Run, Task, since_of};
@@ -15,6 +16,7 @@ pub use period::{HandedOver, LATEST_START, Period, last_hand_over};
 pub use report::{
     CREATION_GRACE, Counts, LATE_AFTER, Late, NAMED, RunEntry, RunOutcome, RunReport, UnansweredQuestion,
 };
+pub use reported::{Reported, STALE};
 pub use runs::{EnvironmentRuns, to_look_up};
 
 #[cfg(test)]

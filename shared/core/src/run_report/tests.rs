@@ -4,6 +4,7 @@ mod fates;
 mod lateness;
 mod old_ticks;
 mod periods;
+mod reported;
 
 use jiff::Timestamp;
 
