@@ -467,6 +467,16 @@ def test_a_rollback_that_comes_after_the_return_goes_nowhere(pair: Pair):
     assert pair.ask(to="green")["outcome"] == "switched"
 
 
+def test_a_rollback_after_the_return_goes_nowhere_although_somebody_wrote_the_same_color_since(pair: Pair):
+    start(pair)
+    pair.let_time_pass()
+    assert pair.tick()["drill"]["outcome"] == "succeeded"
+    pair.write_by_hand("blue")
+    late = pair.ask(action="rollback", reason="end the drill")
+    assert late["outcome"] == "refused" and "a drill of green ended" in late["reason"], late
+    assert pair.stands_at() == ("blue", 4)
+
+
 def test_a_drill_that_a_rollback_has_ended_stands_in_nobodys_way(pair: Pair):
     start(pair)
     assert pair.ask(action="rollback")["active"] == "blue"

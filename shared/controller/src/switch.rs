@@ -161,15 +161,20 @@ fn rollback_wanted(
         return Err(FunctionError::unreadable("reading the flag's history", cause.clone()));
     }
     let versions = past.versions.as_deref().unwrap_or_default();
-    let drill_returned = versions
-        .last()
-        .filter(|newest| newest.entry.version == flag.version && newest.kind() == Kind::DrillReturn);
-    if let (Some(newest), Some(active)) = (drill_returned, flag.value.color()) {
+    // What made the present color active. A write of the same color by hand, or of none, after it changes nothing of that.
+    let arrival = versions
+        .iter()
+        .rev()
+        .filter(|version| version.entry.version <= flag.version && version.entry.value.color().is_some())
+        .take_while(|version| version.entry.value == flag.value)
+        .last();
+    let drill_returned = arrival.filter(|arrival| arrival.kind() == Kind::DrillReturn);
+    if let (Some(returned), Some(active)) = (drill_returned, flag.value.color()) {
         return Ok(Err(format!(
             "there is nothing to go back from: a drill of {} ended and returned to {active} at {}; if you want {}, name it: \
              {{\"to\":\"{}\"}}",
             active.other(),
-            to_second(newest.entry.modified),
+            to_second(returned.entry.modified),
             active.other(),
             active.other()
         )));
