@@ -58,11 +58,23 @@ def test_status_and_history_tell_what_stands(old_pair: Pair, operation: str):
     assert (history["active"], [entry["version"] for entry in history["entries"]]) == ("green", [2, 1]), history
 
 
+@pytest.mark.parametrize("operation", ["GetParameters", "GetParameterHistory"])
+def test_check_and_run_report_tell_what_stands(old_pair: Pair, operation: str):
+    old_pair.ask(to="green")
+    look_back(old_pair, operation)
+    check = old_pair.ask(action="check")
+    assert (check["active"], check["version"]) == ("green", 2) and check["reason"].startswith("blue "), check
+    assert [finding["name"] for finding in check["readiness"]["findings"] if finding["name"] == "catch-up"] == []
+    look_back(old_pair, operation)
+    report = old_pair.ask(action="run-report")
+    assert (report["active"], report["version"], report["transition"]) == ("green", 2, old_pair.flag().record), report
+
+
 def test_where_every_reading_is_older_than_what_was_written_nothing_is_claimed(old_pair: Pair):
     time.sleep(4 * PAST)
     old_pair.ask(to="green")
     look_back(old_pair, "*", times=None, seconds=5 * PAST)
-    for request in ({"to": "blue"}, {"action": "status"}, {"action": "history"}):
+    for request in ({"to": "blue"}, {"action": "status"}, {"action": "history"}, {"action": "check"}, {"action": "run-report"}):
         error = old_pair.ask_in_vain(**request)
         assert error["errorType"] == "StoreUnavailable" and "older version of the flag" in error["errorMessage"], error
     old_pair.aws.clear_faults()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
-use bluegreen_core::flag::FlagObservation;
+use bluegreen_core::flag::{FlagObservation, versions};
 use bluegreen_core::readiness::Readiness;
 use bluegreen_core::response::{Check, CheckReport, Response};
 use bluegreen_core::time::elapsed;
@@ -12,7 +12,8 @@ use bluegreen_core::time::elapsed;
 use crate::answer::common;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::readiness::judge;
+use crate::readiness::{self, judge};
+use crate::second_reading::{self, Second};
 use crate::services::Services;
 
 /// What is left of the invocation for answering.
@@ -32,6 +33,20 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
             .both(ProbeScope::Full, EVIDENCE_TIME.min(time), invocation.started)
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    let read = versions(&history);
+    // It claims nothing, so nothing would correct a stale reading: the flag once more, and compared with its history.
+    let observed = match second_reading::second(services, &observed, invocation.started, Some(&read)).await? {
+        Second::Same => observed,
+        Second::Newer(newer) => *newer,
+    };
+    let (snapshot, history) = readiness::of_flag(
+        services,
+        (snapshot, history),
+        observed.flag.as_ref(),
+        invocation,
+        CLOSING_TIME,
+    )
+    .await;
     let now = services.clock.now();
     let flag = observed.flag.as_ref();
     let Some(active) = flag.and_then(|flag| flag.value.color()) else {

@@ -22,7 +22,7 @@ use crate::answer::{NO_FLAG, objections, respond, tell_written};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
-use crate::readiness::judge;
+use crate::readiness::{self, judge};
 use crate::repeat::{self, Past, Reads};
 use crate::second_reading::{self, Second};
 use crate::services::Services;
@@ -30,6 +30,9 @@ use crate::{claim_runner, drill_outcome};
 
 /// As long as the slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
+
+/// What is left of the invocation for the claim, the write and the answer.
+const CLOSING_TIME: Duration = Duration::from_secs(10);
 
 pub(crate) async fn drill(
     services: &Services,
@@ -59,6 +62,12 @@ pub(crate) async fn drill(
     let observed = match second_reading::second(services, &observed, invocation.started, None).await? {
         Second::Same => observed,
         Second::Newer(newer) => *newer,
+    };
+    let lists = match lists {
+        Some(lists) => {
+            Some(readiness::of_flag(services, lists, observed.flag.as_ref(), invocation, CLOSING_TIME).await)
+        }
+        None => None,
     };
     let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);

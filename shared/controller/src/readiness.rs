@@ -6,7 +6,7 @@ use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::{Observed, Remembered};
 use bluegreen_core::audit::{self, readiness_changed};
 use bluegreen_core::color::{Both, Color};
-use bluegreen_core::flag::{HistoryEntry, versions};
+use bluegreen_core::flag::{FlagObservation, HistoryEntry, versions};
 use bluegreen_core::health::{Assessment, Verdict, assess_after};
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::memory::Field;
@@ -24,6 +24,7 @@ use serde_json::json;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::past;
+use crate::second_reading;
 use crate::services::Services;
 
 /// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
@@ -92,6 +93,14 @@ pub(crate) async fn check_if_due(
         }
     };
     let ((snapshot, history), again) = tokio::join!(services.readiness.snapshot(&services.store, time), again);
+    // Asked of the wrong standby, or about one that stands by no more: the next tick knows better.
+    if observed
+        .flag
+        .as_ref()
+        .is_some_and(|flag| !second_reading::is_of(&history, flag))
+    {
+        return Ok(());
+    }
     let now = services.clock.now();
     let again = again.map(|evidence| {
         let before = past::known(services, Some(observed));
@@ -120,6 +129,21 @@ pub(crate) async fn check_if_due(
         tracing::warn!(error = %failure.cause, "the readiness score was not published");
     }
     told
+}
+
+/// What was asked, and once more where that was done by a history that is not this flag's: it was asked of the wrong standby.
+pub(crate) async fn of_flag(
+    services: &Services,
+    lists: (Snapshot, Vec<HistoryEntry>),
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+    closing_time: Duration,
+) -> (Snapshot, Vec<HistoryEntry>) {
+    let left = elapsed(services.clock.now(), invocation.deadline).saturating_sub(closing_time);
+    if flag.is_none_or(|flag| second_reading::is_of(&lists.1, flag)) || left < LEAST_TIME {
+        return lists;
+    }
+    services.readiness.snapshot(&services.store, left).await
 }
 
 /// Judges what was asked.

@@ -15,12 +15,13 @@ use bluegreen_core::request::DEFAULT_WINDOW_MINUTES;
 use bluegreen_core::response::{ReportAnswer, Response, RunReportAnswer};
 use bluegreen_core::run_report::{Period, Reported, STALE, compare};
 use bluegreen_core::time::{elapsed, to_milliseconds};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::answer::{common, respond};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::observation::Observation;
+use crate::second_reading;
 use crate::services::Services;
 
 /// How long the questions may take.
@@ -122,8 +123,8 @@ pub(crate) async fn on_request(
     window_minutes: u32,
     invocation: &Invocation,
 ) -> Result<Response, FunctionError> {
-    let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
-    let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
+    // It claims nothing, and asks for seconds by what it has read: that must not be stale.
+    let (observed, history) = second_reading::settled_twice(services, invocation.started).await?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
     let now = services.clock.now();

@@ -158,3 +158,21 @@ pub(crate) async fn settled(
 pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
     Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
 }
+
+/// Both, once a second reading a moment later shows no change: for an answer that rests on nothing else.
+pub(crate) async fn settled_twice(
+    services: &Services,
+    started: Timestamp,
+) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
+    let settled = settled(services).await?;
+    if stands(services, &settled.0, started).await? {
+        return Ok(settled);
+    }
+    self::settled(services).await
+}
+
+/// Whether a history shows this flag as its newest version. One that could not be read is no other's.
+pub(crate) fn is_of(history: &[HistoryEntry], flag: &FlagObservation) -> bool {
+    let newest = history.iter().max_by_key(|entry| entry.version);
+    newest.is_none_or(|newest| newest.version == flag.version && newest.modified == flag.modified)
+}

@@ -137,12 +137,7 @@ pub(crate) async fn history(
     limit: usize,
     invocation: &Invocation,
 ) -> Result<Response<History>, FunctionError> {
-    let (mut observed, mut history) = second_reading::settled(services).await?;
-    if !second_reading::stands(services, &observed, invocation.started).await? {
-        (observed, history) = second_reading::settled(services).await?;
-    }
-    // What it is compared with.
-    drop(observed);
+    let (_, history) = second_reading::settled_twice(services, invocation.started).await?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let versions = versions(&history);
     let newest = versions.last();
