@@ -157,7 +157,8 @@ def test_a_switch_delivered_again_after_somebody_went_back_switches_no_more(pair
 
 def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair: Pair):
     """As docs/cost-and-performance.md counts it: what is asked for the request's own traces depends on what may be a trace."""
-    plain = {"GetParameters": 1, "GetEnvironment": 1, "InvokeRestApi": 1, "PutParameter": 2}
+    # Two of them beside the claim and the write: what is begun is noted in `answered`, after that was read.
+    plain = {"GetParameters": 2, "GetEnvironment": 1, "InvokeRestApi": 1, "PutParameter": 3}
 
     def asked() -> Counter[str]:
         since = pair.aws.calls_so_far()
@@ -166,9 +167,9 @@ def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair
 
     assert asked() == plain, "a flag that nobody has moved yet"
     for _ in range(9):
-        assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 2}
+        assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 3}
     # With the first version's, eleven records: ten fit into a request.
-    assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 3}
+    assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 4}
     pair.aws.age_parameter(pair.flag_name, 24 * 3600)
     assert asked() == plain, "a flag at rest"
 
@@ -215,8 +216,9 @@ def test_a_request_that_changed_nothing_changes_nothing_when_it_comes_again(pair
 
 
 def test_a_dry_run_leaves_nothing_to_be_recognized_by(pair: Pair, again: Delivery):
+    before = pair.parameter("answered")
     assert again(to="green", dry_run=True)["outcome"] == "would_switch"
-    assert pair.parameter("answered") is None
+    assert pair.parameter("answered") == before
     assert again(to="green")["outcome"] == "switched"
 
 
@@ -308,3 +310,98 @@ def test_a_request_whose_first_delivery_died_is_carried_out_by_a_later_one(pair:
         pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
     assert again(to="green")["outcome"] == "switched"
     assert pair.stands_at() == ("green", 2)
+
+
+# -- where the traces of the first delivery are unreadable, or gone ------------------------------------------------------
+
+def throttle(pair: Pair, what: str) -> None:
+    if what == "history":
+        pair.aws.add_fault("throttle", "ssm", "GetParameterHistory")
+    else:
+        pair.aws.add_fault("throttle", "ssm", "GetParameters", match="/transitions/")
+
+
+def is_obeyed_no_more(pair: Pair, again: Delivery, request: dict[str, Any]) -> None:
+    """Lambda tries an error again: once the past can be read, it is answered with what it did."""
+    stood = pair.stands_at()
+    late = again(**request)
+    assert late.get("errorType") == "StoreUnavailable" and "nothing was changed" in late["errorMessage"], late
+    pair.aws.clear_faults()
+    assert again(**request)["repeat"] is True
+    assert pair.stands_at() == stood
+
+
+@pytest.mark.parametrize("what", ["history", "records"])
+@pytest.mark.parametrize("named", [{}, {"to": "green"}])
+def test_a_failover_whose_past_is_unreadable_goes_over_once(pair: Pair, again: Delivery, what: str, named: dict[str, str]):
+    failover = {"action": "failover", **named}
+    pair.fail("blue")
+    assert again(**failover)["active"] == "green"
+    pair.heal("blue")
+    if named:
+        assert pair.ask(to="blue", force=True)["active"] == "blue"
+        pair.fail("blue")
+    else:
+        pair.fail("green")
+    throttle(pair, what)
+    is_obeyed_no_more(pair, again, failover)
+
+
+def test_a_switch_whose_past_is_unreadable_switches_once(pair: Pair, again: Delivery):
+    switch = {"to": "green", "reason": "upgrade"}
+    assert again(**switch)["outcome"] == "switched"
+    assert pair.ask(action="rollback")["active"] == "blue"
+    throttle(pair, "history")
+    is_obeyed_no_more(pair, again, switch)
+
+
+def test_a_drill_whose_past_is_unreadable_is_begun_once(pair: Pair, again: Delivery):
+    for drill in (again, lambda **request: pair.ask(**request)):
+        assert drill(**DRILL)["outcome"] == "pending"
+        pair.aws.age_parameter(pair.flag_name, 61)
+        assert pair.tick()["drill"]["outcome"] == "succeeded"
+    throttle(pair, "history")
+    is_obeyed_no_more(pair, again, DRILL)
+
+
+def test_what_comes_first_waits_for_no_past_but_a_failover_to_nowhere_named(pair: Pair):
+    """A person at 3 a.m., while Parameter Store throttles: nothing shows that the request has come before."""
+    pair.ask(to="green")
+    throttle(pair, "history")
+    assert pair.ask(to="blue")["outcome"] == "switched"
+    pair.fail("blue")
+    error = pair.ask_in_vain(action="failover")
+    assert error["errorType"] == "StoreUnavailable" and '"to":"green"' in error["errorMessage"], error
+    answer = pair.ask(action="failover", to="green")
+    assert (answer["outcome"], pair.stands_at()) == ("switched", ("green", 4)) and "history" in answer["warnings"][0], answer
+
+
+def test_a_switch_does_not_come_again_to_a_flag_that_was_made_again(pair: Pair, again: Delivery):
+    assert again(to="green")["outcome"] == "switched"
+    pair.delete_flag()
+    assert pair.ask(action="initialize", to="blue", force=True)["outcome"] == "initialized"
+    late = again(to="green")
+    assert (late["outcome"], late["repeat"]) == ("refused", True) and "made again since" in late["reason"], late
+    assert pair.stands_at() == ("blue", 1)
+    assert pair.ask(to="green")["outcome"] == "switched", "another request"
+
+
+def test_an_initialize_does_not_make_a_flag_again_that_was_deleted_since(pair: Pair, again: Delivery):
+    initialize = {"action": "initialize", "to": "green", "force": True}
+    pair.delete_flag()
+    assert again(**initialize)["outcome"] == "initialized"
+    pair.delete_flag()
+    assert (again(**initialize)["outcome"], pair.parameter("active-environment")) == ("initialized", None)
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_hold_or_release_is_recognized_after_the_parameter_was_deleted(pair: Pair, newer: bool):
+    hold, release = Delivery(pair), Delivery(pair)
+    place = {"action": "hold", "minutes": 60, "reason": "upgrade"}
+    assert (hold(**place)["outcome"], release(action="release")["outcome"]) == ("held", "released")
+    pair.release()
+    if newer:
+        pair.hold("another")
+    late = hold(**place), release(action="release")
+    assert [(answer["outcome"], answer["repeat"]) for answer in late] == [("held", True), ("released", True)], late
+    assert ("another" in (pair.ask(action="status")["hold"] or "")) == newer

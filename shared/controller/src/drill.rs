@@ -47,7 +47,7 @@ pub(crate) async fn drill(
         }
     };
     let (looked, evidence, lists, alarms) = tokio::join!(
-        repeat::look(services, Reads::IfMoved, EVIDENCE_TIME),
+        repeat::look(services, Reads::IfMoved, EVIDENCE_TIME, invocation),
         services
             .health
             .both(ProbeScope::Full, EVIDENCE_TIME, invocation.started),
@@ -210,7 +210,12 @@ async fn before(
     }
     past.reach(services, flag, EVIDENCE_TIME).await;
     let Some((name, record)) = past.record_of(invocation) else {
-        return Ok(past.answered_before(flag, invocation));
+        if let Some(answer) = past.answered_before(flag, invocation) {
+            return Ok(Some(answer));
+        }
+        // No drill is so urgent that it may be begun twice.
+        past.must_be_read("finding out whether this drill was begun before")?;
+        return Ok(None);
     };
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading how the drill of this request ended", failure.cause);

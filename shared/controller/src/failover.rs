@@ -46,7 +46,7 @@ pub(crate) async fn failover(
             .within(color, ProbeScope::Full, time(color), invocation.started)
     };
     let (looked, blue, green) = tokio::join!(
-        repeat::look(services, Reads::Always, EVIDENCE_TIME),
+        repeat::look(services, Reads::Always, EVIDENCE_TIME, invocation),
         evidence(Color::Blue),
         evidence(Color::Green)
     );
@@ -74,6 +74,13 @@ async fn answer_once(
     let Some(flag) = observed.flag.clone() else {
         return Ok(no_flag(invocation));
     };
+    if request.to.is_none() && !request.dry_run {
+        // Whether it was carried out before must be known here: a second one would go back to the color that failed.
+        past.must_be_read(
+            "finding out whether this request was carried out before (one that names the color, as in \
+             {\"action\":\"failover\",\"to\":\"green\"}, does not wait for that)",
+        )?;
+    }
     let mut warnings = Vec::new();
     if let (None, Some(cause)) = (&past.versions, &past.unread) {
         // Every reader counts no version from before the one that it follows, whatever is written here.

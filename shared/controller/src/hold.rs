@@ -50,6 +50,10 @@ pub(crate) async fn hold(
         answer.body.hold = Some(placed);
         return Ok(answer);
     }
+    // The parameter was deleted since.
+    if let Some(answer) = standing.answered.clone() {
+        return Ok(answer);
+    }
     let mut reason = format!("no automatic failover until {}: {}", hold.until, hold.reason);
     if let Some(before) = standing.describe(services.clock.now()) {
         reason.push_str("; in the place of: ");

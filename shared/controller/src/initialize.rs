@@ -27,7 +27,7 @@ pub(crate) async fn initialize(
     invocation: &Invocation,
 ) -> Result<Response<Change>, FunctionError> {
     let (looked, has_records) = tokio::join!(
-        repeat::look(services, Reads::Always, PAST_TIME),
+        repeat::look(services, Reads::Always, PAST_TIME, invocation),
         services.store.has_records()
     );
     let (observed, mut past) = looked?;

@@ -2,8 +2,8 @@
 //! under the same request id: minutes later, after other transitions, or at the same moment. The second delivery is answered
 //! with what the first one did, and does nothing.
 //!
-//! What a request did is found where it did it: in the records of the flag's versions, in the history of the hold, and for
-//! requests that wrote neither in the parameter `answered`.
+//! What a request did is found where it did it: in the records of the flag's versions, and in the history of the hold. The parameter
+//! `answered` tells of requests that wrote neither, and of those whose traces cannot be read, or are gone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,6 +33,9 @@ const WAIT: Duration = Duration::from_millis(250);
 /// How long the other delivery of this request is waited for, while it is at it.
 const OTHER_DELIVERY: u32 = 12;
 
+/// How long noting that a switch is made may last: nobody is to wait for it longer than for the switch.
+const NOTING_TIME: Duration = Duration::from_secs(2);
+
 /// What is known of the past when a request comes.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
@@ -55,26 +58,40 @@ pub(crate) enum Reads {
 
 /// What stands and what is known of the past. It is asked beside the evidence, which takes longer; where the flag has rested
 /// for a day it is one question.
-pub(crate) async fn look(services: &Services, reads: Reads, time: Duration) -> Result<(Observed, Past), FunctionError> {
+pub(crate) async fn look(
+    services: &Services,
+    reads: Reads,
+    time: Duration,
+    invocation: &Invocation,
+) -> Result<(Observed, Past), FunctionError> {
     let observed = services
         .store
         .observe_for_request()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     services.may_write()?;
-    let past = past(services, &observed, reads, time).await;
+    let past = past(services, &observed, reads, time, invocation).await;
     Ok((observed, past))
 }
 
 /// What is known of the past of what was observed.
-pub(crate) async fn past(services: &Services, observed: &Observed, reads: Reads, time: Duration) -> Past {
+pub(crate) async fn past(
+    services: &Services,
+    observed: &Observed,
+    reads: Reads,
+    time: Duration,
+    invocation: &Invocation,
+) -> Past {
     let answered = answered::read(observed.answered.as_deref());
     let may_be_ours = observed.flag.as_ref().is_some_and(|flag| {
         // A first version was created: no request has moved the flag yet.
         flag.version.0 > 1 && elapsed(flag.modified, services.clock.now()) < REPEATED_FOR
     });
+    let is_begun = answered
+        .iter()
+        .any(|answered| answered.id == invocation.request_id && answered.is_begun());
     let is_drilled = Drill::under_way(observed.drill.as_deref()).is_some();
-    let past = if reads == Reads::Always || may_be_ours || is_drilled {
+    let past = if reads == Reads::Always || may_be_ours || is_begun || is_drilled {
         made(services, time).await
     } else {
         Past::default()
@@ -247,13 +264,46 @@ impl Past {
         let before = self
             .answered
             .iter()
-            .find(|answered| answered.id == invocation.request_id)?;
+            .find(|answered| answered.id == invocation.request_id && !answered.is_begun())?;
         let reason = format!(
             "this request was answered before, at {}: {}",
             to_second(before.at),
             before.reason
         );
         Some(repeated(Open::read(&before.outcome), reason, flag, invocation))
+    }
+
+    /// The answer to a request of which an earlier delivery was about to write the flag, where its traces are gone: it is not
+    /// carried out again. None where the flag's versions show that it was not.
+    pub(crate) fn begun_before(
+        &self,
+        flag: Option<&FlagObservation>,
+        invocation: &Invocation,
+    ) -> Result<Option<Response<Change>>, FunctionError> {
+        let mut begun = self.answered.iter().filter(|answered| answered.is_begun());
+        let Some(begun) = begun.find(|answered| answered.id == invocation.request_id) else {
+            return Ok(None);
+        };
+        self.must_be_read("finding out whether this request, which has come before, was carried out")?;
+        let oldest = self.versions.as_deref().and_then(<[Version]>::first);
+        let is_of_another_flag =
+            oldest.is_some_and(|oldest| oldest.entry.version.0 == 1 && oldest.entry.modified > begun.at);
+        Ok(is_of_another_flag.then(|| {
+            let reason = format!(
+                "this request came before, at {}, and the flag was deleted and made again since: whether it was carried out \
+                 then, nobody can tell; if it is still wanted, send it anew",
+                to_second(begun.at)
+            );
+            repeated(Outcome::Refused, reason, flag, invocation)
+        }))
+    }
+
+    /// Fails where versions or records are not known, for a request that is not to be obeyed twice on any account.
+    pub(crate) fn must_be_read(&self, doing: &'static str) -> Result<(), FunctionError> {
+        match &self.unread {
+            Some(cause) => Err(FunctionError::unreadable(doing, cause.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -319,19 +369,37 @@ pub(crate) fn writes(request: &Request) -> bool {
     }
 }
 
-/// Remembers what was answered to a request that has left no other trace. That this fails is no reason to fail the request.
+/// Notes that this request is about to write the flag, beside writing it: a switch waits for nothing more than before.
+pub(crate) async fn note_begun(services: &Services, invocation: &Invocation) {
+    let begun = Answered::begun(&invocation.request_id, services.clock.now());
+    if tokio::time::timeout(NOTING_TIME, remember(services, begun, invocation))
+        .await
+        .is_err()
+    {
+        tracing::warn!(request_id = %invocation.request_id, "that this request was begun is not remembered");
+    }
+}
+
+/// Remembers what was answered to a request. That this fails is no reason to fail the request.
 pub(crate) async fn note(services: &Services, answer: &Response, invocation: &Invocation) {
     let is_repeat = matches!(&answer.body, Body::Change(change) if change.repeat);
     let Common { outcome, reason, .. } = &answer.common;
-    // Those are found where they were written.
-    if is_repeat || outcome.known().is_some_and(|outcome| outcome.is_written()) {
+    if is_repeat || outcome.known().is_some_and(|outcome| outcome.is_noted_elsewhere()) {
         return;
     }
-    let now = services.clock.now();
-    let answered = Answered::new(&invocation.request_id, &outcome.to_string(), reason, now);
+    let answered = Answered::new(
+        &invocation.request_id,
+        &outcome.to_string(),
+        reason,
+        services.clock.now(),
+    );
+    remember(services, answered, invocation).await;
+}
+
+async fn remember(services: &Services, answered: Answered, invocation: &Invocation) {
     let noted = async {
         let stored = services.store.answered().await?;
-        let text = answered::with(stored.as_deref(), answered, now);
+        let text = answered::with(stored.as_deref(), answered, services.clock.now());
         services.store.put_answered(text).await
     };
     if let Err(failure) = noted.await {

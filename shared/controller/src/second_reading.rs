@@ -42,6 +42,9 @@ pub(crate) async fn answer_when_settled(
         if !dry_run && let Some(answer) = past.answer(Outcome::Switched, observed.flag.as_ref(), invocation) {
             return Ok(answer);
         }
+        if !dry_run && let Some(answer) = past.begun_before(observed.flag.as_ref(), invocation)? {
+            return Ok(answer);
+        }
         let answer = answer(&observed, &past).await?;
         let claims_nothing = |outcome: &Outcome| outcome.claims_nothing();
         if !answer.common.outcome.known().is_some_and(claims_nothing) {
@@ -52,7 +55,7 @@ pub(crate) async fn answer_when_settled(
             Second::Newer(newer) => observed = *newer,
         }
         asked = services.clock.now();
-        past = repeat::past(services, &observed, reads, limit).await;
+        past = repeat::past(services, &observed, reads, limit, invocation).await;
     }
     Err(behind())
 }

@@ -59,7 +59,7 @@ pub(crate) async fn switch(
 ) -> Result<Response<Change>, FunctionError> {
     let limit = evidence_time(request.force);
     let (looked, evidence) = tokio::join!(
-        repeat::look(services, Reads::IfMoved, limit),
+        repeat::look(services, Reads::IfMoved, limit, invocation),
         services
             .health
             .within(request.to, ProbeScope::Full, limit, invocation.started)
@@ -75,7 +75,7 @@ pub(crate) async fn rollback(
 ) -> Result<Response<Change>, FunctionError> {
     // Which color that is shows only in the history, so both are looked at: still one round trip of waiting.
     let (looked, evidence) = tokio::join!(
-        repeat::look(services, Reads::Always, EVIDENCE_TIME),
+        repeat::look(services, Reads::Always, EVIDENCE_TIME, invocation),
         services
             .health
             .both(ProbeScope::Full, evidence_time(request.force), invocation.started)
@@ -157,9 +157,7 @@ fn rollback_wanted(
     past: &Past,
 ) -> Result<Result<Wanted, String>, FunctionError> {
     // Whether it was carried out before must be known here: a second one would go forth again.
-    if let Some(cause) = &past.unread {
-        return Err(FunctionError::unreadable("reading the flag's history", cause.clone()));
-    }
+    past.must_be_read("reading the flag's history")?;
     let versions = past.versions.as_deref().unwrap_or_default();
     // What made the present color active. A write of the same color by hand, or of none, after it changes nothing of that.
     let arrival = versions
@@ -400,7 +398,10 @@ pub(crate) async fn carry_out(
     let (to, reason) = (intent.to, intent.reason.clone());
     let managed_dags = dags::before(services, managed_dags, flag, force, invocation).await;
     let mut switching = Switching::new(&services.settings.policy, flag, intent, services.clock.now());
-    let outcome = claim_runner::run(services, &mut switching).await;
+    let (outcome, ()) = tokio::join!(
+        claim_runner::run(services, &mut switching),
+        repeat::note_begun(services, invocation)
+    );
     let answer = match outcome {
         Outcome::Switched(switched) => {
             let mut warnings = switched.warnings.clone();

@@ -1,8 +1,8 @@
-//! What the switch-handler remembers of requests that wrote nothing: the parameter `answered`.
+//! What the switch-handler remembers of requests: the parameter `answered`.
 //!
 //! Lambda delivers an asynchronous request at least once, and the second time may be minutes after the first. A request that
-//! wrote the flag or the hold is known by what it wrote; one that was refused leaves nothing else, and must not be carried out
-//! by its second delivery, when nobody expects it any more.
+//! was refused leaves nothing else, and must not be carried out by its second delivery, when nobody expects it any more. One
+//! that wrote the flag or the hold is known by what it wrote, but that may be unreadable, or deleted, when it comes again.
 
 use std::time::Duration;
 
@@ -22,6 +22,12 @@ const LONGEST_REASON: usize = 160;
 
 /// What Parameter Store takes as a value.
 const MOST_BYTES: usize = 4096;
+
+/// The outcome of a request that is about to write the flag: its versions tell whether it did.
+const BEGUN: &str = "begun";
+
+/// Outcomes of requests that have left another trace. Where there is no room, these are forgotten first.
+const TRACED: [&str; 4] = [BEGUN, "initialized", "held", "released"];
 
 /// One request and what was answered to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +53,18 @@ impl Answered {
             at: to_milliseconds(now),
         }
     }
+
+    /// Of a request that is about to write the flag.
+    #[must_use]
+    pub fn begun(id: &str, now: Timestamp) -> Self {
+        Self::new(id, BEGUN, "", now)
+    }
+
+    /// Whether it only says that the request was about to write the flag.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.outcome == BEGUN
+    }
 }
 
 /// Reads the parameter, newest first. What cannot be read is forgotten.
@@ -57,7 +75,8 @@ pub fn read(stored: Option<&str>) -> Vec<Answered> {
         .unwrap_or_default()
 }
 
-/// The parameter with one request more: as many of the newest as fit, and none that cannot be repeated any more.
+/// The parameter with one request more: as many of the newest as fit, and none that cannot be repeated any more. Requests that
+/// left no other trace stay longest.
 #[must_use]
 pub fn with(stored: Option<&str>, answered: Answered, now: Timestamp) -> String {
     let mut requests = read(stored);
@@ -68,7 +87,9 @@ pub fn with(stored: Option<&str>, answered: Answered, now: Timestamp) -> String 
         if text.len() <= MOST_BYTES || requests.len() <= 1 {
             return text;
         }
-        requests.pop();
+        let mut others = requests.iter().skip(1);
+        let traced = others.rposition(|request| TRACED.contains(&request.outcome.as_str()));
+        requests.remove(traced.map_or(requests.len().saturating_sub(1), |index| index.saturating_add(1)));
     }
 }
 
@@ -114,5 +135,30 @@ mod tests {
         let day = i64::try_from(REPEATED_FOR.as_secs()).unwrap();
         let later = with(stored.as_deref(), request(200 + day), at(200 + day));
         assert_eq!(read(Some(&later)).len(), 1);
+    }
+
+    #[test]
+    fn what_has_left_another_trace_is_forgotten_first() {
+        let mut stored = with(None, request(0), at(0));
+        for number in 1..200 {
+            let id = format!("r-{number}");
+            let written = if number % 2 == 0 {
+                Answered::begun(&id, at(number))
+            } else {
+                Answered::new(&id, "held", &"until then ".repeat(20), at(number))
+            };
+            stored = with(Some(&stored), written, at(number));
+            assert!(stored.len() <= MOST_BYTES, "{}", stored.len());
+        }
+        let kept = read(Some(&stored));
+        assert_eq!(kept.first().unwrap().id, "r-199", "the newest");
+        assert_eq!(
+            kept.last(),
+            Some(&request(0)),
+            "the refused one, although it is the oldest"
+        );
+        assert!(kept.len() > 10 && kept.iter().any(Answered::is_begun) && !request(0).is_begun());
+        let refused = with(Some(&stored), Answered::new("r-199", "refused", "", at(200)), at(200));
+        assert_eq!(read(Some(&refused)).iter().filter(|kept| kept.id == "r-199").count(), 1);
     }
 }

@@ -150,13 +150,10 @@ impl Outcome {
         matches!(self, Self::Unchanged | Self::Refused) || self.is_dry_run()
     }
 
-    /// Whether it is found again where it was written: in the flag, its records, or the hold.
+    /// Whether it need not be noted: the parameter `drill` has the last drill, and a switch is noted while it is made.
     #[must_use]
-    pub fn is_written(self) -> bool {
-        matches!(
-            self,
-            Self::Switched | Self::Initialized | Self::Held | Self::Released | Self::Pending
-        )
+    pub fn is_noted_elsewhere(self) -> bool {
+        matches!(self, Self::Switched | Self::Pending)
     }
 }
 
