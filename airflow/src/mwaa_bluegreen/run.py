@@ -14,6 +14,10 @@ from mwaa_bluegreen.since import SINCE_TAG
 CONF_KEY = "bluegreen_instant"
 """Key of a run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
 
+_NOTHING = frozenset({"", "None"})
+"""What a template makes of an instant that is not there: the XCom was cleaned up, could not be written, or the DAG that triggers
+has no guard. That must not fail the run that was triggered."""
+
 
 def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = None) -> tuple[datetime, str]:
     """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`), `timetable`
@@ -32,6 +36,8 @@ def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = Non
         if tick is not None:
             return tick, f"{which} of a scheduled run"
     handed_on = (dag_run.conf or {}).get(CONF_KEY) if isinstance(dag_run.conf or {}, Mapping) else None
+    if str(handed_on).strip() in _NOTHING:
+        handed_on = None
     # Whatever Airflow calls a run that another one started; the words grow with its versions. Not a backfill, whose one conf
     # is copied into runs of many ticks.
     if kind not in ("scheduled", "backfill") and handed_on is not None:

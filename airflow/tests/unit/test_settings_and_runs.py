@@ -99,13 +99,14 @@ def test_the_mode_is_all_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
         (run("manual", conf={"bluegreen_instant": "2026-11-23T12:00:00Z"}), NOON),
         (run("scheduled", run_after=NOON, conf={"bluegreen_instant": "2026-11-23T09:00:00Z"}), NOON),
         (run("manual", conf=None), START),
+        *((run("manual", conf={"bluegreen_instant": nothing}), START) for nothing in (None, "None", " None ", "")),
     ],
 )
 def test_the_instant_of_a_run(given: SimpleNamespace, instant: datetime) -> None:
     assert instant_of(given)[0] == instant
 
 
-@pytest.mark.parametrize("text", ["noon", "2026-11-23T12:00:00", 5, ""])
+@pytest.mark.parametrize("text", ["noon", "2026-11-23T12:00:00", 5, "none", False])
 def test_an_instant_handed_on_that_cannot_be_read_is_refused(text: Any) -> None:
     with pytest.raises(ConfigurationInvalid, match="give an instant with a time zone"):
         instant_of(run("manual", conf={"bluegreen_instant": text}))

@@ -158,6 +158,19 @@ async fn airflow_2_is_asked_and_read_in_its_way() {
 }
 
 #[tokio::test]
+async fn an_instant_that_a_template_did_not_find_is_none() {
+    for nothing in [json!("None"), json!(""), json!(null)] {
+        let (told, _) = told(move |call| {
+            let mut run = of_airflow_2();
+            run["conf"]["bluegreen_instant"] = nothing.clone();
+            if is_list_of_tasks(call) { tasks() } else { runs(&[run]) }
+        })
+        .await;
+        assert_eq!(told.runs[0].conf_instant, None, "as the guard reads it");
+    }
+}
+
+#[tokio::test]
 async fn a_list_that_breaks_off_is_a_gap_and_the_rest_is_not_asked() {
     let (told, asked) = told(|call| {
         if call["QueryParameters"]["state"].is_null() {
