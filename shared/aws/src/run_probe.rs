@@ -5,6 +5,9 @@
 //! before it, those that are queued, and the task instances of the period that are not skipped. Airflow 2 can filter runs
 //! by start and by logical date only, and a logical date may lie an interval of any length before the tick: hence starts.
 //!
+//! Airflow 3 goes on inventing states. Of runs that go on and show no work, whatever has begun is asked for: one list more, for a
+//! hundred of them.
+//!
 //! Runs with ticks from before the period that only one of the two made in it: the other is asked for the earlier runs of those
 //! DAGs, because it may have made them long ago. A fifth list, where there are such runs.
 //!
@@ -17,7 +20,7 @@ use std::time::Duration;
 use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
 use bluegreen_core::color::{Both, Color};
-use bluegreen_core::run_report::{EnvironmentRuns, NextRun, Period, Run, Task, since_of, to_look_up};
+use bluegreen_core::run_report::{EnvironmentRuns, GUARD_TASK, NextRun, Period, Run, Task, since_of, to_look_up};
 use bluegreen_core::settings::{EnvironmentSettings, Settings};
 use bluegreen_core::time::{second_after, second_before};
 use jiff::Timestamp;
@@ -37,6 +40,12 @@ const AT_WORK: [&str; 7] = [
     "up_for_reschedule",
     "deferred",
 ];
+
+/// States in which a task instance does nothing, although it may have a start: none, and those of a try that is still to come.
+const IDLE: [&str; 6] = ["", "skipped", "upstream_failed", "removed", "scheduled", "queued"];
+
+/// Ids of runs in one question.
+const RUNS_A_QUESTION: usize = 100;
 
 /// The questions about runs.
 #[derive(Debug)]
@@ -134,7 +143,62 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Environm
     let listed = api.list(&question, &shape).await;
     told.tasks.extend(listed.entries.into_values());
     told.tasks_gap = listed.gap;
+    if is_airflow_3 && told.tasks_gap.is_none() {
+        add_unknown_work(api, (&from, &to), &mut told).await;
+    }
     told
+}
+
+/// Tasks in states that Airflow has invented since, such as 3.3's `awaiting_input`. Older versions refuse a question that names
+/// them, so all that began is asked for: of the runs that go on and show no work otherwise. What has ended has states that do.
+async fn add_unknown_work(api: &AirflowApi<'_>, (from, to): (&str, &str), told: &mut EnvironmentRuns) {
+    let at_work: BTreeSet<(&str, &str)> = told
+        .tasks
+        .iter()
+        .filter(|task| task.task_id != GUARD_TASK)
+        .map(|task| (task.dag_id.as_str(), task.run_id.as_str()))
+        .collect();
+    let idle: BTreeSet<(&str, &str)> = told
+        .runs
+        .iter()
+        .filter(|run| run.has_begun_and_goes_on())
+        .map(|run| (run.dag_id.as_str(), run.run_id.as_str()))
+        .filter(|run| !at_work.contains(run))
+        .collect();
+    let shape = Shape {
+        field: "task_instances",
+        what: "task instances",
+        read: read_task,
+    };
+    let idle: Vec<_> = idle.into_iter().collect();
+    let mut found = Vec::new();
+    for chunk in idle.chunks(RUNS_A_QUESTION) {
+        let (dags, runs): (BTreeSet<&str>, BTreeSet<&str>) = chunk.iter().copied().unzip();
+        let texts = |ids: BTreeSet<&str>| Document::Array(ids.into_iter().map(text).collect());
+        let question = Question {
+            method: RestApiMethod::Post,
+            path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
+            query: HashMap::new(),
+            body: Some(HashMap::from([
+                ("dag_ids".to_owned(), texts(dags)),
+                ("dag_run_ids".to_owned(), texts(runs)),
+                ("start_date_gte".to_owned(), text(from)),
+                ("start_date_lte".to_owned(), text(to)),
+                ("order_by".to_owned(), text("id")),
+            ])),
+        };
+        let listed = api.list(&question, &shape).await;
+        let unknown = |task: &Task| {
+            let state = task.state.as_str();
+            !AT_WORK.contains(&state) && !IDLE.contains(&state)
+        };
+        found.extend(listed.entries.into_values().filter(unknown));
+        if listed.gap.is_some() {
+            told.tasks_gap = listed.gap;
+            break;
+        }
+    }
+    told.tasks.extend(found);
 }
 
 /// The runs of these DAGs that began before the period.

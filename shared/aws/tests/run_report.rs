@@ -158,6 +158,42 @@ async fn airflow_2_is_asked_and_read_in_its_way() {
 }
 
 #[tokio::test]
+async fn a_task_in_a_state_of_tomorrow_is_at_work() {
+    for (state, at_work) in [
+        ("awaiting_input", true),
+        ("word_of_tomorrow", true),
+        ("upstream_failed", false),
+        ("queued", false),
+    ] {
+        let (told, asked) = told(move |call| {
+            if !is_list_of_tasks(call) {
+                let mut going_on = of_airflow_3();
+                going_on["state"] = json!("running");
+                return runs(&[going_on]);
+            }
+            let task = |id: &str, state: &str| json!({"dag_id": "orders", "dag_run_id": "scheduled__1", "task_id": id, "state": state});
+            let guard = task("bluegreen_guard", "success");
+            match call["Body"]["state"].as_array() {
+                Some(states) => {
+                    assert!(!states.contains(&json!(state)) || !at_work, "what a version does not know it refuses");
+                    rest_api(&json!({"task_instances": [guard], "total_entries": 1}))
+                }
+                None => rest_api(&json!({"task_instances": [guard, task("approve", state)], "total_entries": 2})),
+            }
+        })
+        .await;
+        let found: Vec<_> = told.tasks.iter().filter(|task| task.task_id == "approve").collect();
+        assert_eq!(found.len(), usize::from(at_work), "{state}");
+        let last = &asked[4]["Body"];
+        assert_eq!(
+            (&last["dag_ids"], &last["dag_run_ids"]),
+            (&json!(["orders"]), &json!(["scheduled__1"]))
+        );
+        assert_eq!(asked.len(), 5);
+    }
+}
+
+#[tokio::test]
 async fn an_instant_that_a_template_did_not_find_is_none() {
     for nothing in [json!("None"), json!(""), json!(null)] {
         let (told, _) = told(move |call| {

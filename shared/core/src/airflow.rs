@@ -115,6 +115,12 @@ impl Run {
         matches!(self.state.as_str(), "queued" | "running")
     }
 
+    /// Whether tasks of it may be at work. A state that Airflow invents tomorrow may mean that.
+    #[must_use]
+    pub fn has_begun_and_goes_on(&self) -> bool {
+        self.state != "queued" && !self.is_finished()
+    }
+
     /// The instant that decides who owns it: the guard's rule, but for the DAG's tag.
     ///
     /// A handed-on instant wins whatever Airflow calls the run's type: the words grow with its versions. Not for a backfill,
