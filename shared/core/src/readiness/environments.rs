@@ -10,6 +10,9 @@ use crate::readiness::EnvironmentDetails;
 /// The option that tells a DAG which color it runs in.
 const COLOR_OPTION: &str = "custom.environment_color";
 
+/// Which flag the guard reads.
+const FLAG_OPTION: &str = "custom.bluegreen_flag_parameter";
+
 /// A weekly maintenance window lasts two hours: MWAA's user guide, "maintenance window".
 const WINDOW_MINUTES: u32 = 120;
 const WEEK_MINUTES: u32 = 7 * 24 * 60;
@@ -109,6 +112,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     pair.source_files(report);
     pair.configuration(report);
     pair.environment_color(report);
+    pair.flag_parameter(report);
     pair.maintenance_windows(report);
     pair.web_access(report);
 }
@@ -371,6 +375,31 @@ impl Compared<'_> {
                     self.subject.settings.of(color),
                     "mwaa update-environment",
                     &format!(" --airflow-configuration-options <all options, {COLOR_OPTION}={color} among them>"),
+                ),
+            });
+        }
+    }
+
+    /// The guard reads this flag. Without the option it reads the default one, but so do DAGs that have no guard at all.
+    fn flag_parameter(&self, report: &mut Report) {
+        for (color, details) in [(self.subject.active, self.active), (self.color, self.standby)] {
+            let Some(read) = details.configuration_options.0.get(FLAG_OPTION) else {
+                continue;
+            };
+            if read == self.subject.flag {
+                continue;
+            }
+            let option = format!("{FLAG_OPTION}={}", self.subject.flag);
+            report.add(Finding {
+                name: "flag-parameter",
+                severity: Severity::Red,
+                color: Some(color),
+                what: format!("{color}'s option {FLAG_OPTION} is not {}", self.subject.flag),
+                why: "the guard there reads another flag: after a switch both environments do the work, or neither does",
+                fix: command(
+                    self.subject.settings.of(color),
+                    "mwaa update-environment",
+                    &format!(" --airflow-configuration-options <all options, {option} among them>"),
                 ),
             });
         }

@@ -220,3 +220,30 @@ fn a_dead_heartbeat_is_named_beside_the_verdict() {
         ["standby-verdict", "standby-heartbeat"]
     );
 }
+
+#[test]
+fn a_guard_that_reads_another_flag_is_red_on_either_side() {
+    let found = |blue: Option<&str>, green: Option<&str>| {
+        let mut pair = twins();
+        for (color, read) in [(Color::Blue, blue), (Color::Green, green)] {
+            if let Some(read) = read {
+                let options = &mut environment(&mut pair, color).configuration_options.0;
+                options.insert("custom.bluegreen_flag_parameter".into(), read.into());
+            }
+        }
+        let findings = check(&pair).findings;
+        let of_flag = findings.into_iter().filter(|finding| finding.name == "flag-parameter");
+        of_flag
+            .map(|finding| (finding.severity, finding.color))
+            .collect::<Vec<_>>()
+    };
+    let (own, other) = (
+        Some("/mwaa/blue-green/active-environment"),
+        Some("/mwaa/other/active-environment"),
+    );
+    assert_eq!(found(None, None), []);
+    assert_eq!(found(own, own), []);
+    assert_eq!(found(own, other), [(Severity::Red, Some(Color::Green))]);
+    assert_eq!(found(Some(""), own), [(Severity::Red, Some(Color::Blue))]);
+    assert_eq!(found(other, other).len(), 2, "alike, and wrong");
+}
