@@ -151,7 +151,10 @@ test-airflow-start-%:
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && PYTHONPATH=src:$$PYTHONPATH AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
-lint: tools ## format, lints, types, circles, spelling
+generate: tools debug ## write what follows from the code's catalogs: blocks of template.yaml and docs/reference, tests/support/schema.json
+	@target/debug/mwaa-bluegreen schema --json | $(BIN)/python -m tools.generate
+
+lint: tools ## format, lints, types, circles, spelling, generated blocks
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	@echo "== ruff"; $(BIN)/ruff check --quiet --no-cache
@@ -160,6 +163,7 @@ lint: tools ## format, lints, types, circles, spelling
 	@echo "== circles among modules"; $(BIN)/python -m tools.module_circles $(MODULES)
 	@echo "== files of at most 600 lines"; $(BIN)/python -m tools.long_files $(READABLE)
 	@echo "== typos"; $(BIN)/typos
+	@echo "== generated blocks"; $(BIN)/python -m tools.generate --check
 
 # The first line is for what only a release build shows. Its first run builds every dependency once more, with little optimization.
 check: lint ## before every commit: the lints, the fast tests, the functions built quickly: about a minute once all is built
@@ -184,4 +188,4 @@ bench: functions ## cold start, memory, calls, connections, sizes and cost, side
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean

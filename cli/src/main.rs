@@ -6,10 +6,12 @@ mod backend;
 mod change;
 mod confirm;
 mod connection;
+mod exit;
 mod failure;
 mod foreign;
 mod replay;
 mod run_report;
+mod schema;
 mod sdk_config;
 mod session;
 mod settings;
@@ -22,12 +24,11 @@ mod watch;
 use std::process::ExitCode;
 
 use bluegreen_core::printable::is_printable;
-use bluegreen_core::request::{ActionName, RequestForm};
 
 use arguments::{Cli, Command};
 use clap::CommandFactory;
 use connection::Output;
-use failure::{Failure, exit};
+use failure::Failure;
 use session::Session;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -109,6 +110,10 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
             terminal::raw(&manual()?)?;
             Ok(exit::DONE)
         }
+        Command::Schema { .. } => {
+            terminal::raw(&format!("{:#}\n", schema::schema()))?;
+            Ok(exit::DONE)
+        }
         Command::Replay(options) => replay::replay(connection, &options),
         Command::Chart(options) => timeline_data::chart(connection, &options).await,
         Command::Settings(options) => settings::command(connection, options.save).await,
@@ -129,18 +134,7 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
         Command::Release(options) => return change::release(session, options).await,
         Command::Initialize(options) => return change::initialize(session, options).await,
         Command::Watch(options) => return watch::watch(session, &options).await,
-        Command::History(options) => RequestForm {
-            limit: Some(options.limit),
-            ..RequestForm::of(ActionName::History)
-        },
-        Command::Check => RequestForm::of(ActionName::Check),
-        // Without a window the function takes its own.
-        Command::RunReport(options) => RequestForm {
-            window_minutes: options.window_minutes,
-            ..RequestForm::of(ActionName::RunReport)
-        },
-        // The rest has been answered without a pair.
-        _ => RequestForm::of(ActionName::Status),
+        command => command.question(),
     };
     session.finish(&session.backend.ask(&request).await?)
 }
@@ -158,7 +152,7 @@ fn manual() -> Result<String, Failure> {
         .map_err(|error| Failure::File(format!("the manual page cannot be written: {error}")))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(".SH COMMANDS\n");
-    for subcommand in command.get_subcommands() {
+    for subcommand in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         let about = subcommand.get_long_about().or(subcommand.get_about());
         let about = about.map(ToString::to_string).unwrap_or_default();
         text.extend([".SS ", subcommand.get_name(), "\n", &roff(&about), "\n"]);
@@ -173,10 +167,10 @@ fn manual() -> Result<String, Failure> {
         }
     }
     for (title, body) in [
-        ("EXIT STATUS", arguments::EXIT_CODES),
-        ("EXAMPLES", arguments::EXAMPLES),
+        ("EXIT STATUS", arguments::exit_codes()),
+        ("EXAMPLES", arguments::EXAMPLES.to_owned()),
     ] {
-        let body = body.split_once('\n').map_or(body, |(_, lines)| lines);
+        let body = body.split_once('\n').map_or(body.as_str(), |(_, lines)| lines);
         text.extend([".SH \"", title, "\"\n.nf\n", &roff(body), "\n.fi\n"]);
     }
     Ok(text)

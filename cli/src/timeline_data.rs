@@ -9,7 +9,8 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, 
 use aws_smithy_types::DateTime;
 use bluegreen_aws::clock::Clock;
 use bluegreen_core::color::{Both, Color};
-use bluegreen_core::metric::NAMESPACE;
+use bluegreen_core::drill::DrillOutcome;
+use bluegreen_core::metric::{MetricDimension, NAMESPACE};
 use bluegreen_core::printable::visible;
 use bluegreen_core::time::{before, elapsed};
 use bluegreen_core::transition::Kind;
@@ -20,21 +21,6 @@ use crate::connection::{Connection, Output};
 use crate::failure::{Asked, Failure, exit, from_sdk};
 use crate::timeline_svg::{self, Mark, Span, Timeline, spans};
 use crate::{sdk_config, settings, terminal};
-
-/// Preconditions that can block a failover, as the metric's dimension names them.
-const PRECONDITIONS: [&str; 9] = [
-    "flag-invalid",
-    "hold",
-    "cooldown",
-    "failover-budget",
-    "standby-unhealthy",
-    "standby-maintenance",
-    "standby-unknown",
-    "mode-observe",
-    "drill",
-];
-
-const DRILL_OUTCOMES: [&str; 4] = ["succeeded", "failed", "blocked", "interrupted"];
 
 /// The points of each series, by what it is.
 type Series = BTreeMap<Source, Vec<(f64, f64)>>;
@@ -214,14 +200,15 @@ fn own_sources() -> Vec<Source> {
             .map(|kind| Source::with("Transitions", "Kind", kind.as_str())),
     );
     sources.extend(
-        PRECONDITIONS
-            .iter()
+        MetricDimension::Precondition
+            .values()
+            .into_iter()
             .map(|precondition| Source::with("FailoverBlocked", "Precondition", precondition)),
     );
     sources.extend(
-        DRILL_OUTCOMES
+        DrillOutcome::ENDS
             .iter()
-            .map(|outcome| Source::with("DrillOutcome", "Outcome", outcome)),
+            .map(|outcome| Source::with("DrillOutcome", "Outcome", outcome.as_str())),
     );
     sources
 }
@@ -367,7 +354,7 @@ fn timeline(
     transitions.sort_by(|one, other| one.at.total_cmp(&other.at));
     let over = over(&active, &healthy);
     let mut blocked: Vec<Span<String>> = Vec::new();
-    for precondition in PRECONDITIONS {
+    for precondition in MetricDimension::Precondition.values() {
         let points: Vec<(f64, String)> = of(Source::with("FailoverBlocked", "Precondition", precondition))
             .into_iter()
             .map(|(at, _)| (at, precondition.to_owned()))
@@ -384,16 +371,16 @@ fn timeline(
         span.to = end;
     }
     blocked.sort_by(|one, other| one.from.total_cmp(&other.from));
-    let mut drills: Vec<Mark> = DRILL_OUTCOMES
+    let mut drills: Vec<Mark> = DrillOutcome::ENDS
         .iter()
         .flat_map(|outcome| {
-            of(Source::with("DrillOutcome", "Outcome", outcome))
+            of(Source::with("DrillOutcome", "Outcome", outcome.as_str()))
                 .into_iter()
                 .filter(|(_, value)| *value > 0.5)
                 .map(|(at, _)| Mark {
                     at,
-                    label: (*outcome).to_owned(),
-                    good: *outcome == "succeeded",
+                    label: outcome.to_string(),
+                    good: *outcome == DrillOutcome::Succeeded,
                 })
         })
         .collect();

@@ -12,6 +12,7 @@ import tomllib
 import yaml
 
 from support.paths import PROJECT, TEMPLATE
+from support.schema import PARAMETERS, SCHEMA, SETTINGS
 from support.template import EVERYTHING, FUNCTIONS, Stack, all_statements, as_list, load, statements_of
 
 # A claim older than this counts as abandoned by its writer, so nobody may still be at work by then.
@@ -20,6 +21,7 @@ AIRFLOW_API_TIMEOUT_SECONDS = 10
 
 # What the functions read at their start.
 ENVIRONMENT = {
+    **{setting["variable"]: str(setting["default"]) for setting in SETTINGS},
     "PAIR_NAME": "mwaa-blue-green",
     "FLAG_PARAMETER": "/mwaa/blue-green/active-environment",
     "BLUE_ENVIRONMENT_NAME": "airflow-blue",
@@ -28,28 +30,12 @@ ENVIRONMENT = {
     "GREEN_ENVIRONMENT_NAME": "airflow-green",
     "GREEN_REGION": "",
     "GREEN_HEALTH_ALARM_NAMES": "",
-    "FAILOVER_MODE": "automatic",
-    "FAILURE_WINDOW_SECONDS": "120",
-    "MAINTENANCE_GRACE_SECONDS": "2700",
-    "COOLDOWN_SECONDS": "300",
-    "FAILOVER_BUDGET_PER_DAY": "3",
-    "FAILOVER_SEMANTICS": "at-least-once",
-    "SWITCH_LEAD_SECONDS": "10",
-    "ON_FLAG_FAULT": "alert",
-    "DRILL_DURATION_MINUTES": "15",
     "DRILL_BLOCKED_WINDOWS": "",
     "DRILL_ALARM_NAMES": "",
-    "DRILL_OVERDUE_DAYS": "0",
-    "READINESS_INTERVAL_MINUTES": "60",
-    "RUN_REPORT_SECONDS": "300",
-    "DAG_MANAGEMENT": "guard",
-    "DRAIN_MINUTES": "30",
-    "PROBE_INTERVAL_SECONDS": "5",
-    "PROBE_UNTIL_SECONDS": "56",
-    "METRICS_INTERVAL_MINUTES": "5",
     "AUDIT_BUS_NAME": "mwaa-blue-green-audit",
-    "LOG_LEVEL": "info",
 }
+
+
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
     return load()
@@ -217,6 +203,7 @@ def test_functions_get_every_variable_that_they_read(plain: Stack, full: Stack) 
             "RUNBOOK_BASE_URL": "",
         },
     }
+    assert {*ENVIRONMENT, "NOTIFICATION_TOPIC_ARN", "RUNBOOK_BASE_URL"} == {setting["variable"] for setting in SETTINGS} | set(SCHEMA["variables"])
     assert full.environment["BLUE_HEALTH_ALARM_NAMES"] == "orders-late,orders-broken"
     assert full.environment["DRILL_ALARM_NAMES"] == "revenue-drops,orders-lost"
 
@@ -240,25 +227,18 @@ def test_functions_build_and_run_alike(template: dict[str, Any]) -> None:
 
 def test_the_functions_accept_whatever_the_template_allows(template: dict[str, Any]) -> None:
     """Else a deployment would succeed, and every function refuse to start."""
-    code = (PROJECT / "shared/core/src/settings.rs").read_text()
-    bounds = {
-        name: (int(least), int(most))
-        for name, least, most in re.findall(r'"([A-Z_]+)",\s*[^,()]+(?:\(\))?,\s*(\d+),\s*(\d+),?\s*\)', code)
-    }
-    checked = set()
-    for variable, reference in template["Globals"]["Function"]["Environment"]["Variables"].items():
-        spec = template["Parameters"].get(reference.get("Ref"), {}) if isinstance(reference, dict) else {}
-        if spec.get("Type") == "Number":
-            least, most = bounds[variable]
-            assert least <= spec["MinValue"], variable
-            assert spec["MaxValue"] <= most, variable
-            checked.add(variable)
-        elif "AllowedValues" in spec:
-            for value in spec["AllowedValues"]:
-                assert f'("{value}", ' in code, f"{variable}={value}"
-            checked.add(variable)
-    assert {"FAILURE_WINDOW_SECONDS", "FAILOVER_BUDGET_PER_DAY", "LOG_LEVEL", "FAILOVER_SEMANTICS"} <= checked
-    assert {"ON_FLAG_FAULT", "DRILL_DURATION_MINUTES", "DRILL_OVERDUE_DAYS", "READINESS_INTERVAL_MINUTES"} <= checked
+    for setting in SETTINGS:
+        if setting["parameter"] is None:
+            continue
+        spec = template["Parameters"][setting["parameter"]]
+        assert template["Globals"]["Function"]["Environment"]["Variables"][setting["variable"]] == {"Ref": setting["parameter"]}
+        assert spec["Default"] == setting["default"]
+        if "words" in setting:
+            assert spec["AllowedValues"] == setting["words"]
+        else:
+            assert (spec["Type"], spec["MinValue"], spec["MaxValue"]) == ("Number", setting["least"], setting["most"])
+    bounds = {setting["variable"]: (setting.get("least"), setting.get("most")) for setting in SETTINGS}
+    assert bounds["FAILOVER_BUDGET_PER_DAY"] == (1, 24) and len(bounds) > 15
 
 
 def test_nothing_reserves_concurrency(template: dict[str, Any]) -> None:
@@ -526,40 +506,25 @@ UNBOUNDED = {
     "ec2:UnassignPrivateIpAddresses": "the same",
 }
 
-FLAG, HOLD, HOLD_TOLD, AUDITED, MEMORY = "active-environment", "hold", "hold-reported", "audited", "memory"
-ACKNOWLEDGED, ANSWERED, DRILL, LAST_ACTIVE = "acknowledged", "answered", "drill", "last-active"
-OWNER = "owner"
-MANAGED_DAGS, PARTS = "managed-dags", "managed-dags/*"
-RECORDS, LIST = "transitions/*", ("transitions", "transitions/")
-UNSENT = "unsent/*"
-LIST_OF_PARTS = ("managed-dags", "managed-dags/")
-READ = {FLAG, HOLD, AUDITED, ACKNOWLEDGED, MEMORY, OWNER, DRILL, LAST_ACTIVE, MANAGED_DAGS, RECORDS}
-# What each function does with Parameter Store, and not a name more.
-PARAMETER_STORE = {
-    "HealthWatcherRole": {
-        "ssm:GetParameters": READ | {HOLD_TOLD, PARTS},
-        "ssm:GetParameterHistory": {FLAG, HOLD},
-        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS, "unsent", "unsent/"},
-        "ssm:PutParameter": {FLAG, RECORDS, HOLD_TOLD, AUDITED, MEMORY, DRILL, LAST_ACTIVE, MANAGED_DAGS, PARTS},
-        "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {RECORDS, MANAGED_DAGS, PARTS, UNSENT},
-    },
-    "SwitchHandlerRole": {
-        "ssm:GetParameters": READ | {ANSWERED, PARTS},
-        "ssm:GetParameterHistory": {FLAG, HOLD},
-        "ssm:GetParametersByPath": {*LIST, *LIST_OF_PARTS},
-        "ssm:PutParameter": {FLAG, HOLD, ACKNOWLEDGED, ANSWERED, DRILL, RECORDS, MANAGED_DAGS, PARTS, UNSENT},
-        "ssm:DescribeParameters": {"*"},
-        "ssm:DeleteParameter": {PARTS},
-    },
-    "ChangeListenerRole": {
-        "ssm:GetParameters": READ - {ACKNOWLEDGED} | {HOLD_TOLD},
-        "ssm:GetParameterHistory": {FLAG, HOLD},
-        "ssm:GetParametersByPath": set(LIST),
-        "ssm:PutParameter": {HOLD_TOLD, AUDITED, LAST_ACTIVE},
-        "ssm:DeleteParameter": {RECORDS},
-    },
-}
+ACTIONS = {
+    "get": "ssm:GetParameters", "history": "ssm:GetParameterHistory", "list": "ssm:GetParametersByPath", "put": "ssm:PutParameter",
+    "create": "ssm:PutParameter", "delete": "ssm:DeleteParameter",
+}  # fmt: skip
+
+
+def parameter_store(function: str) -> dict[str, set[str]]:
+    """What a function does with Parameter Store, and not a name more."""
+    found: dict[str, set[str]] = {}
+    for parameter in PARAMETERS:
+        name = parameter["name"]
+        for access in parameter["access"][function]:
+            names = {name, name.rstrip("/")} if access == "list" else {f"{name}*" if name.endswith("/") else name}
+            found.setdefault(ACTIONS[access], set()).update(names)
+    if function != "change-listener":
+        found["ssm:DescribeParameters"] = {"*"}
+    return found
+
+
 OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 NETWORK = {
     "ec2:CreateNetworkInterface",
@@ -621,10 +586,10 @@ def test_metrics_go_to_our_namespace_only(full: Stack) -> None:
         assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "MWAA/BlueGreen"}}
 
 
-@pytest.mark.parametrize("role", PARAMETER_STORE)
+@pytest.mark.parametrize("role", OTHER_ACTIONS)
 def test_functions_may_do_what_they_do_and_no_more(full: Stack, role: str) -> None:
     root = "arn:aws:ssm:us-east-1:123456789012:parameter/mwaa/blue-green/"
-    parameter_store: dict[str, set[str]] = {}
+    allowed: dict[str, set[str]] = {}
     others = set()
     for statement in statements_of(full, role):
         if statement["Effect"] == "Deny":
@@ -635,10 +600,10 @@ def test_functions_may_do_what_they_do_and_no_more(full: Stack, role: str) -> No
                 anything = ["*"] if action == "ssm:DescribeParameters" else []
                 assert all(r.startswith(root) for r in as_list(statement["Resource"]) if r not in anything)
                 names = {r.removeprefix(root) for r in as_list(statement["Resource"])}
-                parameter_store.setdefault(action, set()).update(names)
+                allowed.setdefault(action, set()).update(names)
             else:
                 others.add(action)
-    assert parameter_store == PARAMETER_STORE[role]
+    assert allowed == parameter_store(FUNCTIONS[role.replace('Role', 'Function')])
     assert others == OTHER_ACTIONS[role]
 
 

@@ -33,7 +33,7 @@ impl EventBus {
                 PutEventsRequestEntry::builder()
                     .event_bus_name(&self.name)
                     .source(SOURCE)
-                    .detail_type(event.detail_type)
+                    .detail_type(event.detail_type.as_str())
                     .time(DateTime::from_millis(event.at.as_millisecond()))
                     .detail(event.detail.to_string())
                     .build()

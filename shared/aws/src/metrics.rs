@@ -42,17 +42,17 @@ impl Metrics {
 
     fn datum(&self, metric: &Metric) -> MetricDatum {
         let mut datum = MetricDatum::builder()
-            .metric_name(metric.name)
+            .metric_name(metric.name.as_str())
             .value(metric.value)
             .timestamp(DateTime::from_millis(metric.at.as_millisecond()))
-            .unit(match metric.unit {
+            .unit(match metric.name.entry().unit {
                 MetricUnit::Count => StandardUnit::Count,
                 MetricUnit::Seconds => StandardUnit::Seconds,
                 MetricUnit::Milliseconds => StandardUnit::Milliseconds,
             })
             .dimensions(Dimension::builder().name("Pair").value(&self.pair).build());
-        if let Some((name, value)) = &metric.dimension {
-            datum = datum.dimensions(Dimension::builder().name(*name).value(value).build());
+        if let Some((name, value)) = metric.dimension() {
+            datum = datum.dimensions(Dimension::builder().name(name).value(value).build());
         }
         datum.build()
     }

@@ -11,8 +11,9 @@ mod local;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
 use bluegreen_aws::metrics::Metrics;
-use bluegreen_core::audit::AuditEvent;
+use bluegreen_core::audit::{AuditEvent, EventType};
 use bluegreen_core::metric::Metric;
+use bluegreen_core::transition_kind::Kind;
 use ciborium::Value as Cbor;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ async fn answering(answer: ResponseTemplate) -> (MockServer, Clients) {
 fn events(count: i64) -> Vec<AuditEvent> {
     (0..count)
         .map(|number| AuditEvent {
-            detail_type: "Environment Transition",
+            detail_type: EventType::EnvironmentTransition,
             at: at(number),
             detail: json!({"id": number}),
         })
@@ -110,7 +111,7 @@ async fn a_datum_is_dated_when_it_was_so_and_not_when_it_is_sent() {
     let (server, clients) = answering(answer).await;
     let metrics = Metrics::new(clients.cloudwatch, "orders".into());
     metrics
-        .publish(&[Metric::transition("failover", at(7)), Metric::flag_fault(at(9))])
+        .publish(&[Metric::transition(Kind::Failover, at(7)), Metric::flag_fault(at(9))])
         .await
         .unwrap();
     let requests = server.received_requests().await.unwrap();

@@ -29,7 +29,7 @@ use bluegreen_aws::clients::Clients;
 use bluegreen_aws::event_bus::EventBus;
 use bluegreen_aws::health_probe::{HealthProbe, ProbeScope};
 use bluegreen_aws::parameter_store::ParameterStore;
-use bluegreen_core::audit::{AuditEvent, Audited};
+use bluegreen_core::audit::{AuditEvent, Audited, EventType};
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagValue, FlagVersion};
 use bluegreen_core::health::{AlarmState, CauseKind, EnvironmentAnswer, Evidence, ProbeResult};

@@ -39,14 +39,36 @@ pub enum FunctionError {
     },
 }
 
-/// Every `errorType`.
-pub const ERROR_TYPES: [&str; 5] = [
-    "InvalidRequest",
-    "ConfigurationInvalid",
-    "WrongPair",
-    "StoreUnavailable",
-    "AuditUndelivered",
+/// Every `errorType`, with what it means.
+pub const ERRORS: [(&str, &str); 5] = [
+    (
+        "InvalidRequest",
+        "the message names every field, what was given and what is allowed",
+    ),
+    (
+        "ConfigurationInvalid",
+        "environment variables are wrong; all faults are listed",
+    ),
+    (
+        "WrongPair",
+        "the root belongs to another pair; nothing was written. The message names both pairs and what to do: see \
+         [two pairs](../features/two-pairs.md)",
+    ),
+    (
+        "StoreUnavailable",
+        "Parameter Store failed; the message says whether anything was changed and what to do",
+    ),
+    (
+        "AuditUndelivered",
+        "the flag is as it should be, but an event or metric was not delivered",
+    ),
 ];
+
+/// Every `errorType`.
+pub const ERROR_TYPES: [&str; 5] = {
+    let [(a, _), (b, _), (c, _), (d, _), (e, _)] = ERRORS;
+    [a, b, c, d, e]
+};
 
 impl FunctionError {
     /// Its `errorType`.

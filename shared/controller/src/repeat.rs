@@ -15,7 +15,6 @@ use bluegreen_core::drill::{Drill, Stage, stage};
 use bluegreen_core::flag::{DescriptionMetadata, FlagObservation, Origin, Version, before, versions};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::outcome::Outcome;
-use bluegreen_core::request::Request;
 use bluegreen_core::response::{Body, Change, Common, Open, Response};
 use bluegreen_core::time::{elapsed, to_second};
 use bluegreen_core::transition::TransitionRecord;
@@ -352,20 +351,6 @@ pub(crate) fn unfinished(reason: String) -> FunctionError {
         doing: "carrying out this request, which was delivered before",
         cause: Cause::new(CauseKind::Unavailable, reason),
         advice: "; the flag is unchanged; asking again is safe",
-    }
-}
-
-/// Whether a request writes, so that its repeat must be recognized.
-pub(crate) fn writes(request: &Request) -> bool {
-    match request {
-        Request::Switch(request) => !request.dry_run,
-        Request::Failover(request) => !request.dry_run,
-        Request::Rollback(request) => !request.dry_run,
-        Request::Hold(request) => !request.dry_run,
-        Request::Release(request) => !request.dry_run,
-        Request::Drill(request) => !request.dry_run,
-        Request::Initialize(request) => !request.dry_run,
-        Request::Status | Request::Check | Request::RunReport { .. } | Request::History { .. } => false,
     }
 }
 

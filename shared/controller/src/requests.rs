@@ -14,7 +14,7 @@ pub async fn carry_out(
     request: Request,
     invocation: &Invocation,
 ) -> Result<Response, FunctionError> {
-    let writes = repeat::writes(&request);
+    let writes = request.writes();
     // For the compiler, which nests types only so deep: the command line has this in futures of its own.
     let answer = Box::pin(answer(services, request, invocation)).await?;
     if writes {
@@ -31,10 +31,12 @@ async fn answer(services: &Services, request: Request, invocation: &Invocation) 
         Request::Hold(request) => hold::hold(services, request, invocation).await?.of_any_kind(),
         Request::Release(request) => hold::release(services, request, invocation).await?.of_any_kind(),
         Request::Drill(request) => drill::drill(services, request, invocation).await?.of_any_kind(),
-        Request::Status => status::status(services, invocation).await?.of_any_kind(),
-        Request::Check => check::check(services, invocation).await?.of_any_kind(),
-        Request::RunReport { window_minutes } => run_report::on_request(services, window_minutes, invocation).await?,
-        Request::History { limit } => status::history(services, limit, invocation).await?.of_any_kind(),
+        Request::Status(_) => status::status(services, invocation).await?.of_any_kind(),
+        Request::Check(_) => check::check(services, invocation).await?.of_any_kind(),
+        Request::RunReport(request) => run_report::on_request(services, request.window_minutes, invocation).await?,
+        Request::History(request) => status::history(services, request.limit, invocation)
+            .await?
+            .of_any_kind(),
         Request::Initialize(request) => initialize::initialize(services, request, invocation)
             .await?
             .of_any_kind(),

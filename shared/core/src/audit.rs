@@ -12,13 +12,10 @@ mod transitions;
 mod unsent;
 
 pub use delivered::{BusEvent, Operation, ParameterChange};
-pub use event::{AuditEvent, SOURCE, Subject};
+pub use event::{AuditEvent, EventEntry, EventType, Mail, SOURCE, Subject};
 pub use history::{Audited, due, is_behind, missing_flag, records_of, records_to_prune};
 pub use holds::{MAX_HOLD_REPORT_AGE, hold_due, hold_removed, holds_due};
-pub use notices::{
-    active_unknown, blocked, dag_management, drill_finished, drill_overdue, failovers_acknowledged, flag_fault,
-    run_report,
-};
+pub use notices::*;
 pub use readiness::readiness_changed;
 pub use transitions::transition;
 pub use unsent::Unsent;

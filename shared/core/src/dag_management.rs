@@ -18,6 +18,7 @@ pub use plan::{Plan, path_of};
 use crate::airflow::{DagList, Run};
 use crate::color::Color;
 use crate::flag::FlagVersion;
+use crate::setting::words;
 use crate::time::{after, elapsed};
 
 /// The old color is not touched for so long after a transition has taken effect.
@@ -45,13 +46,16 @@ const SAME_WRITE: Duration = Duration::from_secs(20);
 pub const LIST_EVERY_TICK_MAX_DAGS: usize = 500;
 
 /// What keeps the standby's DAGs from working.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DagManagement {
     /// The guard in every run, by the flag. Nothing is paused.
+    #[default]
     Guard,
     /// And they are paused.
     Pause,
 }
+
+words!(DagManagement { "guard" => Guard, "pause" => Pause });
 
 /// Where the work stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ use crate::precondition::{
     Precondition, PreconditionName, cooldown_precondition, flag_precondition, hold_precondition, mode_precondition,
     standby_precondition,
 };
+use crate::setting::{Group, Setting, Unit, settings};
 use crate::time::{after, minutes, to_second};
 
 pub use ending::{End, EndClaim, MAX_ENDS, Turn, end_records, turn};
@@ -26,17 +27,24 @@ pub use progress::{DrillStep, RETURN_GRACE, Stage, conclude, decide, stage};
 pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_of, outcome_record};
 pub use window::{BadWindow, BlockedWindows};
 
-/// Standing choices about drills.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DrillPolicy {
-    /// How long the drilled color works, unless the request says otherwise.
-    pub duration_minutes: u32,
-    /// When none may start. What cannot be read stops drills, and nothing else.
-    pub blocked_windows: Result<BlockedWindows, BadWindow>,
-    /// After how many days without one, or any other transition, a person is told; 0 means never.
-    pub overdue_days: u32,
-    /// CloudWatch alarms, in the function's region, that block a drill, and end one that they ring in.
-    pub alarms: Vec<String>,
+settings! {
+    /// Standing choices about drills.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DrillPolicy {
+        given
+        /// When none may start. What cannot be read stops drills, and nothing else.
+        blocked_windows: Result<BlockedWindows, BadWindow>,
+        given
+        /// CloudWatch alarms, in the function's region, that block a drill, and end one that they ring in.
+        alarms: Vec<String>,
+        /// How long a drilled environment does the work before the drill returns, unless the request says otherwise.
+        duration_minutes: u32 = Setting::number("DRILL_DURATION_MINUTES", 15, (1, 1440), Unit::Minutes)
+            .parameter("DrillDurationMinutes", Group::Drills),
+        /// After so many days without a successful drill (mode `switch`) or any other transition, people are notified and an alarm
+        /// fires. 0 means never.
+        overdue_days: u32 = Setting::number("DRILL_OVERDUE_DAYS", 0, (0, 366), Unit::Days)
+            .parameter("DrillOverdueDays", Group::Drills),
+    }
 }
 
 /// Objects while a drill is under way.

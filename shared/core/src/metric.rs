@@ -7,6 +7,8 @@ use crate::color::{Both, Color};
 use crate::drill::DrillOutcome;
 use crate::health::{Assessment, Verdict};
 use crate::precondition::PreconditionName;
+use crate::transition_kind::Kind;
+use crate::vocabulary::vocabulary;
 
 /// The namespace of every metric here.
 pub const NAMESPACE: &str = "MWAA/BlueGreen";
@@ -22,30 +24,129 @@ pub enum MetricUnit {
     Milliseconds,
 }
 
-/// One datum. The dimension `Pair` is added to it when it is published.
+/// The dimension that a metric may have beside `Pair`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricDimension {
+    /// Which environment.
+    Color,
+    /// Which kind of transition.
+    Kind,
+    /// Which precondition.
+    Precondition,
+    /// How a drill ended.
+    Outcome,
+}
+
+impl MetricDimension {
+    /// As written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Color => "Color",
+            Self::Kind => "Kind",
+            Self::Precondition => "Precondition",
+            Self::Outcome => "Outcome",
+        }
+    }
+
+    /// Every value that it can have.
+    #[must_use]
+    pub fn values(self) -> Vec<&'static str> {
+        match self {
+            Self::Color => Color::BOTH.map(Color::as_str).to_vec(),
+            Self::Kind => Kind::ALL.map(Kind::as_str).to_vec(),
+            Self::Precondition => {
+                let blocking = PreconditionName::ALL
+                    .iter()
+                    .filter(|precondition| precondition.blocks_failovers());
+                blocking.map(|precondition| precondition.as_str()).collect()
+            }
+            Self::Outcome => DrillOutcome::ENDS.map(DrillOutcome::as_str).to_vec(),
+        }
+    }
+}
+
+/// What is to be known about a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricEntry {
+    /// Its unit.
+    pub unit: MetricUnit,
+    /// Its dimension beside `Pair`.
+    pub dimension: Option<MetricDimension>,
+}
+
+vocabulary! {
+    /// Names of the metrics, each with what its value says.
+    pub enum MetricName: MetricEntry {
+        /// 1 or 0, absent while unknown
+        EnvironmentHealthy {
+            name: "EnvironmentHealthy",
+            unit: MetricUnit::Count,
+            dimension: Some(MetricDimension::Color),
+        }
+        /// 1 for the active environment, 0 for the standby
+        ActiveEnvironment {
+            name: "ActiveEnvironment",
+            unit: MetricUnit::Count,
+            dimension: Some(MetricDimension::Color),
+        }
+        /// changes of the flag
+        Transitions { name: "Transitions", unit: MetricUnit::Count, dimension: Some(MetricDimension::Kind) }
+        /// from the decision to the written flag
+        SwitchDuration { name: "SwitchDuration", unit: MetricUnit::Milliseconds, dimension: None }
+        /// from the last sign of life to the written flag
+        RecoveryTime { name: "RecoveryTime", unit: MetricUnit::Seconds, dimension: None }
+        /// a failover is wanted and this precondition objects
+        FailoverBlocked { name: "FailoverBlocked", unit: MetricUnit::Count, dimension: Some(MetricDimension::Precondition) }
+        /// 1 while the flag is broken
+        FlagFault { name: "FlagFault", unit: MetricUnit::Count, dimension: None }
+        /// 1 while the active has been in doubt for too long
+        EnvironmentUnknown { name: "EnvironmentUnknown", unit: MetricUnit::Count, dimension: None }
+        /// drills that ended
+        DrillOutcome { name: "DrillOutcome", unit: MetricUnit::Count, dimension: Some(MetricDimension::Outcome) }
+        /// 1 while a drill is overdue
+        DrillOverdue { name: "DrillOverdue", unit: MetricUnit::Count, dimension: None }
+        /// 0 to 100; below 50 something is red
+        ReadinessScore { name: "ReadinessScore", unit: MetricUnit::Count, dimension: None }
+    }
+}
+
+/// One datum. Unit and dimension are those of the name; the dimension `Pair` is added when it is published.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Metric {
     /// Its name.
-    pub name: &'static str,
+    pub name: MetricName,
     /// Its value.
     pub value: f64,
-    /// Its unit.
-    pub unit: MetricUnit,
-    /// The dimension beside `Pair`.
-    pub dimension: Option<(&'static str, String)>,
+    /// The value of the dimension beside `Pair`, if the name has one.
+    pub of: Option<&'static str>,
     /// When it was so.
     pub at: Timestamp,
 }
 
 impl Metric {
-    fn count(name: &'static str, value: f64, dimension: Option<(&'static str, String)>, at: Timestamp) -> Self {
+    /// Of a name without a dimension.
+    #[must_use]
+    pub fn new(name: MetricName, value: f64, at: Timestamp) -> Self {
         Self {
             name,
             value,
-            unit: MetricUnit::Count,
-            dimension,
+            of: None,
             at,
         }
+    }
+
+    fn of(name: MetricName, of: &'static str, value: f64, at: Timestamp) -> Self {
+        Self {
+            of: Some(of),
+            ..Self::new(name, value, at)
+        }
+    }
+
+    /// The dimension beside `Pair`, with its value.
+    #[must_use]
+    pub fn dimension(&self) -> Option<(&'static str, &'static str)> {
+        Some((self.name.entry().dimension?.as_str(), self.of?))
     }
 
     /// `ActiveEnvironment`: 1 for the active color, 0 for the other.
@@ -55,7 +156,7 @@ impl Metric {
             .iter()
             .map(|color| {
                 let value = if *color == active { 1.0 } else { 0.0 };
-                Self::count("ActiveEnvironment", value, Some(("Color", color.to_string())), at)
+                Self::of(MetricName::ActiveEnvironment, color.as_str(), value, at)
             })
             .collect()
     }
@@ -71,12 +172,7 @@ impl Metric {
                     Verdict::Unhealthy | Verdict::Suspect | Verdict::Maintenance => 0.0,
                     Verdict::Unknown => return None,
                 };
-                Some(Self::count(
-                    "EnvironmentHealthy",
-                    value,
-                    Some(("Color", color.to_string())),
-                    at,
-                ))
+                Some(Self::of(MetricName::EnvironmentHealthy, color.as_str(), value, at))
             })
             .collect()
     }
@@ -84,47 +180,42 @@ impl Metric {
     /// `FailoverBlocked`: a failover is wanted and this precondition prevents it.
     #[must_use]
     pub fn failover_blocked(precondition: PreconditionName, at: Timestamp) -> Self {
-        Self::count(
-            "FailoverBlocked",
-            1.0,
-            Some(("Precondition", precondition.to_string())),
-            at,
-        )
+        Self::of(MetricName::FailoverBlocked, precondition.as_str(), 1.0, at)
     }
 
     /// `FlagFault`: the flag holds no color, or is gone.
     #[must_use]
     pub fn flag_fault(at: Timestamp) -> Self {
-        Self::count("FlagFault", 1.0, None, at)
+        Self::new(MetricName::FlagFault, 1.0, at)
     }
 
     /// `EnvironmentUnknown`: for longer than is to be borne nobody can vouch for the active environment; absent otherwise.
     #[must_use]
     pub fn environment_unknown(at: Timestamp) -> Self {
-        Self::count("EnvironmentUnknown", 1.0, None, at)
+        Self::new(MetricName::EnvironmentUnknown, 1.0, at)
     }
 
     /// `DrillOutcome`: a drill ended so.
     #[must_use]
     pub fn drill_outcome(outcome: DrillOutcome, at: Timestamp) -> Self {
-        Self::count("DrillOutcome", 1.0, Some(("Outcome", outcome.to_string())), at)
+        Self::of(MetricName::DrillOutcome, outcome.as_str(), 1.0, at)
     }
 
     /// `DrillOverdue`: for too long nothing has proved the standby; absent otherwise.
     #[must_use]
     pub fn drill_overdue(at: Timestamp) -> Self {
-        Self::count("DrillOverdue", 1.0, None, at)
+        Self::new(MetricName::DrillOverdue, 1.0, at)
     }
 
     /// `ReadinessScore`: 0 to 100; below 50 something is red.
     #[must_use]
     pub fn readiness_score(score: u32, at: Timestamp) -> Self {
-        Self::count("ReadinessScore", f64::from(score), None, at)
+        Self::new(MetricName::ReadinessScore, f64::from(score), at)
     }
 
     /// `Transitions`: one change of the flag.
     #[must_use]
-    pub fn transition(kind: &str, at: Timestamp) -> Self {
-        Self::count("Transitions", 1.0, Some(("Kind", kind.to_owned())), at)
+    pub fn transition(kind: Kind, at: Timestamp) -> Self {
+        Self::of(MetricName::Transitions, kind.as_str(), 1.0, at)
     }
 }

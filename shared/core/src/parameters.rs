@@ -38,7 +38,7 @@ pub const OBSERVED: usize = 7;
 const _: () = assert!(OBSERVED + 1 + 2 <= NAMES_A_CALL, "a look at the pair is one call");
 
 /// The names that belong to one flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ParameterNames {
     flag: String,
     root: String,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::setting::{Group, Reader, Setting, Unit, settings, words};
+
 /// With Airflow's API silent, the heartbeat metric alone must be missing this long: metrics can arrive minutes late.
 pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 
@@ -17,68 +19,87 @@ pub const STATUS_STANDS: Duration = Duration::from_secs(15 * 60);
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(80);
 
 /// Whether the watcher may act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Fail over by itself.
+    #[default]
     Automatic,
     /// Decide and report, write nothing.
     Observe,
 }
 
+words!(Mode { "automatic" => Automatic, "observe" => Observe });
+
 /// What happens to runs that the dead environment may or may not have executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailoverSemantics {
     /// A failover is back-dated to the last moment the old active was known healthy.
+    #[default]
     AtLeastOnce,
     /// A failover counts from its write; runs in the gap are executed by nobody.
     AtMostOnce,
 }
 
+words!(FailoverSemantics { "at-least-once" => AtLeastOnce, "at-most-once" => AtMostOnce });
+
 /// What the watcher does about a flag that holds no color, or is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFlagFault {
     /// Tell a person, touch nothing.
+    #[default]
     Alert,
     /// And put the color before back.
     Restore,
 }
 
-/// Thresholds and standing choices.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Policy {
-    /// Whether the watcher may act.
-    pub mode: Mode,
-    /// How long the active must be bad before it counts as unhealthy.
-    pub failure_window: Duration,
-    /// How long a planned update may leave the heartbeat dead.
-    pub maintenance_grace: Duration,
-    /// Rest after a transition.
-    pub cooldown: Duration,
-    /// Automatic failovers in 24 hours before a person must acknowledge.
-    pub failover_budget: u32,
-    /// What a failover does about the gap.
-    pub failover_semantics: FailoverSemantics,
-    /// How long after its write a planned transition takes effect.
-    pub lead: Duration,
-    /// What happens to a broken flag.
-    pub on_flag_fault: OnFlagFault,
+words!(OnFlagFault { "alert" => Alert, "restore" => Restore });
+
+settings! {
+    /// Thresholds and standing choices.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(default)]
+    pub struct Policy {
+        /// `automatic` fails over by itself. `observe` decides and reports the same way, but never writes the flag; a good first
+        /// week.
+        mode: Mode = Setting::word::<Mode>("FAILOVER_MODE")
+            .parameter("FailoverMode", Group::Failover),
+        /// How long the active environment must be seen failing before it counts as unhealthy. Below 60 only makes sense on the
+        /// local AWS.
+        failure_window: Duration = Setting::number("FAILURE_WINDOW_SECONDS", 120, (10, 3600), Unit::Seconds)
+            .parameter("FailureWindowSeconds", Group::Failover),
+        /// How long an environment under update, snapshot or maintenance may be without a scheduler heartbeat before that counts
+        /// as a failure.
+        maintenance_grace: Duration = Setting::number("MAINTENANCE_GRACE_SECONDS", 2700, (60, 86400), Unit::Seconds)
+            .parameter("MaintenanceGraceSeconds", Group::Failover),
+        /// Least time between any transition and the next automatic failover, so that two failing environments are not swapped to
+        /// and fro.
+        cooldown: Duration = Setting::number("COOLDOWN_SECONDS", 300, (0, 86400), Unit::Seconds)
+            .parameter("CooldownSeconds", Group::Failover),
+        /// Most automatic failovers in 24 hours. After that a person must look, and acknowledge by a switch or a release. For no
+        /// automatic failover at all use `FailoverMode=observe`.
+        failover_budget: u32 = Setting::number("FAILOVER_BUDGET_PER_DAY", 3, (1, 24), Unit::Count)
+            .parameter("FailoverBudgetPerDay", Group::Failover),
+        /// `at-least-once` gives the runs that the failed environment never executed to the new one: a failover is back-dated to
+        /// the last moment the old active was known healthy, and a run may execute twice. `at-most-once` leaves them out, and a run
+        /// may be lost.
+        failover_semantics: FailoverSemantics = Setting::word::<FailoverSemantics>("FAILOVER_SEMANTICS")
+            .parameter("FailoverSemantics", Group::Failover),
+        /// A planned switch takes effect so long after its write, so that every reader has seen it before it counts. Readers
+        /// accept at most 60.
+        lead: Duration = Setting::number("SWITCH_LEAD_SECONDS", 10, (0, 60), Unit::Seconds)
+            .parameter("SwitchLeadSeconds", Group::Failover),
+        /// What happens when the flag is deleted or holds no color. `alert` notifies people and waits for them. `restore` puts
+        /// back the color that it held before.
+        on_flag_fault: OnFlagFault = Setting::word::<OnFlagFault>("ON_FLAG_FAULT")
+            .parameter("OnFlagFault", Group::Failover),
+    }
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            mode: Mode::Automatic,
-            failure_window: Duration::from_secs(120),
-            maintenance_grace: Duration::from_secs(2700),
-            cooldown: Duration::from_secs(300),
-            failover_budget: 3,
-            failover_semantics: FailoverSemantics::AtLeastOnce,
-            lead: Duration::from_secs(10),
-            on_flag_fault: OnFlagFault::Alert,
-        }
+        Self::read(&mut Reader::new(&|_| None), ())
     }
 }

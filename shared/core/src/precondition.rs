@@ -1,10 +1,8 @@
 //! What must hold before the flag is changed, each with its word on the transition. Which of them a failover, a switch or a drill
 //! asks is decided where that is.
 
-use std::fmt;
-
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::color::Color;
 use crate::flag::{FlagObservation, FlagValue};
@@ -12,73 +10,202 @@ use crate::health::{Assessment, Verdict};
 use crate::hold::HoldState;
 use crate::policy::{Mode, Policy};
 use crate::time::{after, elapsed, in_seconds};
+use crate::vocabulary::vocabulary;
 
-/// Names of the preconditions, as answers, metrics and events give them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Who asks preconditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PreconditionName {
-    /// The flag holds a color.
-    FlagInvalid,
-    /// The request's `expect` is what stands.
-    Expect,
-    /// Nobody holds the pair.
-    Hold,
-    /// The last transition is long enough ago.
-    Cooldown,
-    /// Not too many automatic failovers in a day.
-    FailoverBudget,
-    /// The standby does not work.
-    StandbyUnhealthy,
-    /// The standby is being worked on.
-    StandbyMaintenance,
-    /// Nobody can tell whether the standby works.
-    StandbyUnknown,
-    /// The watcher may act.
-    ModeObserve,
-    /// No drill is under way.
+pub enum Asker {
+    /// The watcher, before it fails over.
+    AutomaticFailover,
+    /// A person's switch.
+    Switch,
+    /// A person's failover.
+    Failover,
+    /// A person's way back.
+    Rollback,
+    /// A drill.
     Drill,
-    /// The time lies in no window in which drills may not start.
-    BlockedWindow,
-    /// No alarm fires that the user named for drills.
-    DrillAlarm,
-    /// A drill wants an active color that works.
-    ActiveUnhealthy,
-    /// A failover by a person wants an active color that is not known to work.
-    ActiveHealthy,
-    /// The check of the standby's readiness found nothing red.
-    Readiness,
-    /// No claim stands out of the present version.
-    Claim,
 }
 
-impl PreconditionName {
-    /// As written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FlagInvalid => "flag-invalid",
-            Self::Expect => "expect",
-            Self::Hold => "hold",
-            Self::Cooldown => "cooldown",
-            Self::FailoverBudget => "failover-budget",
-            Self::StandbyUnhealthy => "standby-unhealthy",
-            Self::StandbyMaintenance => "standby-maintenance",
-            Self::StandbyUnknown => "standby-unknown",
-            Self::ModeObserve => "mode-observe",
-            Self::Drill => "drill",
-            Self::BlockedWindow => "blocked-window",
-            Self::DrillAlarm => "drill-alarm",
-            Self::ActiveUnhealthy => "active-unhealthy",
-            Self::ActiveHealthy => "active-healthy",
-            Self::Readiness => "readiness",
-            Self::Claim => "claim",
+use Asker::{AutomaticFailover, Drill, Failover, Rollback, Switch};
+
+/// Every transition that must meet a precondition.
+const EVERY: &[Asker] = &[AutomaticFailover, Switch, Failover, Rollback, Drill];
+
+/// One step of the advice in a message about a failover that is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// A sentence.
+    Say(&'static str),
+    /// A sentence, and the request that ends a hold or acknowledges.
+    Release(&'static str),
+    /// A sentence, and the request that checks the standby.
+    Check(&'static str),
+    /// A sentence, and the request for a failover by a person.
+    Failover(&'static str),
+    /// The same, with force.
+    ForcedFailover(&'static str),
+    /// A sentence, and the request for the state.
+    Status(&'static str),
+    /// How the flag is put right.
+    RepairFlag,
+}
+
+/// Where things stand: for what a message has no better advice.
+const STATUS: &[Advice] = &[Advice::Status("Where things stand:")];
+
+/// What people can do about a standby that is not healthy.
+const REPAIR_STANDBY: &[Advice] = &[
+    Advice::Check("See what is wrong with the standby, and repair it:"),
+    Advice::ForcedFailover("Or, if you know better:"),
+];
+
+/// What is to be known about a precondition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreconditionEntry {
+    /// What lifts it, in a few words.
+    pub lifted_by: &'static str,
+    /// Which transitions it can stop. One for an automatic failover is a value of the metric `FailoverBlocked`.
+    pub asked_by: &'static [Asker],
+    /// What the message about a blocked failover advises.
+    pub advice: &'static [Advice],
+}
+
+vocabulary! {
+    /// Names of the preconditions, as answers, metrics and events give them. Each is described by what it objects to.
+    pub enum PreconditionName: PreconditionEntry {
+        /// the flag is missing or holds no color
+        FlagInvalid {
+            name: "flag-invalid",
+            lifted_by: "see [its runbook](../runbooks/broken-flag.md)",
+            asked_by: EVERY,
+            advice: &[Advice::RepairFlag],
+        }
+        /// `expect` names another color or version; `force` does not skip it
+        Expect {
+            name: "expect",
+            lifted_by: "ask again with the present state",
+            asked_by: &[Switch, Failover, Rollback, Drill],
+            advice: STATUS,
+        }
+        /// a hold is in force: the parameter `<root>/hold` holds `{"until":…,"reason":…,"by":…}`
+        Hold {
+            name: "hold",
+            lifted_by: "its end, or `release`",
+            asked_by: &[AutomaticFailover, Drill],
+            advice: &[
+                Advice::Release("End the hold, and it fails over at the next tick:"),
+                Advice::Failover("Or fail over in spite of it:"),
+            ],
+        }
+        /// the last transition is younger than `CooldownSeconds` (a flag that was created again after a deletion counts, the
+        /// pair's first creation does not)
+        Cooldown {
+            name: "cooldown",
+            lifted_by: "time",
+            asked_by: &[AutomaticFailover, Switch, Drill],
+            advice: &[Advice::Failover("Wait for its end, or do not:")],
+        }
+        /// too many automatic failovers in 24 hours
+        FailoverBudget {
+            name: "failover-budget",
+            lifted_by: "any switch or failover by a person, or `release`",
+            asked_by: &[AutomaticFailover],
+            advice: &[
+                Advice::Say("Look first why it failed over so often."),
+                Advice::Release("Then acknowledge what was, and it may fail over again:"),
+                Advice::Failover("Or do it by hand, which acknowledges, too:"),
+            ],
+        }
+        /// the standby is unhealthy
+        StandbyUnhealthy {
+            name: "standby-unhealthy",
+            lifted_by: "the standby's recovery",
+            asked_by: EVERY,
+            advice: REPAIR_STANDBY,
+        }
+        /// the standby is under planned work
+        StandbyMaintenance {
+            name: "standby-maintenance",
+            lifted_by: "the end of the work",
+            asked_by: EVERY,
+            advice: REPAIR_STANDBY,
+        }
+        /// nothing can confirm that the standby works, or it is suspect
+        StandbyUnknown {
+            name: "standby-unknown",
+            lifted_by: "the standby's recovery",
+            asked_by: EVERY,
+            advice: REPAIR_STANDBY,
+        }
+        /// `FailoverMode` is `observe`
+        ModeObserve {
+            name: "mode-observe",
+            lifted_by: "deploy with `automatic`",
+            asked_by: &[AutomaticFailover, Drill],
+            advice: &[
+                Advice::Say("Deploy with FailoverMode=automatic, if it shall act by itself."),
+                Advice::Failover("Or do it by hand:"),
+            ],
+        }
+        /// a drill is under way
+        Drill {
+            name: "drill",
+            lifted_by: "its end, or `rollback`",
+            asked_by: &[Switch, Drill],
+            advice: STATUS,
+        }
+        /// the time lies in a blocked window
+        BlockedWindow {
+            name: "blocked-window",
+            lifted_by: "time",
+            asked_by: &[Drill],
+            advice: STATUS,
+        }
+        /// one of `DrillAlarmNames` is in ALARM
+        DrillAlarm {
+            name: "drill-alarm",
+            lifted_by: "time; repair",
+            asked_by: &[Drill],
+            advice: STATUS,
+        }
+        /// the active environment is not healthy
+        ActiveUnhealthy {
+            name: "active-unhealthy",
+            lifted_by: "repair",
+            asked_by: &[Drill],
+            advice: STATUS,
+        }
+        /// the active is healthy by all its signals
+        ActiveHealthy {
+            name: "active-healthy",
+            lifted_by: "`switch`, for planned work; `force`, if you know that it does not work",
+            asked_by: &[Failover],
+            advice: STATUS,
+        }
+        /// the check is red
+        Readiness {
+            name: "readiness",
+            lifted_by: "repair",
+            asked_by: &[Drill],
+            advice: STATUS,
+        }
+        /// a writer claimed the next transition and has not finished
+        Claim {
+            name: "claim",
+            lifted_by: "if it is dead: any switch by a person, or a failover",
+            asked_by: &[Drill],
+            advice: STATUS,
         }
     }
 }
 
-impl fmt::Display for PreconditionName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
+impl PreconditionName {
+    /// Whether it can block an automatic failover, and so be a value of the metric `FailoverBlocked`.
+    #[must_use]
+    pub fn blocks_failovers(self) -> bool {
+        self.entry().asked_by.contains(&AutomaticFailover)
     }
 }
 

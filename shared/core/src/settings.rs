@@ -7,47 +7,95 @@ use crate::color::{Both, Color};
 use crate::dag_management::DagManagement;
 use crate::drill::{BlockedWindows, DrillPolicy};
 use crate::parameters::ParameterNames;
-use crate::policy::{FailoverSemantics, Mode, OnFlagFault, Policy};
+use crate::policy::Policy;
 use crate::retired_words;
-use crate::time::minutes;
+use crate::setting::{Group, Reader, Setting, Unit, settings, words};
 
 pub use crate::environment::EnvironmentSettings;
 
-/// Everything a function is told by its environment variables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Name of the pair: dimension of its metrics, part of its event ids.
-    pub pair: String,
-    /// The parameters.
-    pub names: ParameterNames,
-    /// The two environments.
-    pub environments: Both<EnvironmentSettings>,
-    /// Thresholds.
-    pub policy: Policy,
-    /// How often a suspect active is probed again within a tick.
-    pub probe_interval: Duration,
-    /// How long a tick keeps probing.
-    pub probe_until: Duration,
-    /// A calm scheduled tick publishes its metrics only every so many minutes, because each request costs.
-    pub metrics_interval_minutes: u32,
-    /// Drills.
-    pub drill: DrillPolicy,
-    /// How often a scheduled tick checks the standby's readiness; 0 means never.
-    pub readiness_interval_minutes: u32,
-    /// How long after a transition the watcher reports which runs were executed; zero means never.
-    pub run_report_after: Duration,
-    /// Whether the standby's DAGs are paused.
-    pub dag_management: DagManagement,
-    /// How long the old color's runs may go on after a transition before its DAGs are paused.
-    pub drain: Duration,
-    /// The pair's event bus.
-    pub audit_bus: String,
-    /// ARN of the topic that people subscribe to; none means that nobody is told.
-    pub notification_topic: Option<String>,
-    /// Address of the runbooks that messages give; none means the files' names.
-    pub runbook_base_url: Option<String>,
-    /// Least severe log line written.
-    pub log_level: LogLevel,
+settings! {
+    /// Everything a function is told by its environment variables.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Settings {
+        given
+        /// Name of the pair: dimension of its metrics, part of its event ids.
+        pair: String,
+        given
+        /// The parameters.
+        names: ParameterNames,
+        given
+        /// The two environments.
+        environments: Both<EnvironmentSettings>,
+        given
+        /// Thresholds.
+        policy: Policy,
+        given
+        /// Drills.
+        drill: DrillPolicy,
+        given
+        /// The pair's event bus.
+        audit_bus: String,
+        given
+        /// ARN of the topic that people subscribe to; none means that nobody is told.
+        notification_topic: Option<String>,
+        given
+        /// Address of the runbooks that messages give; none means the files' names.
+        runbook_base_url: Option<String>,
+        /// How often the standby's readiness is checked in full. 0 means only on request, and then the readiness alarm stays
+        /// silent.
+        readiness_interval_minutes: u32 = Setting::number("READINESS_INTERVAL_MINUTES", 60, (0, 1440), Unit::Minutes)
+            .parameter("ReadinessIntervalMinutes", Group::Drills),
+        /// How long after a transition the watcher reports which DAG runs were executed by both environments, or by none. 0 means
+        /// only on request.
+        run_report_after: Duration = Setting::number("RUN_REPORT_SECONDS", 300, (0, 3600), Unit::Seconds)
+            .parameter("RunReportSeconds", Group::Drills),
+        /// `guard` leaves the DAGs alone, because the guard in every run keeps the standby's from working. `pause` also pauses the
+        /// standby's DAGs after a transition. It unpauses those of the new active that were unpaused on the old one. The
+        /// parameter `AirflowRole` must be `User`, `Op` or `Admin`.
+        dag_management: DagManagement = Setting::word::<DagManagement>("DAG_MANAGEMENT")
+            .parameter("DagManagement", Group::Dags),
+        /// With `DagManagement=pause`: how long runs of the old active may continue after a transition before their DAGs are
+        /// paused, which freezes them.
+        drain: Duration = Setting::number("DRAIN_MINUTES", 30, (0, 1440), Unit::Minutes)
+            .parameter("DrainMinutes", Group::Dags),
+        /// How often the watcher observes again within a tick while the active environment is suspect.
+        probe_interval: Duration = Setting::number("PROBE_INTERVAL_SECONDS", 5, (1, 30), Unit::Seconds)
+            .parameter("ProbeIntervalSeconds", Group::Watching),
+        /// How long a tick keeps observing.
+        probe_until: Duration = Setting::number("PROBE_UNTIL_SECONDS", 56, (0, 58), Unit::Seconds),
+        /// How often a scheduled tick publishes metrics and asks your alarms while the active is healthy, because every request is
+        /// billed. Anything else is published at once.
+        metrics_interval_minutes: u32 = Setting::number("METRICS_INTERVAL_MINUTES", 5, (1, 60), Unit::Minutes)
+            .parameter("MetricsIntervalMinutes", Group::Watching),
+        /// Least severe message that the functions log.
+        log_level: LogLevel = Setting::word::<LogLevel>("LOG_LEVEL")
+            .parameter("LogLevel", Group::Records),
+    }
+}
+
+/// What the functions read beside [`all`]: the template computes it, or holds it to a pattern.
+pub const VARIABLES: [&str; 13] = [
+    "PAIR_NAME",
+    "FLAG_PARAMETER",
+    "BLUE_ENVIRONMENT_NAME",
+    "BLUE_REGION",
+    "BLUE_HEALTH_ALARM_NAMES",
+    "GREEN_ENVIRONMENT_NAME",
+    "GREEN_REGION",
+    "GREEN_HEALTH_ALARM_NAMES",
+    "DRILL_BLOCKED_WINDOWS",
+    "DRILL_ALARM_NAMES",
+    "AUDIT_BUS_NAME",
+    "NOTIFICATION_TOPIC_ARN",
+    "RUNBOOK_BASE_URL",
+];
+
+/// Every setting with a default.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    Policy::SETTINGS
+        .iter()
+        .chain(DrillPolicy::SETTINGS)
+        .chain(Settings::SETTINGS)
 }
 
 impl Settings {
@@ -59,17 +107,20 @@ impl Settings {
 }
 
 /// Log levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogLevel {
     /// Failures only.
     Error,
     /// And what should be looked at.
     Warn,
     /// And one line a decision.
+    #[default]
     Info,
     /// And every signal.
     Debug,
 }
+
+words!(LogLevel { "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug });
 
 /// Everything wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,10 +139,7 @@ impl fmt::Display for SettingsFaults {
 
 /// Reads the settings; `lookup` answers the value of an environment variable.
 pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsFaults> {
-    let mut reader = Reader {
-        lookup: &lookup,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader::new(&lookup);
     // Silently ignored, it would leave the default in its place.
     let retired = retired_words::SETTINGS.iter().filter(|(old, _)| lookup(old).is_some());
     reader
@@ -101,32 +149,14 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
     // The template always gives it. If it is missing and the default is another pair's, its `owner` says so.
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
     let environments = Both::from_fn(|color| reader.environment(color));
-    let policy = reader.policy();
-    let probe_interval = reader.seconds("PROBE_INTERVAL_SECONDS", 5, 1, 30);
-    let probe_until = reader.seconds("PROBE_UNTIL_SECONDS", 56, 0, 58);
-    let metrics_interval_minutes = reader.number("METRICS_INTERVAL_MINUTES", 5, 1, 60);
-    let drill = reader.drill();
-    let readiness_interval_minutes = reader.number("READINESS_INTERVAL_MINUTES", 60, 0, 1440);
-    let run_report_after = reader.seconds("RUN_REPORT_SECONDS", 300, 0, 3600);
-    let dag_management = reader.choice(
-        "DAG_MANAGEMENT",
-        DagManagement::Guard,
-        &[("guard", DagManagement::Guard), ("pause", DagManagement::Pause)],
-    );
-    let drain = minutes(reader.number("DRAIN_MINUTES", 30, 0, 1440));
+    let policy = Policy::read(&mut reader, ());
+    let windows = reader.optional("DRILL_BLOCKED_WINDOWS").unwrap_or_default();
+    let drill_alarms = reader.alarm_names("DRILL_ALARM_NAMES");
+    // A typing error in a window must not stop the watcher: only drills mind.
+    let drill = DrillPolicy::read(&mut reader, (BlockedWindows::read(&windows), drill_alarms));
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
     let runbook_base_url = reader.address("RUNBOOK_BASE_URL");
-    let log_level = reader.choice(
-        "LOG_LEVEL",
-        LogLevel::Info,
-        &[
-            ("error", LogLevel::Error),
-            ("warn", LogLevel::Warn),
-            ("info", LogLevel::Info),
-            ("debug", LogLevel::Debug),
-        ],
-    );
     let (blue, green) = (&environments.blue, &environments.green);
     let own_region = reader.optional("AWS_REGION");
     let region_of = |environment: &EnvironmentSettings| environment.region.clone().or_else(|| own_region.clone());
@@ -136,39 +166,27 @@ pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, Setting
             blue.name
         ));
     }
-    match names {
-        Some(names) if reader.faults.is_empty() => Ok(Settings {
+    let settings = Settings::read(
+        &mut reader,
+        (
             pair,
             names,
             environments,
             policy,
-            probe_interval,
-            probe_until,
-            metrics_interval_minutes,
             drill,
-            readiness_interval_minutes,
-            run_report_after,
-            dag_management,
-            drain,
             audit_bus,
             notification_topic,
             runbook_base_url,
-            log_level,
-        }),
-        _ => Err(SettingsFaults(reader.faults)),
+        ),
+    );
+    if reader.faults.is_empty() {
+        Ok(settings)
+    } else {
+        Err(SettingsFaults(reader.faults))
     }
-}
-
-struct Reader<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn optional(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.is_empty())
-    }
-
     fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
             self.faults.push(format!("{name} is not set"));
@@ -203,11 +221,12 @@ impl Reader<'_> {
         value
     }
 
-    fn parameter_names(&mut self, name: &str, default: &str) -> Option<ParameterNames> {
+    fn parameter_names(&mut self, name: &str, default: &str) -> ParameterNames {
         let value = self.optional(name).unwrap_or_else(|| default.to_owned());
-        ParameterNames::of_flag(&value)
-            .map_err(|fault| self.faults.push(format!("{name} {fault}")))
-            .ok()
+        ParameterNames::of_flag(&value).unwrap_or_else(|fault| {
+            self.faults.push(format!("{name} {fault}"));
+            ParameterNames::default()
+        })
     }
 
     fn environment(&mut self, color: Color) -> EnvironmentSettings {
@@ -246,92 +265,12 @@ impl Reader<'_> {
         }
         alarms
     }
-
-    fn policy(&mut self) -> Policy {
-        let default = Policy::default();
-        Policy {
-            mode: self.choice(
-                "FAILOVER_MODE",
-                default.mode,
-                &[("automatic", Mode::Automatic), ("observe", Mode::Observe)],
-            ),
-            failure_window: self.seconds("FAILURE_WINDOW_SECONDS", default.failure_window.as_secs(), 10, 3600),
-            maintenance_grace: self.seconds(
-                "MAINTENANCE_GRACE_SECONDS",
-                default.maintenance_grace.as_secs(),
-                60,
-                86400,
-            ),
-            cooldown: self.seconds("COOLDOWN_SECONDS", default.cooldown.as_secs(), 0, 86400),
-            failover_budget: self.number("FAILOVER_BUDGET_PER_DAY", default.failover_budget, 0, 100),
-            failover_semantics: self.choice(
-                "FAILOVER_SEMANTICS",
-                default.failover_semantics,
-                &[
-                    ("at-least-once", FailoverSemantics::AtLeastOnce),
-                    ("at-most-once", FailoverSemantics::AtMostOnce),
-                ],
-            ),
-            // Readers clamp at 60 s, so a longer lead would not be kept.
-            lead: self.seconds("SWITCH_LEAD_SECONDS", default.lead.as_secs(), 0, 60),
-            on_flag_fault: self.choice(
-                "ON_FLAG_FAULT",
-                default.on_flag_fault,
-                &[("alert", OnFlagFault::Alert), ("restore", OnFlagFault::Restore)],
-            ),
-        }
-    }
-
-    fn drill(&mut self) -> DrillPolicy {
-        let windows = self.optional("DRILL_BLOCKED_WINDOWS").unwrap_or_default();
-        DrillPolicy {
-            duration_minutes: self.number("DRILL_DURATION_MINUTES", 15, 1, 1440),
-            // A typing error here must not stop the watcher: only drills mind.
-            blocked_windows: BlockedWindows::read(&windows),
-            overdue_days: self.number("DRILL_OVERDUE_DAYS", 0, 0, 366),
-            alarms: self.alarm_names("DRILL_ALARM_NAMES"),
-        }
-    }
-
-    fn seconds(&mut self, name: &str, default: u64, least: u64, most: u64) -> Duration {
-        Duration::from_secs(self.number(name, default, least, most))
-    }
-
-    fn number<T>(&mut self, name: &str, default: T, least: T, most: T) -> T
-    where
-        T: std::str::FromStr + PartialOrd + fmt::Display + Copy,
-    {
-        let Some(text) = self.optional(name) else {
-            return default;
-        };
-        match text.parse::<T>() {
-            Ok(value) if value >= least && value <= most => value,
-            _ => {
-                self.faults.push(format!(
-                    "{name} is {text:?}; allowed is a whole number from {least} to {most}"
-                ));
-                default
-            }
-        }
-    }
-
-    fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
-        let Some(text) = self.optional(name) else {
-            return default;
-        };
-        if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
-            return *value;
-        }
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.faults
-            .push(format!("{name} is {text:?}; allowed is one of: {}", words.join(", ")));
-        default
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::FailoverSemantics;
 
     fn good(name: &str) -> Option<String> {
         let value = match name {
@@ -351,6 +290,53 @@ mod tests {
                 .find(|(changed, _)| *changed == name)
                 .map_or_else(|| good(name), |(_, v)| Some((*v).to_owned()))
         })
+    }
+
+    #[test]
+    fn what_is_read_is_what_is_listed() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let _settings = read(|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            good(name)
+        });
+        // Lambda's own.
+        assert!(asked.borrow_mut().remove("AWS_REGION"));
+        for (old, _) in retired_words::SETTINGS {
+            assert!(asked.borrow_mut().remove(old), "{old}");
+        }
+        let listed = VARIABLES.into_iter().chain(all().map(|setting| setting.spec.variable));
+        assert_eq!(asked.into_inner(), listed.map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn the_bounds_are_allowed_and_no_more() {
+        assert_eq!(
+            with(&[("FAILOVER_BUDGET_PER_DAY", "24")])
+                .unwrap()
+                .policy
+                .failover_budget,
+            24
+        );
+        for outside in ["0", "25", "-1", "3.0", "three"] {
+            let told = read(|name| {
+                if name == "FAILOVER_BUDGET_PER_DAY" {
+                    Some(outside.to_owned())
+                } else {
+                    good(name)
+                }
+            });
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains("allowed is a whole number from 1 to 24"), "{told}");
+        }
+        assert_eq!(with(&[("DRAIN_MINUTES", "2")]).unwrap().drain, Duration::from_secs(120));
+        assert_eq!(
+            with(&[("FAILOVER_SEMANTICS", "at-most-once")])
+                .unwrap()
+                .policy
+                .failover_semantics,
+            FailoverSemantics::AtMostOnce
+        );
+        assert_eq!(with(&[]).unwrap().log_level, LogLevel::Info);
     }
 
     #[test]

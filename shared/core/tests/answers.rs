@@ -168,7 +168,7 @@ fn every_outcome_and_every_action_is_read_as_it_is_written() {
         assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
         assert_eq!(to_json(&outcome), json!(outcome.as_str()));
     }
-    for action in ActionName::ALL {
+    for &action in ActionName::ALL {
         assert_eq!(ActionName::parse(action.as_str()), Some(action));
     }
     assert_eq!((Outcome::parse("Switched"), ActionName::parse("")), (None, None));
@@ -180,7 +180,7 @@ fn a_form_is_a_request_that_is_understood() {
         active: None,
         version: Some(FlagVersion(3)),
     };
-    for action in ActionName::ALL {
+    for &action in ActionName::ALL {
         let mut form = RequestForm::of(action);
         match action {
             ActionName::Switch => form.to = Some(Color::Green.into()),

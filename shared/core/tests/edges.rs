@@ -17,7 +17,7 @@ use bluegreen_core::color::Color;
 use bluegreen_core::decision::{PreconditionName, SwitchControl, switch_preconditions};
 use bluegreen_core::flag::{DescriptionMetadata, versions};
 use bluegreen_core::hold::{HoldState, StoredHold};
-use bluegreen_core::metric::Metric;
+use bluegreen_core::metric::{Metric, MetricName};
 use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
 use bluegreen_core::switch::{Outcome, Reply, Step, StoredClaim, Switching};
@@ -66,16 +66,16 @@ fn the_cooldown_is_over_when_its_time_is() {
 fn the_active_counts_one_and_the_other_nothing() {
     for active in Color::BOTH {
         let metrics = Metric::active_environment(active, noon());
-        let told: Vec<(String, bool)> = metrics
+        let told: Vec<(&str, bool)> = metrics
             .iter()
             .map(|metric| {
                 (
-                    metric.dimension.clone().unwrap().1,
+                    metric.dimension().unwrap().1,
                     metric.value.to_bits() == 1.0_f64.to_bits(),
                 )
             })
             .collect();
-        let expected = Color::BOTH.map(|color| (color.to_string(), color == active));
+        let expected = Color::BOTH.map(|color| (color.as_str(), color == active));
         assert_eq!(told, expected);
         let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
         assert!((sum - 1.0).abs() < f64::EPSILON, "the two add up to one: {sum}");
@@ -104,7 +104,10 @@ fn how_long_a_switch_took_is_told_in_milliseconds() {
         flag: "/orders/active-environment",
     };
     let (_, metrics) = transition(subject, &versions[1], Some(&versions[0]), &records);
-    let duration = metrics.iter().find(|metric| metric.name == "SwitchDuration").unwrap();
+    let duration = metrics
+        .iter()
+        .find(|metric| metric.name == MetricName::SwitchDuration)
+        .unwrap();
     let expected = written.duration_since(noon()).as_secs_f64() * 1000.0;
     assert!(
         expected > 1.0 && (duration.value - expected).abs() < 0.5,

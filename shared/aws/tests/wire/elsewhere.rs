@@ -5,7 +5,7 @@ use crate::*;
 #[tokio::test]
 async fn an_event_that_the_bus_refuses_is_an_error_although_the_call_succeeded() {
     let event = AuditEvent {
-        detail_type: "Environment Transition",
+        detail_type: EventType::EnvironmentTransition,
         at: now(),
         detail: json!({"id": "x"}),
     };

@@ -3,18 +3,85 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::vocabulary::vocabulary;
+
 /// The source of every event.
 pub const SOURCE: &str = "mwaa.bluegreen";
 
 /// Version of the detail's format.
 pub(super) const SCHEMA: u32 = 1;
 
+/// Whether an event becomes a message to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mail {
+    /// It is for whoever reads the audit log.
+    No,
+    /// Each.
+    Yes,
+    /// Each whose detail has another outcome.
+    Unless {
+        /// The outcome that is no news.
+        outcome: &'static str,
+        /// The same in words.
+        words: &'static str,
+    },
+}
+
+/// What is to be known about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Whether people are notified.
+    pub mail: Mail,
+    /// Whether one that cannot be published is kept for the watcher. Only events of people's requests are, which no tick would
+    /// find out about: all others are made anew from the flag, its records and the hold.
+    pub is_kept: bool,
+    /// The page of a feature that explains it.
+    pub see: Option<&'static str>,
+}
+
+vocabulary! {
+    /// The events: their detail types, each with when it is published.
+    pub enum EventType: EventEntry {
+        /// the flag has a new version
+        EnvironmentTransition { name: "Environment Transition", mail: Mail::Yes, is_kept: false, see: None }
+        /// a precondition objects to a failover; once
+        FailoverBlocked { name: "Failover Blocked", mail: Mail::Yes, is_kept: false, see: None }
+        /// a person acknowledged the automatic failovers so far
+        FailoversAcknowledged { name: "Failovers Acknowledged", mail: Mail::No, is_kept: true, see: None }
+        /// for 15 minutes nothing can confirm that the active works
+        EnvironmentUnknown { name: "Environment Unknown", mail: Mail::Yes, is_kept: false, see: None }
+        /// the flag is gone or holds no color
+        FlagFault { name: "Flag Fault", mail: Mail::Yes, is_kept: false, see: None }
+        /// a hold was placed, replaced, ended, or cannot be read
+        HoldChanged { name: "Hold Changed", mail: Mail::Yes, is_kept: false, see: None }
+        /// a drill ended, with measured times
+        DrillFinished {
+            name: "Drill Finished",
+            mail: Mail::Unless { outcome: "succeeded", words: "unless it succeeded" },
+            is_kept: true,
+            see: None,
+        }
+        /// nothing has proved the standby for too long
+        DrillOverdue { name: "Drill Overdue", mail: Mail::Yes, is_kept: false, see: None }
+        /// the check turned red, something more turned red, or it is no longer red
+        ReadinessChanged { name: "Readiness Changed", mail: Mail::Yes, is_kept: false, see: None }
+        /// the report on the DAG runs next to a transition
+        RunReport { name: "Run Report", mail: Mail::No, is_kept: false, see: Some("run-report") }
+        /// pausing or unpausing is stuck, is over, or is settled
+        DagManagement {
+            name: "DAG Management",
+            mail: Mail::Unless { outcome: "succeeded", words: "if it is stuck, and when that is over" },
+            is_kept: false,
+            see: Some("dag-management"),
+        }
+    }
+}
+
 /// One event for the pair's bus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// `Environment Transition`, `Failover Blocked`, `Environment Unknown`, `Hold Changed`, `Flag Fault`, `Drill Finished`,
-    /// `Drill Overdue`, `Readiness Changed`, `Run Report` or `DAG Management`.
-    pub detail_type: &'static str,
+    /// What kind of event it is.
+    pub detail_type: EventType,
     /// When it happened.
     pub at: Timestamp,
     /// The detail; its `id` is the same in every repeat.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::details::{Author, HoldDetail};
-use super::event::{AuditEvent, Subject};
+use super::event::{AuditEvent, EventType, Subject};
 use crate::hold::{Hold, HoldState, StoredHold};
 use crate::response::to_json;
 use crate::time::{elapsed, to_second};
@@ -105,7 +105,7 @@ fn hold_event(
     now: Timestamp,
 ) -> AuditEvent {
     AuditEvent {
-        detail_type: "Hold Changed",
+        detail_type: EventType::HoldChanged,
         at: now,
         detail: to_json(&HoldDetail {
             state: state.to_owned(),

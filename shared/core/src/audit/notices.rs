@@ -6,7 +6,7 @@ use super::details::{
     AcknowledgedDetail, BlockedDetail, DagDetail, DrillDetail, DrillTimings, FaultDetail, OverdueDetail,
     RunReportDetail, UnknownDetail, VerdictEvidence,
 };
-use super::event::{AuditEvent, Subject};
+use super::event::{AuditEvent, EventType, Subject};
 use crate::color::{Both, Color};
 use crate::dag_management::{News, Progress, Report};
 use crate::decision::Decision;
@@ -35,7 +35,7 @@ pub fn blocked(
         .map(PreconditionName::as_str)
         .collect();
     AuditEvent {
-        detail_type: "Failover Blocked",
+        detail_type: EventType::FailoverBlocked,
         at: now,
         detail: to_json(&BlockedDetail {
             active,
@@ -70,7 +70,7 @@ pub fn active_unknown(
     now: Timestamp,
 ) -> AuditEvent {
     AuditEvent {
-        detail_type: "Environment Unknown",
+        detail_type: EventType::EnvironmentUnknown,
         at: now,
         detail: to_json(&UnknownDetail {
             active,
@@ -87,7 +87,7 @@ pub fn active_unknown(
 #[must_use]
 pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEvent {
     AuditEvent {
-        detail_type: "Drill Finished",
+        detail_type: EventType::DrillFinished,
         at: conclusion.timings.finished_at,
         detail: to_json(&DrillDetail {
             drill: conclusion.id.clone(),
@@ -108,7 +108,7 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
 #[must_use]
 pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Timestamp) -> AuditEvent {
     AuditEvent {
-        detail_type: "Drill Overdue",
+        detail_type: EventType::DrillOverdue,
         at: now,
         detail: to_json(&OverdueDetail {
             last: Some(last),
@@ -127,7 +127,7 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
 #[must_use]
 pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) -> AuditEvent {
     AuditEvent {
-        detail_type: "Flag Fault",
+        detail_type: EventType::FlagFault,
         at: now,
         detail: to_json(&FaultDetail {
             reason: what.to_owned(),
@@ -140,7 +140,7 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
 #[must_use]
 pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, now: Timestamp) -> AuditEvent {
     AuditEvent {
-        detail_type: "Run Report",
+        detail_type: EventType::RunReport,
         at: now,
         detail: to_json(&RunReportDetail {
             reason: report.summary(),
@@ -167,7 +167,7 @@ pub fn dag_management(
         News::Settled => ("failed", progress.since),
     };
     AuditEvent {
-        detail_type: "DAG Management",
+        detail_type: EventType::DagManagement,
         at: now,
         detail: to_json(&DagDetail {
             active: Some(progress.active),
@@ -199,7 +199,7 @@ pub fn failovers_acknowledged(
     now: Timestamp,
 ) -> AuditEvent {
     AuditEvent {
-        detail_type: "Failovers Acknowledged",
+        detail_type: EventType::FailoversAcknowledged,
         at: now,
         detail: to_json(&AcknowledgedDetail {
             by: by.to_owned(),

@@ -1,7 +1,7 @@
 //! The event of a turn of the standby's readiness.
 
 use super::details::{FindingNews, ReadinessDetail};
-use super::event::{AuditEvent, Subject};
+use super::event::{AuditEvent, EventType, Subject};
 use crate::readiness::{Readiness, ReadinessState, Severity};
 use crate::response::{Open, to_json};
 
@@ -44,7 +44,7 @@ pub fn readiness_changed(
         "nothing red is left: the standby can take over again".to_owned()
     };
     Some(AuditEvent {
-        detail_type: "Readiness Changed",
+        detail_type: EventType::ReadinessChanged,
         at: pending_notification.since,
         detail: to_json(&ReadinessDetail {
             // Since when tells one turn from another.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::details::{DeadWriter, TransitionDetail, TransitionTimings, Who};
-use super::event::{AuditEvent, Subject};
+use super::event::{AuditEvent, EventType, Subject};
 use super::history::records_of;
 use crate::flag::{Origin, Version, label, sentence_of};
-use crate::metric::{Metric, MetricUnit};
+use crate::metric::{Metric, MetricName};
 use crate::response::to_json;
 use crate::time::{elapsed, whole_milliseconds};
 use crate::transition::TransitionRecord;
@@ -93,29 +93,21 @@ pub fn transition(
     let at = entry.modified;
     let mut metrics = Vec::new();
     if !repeat {
-        metrics.push(Metric::transition(kind.as_str(), at));
+        metrics.push(Metric::transition(kind, at));
         // A first version switches nothing.
         if let Some(duration) = switch_duration.filter(|_| kind != Kind::Initialize) {
-            metrics.push(Metric {
-                name: "SwitchDuration",
-                value: duration.as_secs_f64() * 1000.0,
-                unit: MetricUnit::Milliseconds,
-                dimension: None,
+            metrics.push(Metric::new(
+                MetricName::SwitchDuration,
+                duration.as_secs_f64() * 1000.0,
                 at,
-            });
+            ));
         }
         if let (Kind::Failover, Some(time)) = (kind, recovery_time) {
-            metrics.push(Metric {
-                name: "RecoveryTime",
-                value: time.as_secs_f64(),
-                unit: MetricUnit::Seconds,
-                dimension: None,
-                at,
-            });
+            metrics.push(Metric::new(MetricName::RecoveryTime, time.as_secs_f64(), at));
         }
     }
     let event = AuditEvent {
-        detail_type: "Environment Transition",
+        detail_type: EventType::EnvironmentTransition,
         at,
         detail: to_json(&detail),
     };

@@ -4,27 +4,26 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::event::AuditEvent;
+use super::event::{AuditEvent, EventType};
 use crate::text::{as_value, shortened};
 
 /// An event that could not be published, as it is kept until the watcher publishes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unsent {
-    detail_type: String,
+    detail_type: EventType,
     at: Timestamp,
     detail: Value,
 }
-
-/// Events of people's requests, which no tick would find out about: all others are made anew from the flag, its records and
-/// the hold.
-const KEPT: [&str; 2] = ["Failovers Acknowledged", "Drill Finished"];
 
 impl Unsent {
     /// As a parameter keeps it; none if it does not fit, or is none of those that are kept.
     #[must_use]
     pub fn to_stored(event: &AuditEvent) -> Option<String> {
+        if !event.detail_type.entry().is_kept {
+            return None;
+        }
         let kept = Self {
-            detail_type: (*KEPT.iter().find(|kept| **kept == event.detail_type)?).to_owned(),
+            detail_type: event.detail_type,
             at: event.at,
             detail: event.detail.clone(),
         };
@@ -48,7 +47,7 @@ impl Unsent {
     pub fn read(stored: &str) -> Option<AuditEvent> {
         let kept: Self = serde_json::from_str(stored).ok()?;
         Some(AuditEvent {
-            detail_type: KEPT.into_iter().find(|name| *name == kept.detail_type)?,
+            detail_type: Some(kept.detail_type).filter(|event| event.entry().is_kept)?,
             at: kept.at,
             detail: kept.detail,
         })

@@ -59,6 +59,9 @@ pub enum DrillOutcome {
 }
 
 impl DrillOutcome {
+    /// Every way to end.
+    pub const ENDS: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Blocked, Self::Interrupted];
+
     /// As written in answers, metrics and events.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -9,6 +9,7 @@ use super::message::{MessageBuilder, PairContext, SuggestedCommand};
 use super::runbook::Runbook;
 use super::standby::{dag_management, hold_changed, readiness_changed};
 use super::transitions::transition;
+use crate::audit::EventType;
 use crate::audit::details::{About, FaultDetail, read};
 
 /// SNS takes fewer than 100 characters of ASCII.
@@ -27,17 +28,18 @@ pub struct Notification {
 #[must_use]
 pub fn compose(place: PairContext<'_>, detail_type: &str, detail: &Value) -> Notification {
     let mut message = MessageBuilder::new(place);
-    let headline = match detail_type {
-        "Environment Transition" => transition(&mut message, &read(detail)),
-        "Failover Blocked" => failover_blocked(&mut message, &read(detail)),
-        "Environment Unknown" => environment_unknown(&mut message, &read(detail)),
-        "Flag Fault" => flag_fault(&mut message, &read(detail)),
-        "Hold Changed" => hold_changed(&mut message, &read(detail)),
-        "Drill Finished" => drill_finished(&mut message, &read(detail)),
-        "Drill Overdue" => drill_overdue(&mut message, &read(detail)),
-        "Readiness Changed" => readiness_changed(&mut message, &read(detail)),
-        "DAG Management" => dag_management(&mut message, &read(detail)),
-        other => anything_else(&mut message, other, detail),
+    let headline = match EventType::parse(detail_type) {
+        Some(EventType::EnvironmentTransition) => transition(&mut message, &read(detail)),
+        Some(EventType::FailoverBlocked) => failover_blocked(&mut message, &read(detail)),
+        Some(EventType::EnvironmentUnknown) => environment_unknown(&mut message, &read(detail)),
+        Some(EventType::FlagFault) => flag_fault(&mut message, &read(detail)),
+        Some(EventType::HoldChanged) => hold_changed(&mut message, &read(detail)),
+        Some(EventType::DrillFinished) => drill_finished(&mut message, &read(detail)),
+        Some(EventType::DrillOverdue) => drill_overdue(&mut message, &read(detail)),
+        Some(EventType::ReadinessChanged) => readiness_changed(&mut message, &read(detail)),
+        Some(EventType::DagManagement) => dag_management(&mut message, &read(detail)),
+        Some(event) => without_more(&mut message, event.as_str(), &sentence(event.about()), detail),
+        None => without_more(&mut message, detail_type, &of_a_later_version(detail_type), detail),
     };
     let about: About = read(detail);
     let runbook = Runbook::of(detail_type, detail);
@@ -64,12 +66,17 @@ fn subject(pair: &str, headline: &str) -> String {
 }
 
 /// A later version may send what this one does not know.
-fn anything_else(message: &mut MessageBuilder<'_>, detail_type: &str, detail: &Value) -> String {
-    message.heading("WHAT HAPPENED");
-    message.paragraph(&format!(
+fn of_a_later_version(detail_type: &str) -> String {
+    format!(
         "An event of the kind {:?}, of which this version knows no more than it says itself.",
         sanitize_line(detail_type, LONGEST_DETAIL)
-    ));
+    )
+}
+
+/// An event that needs no words of its own: what it is, its reason, and where things stand.
+fn without_more(message: &mut MessageBuilder<'_>, detail_type: &str, happened: &str, detail: &Value) -> String {
+    message.heading("WHAT HAPPENED");
+    message.paragraph(happened);
     message.heading("WHY");
     message.paragraph(
         &line(&read::<FaultDetail>(detail).reason, LONGEST_REASON)
@@ -78,4 +85,11 @@ fn anything_else(message: &mut MessageBuilder<'_>, detail_type: &str, detail: &V
     message.heading("WHAT TO DO");
     message.step("Where things stand:", &SuggestedCommand::Status);
     sanitize_line(detail_type, LONGEST_SUBJECT)
+}
+
+/// The reference's words for an event, as a sentence.
+fn sentence(about: &str) -> String {
+    let about = about.trim();
+    let first = about.chars().next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(about.chars().skip(1)).chain(['.']).collect()
 }

@@ -4,6 +4,7 @@ use super::detail::{failed_preconditions, is_of_missing_flag, moment_or_unknown,
 use super::message::{MessageBuilder, SuggestedCommand};
 use crate::audit::details::{BlockedDetail, FaultDetail, UnknownDetail};
 use crate::color::Color;
+use crate::precondition::{Advice, PreconditionName};
 
 pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &BlockedDetail) -> String {
     let wanted = detail.wanted;
@@ -35,50 +36,24 @@ pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Blocke
     format!("FAILOVER BLOCKED by {}", names.join(", "))
 }
 
-/// What lifts a precondition, or how to go on without it.
+/// What lifts a precondition, or how to go on without it. A later version may have preconditions that this one does not know.
 pub(super) fn precondition_advice(message: &mut MessageBuilder<'_>, precondition: &str, wanted: Option<Color>) {
-    let by_hand = |message: &mut MessageBuilder<'_>, words: &str, force: bool| {
-        if let Some(wanted) = wanted {
-            message.step(
-                words,
-                &if force {
-                    SuggestedCommand::ForcedFailover(wanted)
-                } else {
-                    SuggestedCommand::Failover(wanted)
-                },
-            );
-        }
+    let Some(precondition) = PreconditionName::parse(precondition) else {
+        return message.step("Where things stand:", &SuggestedCommand::Status);
     };
-    match precondition {
-        "hold" => {
-            message.step(
-                "End the hold, and it fails over at the next tick:",
-                &SuggestedCommand::Release,
-            );
-            by_hand(message, "Or fail over in spite of it:", false);
+    for advice in precondition.entry().advice {
+        match (advice, wanted) {
+            (Advice::Say(words), _) => message.paragraph(words),
+            (Advice::Release(words), _) => message.step(words, &SuggestedCommand::Release),
+            (Advice::Check(words), _) => message.step(words, &SuggestedCommand::Check),
+            (Advice::Status(words), _) => message.step(words, &SuggestedCommand::Status),
+            (Advice::Failover(words), Some(wanted)) => message.step(words, &SuggestedCommand::Failover(wanted)),
+            (Advice::ForcedFailover(words), Some(wanted)) => {
+                message.step(words, &SuggestedCommand::ForcedFailover(wanted));
+            }
+            (Advice::Failover(_) | Advice::ForcedFailover(_), None) => {}
+            (Advice::RepairFlag, _) => put_flag_right(message),
         }
-        "cooldown" => by_hand(message, "Wait for its end, or do not:", false),
-        "failover-budget" => {
-            message.paragraph("Look first why it failed over so often.");
-            message.step(
-                "Then acknowledge what was, and it may fail over again:",
-                &SuggestedCommand::Release,
-            );
-            by_hand(message, "Or do it by hand, which acknowledges, too:", false);
-        }
-        "standby-unhealthy" | "standby-maintenance" | "standby-unknown" => {
-            message.step(
-                "See what is wrong with the standby, and repair it:",
-                &SuggestedCommand::Check,
-            );
-            by_hand(message, "Or, if you know better:", true);
-        }
-        "mode-observe" => {
-            message.paragraph("Deploy with FailoverMode=automatic, if it shall act by itself.");
-            by_hand(message, "Or do it by hand:", false);
-        }
-        "flag-invalid" => put_flag_right(message),
-        _ => message.step("Where things stand:", &SuggestedCommand::Status),
     }
 }
 

@@ -1,15 +1,11 @@
-//! From JSON to a request, with every fault by name.
+//! The fields of a request, from JSON, with every fault by name.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::form::ActionName;
-use super::kinds::{
-    DrillRequest, Expect, FailoverRequest, HoldRequest, InitializeRequest, ReleaseRequest, Request, RequestError,
-    RollbackRequest, SwitchRequest,
-};
+use super::expect::Expect;
 use crate::color::Color;
 use crate::drill::Mode;
 use crate::flag::FlagVersion;
@@ -38,132 +34,20 @@ const MAX_WINDOW_MINUTES: u32 = 24 * 60;
 /// Versions that `history` shows unless told otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-/// Reads a request; `now` tells whether a hold would end in the past.
-pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
-    let Value::Object(fields) = event else {
-        return Err(RequestError::Invalid(vec![format!(
-            "the request is {}; allowed is a JSON object such as {{\"to\":\"green\"}}",
-            given(event)
-        )]));
-    };
-    let mut reader = Reader {
-        fields,
-        faults: Vec::new(),
-    };
-    let action = reader.action();
-    let request = match action {
-        Some(ActionName::Switch) => reader.switch(),
-        Some(ActionName::Failover) => Some(reader.failover()),
-        Some(ActionName::Status) => {
-            reader.only(ActionName::Status, &[]);
-            Some(Request::Status)
-        }
-        Some(ActionName::Check) => {
-            reader.only(ActionName::Check, &[]);
-            Some(Request::Check)
-        }
-        Some(ActionName::RunReport) => {
-            reader.only(ActionName::RunReport, &["window_minutes"]);
-            Some(Request::RunReport {
-                window_minutes: reader.window_minutes(),
-            })
-        }
-        Some(ActionName::History) => {
-            reader.only(ActionName::History, &["limit"]);
-            Some(Request::History { limit: reader.limit() })
-        }
-        Some(ActionName::Initialize) => {
-            reader.only(
-                ActionName::Initialize,
-                &["to", "reason", "requested_by", "dry_run", "force"],
-            );
-            Some(Request::Initialize(InitializeRequest {
-                to: reader.color("to"),
-                reason: reader.text("reason", MAX_REASON),
-                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
-                dry_run: reader.flag("dry_run"),
-                force: reader.flag("force"),
-            }))
-        }
-        Some(ActionName::Rollback) => {
-            reader.only(
-                ActionName::Rollback,
-                &["reason", "requested_by", "dry_run", "force", "expect"],
-            );
-            Some(Request::Rollback(RollbackRequest {
-                reason: reader.text("reason", MAX_REASON),
-                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
-                dry_run: reader.flag("dry_run"),
-                force: reader.flag("force"),
-                expect: reader.expect(),
-            }))
-        }
-        Some(ActionName::Hold) => reader.hold(now),
-        Some(ActionName::Release) => {
-            reader.only(ActionName::Release, &["reason", "requested_by", "dry_run"]);
-            Some(Request::Release(ReleaseRequest {
-                reason: reader.text("reason", MAX_REASON),
-                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
-                dry_run: reader.flag("dry_run"),
-            }))
-        }
-        Some(ActionName::Drill) => {
-            reader.only(
-                ActionName::Drill,
-                &[
-                    "mode",
-                    "duration_minutes",
-                    "reason",
-                    "requested_by",
-                    "dry_run",
-                    "expect",
-                ],
-            );
-            Some(Request::Drill(DrillRequest {
-                mode: reader.mode(),
-                expect: reader.expect(),
-                duration_minutes: reader.drill_minutes(),
-                reason: reader.text("reason", MAX_REASON),
-                requested_by: reader.text("requested_by", MAX_REQUESTED_BY),
-                dry_run: reader.flag("dry_run"),
-            }))
-        }
-        None => None,
-    };
-    match request {
-        Some(request) if reader.faults.is_empty() => Ok(request),
-        _ => Err(RequestError::Invalid(reader.faults)),
-    }
-}
-
-struct Reader<'a> {
-    fields: &'a Map<String, Value>,
-    faults: Vec<String>,
+/// The fields of a request, and what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) faults: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, field: &str, value: &Value, allowed: &str) {
+    pub(super) fn fault(&mut self, field: &str, value: &Value, allowed: &str) {
         self.faults
             .push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
     }
 
-    fn action(&mut self) -> Option<ActionName> {
-        let Some(given) = self.fields.get("action") else {
-            return Some(ActionName::Switch);
-        };
-        let known = given.as_str().and_then(ActionName::parse);
-        if known.is_none() {
-            let allowed = match given.as_str().and_then(retired_words::action) {
-                Some(new) => format!("its new name, {new:?}"),
-                None => format!("one of: {}", ActionName::ALL.map(ActionName::as_str).join(", ")),
-            };
-            self.fault("action", given, &allowed);
-        }
-        known
-    }
-
-    fn only(&mut self, action: ActionName, allowed: &[&str]) {
-        let action = action.as_str();
+    /// Refuses every other field.
+    pub(super) fn only(&mut self, action: &str, allowed: &[&str]) {
         for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
             if let Some(new) = retired_words::field(action, field) {
                 self.faults
@@ -175,86 +59,33 @@ impl Reader<'_> {
                     allowed.join(", ")
                 };
                 self.faults.push(format!(
-                    "field {:?} is not known to action {action:?}; allowed beside it: {list}",
-                    shortened(field, 60)
+                    "field {:?} is not known to action {:?}; allowed beside it: {list}",
+                    shortened(field, 60),
+                    action
                 ));
             }
         }
     }
 
-    fn switch(&mut self) -> Option<Request> {
-        self.only(
-            ActionName::Switch,
-            &["to", "reason", "requested_by", "dry_run", "force", "expect"],
-        );
-        let to = self.color("to");
-        if !self.fields.contains_key("to") {
-            self.faults
-                .push("field \"to\" is missing; allowed is \"blue\" or \"green\"".to_owned());
-        }
-        let (reason, requested_by) = (
-            self.text("reason", MAX_REASON),
-            self.text("requested_by", MAX_REQUESTED_BY),
-        );
-        let (dry_run, force, expect) = (self.flag("dry_run"), self.flag("force"), self.expect());
-        Some(Request::Switch(SwitchRequest {
-            to: to?,
-            reason,
-            requested_by,
-            dry_run,
-            force,
-            expect,
-        }))
+    pub(super) fn is_given(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
     }
 
-    fn failover(&mut self) -> Request {
-        self.only(
-            ActionName::Failover,
-            &["to", "reason", "requested_by", "dry_run", "force", "expect"],
-        );
-        let request = FailoverRequest {
-            to: self.color("to"),
-            reason: self.text("reason", MAX_REASON),
-            requested_by: self.text("requested_by", MAX_REQUESTED_BY),
-            dry_run: self.flag("dry_run"),
-            force: self.flag("force"),
-            expect: self.expect(),
-        };
-        // Without preconditions "the other color" would be a color that nobody has looked at: where the watcher, or a repeat of this
-        // request, was a moment faster, it would be the one that has failed.
-        if request.force && !self.fields.contains_key("to") {
-            self.faults.push(
-                "field \"to\" is missing; allowed is \"blue\" or \"green\": with \"force\" the color that is to take over must \
-                 be named"
-                    .to_owned(),
-            );
-        }
-        Request::Failover(request)
+    /// One text for each fault, in the words of the caller.
+    pub(super) fn refuse(&mut self, fault: &str) {
+        self.faults.push(fault.to_owned());
     }
 
-    fn hold(&mut self, now: Timestamp) -> Option<Request> {
-        self.only(
-            ActionName::Hold,
-            &["minutes", "until", "reason", "requested_by", "dry_run"],
-        );
-        let faults = self.faults.len();
-        let reason = self.text("reason", MAX_REASON);
-        if reason.is_none() && self.faults.len() == faults {
-            self.faults
-                .push("field \"reason\" is missing; allowed is a text: whoever is woken will read it".to_owned());
-        }
-        let until = self.until(now);
-        let (requested_by, dry_run) = (self.text("requested_by", MAX_REQUESTED_BY), self.flag("dry_run"));
-        Some(Request::Hold(HoldRequest {
-            until: until?,
-            reason: reason?,
-            requested_by,
-            dry_run,
-        }))
+    pub(super) fn reason(&mut self) -> Option<String> {
+        self.text("reason", MAX_REASON)
+    }
+
+    pub(super) fn requested_by(&mut self) -> Option<String> {
+        self.text("requested_by", MAX_REQUESTED_BY)
     }
 
     /// The end of a hold: `until`, or `minutes` from now; in the future, and at most seven days ahead.
-    fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
         let latest = after(now, MAX_HOLD);
         match (self.fields.get("minutes"), self.fields.get("until")) {
             (Some(minutes), None) => {
@@ -294,7 +125,7 @@ impl Reader<'_> {
         }
     }
 
-    fn mode(&mut self) -> Mode {
+    pub(super) fn mode(&mut self) -> Mode {
         let modes = [Mode::Dry, Mode::Probe, Mode::Switch];
         let Some(value) = self.fields.get("mode") else {
             return Mode::Switch;
@@ -306,7 +137,7 @@ impl Reader<'_> {
         mode.unwrap_or(Mode::Dry)
     }
 
-    fn drill_minutes(&mut self) -> Option<u32> {
+    pub(super) fn drill_minutes(&mut self) -> Option<u32> {
         let value = self.fields.get("duration_minutes")?;
         let minutes = value
             .as_u64()
@@ -322,7 +153,7 @@ impl Reader<'_> {
         minutes
     }
 
-    fn window_minutes(&mut self) -> u32 {
+    pub(super) fn window_minutes(&mut self) -> u32 {
         let Some(value) = self.fields.get("window_minutes") else {
             return DEFAULT_WINDOW_MINUTES;
         };
@@ -340,7 +171,7 @@ impl Reader<'_> {
         minutes.unwrap_or(DEFAULT_WINDOW_MINUTES)
     }
 
-    fn color(&mut self, field: &str) -> Option<Color> {
+    pub(super) fn color(&mut self, field: &str) -> Option<Color> {
         let value = self.fields.get(field)?;
         let color = value.as_str().and_then(Color::parse);
         if color.is_none() {
@@ -366,7 +197,7 @@ impl Reader<'_> {
         }
     }
 
-    fn flag(&mut self, field: &str) -> bool {
+    pub(super) fn flag(&mut self, field: &str) -> bool {
         match self.fields.get(field) {
             None => false,
             Some(Value::Bool(value)) => *value,
@@ -377,7 +208,7 @@ impl Reader<'_> {
         }
     }
 
-    fn limit(&mut self) -> usize {
+    pub(super) fn limit(&mut self) -> usize {
         match self.fields.get("limit") {
             None => DEFAULT_LIMIT,
             Some(value) => match value.as_u64().and_then(|limit| usize::try_from(limit).ok()) {
@@ -390,7 +221,7 @@ impl Reader<'_> {
         }
     }
 
-    fn expect(&mut self) -> Option<Expect> {
+    pub(super) fn expect(&mut self) -> Option<Expect> {
         let value = self.fields.get("expect")?;
         let allowed = "an object with \"active\" (\"blue\" or \"green\"), \"version\" (a whole number from 1), or both";
         let Some(fields) = value.as_object().filter(|fields| !fields.is_empty()) else {
@@ -416,6 +247,6 @@ impl Reader<'_> {
 }
 
 /// What was given, short enough for a message.
-fn given(value: &Value) -> String {
+pub(super) fn given(value: &Value) -> String {
     shortened(&value.to_string(), 80)
 }

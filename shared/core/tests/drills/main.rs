@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod asked;
 mod preconditions;
 mod repairs;
 #[path = "../support/mod.rs"]

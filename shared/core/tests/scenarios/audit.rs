@@ -175,7 +175,7 @@ fn an_event_of_a_persons_request_is_kept_and_read_back() {
     assert_eq!(Unsent::read(&stored), Some(event.clone()));
     // What is too long gives way in its reason, and fits as it is sent.
     let long = AuditEvent {
-        detail_type: "Drill Finished",
+        detail_type: EventType::DrillFinished,
         detail: serde_json::json!({"id": "d", "reason": "{{".repeat(3000)}),
         ..event.clone()
     };
@@ -184,7 +184,7 @@ fn an_event_of_a_persons_request_is_kept_and_read_back() {
     assert!(kept.detail["reason"].as_str().unwrap().ends_with('…'));
     // Others are made anew from the flag and its records.
     let other = AuditEvent {
-        detail_type: "Environment Transition",
+        detail_type: EventType::EnvironmentTransition,
         ..event
     };
     assert_eq!(Unsent::to_stored(&other), None);
@@ -277,7 +277,11 @@ fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
         event.detail["reason"]
     );
     let names: Vec<_> = metrics.iter().map(|metric| metric.name).collect();
-    assert_eq!(names, ["Transitions"], "a week-old decision has no duration to tell");
+    assert_eq!(
+        names,
+        [MetricName::Transitions],
+        "a week-old decision has no duration to tell"
+    );
     // Nobody's words can imitate it.
     let mut liar = intent("liar", Kind::Switch, Color::Green);
     liar.reason = "claim of a dead writer finished by request dead; ha".into();

@@ -16,8 +16,8 @@ mod support;
 mod the_flag;
 
 use bluegreen_core::audit::{
-    AuditEvent, Audited, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind, records_to_prune,
-    transition,
+    AuditEvent, Audited, EventType, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind,
+    records_to_prune, transition,
 };
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{
@@ -27,6 +27,7 @@ use bluegreen_core::decision::{
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry, declared_reason, versions};
 use bluegreen_core::health::{AlarmState, CauseKind, Verdict};
 use bluegreen_core::hold::{Hold, HoldState, StoredHold};
+use bluegreen_core::metric::MetricName;
 use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode, Policy};
 use bluegreen_core::switch::{Outcome, Switched, Switching};

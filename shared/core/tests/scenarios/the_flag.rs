@@ -125,7 +125,7 @@ fn redeploy_that_resets_the_flag() {
         event.detail["who"]["last_modified_user"],
         "arn:aws:iam::123456789012:user/ana"
     );
-    assert!(metrics.iter().any(|metric| metric.name == "Transitions"));
+    assert!(metrics.iter().any(|metric| metric.name == MetricName::Transitions));
     let decision = tick()
         .blue(dead())
         .flag(FlagState::Present(flag("blue", 13, 20)))

@@ -43,7 +43,7 @@ fn a_turn_to_red_and_back_is_told_once_each() {
     );
     let red = Turn::after(Some(&stored(&green.standing)), &red_check(), Color::Green, now());
     let event = readiness_changed(subject(), &red.standing, Some(&red_check())).unwrap();
-    assert_eq!(event.detail_type, "Readiness Changed");
+    assert_eq!(event.detail_type.as_str(), "Readiness Changed");
     assert_eq!(
         event.detail["id"],
         json!(format!("orders:/a/flag:readiness:{}", now().as_millisecond()))

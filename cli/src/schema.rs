@@ -1,0 +1,65 @@
+//! Every vocabulary of the product as JSON, for `make generate`.
+
+use bluegreen_controller::function_error::ERRORS;
+use clap::CommandFactory;
+use serde_json::{Value, json};
+
+use crate::arguments::{Cli, EXIT_CODES};
+
+/// What the core lists, the errors of the functions, and what is only here: commands and exit codes.
+pub(crate) fn schema() -> Value {
+    let mut schema = bluegreen_core::catalog::schema();
+    if let Some(fields) = schema.as_object_mut() {
+        let errors = ERRORS.map(|(error_type, about)| json!({"error_type": error_type, "about": about}));
+        fields.insert("errors".to_owned(), json!(errors));
+        let codes = EXIT_CODES.map(|(code, about)| json!({"code": code, "about": about}));
+        fields.insert("exit_codes".to_owned(), json!(codes));
+        fields.insert("commands".to_owned(), commands());
+        fields.insert("options".to_owned(), options(&Cli::command()));
+    }
+    schema
+}
+
+fn commands() -> Value {
+    Cli::command()
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(|command| {
+            json!({
+                "name": command.get_name(),
+                "about": command.get_about().map(ToString::to_string),
+                "options": options(command),
+            })
+        })
+        .collect()
+}
+
+fn options(command: &clap::Command) -> Value {
+    let name = |argument: &clap::Arg| match argument.get_long() {
+        Some(long) => format!("--{long}"),
+        None => argument.get_id().to_string().to_uppercase(),
+    };
+    command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set() && !matches!(argument.get_long(), Some("help" | "version")))
+        .map(|argument| json!({"name": name(argument), "about": argument.get_help().map(ToString::to_string)}))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_that_of_the_code() {
+        let committed: Value =
+            serde_json::from_str(include_str!("../../tests/support/schema.json")).unwrap_or_default();
+        let now = schema();
+        for (name, part) in now.as_object().into_iter().flatten() {
+            assert_eq!(
+                &committed[name], part,
+                "tests/support/schema.json is not up to date: run make generate"
+            );
+        }
+    }
+}

@@ -1,0 +1,34 @@
+"""Reads template.yaml, with CloudFormation's short forms left as they are: {"Fn": …}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+def read(text: str) -> dict[str, Any]:
+    template: dict[str, Any] = yaml.load(text, Loader=_Loader)
+    return template
+
+
+def text_of(value: Any) -> str:
+    """What a text says before anything is put into it."""
+    if isinstance(value, dict):
+        value = value["Sub"]
+    return str(value[0] if isinstance(value, list) else value)
