@@ -180,7 +180,7 @@ def test_a_later_write_of_the_same_color_does_not_hide_a_transition(deploy: Depl
     pair = deploy(RunReportSeconds="3", SwitchLeadSeconds="0")
     pair.look_once_a_tick()
     if later == "its own write once more":
-        switch_handler = {"times": 1, "caller": pair.function("switch-handler")}
+        switch_handler: dict[str, Any] = {"times": 1, "caller": pair.function("switch-handler")}
         pair.fault_at_flag("lost-response", **switch_handler)
         pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=3, **switch_handler)
     assert pair.ask(to="green")["outcome"] == "switched"

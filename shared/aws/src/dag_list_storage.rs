@@ -15,7 +15,7 @@ use flate2::{Compression, Crc};
 /// Bytes of the DAGs to run that fit into 4 KB beside what else the parameter holds.
 pub const LONGEST_INLINE: usize = 2500;
 
-/// The same of those pending_unpause.
+/// The same of those still to be unpaused.
 pub const LONGEST_INLINE_OWED: usize = 700;
 
 /// Bytes of one part.

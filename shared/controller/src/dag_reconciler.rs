@@ -316,7 +316,7 @@ impl<'a> Reconciler<'a> {
         Ok(standby.list.dags.values().any(|dag| !dag.paused))
     }
 
-    /// Takes the active's list for what people want, but for what is pending_unpause, which is unpaused as it appears.
+    /// Takes the active's list for what people want, but for what is still to be unpaused, which is unpaused as it appears.
     async fn learn(
         &mut self,
         input: &ReconcileInput<'_>,

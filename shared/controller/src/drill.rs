@@ -10,7 +10,7 @@ use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timing
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome as Word;
-use bluegreen_core::readiness::Level;
+use bluegreen_core::readiness::{Level, Readiness};
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::response::{Change, DrillAnswer, Response};
 use bluegreen_core::switch::{Decided, Failure, Intent, Outcome, Switching};
@@ -71,20 +71,21 @@ pub(crate) async fn drill(
     };
     let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
-    let duration_minutes = request
-        .duration_minutes
-        .unwrap_or(services.settings.drill.duration_minutes);
+    let configured = services.settings.drill.duration_minutes;
+    let duration_minutes = request.duration_minutes.unwrap_or(configured);
+    let block = async |flag: Option<&FlagObservation>, preconditions: Vec<Precondition>| {
+        blocked(services, &request, duration_minutes, flag, preconditions, invocation).await
+    };
     let Some(flag) = observed.flag.clone() else {
         let preconditions = vec![Precondition::new(PreconditionName::FlagInvalid, false, NO_FLAG)];
-        return blocked(services, &request, duration_minutes, None, preconditions, invocation).await;
+        return block(None, preconditions).await;
     };
-    let hold = HoldState::read(observed.hold.as_deref(), now);
     let mut preconditions = preconditions(
         &services.settings.policy,
         &services.settings.drill,
         (request.mode, duration_minutes),
         &flag,
-        &hold,
+        &HoldState::read(observed.hold.as_deref(), now),
         observed.drill.as_deref(),
         &verdicts,
         &alarms,
@@ -95,28 +96,15 @@ pub(crate) async fn drill(
     let mut is_answered = true;
     if let (Some(active), Some((snapshot, history))) = (flag.value.color(), &lists) {
         let check = judge(&services.settings, active, &verdicts, snapshot, history, &observed, now);
-        let passed = check.level != Level::Red;
-        // All that a probe has to show for itself is its answer, and half of one proves nothing.
-        is_answered = !passed || !check.partial || request.mode != Mode::Probe;
-        preconditions.push(Precondition::new(
-            PreconditionName::Readiness,
-            passed && is_answered,
-            check.summary(active.other()),
-        ));
+        let readiness;
+        (readiness, is_answered) = of_check(&check, active.other(), request.mode);
+        preconditions.push(readiness);
     }
     let ready = preconditions.iter().all(|precondition| precondition.passed);
     // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
     let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
     let Some(from) = flag.value.color().filter(|_| may_begin) else {
-        return blocked(
-            services,
-            &request,
-            duration_minutes,
-            Some(&flag),
-            preconditions,
-            invocation,
-        )
-        .await;
+        return block(Some(&flag), preconditions).await;
     };
     let drill = planned(
         &request,
@@ -128,15 +116,11 @@ pub(crate) async fn drill(
         invocation,
     );
     let would = would(&drill, &preconditions, now);
+    let answer = |outcome, reason, preconditions, drill: &Drill| {
+        of_drill(outcome, reason, preconditions, Some(&flag), drill, invocation)
+    };
     if request.dry_run {
-        return Ok(of_drill(
-            Word::WouldDrill,
-            would,
-            preconditions,
-            Some(&flag),
-            &drill,
-            invocation,
-        ));
+        return Ok(answer(Word::WouldDrill, would, preconditions, &drill));
     }
     if request.mode != Mode::Switch {
         let outcome = if ready {
@@ -147,29 +131,24 @@ pub(crate) async fn drill(
         let conclusion = ended(&drill, outcome, would.clone(), invocation);
         drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
         let drill = Drill { outcome, ..drill };
-        return Ok(of_drill(
-            outcome.into(),
-            would,
-            preconditions,
-            Some(&flag),
-            &drill,
-            invocation,
-        ));
+        return Ok(answer(outcome.into(), would, preconditions, &drill));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
     if let Some(objection) = last_objection(services, &drill).await? {
         preconditions.push(objection);
-        return blocked(
-            services,
-            &request,
-            duration_minutes,
-            Some(&flag),
-            preconditions,
-            invocation,
-        )
-        .await;
+        return block(Some(&flag), preconditions).await;
     }
     start(services, &flag, managed_dags, drill, preconditions, invocation).await
+}
+
+/// What the check of the standby says of the drill, and whether it answers what was asked.
+fn of_check(check: &Readiness, standby: Color, mode: Mode) -> (Precondition, bool) {
+    let passed = check.level != Level::Red;
+    // All that a probe has to show for itself is its answer, and half of one proves nothing.
+    let is_answered = !passed || !check.partial || mode != Mode::Probe;
+    let readiness = PreconditionName::Readiness;
+    let precondition = Precondition::new(readiness, passed && is_answered, check.summary(standby));
+    (precondition, is_answered)
 }
 
 /// What would come of it.

@@ -133,19 +133,16 @@ async fn decide_and_carry_out(
         previous_effective_from,
         now,
     } = seen;
+    let answer = |outcome: Outcome, reason: String, preconditions: Vec<Precondition>| {
+        respond(outcome, reason, preconditions, Some(flag), invocation)
+    };
     let policy = &services.settings.policy;
     let mut preconditions: Vec<Precondition> = request.expect.iter().map(|expect| expect.precondition(flag)).collect();
     let Some(active) = flag.value.color() else {
         // Nobody can say from which color runs are to be taken; putting the flag right is a switch.
         preconditions.push(flag_precondition(flag));
         let objections = objections(&preconditions);
-        return Ok(respond(
-            Outcome::Refused,
-            objections,
-            preconditions,
-            Some(flag),
-            invocation,
-        ));
+        return Ok(answer(Outcome::Refused, objections, preconditions));
     };
     let to = active.other();
     let as_expected = preconditions.iter().all(|precondition| precondition.passed);
@@ -158,13 +155,7 @@ async fn decide_and_carry_out(
                 |_| ", in a drill that returns by itself; a switch to it ends the drill",
             );
         let reason = format!("{active} is active already, since version {}{returns}", flag.version);
-        return Ok(respond(
-            Outcome::Unchanged,
-            reason,
-            preconditions,
-            Some(flag),
-            invocation,
-        ));
+        return Ok(answer(Outcome::Unchanged, reason, preconditions));
     }
     let (old, new) = (verdicts.of(active), verdicts.of(to));
     let last_healthy = LastHealthy::of(old, flag, observed.doubt.as_deref());
@@ -184,13 +175,7 @@ async fn decide_and_carry_out(
         .filter(|precondition| !request.force || precondition.name == PreconditionName::Expect);
     let objections = objections(heeded);
     if !objections.is_empty() {
-        return Ok(respond(
-            Outcome::Refused,
-            objections,
-            preconditions,
-            Some(flag),
-            invocation,
-        ));
+        return Ok(answer(Outcome::Refused, objections, preconditions));
     }
     let reason = request.reason.unwrap_or_else(|| format!("{active} has failed"));
     let intent = Intent {
@@ -218,13 +203,7 @@ async fn decide_and_carry_out(
     };
     if request.dry_run {
         let from = to_milliseconds(effective_from(policy, &intent, now));
-        let mut answer = respond(
-            Outcome::WouldSwitch,
-            intent.reason,
-            preconditions,
-            Some(flag),
-            invocation,
-        );
+        let mut answer = answer(Outcome::WouldSwitch, intent.reason, preconditions);
         answer.body.effective_from = Some(from);
         answer.body.back_dating = Some(reach(from, now));
         return Ok(answer);

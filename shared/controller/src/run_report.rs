@@ -38,7 +38,7 @@ const REQUEST_CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// Reports on the last transition, if it is time and has not been done.
 ///
-/// EnvironmentRuns before it is remembered: a crash in between tells it twice, under one id, never not at all. What could not be
+/// Published before it is remembered: a crash in between publishes it twice, under one id, never not at all. What could not be
 /// asked is not waited for; after a failover that is the usual case, and `{"action":"run-report"}` asks again.
 pub(crate) async fn after_transition(
     services: &Services,

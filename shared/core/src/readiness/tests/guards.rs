@@ -164,10 +164,10 @@ fn a_missing_guard_is_not_taken_back_by_what_was_not_asked() {
         (true, |p| p.snapshot.dags.green = DagList::unknown(throttled())),
         (true, |p| p.snapshot.history = ProbeResult::Unknown(throttled())),
         (true, |p| {
-            p.snapshot.environments.green = ProbeResult::Unknown(throttled())
+            p.snapshot.environments.green = ProbeResult::Unknown(throttled());
         }),
         (false, |p| {
-            p.snapshot.import_errors.green = ProbeResult::Unknown(throttled())
+            p.snapshot.import_errors.green = ProbeResult::Unknown(throttled());
         }),
         (false, |p| bare(p, &[]).guarded = Some(now())),
     ];
