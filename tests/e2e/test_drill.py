@@ -471,7 +471,7 @@ def test_a_rollback_after_the_return_goes_nowhere_although_somebody_wrote_the_sa
     start(pair)
     pair.let_time_pass()
     assert pair.tick()["drill"]["outcome"] == "succeeded"
-    pair.write_by_hand("blue")
+    pair.write_by_hand("blue", Description="in the console")
     late = pair.ask(action="rollback", reason="end the drill")
     assert late["outcome"] == "refused" and "a drill of green ended" in late["reason"], late
     assert pair.stands_at() == ("blue", 4)
