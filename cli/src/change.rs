@@ -171,7 +171,7 @@ async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8,
         let Some(drill) = drill.filter(|drill| drill.id == *id) else {
             session.end_progress();
             return Err(Failure::NotInTime(format!(
-                "drill {id} is not the last one any more; `history` tells what came of it"
+                "drill {id} is not the last one any more; `history` shows what became of it"
             )));
         };
         if drill.outcome != DrillOutcome::Pending && !drill.outcome.is_empty() {
@@ -430,7 +430,7 @@ fn seen(status: &Common, version: Option<FlagVersion>, active: Option<Color>) ->
 fn overtaken(session: &Session, by: &str) -> u8 {
     session.end_progress();
     terminal::note(&format!(
-        "{by}: `mwaa-bluegreen history{}` tells by whom\n",
+        "{by}: `mwaa-bluegreen history{}` shows by whom\n",
         session.same_pair()
     ));
     exit::CONFLICT

@@ -218,7 +218,7 @@ fn service_advice(code: &str, asked: Asked<'_>) -> String {
              <pair>-switch-handler, or --function), and the region with --region or AWS_REGION"
         ),
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => {
-            format!("; whoever asks needs {permission} on {of} (`aws sts get-caller-identity` tells who asks)")
+            format!("; whoever asks needs {permission} on {of} (`aws sts get-caller-identity` shows who asks)")
         }
         code if is_throttle(code) => {
             "; AWS asks to slow down, nothing was carried out: ask again in a moment".to_owned()

@@ -191,7 +191,7 @@ pub(crate) async fn of_function(
     let environment = answer.environment();
     if let Some(error) = environment.and_then(|environment| environment.error()) {
         return Err(Failure::Aws(format!(
-            "Lambda does not tell the environment of {function}: {}: {}; it takes kms:Decrypt on the function's key",
+            "Lambda does not return the environment of {function}: {}: {}; it takes kms:Decrypt on the function's key",
             error.error_code().unwrap_or("an error without a code"),
             error.message().unwrap_or("no message"),
         )));

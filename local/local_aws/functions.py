@@ -197,7 +197,7 @@ def _emit_lambda_logs(_original: Any) -> Any:
         config = func.get("config") or func
         live = _live_logs.pop(request_id, None) or _LiveLog(config, request_id)
         for line in text.splitlines() if text else []:
-            if line not in live.written:  # written before the invocation began, or by another road
+            if line not in live.written:  # written before the invocation began, or outside this product
                 live.write(line)
         live.write(f"END RequestId: {request_id}")
         live.write(f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tBilled Duration: {duration_ms} ms\t"

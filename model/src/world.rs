@@ -55,7 +55,7 @@ pub enum WorldEvent {
     Request(usize, Fault),
     /// A color falls sick, or recovers.
     Turn(Color),
-    /// Somebody writes the flag by another road.
+    /// Somebody writes the flag outside this product.
     ByHand(&'static str),
     /// Somebody deletes it.
     Deleted,

@@ -90,7 +90,7 @@ def test_every_event_that_wakes_the_watcher_is_told_by_its_trigger(pair: Pair):
     triggers = {"ticks/schedule": "schedule", "ticks/alarm-action": "alarm", "ticks/alarm-action-composite": "alarm",
                 "ticks/alarm-event": "alarm-event", "ticks/alarm-event-ok": "alarm-event",
                 "ticks/alarm-event-composite": "alarm-event", "ticks/alarm-event-drill": "alarm-event", "ticks/alarm-by-sns": "sns-alarm",
-                "ticks/environment-status": "environment-status", "ticks/by-hand": "invoke"}
+                "ticks/environment-status": "environment-status", "ticks/manual": "invoke"}
     seen = {events.name_of(path): pair.tick(json.loads(path.read_text()))["trigger"] for path in events.files("ticks/*")}
     assert seen == triggers
 

@@ -304,20 +304,20 @@ def test_five_thousand_dags_throttled_half_way(paused_pair: Deploy, version: str
 def test_an_id_too_long_for_a_path_is_set_by_its_pattern_or_named(paused_pair: Deploy, version: str):
     alone = {"orders": {"paused": False}, LONG: {"paused": False}, "retired": {"paused": True}}
     pair = paused_pair(version, blue=alone, green=alone)
-    assert "by_hand" not in pair.ask(to="green")["dag_management"]
+    assert "manual" not in pair.ask(to="green")["dag_management"]
     assert unpaused(pair, "green") == {"orders", LONG}
     settle(pair)
     # Its pattern would now match one that a person paused.
     pair.environment("green", dags={**alone, f"{LONG}_2": {"paused": True}})
     pair.environment("blue", dags={**{dag_id: {"paused": True} for dag_id in alone}, f"{LONG}_2": {"paused": True}})
     back = pair.ask(to="blue")["dag_management"]
-    assert (back["by_hand"], back["unpaused"]) == ([LONG], 1), back
+    assert (back["manual"], back["unpaused"]) == ([LONG], 1), back
     assert unpaused(pair, "blue") == {"orders"}
-    assert settle(pair)["by_hand"] == [LONG]
+    assert settle(pair)["manual"] == [LONG]
     event = only(event for event in pair.wait_for_audit("DAG Management", outcome="failed"))
-    assert event["dag_management"]["by_hand"] == [LONG] and "by hand" in event["reason"]
+    assert event["dag_management"]["manual"] == [LONG] and "manually" in event["reason"]
     again = pair.ask(to="green")["dag_management"]
-    assert (again["by_hand"], again["unpaused"]) == ([LONG], 1), "it is not forgotten"
+    assert (again["manual"], again["unpaused"]) == ([LONG], 1), "it is not forgotten"
 
 
 @pytest.mark.parametrize("kind", ["kill-caller", "kill-caller-after"])

@@ -129,7 +129,7 @@ def test_where_nothing_is_known_of_the_active_it_counts_from_its_write_and_says_
     assert flag.modified - timedelta(seconds=20) < flag.effective_from <= flag.modified + timedelta(milliseconds=2)
     told = answer["back_dating"]
     assert (told["last_known_healthy"], told["seconds"]) == (None, 0)
-    assert "nothing tells when blue was last healthy" in told["why"] and "executed by nobody" in told["why"]
+    assert "nothing shows when blue was last healthy" in told["why"] and "executed by nobody" in told["why"]
 
 
 def test_where_a_whole_region_is_silent_the_watchers_last_look_tells(deploy: Deploy):

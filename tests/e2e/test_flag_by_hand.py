@@ -1,4 +1,4 @@
-"""The flag is written, broken or deleted by another road."""
+"""The flag is written, broken or deleted outside this product."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Pair:
         self.environment(color, status="AVAILABLE")
 
     def write_by_hand(self, value: str, who: dict[str, str] | None = None, **more: Any) -> int:
-        """Write the flag by another road; returns the version."""
+        """Write the flag outside this product; returns the version."""
         ssm = self.client("ssm", **(who or {}))
         return ssm.put_parameter(Name=self.flag_name, Value=value, Type="String", **{"Overwrite": True, **more})["Version"]
 

@@ -30,7 +30,7 @@ TAKEN = {
     FLAG_CHANGE: {
         "changes/flag-created",
         "changes/flag-updated",
-        "changes/flag-updated-by-hand",
+        "changes/flag-updated-manually",
         "changes/flag-deleted",
         "changes/flag-labeled",
         "changes/hold-created",

@@ -68,7 +68,7 @@ def versions(history: Iterable[HistoryEntry]) -> list[Version]:
 
     A version counts from the `effective_from` of its Description's tail, but at the latest 60 s after its
     LastModifiedDate and no earlier than the version before it. A tail whose record an earlier version has shown
-    before was inherited by a write from another road, which counts from its LastModifiedDate; unless the value is
+    before was inherited by a write from outside this product, which counts from its LastModifiedDate; unless the value is
     the same too: then it is a retried write.
     """
     distinct: dict[int, HistoryEntry] = {}
@@ -110,7 +110,7 @@ def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
 def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:
     """What its writer said of one version, without the tail; None if that is nothing, or an earlier version's words.
 
-    A write from another road can inherit the Description, as `versions` says.
+    A write from outside this product can inherit the Description, as `versions` says.
     """
     upto = sorted((entry for entry in history if entry.version <= number), key=lambda entry: entry.version)
     if not upto or upto[-1].version != number or upto[-1].description is None:

@@ -69,7 +69,7 @@ mod tests {
             ("ticks/alarm-event-drill", "alarm-event", true),
             ("ticks/alarm-by-sns", "sns-alarm", true),
             ("ticks/environment-status", "environment-status", true),
-            ("ticks/by-hand", "invoke", false),
+            ("ticks/manual", "invoke", false),
         ] {
             let (read, id) = of_file(file);
             assert_eq!((read.as_str(), id.is_some()), (kind, has_id), "{file}");

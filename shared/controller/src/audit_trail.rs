@@ -207,7 +207,8 @@ pub(crate) async fn catch_up_hold(
     stored: &StoredHold,
     now: Timestamp,
 ) -> Result<usize, FunctionError> {
-    let unreadable = |failure: Failure| FunctionError::unreadable("reading what was told of the hold", failure.cause);
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading what was reported of the hold", failure.cause);
     let (told, kept) = tokio::join!(services.store.hold_reported(), services.store.hold_history());
     let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
     let mut kept: Vec<_> = kept
@@ -226,12 +227,12 @@ pub(crate) async fn catch_up_hold(
         .bus
         .send(&due)
         .await
-        .map_err(FunctionError::undelivered("telling of the hold"))?;
+        .map_err(FunctionError::undelivered("reporting the hold"))?;
     services
         .store
         .put_hold_reported(kept.last().map_or(stored, |(newest, _)| newest).mark(now))
         .await
-        .map_err(FunctionError::undelivered("noting what was told of the hold"))?;
+        .map_err(FunctionError::undelivered("noting what was reported of the hold"))?;
     Ok(due.len())
 }
 

@@ -102,7 +102,7 @@ pub(crate) async fn reconcile_dags(
         active: input.flag.active,
         unpaused: reconciler.unpaused,
         paused: reconciler.paused,
-        by_hand: reconciler.by_hand.iter().cloned().collect(),
+        manual: reconciler.manual.iter().cloned().collect(),
         detail,
     };
     if state != State::Settled || reconciler.unpaused > 0 || reconciler.paused > 0 {
@@ -114,7 +114,7 @@ pub(crate) async fn reconcile_dags(
             reason = report.detail,
             unpaused = report.unpaused,
             paused = report.paused,
-            by_hand = ?report.by_hand,
+            manual = ?report.manual,
             "dag management"
         );
     }
@@ -129,7 +129,7 @@ struct Reconciler<'a> {
     memory: DagMemory<'a>,
     unpaused: usize,
     paused: usize,
-    by_hand: BTreeSet<String>,
+    manual: BTreeSet<String>,
 }
 
 /// Why a turn ends before its end.
@@ -164,7 +164,7 @@ impl<'a> Reconciler<'a> {
             memory: DagMemory::new(services, stored, progress),
             unpaused: 0,
             paused: 0,
-            by_hand: BTreeSet::new(),
+            manual: BTreeSet::new(),
         })
     }
 
@@ -251,7 +251,7 @@ impl<'a> Reconciler<'a> {
             let first = *first.get_or_insert(left.to_unpause.len());
             self.unpaused = first.saturating_sub(left.to_unpause.len());
             if plan.is_empty() {
-                self.by_hand = plan.by_hand.into_iter().collect();
+                self.manual = plan.manual.into_iter().collect();
                 self.memory.owe(left.pending_unpause).await?;
                 return Ok(Ok(()));
             }
@@ -343,7 +343,7 @@ impl<'a> Reconciler<'a> {
             .retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
         let left = activation(&list, &pending_unpause);
         let plan = Plan::of(&left.to_unpause, &left.must_stay_paused);
-        self.by_hand = plan.by_hand.iter().cloned().collect();
+        self.manual = plan.manual.iter().cloned().collect();
         if !plan.is_empty() {
             let appeared: Vec<String> = left.to_unpause.iter().map(|id| (*id).to_owned()).collect();
             match self
@@ -352,7 +352,7 @@ impl<'a> Reconciler<'a> {
                 .await
             {
                 Ok(()) => {
-                    for id in appeared.iter().filter(|id| !self.by_hand.contains(*id)) {
+                    for id in appeared.iter().filter(|id| !self.manual.contains(*id)) {
                         if let Some(dag) = list.dags.get_mut(id) {
                             dag.paused = false;
                             self.unpaused = self.unpaused.saturating_add(1);
@@ -420,7 +420,7 @@ impl<'a> Reconciler<'a> {
             let first = *first.get_or_insert(to_pause.len());
             self.paused = first.saturating_sub(to_pause.len());
             if plan.is_empty() {
-                self.by_hand.extend(plan.by_hand);
+                self.manual.extend(plan.manual);
                 return Ok((!must_stay_paused.is_empty()).then(|| {
                     format!(
                         "{standby} finishes runs of {} until {} at the latest",
@@ -465,18 +465,18 @@ impl<'a> Reconciler<'a> {
         if let Some(news) = self.memory.progress.conclude(report.state, PATIENCE, now) {
             let event = audit::dag_management(self.services.subject(), &self.memory.progress, report, news, now);
             let sent = self.services.bus.send(&[event]).await;
-            sent.map_err(FunctionError::undelivered("telling how DAG management stands"))?;
+            sent.map_err(FunctionError::undelivered("publishing how DAG management stands"))?;
             self.memory.progress.note_told(news);
         }
         self.memory.save().await
     }
 
     fn settled(&self, active: Color) -> String {
-        let by_hand = match self.by_hand.len() {
+        let manual = match self.manual.len() {
             0 => String::new(),
-            count => format!(", but for {count} that must be set by hand"),
+            count => format!(", but for {count} that must be set manually"),
         };
-        format!("{active}'s DAGs run and {}'s are paused{by_hand}", active.other())
+        format!("{active}'s DAGs run and {}'s are paused{manual}", active.other())
     }
 }
 

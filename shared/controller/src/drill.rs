@@ -396,7 +396,7 @@ async fn start(
         Outcome::Failed(failed) => Err(FunctionError::store(
             failed.doing,
             failed.cause,
-            "; the drill is noted, and the watcher's ticks find out how far it came and tell it; see {\"action\":\"status\"}",
+            "; the drill is noted, and the watcher's ticks find out how far it came and report it; see {\"action\":\"status\"}",
         )),
     }
 }

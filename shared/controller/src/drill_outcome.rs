@@ -177,7 +177,7 @@ async fn close(services: &Services, drill: &Drill, conclusion: &Conclusion) -> R
 pub(crate) async fn publish_outcome_or_keep(services: &Services, conclusion: &Conclusion) -> Result<(), FunctionError> {
     log(services, conclusion);
     let event = audit::drill_finished(services.subject(), conclusion);
-    unsent::send_or_keep(services, &event, &conclusion.id, "telling how the drill ended").await?;
+    unsent::send_or_keep(services, &event, &conclusion.id, "publishing how the drill ended").await?;
     count(services, conclusion).await;
     Ok(())
 }
@@ -190,7 +190,7 @@ pub(crate) async fn publish_outcome(services: &Services, conclusion: &Conclusion
         .bus
         .send(&[audit::drill_finished(subject, conclusion)])
         .await
-        .map_err(FunctionError::undelivered("telling how the drill ended"))?;
+        .map_err(FunctionError::undelivered("publishing how the drill ended"))?;
     count(services, conclusion).await;
     Ok(())
 }

@@ -190,7 +190,7 @@ pub(crate) async fn report_overdue(
         return Ok(());
     }
     let subject = services.subject();
-    let undelivered = FunctionError::undelivered("telling that a drill is overdue");
+    let undelivered = FunctionError::undelivered("publishing that a drill is overdue");
     let event = audit::drill_overdue(subject, last, services.settings.drill.overdue_days, now);
     services.bus.send(&[event]).await.map_err(&undelivered)?;
     services

@@ -34,7 +34,7 @@ pub(crate) async fn report_hold_changes(
     }
     let events = audit_trail::catch_up_hold(services, stored, now).await?;
     if events > 0 {
-        tracing::info!(events, "told of the hold");
+        tracing::info!(events, "reported the hold");
     }
     if let Ok(mut told) = services.hold_reported.lock() {
         *told = Some(mark);

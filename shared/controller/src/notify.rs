@@ -43,7 +43,7 @@ pub async fn tell_people(
     let message = Notifications::new(&services.sdk, topic)
         .publish(&notification)
         .await
-        .map_err(FunctionError::undelivered("telling people of an event"))?;
+        .map_err(FunctionError::undelivered("notifying people of an event"))?;
     tracing::info!(
         pair = services.settings.pair,
         decision = "notified",

@@ -212,7 +212,7 @@ async fn report_change(
 }
 
 async fn send(services: &Services, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {
-    let undelivered = FunctionError::undelivered("telling that the standby's readiness has changed");
+    let undelivered = FunctionError::undelivered("publishing that the standby's readiness has changed");
     services.bus.send(events).await.map_err(undelivered)
 }
 

@@ -108,13 +108,15 @@ pub(crate) async fn after_transition(
             .bus
             .send(&[event])
             .await
-            .map_err(FunctionError::undelivered("telling which runs were handed over"))?;
+            .map_err(FunctionError::undelivered("publishing the run report"))?;
     }
     services
         .store
         .remember(&observed.memory, Field::RunReport, Some(json!(reported)))
         .await
-        .map_err(FunctionError::undelivered("remembering that the run report was told"))
+        .map_err(FunctionError::undelivered(
+            "remembering that the run report was published",
+        ))
 }
 
 /// `run_report`: asks both environments, and changes nothing.

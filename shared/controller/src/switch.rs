@@ -355,7 +355,7 @@ async fn keep_drilled_color(
              again)",
             to_second(until)
         )),
-        Turn::Open(_) => Some("nobody can tell who ends this drill; see {\"action\":\"status\"}".to_owned()),
+        Turn::Open(_) => Some("it is unknown who ends this drill; see {\"action\":\"status\"}".to_owned()),
     };
     // Whoever was faster than that has written the flag by now.
     let standing = services.store.observe().await.map_err(unreadable)?.flag;

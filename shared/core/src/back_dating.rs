@@ -114,7 +114,7 @@ pub fn back_dating(
             to_second(effective_from)
         ),
         (FailoverSemantics::AtLeastOnce, None) => format!(
-            "nothing tells when {active} was last healthy, so it counts from its write, {}: {lost}",
+            "nothing shows when {active} was last healthy, so it counts from its write, {}: {lost}",
             to_second(effective_from)
         ),
     };
@@ -263,7 +263,7 @@ mod tests {
         for (verdict, part) in [
             (
                 Verdict::Unknown,
-                "nothing tells when blue was last healthy, so it counts from its write, 2026-11-23T12:00:00Z: runs that blue \
+                "nothing shows when blue was last healthy, so it counts from its write, 2026-11-23T12:00:00Z: runs that blue \
                  has missed before are executed by nobody",
             ),
             (Verdict::Healthy, "by its signals blue is healthy to this moment"),

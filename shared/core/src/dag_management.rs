@@ -200,7 +200,7 @@ pub struct Report {
     pub paused: usize,
     /// DAGs that no request can set alone; a person must.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub by_hand: Vec<String>,
+    pub manual: Vec<String>,
     /// In a sentence.
     pub detail: String,
 }

@@ -250,12 +250,12 @@ pub enum Origin {
         /// Kind of the version it repeats.
         kind: Kind,
     },
-    /// Written by somebody by another road. A Description inherited from an earlier version does not make it ours.
+    /// Written by somebody outside this product. A Description inherited from an earlier version does not make it ours.
     External,
 }
 
 impl HistoryEntry {
-    /// What its writer said; none where a writer by another road said nothing, and the Description of the version before it
+    /// What its writer said; none where a writer outside this product said nothing, and the Description of the version before it
     /// was kept.
     #[must_use]
     pub fn words(&self, origin: &Origin) -> Option<&str> {

@@ -115,7 +115,7 @@ vocabulary! {
             advice: &[
                 Advice::Say("Look first why it failed over so often."),
                 Advice::Release("Then acknowledge what was, and it may fail over again:"),
-                Advice::Failover("Or do it by hand, which acknowledges, too:"),
+                Advice::Failover("Or do it manually, which acknowledges, too:"),
             ],
         }
         /// the standby is unhealthy
@@ -146,7 +146,7 @@ vocabulary! {
             asked_by: &[AutomaticFailover, Drill],
             advice: &[
                 Advice::Say("Deploy with FailoverMode=automatic, if it shall act by itself."),
-                Advice::Failover("Or do it by hand:"),
+                Advice::Failover("Or do it manually:"),
             ],
         }
         /// a drill is under way

@@ -20,7 +20,7 @@ pub enum Kind {
     Rollback,
     /// Repair of a broken flag.
     Restore,
-    /// Somebody wrote the flag by another road.
+    /// Somebody wrote the flag outside this product.
     External,
     /// The flag was created.
     Initialize,

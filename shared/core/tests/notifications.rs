@@ -81,7 +81,7 @@ fn drill(outcome: &str, changes: &Value) -> Value {
 fn cases() -> Vec<(String, &'static str, Value)> {
     let watcher = json!({"last_modified_user": "arn:aws:sts::123456789012:assumed-role/orders/orders-health-watcher",
                          "requested_by": null, "function": "health-watcher", "request_id": "0d1f"});
-    let by_hand =
+    let manual =
         json!({"last_modified_user": "arn:aws:iam::123456789012:user/ben", "requested_by": null, "function": null});
     let failover = json!({
         "reason": "blue is unhealthy: scheduler heartbeat stale for 138 s; Airflow API says scheduler unhealthy",
@@ -107,7 +107,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         ),
         (
             "external",
-            json!({"reason": "written by another road, without a description", "who": by_hand,
+            json!({"reason": "written outside this product, without a description", "who": manual,
                    "timings": {"written_at": "2026-11-23T10:15:02Z", "effective_from": "2026-11-23T10:15:02Z"}}),
         ),
         (
@@ -131,7 +131,7 @@ fn cases() -> Vec<(String, &'static str, Value)> {
         transition(
             "switch",
             &json!({"finished_by": "health-watcher", "who": watcher,
-                    "warning": "the flag was written by another road between the observation and this write"}),
+                    "warning": "the flag was written by another writer between the observation and this write"}),
         ),
     ));
     let mut by_a_person = failover;
@@ -295,11 +295,11 @@ fn cases() -> Vec<(String, &'static str, Value)> {
                    "reason": "not fenced: blue cannot be paused now (timed out: no answer within the check's time); tried again at every tick"}),
         ),
         (
-            "dags-by-hand",
+            "dags-manual",
             "DAG Management",
             json!({"id": "orders:/orders/active-environment:v3:dags-settled-1", "state": "settled", "outcome": "failed", "active": "green",
-                   "reason": "green's DAGs run and blue's are paused, but for 1 that must be set by hand",
-                   "dag_management": {"by_hand": ["a_very_long_id"]}}),
+                   "reason": "green's DAGs run and blue's are paused, but for 1 that must be set manually",
+                   "dag_management": {"manual": ["a_very_long_id"]}}),
         ),
         (
             "dags-run-again",

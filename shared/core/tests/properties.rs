@@ -39,7 +39,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 enum WorldEvent {
     /// Writer number n (of those alive) makes its next request, and this befalls it.
     Request(usize, Fault),
-    /// Somebody writes the flag by another road.
+    /// Somebody writes the flag outside this product.
     HandEdit(Color),
     /// All writers at work are ended by Lambda, and their claims grow old.
     TimePasses,

@@ -89,8 +89,8 @@ async fn an_acknowledgement_is_dated_by_parameter_store_whatever_it_says() {
         of(stored(r#"{"by":"ana","reason":"seen","request_id":"r-1"}"#)).await,
         Some((at, Some("r-1".to_owned())))
     );
-    for by_hand in ["yes", "{}", "[]", r#"{"request_id":7}"#] {
-        assert_eq!(of(stored(by_hand)).await, Some((at, None)), "{by_hand}");
+    for manual in ["yes", "{}", "[]", r#"{"request_id":7}"#] {
+        assert_eq!(of(stored(manual)).await, Some((at, None)), "{manual}");
     }
     let server = MockServer::start().await;
     on_ssm(&server, "GetParameters", error(400, "ThrottlingException")).await;

@@ -162,7 +162,7 @@ pub fn dag_management(
     let (outcome, since) = match news {
         News::Failing(since) => ("failed", since),
         News::Recovered(since) => ("recovered", since),
-        News::Settled if report.by_hand.is_empty() => ("succeeded", progress.since),
+        News::Settled if report.manual.is_empty() => ("succeeded", progress.since),
         // Nobody else will set these.
         News::Settled => ("failed", progress.since),
     };

@@ -87,7 +87,7 @@ pub fn transition(
         repeat,
         expected_version: other_version,
         warning: other_version
-            .map(|_| "the flag was written by another road between the observation and this write".to_owned()),
+            .map(|_| "the flag was written by another writer between the observation and this write".to_owned()),
         ..TransitionDetail::about(subject, &label(entry.version, entry.modified))
     };
     let at = entry.modified;
@@ -118,7 +118,7 @@ pub fn transition(
 fn reason_of(version: &Version) -> String {
     let description = version.entry.words(&version.origin);
     match version.origin {
-        Origin::External => description.unwrap_or("written by another road, without a description"),
+        Origin::External => description.unwrap_or("written outside this product, without a description"),
         Origin::Ours { .. } | Origin::Repeat { .. } => description.map(sentence_of).unwrap_or_default(),
     }
     .to_owned()

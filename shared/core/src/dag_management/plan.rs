@@ -16,7 +16,7 @@ pub struct Plan {
     /// Ids that are set one by one.
     pub single: Vec<String>,
     /// Ids too long for a path, whose pattern would match a DAG that must stay as it is. A person must set them.
-    pub by_hand: Vec<String>,
+    pub manual: Vec<String>,
 }
 
 impl Plan {
@@ -50,7 +50,7 @@ impl Plan {
                     } else if matches_none(id) {
                         plan.patterns.push((*id).to_owned());
                     } else {
-                        plan.by_hand.push((*id).to_owned());
+                        plan.manual.push((*id).to_owned());
                     }
                 }
                 continue;

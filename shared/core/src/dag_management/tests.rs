@@ -386,7 +386,7 @@ fn a_few_exceptions_among_thousands_cost_a_few_requests() {
     let plan = Plan::of(&wanted, &must_stay_paused);
     let requests = plan.patterns.len() + plan.single.len();
     assert!(requests < 200, "{requests} requests");
-    assert!(plan.by_hand.is_empty());
+    assert!(plan.manual.is_empty());
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_long_id_goes_by_pattern_unless_that_would_match_another() {
     assert_eq!(path_of("a\u{e4}"), "/dags/a%C3%A4");
     assert_eq!(plan(&[&long[1..]], &["other"]).single, [&long[1..]]);
     let longer = format!("{long}_backfill");
-    assert_eq!(plan(&[&long], &[&longer]).by_hand, [long.as_str()]);
+    assert_eq!(plan(&[&long], &[&longer]).manual, [long.as_str()]);
     // Percent-encoded, each of these takes more than one character of the path.
     let umlauts = "\u{e4}".repeat(10);
     assert_eq!(plan(&[&umlauts], &["other"]).patterns, [umlauts.as_str()]);
@@ -444,9 +444,9 @@ proptest! {
             prop_assert!(!reached.contains(id), "{id} must be must_stay_paused by {plan:?}");
         }
         for id in &wanted {
-            prop_assert!(reached.contains(id) || plan.by_hand.iter().any(|hand| hand == id), "{id} is missed by {plan:?}");
+            prop_assert!(reached.contains(id) || plan.manual.iter().any(|hand| hand == id), "{id} is missed by {plan:?}");
         }
-        for id in &plan.by_hand {
+        for id in &plan.manual {
             prop_assert!(must_stay_paused.iter().any(|other| like(id, other)), "{id} could go by its pattern");
         }
     }

@@ -285,7 +285,7 @@ fn with_both_well(
         },
         AlarmSummary::InAlarm(why) | AlarmSummary::Unknown(why) if given_up => DrillStep::Return {
             outcome: DrillOutcome::Failed,
-            reason: format!("nobody can tell that no alarm fired: {why}"),
+            reason: format!("it is unknown whether an alarm fired: {why}"),
         },
         AlarmSummary::InAlarm(why) | AlarmSummary::Unknown(why) => {
             DrillStep::Wait(format!("the drill is to end, but {why}"))

@@ -197,7 +197,7 @@ fn judge_unread(
     };
     // The next answer may tell more: look again.
     Judgment::of(Verdict::Suspect, &bad).until(
-        format!("{lasted}without its status nobody can tell this from planned work"),
+        format!("{lasted}without its status this cannot be distinguished from planned work"),
         after(now, policy.failure_window),
     )
 }

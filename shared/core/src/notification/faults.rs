@@ -17,7 +17,7 @@ pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Blocke
         _ => "Nobody can fail over: nothing says which color is active. The flag is unchanged.".to_owned(),
     });
     message.paragraph(&format!(
-        "So since {}. Every tick looks again; this is told once.",
+        "So since {}. Every tick looks again; this is reported once.",
         moment_or_unknown(detail.since)
     ));
     message.heading("WHY");
@@ -134,7 +134,7 @@ pub(super) fn flag_fault(message: &mut MessageBuilder<'_>, detail: &FaultDetail)
         message.bullet("Then write that color.");
         put_flag_right(message);
     }
-    message.bullet("With OnFlagFault=restore the watcher does this by itself, and tells so.");
+    message.bullet("With OnFlagFault=restore the watcher does this by itself, and reports it.");
     message.heading("TO UNDO IT");
     message.paragraph("Nothing was changed by this product, so there is nothing to undo.");
     if missing {

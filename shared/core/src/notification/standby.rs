@@ -93,7 +93,7 @@ pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &DagDetai
     let standby = detail
         .active
         .map_or_else(|| "the other color".to_owned(), |active| active.other().to_string());
-    let by_hand = &detail.dag_management.by_hand;
+    let manual = &detail.dag_management.manual;
     let (happened, advice, headline) = match state.as_str() {
         "activation-failed" => (
             format!(
@@ -108,11 +108,11 @@ pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &DagDetai
             ),
             format!(
                 "If the guard is installed: nothing, for it skips {standby}'s runs. If not: see that {standby} cannot execute runs, or \
-                 pause its DAGs by hand."
+                 pause its DAGs manually."
             ),
             format!("{standby} NOT FENCED"),
         ),
-        "settled" if !by_hand.is_empty() => (
+        "settled" if !manual.is_empty() => (
             format!("{active}'s DAGs run and {standby}'s are paused, but for some that no request can set alone."),
             format!("Look at each of them: on {active} it is still paused and ran on {standby} before."),
             format!("SOME DAGS OF {active} MUST BE SET BY HAND"),
@@ -134,8 +134,8 @@ pub(super) fn dag_management(message: &mut MessageBuilder<'_>, detail: &DagDetai
     message.paragraph(&reason(&detail.reason));
     message.heading("WHAT TO DO");
     message.bullet(&advice);
-    for id in by_hand.iter().take(MOST_DETAILS) {
-        message.bullet(&format!("Set {id} by hand: its id is too long for MWAA's API."));
+    for id in manual.iter().take(MOST_DETAILS) {
+        message.bullet(&format!("Set {id} manually: its id is too long for MWAA's API."));
     }
     message.step("To see how it stands:", &SuggestedCommand::Status);
     message.heading("TO UNDO IT");

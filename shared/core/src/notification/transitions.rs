@@ -23,7 +23,7 @@ pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &TransitionDe
         "rollback" => format!("A person went back from {from} to {to}."),
         "restore" => format!("The flag was broken (it held {from}), and has been put right: it holds {to} again."),
         "external" => format!(
-            "The flag was written by another road than this product: from {from} to {to}. What stands there counts, and \
+            "The flag was written outside this product: from {from} to {to}. What stands there counts, and \
              the cooldown has begun."
         ),
         "initialize" => format!("The flag was created, with {to} active."),
@@ -102,7 +102,9 @@ pub(super) fn transition_advice(
             message.step("It ends by itself. To end it now:", &SuggestedCommand::Rollback);
         }
         "drill-return" => {
-            message.bullet("Nothing. What came out of the drill is in the audit log, and is told unless it succeeded.");
+            message.bullet(
+                "Nothing. What came out of the drill is in the audit log, and is reported unless it succeeded.",
+            );
         }
         "restore" => {
             message.bullet("Find out who broke the flag; its history names every writer.");

@@ -233,7 +233,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
             Severity::Red,
             &compared.paused,
             &format!("paused on {standby} and not on {active}"),
-            "after a failover they would not run, and nobody would be told",
+            "after a failover they would not run, and nobody would be notified",
             pause(subject, standby, false),
         );
         add(

@@ -140,7 +140,7 @@ fn named_alarm(color: Color, alarm: &AlarmSetting, report: &mut Report) {
         (
             Severity::Info,
             format!("alarm {} has its actions disabled", alarm.name),
-            "it condemns the environment all the same, but tells nobody itself",
+            "it condemns the environment all the same, but notifies nobody itself",
             format!("aws cloudwatch enable-alarm-actions --alarm-names {}", alarm.name),
         )
     } else {
@@ -215,7 +215,7 @@ pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) 
             } else {
                 Severity::Amber
             },
-            format!("{standby} has never been active, as far as the flag's kept versions tell"),
+            format!("{standby} has never been active, as far as the flag's kept versions show"),
         ),
         Some(last) if subject.overdue_days > 0 && elapsed(last, now) > limit => (
             Severity::Amber,

@@ -90,7 +90,7 @@ tolerant! {
         pub paused: Option<usize>,
         /// DAGs that no request can set alone.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        pub by_hand: Vec<String>,
+        pub manual: Vec<String>,
         /// In a sentence.
         pub detail: String,
     }
@@ -208,7 +208,7 @@ impl From<dag_management::Report> for DagAnswer {
             active: Some(report.active),
             unpaused: Some(report.unpaused),
             paused: Some(report.paused),
-            by_hand: report.by_hand,
+            manual: report.manual,
             detail: report.detail,
         }
     }

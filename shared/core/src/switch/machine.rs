@@ -170,7 +170,7 @@ impl Switching {
             (State::ReadingHistory, Reply::Failed(failure)) => match self.returned {
                 Some(version) => {
                     let why = format!(
-                        ", and the history that would tell who wrote in between cannot be read: {}",
+                        ", and the history that would show who wrote in between cannot be read: {}",
                         failure.cause
                     );
                     self.unseen(version, failure.cause.kind, &why)
@@ -401,7 +401,7 @@ impl Switching {
             (Some(version), _) => self.unseen(
                 version,
                 CauseKind::TimedOut,
-                ": the flag was deleted and made again, or written by another road in between",
+                ": the flag was deleted and made again, or written by another writer in between",
             ),
             (None, Some(newest)) => {
                 let flag = observation_of(newest);
