@@ -43,8 +43,8 @@ def main() -> None:
     )
     table(
         f"Parameter Store's calls by 1,000 DAGs, both environments (default quota: {overhead.QUOTA} a second)",
-        ("schedule", "settle, s", "calls an hour", "a second, on average"),
-        [(h.schedule, h.settle, f"{h.calls:,}", f"{h.a_second:.1f}") for h in overhead.by_schedule()],
+        ("schedule", "wait, s", "calls an hour", "a second, on average"),
+        [(h.schedule, h.wait, f"{h.calls:,}", f"{h.a_second:.1f}") for h in overhead.by_schedule()],
     )
     python = os.environ.get("AIRFLOW_PYTHON")
     if python:

@@ -92,8 +92,8 @@ def by_run(costs: list[Cost]) -> list[Run]:
     usual, near = costs
     places = [
         ("active", 1),
-        (f"standby, settle {DEFAULT_STANDBY_WAIT_SECONDS} s", looks(DEFAULT_STANDBY_WAIT_SECONDS)),
-        ("standby, settle 0", looks(0)),
+        (f"standby, wait {DEFAULT_STANDBY_WAIT_SECONDS} s", looks(DEFAULT_STANDBY_WAIT_SECONDS)),
+        ("standby, wait 0", looks(0)),
     ]
     return [Run(where, n, n * len(usual.calls), n * len(near.calls), n * usual.first_ms) for where, n in places]
 
@@ -101,7 +101,7 @@ def by_run(costs: list[Cost]) -> list[Run]:
 @dataclass(frozen=True)
 class Hour:
     schedule: str
-    settle: int
+    wait: int
     calls: int
     """By both environments."""
 
@@ -110,15 +110,15 @@ class Hour:
         return self.calls / 3600
 
 
-def looks(settle: int) -> int:
+def looks(wait: int) -> int:
     """How often the standby asks about one run before it skips it."""
-    step = min(max(settle / STEPS, SHORTEST_STEP.total_seconds()), LONGEST_STEP.total_seconds())
-    return 1 + ceil(settle / step)
+    step = min(max(wait / STEPS, SHORTEST_STEP.total_seconds()), LONGEST_STEP.total_seconds())
+    return 1 + ceil(wait / step)
 
 
 def by_schedule(dags: int = 1_000) -> list[Hour]:
     runs = {"daily": 1 / 24, "hourly": 1, "every 15 minutes": 4, "every 5 minutes": 12}
     return [
-        Hour(schedule, settle, round(dags * often * (1 + looks(settle))))
-        for settle in (DEFAULT_STANDBY_WAIT_SECONDS, 0) for schedule, often in runs.items()
+        Hour(schedule, wait, round(dags * often * (1 + looks(wait))))
+        for wait in (DEFAULT_STANDBY_WAIT_SECONDS, 0) for schedule, often in runs.items()
     ]  # fmt: skip

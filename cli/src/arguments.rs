@@ -99,11 +99,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
-    /// Who is active, how both sides are, what holds, what a failover would meet
+    /// Who is active, how both environments are, holds in force, what would block a failover
     Status,
     /// Make a color the active one
     Switch(Switch),
-    /// Declare the active color failed: the standby takes over, also the runs that the active has missed
+    /// Declare the active color failed: the standby takes over, including the runs that the active has missed
     ///
     /// Counts from the last moment the active was known healthy, as an automatic failover does. Neither a hold nor the cooldown
     /// nor the budget stops it; a standby that is not healthy does, and an active that is. For planned work use switch.
@@ -119,7 +119,7 @@ pub(crate) enum Command {
     /// Compares the runs that both environments list. A run that neither scheduler has made is in no list; of those only
     /// the next one of each DAG of the active environment is known.
     RunReport(RunReport),
-    /// Practice a failover: switch, hold, return
+    /// Practice a failover: switch, wait, return
     Drill(Drill),
     /// No automatic failover until its end
     Hold(Hold),
