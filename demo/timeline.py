@@ -112,7 +112,7 @@ class TimelineFollower:
                 woken = by.get(detail["trigger"], detail["trigger"])
                 return TimelineEvent(at, "woken", "watcher", f"woken by {woken}", data=detail)
             case "invoke" if detail["trigger"] == "event:Environment Transition":
-                return TimelineEvent(at + 0.0005, "told", "listener", "woken by the audit event: it tells people", data=detail)
+                return TimelineEvent(at + 0.0005, "notified", "listener", "woken by the audit event: it notifies people", data=detail)
             case "invoke" if detail["function"] == self.pair.function("change-listener"):
                 return TimelineEvent(at + 0.0005, "listener", "listener",
                                  "woken by the event", data=detail)

@@ -55,7 +55,7 @@ pub(crate) async fn rollback(session: &Session, options: Rollback) -> Result<u8,
 
 pub(crate) async fn hold(session: &Session, options: Hold) -> Result<u8, Failure> {
     let request = RequestForm {
-        duration_minutes: options.minutes,
+        minutes: options.minutes,
         until: options.until,
         ..request(ActionName::Hold, Some(options.reason), &options.consent)
     };

@@ -217,7 +217,7 @@ def test_without_a_topic_the_listener_says_so_and_works_on(pair: Pair):
     del variables["NOTIFICATION_TOPIC_ARN"]
     pair.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": variables})
     answer = pair.answer_of("change-listener", {"source": "mwaa.bluegreen", "detail-type": "Flag Fault", "detail": {}})
-    assert answer["told"] is False
+    assert answer["notified"] is False
     assert pair.wait_for_log("change-listener", "nobody is told: NOTIFICATION_TOPIC_ARN is not set")
 
 
