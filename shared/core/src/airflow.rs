@@ -1,4 +1,4 @@
-//! What Airflow lists: DAGs, their runs and the runs' tasks, as far as anything here asks for them.
+//! What Airflow lists: DAGs, their runs, and the runs' tasks, limited to the fields that this product uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,22 @@ use crate::health::Cause;
 /// Id of the guard's task.
 pub const GUARD_TASK: &str = "bluegreen_guard";
 
-/// Tag of a DAG that says since when it has been there.
+/// Prefix of the DAG tag that says since when the DAG exists.
 const SINCE_TAG: &str = "bluegreen:since";
 
 /// The DAGs of one environment, as far as they were listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DagList {
-    /// By id. Stale ones are not listed by Airflow, and so count as missing.
+    /// The DAGs by id. Airflow does not list stale DAGs, so they count as missing.
     pub dags: BTreeMap<String, Dag>,
-    /// How many there are, by Airflow's count.
+    /// The number of DAGs, by Airflow's count.
     pub total: Option<u64>,
-    /// Why some are not here; none if all are.
+    /// Why some DAGs are missing from the list; none if it is complete.
     pub gap: Option<Cause>,
 }
 
 impl DagList {
-    /// Nothing could be listed.
+    /// An empty list: no DAG could be listed.
     #[must_use]
     pub fn unknown(cause: Cause) -> Self {
         Self {
@@ -35,14 +35,14 @@ impl DagList {
         }
     }
 
-    /// Whether every DAG is here, so that one that is not is missing.
+    /// Whether the list is complete, so that a DAG which is not in it is missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.gap.is_none()
     }
 }
 
-/// One DAG.
+/// One DAG as Airflow lists it.
 #[expect(clippy::struct_excessive_bools, reason = "as Airflow and the tags have them")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Dag {
@@ -50,27 +50,27 @@ pub struct Dag {
     pub paused: bool,
     /// `has_import_errors`.
     pub has_import_errors: bool,
-    /// When its next scheduled run is to be made.
+    /// When its next scheduled run is due.
     pub next_run: Option<Timestamp>,
     /// The instant of its tag `bluegreen:since`.
     pub since: Option<Timestamp>,
-    /// Its tag says that it has no guard.
+    /// Whether its tag says that it has no guard.
     pub unguarded: bool,
-    /// Its tag says that it has one where only tagged DAGs have.
+    /// Whether its tag says that it has a guard, where only tagged DAGs have one.
     pub guarded: bool,
 }
 
-/// Files that Airflow cannot import.
+/// The files that Airflow cannot import.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportErrors {
-    /// The first of them.
+    /// The first of the files.
     pub files: BTreeSet<String>,
-    /// Whether there are more than these.
+    /// Whether there are more files than these.
     pub more: bool,
 }
 
-/// The instant of a DAG's tag `bluegreen:since=<instant>`, among its tags. None too where the guard takes none: there the DAG
-/// is an import error.
+/// The instant of a DAG's tag `bluegreen:since=<instant>`, among its tags. None also where the guard rejects the tag:
+/// there the DAG is an import error.
 #[must_use]
 pub fn since_of<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<Timestamp> {
     let mut found = tags.into_iter().filter_map(|tag| tag.strip_prefix(SINCE_TAG));
@@ -110,21 +110,21 @@ impl Run {
         matches!(self.state.as_str(), "success" | "failed")
     }
 
-    /// Whether it is certainly not at its end. A state that Airflow invents tomorrow is neither this nor finished.
+    /// Whether the run has certainly not ended. A state that a later Airflow version adds is neither this nor finished.
     pub(crate) fn is_under_way(&self) -> bool {
         matches!(self.state.as_str(), "queued" | "running")
     }
 
-    /// Whether tasks of it may be at work. A state that Airflow invents tomorrow may mean that.
+    /// Whether tasks of the run may be executing. A state that a later Airflow version adds may mean that.
     #[must_use]
     pub fn has_begun_and_goes_on(&self) -> bool {
         self.state != "queued" && !self.is_finished()
     }
 
-    /// The instant that decides who owns it: the guard's rule, but for the DAG's tag.
+    /// The instant that decides which color owns the run: the guard's rule, except for the DAG's tag.
     ///
-    /// A handed-on instant wins whatever Airflow calls the run's type: the words grow with its versions. Not for a backfill,
-    /// whose one conf is copied into the runs of all its ticks.
+    /// An instant in the conf wins whatever Airflow calls the run's type, because later versions add types. A backfill
+    /// is the exception: its one conf is copied into the runs of all its ticks.
     #[must_use]
     pub fn instant(&self) -> Option<Timestamp> {
         let tick = self.tick.filter(|_| self.is_scheduled());
@@ -134,7 +134,7 @@ impl Run {
         tick.or(conf_instant).or(self.started)
     }
 
-    /// The same, in a DAG whose tag says since when it has been there: for ticks older than it.
+    /// The same, in a DAG whose tag says since when it exists: a tick older than the DAG counts as the tag's instant.
     #[must_use]
     pub fn instant_since(&self, since: Option<Timestamp>) -> Option<Timestamp> {
         match (self.instant(), since) {
@@ -159,16 +159,16 @@ pub struct Task {
     pub ended: Option<Timestamp>,
 }
 
-/// A DAG that is not paused, and its next scheduled run as Airflow lists it.
+/// A DAG that is not paused, with its next scheduled run as Airflow lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextRun {
     /// `dag_id`.
     pub dag_id: String,
-    /// When the run is to be made: `next_dagrun_run_after` (Airflow 3) or `next_dagrun_create_after` (Airflow 2).
+    /// When the run is due: `next_dagrun_run_after` (Airflow 3) or `next_dagrun_create_after` (Airflow 2).
     pub due: Timestamp,
     /// `max_active_runs`.
     pub max_active_runs: Option<u64>,
-    /// `has_import_errors`: the scheduler makes no runs of such a DAG.
+    /// `has_import_errors`: the scheduler creates no runs of such a DAG.
     pub has_import_errors: bool,
 }
 

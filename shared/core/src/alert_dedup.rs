@@ -1,4 +1,5 @@
-//! What is said once: a blocked failover, a flag fault and a blind watcher last for many ticks, and one page is enough.
+//! What is reported once: a blocked failover, a flag fault and an unknown active environment last for many ticks, and
+//! one alert is enough.
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use crate::policy::Policy;
 use crate::precondition::PreconditionName;
 use crate::time::elapsed;
 
-/// How long nothing can be said of the active before a person is told: a passing throttle is over by then.
+/// How long the active environment may be unknown before people are notified: a temporary throttle is over by then.
 pub const UNKNOWN_ALERT_DELAY: Duration = Duration::from_secs(15 * 60);
 
-/// What it is about.
+/// The condition that an alert is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topic {
-    /// The kind of thing.
+    /// The kind of condition.
     pub subject: Subject,
-    /// Which flag version it is about, or what stands in its place.
+    /// The flag version that the alert is about, or what replaces it where there is none.
     pub flag: String,
     /// The preconditions that block, in the order of the decision.
     pub preconditions: Vec<PreconditionName>,
 }
 
-/// Subjects that are announced once.
+/// Conditions that are reported once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
@@ -33,12 +34,12 @@ pub enum Subject {
     FailoverBlocked,
     /// A flag that holds no color.
     FlagFault,
-    /// Nobody can vouch for the active environment: nothing is known of it, or what is known disagrees.
+    /// Nothing confirms that the active environment works: its state is unknown, or its signals disagree.
     ActiveUnknown,
 }
 
 impl Subject {
-    /// How long it must last before it is said.
+    /// How long the condition must last before it is reported.
     fn patience(self) -> Duration {
         match self {
             Self::FailoverBlocked | Self::FlagFault => Duration::ZERO,
@@ -50,36 +51,37 @@ impl Subject {
 /// A topic as the memory keeps it in its field `announced`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The topic.
+    /// The condition that was noted.
     pub topic: Topic,
-    /// When it was first so.
+    /// When the condition began.
     pub since: Timestamp,
-    /// Whether it has been said.
+    /// Whether people have been notified.
     pub said: bool,
 }
 
-/// What to do with the memory and the bus.
+/// What to write to the memory and to publish on the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Notice {
-    /// Nothing to say, nothing to remember.
+    /// Nothing to report, nothing to remember.
     Quiet,
-    /// Not yet worth saying: remember since when it is so.
+    /// Too early to report: remember when the condition began.
     Remember(Announcement),
-    /// Say it, then remember that it was said.
+    /// Report it, then remember that it was reported.
     Say(Announcement),
-    /// It is over: forget it, so that the next one is said again.
+    /// The condition is over: forget it, so that the next one is reported again.
     Forget,
 }
 
-/// Since when this has been so, if it is what was remembered.
+/// Since when the condition has lasted, if it is the remembered one.
 #[must_use]
 pub fn remembered_since(remembered: Option<&str>, subject: Subject, flag: &str) -> Option<Timestamp> {
     let before = serde_json::from_str::<Announcement>(remembered?).ok()?;
     (before.topic.subject == subject && before.topic.flag == flag).then_some(before.since)
 }
 
-/// Compares what is so now with what was remembered. A memory that cannot be read counts as none: twice beats never.
+/// Compares the current condition with the remembered one. A memory that cannot be read counts as empty: a repeated
+/// alert is better than a lost one.
 pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) -> Notice {
     let patience = current
         .as_ref()
@@ -87,7 +89,7 @@ pub fn notice(remembered: Option<&str>, current: Option<Topic>, now: Timestamp) 
     notice_after(remembered, current, patience, now)
 }
 
-/// The same, for what must last as long as `patience` before it is said.
+/// The same for a condition that must last for `patience` before it is reported.
 pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: Duration, now: Timestamp) -> Notice {
     let before = remembered.and_then(|text| serde_json::from_str::<Announcement>(text).ok());
     let Some(topic) = current else {
@@ -111,12 +113,12 @@ pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: 
     }
 }
 
-/// How long nobody may be able to vouch for an environment before a person is told; none if it is vouched for, or known to
+/// How long an environment may be in doubt before people are notified; none if it is confirmed to work, or known to
 /// have failed.
 ///
-/// All of these keep a failover from being made. None may do so for ever in silence: neither a throttle, nor two signals that
-/// disagree because one is stuck or forged, nor planned work behind which nothing can be seen. They share one clock, for what
-/// is unknown in one minute and suspect in the next is no less in doubt.
+/// Each kind of doubt prevents a failover, and none may do so silently without end: neither a throttle, nor two signals
+/// that disagree because one is stuck or forged, nor planned work that hides every signal. They share one clock,
+/// because an environment that is unknown in one minute and suspect in the next is still in doubt.
 #[must_use]
 pub fn patience_with(policy: &Policy, assessment: &Assessment) -> Option<Duration> {
     let is_ok = |reading: &Reading| matches!(reading, Reading::Ok { .. });
@@ -128,28 +130,28 @@ pub fn patience_with(policy: &Policy, assessment: &Assessment) -> Option<Duratio
     }
 }
 
-/// What one look found of all that may be announced.
+/// What one observation found of all that may be reported.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
-    /// Which version of the flag it is about, or what stands in its place.
+    /// The flag version that it is about, or what replaces it where there is none.
     pub flag: &'a str,
     /// Whether something is wrong with the flag.
     pub is_faulty: bool,
-    /// What the active environment looks like; none if the flag names none.
+    /// The assessment of the active environment; none if the flag holds no color.
     pub active: Option<&'a Assessment>,
-    /// What was decided.
+    /// The decision of this tick.
     pub decision: &'a Decision,
 }
 
 impl Found<'_> {
-    /// What to say of a failover that is wanted and cannot be made, or of a broken flag.
+    /// What to report of a failover that is wanted and blocked, or of a broken flag.
     pub fn notice(&self, remembered: Option<&str>, now: Timestamp) -> Notice {
         let is_wanted = matches!(self.decision.action, Action::Blocked | Action::ObserveOnly);
         let about = match self.active {
             _ if self.is_faulty => Some(Subject::FlagFault),
             Some(_) if is_wanted => Some(Subject::FailoverBlocked),
-            // A look that nobody can vouch after neither adds to what was said nor takes it back: a signal that flaps, or a
-            // service that is throttled for a tick, must not page at every turn.
+            // An observation that confirms nothing neither adds to what was reported nor clears it: a signal that
+            // flaps, or a service that is throttled for a tick, must not alert at every change.
             Some(active) if matches!(active.verdict, Verdict::Suspect | Verdict::Unknown) => return Notice::Quiet,
             _ => None,
         };
@@ -157,8 +159,8 @@ impl Found<'_> {
         notice(remembered, topic, now)
     }
 
-    /// What to say of an active environment for which nobody could vouch for too long. Remembered apart from the other: what is
-    /// in doubt now and then is neither said anew nor forgotten when a failover is wanted in between.
+    /// What to report of an active environment that has been in doubt for too long. Remembered separately from the
+    /// other topics: intermittent doubt is neither reported anew nor forgotten when a failover is wanted in between.
     pub fn notice_of_doubt(&self, policy: &Policy, remembered: Option<&str>, now: Timestamp) -> Notice {
         let Some(active) = self.active else {
             return Notice::Quiet;

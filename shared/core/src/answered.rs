@@ -1,8 +1,9 @@
 //! What the switch-handler remembers of requests: the parameter `answered`.
 //!
-//! Lambda delivers an asynchronous request at least once, and the second time may be minutes after the first. A request that
-//! was refused leaves nothing else, and must not be carried out by its second delivery, when nobody expects it any more. One
-//! that wrote the flag or the hold is known by what it wrote, but that may be unreadable, or deleted, when it comes again.
+//! Lambda delivers an asynchronous request at least once, and the second delivery may come minutes after the first. A
+//! refused request leaves no other trace. Its second delivery must not be carried out when nobody expects it anymore. A
+//! request that wrote the flag or the hold is known by what it wrote, but that may be unreadable or deleted when the
+//! request comes again.
 
 use std::time::Duration;
 
@@ -14,36 +15,36 @@ use crate::text::as_value;
 use crate::text::shortened;
 use crate::time::{elapsed, to_milliseconds};
 
-/// For so long a delivery of a request may be repeated: Lambda keeps one that it cannot place for 6 hours, EventBridge for 24.
+/// How long a delivery may be repeated: Lambda keeps a request that it cannot deliver for 6 hours, EventBridge for 24.
 pub const REPEATED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Longest reason kept, in characters.
+/// Longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 160;
 
-/// What Parameter Store takes as a value.
+/// Parameter Store's limit for a value, in bytes.
 const MOST_BYTES: usize = 4096;
 
-/// The outcome of a request that is about to write the flag: its versions tell whether it did.
+/// The outcome of a request that is about to write the flag: the flag's versions show whether it did.
 const BEGUN: &str = "begun";
 
-/// Outcomes of requests that have left another trace. Where there is no room, these are forgotten first.
+/// Outcomes of requests that have left another trace. They are forgotten first where there is no room.
 const TRACED: [&str; 4] = [BEGUN, "initialized", "held", "released"];
 
-/// One request and what was answered to it.
+/// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// Lambda's request id.
     pub id: String,
-    /// The outcome.
+    /// The outcome of the request, as answers give it.
     pub outcome: String,
-    /// Why.
+    /// Why the request had that outcome, shortened.
     pub reason: String,
-    /// When.
+    /// When the request was answered.
     pub at: Timestamp,
 }
 
 impl Answered {
-    /// What is kept of an answer.
+    /// Keeps what is needed of an answer.
     #[must_use]
     pub fn new(id: &str, outcome: &str, reason: &str, now: Timestamp) -> Self {
         Self {
@@ -54,20 +55,20 @@ impl Answered {
         }
     }
 
-    /// Of a request that is about to write the flag.
+    /// The entry of a request that is about to write the flag.
     #[must_use]
     pub fn begun(id: &str, now: Timestamp) -> Self {
         Self::new(id, BEGUN, "", now)
     }
 
-    /// Whether it only says that the request was about to write the flag.
+    /// Whether the entry only says that the request was about to write the flag.
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.outcome == BEGUN
     }
 }
 
-/// Reads the parameter, newest first. What cannot be read is forgotten.
+/// Reads the parameter, newest first. Entries that cannot be read are forgotten.
 #[must_use]
 pub fn read(stored: Option<&str>) -> Vec<Answered> {
     stored
@@ -75,8 +76,8 @@ pub fn read(stored: Option<&str>) -> Vec<Answered> {
         .unwrap_or_default()
 }
 
-/// The parameter with one request more: as many of the newest as fit, and none that cannot be repeated any more. Requests that
-/// left no other trace stay longest.
+/// The parameter with one more request: as many of the newest as fit, without those that can no longer be repeated.
+/// Requests that left no other trace stay longest.
 #[must_use]
 pub fn with(stored: Option<&str>, answered: Answered, now: Timestamp) -> String {
     let mut requests = read(stored);

@@ -1,5 +1,5 @@
-//! Audit: from the flag's history to one event and a few metrics for every version, in a form that makes repeats
-//! recognizable. Delivery is at least once: an event's id is made of what it is about, never of when it is sent.
+//! Audit: from the flag's history to one event and a few metrics for each version, with ids that make repeats
+//! recognizable. Delivery is at least once: an event's id names what the event is about, never when it was sent.
 
 mod delivered;
 pub mod details;

@@ -1,4 +1,4 @@
-//! From when a failover by a person counts, and what that does to the runs around it, in words.
+//! When a failover by a person takes effect, and what that does to the runs around it, in words.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::health::{Assessment, Verdict};
 use crate::policy::{FailoverSemantics, Policy};
 use crate::time::{before, elapsed, in_seconds, to_milliseconds, to_second};
 
-/// Between two looks of the watcher.
+/// The time between two observations of the watcher.
 const LOOKS_APART: Duration = Duration::from_secs(60);
 
-/// The last moment the active is known to have been healthy.
+/// The last instant at which the active environment is known to have been healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastHealthy {
-    /// By its own signals.
+    /// Known from the environment's own signals.
     Signals(Timestamp),
-    /// Its signals are silent, as where a whole region is: by the last look of the watcher before it could not vouch for it
-    /// any more.
+    /// The environment's signals are missing, as in a regional outage. Known from the watcher's last observation before
+    /// the environment was in doubt.
     Watcher(Timestamp),
-    /// Nothing tells.
+    /// No source gives an instant.
     Unknown,
 }
 
 impl LastHealthy {
-    /// Of an active that is assessed so; `announced` is what the watcher remembers to announce.
+    /// Finds it for an active environment with this assessment; `announced` is the watcher's memory of alerts.
     #[must_use]
     pub fn of(assessment: &Assessment, flag: &FlagObservation, announced: Option<&str>) -> Self {
         let doubted_since = || {
@@ -43,7 +43,7 @@ impl LastHealthy {
             .unwrap_or(Self::Unknown)
     }
 
-    /// When that was.
+    /// The instant, if one is known.
     #[must_use]
     pub fn at(self) -> Option<Timestamp> {
         match self {
@@ -53,20 +53,20 @@ impl LastHealthy {
     }
 }
 
-/// How far a failover reaches back, and why so far.
+/// How far a failover is back-dated, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackDating {
-    /// When it counts from.
+    /// When the failover takes effect.
     pub effective_from: Timestamp,
-    /// How long before its write that is, in seconds; zero if it is not.
+    /// How many seconds before its write that is; zero if it is not back-dated.
     pub seconds: u64,
     /// The last instant the color failed over from was known healthy.
     pub last_known_healthy: Option<Timestamp>,
-    /// Why then, and what becomes of the runs around it.
+    /// Why it takes effect then, and what happens to the runs around it.
     pub why: String,
 }
 
-/// Tells of a failover from `active` that counts from `effective_from` and is, or would be, written at `written`.
+/// Describes a failover from `active` that takes effect at `effective_from` and is, or would be, written at `written`.
 #[must_use]
 pub fn back_dating(
     policy: &Policy,
@@ -193,14 +193,14 @@ mod tests {
             |verdict, healthy, announced: &str| LastHealthy::of(&assessed(verdict, healthy), &flag, Some(announced));
         let last_look = LastHealthy::Watcher(at("2026-11-23T11:39:00Z"));
         assert_eq!(of(Verdict::Unknown, None, &remembered), last_look);
-        // Its own signals know better, and what is healthy now is not doubted.
+        // The environment's own signals take precedence, and a healthy environment is not in doubt.
         let own = Some("2026-11-23T11:50:00Z");
         assert_eq!(
             of(Verdict::Suspect, own, &remembered),
             LastHealthy::Signals(at("2026-11-23T11:50:00Z"))
         );
         assert_eq!(of(Verdict::Healthy, None, &remembered), LastHealthy::Unknown);
-        // What was remembered of another version, or is something else, says nothing of this one.
+        // A memory of another version or of another subject does not apply to this version.
         let other = FlagObservation {
             version: FlagVersion(11),
             ..flag.clone()

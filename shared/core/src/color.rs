@@ -1,4 +1,4 @@
-//! The two colors. Nothing else is a color: no trimming, no case folding.
+//! The two colors. Parsing is exact, without trimming or case folding.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
-    /// The environment that is active after `initialize`, unless told otherwise.
+    /// The environment that is active after `initialize` unless the request names another.
     Blue,
-    /// The other one.
+    /// The other environment of the pair.
     Green,
 }
 
 impl Color {
-    /// Both colors, in the order everything is shown.
+    /// Both colors, in the order in which they are always shown.
     pub const BOTH: [Self; 2] = [Self::Blue, Self::Green];
 
     /// Exactly `blue` or `green`; anything else is none.
@@ -37,7 +37,7 @@ impl Color {
         }
     }
 
-    /// The color that this one stands by for.
+    /// The pair's other color.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -56,14 +56,14 @@ impl fmt::Display for Color {
 /// One value for each color.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Both<T> {
-    /// Blue's.
+    /// The value for blue.
     pub blue: T,
-    /// Green's.
+    /// The value for green.
     pub green: T,
 }
 
 impl<T> Both<T> {
-    /// Made by asking for each color.
+    /// Builds the pair by calling `make` for each color.
     pub fn from_fn(mut make: impl FnMut(Color) -> T) -> Self {
         Self {
             blue: make(Color::Blue),
@@ -79,7 +79,7 @@ impl<T> Both<T> {
         }
     }
 
-    /// The value of `color`, to change.
+    /// The value of `color`, for changes.
     pub fn of_mut(&mut self, color: Color) -> &mut T {
         match color {
             Color::Blue => &mut self.blue,
@@ -87,7 +87,7 @@ impl<T> Both<T> {
         }
     }
 
-    /// Blue's and green's, each turned into something else.
+    /// Converts both values, each with its color.
     pub fn map<U>(&self, mut turn: impl FnMut(Color, &T) -> U) -> Both<U> {
         Both {
             blue: turn(Color::Blue, &self.blue),

@@ -1,9 +1,9 @@
 //! Pausing the standby's DAGs, for those who choose it (`DAG_MANAGEMENT=pause`).
 //!
-//! After a transition the new color's DAGs are unpaused, but only those that were unpaused on the old one; then the old
-//! color drains, and its DAGs are paused. Which DAGs those are is remembered while all is calm, for on the day it is
-//! needed the old environment may not answer. What is written stands in one parameter; Airflow itself is the memory of how
-//! far the pausing has come: every tick asks what is left.
+//! After a transition, the new color's DAGs are unpaused, but only those that were unpaused on the old one. Then the
+//! old color drains, and its DAGs are paused. The set of unpaused DAGs is remembered while the pair is settled, because
+//! the old environment may not answer when the set is needed. The stored state is one parameter. Airflow itself shows
+//! how far the pausing has come: every tick asks what is left.
 
 mod plan;
 
@@ -21,63 +21,64 @@ use crate::flag::FlagVersion;
 use crate::setting::words;
 use crate::time::{after, elapsed};
 
-/// The old color is not touched for so long after a transition has taken effect.
+/// How long after a transition takes effect the old color is left alone.
 ///
-/// Its scheduler makes the last runs that are still its own in that time. And a list that was asked for before the
-/// transition is complete by then ([`READING_TIME`]), so a reading can never mistake what was paused here for what a
-/// person paused.
+/// Its scheduler creates the last runs that are still its own in that time. A list that was requested before the
+/// transition is also complete by then ([`READING_TIME`]), so a reading can never mistake what was paused here for what
+/// a person paused.
 pub const PAUSE_DELAY: Duration = Duration::from_secs(30);
 
-/// A turn that began so long after a transition meets no function any more that knew the flag only as it was before: the
-/// longest lives 75 s. Until then such a one may pause what is to run, so it is looked after, and nothing is learned.
+/// A turn that begins this long after a transition overlaps with no function that knew only the previous flag: the
+/// longest one runs for 75 s. Until then, such a function may pause DAGs that must run, so the DAGs are checked again,
+/// and the list is not remembered.
 pub const VERIFY_AFTER: Duration = Duration::from_secs(90);
 
-/// What should take a moment and takes longer is told as a failure.
+/// How long a step that should take a moment may take before it is reported as a failure.
 const STALL_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A list of the active's DAGs counts if it was complete so soon after the flag was observed.
+/// A list of the active environment's DAGs counts if it was complete this soon after the flag was observed.
 pub const READING_TIME: Duration = Duration::from_secs(20);
 
 /// How much later than `written` a version may be dated and still be the one it was written for: `written` can be a
-/// function's own clock. A deleted parameter is not made again within 30 s.
+/// function's own clock. A deleted parameter is not re-created within 30 s.
 const SAME_WRITE: Duration = Duration::from_secs(20);
 
-/// Up to so many DAGs, they are listed at every tick; above it every few minutes.
+/// Up to this number, DAGs are listed at every tick; above it, every few minutes.
 pub const LIST_EVERY_TICK_MAX_DAGS: usize = 500;
 
-/// What keeps the standby's DAGs from working.
+/// What prevents the standby's DAGs from executing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DagManagement {
-    /// The guard in every run, by the flag. Nothing is paused.
+    /// The guard in every run, by the flag's value. No DAG is paused.
     #[default]
     Guard,
-    /// And they are paused.
+    /// The guard, and the standby's DAGs are also paused.
     Pause,
 }
 
 words!(DagManagement { "guard" => Guard, "pause" => Pause });
 
-/// Where the work stands.
+/// The current step of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The active color's DAGs are being unpaused.
     Activating,
-    /// They are; the standby's are still to be paused.
+    /// The active color's DAGs are unpaused; the standby's are still to be paused.
     Fencing,
     /// Nothing is left to do.
     Settled,
 }
 
-/// What a person is told once about one transition.
+/// The state of the work, of which people are notified once for each transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// The active color's DAGs cannot be unpaused now.
     ActivationFailed,
-    /// They are being unpaused.
+    /// The active color's DAGs are being unpaused.
     Activating,
-    /// The standby's running runs may finish first.
+    /// The standby's runs in progress may finish first.
     Draining,
     /// The standby's DAGs cannot be paused now: it may execute runs, unless the guard is installed.
     NotFenced,
@@ -90,7 +91,7 @@ impl State {
         Self::Activating
     }
 
-    /// As answers and events have it.
+    /// The state as answers and events write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -103,120 +104,123 @@ impl State {
     }
 }
 
-/// What is stored beside the flag.
+/// The stored progress of DAG management.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The color whose DAGs are to run.
     pub active: Color,
-    /// The flag version this is about.
+    /// The flag version that the progress belongs to.
     pub version: FlagVersion,
-    /// When that was written, or a moment later.
+    /// When that version was written, or a moment later.
     pub written: Timestamp,
-    /// The same, as the name of one incarnation of the flag: no rest is counted from it. None in what older versions stored.
+    /// The date of that version, as the name of one incarnation of the flag: no delay is measured from it. None in what
+    /// older releases stored.
     #[serde(default)]
     pub flag_written: Option<Timestamp>,
-    /// How far the work has come.
+    /// The step that is in progress.
     pub phase: Phase,
-    /// Whether the active's DAGs were seen to run after everybody who knew the flag only as it was before has ended.
+    /// Whether the active color's DAGs were confirmed to run after every function that knew only the previous flag had
+    /// ended.
     #[serde(default)]
     pub verified: bool,
-    /// Since when the standby drains, once the transition is in force: runs that began earlier, or whose instant is earlier,
-    /// may finish.
+    /// Since when the standby drains, once the transition is in force. Runs that began earlier, or whose instant is
+    /// earlier, may finish.
     pub since: Timestamp,
-    /// As the last turn left it.
+    /// The state after the last turn.
     #[serde(default = "State::at_first")]
     pub state: State,
-    /// What cannot be done now, until it can.
+    /// A step that currently fails, until it succeeds.
     #[serde(default)]
     pub failing: Option<Failing>,
-    /// Whether it was told that all is settled.
+    /// Whether people were notified that all is settled.
     #[serde(default)]
     pub told: bool,
-    /// How many DAGs the longer list had.
+    /// The number of DAGs in the longer of the two lists.
     #[serde(default)]
     pub dags: usize,
-    /// The DAGs to run; none if they have never been listed.
+    /// The DAGs that are to run; none if they have never been listed.
     #[serde(default)]
     pub unpaused: Option<Remembered>,
-    /// Those of them that the active has not been seen to run: it did not list them yet, or no request can set them alone.
+    /// Those of them that have not been confirmed to run on the active color: it does not list them yet, or no request
+    /// can set them alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_unpause: Option<Remembered>,
 }
 
-/// Something that cannot be done now.
+/// A step that currently fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// [`State::ActivationFailed`] or [`State::NotFenced`].
     pub state: State,
-    /// Since when.
+    /// Since when the step fails.
     pub since: Timestamp,
-    /// Whether a person was told.
+    /// Whether people were notified of the failure.
     pub told: bool,
 }
 
-/// The remembered DAGs, or where they are.
+/// A remembered list of DAGs, or where it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// How many.
+    /// The number of DAGs.
     pub count: usize,
     /// Their ids, if they fit here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<BTreeSet<String>>,
-    /// Else the name that the parameters which hold them have in common, and how many those are.
+    /// Otherwise, the common name of the parameters that hold them, and the number of those parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
 }
 
-/// Parameters that together hold a list.
+/// Parameters that together hold one list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parts {
-    /// By content, so that two writers never mix their parts.
+    /// Derived from the content, so that two writers never mix their parts.
     pub name: String,
-    /// How many.
+    /// The number of parts.
     pub count: usize,
 }
 
-/// The flag, as far as it matters here.
+/// The fields of the flag that DAG management needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActiveVersion {
     /// The color the flag holds.
     pub active: Color,
-    /// Its version.
+    /// The version of the flag.
     pub version: FlagVersion,
     /// When it was written.
     pub modified: Timestamp,
 }
 
-/// How it stands, for answers.
+/// The state of DAG management, for answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// In a word.
+    /// The state in one word.
     pub state: State,
     /// The color whose DAGs are to run.
     pub active: Color,
-    /// DAGs unpaused on it in this turn.
+    /// Number of DAGs unpaused on the active color in this turn.
     pub unpaused: usize,
-    /// DAGs paused on the other in this turn.
+    /// Number of DAGs paused on the standby in this turn.
     pub paused: usize,
-    /// DAGs that no request can set alone; a person must.
+    /// DAGs that no request can set alone: a person must set them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manual: Vec<String>,
-    /// In a sentence.
+    /// The state in one sentence.
     pub detail: String,
 }
 
 impl Progress {
-    /// Reads what is stored; none for what this version did not write.
+    /// Reads the stored progress; none for what this release did not write.
     #[must_use]
     pub fn from_stored(stored: &str) -> Option<Self> {
         serde_json::from_str(stored).ok()
     }
 
-    /// What there is to do under the flag as it stands, after `stored`. None if the flag was read staler than `stored`.
+    /// The progress under the current flag, after `stored`. None if this flag is older than `stored`.
     ///
-    /// Without anything stored this is the pair's first turn with DAG management: what runs on the active is right by
-    /// definition, and only the standby is to be paused. `is_transition` says that this is no first look but a transition.
-    /// `lead` is the longest time from a version's write until it takes effect.
+    /// Without stored progress, this is the pair's first turn with DAG management: what runs on the active color is
+    /// right by definition, and only the standby is to be paused. `is_transition` says that this turn follows a
+    /// transition and is not the first one. `lead` is the longest time from a version's write until it takes effect.
     #[must_use]
     pub fn follow(
         stored: Option<Self>,
@@ -241,7 +245,7 @@ impl Progress {
             unpaused: stored.and_then(|stored| stored.unpaused),
         };
         match stored {
-            // Not so a flag that was deleted and made again: its version of that number is younger.
+            // The exception is a flag that was deleted and re-created: its version with that number is newer.
             Some(stored)
                 if stored.active == flag.active
                     && stored.version == flag.version
@@ -251,9 +255,10 @@ impl Progress {
             {
                 Some(stored)
             }
-            // Versions begin anew after a delete, dates do not.
+            // Versions restart after a deletion, dates do not.
             Some(stored) if stored.version > flag.version && stored.written > flag.modified => None,
-            // Two transitions between two ticks, or a color written over itself: what runs is right, the standby may not be.
+            // Two transitions between two ticks, or the same color written again: what runs is right, the standby may
+            // not be.
             Some(stored) if stored.active == flag.active && stored.phase != Phase::Activating => {
                 Some(anew(Some(stored), Phase::Fencing))
             }
@@ -268,9 +273,9 @@ impl Progress {
         }
     }
 
-    /// Whether the active's list is to be read again, to remember what runs.
+    /// Whether the active color's list must be read again, to remember which DAGs run.
     ///
-    /// Never before its DAGs were verified to run: half the work would be taken for a person's wish.
+    /// Never before its DAGs were confirmed to run: a half-finished state would be taken for a person's choice.
     #[must_use]
     pub fn wants_reading(&self, minute: i8) -> bool {
         self.may_read()
@@ -280,13 +285,13 @@ impl Progress {
                 || minute.checked_rem(5) == Some(0))
     }
 
-    /// Whether the active's list may be taken for what people want.
+    /// Whether the active color's list reflects what people want.
     #[must_use]
     pub fn may_read(&self) -> bool {
         self.phase != Phase::Activating && self.verified
     }
 
-    /// What a turn that ended in `state` comes to: what goes on for too long is a failure.
+    /// The state to report for a turn that ended in `state`: a step that lasts too long is a failure.
     #[must_use]
     pub fn judge(&self, state: State, drain: Duration, now: Timestamp) -> State {
         match state {
@@ -296,7 +301,7 @@ impl Progress {
         }
     }
 
-    /// Notes how a turn ended, and answers what a person is to be told.
+    /// Records how a turn ended, and returns what people must be notified of.
     #[must_use]
     pub fn conclude(&mut self, state: State, patience: Duration, now: Timestamp) -> Option<News> {
         self.state = state;
@@ -318,7 +323,7 @@ impl Progress {
                 (!self.told).then_some(News::Settled)
             }
             State::Activating | State::Draining => {
-                // What people were told stays until they are told that it is over.
+                // A reported failure stays until its end is reported.
                 self.failing = self.failing.filter(|failing| failing.told);
                 let activated = self
                     .failing
@@ -328,7 +333,7 @@ impl Progress {
         }
     }
 
-    /// Notes that it was told.
+    /// Records that people were notified.
     pub fn note_told(&mut self, news: News) {
         match news {
             News::Failing(_) => {
@@ -346,31 +351,31 @@ impl Progress {
     }
 }
 
-/// What a person is told.
+/// A change that people are notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It cannot be done, since then.
+    /// A step fails since this instant.
     Failing(Timestamp),
-    /// What had failed since then is over.
+    /// A failure that began at this instant is over.
     Recovered(Timestamp),
-    /// It is done.
+    /// All DAGs are as they should be.
     Settled,
 }
 
-/// What is left to unpause on the active.
+/// What is left to unpause on the active color.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation<'a> {
-    /// Paused, and wanted.
+    /// DAGs that are paused and should run.
     pub to_unpause: BTreeSet<&'a str>,
-    /// Paused, and to stay so.
+    /// DAGs that are paused and must stay so.
     pub must_stay_paused: BTreeSet<&'a str>,
-    /// Wanted, and not seen to run.
+    /// DAGs that should run and were not confirmed to run.
     pub pending_unpause: BTreeSet<String>,
-    /// Not one of the wanted is there, though some are wanted: its DAGs are not parsed yet.
+    /// None of the wanted DAGs is listed, though some are wanted: the environment has not parsed its DAGs yet.
     pub nothing_there: bool,
 }
 
-/// Compares the active's list with the DAGs that are to run on it.
+/// Compares the active color's list with the DAGs that are to run on it.
 #[must_use]
 pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activation<'a> {
     let paused = list
@@ -391,11 +396,11 @@ pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activatio
     }
 }
 
-/// The DAGs to run from now on, by what is paused on the active; none if the lists do not tell.
+/// The DAGs to run from now on, by what is paused on the active color; none if the lists do not show it.
 ///
-/// A DAG that has vanished from the active but not from the standby keeps what it had: a broken import must not be taken
-/// for a person's wish. Neither is one that is `pending_unpause`. One that only the standby ever had was never unpaused here, so it is
-/// left as it is.
+/// A DAG that has vanished from the active color but not from the standby keeps its state: a broken import must not be
+/// taken for a person's choice. The same applies to a DAG that is `pending_unpause`. A DAG that only the standby has
+/// was never unpaused here, so it is left as it is.
 #[must_use]
 pub fn remember(
     before: Option<&BTreeSet<String>>,
@@ -414,10 +419,11 @@ pub fn remember(
     Some(running.chain(kept).cloned().collect())
 }
 
-/// The standby's DAGs with a run that has not ended, and began or has its instant before `since`: it may be the standby's own.
+/// The standby's DAGs with an unfinished run that began, or has its instant, before `since`: it may be the standby's
+/// own.
 ///
-/// A late scheduler begins its own runs after that. Those of later instants are not waited for: they are the standby's waiting
-/// or skipping of the new color's runs, and a DAG that runs every few minutes would never drain.
+/// A late scheduler begins its own runs after that. Runs with later instants are not waited for. In those the standby
+/// waits for, or skips, the new color's work, and a DAG that runs every few minutes would never drain.
 #[must_use]
 pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
     runs.iter()
@@ -428,18 +434,18 @@ pub fn busy(runs: &[Run], since: Timestamp) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What of the standby may be paused now.
+/// Which of the standby's DAGs may be paused now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fence {
-    /// Nothing yet.
+    /// No DAG yet.
     Rest,
     /// DAGs without a run from before the transition.
     Drain,
-    /// All of them: what still runs freezes.
+    /// All DAGs: runs that are still in progress freeze.
     Over,
 }
 
-/// Decides about the standby, whose drain began at `since` and may last `drain`.
+/// Decides about the standby, whose drain began at `since` and may last for `drain`.
 #[must_use]
 pub fn fence(since: Timestamp, drain: Duration, now: Timestamp) -> Fence {
     let waited = elapsed(since, now);

@@ -1,4 +1,4 @@
-//! What to do, from policy, control state, verdicts and the time. Pure: the same input gives the same decision.
+//! The decision, from policy, control state, verdicts and the time. Pure: the same input gives the same decision.
 
 use std::time::Duration;
 
@@ -21,32 +21,32 @@ pub use crate::switch_request::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long SSM asks to wait between deleting a parameter and creating it again.
+/// How long SSM asks callers to wait between deleting a parameter and creating it again.
 pub const RECREATION_WAIT: Duration = Duration::from_secs(30);
 
 /// The flag, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagState {
-    /// It is there, with a color or not.
+    /// The flag exists, with a color or without.
     Present(FlagObservation),
-    /// There is none.
+    /// The flag does not exist.
     Missing,
     /// Parameter Store gave no answer.
     Unreadable(Cause),
 }
 
-/// Everything about the pair that is not health.
+/// Everything about the pair except its health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlState {
-    /// The flag.
+    /// The flag, as far as it could be read.
     pub flag: FlagState,
-    /// The hold.
+    /// The hold parameter, as read at this instant.
     pub hold: HoldState,
-    /// Recent automatic failovers; none if not asked or unreadable. Only a failover needs it.
+    /// Recent automatic failovers; none if not read or unreadable. Only a failover needs it.
     #[serde(default)]
     pub recent: Option<RecentFailovers>,
-    /// What a broken flag would be put back to; asked only when there is one that may be repaired.
+    /// The color that a broken flag would be restored to; read only when there is one that may be repaired.
     #[serde(default)]
     pub last_active: Option<Color>,
     /// Since when the flag has been seen missing.
@@ -54,18 +54,19 @@ pub struct ControlState {
     pub missing_since: Option<Timestamp>,
 }
 
-/// Automatic failovers in the last 24 hours that nobody has acknowledged.
+/// Automatic failovers in the last 24 hours that no person has acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentFailovers {
-    /// How many.
+    /// The number of failovers.
     pub unacknowledged: u32,
-    /// The flag has one version, which nobody initialized: it was deleted, and restored or written again.
+    /// The flag has a single version that `initialize` did not write: the flag was deleted, and then restored or
+    /// written again.
     #[serde(default)]
     pub recreated_after_deletion: bool,
 }
 
 impl RecentFailovers {
-    /// Whether it matters what has been acknowledged: an acknowledgement only ever lowers the count.
+    /// Whether an acknowledgment can change anything: it only ever lowers the count.
     #[must_use]
     pub fn may_be_acknowledged(self) -> bool {
         self.unacknowledged > 0
@@ -77,8 +78,8 @@ impl RecentFailovers {
         self.unacknowledged < policy.failover_budget
     }
 
-    /// Counts them. A switch or a failover by a person, or a release, acknowledges all that came before it; a version without
-    /// a color does not, nor does its repair by the watcher.
+    /// Counts them. A switch or a failover by a person, or a release, acknowledges all failovers before it. A version
+    /// without a color does not, and neither does its repair by the watcher.
     #[must_use]
     pub fn count(versions: &[Version], acknowledged: Option<Timestamp>, now: Timestamp) -> Self {
         let earliest = before(now, DAY).max(acknowledged.unwrap_or(Timestamp::MIN));
@@ -106,26 +107,26 @@ impl RecentFailovers {
     }
 }
 
-/// What to do.
+/// The action to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Nothing needs doing, or nothing can be said.
+    /// Nothing needs to be done, or the state is unknown.
     None,
     /// Write the other color.
     Failover,
     /// A failover is wanted, and preconditions prevent it.
     Blocked,
-    /// A failover, or a repair of the flag, would be made, were the mode automatic.
+    /// A failover, or a repair of the flag, would be made if the mode were automatic.
     ObserveOnly,
-    /// Write the color back that was active before a drill.
+    /// Write the color that was active before a drill.
     DrillReturn,
-    /// Put this color back into a flag that holds none.
+    /// Write this color into a flag that holds none.
     Restore(Color),
 }
 
 impl Action {
-    /// As written in answers and logs.
+    /// The action as answers and logs write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -139,17 +140,17 @@ impl Action {
     }
 }
 
-/// The decision and why, including why not.
+/// The decision and its reason, also where nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Decision {
-    /// What to do.
+    /// The action to take.
     pub action: Action,
-    /// One sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// Every precondition that was asked; empty if none needed asking.
+    /// Every precondition that was evaluated; empty if none needed to be.
     pub preconditions: Vec<Precondition>,
-    /// Whether it is worth looking again before the next tick.
+    /// Whether another observation before the next tick is useful.
     pub look_again_soon: bool,
 }
 
@@ -163,7 +164,7 @@ impl Decision {
         }
     }
 
-    /// The preconditions that do not pass.
+    /// The preconditions that object.
     #[must_use]
     pub fn blocked_by(&self) -> Vec<PreconditionName> {
         self.preconditions
@@ -176,15 +177,15 @@ impl Decision {
 
 /// Decides for the watcher.
 ///
-/// It asks for [`ControlState::recent`] only when everything else speaks for a failover: the shell reads the history
-/// then and decides again ([`wants_recent_failovers`]).
+/// It asks for [`ControlState::recent`] only when everything else supports a failover: the caller then reads the
+/// history and decides again ([`wants_recent_failovers`]).
 pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessment>, now: Timestamp) -> Decision {
     let observation = match &control.flag {
         FlagState::Present(observation) => observation,
         FlagState::Missing => {
             let precondition = Precondition::new(PreconditionName::FlagInvalid, false, flag_missing_advice());
             let reason = "the flag is missing, so nobody can say which color is active";
-            // SSM asks for 30 s between a delete and a create; a reading that is only stale is over by then, too.
+            // SSM asks for 30 s between a deletion and a creation. A stale reading is over by then, too.
             let earliest = after(control.missing_since.unwrap_or(now), RECREATION_WAIT);
             return repair(policy, control, reason, precondition, earliest, now);
         }
@@ -220,7 +221,8 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
     Decision {
         action,
         reason: format!("{active} is unhealthy: {why}"),
-        // A precondition that time or the standby's recovery can lift is worth another look; a person's is not.
+        // A precondition that time or the standby's recovery can lift is worth another observation; one that only a
+        // person lifts is not.
         look_again_soon: action == Action::Blocked
             && preconditions
                 .iter()
@@ -235,7 +237,7 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
     }
 }
 
-/// What to do about a flag that holds no color. A hold does not stop a repair: it is against failovers and drills, and
+/// What to do about a flag that holds no color. A hold does not prevent a repair: it prevents failovers and drills, and
 /// without a color no DAG runs anywhere.
 fn repair(
     policy: &Policy,
@@ -272,7 +274,7 @@ fn repair(
     decision(Action::Restore(color), reason, preconditions, false)
 }
 
-/// What an automatic failover would meet now, whether it is wanted or not.
+/// The preconditions of an automatic failover at this instant, whether it is wanted or not.
 #[must_use]
 pub fn failover_preconditions(
     policy: &Policy,
@@ -313,7 +315,7 @@ pub fn wants_recent_failovers(control: &ControlState, decision: &Decision) -> bo
         && decision
             .blocked_by()
             .iter()
-            // Also under a hold: what would have been done without it is told.
+            // Also under a hold: what would have been done without it is reported.
             .all(|name| {
                 matches!(
                     name,

@@ -1,4 +1,4 @@
-//! Drills: practice failovers that prove, again and again, that the standby can do the work.
+//! Drills: practice failovers that repeatedly prove that the standby can take over.
 
 mod alarms;
 mod ending;
@@ -28,7 +28,7 @@ pub use record::{Conclusion, Drill, DrillOutcome, Mode, Timings, outcome_of, out
 pub use window::{BadWindow, BlockedWindows};
 
 settings! {
-    /// Standing choices about drills.
+    /// The configuration of drills.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct DrillPolicy {
         given
@@ -64,7 +64,7 @@ pub(crate) fn drill_precondition(under_way: Option<&Drill>, advice: &str) -> Pre
     }
 }
 
-/// What must hold before a drill starts.
+/// The preconditions of a drill's start.
 #[must_use]
 #[expect(clippy::too_many_arguments, reason = "each is a precondition of its own")]
 pub fn preconditions(
@@ -78,7 +78,7 @@ pub fn preconditions(
     alarms: &ProbeResult<Vec<AlarmEvidence>>,
     now: Timestamp,
 ) -> Vec<Precondition> {
-    // Only in this mode does it last.
+    // Only this mode takes time.
     let lasts = if mode == Mode::Switch {
         minutes(duration_minutes)
     } else {
@@ -140,7 +140,7 @@ pub fn preconditions(
     preconditions
 }
 
-/// A practice can wait until the alarms of both colors could be read.
+/// Objects where the alarms cannot be read: a drill can wait until the alarms of both colors are known.
 fn require_known_alarms(precondition: Precondition, assessment: &Assessment, name: PreconditionName) -> Precondition {
     match &assessment.unread_alarms {
         Some(unread) if precondition.passed => {
@@ -150,7 +150,7 @@ fn require_known_alarms(precondition: Precondition, assessment: &Assessment, nam
     }
 }
 
-/// Since when a proof that the standby works is missing, if it is overdue. A transition of any kind is a proof too.
+/// Since when the proof of the standby is overdue, if it is. A transition of any kind counts as a proof, too.
 #[must_use]
 pub fn overdue(
     drills: &DrillPolicy,
@@ -162,7 +162,7 @@ pub fn overdue(
         return None;
     }
     let drill = stored_drill.and_then(Drill::from_stored);
-    // The return from a drill that failed proves the opposite: what stood before it is older.
+    // The return from a failed drill proves the opposite: any proof must be older.
     let transition = drill
         .as_ref()
         .filter(|drill| drill.outcome == DrillOutcome::Failed && drill.has_written_back(observation))

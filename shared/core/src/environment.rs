@@ -1,18 +1,18 @@
-//! Where one environment is.
+//! The settings of one environment.
 
-/// Where one environment is and what else belongs to it.
+/// The name and region of one environment, and its alarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentSettings {
-    /// Its MWAA name.
+    /// The environment's MWAA name.
     pub name: String,
-    /// Its region; none means the function's own.
+    /// The environment's region; none means the function's own.
     pub region: Option<String>,
-    /// CloudWatch alarms, in its region, that count as evidence.
+    /// CloudWatch alarms, in the environment's region, that count as evidence.
     pub alarms: Vec<String>,
 }
 
 impl EnvironmentSettings {
-    /// Its name, with its region where it is not the function's own.
+    /// The environment's name, with its region where that is not the function's own.
     #[must_use]
     pub fn named(&self) -> String {
         match &self.region {

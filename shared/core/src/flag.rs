@@ -1,4 +1,4 @@
-//! The flag: the parameter whose value is the active color, its versions, and what each version says of itself.
+//! The flag: the parameter whose value is the active color, its versions, and their Descriptions.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,7 +14,8 @@ use crate::transition_kind::Kind;
 
 pub use crate::text::shortened;
 
-/// The pattern sent with every write, because nobody knows whether SSM keeps it when an overwrite omits it.
+/// The pattern sent with every write, because it is not documented whether SSM keeps the pattern when an overwrite
+/// omits it.
 pub const ALLOWED_PATTERN: &str = "^(blue|green)$";
 
 /// Longest Description that SSM stores, in characters.
@@ -23,16 +24,17 @@ pub const MAX_DESCRIPTION: usize = 1024;
 /// How many versions SSM keeps of a parameter.
 pub const KEPT_VERSIONS: usize = 100;
 
-/// How far ahead of its LastModifiedDate a version may take effect: bounds the harm of a writer's wrong clock.
+/// How long after its LastModifiedDate a version may take effect. Limits the harm of a writer's wrong clock.
 pub const MAX_LEAD: Duration = Duration::from_secs(60);
 
-/// A version number of the flag, as SSM counts: from 1, by one a write; again from 1 after a delete.
+/// A version number of the flag, as SSM counts: it starts at 1, grows by one for each write, and restarts after a
+/// deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FlagVersion(pub u64);
 
 impl FlagVersion {
-    /// The version that the next write makes, if nobody writes in between.
+    /// The version that the next write creates if nothing else is written in between.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -45,13 +47,13 @@ impl fmt::Display for FlagVersion {
     }
 }
 
-/// A stored value, read as it stands.
+/// A stored value, exactly as read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagValue {
     /// A color.
     Valid(Color),
-    /// Anything else, kept to be shown.
+    /// Any other text, kept so that it can be shown.
     Invalid(String),
 }
 
@@ -81,10 +83,10 @@ impl fmt::Display for FlagValue {
     }
 }
 
-/// The flag at one reading.
+/// The flag as one request read it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlagObservation {
-    /// What it holds.
+    /// The stored value.
     pub value: FlagValue,
     /// Its version.
     pub version: FlagVersion,
@@ -92,7 +94,7 @@ pub struct FlagObservation {
     pub modified: Timestamp,
 }
 
-/// Names one version of one incarnation of the flag: versions restart after a delete.
+/// Names one version of one incarnation of the flag: versions restart after a deletion.
 #[must_use]
 pub fn label(version: FlagVersion, modified: Timestamp) -> String {
     format!("v{version}-{}", modified.as_millisecond())
@@ -122,7 +124,7 @@ pub struct DescriptionMetadata {
 }
 
 impl DescriptionMetadata {
-    /// Reads the tail of a Description; none if there is none or it is damaged.
+    /// Reads the metadata of a Description; none if it is missing or damaged.
     #[must_use]
     pub fn read(description: &str) -> Option<Self> {
         let start = description.rfind("[effective_from=")?;
@@ -138,11 +140,11 @@ impl DescriptionMetadata {
     }
 }
 
-/// The Description of a version, as it is sent: one sentence for people, then the tail. The sentence gives way if both do
-/// not fit.
+/// The Description of a version, as it is sent: one sentence for people, then the metadata. The sentence is shortened
+/// if both do not fit.
 #[must_use]
 pub fn description(kind: Kind, sentence: &str, tail: &DescriptionMetadata) -> String {
-    // Parameter Store shows descriptions in one line, and a sentence must not be able to imitate a tail's brackets.
+    // Parameter Store shows a Description on one line, and a sentence must not imitate the brackets of the metadata.
     let sentence: String = sentence
         .chars()
         .map(|character| match character {
@@ -153,22 +155,22 @@ pub fn description(kind: Kind, sentence: &str, tail: &DescriptionMetadata) -> St
         })
         .collect();
     let tail = format!(" [effective_from={} record={}]", tail.effective_from, tail.record);
-    // Before it is measured, for it adds letters.
+    // Before the length is measured, because this adds characters.
     let head = without_references(&format!("{kind}: {sentence}"));
     let room = MAX_DESCRIPTION.saturating_sub(tail.chars().count());
     format!("{}{tail}", shortened(&head, room))
 }
 
-/// How the sentence of a version begins whose writer finished the claim of a dead one.
+/// The start of the sentence of a version whose writer finished the claim of a dead one.
 const FINISHED: &str = "claim of a dead writer finished by request ";
 
-/// The sentence for finishing a dead writer's claim.
+/// The sentence for finishing a dead writer's abandoned claim.
 #[must_use]
 pub fn finishing_sentence(request_id: &str, sentence: &str) -> String {
     format!("{FINISHED}{request_id}; {sentence}")
 }
 
-/// A sentence in somebody's own words, which must not be taken for [`finishing_sentence`].
+/// A sentence in a person's own words, which must not be mistaken for [`finishing_sentence`].
 #[must_use]
 pub fn escape_reserved_prefix(sentence: &str) -> String {
     if sentence.starts_with(FINISHED) {
@@ -186,18 +188,18 @@ pub fn finished_by(description: &str) -> Option<String> {
     Some(request_id.to_owned())
 }
 
-/// How the reason of a failover, or of a repair, begins that a person asked for. No reason of the watcher begins so: its own
-/// name the color that is unhealthy, or the flag.
+/// The start of the reason of a failover or repair that a person requested. No reason of the watcher starts like this:
+/// its own reasons start with the unhealthy color, or with the flag.
 const DECLARED: &str = "declared by a person: ";
 
-/// The reason of a failover or a repair that a person asked for, so that every reader of it, and of the Description that
-/// begins with it, can tell it from an automatic one.
+/// The reason of a failover or a repair that a person requested. Every reader of the reason, and of the Description
+/// that starts with it, can distinguish it from an automatic one.
 #[must_use]
 pub fn declared_reason(reason: &str) -> String {
     format!("{DECLARED}{reason}")
 }
 
-/// Whether a reason, or the sentence of a Description, is that of a failover or a repair which a person asked for.
+/// Whether a reason, or the sentence of a Description, belongs to a failover or a repair that a person requested.
 #[must_use]
 pub fn is_declared(sentence: &str) -> bool {
     let own = sentence
@@ -207,7 +209,7 @@ pub fn is_declared(sentence: &str) -> bool {
     own.starts_with(DECLARED)
 }
 
-/// The sentence of a Description, without kind and tail.
+/// The sentence of a Description, without kind and metadata.
 #[must_use]
 pub fn sentence_of(description: &str) -> &str {
     let (_, sentence) = description.split_once(": ").unwrap_or(("", description));
@@ -216,31 +218,31 @@ pub fn sentence_of(description: &str) -> &str {
         .map_or(sentence, |(sentence, _)| sentence)
 }
 
-/// One version of the flag, as GetParameterHistory gives it.
+/// One version of the flag, as GetParameterHistory returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    /// What it held.
+    /// The value of this version.
     pub value: FlagValue,
-    /// Its number.
+    /// The number of this version.
     pub version: FlagVersion,
     /// LastModifiedDate.
     pub modified: Timestamp,
     /// LastModifiedUser, an IAM ARN.
     pub author: Option<String>,
-    /// Description, with the tail if we wrote it.
+    /// The Description, with the metadata if this product wrote it.
     pub description: Option<String>,
 }
 
 /// How a version came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Written by this product: the Description carries the tail of a record not seen on an earlier version.
+    /// Written by this product: the Description carries the metadata of a record that no earlier version has.
     Ours {
         /// Name of the record.
         record: String,
-        /// Kind, read off the Description; the record is authoritative.
+        /// The kind, read from the Description; the record is authoritative.
         kind: Kind,
-        /// Request id of the writer that finished a dead one's claim; then the Description is authoritative.
+        /// Request id of the writer that finished a dead writer's claim; then the Description is authoritative.
         finished_by: Option<String>,
     },
     /// The same write arrived twice (a retried request): same record and same value as an earlier version.
@@ -250,13 +252,13 @@ pub enum Origin {
         /// Kind of the version it repeats.
         kind: Kind,
     },
-    /// Written by somebody outside this product. A Description inherited from an earlier version does not make it ours.
+    /// Written outside this product. A Description inherited from an earlier version does not make it ours.
     External,
 }
 
 impl HistoryEntry {
-    /// What its writer said; none where a writer outside this product said nothing, and the Description of the version before it
-    /// was kept.
+    /// The sentence of its writer; none where a manual edit gave none, and the Description of the previous version was
+    /// kept.
     #[must_use]
     pub fn words(&self, origin: &Origin) -> Option<&str> {
         let description = self.description.as_deref()?;
@@ -270,7 +272,7 @@ impl HistoryEntry {
 /// One version with what follows from the versions before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// The entry itself.
+    /// The version as the history returns it.
     pub entry: HistoryEntry,
     /// How it came to be.
     pub origin: Origin,
@@ -279,7 +281,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The kind of transition, as far as the history alone tells.
+    /// The kind of transition, as far as the history alone shows it.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match &self.origin {
@@ -288,7 +290,7 @@ impl Version {
         }
     }
 
-    /// Whether it is a failover that a person asked for.
+    /// Whether it is a failover that a person requested.
     #[must_use]
     pub fn is_declared_failover(&self) -> bool {
         self.kind() == Kind::Failover && self.is_declared()
@@ -299,12 +301,12 @@ impl Version {
         description.is_some_and(|description| is_declared(sentence_of(description)))
     }
 
-    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it. Garbage is no transition,
-    /// and whoever wrote it has looked at nothing.
+    /// Whether a person wanted it: such a transition acknowledges the automatic ones before it. An invalid value is no
+    /// transition, and its writer has checked nothing.
     #[must_use]
     pub fn is_by_a_person(&self) -> bool {
         let is_wanted = match self.kind() {
-            // The watcher's, or a person's.
+            // Made by the watcher, or by a person.
             Kind::Failover | Kind::Restore => self.is_declared(),
             kind => kind.is_by_a_person(),
         };
@@ -312,7 +314,7 @@ impl Version {
     }
 }
 
-/// The version ahead of a transition: where its write arrived more than once, ahead of the first time.
+/// The version before a transition; where its write arrived more than once, the version before the first arrival.
 #[must_use]
 pub fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Version> {
     let first = match &version.origin {
@@ -327,8 +329,8 @@ pub fn before<'a>(versions: &'a [Version], version: &Version) -> Option<&'a Vers
 
 /// The versions of the flag in order, each with its origin and the instant from which it counts.
 ///
-/// `effective_from` is clamped to at most LastModifiedDate + 60 s and to no earlier than the previous version's, so
-/// that a wrong clock of a writer cannot move the past or postpone the present.
+/// `effective_from` is clamped to at most LastModifiedDate + 60 s, and to no earlier than that of the previous version.
+/// So a writer's wrong clock cannot change the past or postpone the present.
 #[must_use]
 pub fn versions(history: &[HistoryEntry]) -> Vec<Version> {
     let mut entries: Vec<&HistoryEntry> = history.iter().collect();

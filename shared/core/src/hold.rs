@@ -1,65 +1,67 @@
-//! A hold: a standing order, with a reason and an end, against automatic failover and drills.
+//! A hold: an order against automatic failover and drills, with a reason and an end.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::text::shortened;
 
-/// What the hold parameter holds.
+/// The value of the hold parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// When it ends by itself.
+    /// When the hold ends by itself.
     pub until: Timestamp,
-    /// Why it was placed.
+    /// Why the hold was placed.
     pub reason: String,
-    /// By whom.
+    /// The person or job that placed it.
     pub by: String,
 }
 
 impl Hold {
-    /// Whether its time has run out. What a release leaves had ended when it was written, and is told as that.
+    /// Whether its time has run out. What a release leaves had already ended when it was written, and is reported as a
+    /// release.
     #[must_use]
     pub fn has_run_out(&self, written: Timestamp, now: Timestamp) -> bool {
         self.until > written && self.until <= now
     }
 }
 
-/// The hold parameter, one writing of it.
+/// One version of the hold parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHold {
-    /// Its value.
+    /// The stored text.
     pub value: String,
-    /// Tells one writing from another: version and date, because versions restart after a delete.
+    /// Distinguishes one version from another: number and date, because version numbers restart after a deletion.
     pub change: String,
     /// When it was written, by SSM's clock.
     pub written: Timestamp,
 }
 
-/// How a hold's Description names the request that wrote it.
+/// The part of a hold's Description that names the request which wrote it.
 const OF_REQUEST: &str = "[request=";
 
-/// The Description of a hold: the value is what everybody reads, this tells one delivery of a request from another request.
+/// The Description of a hold. All readers use the value; the Description distinguishes a repeated delivery of one
+/// request from another request.
 #[must_use]
 pub fn description(request_id: &str) -> String {
     format!("written by the switch-handler {OF_REQUEST}{request_id}]")
 }
 
-/// One writing of the hold, as its history gives it.
+/// One version of the hold, as its history returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldVersion {
-    /// Its number.
+    /// The version number.
     pub version: u64,
-    /// What was written.
+    /// The stored value and its date.
     pub stored: StoredHold,
     /// LastModifiedUser, an IAM ARN.
     pub author: Option<String>,
-    /// Its Description.
+    /// The version's Description.
     pub description: Option<String>,
 }
 
 impl HoldVersion {
-    /// Whether this request wrote it. A hand that writes the hold without a Description may keep that of the writing before:
-    /// the first that names the request is the request's.
+    /// Whether this request wrote it. A manual edit without a Description may keep the Description of the previous
+    /// version: only the first version that names the request belongs to it.
     #[must_use]
     pub fn is_of(&self, request_id: &str) -> bool {
         self.description.as_deref() == Some(description(request_id).as_str())
@@ -67,31 +69,31 @@ impl HoldVersion {
 }
 
 impl StoredHold {
-    /// Its version, which `change` begins with.
+    /// The version number, with which `change` begins.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
         self.change.strip_prefix('v')?.split('-').next()?.parse().ok()
     }
 
-    /// The hold, if it is one.
+    /// The hold, if the value is one.
     #[must_use]
     pub fn hold(&self) -> Option<Hold> {
         serde_json::from_str(&self.value).ok()
     }
 
-    /// The hold whose time has run out, if it has.
+    /// The hold, if its time has run out.
     #[must_use]
     pub fn ran_out(&self, now: Timestamp) -> Option<Hold> {
         self.hold().filter(|hold| hold.has_run_out(self.written, now))
     }
 
-    /// Since when the newest thing that can be told of it is so.
+    /// When the newest reportable change of the hold happened.
     #[must_use]
     pub fn newest_news(&self, now: Timestamp) -> Timestamp {
         self.ran_out(now).map_or(self.written, |hold| hold.until)
     }
 
-    /// What `hold-reported` holds once everything is told that can be by now.
+    /// The value of `hold-reported` once every change up to now is reported.
     #[must_use]
     pub fn mark(&self, now: Timestamp) -> String {
         match self.ran_out(now) {
@@ -101,20 +103,20 @@ impl StoredHold {
     }
 }
 
-/// The hold parameter as it stands at one instant.
+/// The meaning of the hold parameter at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldState {
-    /// There is none, or it has ended.
+    /// There is no hold, or it has ended.
     None,
-    /// In force.
+    /// The hold is in force.
     Active(Hold),
-    /// Somebody wrote something that is no hold. They wanted one, so it counts as one until it is removed.
+    /// The value is not a hold. Its writer wanted one, so it counts as a hold until it is removed.
     Invalid(String),
 }
 
 impl HoldState {
-    /// Reads the stored value; absent means none.
+    /// Reads the stored value; an absent one means no hold.
     #[must_use]
     pub fn read(stored: Option<&str>, now: Timestamp) -> Self {
         match stored {
@@ -127,7 +129,7 @@ impl HoldState {
         }
     }
 
-    /// In words, if there is one.
+    /// The hold in words, if there is one.
     #[must_use]
     pub fn describe(&self) -> Option<String> {
         match self {

@@ -1,7 +1,7 @@
-//! Whose root it is. Two pairs on one root would fail each other over, each for reasons that are not the other's.
+//! Which pair owns the root. Two pairs on one root would trigger each other's failovers, each for unrelated reasons.
 //!
-//! The stack owns the parameter `<root>/owner`, which `CloudFormation` creates and never takes over: a second stack on the same
-//! root fails to deploy. A function that finds another pair named there reads, and writes nothing.
+//! The stack owns the parameter `<root>/owner`, which `CloudFormation` creates and never takes over: a second stack on
+//! the same root fails to deploy. A function that finds another pair named there only reads, and writes nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,18 +27,18 @@ pub struct Owner {
     pub region: Option<String>,
 }
 
-/// What the parameter `owner` says to one pair.
+/// What the parameter `owner` means for one pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Ownership {
-    /// The root is this pair's.
+    /// The root belongs to this pair.
     Ours(Owner),
-    /// There is no such parameter: a root that was made by hand, or whose parameter was deleted. It is not another's, and
-    /// a deleted parameter must stop no failover.
+    /// The parameter does not exist: the root was created manually, or the parameter was deleted. The root is not
+    /// another pair's, and a deleted parameter must not prevent a failover.
     #[default]
     Unclaimed,
-    /// Somebody has overwritten it with what names no pair. As if it were missing.
+    /// The parameter was overwritten with a value that names no pair. Treated as if it were missing.
     Unreadable(String),
-    /// The root is another pair's.
+    /// The root belongs to another pair.
     Foreign(Owner),
 }
 
@@ -57,7 +57,7 @@ impl Ownership {
         }
     }
 
-    /// Why `pair` may write nothing under `root`; none if it may.
+    /// Why `pair` may not write under `root`; none if it may.
     #[must_use]
     pub fn refusal(&self, pair: &str, root: &str) -> Option<String> {
         let Self::Foreign(owner) = self else { return None };
@@ -71,7 +71,7 @@ impl Ownership {
         ))
     }
 
-    /// In one word, as answers give it.
+    /// The ownership in one word, as answers give it.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl Ownership {
         }
     }
 
-    /// The pair that is named, if one is.
+    /// The owner that the parameter names, if it names one.
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         match self {
@@ -93,7 +93,7 @@ impl Ownership {
 }
 
 impl Owner {
-    /// Where it was deployed, for a person who looks for it.
+    /// Where it was deployed, for a person who searches for it.
     fn place(&self) -> Option<String> {
         let place: Vec<String> = [
             ("stack", &self.stack),
@@ -107,10 +107,12 @@ impl Owner {
     }
 }
 
-/// A record with the name of its pair in it: what lies under a root says who wrote it, also where the parameter `owner` is gone.
+/// A record with the name of its pair: whatever lies under a root shows who wrote it, even where the parameter `owner`
+/// is gone.
 ///
-/// The same text again if it is there already, for a writer knows its own record by its text. What is no object, or has no
-/// room left, stays as it is: no record is worth less than one without the name. So does everything of no pair.
+/// The result is the same text if the name is already there, because a writer recognizes its own record by its text. A
+/// value that is no object, or has no room left, is unchanged: a record without the name is still worth keeping.
+/// Without a pair, the record is unchanged, too.
 #[must_use]
 pub fn with_pair(record: &str, pair: &str) -> String {
     let mut fields = match serde_json::from_str(record) {
@@ -146,7 +148,7 @@ mod tests {
             (Some(r#"{"pair":""}"#), "unreadable", false),
             (Some(r#"{"pair":7}"#), "unreadable", false),
             (Some(r#"{"pair":"payroll"}"#), "foreign", true),
-            // Names are compared as they are, never folded or trimmed.
+            // Names are compared exactly, without case folding or trimming.
             (Some(r#"{"pair":"Orders"}"#), "foreign", true),
             (Some(r#"{"pair":"orders "}"#), "foreign", true),
         ] {

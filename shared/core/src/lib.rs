@@ -1,8 +1,8 @@
-//! What the blue-green controller knows and decides.
+//! The knowledge and the decisions of the blue-green controller.
 //!
-//! Nothing in this crate does input or output, reads a clock or the environment, or has an AWS type in its
-//! signature: time, ids and random numbers are passed in. So every decision can be tested by tables, by properties
-//! and by replaying recorded ticks. The AWS side is the crate `bluegreen-aws`.
+//! Nothing in this crate performs input or output, reads a clock or the environment, or has an AWS type in its
+//! signature: time, ids and random numbers are passed in. So every decision can be tested by tables, by properties, and
+//! by replaying recorded ticks. The AWS adapters are the crate `bluegreen-aws`.
 
 pub mod airflow;
 pub mod alert_dedup;

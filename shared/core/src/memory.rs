@@ -1,36 +1,39 @@
-//! What only the watcher remembers from one tick to the next: the parameter `memory`, one JSON object with a field each.
+//! What only the watcher remembers from one tick to the next: the parameter `memory`, one JSON object with one member
+//! for each field.
 //!
-//! One parameter and not one each, because a tick asks for everything in one call, and that takes ten names.
+//! It is one parameter and not several, because a tick reads everything in one call, which takes ten names.
 
 use serde_json::{Map, Value};
 
 use crate::parameters::MAX_VALUE;
 use crate::text::as_value;
 
-/// What one field may take before it counts as garbage: the longest that a release writes, all findings red at once, is shorter.
+/// The length from which a field counts as garbage. The longest text that a release writes, all findings red at once,
+/// is shorter.
 const MAX_FIELD: usize = 1200;
 
-/// One thing remembered.
+/// One field of the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// What has been announced once and need not be announced again.
+    /// The alert that was reported once and need not be repeated.
     Announced,
     /// The last check of the standby's readiness.
     Readiness,
-    /// The last proof whose age a person was told of.
+    /// The last proof about whose age people were notified.
     DrillOverdue,
-    /// The transition whose run report was reported last.
+    /// The transition whose run report was published last.
     RunReport,
-    /// What earlier looks saw of both environments, as far as it bears on the next verdict.
+    /// What earlier observations saw of both environments, as far as it affects the next verdict.
     Past,
-    /// Since when nobody can vouch for the active environment, and whether people were told.
+    /// Since when the active environment has been in doubt, and whether people were notified.
     Doubt,
 }
 
 impl Field {
-    /// All of them; those first whose loss costs least. What has been reported is reported once more, of the readiness at most
-    /// once an hour; what is to be announced once would be announced at every tick; doubt that is forgotten never grows old
-    /// enough to be told; and what earlier looks saw bears on the verdict.
+    /// All fields, in the order in which they are dropped: those first whose loss costs least. A reported fact is
+    /// reported once more, readiness at most once an hour. An alert that is reported once would be reported at every
+    /// tick. Doubt that is forgotten never lasts long enough to be reported. Last comes what earlier observations saw,
+    /// because it affects the verdict.
     const ALL: [Self; 6] = [
         Self::Readiness,
         Self::RunReport,
@@ -40,7 +43,7 @@ impl Field {
         Self::Past,
     ];
 
-    /// Its name in the object.
+    /// The field's name in the object.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,17 +57,17 @@ impl Field {
     }
 }
 
-/// The memory as it is stored.
+/// The memory in its stored form.
 ///
-/// Each field is read by whoever wants it, so that garbage in one costs that one alone. Fields of other releases are
-/// kept: a rollback of the product does not forget.
+/// Each field is parsed where it is used, so that garbage in one costs only that one. Fields of other releases are
+/// kept: a rollback of the product forgets nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     fields: Map<String, Value>,
 }
 
 impl Memory {
-    /// Reads the parameter. What is no object counts as empty: what it held is said again, and that beats never.
+    /// Reads the parameter. A value that is no object counts as empty: a repeated report is better than a lost one.
     #[must_use]
     pub fn read(stored: &str) -> Self {
         Self {
@@ -72,19 +75,19 @@ impl Memory {
         }
     }
 
-    /// One field, if there is something in it.
+    /// The value of one field, if it has one.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<&Value> {
         self.fields.get(field.as_str()).filter(|value| !value.is_null())
     }
 
-    /// The same as JSON text.
+    /// The value of one field, as JSON text.
     #[must_use]
     pub fn text(&self, field: Field) -> Option<String> {
         self.get(field).map(Value::to_string)
     }
 
-    /// Puts something in the place of what the field holds; none forgets it.
+    /// Replaces the value of the field; none deletes it.
     pub fn set(&mut self, field: Field, value: Option<Value>) {
         match value {
             Some(value) => self.fields.insert(field.as_str().to_owned(), value),
@@ -92,9 +95,9 @@ impl Memory {
         };
     }
 
-    /// As a parameter holds it, and what had to be left out to fit: first fields that this release does not know, the longest
-    /// first; then those that are too long to have been written by any release; then those whose loss costs least. All that
-    /// releases write fits.
+    /// The stored form, and the fields that were dropped to make it fit. First are fields that this release does not
+    /// know, the longest first. Then come fields too long to have been written by any release, and then those whose
+    /// loss costs least. Everything that releases write fits.
     #[must_use]
     pub fn to_stored(&self) -> (String, Vec<String>) {
         let mut fields = self.fields.clone();
@@ -113,7 +116,7 @@ impl Memory {
                     Some(importance) => (false, excess, Some(std::cmp::Reverse(importance))),
                 }
             });
-            // An object without fields fits.
+            // An object without fields always fits.
             let Some(name) = dispensable.map(|(name, _)| name.clone()) else {
                 return (text, left_out);
             };
@@ -175,7 +178,7 @@ mod tests {
         let kept = Memory::read(&text);
         assert_eq!(kept.get(Field::Announced), Some(&json!("said")));
         assert!(kept.get(Field::Readiness).is_some());
-        // Escaped text is longer than what was given, and what is sent is what has to fit.
+        // Escaped text is longer than the original, and the escaped form has to fit.
         let mut memory = Memory::default();
         memory.set(Field::Announced, Some(json!("said")));
         memory.set(Field::Readiness, Some(json!("{{".repeat(700))));
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(left_out(&full(|_| 600)), [""; 0]);
         assert_eq!(left_out(&full(|_| 700)), ["readiness"]);
         assert_eq!(left_out(&full(|_| 1150)), ["readiness", "run_report", "drill_overdue"]);
-        // What nobody can have meant goes before what somebody needs.
+        // A value that no release can have written is dropped before a value that is needed.
         let with = |garbage| full(move |field| if field == garbage { 3500 } else { 300 });
         assert_eq!(left_out(&with(Field::Past)), ["past"]);
         assert_eq!(left_out(&with(Field::Doubt)), ["doubt"]);
@@ -205,7 +208,7 @@ mod tests {
         assert_eq!(left_out(&memory)[0], "of_another_release");
     }
 
-    /// The most that a release writes: every text as long as it gets, and everything remembered at once.
+    /// The most that a release writes: every text at its maximum length, and every field in use.
     #[test]
     fn all_that_is_remembered_fits_and_no_field_counts_as_garbage() {
         let at = || "2026-11-23T10:00:00.123456789Z".parse::<Timestamp>().unwrap();
@@ -225,7 +228,7 @@ mod tests {
             is_in_alarm: true,
             watched_from: Some(at()),
         };
-        // Eleven preconditions can object to a failover; a topic never has more.
+        // Eleven preconditions can object to a failover, so a topic never has more.
         let announcement = |subject| Announcement {
             topic: Topic {
                 subject,

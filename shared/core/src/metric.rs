@@ -10,35 +10,35 @@ use crate::precondition::PreconditionName;
 use crate::transition_kind::Kind;
 use crate::vocabulary::vocabulary;
 
-/// The namespace of every metric here.
+/// The namespace of all custom metrics.
 pub const NAMESPACE: &str = "MWAA/BlueGreen";
 
-/// Units as CloudWatch names them.
+/// Units with CloudWatch's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MetricUnit {
-    /// A number of things, or a yes and no as 1 and 0.
+    /// A number of things, or yes and no as 1 and 0.
     Count,
-    /// Seconds.
+    /// A duration in seconds.
     Seconds,
-    /// Milliseconds.
+    /// A duration in milliseconds.
     Milliseconds,
 }
 
-/// The dimension that a metric may have beside `Pair`.
+/// The dimension that a metric may have in addition to `Pair`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricDimension {
-    /// Which environment.
+    /// The color of an environment.
     Color,
-    /// Which kind of transition.
+    /// The kind of transition.
     Kind,
-    /// Which precondition.
+    /// The name of a precondition.
     Precondition,
-    /// How a drill ended.
+    /// The outcome of a drill.
     Outcome,
 }
 
 impl MetricDimension {
-    /// As written.
+    /// The dimension's name in CloudWatch.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl MetricDimension {
         }
     }
 
-    /// Every value that it can have.
+    /// Every value that the dimension can have.
     #[must_use]
     pub fn values(self) -> Vec<&'static str> {
         match self {
@@ -66,12 +66,12 @@ impl MetricDimension {
     }
 }
 
-/// What is to be known about a metric.
+/// The properties of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricEntry {
-    /// Its unit.
+    /// The unit of every datum.
     pub unit: MetricUnit,
-    /// Its dimension beside `Pair`.
+    /// The dimension in addition to `Pair`, if there is one.
     pub dimension: Option<MetricDimension>,
 }
 
@@ -111,21 +111,21 @@ vocabulary! {
     }
 }
 
-/// One datum. Unit and dimension are those of the name; the dimension `Pair` is added when it is published.
+/// One datum. Its name determines unit and dimension; the dimension `Pair` is added when it is published.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Metric {
-    /// Its name.
+    /// The metric's name.
     pub name: MetricName,
-    /// Its value.
+    /// The value of the datum.
     pub value: f64,
-    /// The value of the dimension beside `Pair`, if the name has one.
+    /// The value of the dimension in addition to `Pair`, if the name has one.
     pub of: Option<&'static str>,
-    /// When it was so.
+    /// The instant that the value belongs to.
     pub at: Timestamp,
 }
 
 impl Metric {
-    /// Of a name without a dimension.
+    /// A datum of a metric without a dimension.
     #[must_use]
     pub fn new(name: MetricName, value: f64, at: Timestamp) -> Self {
         Self {
@@ -143,7 +143,7 @@ impl Metric {
         }
     }
 
-    /// The dimension beside `Pair`, with its value.
+    /// The dimension in addition to `Pair`, with its value.
     #[must_use]
     pub fn dimension(&self) -> Option<(&'static str, &'static str)> {
         Some((self.name.entry().dimension?.as_str(), self.of?))
@@ -177,31 +177,31 @@ impl Metric {
             .collect()
     }
 
-    /// `FailoverBlocked`: a failover is wanted and this precondition prevents it.
+    /// `FailoverBlocked`: a failover is wanted and this precondition objects.
     #[must_use]
     pub fn failover_blocked(precondition: PreconditionName, at: Timestamp) -> Self {
         Self::of(MetricName::FailoverBlocked, precondition.as_str(), 1.0, at)
     }
 
-    /// `FlagFault`: the flag holds no color, or is gone.
+    /// `FlagFault`: the flag is missing or holds no color.
     #[must_use]
     pub fn flag_fault(at: Timestamp) -> Self {
         Self::new(MetricName::FlagFault, 1.0, at)
     }
 
-    /// `EnvironmentUnknown`: for longer than is to be borne nobody can vouch for the active environment; absent otherwise.
+    /// `EnvironmentUnknown`: the active environment has been in doubt for too long; absent otherwise.
     #[must_use]
     pub fn environment_unknown(at: Timestamp) -> Self {
         Self::new(MetricName::EnvironmentUnknown, 1.0, at)
     }
 
-    /// `DrillOutcome`: a drill ended so.
+    /// `DrillOutcome`: a drill ended with this outcome.
     #[must_use]
     pub fn drill_outcome(outcome: DrillOutcome, at: Timestamp) -> Self {
         Self::of(MetricName::DrillOutcome, outcome.as_str(), 1.0, at)
     }
 
-    /// `DrillOverdue`: for too long nothing has proved the standby; absent otherwise.
+    /// `DrillOverdue`: nothing has proved the standby for too long; absent otherwise.
     #[must_use]
     pub fn drill_overdue(at: Timestamp) -> Self {
         Self::new(MetricName::DrillOverdue, 1.0, at)

@@ -1,7 +1,7 @@
-//! Messages for people: from an audit event to a subject and a plain text that say what happened, why, what to do, how
-//! to undo it and where to read more.
+//! Messages for people: from an audit event to a subject and a plain text. The text says what happened, why, what to
+//! do, how to undo it, and where to read more.
 //!
-//! Nothing here trusts an event: a field may be missing, of another type, or as long as its writer liked.
+//! No field of an event is trusted: it may be missing, have another type, or have any length.
 
 mod compose;
 mod detail;

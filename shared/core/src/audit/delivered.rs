@@ -1,4 +1,4 @@
-//! Events as EventBridge delivers them: its envelope, and what Parameter Store says of a change.
+//! Events as EventBridge delivers them: the envelope, and Parameter Store's description of a change.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,45 +8,45 @@ use crate::response::Open;
 use crate::response::tolerant::tolerant;
 
 tolerant! {
-    /// An event on a bus.
+    /// An event as the bus delivers it.
     pub struct BusEvent {
-        /// Its own id.
+        /// The event's id, given by EventBridge.
         pub id: String,
-        /// Who put it there.
+        /// The service or product that published it.
         pub source: String,
-        /// What kind of event it is.
+        /// The kind of event.
         #[serde(rename = "detail-type")]
         pub detail_type: String,
-        /// When it happened.
+        /// When it was published.
         pub time: Option<Timestamp>,
-        /// Where it happened.
+        /// The region in which it was published.
         pub region: Option<String>,
-        /// What it says.
+        /// The event's detail, whose shape depends on the kind.
         pub detail: Value,
     }
 
-    /// The detail of `Parameter Store Change`.
+    /// The detail of a `Parameter Store Change` event.
     pub struct ParameterChange {
-        /// The parameter.
+        /// Name of the changed parameter.
         pub name: Option<String>,
-        /// What was done to it.
+        /// The operation on the parameter.
         pub operation: Open<Operation>,
     }
 }
 
-/// What was done to a parameter. There are others, which change no value.
+/// The operation on a parameter. Parameter Store reports others, too, but those change no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// It is new.
+    /// The parameter was created.
     Create,
-    /// It has a new value.
+    /// The parameter has a new value.
     Update,
-    /// It is gone.
+    /// The parameter was deleted.
     Delete,
 }
 
 impl ParameterChange {
-    /// Whether the parameter is there since; none if it says nothing of the kind.
+    /// Whether the parameter exists after the operation; none if the operation does not show it.
     #[must_use]
     pub fn is_there(&self) -> Option<bool> {
         match self.operation.known()? {

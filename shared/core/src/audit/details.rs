@@ -1,6 +1,6 @@
-//! What each event says: written by the audit, read by whoever tells people of it.
+//! The details of all events: the audit writes them, and the message composer reads them.
 //!
-//! A reader trusts none of it: a field may be missing, of another shape, or as long as its writer liked.
+//! A reader trusts no field: it may be missing, have another shape, or have any length.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use crate::response::{DagAnswer, Open, PreconditionAnswer, ReportAnswer, Verdict
 use crate::transition::Trigger;
 use crate::transition_kind::Kind;
 
-/// Details with what every event says: its id, and which pair it is about.
+/// Defines details with the fields of every event: its id, and which pair it is about.
 macro_rules! events {
     ($(
         $(#[$of:meta])*
@@ -33,7 +33,7 @@ macro_rules! events {
             pub struct $name {
                 /// Version of the detail's format.
                 pub schema: Option<u32>,
-                /// The same in every repeat.
+                /// The id, which is the same in every repeat.
                 pub id: String,
                 /// Name of the pair.
                 pub pair: String,
@@ -44,7 +44,7 @@ macro_rules! events {
         )*}
         $(
             impl $name {
-                /// One of this subject; `what` is what its id is made of.
+                /// A detail about this subject; `what` becomes part of its id.
                 pub(super) fn about(subject: Subject<'_>, what: &str) -> Self {
                     Self {
                         schema: Some(SCHEMA),
@@ -62,40 +62,40 @@ macro_rules! events {
 events! {
     /// The flag has a new version.
     pub struct TransitionDetail {
-        /// The version.
+        /// The flag version that the event is about.
         pub version: Option<FlagVersion>,
-        /// Why, in a word.
+        /// The kind of transition, in one word.
         pub kind: Open<Kind>,
-        /// Tells a failover that a person asked for from an automatic one.
+        /// Distinguishes a failover that a person requested from an automatic one.
         pub declared_by_person: bool,
-        /// What the flag held before, if that is kept.
+        /// The flag's previous value, if it is still kept.
         pub from: Option<String>,
-        /// What it holds.
+        /// The flag's new value.
         pub to: String,
-        /// Why.
+        /// Why the flag was written.
         pub reason: String,
-        /// Who wrote it.
+        /// Who wrote the version.
         pub who: Who,
-        /// The request that finished what a dead writer had claimed.
+        /// The request that finished an abandoned claim of a dead writer.
         pub finished_by: Option<String>,
-        /// That writer.
+        /// The writer that abandoned its claim.
         pub dead_writer: Option<DeadWriter>,
         /// What made the function run.
         pub trigger: Option<Trigger>,
-        /// What it was decided on.
+        /// The evidence that the decision was based on.
         pub evidence: Option<Value>,
         /// The drill that it belongs to.
         pub drill: Option<Value>,
-        /// When what happened.
+        /// The times of the transition.
         pub timings: TransitionTimings,
-        /// Name of its record.
+        /// Name of the transition's record.
         pub record: Option<String>,
         /// The same write, carried out once more.
         pub repeat: bool,
-        /// The version that its writer wanted, where it is another.
+        /// The version that its writer expected, where the write made another one.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub expected_version: Option<FlagVersion>,
-        /// What a person should know.
+        /// What the operator should know, such as a conflicting write.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub warning: Option<String>,
     }
@@ -106,183 +106,183 @@ events! {
         pub active: Option<Color>,
         /// The color that should take over.
         pub wanted: Option<Color>,
-        /// Since when.
+        /// When the failover was first blocked.
         pub since: Option<Timestamp>,
-        /// Why.
+        /// Why a failover is wanted and blocked.
         pub reason: String,
-        /// Every precondition that was asked.
+        /// Every precondition that was evaluated.
         pub preconditions: Vec<PreconditionAnswer>,
-        /// Those that object.
+        /// The preconditions that object.
         pub blocked_by: Vec<Open<PreconditionName>>,
-        /// What it was decided on.
+        /// The evidence that the decision was based on.
         pub evidence: VerdictEvidence,
     }
 
-    /// For a while nobody could vouch for the active environment.
+    /// Nothing confirmed for a while that the active environment works.
     pub struct UnknownDetail {
         /// The active color.
         pub active: Option<Color>,
-        /// What it is now.
+        /// The active environment's current verdict.
         pub verdict: Open<Verdict>,
-        /// Since when.
+        /// Since when the active environment has been in doubt.
         pub since: Option<Timestamp>,
-        /// Why.
+        /// Why its state is in doubt.
         pub reason: String,
-        /// What it was decided on.
+        /// The evidence that the verdict was based on.
         pub evidence: VerdictEvidence,
     }
 
     /// The flag holds no color, or is gone.
     pub struct FaultDetail {
-        /// What is wrong.
+        /// What is wrong with the flag.
         pub reason: String,
     }
 
-    /// The hold changed.
+    /// The hold was placed, replaced, ended or deleted.
     pub struct HoldDetail {
         /// `held`, `ended`, `none` or `invalid`.
         pub state: String,
         /// The hold that was written, or that ended.
         pub hold: Option<Hold>,
-        /// Why.
+        /// What happened to the hold, in one sentence.
         pub reason: String,
-        /// Who wrote it.
+        /// Who wrote the hold parameter.
         pub who: Author,
     }
 
-    /// A drill came to its end, or did not get past its beginning.
+    /// A drill ended, or was blocked at its start.
     pub struct DrillDetail {
         /// The drill's id.
         pub drill: String,
-        /// How far it was to go.
+        /// The requested extent of the drill.
         pub mode: Open<Mode>,
-        /// How it ended.
+        /// How the drill ended.
         pub outcome: Open<DrillOutcome>,
-        /// The color that was active.
+        /// The color that was active before the drill.
         pub from: Option<Color>,
         /// The color that was drilled.
         pub to: Option<Color>,
         /// The color that is active now.
         pub active: Option<Color>,
-        /// Why.
+        /// Why the drill ended in that way.
         pub reason: String,
-        /// Who asked.
+        /// The person or job that requested the drill.
         pub requested_by: Option<String>,
-        /// When what happened.
+        /// The times of the drill.
         pub timings: DrillTimings,
     }
 
-    /// For too long nothing has proved that the standby can do the work.
+    /// No drill or transition has proved the standby for too long.
     pub struct OverdueDetail {
-        /// The last proof.
+        /// When the standby was last proved.
         pub last: Option<Timestamp>,
-        /// How many days that may be ago.
+        /// The allowed age of the proof, in days.
         pub days: Option<u32>,
-        /// Why it is told.
+        /// Why people are notified.
         pub reason: String,
     }
 
-    /// The standby's readiness turned.
+    /// The standby's readiness changed to or from red.
     pub struct ReadinessDetail {
-        /// The level now.
+        /// The current level.
         pub level: Open<Level>,
-        /// The level before.
+        /// The level before the change.
         pub previous: Option<Open<Level>>,
-        /// 0 to 100.
+        /// The score, 0 to 100.
         pub score: Option<u32>,
-        /// What was found.
+        /// The findings of the check.
         pub findings: Vec<FindingNews>,
-        /// One sentence.
+        /// The change in one sentence.
         pub reason: String,
     }
 
-    /// Which runs next to a transition were executed.
+    /// The report on the DAG runs next to a transition.
     pub struct RunReportDetail {
-        /// One sentence.
+        /// The report in one sentence.
         pub reason: String,
         /// The report.
         pub run_report: ReportAnswer,
     }
 
-    /// How pausing and unpausing DAGs stands after a transition.
+    /// The progress of pausing and unpausing DAGs after a transition.
     pub struct DagDetail {
         /// The color whose DAGs are to run.
         pub active: Option<Color>,
-        /// The version that it is about.
+        /// The flag version that the progress belongs to.
         pub version: Option<FlagVersion>,
-        /// In a word.
+        /// The state of the work, in one word.
         pub state: Open<State>,
         /// `succeeded`, `failed` or `recovered`.
         pub outcome: String,
-        /// One sentence.
+        /// The state in one sentence.
         pub reason: String,
-        /// All of it.
+        /// The full state, as answers give it.
         pub dag_management: DagAnswer,
     }
 
-    /// A person has looked at the automatic failovers so far.
+    /// A person acknowledged the automatic failovers so far.
     pub struct AcknowledgedDetail {
-        /// Who.
+        /// The person who acknowledged them.
         pub by: String,
-        /// Why.
+        /// The reason that the person gave.
         pub reason: Option<String>,
     }
 }
 
 tolerant! {
-    /// What every event says of itself.
+    /// The fields that identify any event.
     pub struct About {
-        /// The same in every repeat.
+        /// The id, which is the same in every repeat.
         pub id: String,
     }
 
-    /// What logs and metrics tell of an event, whatever its kind.
+    /// What logs and metrics use of an event, whatever its kind.
     pub struct Outline {
-        /// Name of the record that it is about.
+        /// Name of the record that the event is about.
         pub record: Option<String>,
-        /// Why the flag changed, in a word.
+        /// The kind of transition, in one word.
         pub kind: Option<String>,
-        /// What it holds, or was to.
+        /// The flag's new value, or the intended one.
         pub to: Option<String>,
-        /// What came of a drill.
+        /// How a drill ended.
         pub outcome: Option<String>,
     }
 
-    /// Who wrote a version.
+    /// Who wrote a flag version.
     pub struct Who {
-        /// `LastModifiedUser`.
+        /// `LastModifiedUser`, an IAM ARN.
         pub last_modified_user: Option<String>,
-        /// Who asked.
+        /// The person or job that requested the write.
         pub requested_by: Option<String>,
-        /// The function.
+        /// Name of the function that wrote it.
         pub function: Option<String>,
-        /// Its request.
+        /// The function's request id.
         pub request_id: Option<String>,
     }
 
     /// A writer that died after its claim.
     pub struct DeadWriter {
-        /// The function.
+        /// Name of the function that died.
         pub function: String,
-        /// Its request.
+        /// The request id of the dead function.
         pub request_id: String,
-        /// Who asked.
+        /// The person or job that requested the transition.
         pub requested_by: Option<String>,
-        /// What it wanted.
+        /// The kind of transition that it claimed.
         pub kind: Open<Kind>,
-        /// Why.
+        /// Why it claimed the transition.
         pub reason: String,
-        /// When.
+        /// When it decided, by its own clock.
         pub decided_at: Option<Timestamp>,
     }
 
-    /// When what happened, and how long it took.
+    /// When each step of a transition happened, and how long it took.
     pub struct TransitionTimings {
         /// When the flag was written.
         pub written_at: Option<Timestamp>,
         /// When it takes effect.
         pub effective_from: Option<Timestamp>,
-        /// When it was decided.
+        /// When the transition was decided.
         pub decided_at: Option<Timestamp>,
         /// The old color's last sign of life.
         pub last_known_healthy: Option<Timestamp>,
@@ -292,21 +292,21 @@ tolerant! {
         pub recovery_time_s: Option<f64>,
     }
 
-    /// How both environments were.
+    /// The health of both environments.
     pub struct VerdictEvidence {
-        /// Each with what led to it.
+        /// The verdict for each environment, with the signals behind it.
         pub verdicts: Both<VerdictAnswer>,
     }
 
     /// Who wrote a parameter.
     pub struct Author {
-        /// `LastModifiedUser`.
+        /// `LastModifiedUser`, an IAM ARN.
         pub last_modified_user: Option<String>,
     }
 
-    /// When what happened, as far as it did.
+    /// When each step of a drill happened, as far as it did.
     pub struct DrillTimings {
-        /// When it was asked for.
+        /// When the drill was requested.
         pub started_at: Option<Timestamp>,
         /// When the flag was written for the way out.
         pub switched_at: Option<Timestamp>,
@@ -320,17 +320,17 @@ tolerant! {
         pub return_duration_ms: Option<u64>,
         /// How long the drilled color was active, in seconds.
         pub held_s: Option<u64>,
-        /// How long it was to be.
+        /// How long it should have been active, in minutes.
         pub duration_minutes: Option<u32>,
     }
 
-    /// One finding.
+    /// One readiness finding, as an event carries it.
     pub struct FindingNews {
-        /// Stable name.
+        /// The finding's stable name.
         pub name: String,
-        /// How bad.
+        /// The finding's severity.
         pub severity: Open<Severity>,
-        /// The environment to repair, where it is one.
+        /// The environment to repair, where the finding concerns one.
         pub color: Option<Color>,
         /// What was found.
         pub what: String,
@@ -339,7 +339,7 @@ tolerant! {
     }
 }
 
-/// An event's detail, or its envelope, as far as it can be read.
+/// Reads an event's detail or envelope, as far as it can be read.
 #[must_use]
 pub fn read<'de, T: Deserialize<'de> + Default>(event: &'de Value) -> T {
     T::deserialize(event).unwrap_or_default()

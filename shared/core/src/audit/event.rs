@@ -1,4 +1,4 @@
-//! An event, and what its id is made of.
+//! An audit event, and the parts of its id.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,31 +11,31 @@ pub const SOURCE: &str = "mwaa.bluegreen";
 /// Version of the detail's format.
 pub(super) const SCHEMA: u32 = 1;
 
-/// Whether an event becomes a message to people.
+/// Whether people are notified of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mail {
-    /// It is for whoever reads the audit log.
+    /// Nobody is notified: the event only goes to the audit log.
     No,
-    /// Each.
+    /// People are notified of each event.
     Yes,
-    /// Each whose detail has another outcome.
+    /// People are notified of each event whose detail has another outcome.
     Unless {
-        /// The outcome that is no news.
+        /// The outcome that is not reported.
         outcome: &'static str,
-        /// The same in words.
+        /// The same exception in words.
         words: &'static str,
     },
 }
 
-/// What is to be known about an event.
+/// The properties of an event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventEntry {
     /// Whether people are notified.
     pub mail: Mail,
-    /// Whether one that cannot be published is kept for the watcher. Only events of people's requests are, which no tick would
-    /// find out about: all others are made anew from the flag, its records and the hold.
+    /// Whether an event that cannot be published is kept for the watcher. Only events of people's requests are, because
+    /// no tick would detect those again. All others are rebuilt from the flag, its records and the hold.
     pub is_kept: bool,
-    /// The page of a feature that explains it.
+    /// The feature page that explains the event.
     pub see: Option<&'static str>,
 }
 
@@ -80,15 +80,15 @@ vocabulary! {
 /// One event for the pair's bus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// What kind of event it is.
+    /// The type of the event.
     pub detail_type: EventType,
-    /// When it happened.
+    /// When the event's subject happened.
     pub at: Timestamp,
     /// The detail; its `id` is the same in every repeat.
     pub detail: Value,
 }
 
-/// What an id is made of.
+/// The parts that every event id contains.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Name of the pair.

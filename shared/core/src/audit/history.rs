@@ -1,4 +1,4 @@
-//! How far the audit has come in the flag's history, and what is due.
+//! How far the audit has come in the flag's history, and which versions are due.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Audited {
     /// The last flag version whose event has been sent.
     pub version: FlagVersion,
-    /// LastModifiedDate of that version: the number alone names one version of each incarnation of the flag. Where a note
-    /// has only a number, when it was written.
+    /// LastModifiedDate of that version, because the number alone does not identify the flag's incarnation. Where a
+    /// note has only a number, the date on which the note was written.
     pub at: Timestamp,
 }
 
 impl Audited {
-    /// Reads what [`Audited::to_stored`] wrote. A bare number, as a person may write it, is of the incarnation that stood when
-    /// it was `written`.
+    /// Reads what [`Audited::to_stored`] wrote. A bare number, as a person may write it, belongs to the incarnation
+    /// that existed when it was `written`.
     #[must_use]
     pub fn read(stored: &str, written: Timestamp) -> Option<Self> {
         let Some(label) = stored.strip_prefix('v') else {
@@ -38,14 +38,14 @@ impl Audited {
         })
     }
 
-    /// Names the version and its incarnation.
+    /// The stored form, which names the version and its incarnation.
     #[must_use]
     pub fn to_stored(self) -> String {
         label(self.version, self.at)
     }
 
-    /// Whether that is the version which was audited last. Dates only grow: a later incarnation's version of this number is
-    /// younger than the note.
+    /// Whether this version was audited last. Dates only grow: in a later incarnation, the version with this number is
+    /// newer than the note.
     #[must_use]
     pub fn is(self, version: FlagVersion, modified: Timestamp) -> bool {
         version == self.version && modified <= self.at
@@ -54,9 +54,9 @@ impl Audited {
 
 /// The versions whose events have not been sent.
 ///
-/// Those after the audited one; all, if it is not among them: SSM has forgotten it, or the flag was deleted and made again,
-/// or the history [is behind](is_behind). Without a note the pair is new, or a flag with a past of its own has been adopted: what others wrote before our first version
-/// is not ours to announce, only where it stands now.
+/// Those after the audited one. All of them if it is not among them: SSM has dropped it, the flag was deleted and
+/// re-created, or the history [is behind](is_behind). Without a note the pair is new, or it adopted an existing flag:
+/// versions before our first one are not reported, only the current value.
 #[must_use]
 pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
     let start = match audited {
@@ -72,8 +72,8 @@ pub fn due(versions: &[Version], audited: Option<Audited>) -> &[Version] {
     versions.get(start..).unwrap_or_default()
 }
 
-/// Whether the history looks older than the note: reads are eventually consistent. A flag that was made again may look like
-/// that only if SSM's clock went back; then another reading says the same.
+/// Whether the history is older than the note: reads are eventually consistent. A re-created flag can cause the same
+/// only if SSM's clock went back; then a second read gives the same result.
 #[must_use]
 pub fn is_behind(versions: &[Version], audited: Option<Audited>) -> bool {
     let (Some(newest), Some(audited)) = (versions.last(), audited) else {
@@ -82,7 +82,7 @@ pub fn is_behind(versions: &[Version], audited: Option<Audited>) -> bool {
     newest.entry.version < audited.version && newest.entry.modified <= audited.at
 }
 
-/// Names what a missing flag's fault is about, so that one deletion is told from the next.
+/// Names the subject of a missing flag's fault, so that each deletion has its own id.
 #[must_use]
 pub fn missing_flag(audited: Option<Audited>) -> String {
     audited.map_or_else(
@@ -91,7 +91,7 @@ pub fn missing_flag(audited: Option<Audited>) -> String {
     )
 }
 
-/// Names of the records that these versions need.
+/// Names of the records that these versions refer to.
 #[must_use]
 pub fn records_of(versions: &[Version]) -> Vec<String> {
     versions
@@ -103,7 +103,7 @@ pub fn records_of(versions: &[Version]) -> Vec<String> {
         .collect()
 }
 
-/// Records that only the oldest kept versions name: they describe what SSM is about to forget.
+/// Records that only the oldest kept versions refer to: they describe versions that SSM is about to drop.
 #[must_use]
 pub fn records_to_prune(versions: &[Version], now: Timestamp) -> Vec<String> {
     if versions.len() < KEPT_VERSIONS {

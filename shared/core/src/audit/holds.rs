@@ -1,4 +1,4 @@
-//! The events of the hold.
+//! The events of the hold parameter.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::hold::{Hold, HoldState, StoredHold};
 use crate::response::to_json;
 use crate::time::{elapsed, to_second};
 
-/// What is to be told of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
-/// of what was told last. Who ended a hold, and why, stands in the ended hold that a release leaves.
+/// What to report of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
+/// of the last report. Who ended a hold, and why, stands in the ended hold that a release leaves.
 #[must_use]
 pub fn hold_due(
     subject: Subject<'_>,
@@ -27,7 +27,7 @@ pub fn hold_due(
     let (hold, ran_out) = (stored.hold(), stored.ran_out(now));
     let change = &stored.change;
     if told != Some(change.as_str()) {
-        // As it was when it was written, however late this is.
+        // The state at the time of the write, however late this report is.
         let state = HoldState::read(Some(&stored.value), stored.written);
         let (word, reason) = match (&state, &hold) {
             (HoldState::None, Some(hold)) => ("ended", format!("ended by {}: {}", hold.by, hold.reason)),
@@ -51,11 +51,11 @@ pub fn hold_due(
     due
 }
 
-/// How long a change of the hold is news where nothing tells what was told before.
+/// How long a change of the hold is reported where no mark shows what was reported before.
 pub const MAX_HOLD_REPORT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is to be told of all that the hold parameter held, oldest first: a hold that was replaced before anybody told of it is
-/// told, too, and that its time ran out, if it did before. Each comes with its author.
+/// What to report of all versions of the hold parameter, oldest first. A hold that was replaced before it was reported
+/// is still reported, and so is its end if its time ran out before the replacement. Each event comes with its author.
 #[must_use]
 pub fn holds_due(
     subject: Subject<'_>,
@@ -65,7 +65,7 @@ pub fn holds_due(
 ) -> Vec<AuditEvent> {
     let change = told.map(|told| told.split_once(':').map_or(told, |(change, _)| change));
     let noted = kept.iter().position(|(hold, _)| Some(hold.change.as_str()) == change);
-    // Of another incarnation of the parameter, or forgotten by SSM: its date still tells.
+    // The mark is of another incarnation of the parameter, or of a version that SSM has dropped: its date still counts.
     let noted_at = change
         .and_then(|change| change.rsplit_once('-')?.1.parse().ok())
         .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok());
@@ -88,7 +88,7 @@ pub fn holds_due(
     due
 }
 
-/// The hold parameter was deleted. It has no version any more: the change event's id tells one removal from the next.
+/// The hold parameter was deleted, so it has no version: the change event's id distinguishes one removal from the next.
 #[must_use]
 pub fn hold_removed(subject: Subject<'_>, event_id: &str, now: Timestamp) -> AuditEvent {
     let id = format!("hold:removed-{event_id}");

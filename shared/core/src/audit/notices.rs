@@ -1,4 +1,4 @@
-//! The events of what is no version of the flag: what was not done, what is wrong, what a person did.
+//! The events that are not about a flag version: blocked actions, faults, and what people did.
 
 use jiff::Timestamp;
 
@@ -58,7 +58,8 @@ pub fn blocked(
     }
 }
 
-/// For a while nobody could vouch for the active environment, which is of this verdict now: nothing fails over.
+/// Nothing has confirmed for a while that the active environment works. It has this verdict now, and nothing fails
+/// over.
 #[must_use]
 pub fn active_unknown(
     subject: Subject<'_>,
@@ -83,7 +84,7 @@ pub fn active_unknown(
     }
 }
 
-/// A drill came to its end, or did not get past its beginning.
+/// A drill ended, or was blocked at its start.
 #[must_use]
 pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEvent {
     AuditEvent {
@@ -104,7 +105,7 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
     }
 }
 
-/// For too long nothing has proved that the standby can do the work.
+/// No drill or transition has proved the standby for too long.
 #[must_use]
 pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Timestamp) -> AuditEvent {
     AuditEvent {
@@ -136,7 +137,7 @@ pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) 
     }
 }
 
-/// Which runs next to a transition were executed, by whom, and which by nobody.
+/// Which runs next to a transition were executed, by which color, and which by neither.
 #[must_use]
 pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, now: Timestamp) -> AuditEvent {
     AuditEvent {
@@ -150,7 +151,7 @@ pub fn run_report(subject: Subject<'_>, transition: &str, report: &RunReport, no
     }
 }
 
-/// How pausing and unpausing DAGs stands after a transition.
+/// The progress of pausing and unpausing DAGs after a transition.
 #[must_use]
 pub fn dag_management(
     subject: Subject<'_>,
@@ -163,7 +164,7 @@ pub fn dag_management(
         News::Failing(since) => ("failed", since),
         News::Recovered(since) => ("recovered", since),
         News::Settled if report.manual.is_empty() => ("succeeded", progress.since),
-        // Nobody else will set these.
+        // No other function will set these DAGs.
         News::Settled => ("failed", progress.since),
     };
     AuditEvent {
@@ -189,7 +190,7 @@ pub fn dag_management(
     }
 }
 
-/// A person has looked at the automatic failovers so far.
+/// A person acknowledged the automatic failovers so far.
 #[must_use]
 pub fn failovers_acknowledged(
     subject: Subject<'_>,

@@ -1,11 +1,12 @@
-//! The event of a turn of the standby's readiness.
+//! The event of a readiness change.
 
 use super::details::{FindingNews, ReadinessDetail};
 use super::event::{AuditEvent, EventType, Subject};
 use crate::readiness::{Readiness, ReadinessState, Severity};
 use crate::response::{Open, to_json};
 
-/// The standby's readiness turned red, or is red no more; none if there is no turn to tell of. `check` fills in what was found, where it is still at hand.
+/// The standby's readiness turned red, or is no longer red; none if there is no change to report. `check` fills in the
+/// findings where they are still available.
 #[must_use]
 pub fn readiness_changed(
     subject: Subject<'_>,
@@ -47,7 +48,7 @@ pub fn readiness_changed(
         detail_type: EventType::ReadinessChanged,
         at: pending_notification.since,
         detail: to_json(&ReadinessDetail {
-            // Since when tells one turn from another.
+            // The start time distinguishes one change from another.
             level: standing.level.into(),
             previous: pending_notification.previous.map(Open::from),
             score: Some(standing.score),

@@ -1,4 +1,4 @@
-//! The event and the metrics of each version of the flag.
+//! The event and the metrics of each flag version.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::time::{elapsed, whole_milliseconds};
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
 
-/// The event and the metrics of one version. `before` is the version ahead of it, if still kept.
+/// The event and the metrics of one version. `before` is the previous version, if it is still kept.
 #[must_use]
 pub fn transition(
     subject: Subject<'_>,
@@ -27,8 +27,8 @@ pub fn transition(
     };
     let repeat = matches!(version.origin, Origin::Repeat { .. });
     let from = before.map(|before| before.entry.value.to_string());
-    // The record of a claim that another writer finished tells what the dead one wanted, and when: none of it is so any
-    // more but the color.
+    // The record of a claim that another writer finished shows what the dead writer wanted, and when. Only the color
+    // still applies.
     let finished_by = match &version.origin {
         Origin::Ours { finished_by, .. } => finished_by.as_deref(),
         Origin::Repeat { .. } | Origin::External => None,
@@ -94,7 +94,7 @@ pub fn transition(
     let mut metrics = Vec::new();
     if !repeat {
         metrics.push(Metric::transition(kind, at));
-        // A first version switches nothing.
+        // A first version is not a switch.
         if let Some(duration) = switch_duration.filter(|_| kind != Kind::Initialize) {
             metrics.push(Metric::new(
                 MetricName::SwitchDuration,
@@ -114,7 +114,7 @@ pub fn transition(
     (event, metrics)
 }
 
-/// Why, as far as the Description tells.
+/// The reason, as far as the Description gives one.
 fn reason_of(version: &Version) -> String {
     let description = version.entry.words(&version.origin);
     match version.origin {
@@ -128,7 +128,7 @@ fn kind_of(version: &Version, before: Option<&Version>, record: Option<&Transiti
     match (record, &version.origin) {
         (Some(record), _) => record.kind,
         (None, Origin::External) if before.is_none() && version.entry.version.0 == 1 => {
-            // Created by `initialize`, or by hand: the Description tells.
+            // Created by `initialize` or by a manual edit: the Description shows which.
             version
                 .entry
                 .description

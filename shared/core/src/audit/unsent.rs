@@ -1,4 +1,4 @@
-//! Events that could not be published, as they are kept until they can.
+//! Events that could not be published, and how they are kept.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::event::{AuditEvent, EventType};
 use crate::text::{as_value, shortened};
 
-/// An event that could not be published, as it is kept until the watcher publishes it.
+/// An event that could not be published, kept until the watcher publishes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unsent {
     detail_type: EventType,
@@ -16,7 +16,7 @@ pub struct Unsent {
 }
 
 impl Unsent {
-    /// As a parameter keeps it; none if it does not fit, or is none of those that are kept.
+    /// The stored form; none if it does not fit, or if events of this type are not kept.
     #[must_use]
     pub fn to_stored(event: &AuditEvent) -> Option<String> {
         if !event.detail_type.entry().is_kept {
@@ -32,7 +32,8 @@ impl Unsent {
         if fits(&text) {
             return Some(text);
         }
-        // The reason of a blocked drill can be long; that it was asked for matters more than each word of it.
+        // The reason of a blocked drill can be long. That the drill was requested matters more than each word of the
+        // reason.
         let mut shorter = kept;
         let reason = shortened(shorter.detail.get("reason")?.as_str()?, LONGEST_KEPT_REASON);
         shorter
@@ -42,7 +43,7 @@ impl Unsent {
         Some(json!(shorter).to_string()).filter(fits)
     }
 
-    /// Reads it back.
+    /// Reads the stored form.
     #[must_use]
     pub fn read(stored: &str) -> Option<AuditEvent> {
         let kept: Self = serde_json::from_str(stored).ok()?;
@@ -54,8 +55,8 @@ impl Unsent {
     }
 }
 
-/// What Parameter Store takes as a value.
+/// Parameter Store's limit for a value, in bytes.
 const MOST_BYTES: usize = 4096;
 
-/// In characters, of which each may take four bytes, or six in JSON.
+/// In characters. One character may take four bytes, or six in JSON.
 const LONGEST_KEPT_REASON: usize = 400;

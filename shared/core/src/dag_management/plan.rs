@@ -1,27 +1,27 @@
-//! Which requests set the wanted DAGs and no other.
+//! Which requests set the wanted DAGs and no others.
 
 use std::collections::BTreeSet;
 
-/// InvokeRestApi takes paths of at most so many characters.
+/// Longest path that InvokeRestApi accepts, in characters.
 const LONGEST_PATH: usize = 64;
 
-/// With fewer DAGs than this under one pattern, each is set by itself.
+/// Below this number of DAGs under one pattern, each DAG is set alone.
 const LEAST_BULK: usize = 3;
 
-/// Requests that together set the wanted DAGs.
+/// Requests that together set all wanted DAGs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Values of `dag_id_pattern`, each of which matches wanted DAGs only.
     pub patterns: Vec<String>,
-    /// Ids that are set one by one.
+    /// Ids of DAGs that are set one by one.
     pub single: Vec<String>,
     /// Ids too long for a path, whose pattern would match a DAG that must stay as it is. A person must set them.
     pub manual: Vec<String>,
 }
 
 impl Plan {
-    /// Covers `wanted`. `must_stay_paused` are the DAGs that are in the same state and must stay in it; any other may match, for
-    /// setting it changes nothing.
+    /// Covers `wanted`. `must_stay_paused` are DAGs in the same state that must stay in it. Any other DAG may match,
+    /// because setting it changes nothing.
     #[must_use]
     pub fn of(wanted: &BTreeSet<&str>, must_stay_paused: &BTreeSet<&str>) -> Self {
         if must_stay_paused.is_empty() && wanted.len() >= LEAST_BULK {
@@ -37,7 +37,7 @@ impl Plan {
         };
         let mut plan = Self::default();
         let ids: Vec<&str> = wanted.iter().copied().collect();
-        // Ids in order, so that those with a common beginning stand together.
+        // In sorted order, ids with a common prefix are adjacent.
         let mut groups = vec![ids.as_slice()];
         while let Some(group) = groups.pop() {
             let (Some(first), Some(last)) = (group.first(), group.last()) else {
@@ -60,11 +60,11 @@ impl Plan {
                 plan.patterns.push(common.to_owned());
                 continue;
             }
-            // By the character after the common beginning; one id may be the beginning itself.
+            // Grouped by the character after the common prefix; one id may be the prefix itself.
             let next = |id: &&str| id.get(common.len()..).and_then(|rest| rest.chars().next());
             let mut parts: Vec<&[&str]> = group.chunk_by(|one, other| next(one) == next(other)).collect();
             if parts.len() < 2 {
-                // Cannot be, for the first and the last differ there; but it must not turn forever.
+                // Not possible, because the first and the last id differ there; this prevents an endless loop.
                 parts = group.chunks(1).collect();
             }
             parts.reverse();
@@ -73,14 +73,14 @@ impl Plan {
         plan
     }
 
-    /// Whether there is nothing to ask.
+    /// Whether there is no request to make.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty() && self.single.is_empty()
     }
 }
 
-/// The path of one DAG, percent-encoded.
+/// The path of one DAG's resource, percent-encoded.
 #[must_use]
 pub fn path_of(id: &str) -> String {
     id.bytes().fold("/dags/".to_owned(), |mut path, byte| {
@@ -108,7 +108,7 @@ fn common_beginning<'a>(one: &'a str, other: &str) -> &'a str {
     one.get(..length).unwrap_or_default()
 }
 
-/// Airflow searches without regard to case.
+/// Folds the case, because Airflow's search ignores it.
 fn folded(text: &str) -> Vec<char> {
     text.to_lowercase().chars().collect()
 }

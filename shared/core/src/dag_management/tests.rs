@@ -111,7 +111,7 @@ fn the_same_number_of_a_flag_that_was_made_again_is_another_version() {
         ..flag(Color::Blue, 1)
     };
     let next = |modified| Progress::follow(Some(stands.clone()), of(modified), false, LEAD, at(90)).unwrap();
-    // A function's own clock may be behind.
+    // A function's own clock may be slow.
     assert_eq!(next(after(stands.written, Duration::from_secs(20))), stands);
     let again = next(after(stands.written, Duration::from_secs(31)));
     assert_eq!((again.phase, again.told), (Phase::Fencing, false));
@@ -142,7 +142,7 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
         Progress::follow(Some(newer.clone()), flag(Color::Green, 2), false, LEAD, at(2)),
         None
     );
-    // Deleted and made again: an older number, but a later date.
+    // Deleted and re-created: an older number, but a later date.
     let before = Progress {
         written: at(-1),
         ..newer
@@ -215,7 +215,7 @@ fn a_failure_is_told_once_after_a_while_and_so_is_its_end() {
         Some(News::Recovered(at(1000)))
     );
     assert_eq!(conclude(&mut progress, State::Settled, 2300), None);
-    // What settles again after a person unpaused something is no news, a new failure is.
+    // Settling again after a person unpaused something is not reported; a new failure is.
     assert_eq!(conclude(&mut progress, State::NotFenced, 3000), None);
     assert_eq!(
         conclude(&mut progress, State::NotFenced, 3100),
@@ -299,7 +299,7 @@ fn a_dag_that_vanished_from_the_active_keeps_what_it_had_while_the_standby_has_i
         learn(Some(&before), &active, &standby),
         Some(set(&["broken", "orders"]))
     );
-    // A standby that does not answer proves no deletion.
+    // A standby without an answer proves no deletion.
     let silent = DagList::unknown(Cause::new(CauseKind::TimedOut, "no answer"));
     assert_eq!(learn(Some(&before), &active, &silent), Some(before.clone()));
 }
@@ -335,7 +335,7 @@ fn only_runs_from_before_the_transition_are_waited_for() {
         run("waits", Some(30), None),
         run("queued", None, Some(-5)),
         run("queued_later", None, Some(5)),
-        // A late scheduler: begun after the transition, and the standby's own all the same.
+        // A late scheduler: the run began after the transition, but is still the standby's own.
         run("begun_late", Some(6), Some(-1)),
         run("the_other_colors", Some(6), Some(5)),
         run("undated", None, None),
@@ -409,7 +409,7 @@ fn an_underscore_in_a_pattern_matches_anything() {
     assert_eq!(plan.single.len(), 3);
 }
 
-/// As SQL does it, said in another way: with regular expressions this would need a library.
+/// SQL's `LIKE`, implemented in a second way: regular expressions would need a library.
 fn like(pattern: &str, id: &str) -> bool {
     if pattern == "~" {
         return true;

@@ -1,18 +1,18 @@
-//! Alarms that people named for drills: they block one, and end one that they ring in. They condemn no color, so that an
-//! alarm on the work itself (orders are late) may be among them.
+//! Alarms that people named for drills: they block a drill, and end one during which they fire. They do not make a
+//! color unhealthy, so an alarm on the workload itself (orders are late) may be among them.
 
 use crate::health::{AlarmEvidence, AlarmState, ProbeResult};
 use crate::precondition::{Precondition, PreconditionName};
 use crate::time::to_second;
 
-/// What they say together.
+/// The combined state of the alarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum AlarmSummary {
-    /// None is in ALARM.
+    /// No alarm is in ALARM.
     Silent,
-    /// Which are in ALARM, and since when.
+    /// The alarms that are in ALARM, and since when.
     InAlarm(String),
-    /// Why nobody can tell.
+    /// Why the state of the alarms is not known.
     Unknown(String),
 }
 
@@ -44,7 +44,7 @@ pub(super) fn word(alarms: &ProbeResult<Vec<AlarmEvidence>>) -> AlarmSummary {
     }
 }
 
-/// Whether they let a drill start; no precondition where none is named.
+/// Objects unless the alarms are known to be silent; none where no alarm is named.
 pub(super) fn precondition(alarms: &ProbeResult<Vec<AlarmEvidence>>) -> Option<Precondition> {
     if matches!(alarms, ProbeResult::Known(named) if named.is_empty()) {
         return None;

@@ -1,8 +1,10 @@
-//! Who ends a drill while its color is active. A return and whatever leaves the color active (a person who keeps it, a hold, a
-//! home that is not fit) exclude each other: whoever creates the record of the end, which is create-only, has decided it.
+//! Who ends a drill while its color is active.
 //!
-//! That the color stays is decided for good. A return is decided for as long as its writer may live: then the next record,
-//! with the next number, is to be had by anybody.
+//! A return excludes whatever leaves the color active: a person who keeps it, a hold, or an original color that cannot
+//! take over. The end's record is create-only, and whoever creates it has decided.
+//!
+//! The decision that the color stays is final. The decision to return lasts for as long as its writer may live. After
+//! that, any writer may create the next record, with the next number.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,39 +17,39 @@ use crate::text::as_value;
 use crate::text::shortened;
 use crate::time::{after, to_milliseconds};
 
-/// How many records of ends a drill may have; one GetParameters takes them all.
+/// How many end records a drill may have; one GetParameters call reads them all.
 pub const MAX_ENDS: usize = 10;
 
-/// How a drill is to end.
+/// The two ways in which a drill can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// The flag is written back.
+    /// The flag is written back to the color before the drill.
     Return,
     /// The drilled color stays active.
     Stay,
 }
 
-/// The record of an end.
+/// The record that claims an end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EndClaim {
     /// Version of this format.
     pub schema: u32,
-    /// How it is to end.
+    /// The end that was decided.
     pub end: End,
-    /// Names one run of a function: a request that is delivered twice has two.
+    /// Identifies one run of a function: a request that is delivered twice has two.
     pub by: String,
-    /// When it was decided.
+    /// When the end was decided.
     pub decided_at: Timestamp,
-    /// Why.
+    /// Why the drill ends.
     pub reason: String,
 }
 
 impl EndClaim {
-    /// The present format.
+    /// The current format.
     pub const SCHEMA: u32 = 1;
 
-    /// What the run `by` wants.
+    /// The end that the run `by` wants.
     #[must_use]
     pub fn new(end: End, by: &str, reason: &str, now: Timestamp) -> Self {
         Self {
@@ -59,7 +61,7 @@ impl EndClaim {
         }
     }
 
-    /// As stored.
+    /// The stored form of the record.
     #[must_use]
     pub fn to_stored(&self) -> String {
         as_value(json!(self).to_string())
@@ -72,7 +74,7 @@ impl EndClaim {
     }
 }
 
-/// Names of a drill's records of ends, in their order, from the name of the record of its way out.
+/// Names of a drill's end records, in order, from the name of the record of its way out.
 #[must_use]
 pub fn end_records(way_out: &str) -> Vec<String> {
     (1..=MAX_ENDS)
@@ -80,23 +82,23 @@ pub fn end_records(way_out: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whose say it is.
+/// Which run may decide how the drill ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Turn {
-    /// Whoever creates the record of this number, counted from 0, decides.
+    /// The run that creates the record of this number, counted from 0, decides.
     Open(usize),
     /// This run has decided it.
     Ours,
-    /// It has been decided that the color stays, for this reason.
+    /// It is decided that the color stays, for this reason.
     Stays(String),
-    /// Another run is writing the flag back, or is dead, which shows at this instant.
+    /// Another run is writing the flag back. At this instant its claim counts as abandoned.
     Returning(Timestamp),
-    /// So many returns were begun and never written that no more is tried.
+    /// So many returns were claimed and never written that no further one is attempted.
     GivenUp,
 }
 
-/// Judges the records found, in their order, for the run `by`, which wants this end.
+/// Evaluates the records found, in order, for the run `by`, which wants this end.
 pub fn turn(found: &[Option<StoredClaim>], end: End, by: &str, now: Timestamp) -> Turn {
     let newest = found
         .iter()
@@ -110,11 +112,11 @@ pub fn turn(found: &[Option<StoredClaim>], end: End, by: &str, now: Timestamp) -
     match EndClaim::from_stored(&stored.value) {
         Some(claim) if claim.end == End::Stay => Turn::Stays(claim.reason),
         Some(claim) if end == End::Return && claim.by == by => Turn::Ours,
-        // What cannot be read may be a return.
+        // A record that cannot be read may be a return.
         Some(_) | None if now < ends_at => Turn::Returning(ends_at),
         Some(_) | None => {
             let next = number.saturating_add(1);
-            // The last one is kept for giving up.
+            // The last record is reserved for giving up.
             let last = MAX_ENDS.saturating_sub(usize::from(end == End::Return));
             if next < last { Turn::Open(next) } else { Turn::GivenUp }
         }

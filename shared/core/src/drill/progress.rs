@@ -1,4 +1,4 @@
-//! How far a drill has come, read off the flag's history, and what the next tick does about it.
+//! The progress of a drill, derived from the flag's history, and the action of the next tick.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::time::{after, elapsed, minutes, to_second, whole_milliseconds};
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
 
-/// How long the color to return to may be unfit before the drill is given up: a person decides then.
+/// How long the color to return to may be unable to take over before the drill ends there: a person decides then.
 pub const RETURN_GRACE: Duration = Duration::from_secs(15 * 60);
 
-/// How far it has come.
+/// The progress of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The flag stands where the drill found it.
+    /// The flag is still as it was when the drill started.
     NotSwitched,
     /// The drilled color is active.
     Drilling {
@@ -35,25 +35,25 @@ pub enum Stage {
     Returned {
         /// When the drilled color became active.
         switched_at: Timestamp,
-        /// When it ceased to be.
+        /// When it stopped being active.
         returned_at: Timestamp,
-        /// Name of the record of the way back, which holds the outcome.
+        /// Name of the record of the way back, which holds the drill's outcome.
         record: String,
         /// The color active after it.
         active: Option<Color>,
     },
-    /// Somebody or something else wrote the flag.
+    /// Another writer wrote the flag.
     Overtaken {
         /// When the drilled color became active, if it did.
         switched_at: Option<Timestamp>,
-        /// By what, in words.
+        /// The cause, in words.
         by: String,
         /// The color active after it.
         active: Option<Color>,
     },
 }
 
-/// Reads the stage off the flag's versions. The flag alone is the truth: what a dead function meant to do is not asked.
+/// Derives the stage from the flag's versions. Only the flag counts: the intention of a dead function does not.
 #[must_use]
 pub fn stage(drill: &Drill, versions: &[Version]) -> Stage {
     let record = drill.record();
@@ -65,7 +65,7 @@ pub fn stage(drill: &Drill, versions: &[Version]) -> Stage {
         return not_switched(drill, versions);
     };
     let switched_at = way_out.entry.modified;
-    // A claim that another writer finished for reasons of its own: a failover, or a person.
+    // Another writer finished the claim for its own purpose: a failover, or a person.
     if way_out.kind() != Kind::Drill {
         return Stage::Overtaken {
             switched_at: None,
@@ -106,7 +106,7 @@ fn not_switched(drill: &Drill, versions: &[Version]) -> Stage {
             active: None,
         };
     };
-    // Older than the drill's start is a stale reading.
+    // A reading older than the drill's start is stale.
     if newest.entry.version == drill.version || newest.entry.modified <= drill.modified {
         return Stage::NotSwitched;
     }
@@ -132,33 +132,33 @@ fn described(version: &Version) -> String {
     )
 }
 
-/// What to do about a drill.
+/// The next step of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum DrillStep {
-    /// Nothing yet.
+    /// Nothing to do yet, for this reason.
     Wait(String),
     /// Write the flag back.
     Return {
-        /// The outcome that the return's record is to tell.
+        /// The outcome that the return's record must state.
         outcome: DrillOutcome,
-        /// Why.
+        /// Why the drill returns now.
         reason: String,
     },
-    /// It is over: record this outcome.
+    /// The drill is over: record this outcome.
     Finish {
-        /// The outcome; none where only the return's record can tell it.
+        /// The outcome; none where only the return's record states it.
         outcome: Option<DrillOutcome>,
-        /// Why.
+        /// Why the drill is over.
         reason: String,
     },
 }
 
 /// Decides for the watcher.
 ///
-/// The failure wins: a drilled color that fails, or under which an alarm named for drills rings, is left at once, and the
-/// pair never returns to a color that is not healthy. A person wins too: a hold, or any other write of the flag, ends the
-/// drill where it stands.
+/// A failure takes precedence. A drilled color that fails, or during which an alarm named for drills fires, is left at
+/// once, and the pair never returns to a color that is not healthy. A person takes precedence, too: a hold, or any
+/// other write of the flag, ends the drill without a return.
 pub fn decide(
     drill: &Drill,
     stage: &Stage,
@@ -174,7 +174,7 @@ pub fn decide(
     };
     let (switched_at, return_at) = match stage {
         Stage::NotSwitched => {
-            // Nobody else finishes this claim as a drill: whoever writes next has reasons of its own.
+            // No other writer finishes this claim as a drill: the next one acts for its own purpose.
             return if elapsed(drill.started_at, now) < CLAIM_TIMEOUT {
                 DrillStep::Wait("the drill has been started and has not switched yet".to_owned())
             } else {
@@ -265,7 +265,7 @@ pub fn decide(
     }
 }
 
-/// Its time is over, and both colors are healthy: only an alarm could still speak against the drill.
+/// The time is over, and both colors are healthy: only an alarm can still object.
 fn with_both_well(
     drill: &Drill,
     word: AlarmSummary,
@@ -293,7 +293,7 @@ fn with_both_well(
     }
 }
 
-/// The verdict for a move that can wait: healthy only if its alarms could be read.
+/// The verdict for a move that can wait: healthy only if the alarms could be read.
 fn verdict_if_alarms_known(assessment: &Assessment) -> Verdict {
     match assessment.verdict {
         Verdict::Healthy if assessment.unread_alarms.is_some() => Verdict::Unknown,
@@ -301,7 +301,7 @@ fn verdict_if_alarms_known(assessment: &Assessment) -> Verdict {
     }
 }
 
-/// What is recorded of a finished drill.
+/// The stored conclusion of a finished drill.
 #[must_use]
 pub fn conclude(
     drill: &Drill,
@@ -325,7 +325,7 @@ pub fn conclude(
             switched_at, active, ..
         } => (*switched_at, None, *active),
     };
-    // The return's record was written before the return: it alone knows what the drill came to.
+    // The return's record was written before the return, and only it states the drill's outcome.
     let told = way_back.and_then(|record| record.drill.as_ref());
     let told_outcome = told
         .and_then(|drill| drill.get("outcome"))
@@ -338,7 +338,7 @@ pub fn conclude(
         schema: Drill::SCHEMA,
         id: drill.id.clone(),
         mode: drill.mode,
-        // Without a record to say so, nobody can tell that it went well.
+        // Without a record, success is not proved.
         outcome: told_outcome.or(outcome).unwrap_or(DrillOutcome::Failed),
         from: Some(drill.from),
         to: Some(drill.to),

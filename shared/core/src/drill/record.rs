@@ -1,4 +1,4 @@
-//! What is kept of a drill: where it started, what its transitions say of it, and how it ended.
+//! The records of a drill: where it started, what its transitions store about it, and how it ended.
 
 use std::fmt;
 
@@ -15,23 +15,24 @@ use crate::time::elapsed;
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
 
-/// Longest reason kept of a drill, in characters: with all else it must fit a standard parameter, whatever its letters.
+/// Longest reason that is kept of a drill, in characters: with all other fields it must fit a standard parameter,
+/// whatever its letters.
 pub(super) const LONGEST_REASON: usize = 200;
 
-/// How far a drill goes.
+/// The extent of a drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Ask the preconditions and report.
+    /// Evaluate the preconditions and report.
     Dry,
-    /// And check the standby's readiness.
+    /// Also check the standby's readiness.
     Probe,
-    /// And switch, let it work, and return.
+    /// Also switch, let the standby work, and return.
     Switch,
 }
 
 impl Mode {
-    /// As written in requests and events.
+    /// The mode as requests and events write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,27 +43,27 @@ impl Mode {
     }
 }
 
-/// How a drill ended, or that it has not.
+/// How a drill ended, or that it has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrillOutcome {
     /// Under way.
     Pending,
-    /// The standby did the work, or would have, and all is as it was.
+    /// The standby did the work, or could have, and the pair is as it was before.
     Succeeded,
     /// The standby did not do the work.
     Failed,
-    /// A precondition was not met; nothing was touched.
+    /// A precondition objected; nothing was changed.
     Blocked,
-    /// A real failure or a person took over.
+    /// A real failure or a person's action ended the drill.
     Interrupted,
 }
 
 impl DrillOutcome {
-    /// Every way to end.
+    /// Every outcome of a drill that has ended.
     pub const ENDS: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Blocked, Self::Interrupted];
 
-    /// As written in answers, metrics and events.
+    /// The outcome as answers, metrics and events write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -76,7 +77,7 @@ impl DrillOutcome {
 }
 
 impl DrillOutcome {
-    /// The outcome that is written so.
+    /// The outcome with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let all = [
@@ -98,18 +99,18 @@ impl fmt::Display for DrillOutcome {
 
 /// The parameter `drill`: the drill under way, or the last one that switched.
 ///
-/// It is written before anything else, so that a crash leaves a trace that the next tick follows. It only says out of
-/// which version of the flag a drill was to go; whether it did, and when it is to return, the flag's history and the
-/// transition's record tell.
+/// It is written before anything else, so that a crash leaves a trace which the next tick follows. It only states from
+/// which version of the flag a drill was to start. The flag's history and the transition's record show whether it did,
+/// and when it is to return.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Drill {
     /// Version of this format.
     pub schema: u32,
     /// Request id of the invocation that started it.
     pub id: String,
-    /// How far it goes; always `switch` here.
+    /// The drill's extent; always `switch` here.
     pub mode: Mode,
-    /// The color that was active, and is to be again.
+    /// The color that was active, and becomes active again.
     pub from: Color,
     /// The color that is drilled.
     pub to: Color,
@@ -117,17 +118,17 @@ pub struct Drill {
     pub version: FlagVersion,
     /// LastModifiedDate of that version.
     pub modified: Timestamp,
-    /// When it was started.
+    /// When the drill was started.
     pub started_at: Timestamp,
-    /// How long the drilled color works.
+    /// How long the drilled color is active.
     pub duration_minutes: u32,
-    /// Why.
+    /// Why the drill was requested.
     pub reason: String,
-    /// Who asked.
+    /// The person or job that requested it.
     pub requested_by: Option<String>,
-    /// How it ended, or `pending`.
+    /// How the drill ended, or `pending`.
     pub outcome: DrillOutcome,
-    /// When it ended.
+    /// When the drill ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
     /// When a drill last succeeded, this one or an earlier one.
@@ -136,10 +137,10 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// The present format.
+    /// The current format.
     pub const SCHEMA: u32 = 1;
 
-    /// Reads the stored value. What cannot be read is no drill: nothing may be switched on its word.
+    /// Reads the stored value. A value that cannot be read is no drill: it must never cause a switch.
     #[must_use]
     pub fn from_stored(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
@@ -153,17 +154,18 @@ impl Drill {
             .filter(|drill| drill.outcome == DrillOutcome::Pending)
     }
 
-    /// The version of the flag that its way back writes, if nobody comes in between.
+    /// The version of the flag that the way back writes, if nothing else is written in between.
     #[must_use]
     pub fn returned_at_version(&self) -> FlagVersion {
         self.version.next().next()
     }
 
-    /// Whether the flag stands where this drill found it, or where it has put it: anybody else's write has ended it,
-    /// whatever is still to be told.
+    /// Whether the flag is as this drill found it, or as this drill wrote it. Any other write has ended the drill, even
+    /// if that is not reported yet.
     ///
-    /// One observation cannot tell a write of the drill's that arrived twice from a hand that wrote the same color again, so
-    /// it counts as the former as long as the drill's writer may be alive. Where the history is at hand, [`super::stage`] tells.
+    /// In one observation, a repeated write by the drill and a manual edit to the same color cannot be distinguished.
+    /// It counts as a repeated write for as long as the drill's writer may be alive. Where the history is available,
+    /// [`super::stage`] distinguishes the two.
     #[must_use]
     pub fn owns_flag_version(&self, flag: &FlagObservation) -> bool {
         let written = self.version.next();
@@ -172,8 +174,9 @@ impl Drill {
             || (flag.value == FlagValue::Valid(self.to) && (flag.version == written || repeated))
     }
 
-    /// Whether the flag's last write was this drill's way back, which proves nothing of a drill that failed. Where its writes
-    /// were repeated the number tells less than the date: whatever followed the drill is younger than its end.
+    /// Whether the flag's last write was this drill's way back, which proves nothing of a drill that failed. Where its
+    /// writes were repeated, the date is more reliable than the number: every later transition is newer than the
+    /// drill's end.
     #[must_use]
     pub fn has_written_back(&self, flag: &FlagObservation) -> bool {
         let by_then = self
@@ -192,23 +195,23 @@ impl Drill {
         })
     }
 
-    /// Name of the record of its outcome: create-only, so that there is exactly one.
+    /// Name of the record of its outcome. It is create-only, so that there is exactly one.
     #[must_use]
     pub fn outcome_record(&self) -> String {
         outcome_record(&self.record(), &self.id)
     }
 
-    /// What the record of its way out says of it.
+    /// What the record of its way out stores about it.
     #[must_use]
     pub fn tag(&self) -> Value {
         json!({"id": self.id, "duration_minutes": self.duration_minutes, "return_to": self.from})
     }
 
-    /// The drill that the record of the way out belongs to. Two drills that started at the same moment wrote the same trace;
-    /// only the one that made the record is under way.
+    /// The drill that the record of the way out belongs to. Two drills that started at the same moment wrote the same
+    /// trace; only the one that created the record is under way.
     #[must_use]
     pub fn as_recorded(self, record: &TransitionRecord) -> Self {
-        // A stale start may point at another drill's way back, whose record is tagged, too.
+        // A stale start may refer to another drill's way back, whose record is tagged, too.
         let tag = record.drill.as_ref().filter(|_| record.kind == Kind::Drill);
         let text = |name: &str| tag.and_then(|tag| tag.get(name)?.as_str()).map(str::to_owned);
         let Some(id) = text("id").filter(|id| *id != self.id) else {
@@ -234,8 +237,8 @@ impl Drill {
         record.kind == Kind::Drill && id == Some(self.id.as_str())
     }
 
-    /// Whether the claim that this drill lost is the way out of another drill that lives: then the two share a trace, which is
-    /// that one's now.
+    /// Whether the claim that this drill lost is the way out of another drill whose writer may be alive. Then the
+    /// shared trace belongs to that drill.
     #[must_use]
     pub fn superseded_by(&self, winner: Option<&TransitionRecord>, now: Timestamp) -> bool {
         winner.is_some_and(|winner| {
@@ -246,15 +249,15 @@ impl Drill {
         })
     }
 
-    /// What the record of its way back says of it.
+    /// What the record of its way back stores about it.
     #[must_use]
     pub fn return_tag(&self, outcome: DrillOutcome, reason: &str) -> Value {
         json!({"id": self.id, "outcome": outcome, "reason": shortened(reason, LONGEST_REASON)})
     }
 }
 
-/// Name of a drill's outcome beside the record of its way out. The id is part of it: a drill that lost the claim to another
-/// one has an outcome, too.
+/// Name of a drill's outcome beside the record of its way out. The id is part of the name, because a drill that lost
+/// the claim to another one also has an outcome.
 #[must_use]
 pub fn outcome_record(record: &str, id: &str) -> String {
     let allowed = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
@@ -262,7 +265,7 @@ pub fn outcome_record(record: &str, id: &str) -> String {
     format!("{record}-outcome-{id}")
 }
 
-/// Name of the outcome that belongs to the record of a transition, if that was a drill's way out.
+/// Name of the outcome that belongs to a transition's record, if that transition was a drill's way out.
 #[must_use]
 pub fn outcome_of(name: &str, record: &TransitionRecord) -> Option<String> {
     if record.kind != Kind::Drill {
@@ -272,16 +275,16 @@ pub fn outcome_of(name: &str, record: &TransitionRecord) -> Option<String> {
     Some(outcome_record(name, id))
 }
 
-/// How a drill ended: the stored outcome, from which event and metrics are made.
+/// How a drill ended: the stored outcome, from which the event and the metrics are built.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conclusion {
     /// Version of this format.
     pub schema: u32,
     /// The drill's id.
     pub id: String,
-    /// How far it was to go.
+    /// The requested extent of the drill.
     pub mode: Mode,
-    /// How it ended.
+    /// How the drill ended.
     pub outcome: DrillOutcome,
     /// The color that was active; none if the flag held none.
     pub from: Option<Color>,
@@ -289,37 +292,37 @@ pub struct Conclusion {
     pub to: Option<Color>,
     /// The color that is active now.
     pub active: Option<Color>,
-    /// One sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// Who asked.
+    /// The person or job that requested it.
     pub requested_by: Option<String>,
-    /// Times.
+    /// The times of the drill.
     pub timings: Timings,
 }
 
-/// When what happened, as far as it did.
+/// When each step happened, as far as it did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Timings {
-    /// When it was asked for.
+    /// When the drill was requested.
     pub started_at: Timestamp,
     /// When the flag was written for the way out.
     pub switched_at: Option<Timestamp>,
     /// When the flag was written for the way back.
     pub returned_at: Option<Timestamp>,
-    /// When it ended.
+    /// When the drill ended.
     pub finished_at: Timestamp,
     /// From the decision to the written flag, in milliseconds.
     pub switch_duration_ms: Option<u64>,
-    /// The same on the way back.
+    /// From the decision to return to the written flag, in milliseconds.
     pub return_duration_ms: Option<u64>,
     /// How long the drilled color was active, in seconds.
     pub held_s: Option<u64>,
-    /// How long it was to be.
+    /// How long it should have been active, in minutes.
     pub duration_minutes: u32,
 }
 
 impl Conclusion {
-    /// As stored.
+    /// The stored form of the outcome.
     #[must_use]
     pub fn to_stored(&self) -> String {
         json!(self).to_string()

@@ -1,4 +1,4 @@
-//! Windows in which no drill may start, as AWS's own practice runs know them. All times are UTC.
+//! Windows in which no drill may start, modeled on AWS's own practice runs. All times are UTC.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::time::after;
 
-/// Minutes of a week.
+/// The number of minutes in a week.
 const WEEK: u32 = 7 * 24 * 60;
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -25,20 +25,20 @@ const DAYS: [(&str, Weekday); 7] = [
 /// One window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Window {
-    /// Every week, in minutes since Monday 00:00; the end is not part of it, and may lie in the next week.
+    /// Every week, in minutes since Monday 00:00. The end is exclusive, and may lie in the next week.
     Weekly { from: u32, to: u32 },
-    /// Whole days, both included.
+    /// Whole days; both are inclusive.
     Dates { first: Date, last: Date },
 }
 
-/// A window with the words it was given in.
+/// A window with the text that it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Given {
     window: Window,
     words: String,
 }
 
-/// All of them.
+/// The list of all windows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockedWindows(Vec<Given>);
 
@@ -67,7 +67,7 @@ impl BlockedWindows {
             .map(Self)
     }
 
-    /// The window that `now`, or an instant up to `length` later, lies in, in the words it was given in.
+    /// The window that contains `now`, or an instant up to `length` later; as its original text.
     #[must_use]
     pub fn blocking(&self, now: Timestamp, length: Duration) -> Option<&str> {
         self.0
@@ -94,7 +94,7 @@ impl Window {
         (from != to).then_some(Self::Weekly { from, to })
     }
 
-    /// Minute by minute: a window is at least one long, and a drill at most a day.
+    /// Checks minute by minute: a window is at least one minute long, and a drill at most one day.
     fn meets(&self, now: Timestamp, length: Duration) -> bool {
         let minutes = length.as_secs().div_euclid(60);
         self.contains(after(now, length))

@@ -1,4 +1,4 @@
-//! The verdict on one environment, and what the next look is to know.
+//! The verdict on one environment, and what the next observation needs to know.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,32 +16,32 @@ use crate::policy::Policy;
 pub struct Assessment {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, in words for the person who is woken by it.
+    /// The reasons, in words for the person who is woken up by the alert.
     pub reasons: Vec<String>,
-    /// The last instant at which it was known healthy, if it no longer is.
+    /// The last instant at which it was known to be healthy, if it no longer is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_known_healthy: Option<Timestamp>,
-    /// When a suspicion becomes a verdict if nothing changes: worth looking again soon.
+    /// When a suspicion becomes a verdict if nothing changes: another observation soon is useful.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unhealthy_at: Option<Timestamp>,
-    /// The signals.
+    /// The signals that the verdict is based on.
     pub signals: Signals,
-    /// Why nobody can tell whether the alarms named for it ring. That keeps no environment from being healthy, because a
-    /// failover must not wait for it; a drill can.
+    /// Why it is not known whether the alarms named for it fire. This does not stop an environment from being healthy,
+    /// because a failover must not wait for it; a drill can.
     #[serde(skip)]
     pub unread_alarms: Option<String>,
 }
 
-/// Judges one environment by one look alone.
+/// Judges one environment by a single observation.
 ///
-/// A failure that is much older than its window is no news to a watcher that looks every minute. To one that has never
-/// looked before it may be what planned work has left: it counts from this look, unless it has outlasted the maintenance
-/// grace, which nothing planned does.
+/// For a watcher that observes every minute, a failure much older than its window is nothing new. At a watcher's first
+/// observation, the failure may be the effect of planned work. It then counts from this observation, unless it has
+/// outlasted the maintenance grace, which nothing planned does.
 pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessment {
     assess_after(policy, evidence, None, now)
 }
 
-/// Judges one environment by a look and what looks before it saw.
+/// Judges one environment by one observation and by what earlier observations saw.
 pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Assessment {
     let past = Past::of_the_same(past, evidence);
     let status = Status::of(evidence, past);
@@ -70,7 +70,7 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
     }
 }
 
-/// What this look adds to the past: the past of the next one.
+/// What this observation adds to the past: the past of the next observation.
 #[must_use]
 pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Past {
     let past = Past::of_the_same(past, evidence);
@@ -79,7 +79,7 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
     let before = past.and_then(|past| past.status.as_ref());
     let close = past.filter(|past| past.is_close(now));
     let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
-    // What cannot be read now neither begins a failure nor ends it.
+    // A signal that cannot be read now neither starts a failure nor ends it.
     let lives = lives(&signals);
     let failing_from = match close.and_then(|past| past.failing_from) {
         _ if lives => None,

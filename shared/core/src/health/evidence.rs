@@ -1,27 +1,27 @@
-//! What was seen of one environment, before anybody judges it. Serialized whole, it can be replayed.
+//! What was observed of one environment, before any judgment. The serialized form is complete, so it can be replayed.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Why a question got no usable answer.
+/// Why a question has no usable answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseKind {
-    /// The service asked us to slow down.
+    /// The service throttled the request.
     Throttled,
-    /// No answer in time.
+    /// The answer did not arrive in time.
     TimedOut,
-    /// Our role may not ask.
+    /// The function's role is not allowed to ask.
     AccessDenied,
     /// The service or the network failed.
     Unavailable,
-    /// It answered something we cannot read.
+    /// The service's answer cannot be parsed.
     Unparsable,
-    /// The thing asked about does not exist.
+    /// The requested resource does not exist.
     NotFound,
-    /// The request was refused as wrong.
+    /// The request was rejected as invalid.
     Rejected,
     /// Not asked, because no answer could change the verdict.
     NotAsked,
@@ -30,7 +30,7 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    /// In words.
+    /// The class in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,17 +47,17 @@ impl CauseKind {
     }
 }
 
-/// A cause with its message.
+/// A cause: its class and its message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// The class.
+    /// The class of the cause.
     pub kind: CauseKind,
-    /// What the service said, or what to do.
+    /// The service's message, or what to do.
     pub message: String,
 }
 
 impl Cause {
-    /// Made of both.
+    /// Combines a class and a message.
     pub fn new(kind: CauseKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -65,7 +65,7 @@ impl Cause {
         }
     }
 
-    /// Not asked, because no answer could change the verdict.
+    /// The cause of a question that was not asked, because no answer could change the verdict.
     #[must_use]
     pub fn not_asked() -> Self {
         Self::new(CauseKind::NotAsked, "")
@@ -82,25 +82,25 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An answer, or why there is none.
+/// The answer to a probe, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeResult<T> {
-    /// It was answered.
+    /// The probe was answered.
     Known(T),
-    /// It was not.
+    /// The probe was not answered, for this cause.
     Unknown(Cause),
 }
 
-/// What GetEnvironment said.
+/// The answer of GetEnvironment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnvironmentAnswer {
-    /// It exists.
+    /// The environment exists.
     Found(Environment),
-    /// There is none of that name: deleted, or never there.
+    /// No environment has that name: it was deleted, or never existed.
     NotFound,
-    /// No answer.
+    /// The request was not answered.
     Unknown(Cause),
 }
 
@@ -112,12 +112,12 @@ pub struct Environment {
     /// `AirflowVersion`.
     #[serde(default)]
     pub airflow_version: Option<String>,
-    /// `LastUpdate.Source`: tells an update by AWS from one by a person.
+    /// `LastUpdate.Source`: distinguishes an update by AWS from one by a person.
     #[serde(default)]
     pub last_update_source: Option<String>,
 }
 
-/// Airflow's own answer at `/monitor/health` (Airflow 3) or `/health` (Airflow 2).
+/// Airflow's answer at `/monitor/health` (Airflow 3) or `/health` (Airflow 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AirflowHealth {
     /// `scheduler.status`; none means it has never started.
@@ -131,44 +131,45 @@ pub struct AirflowHealth {
 /// The metric `AmazonMWAA SchedulerHeartbeat`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatEvidence {
-    /// Start of the newest period with a value of 1 or more; none if none was found as far back as we look.
+    /// Start of the newest period with a value of 1 or more; none if the requested time range has none.
     pub last_seen: Option<Timestamp>,
 }
 
 /// One alarm that the user named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmEvidence {
-    /// Its name.
+    /// The alarm's name.
     pub name: String,
-    /// Its state; none if CloudWatch has no alarm of that name.
+    /// The alarm's state; none if CloudWatch has no alarm of that name.
     pub state: Option<AlarmState>,
-    /// When it came into that state.
+    /// When the alarm entered that state.
     pub since: Option<Timestamp>,
 }
 
-/// State of an alarm.
+/// The state of a CloudWatch alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlarmState {
-    /// Within its threshold.
+    /// The metric is within the alarm's threshold.
     Ok,
-    /// Beyond it.
+    /// The metric is beyond the alarm's threshold.
     Alarm,
-    /// Not enough data, or a state we do not know.
+    /// The alarm has too little data, or a state that this release does not know.
     InsufficientData,
 }
 
 /// All raw signals of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Which environment it is of: what was seen of another, before the settings named this one, says nothing of it.
+    /// Name of the observed environment. Evidence of another one, from before the settings named this one, does not
+    /// apply to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
     /// mwaa GetEnvironment.
     pub environment: EnvironmentAnswer,
     /// Airflow's health endpoint, through mwaa InvokeRestApi.
     pub airflow: ProbeResult<AirflowHealth>,
-    /// CloudWatch GetMetricData; costs money, so asked only when Airflow's answer is not ok.
+    /// CloudWatch GetMetricData. Each request costs money, so it is made only when Airflow's answer is not ok.
     pub heartbeat: ProbeResult<HeartbeatEvidence>,
     /// CloudWatch DescribeAlarms on the alarms the user named; empty if none are named.
     pub alarms: ProbeResult<Vec<AlarmEvidence>>,

@@ -1,4 +1,4 @@
-//! Since when the signals are bad, and from when that counts.
+//! Since when the signals are bad, and from when the failure counts.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::signals::{Reading, Signals, Status};
 use crate::policy::{HEARTBEAT_ONLY_WINDOW, Policy};
 use crate::time::elapsed;
 
-/// Since when the signals of the present failure are bad, and from when that counts.
+/// Since when the signals of the current failure are bad, and from when the failure counts.
 pub(super) struct Failure {
-    /// The earliest date of a bad signal, or the first look that saw one without a date.
+    /// The earliest date of a bad signal, or the first observation that saw one without a date.
     pub(super) began: Option<Timestamp>,
-    /// How long it has lasted.
+    /// How long the failure has lasted.
     pub(super) lasted: Duration,
-    /// How long it has lasted while the environment was to serve, as far as anybody looked.
+    /// How long it has lasted while the environment should have served, as far as observations cover that time.
     pub(super) counts: Duration,
     /// Since when the alarms are in ALARM.
     pub(super) alarmed_at: Option<Timestamp>,
-    /// Since when somebody has looked, where they are so old that they began while nobody did.
+    /// Since when the alarms have been observed, if they fired before observations began.
     pub(super) alarm_watched_from: Option<Timestamp>,
-    /// Since when the status has been of its present class, as far as looks before this one tell.
+    /// Since when the status has been of its current class, as far as earlier observations show.
     pub(super) status_since: Option<Timestamp>,
 }
 
@@ -35,7 +35,8 @@ impl Failure {
     ) -> Self {
         let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);
         let close = past.filter(|past| past.is_close(now));
-        // A date of Airflow's in our future, or none at all, is no younger than the first look that saw it sick.
+        // Where Airflow's date lies in our future or is missing, the failure is at least as old as the first
+        // observation of it.
         let sick_from = close
             .and_then(|past| past.airflow_sick_from)
             .filter(|_| scheduler.is_bad())
@@ -52,14 +53,15 @@ impl Failure {
             let watched_from = close.and_then(|past| past.watched_from).unwrap_or(now);
             (elapsed(at, watched_from) > BLIND_FOR).then_some(watched_from)
         });
-        // What had begun when the status was read last, and what has outlasted the grace, no planned work has done.
+        // A failure that had begun when the status was last read, or that has outlasted the grace, is not caused by
+        // planned work.
         let newest = alarmed_at.into_iter().chain(began).max();
         let was_read = past.and_then(|past| past.status.as_ref()).map(|status| status.read);
         let began_in_sight = newest.is_some_and(|newest| was_read.is_some_and(|read| read >= newest));
         let has_outlasted = window_of(policy, scheduler, heartbeat)
             .is_some_and(|window| lasted >= policy.maintenance_grace.max(window));
         let status_since = status.since(past, began_in_sight || has_outlasted, now);
-        // What happened in planned work is its doing: it counts from when the environment began to serve again.
+        // A failure during planned work is caused by it: it counts from when the environment began to serve again.
         let floor = status_since.map_or(seen_from, |since| since.max(seen_from));
         Self {
             began,
@@ -72,13 +74,13 @@ impl Failure {
     }
 }
 
-/// From when a failure counts that no look before this one saw.
+/// From when a failure counts that no earlier observation saw.
 pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, now: Timestamp) -> Timestamp {
     let oldest = [scheduler.since(), heartbeat.since()].into_iter().flatten().min();
-    // Older than that, it began while nobody looked, or in planned work.
+    // An older failure began while nothing was observed, or in planned work.
     oldest
         .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR)
-        // Nor does it begin in the future, whatever a clock says that is ahead of ours.
+        // The failure does not begin in the future either, even if the other clock is ahead of ours.
         .map_or(now, |oldest| oldest.min(now))
 }
 

@@ -12,24 +12,24 @@ use super::status::StatusClass;
 use crate::policy::{HEARTBEAT_ONLY_WINDOW, Policy};
 use crate::time::{after, elapsed, in_seconds};
 
-/// What the evidence says of one environment.
+/// What the evidence shows about one environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It serves, and nothing says otherwise.
+    /// It serves, and no signal says otherwise.
     Healthy,
-    /// It does not, and the evidence is enough to act on.
+    /// It does not serve, and the evidence is sufficient to act.
     Unhealthy,
-    /// Signals disagree, or are bad for less than the failure window.
+    /// Signals disagree, or have been bad for less than the failure window.
     Suspect,
-    /// Something planned is under way.
+    /// Planned work is in progress.
     Maintenance,
-    /// Nothing can be said.
+    /// The evidence is not sufficient for any other verdict.
     Unknown,
 }
 
 impl Verdict {
-    /// As written in answers and logs.
+    /// The verdict as answers and logs write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict on its way.
+/// A verdict before it is final.
 pub(super) struct Judgment {
     pub(super) verdict: Verdict,
     pub(super) reasons: Vec<String>,
@@ -64,7 +64,7 @@ impl Judgment {
         }
     }
 
-    /// Not yet: why, and when it may be.
+    /// Not unhealthy yet: adds the reason, and the instant at which it may become so.
     fn until(mut self, why: String, unhealthy_at: Timestamp) -> Self {
         self.reasons.push(why);
         self.unhealthy_at = Some(unhealthy_at);
@@ -72,7 +72,7 @@ impl Judgment {
     }
 }
 
-/// Weighs the signals.
+/// Weighs all signals.
 pub(super) fn judge(
     policy: &Policy,
     status: &Status<'_>,
@@ -91,7 +91,7 @@ pub(super) fn judge(
     let class = status.standing(policy, failure.alarmed_at.into_iter().chain(failure.began).max(), now);
     match class {
         StatusClass::Failed => return Judgment::of(Verdict::Unhealthy, &[said]),
-        // Not yet there: whatever its parts say, it has nothing to lose and cannot take over.
+        // The environment is being created: whatever its parts report, it has nothing to lose and cannot take over.
         StatusClass::NotReady => return Judgment::of(Verdict::Unknown, &[said]),
         StatusClass::Planned => return judge_planned(policy, signals, now),
         StatusClass::Unknown => return judge_unread(policy, status, signals, &failure, now),
@@ -101,7 +101,8 @@ pub(super) fn judge(
         return judge_alarms(policy, said, alarms, &failure, now);
     }
     if let Some(window) = window_of(policy, scheduler, heartbeat) {
-        // Longer than planned work may take it is a failure, where no look before this one knows of planned work.
+        // If it has lasted longer than planned work may take, it is a failure, unless an earlier observation saw
+        // planned work.
         let has_outlasted = failure.status_since.is_none() && failure.lasted >= policy.maintenance_grace.max(window);
         if failure.counts >= window || has_outlasted {
             return Judgment::of(Verdict::Unhealthy, &[scheduler, heartbeat]);
@@ -128,10 +129,10 @@ pub(super) fn judge(
                 "bad for {} by one signal, but the signals disagree",
                 in_seconds(failure.lasted)
             ),
-            // The other signal may only be late: look again.
+            // The other signal may only be late: observe again.
             after(now, policy.failure_window),
         ),
-        // A status that cannot be read vouches for nobody, whatever was read last.
+        // A status that cannot be read confirms nothing, whatever was read last.
         StatusClass::Serving if status.last.is_some() => Judgment::of(Verdict::Unknown, &[said, scheduler, heartbeat]),
         StatusClass::Serving if scheduler.is_ok() => Judgment::of(Verdict::Healthy, &[said, scheduler]),
         StatusClass::Serving if heartbeat.is_ok() => Judgment::of(Verdict::Healthy, &[said, heartbeat]),
@@ -141,8 +142,8 @@ pub(super) fn judge(
     }
 }
 
-/// An alarm is evidence at once. But it looks minutes back, so for a while it fires for what planned work did; and one that is
-/// old at the first look may have begun in planned work that nobody saw.
+/// An alarm is evidence at once. However, it evaluates past minutes, so for a while it fires because of planned work.
+/// An alarm that is old at the first observation may have begun in planned work that was not observed.
 fn judge_alarms(policy: &Policy, said: &Reading, alarms: &Reading, failure: &Failure, now: Timestamp) -> Judgment {
     let late = policy.failure_window.max(HEARTBEAT_ONLY_WINDOW);
     let young = |from: Option<Timestamp>| from.map(|from| elapsed(from, now)).filter(|age| *age < late);
@@ -164,8 +165,8 @@ fn judge_alarms(policy: &Policy, said: &Reading, alarms: &Reading, failure: &Fai
     )
 }
 
-/// Nobody can say what the status is: it may be planned work. So nothing condemns that planned work could have caused,
-/// neither an alarm nor a dead scheduler, until it has lasted longer than planned work may.
+/// The status is not known, so there may be planned work. Nothing counts that planned work could have caused, neither
+/// an alarm nor a dead scheduler, until it has lasted longer than planned work may take.
 fn judge_unread(
     policy: &Policy,
     status: &Status<'_>,
@@ -195,7 +196,7 @@ fn judge_unread(
         Some(_) => format!("bad for {}, but ", in_seconds(failure.lasted)),
         None => String::new(),
     };
-    // The next answer may tell more: look again.
+    // The next answer may show more: observe again.
     Judgment::of(Verdict::Suspect, &bad).until(
         format!("{lasted}without its status this cannot be distinguished from planned work"),
         after(now, policy.failure_window),
@@ -219,7 +220,8 @@ fn judge_planned(policy: &Policy, signals: &Signals, now: Timestamp) -> Judgment
         heartbeat,
         ..
     } = signals;
-    // A dead metric alone would do, an unknown one never: metrics stop in updates, and Airflow's answer may be stale.
+    // A dead metric alone would be sufficient, an unknown one never: metrics stop during updates, and Airflow's answer
+    // may be stale.
     if heartbeat.is_bad() && !scheduler.is_ok() && heartbeat.bad_for(now) >= policy.maintenance_grace {
         return outlasted(policy, &[status, heartbeat]);
     }

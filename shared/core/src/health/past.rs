@@ -1,8 +1,9 @@
-//! What earlier looks saw of an environment, as far as it bears on the next verdict.
+//! What earlier observations saw of an environment, as far as it affects the next verdict.
 //!
-//! A look by itself cannot tell how long an environment has been serving again after planned work, since when a signal
-//! without a date has been bad, or what a status was that cannot be read now. The watcher keeps that between its looks, in its
-//! memory and in its process; whoever has none judges by what he sees alone.
+//! A single observation cannot show three things. They are how long an environment has been serving again after planned
+//! work, since when a signal without a date has been bad, and what the status was before it became unreadable. The
+//! watcher keeps this between its observations, in its memory and in its process. A function without it judges by its
+//! own observation alone.
 
 use std::time::Duration;
 
@@ -13,48 +14,50 @@ use super::evidence::Evidence;
 use super::status::StatusClass;
 use crate::time::elapsed;
 
-/// After a pause of this length between two looks nobody can say that a failure lasted through it.
+/// After a pause this long between two observations, it is not known whether a failure lasted through it.
 pub(super) const BLIND_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// How often a lasting failure is noted again, so that [`BLIND_FOR`] tells a watcher that looks from one that was away.
+/// How often a lasting failure is noted again, so that [`BLIND_FOR`] distinguishes a watcher that observes from one
+/// that was away.
 const NOTED_EVERY: Duration = Duration::from_secs(4 * 60);
 
-/// What earlier looks saw of one environment.
+/// What earlier observations saw of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
-    /// Which environment it is of.
+    /// Name of the observed environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
-    /// When it was noted.
+    /// When the past was noted.
     pub at: Timestamp,
-    /// The status read last; none if none has been read yet.
+    /// The last status that was read; none if none has been read yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<LastStatus>,
-    /// Since when the status cannot be read; none while it can.
+    /// Since when the status cannot be read; none while it can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_unread_from: Option<Timestamp>,
-    /// The scheduler or the heartbeat is bad, and that counts from no earlier than this.
+    /// The scheduler or the heartbeat is bad, and the failure counts from no earlier than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_from: Option<Timestamp>,
-    /// Since when Airflow has said at every look that it is sick: a date for what it gives none.
+    /// Since when Airflow has reported at every observation that it is unhealthy: the date of a failure to which
+    /// Airflow gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub airflow_sick_from: Option<Timestamp>,
-    /// Its alarms were in ALARM when they were asked last.
+    /// Whether its alarms were in ALARM when they were last read.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_in_alarm: bool,
-    /// Since when one look has followed the other closely: nobody can say what was before.
+    /// Since when observations have followed each other closely: what was before is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_from: Option<Timestamp>,
 }
 
-/// The status read last.
+/// The last status that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastStatus {
-    /// As MWAA wrote it.
+    /// The status as MWAA wrote it.
     pub status: String,
-    /// When it was read; after it was noted it may have been read again.
+    /// When it was read; it may have been read again since it was noted.
     pub read: Timestamp,
-    /// The first look that found it of this class after it had been of another; none if it was so from the first look on.
+    /// The first observation that found this class after another one; none if the first observation found this class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
 }
@@ -66,17 +69,18 @@ impl LastStatus {
 }
 
 impl Past {
-    /// Whether looks have been so close together that what lasted from the one to the other lasted in between.
+    /// Whether observations were so close together that a failure in two of them lasted in between.
     pub(super) fn is_close(&self, now: Timestamp) -> bool {
         elapsed(self.at, now) <= BLIND_FOR
     }
 
-    /// What earlier looks saw of the environment that this evidence is of.
+    /// What earlier observations saw of the environment that this evidence is about.
     pub(super) fn of_the_same<'a>(past: Option<&'a Self>, evidence: &Evidence) -> Option<&'a Self> {
         past.filter(|past| past.of == evidence.of)
     }
 
-    /// The younger of two: a process knows better than the memory what it saw itself, and another process may know better.
+    /// The newer of two pasts: a process has better knowledge of its own observations than the memory, and another
+    /// process may have newer ones.
     #[must_use]
     pub fn younger(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
@@ -85,8 +89,8 @@ impl Past {
         }
     }
 
-    /// Whether it must be noted in the place of what is stored: when it says something else, and now and then while a
-    /// failure lasts. A calm pair writes nothing.
+    /// Whether it must replace the stored past: when it differs, and from time to time while a failure lasts. A healthy
+    /// pair writes nothing.
     #[must_use]
     pub fn is_news_to(&self, stored: Option<&Self>) -> bool {
         let Some(stored) = stored else { return true };

@@ -1,4 +1,4 @@
-//! The four signals of one environment, each read by itself.
+//! The four signals of one environment, each read independently.
 
 use std::time::Duration;
 
@@ -11,31 +11,32 @@ use super::status::StatusClass;
 use crate::policy::{Policy, STATUS_STANDS};
 use crate::time::{after, before, elapsed, in_seconds, to_second};
 
-/// CloudWatch keeps the heartbeat in periods of this length; a datapoint vouches for no instant after its period.
+/// CloudWatch keeps the heartbeat in periods of this length; a datapoint proves nothing about the time after its
+/// period.
 const HEARTBEAT_PERIOD: Duration = Duration::from_secs(60);
 
-/// Alarms named in one sentence.
+/// Most alarms named in one sentence.
 const MOST_NAMES: usize = 10;
 
-/// One signal, read.
+/// One signal after evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Reading {
-    /// It says all is well.
+    /// The signal is good.
     Ok {
-        /// What was seen.
+        /// What was observed.
         detail: String,
     },
-    /// It says something is wrong.
+    /// The signal is bad.
     Bad {
-        /// Since when, where the signal tells.
+        /// Since when, where the signal shows it.
         since: Option<Timestamp>,
-        /// What was seen.
+        /// What was observed.
         detail: String,
     },
-    /// It says nothing.
+    /// The signal gives no information.
     Unknown {
-        /// Why.
+        /// Why there is no information.
         detail: String,
     },
 }
@@ -56,7 +57,7 @@ impl Reading {
         Self::Unknown { detail: detail.into() }
     }
 
-    /// What was seen, in words.
+    /// What was observed, in words.
     #[must_use]
     pub fn detail(&self) -> &str {
         match self {
@@ -72,7 +73,7 @@ impl Reading {
         matches!(self, Self::Bad { .. })
     }
 
-    /// How long it has been bad; zero where it cannot tell.
+    /// How long the signal has been bad; zero where it does not show it.
     pub(super) fn bad_for(&self, now: Timestamp) -> Duration {
         match self {
             Self::Bad { since: Some(since), .. } => elapsed(*since, now),
@@ -88,27 +89,27 @@ impl Reading {
     }
 }
 
-/// The four signals of one environment, read.
+/// The four signals of one environment after evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signals {
-    /// Status of the environment.
+    /// The status of the environment.
     pub status: Reading,
-    /// Airflow's own word on its scheduler and metadatabase.
+    /// Airflow's own report on its scheduler and metadatabase.
     pub scheduler: Reading,
     /// The scheduler heartbeat metric.
     pub heartbeat: Reading,
-    /// The alarms that the user named; absent if none are.
+    /// The alarms that the user named; absent if none are named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Reading>,
 }
 
-/// Whether asking CloudWatch for the heartbeat could change the verdict: only when Airflow's own answer is not ok.
+/// Whether the heartbeat from CloudWatch could change the verdict: only when Airflow's own answer is not ok.
 #[must_use]
 pub fn heartbeat_could_change(airflow: &ProbeResult<AirflowHealth>) -> bool {
     !read_scheduler(airflow).is_ok()
 }
 
-/// Reads all four.
+/// Evaluates all four.
 pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Signals {
     Signals {
         status: read_status(evidence, status, now),
@@ -120,11 +121,11 @@ pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>,
 
 /// What is known of the environment's status.
 pub(super) struct Status<'a> {
-    /// Its class, as read now.
+    /// The class of the status, as read now.
     pub(super) class: StatusClass,
-    /// Where there is none to be read now: what was read last.
+    /// The last status that was read, where none can be read now.
     pub(super) last: Option<&'a LastStatus>,
-    /// Whether MWAA has answered one.
+    /// Whether MWAA has returned a status.
     pub(super) is_read: bool,
 }
 
@@ -133,7 +134,8 @@ impl<'a> Status<'a> {
         let last = past.and_then(|past| past.status.as_ref());
         let (class, last, is_read) = match &evidence.environment {
             EnvironmentAnswer::Found(environment) => (StatusClass::of(&environment.status), None, true),
-            // It has been seen: by a status that was read, or by a heartbeat, which CloudWatch may not answer now.
+            // It was observed before: by a status that was read, or by a heartbeat, which CloudWatch may not return
+            // now.
             EnvironmentAnswer::NotFound if last.is_some() || last_seen(evidence).is_some() => {
                 (StatusClass::Failed, last, false)
             }
@@ -143,9 +145,9 @@ impl<'a> Status<'a> {
         Self { class, last, is_read }
     }
 
-    /// Since when it has been of its present class, as far as looks before this one tell. Planned work may have begun and
-    /// ended while it could not be read: after longer than planned work takes it is so from now on, unless `no_work` can
-    /// have done what is bad.
+    /// Since when it has been of its current class, as far as earlier observations show. Planned work may have begun
+    /// and ended while the status could not be read. After a gap longer than planned work takes, the class counts from
+    /// now on, unless `no_work` shows that planned work cannot have caused the failure.
     pub(super) fn since(&self, past: Option<&Past>, no_work: bool, now: Timestamp) -> Option<Timestamp> {
         let past = past?;
         let gap = past.status_unread_from.filter(|_| self.is_read && !no_work);
@@ -157,8 +159,9 @@ impl<'a> Status<'a> {
         }
     }
 
-    /// The class that a status which cannot be read now counts as: what was read last, while it is so young that planned
-    /// work begun since would not yet show, or was read when the failure had begun, which planned work has then not caused.
+    /// The class that an unreadable status counts as. It is the class of the last status in two cases: that status is
+    /// so recent that planned work begun since would not show yet, or it was read after the failure had begun, which
+    /// planned work has then not caused.
     pub(super) fn standing(&self, policy: &Policy, began: Option<Timestamp>, now: Timestamp) -> StatusClass {
         let Some(last) = self.last.filter(|_| self.class == StatusClass::Unknown) else {
             return self.class;
@@ -170,13 +173,14 @@ impl<'a> Status<'a> {
                 age <= policy.failure_window.min(STATUS_STANDS)
                     || (age <= STATUS_STANDS && began.is_some_and(|began| last.read >= began))
             }
-            // That it failed, or was not yet there, may be over.
+            // A failure, or a creation, may be over by now.
             StatusClass::Failed | StatusClass::NotReady | StatusClass::Unknown => false,
         };
         if stands { last.class() } else { StatusClass::Unknown }
     }
 
-    /// Whether it cannot be read, and was in use when it last could: then not even planned work excuses a death for ever.
+    /// Whether it cannot be read, and was in use when it was last read: then planned work does not excuse a failure
+    /// forever.
     pub(super) fn was_in_use(&self) -> bool {
         self.last.is_some_and(|last| {
             matches!(
@@ -256,7 +260,7 @@ fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Readi
             Some(seen) if seen >= before(now, policy.failure_window) => {
                 Reading::ok(format!("heartbeat metric seen at {seen}"))
             }
-            // The datapoint covers a whole period: only after it is silence certain.
+            // The datapoint covers a whole period: silence is certain only after it.
             Some(seen) => Reading::bad(
                 Some(after(seen, HEARTBEAT_PERIOD).min(now)),
                 format!("heartbeat metric missing, last seen in the minute of {seen}"),
@@ -309,7 +313,7 @@ fn read_alarms(evidence: &Evidence) -> Option<Reading> {
     }
 }
 
-/// A few of the names, and how many more there are: a hundred would fill every event that quotes them.
+/// A few of the names, and how many more there are: a hundred names would fill every event that quotes them.
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.collect();
     let more = names.len().saturating_sub(MOST_NAMES);
@@ -334,12 +338,13 @@ fn last_seen(evidence: &Evidence) -> Option<Timestamp> {
     }
 }
 
-/// Whether it shows signs of life, as far as this look tells.
+/// Whether it shows signs of life, as far as this observation shows.
 pub(super) fn lives(signals: &Signals) -> bool {
     signals.scheduler.is_ok() || (!signals.scheduler.is_bad() && signals.heartbeat.is_ok())
 }
 
-/// The moment the first bad signal began; where the signs of life have stopped, the newest of them, if that is earlier.
+/// The moment when the first bad signal began; where the signs of life have stopped, the newest of them if that is
+/// earlier.
 pub(super) fn last_known_healthy(
     evidence: &Evidence,
     signals: &Signals,
@@ -361,13 +366,13 @@ pub(super) fn last_known_healthy(
         let bad = [status.since(), heartbeat.since(), alarmed_at];
         return bad.into_iter().flatten().min().or(airflow);
     }
-    // What earlier looks have seen bad, and none since has seen well: it dates what has no date, or one that moves on with
-    // each restart of a scheduler that dies again.
+    // A failure that earlier observations saw without a recovery since: it dates what has no date, or a date that moves
+    // with each restart of a scheduler which fails again.
     let seen_bad = past.filter(|past| past.is_close(now) && !lives(signals));
     let sick_from = seen_bad.and_then(|past| past.airflow_sick_from);
-    // Airflow's heartbeat is exact; a datapoint only names its minute, whose start is the safe reading: a run that
-    // the old active never executed must pass to the new one. A datapoint may be forged, too, or stuck, or say that only
-    // the API is down: it makes no other date younger.
+    // Airflow's heartbeat is exact. A datapoint only names its minute, and the start of the minute is the safe choice:
+    // a run that the old active color never executed must pass to the new one. A datapoint may also be forged or stuck,
+    // or show that only the API is down, so it never makes another date later.
     let life = airflow.or(last_seen(evidence));
     let dates = [life, sick_from, alarmed_at];
     let first = dates.into_iter().flatten().min();

@@ -3,17 +3,17 @@
 /// Classes of status. Source: the API reference of `GetEnvironment`, field `Status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusClass {
-    /// Usable. `UPDATE_FAILED` too: MWAA has put the previous state back.
+    /// Usable. `UPDATE_FAILED`, too: MWAA has restored the previous state.
     Serving,
-    /// Something planned is under way; schedulers restart in it.
+    /// Planned work is in progress; schedulers restart during it.
     Planned,
     /// Being rolled back after a failed update.
     Degraded,
-    /// Not yet there.
+    /// The environment is being created.
     NotReady,
-    /// Gone or unusable.
+    /// The environment is gone or unusable.
     Failed,
-    /// A status this program does not know: says nothing.
+    /// A status that this release does not know: no information.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! One message of one event.
+//! The message of one event.
 
 use serde_json::Value;
 
@@ -12,15 +12,15 @@ use super::transitions::transition;
 use crate::audit::EventType;
 use crate::audit::details::{About, FaultDetail, read};
 
-/// SNS takes fewer than 100 characters of ASCII.
+/// SNS accepts fewer than 100 ASCII characters.
 const LONGEST_SUBJECT: usize = 99;
 
-/// A message.
+/// A message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// One line of printable ASCII that begins with the pair's name.
     pub subject: String,
-    /// Plain text.
+    /// The plain text of the message.
     pub body: String,
 }
 
@@ -53,7 +53,7 @@ pub fn compose(place: PairContext<'_>, detail_type: &str, detail: &Value) -> Not
     }
 }
 
-/// SNS refuses a subject with a line break, a control character or anything but ASCII.
+/// SNS rejects a subject with a line break, a control character, or a character outside ASCII.
 fn subject(pair: &str, headline: &str) -> String {
     let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
     sanitize_line(&format!("[{pair}] {headline}"), usize::MAX)
@@ -65,7 +65,7 @@ fn subject(pair: &str, headline: &str) -> String {
         .to_owned()
 }
 
-/// A later version may send what this one does not know.
+/// The headline for an event type that only a later release knows.
 fn of_a_later_version(detail_type: &str) -> String {
     format!(
         "An event of the kind {:?}, of which this version knows no more than it says itself.",
@@ -73,7 +73,7 @@ fn of_a_later_version(detail_type: &str) -> String {
     )
 }
 
-/// An event that needs no words of its own: what it is, its reason, and where things stand.
+/// An event that needs no text of its own: what it is, its reason, and the current state.
 fn without_more(message: &mut MessageBuilder<'_>, detail_type: &str, happened: &str, detail: &Value) -> String {
     message.heading("WHAT HAPPENED");
     message.paragraph(happened);
@@ -87,7 +87,7 @@ fn without_more(message: &mut MessageBuilder<'_>, detail_type: &str, happened: &
     sanitize_line(detail_type, LONGEST_SUBJECT)
 }
 
-/// The reference's words for an event, as a sentence.
+/// The reference's description of an event, as a sentence.
 fn sentence(about: &str) -> String {
     let about = about.trim();
     let first = about.chars().next().map(|first| first.to_ascii_uppercase());

@@ -1,4 +1,4 @@
-//! Drills that ended, and that are missing.
+//! Drills that ended, and drills that are overdue.
 
 use super::detail::{LONGEST_DETAIL, line_of, moment, reason, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};
@@ -8,7 +8,7 @@ pub(super) fn drill_finished(message: &mut MessageBuilder<'_>, detail: &DrillDet
     let (outcome, mode) = (word(&detail.outcome), word(&detail.mode));
     let to = word_or(detail.to.as_ref(), "the standby");
     message.heading("WHAT HAPPENED");
-    // Its function died before it wrote the flag: that says nothing of the color.
+    // Its function died before it wrote the flag: that shows nothing about the color.
     let not_begun = outcome == "failed" && mode == "switch" && detail.timings.switched_at.is_none();
     message.paragraph(&match outcome.as_str() {
         "succeeded" => format!("The drill of {to} (mode {mode}) succeeded."),

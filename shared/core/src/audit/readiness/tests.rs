@@ -26,7 +26,7 @@ fn partial_check() -> Readiness {
     check(&pair)
 }
 
-/// Through the parameter and back.
+/// Writes the state to the parameter and reads it back.
 fn stored(standing: &ReadinessState) -> ReadinessState {
     let text = serde_json::to_string(standing).unwrap();
     assert!(text.len() < 4096);
@@ -82,10 +82,10 @@ fn what_turns_red_besides_is_told_too() {
         (&json!("red"), &json!("red"))
     );
     assert!(event.detail["reason"].as_str().unwrap().contains("import-errors"));
-    // One of two repaired is no news: it is red still, and the other one was told.
+    // One of two findings is repaired, which is not reported: the level is still red, and the other was reported.
     let better = Turn::after(Some(&turn.standing.said()), &red_check(), Color::Green, later);
     assert_eq!(readiness_changed(subject(), &better.standing, Some(&red_check())), None);
-    // The same finding of the other color, after a transition, is another one.
+    // The same finding of the other color, after a transition, is a new one.
     let other = Turn::after(Some(&red), &red_check(), Color::Blue, later);
     assert!(readiness_changed(subject(), &other.standing, Some(&red_check())).is_some());
 }
@@ -118,7 +118,7 @@ fn what_was_not_said_is_said_under_the_same_id() {
     let id = |turn: &Turn| readiness_changed(subject(), &turn.standing, None).unwrap().detail["id"].clone();
     assert_eq!(id(&first), id(&again));
     assert_eq!(again.overtaken, None);
-    // It turned back before it was said: both turns are told, in their order.
+    // It changed back before it was reported: both changes are reported, in order.
     let over = Turn::after(Some(&stored(&first.standing)), &check(&twins()), Color::Green, later);
     let overtaken = readiness_changed(subject(), over.overtaken.as_ref().unwrap(), None).unwrap();
     assert_eq!(overtaken.detail["id"], id(&first));
@@ -135,7 +135,7 @@ fn a_question_without_an_answer_takes_no_red_back() {
         (Level::Red, 49, ["dags-missing".to_owned()].as_slice())
     );
     assert!(kept.partial && kept.pending_notification.is_none());
-    // Another question's silence says nothing about the DAGs.
+    // Another unanswered question shows nothing about the DAGs.
     let mut pair = twins();
     pair.snapshot.allowed_pattern = ProbeResult::Unknown(throttled());
     let cleared = Turn::after(Some(&red), &check(&pair), Color::Green, now()).standing;
