@@ -32,10 +32,10 @@ settings! {
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct DrillPolicy {
         given
-        /// When none may start. What cannot be read stops drills, and nothing else.
+        /// When no drill may start. A list that cannot be read blocks drills, and nothing else.
         blocked_windows: Result<BlockedWindows, BadWindow>,
         given
-        /// CloudWatch alarms, in the function's region, that block a drill, and end one that they ring in.
+        /// CloudWatch alarms, in the function's region, that block a drill, and end one during which they fire.
         alarms: Vec<String>,
         /// How long a drilled environment does the work before the drill returns, unless the request says otherwise.
         duration_minutes: u32 = Setting::number("DRILL_DURATION_MINUTES", 15, (1, 1440), Unit::Minutes)

@@ -1,4 +1,4 @@
-//! What came of a request, in a word.
+//! The outcome of a request, in one word.
 
 use std::fmt;
 
@@ -7,34 +7,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::drill::DrillOutcome;
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The flag is written, by this request.
+    /// This request wrote the flag.
     Switched,
     /// There was nothing to do.
     Unchanged,
-    /// A drill was ended, so that its color stays.
+    /// A drill was ended, and its color stays active.
     DrillCanceled,
-    /// A hold is placed.
+    /// The hold is in force.
     Held,
     /// The hold is ended.
     Released,
     /// The flag is created.
     Initialized,
-    /// A precondition objects.
+    /// A precondition of the request objects.
     Refused,
-    /// A drill's precondition is not met.
+    /// A precondition of the drill objects.
     Blocked,
     /// Another writer made, or is making, the transition.
     Conflict,
-    /// A drill has switched, and returns by itself.
+    /// A drill has switched, and will return by itself.
     Pending,
-    /// A drill found the standby ready, or has returned.
+    /// A drill found the standby ready, or has returned after a success.
     Succeeded,
-    /// A drill did not.
+    /// A drill found that the standby cannot take over, or could not finish.
     Failed,
-    /// A real failure or a person took over.
+    /// A real failure or a person's action ended the drill.
     Interrupted,
     /// Nothing objects to a switch.
     WouldSwitch,
@@ -48,22 +48,22 @@ pub enum Outcome {
     WouldRelease,
     /// Nothing objects to a drill.
     WouldDrill,
-    /// The state.
+    /// The answer of `status`.
     Status,
-    /// The newest versions.
+    /// The answer of `history`: the newest versions.
     History,
-    /// The run report.
+    /// The answer of `run-report`.
     RunReport,
-    /// A check found nothing red, and asked everything.
+    /// A complete check found nothing red.
     Ready,
-    /// It found something red.
+    /// A check found something red.
     NotReady,
-    /// It found nothing red, and could not ask everything.
+    /// An incomplete check found nothing red.
     Partial,
 }
 
 impl Outcome {
-    /// Every outcome.
+    /// Every outcome, in the order of the enum.
     pub const ALL: [Self; 25] = [
         Self::Switched,
         Self::Unchanged,
@@ -92,7 +92,7 @@ impl Outcome {
         Self::Partial,
     ];
 
-    /// As answers give it.
+    /// The outcome as answers write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -124,13 +124,13 @@ impl Outcome {
         }
     }
 
-    /// The outcome that is written so.
+    /// The outcome with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }
 
-    /// Whether it is what a dry run says where nothing objects.
+    /// Whether it is the outcome of a dry run to which nothing objects.
     #[must_use]
     pub fn is_dry_run(self) -> bool {
         matches!(
@@ -144,13 +144,14 @@ impl Outcome {
         )
     }
 
-    /// Whether it claims nothing, so that whoever read something stale would never find out.
+    /// Whether the request creates no claim, so that a stale reading would never be detected.
     #[must_use]
     pub fn claims_nothing(self) -> bool {
         matches!(self, Self::Unchanged | Self::Refused) || self.is_dry_run()
     }
 
-    /// Whether it need not be noted: the parameter `drill` has the last drill, and a switch is noted while it is made.
+    /// Whether the parameter `answered` can leave it out: the parameter `drill` holds the last drill, and a switch is
+    /// noted while it is made.
     #[must_use]
     pub fn is_noted_elsewhere(self) -> bool {
         matches!(self, Self::Switched | Self::Pending)

@@ -4,20 +4,20 @@ use jiff::Timestamp;
 
 use crate::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
 
-/// The owner of an instant.
+/// The owner of an instant: the color in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The color in force. No color only where no version ever had one: nobody executes.
+    /// The color in force. An invalid value only where no version ever held a color: then nobody executes.
     pub value: FlagValue,
-    /// The flag version that says so.
+    /// The flag version that holds this color.
     pub version: FlagVersion,
 }
 
 /// The color in force at `instant`: that of the newest version with a color and `effective_from <= instant`.
 ///
-/// A version without a color is never in force: the color before it stays so until the flag is repaired, or what was due
-/// in between would belong to nobody for ever. Before the first version that is known, the first one counts. None only if the
-/// history is empty.
+/// A version without a color is never in force. The previous color stays in force until the flag is repaired, because
+/// otherwise the runs due in between would never have an owner. Before the first known version, that version counts.
+/// None only if the history is empty.
 #[must_use]
 pub fn owner(history: &[HistoryEntry], instant: Timestamp) -> Option<Owner> {
     let versions = versions(history);

@@ -1,10 +1,10 @@
-//! Names of the parameters under the root.
+//! The names of the parameters under the root.
 
 use crate::flag::{FlagObservation, label};
 
 pub use crate::text::as_value;
 
-/// Last parts of names that are taken, or kept for later (`adopted`, `canary`).
+/// Last parts of parameter names that are in use, or reserved (`adopted`, `canary`).
 const OURS: [&str; 14] = [
     "adopted",
     "canary",
@@ -25,26 +25,26 @@ const OURS: [&str; 14] = [
 /// The name of a pair that was given none.
 pub const DEFAULT_PAIR: &str = "mwaa-blue-green";
 
-/// Bytes of a value in the standard tier.
+/// Longest value in the standard tier, in bytes.
 pub const MAX_VALUE: usize = 4096;
 
-/// Names that one GetParameters takes.
+/// The number of names that one GetParameters call takes.
 pub const NAMES_A_CALL: usize = 10;
 
-/// How many of them a look at the pair asks for, see [`ParameterNames::observed`].
+/// How many of them one observation of the pair requests, see [`ParameterNames::observed`].
 pub const OBSERVED: usize = 7;
 
-// What is observed, `answered` for a request, and `canary` and `adopted`, whose names are kept for later: one call.
+// The observed names, `answered` for a request, and the reserved names `canary` and `adopted` fit into one call.
 const _: () = assert!(OBSERVED + 1 + 2 <= NAMES_A_CALL, "a look at the pair is one call");
 
-/// The names that belong to one flag.
+/// The parameter names that belong to one flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ParameterNames {
     flag: String,
     root: String,
 }
 
-/// Why a flag name cannot be used.
+/// Why a flag's name cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is {given:?}; allowed is a full parameter name of 2 to 14 levels such as /mwaa/blue-green/active-environment \
@@ -55,7 +55,7 @@ pub struct BadParameterName {
 }
 
 impl ParameterNames {
-    /// Checks the flag's name by SSM's rules, leaving room for the records beside it.
+    /// Checks the flag's name by SSM's rules, and leaves room for the records beside it.
     pub fn of_flag(flag: &str) -> Result<Self, BadParameterName> {
         let bad = || BadParameterName { given: flag.to_owned() };
         let path = flag.strip_prefix('/').ok_or_else(bad)?;
@@ -83,8 +83,8 @@ impl ParameterNames {
         })
     }
 
-    /// The flag of a pair that was given no root: the first pair's is the name that DAGs knew before this product, every
-    /// other pair's contains the pair's name. The template computes the same.
+    /// The flag of a pair that was given no root. The default pair keeps the name that DAGs used before this product;
+    /// the name of every other pair's flag contains the pair's name. The template computes the same.
     #[must_use]
     pub fn default_flag(pair: &str) -> String {
         match pair {
@@ -93,11 +93,11 @@ impl ParameterNames {
         }
     }
 
-    /// Everything that each look at the pair asks for, in one call: that keeps a tick one round trip, and what it sees of one
-    /// moment.
+    /// Everything that each observation of the pair requests, in one call. So a tick takes one round trip, and all
+    /// values are of the same moment.
     ///
-    /// A parameter earns a place here when two functions write it, or a person does, and every decision needs it. What only
-    /// the watcher writes is a field of [`memory`](Self::memory); what few decisions need is asked for when one does.
+    /// A parameter belongs here when two functions or a person write it, and every decision needs it. What only the
+    /// watcher writes is a field of [`memory`](Self::memory). What few decisions need is requested by those decisions.
     #[must_use]
     pub fn observed(&self) -> [String; OBSERVED] {
         [
@@ -111,27 +111,27 @@ impl ParameterNames {
         ]
     }
 
-    /// The path that everything lies under.
+    /// The path of all parameters of the pair.
     pub fn root(&self) -> &str {
         &self.root
     }
 
-    /// Which pair, stack and account the root belongs to.
+    /// The pair, stack and account that own the root.
     pub fn owner(&self) -> String {
         format!("{}/owner", self.root)
     }
 
-    /// The flag itself.
+    /// The flag's own name.
     pub fn flag(&self) -> &str {
         &self.flag
     }
 
-    /// The standing order against automatic failover and drills.
+    /// The hold: an order against automatic failover and drills.
     pub fn hold(&self) -> String {
         format!("{}/hold", self.root)
     }
 
-    /// Which writing of the hold has been told, and whether the end of its time.
+    /// The last reported version of the hold, and whether its end was reported.
     pub fn hold_reported(&self) -> String {
         format!("{}/hold-reported", self.root)
     }
@@ -141,27 +141,27 @@ impl ParameterNames {
         format!("{}/audited", self.root)
     }
 
-    /// When a person last acknowledged the automatic failovers before it.
+    /// When a person last acknowledged all automatic failovers before that instant.
     pub fn acknowledged(&self) -> String {
         format!("{}/acknowledged", self.root)
     }
 
-    /// Requests that were answered and wrote nothing else.
+    /// The answered requests that left no other trace.
     pub fn answered(&self) -> String {
         format!("{}/answered", self.root)
     }
 
-    /// The drill under way, or the last one.
+    /// The drill under way, or the last one that switched.
     pub fn drill(&self) -> String {
         format!("{}/drill", self.root)
     }
 
-    /// The last audited color: what a deleted flag is restored to.
+    /// The last audited color, to which a deleted flag is restored.
     pub fn last_active(&self) -> String {
         format!("{}/last-active", self.root)
     }
 
-    /// What only the watcher remembers.
+    /// The watcher's memory, which no other function writes.
     pub fn memory(&self) -> String {
         format!("{}/memory", self.root)
     }
@@ -181,12 +181,12 @@ impl ParameterNames {
         format!("{}/transitions", self.root)
     }
 
-    /// The path that holds events which could not be published.
+    /// The path of the events that could not be published.
     pub fn unsent(&self) -> String {
         format!("{}/unsent", self.root)
     }
 
-    /// The parameter of one of them.
+    /// The parameter of one event that could not be published.
     pub fn unsent_event(&self, key: &str) -> String {
         format!("{}/unsent/{key}", self.root)
     }
@@ -199,7 +199,7 @@ impl ParameterNames {
 
 /// The name of the record for the transition out of `observed`: `v<next>-<ms>`.
 ///
-/// The pair of next version and modification time stays unique even when the flag was deleted and made again.
+/// The combination of next version and modification time stays unique even when the flag was deleted and re-created.
 #[must_use]
 pub fn record_name(observed: &FlagObservation) -> String {
     label(observed.version.next(), observed.modified)

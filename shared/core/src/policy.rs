@@ -1,4 +1,4 @@
-//! What a user may tune, as deciding code needs it.
+//! The thresholds and choices that a user may configure, in the types that the decision needs.
 
 use std::time::Duration;
 
@@ -6,52 +6,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::setting::{Group, Reader, Setting, Unit, settings, words};
 
-/// With Airflow's API silent, the heartbeat metric alone must be missing this long: metrics can arrive minutes late.
+/// How long the heartbeat metric must be missing where Airflow's API does not answer: metrics can arrive minutes late.
 pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 
-/// How long a status that was read counts as read while it cannot be read again.
+/// How long the last status counts while no newer one can be read.
 pub const STATUS_STANDS: Duration = Duration::from_secs(15 * 60);
 
-/// A claim older than this was left by a writer that is dead.
+/// The age from which a claim counts as abandoned by a dead writer.
 ///
-/// Longer than any function's time-out (the template's longest is 75 s, and a test compares the two), so a writer
+/// It exceeds every function's time-out (the template's longest is 75 s, and a test compares the two). So a writer
 /// whose claim is taken over can no longer be running.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(80);
 
-/// Whether the watcher may act.
+/// Whether the watcher may write the flag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Fail over by itself.
+    /// Fail over automatically.
     #[default]
     Automatic,
-    /// Decide and report, write nothing.
+    /// Decide and report without writing.
     Observe,
 }
 
 words!(Mode { "automatic" => Automatic, "observe" => Observe });
 
-/// What happens to runs that the dead environment may or may not have executed.
+/// What happens to runs that the failed environment may or may not have executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailoverSemantics {
-    /// A failover is back-dated to the last moment the old active was known healthy.
+    /// A failover is back-dated to the last instant at which the old active color was known to be healthy.
     #[default]
     AtLeastOnce,
-    /// A failover counts from its write; runs in the gap are executed by nobody.
+    /// A failover counts from its write; nobody executes runs in the gap.
     AtMostOnce,
 }
 
 words!(FailoverSemantics { "at-least-once" => AtLeastOnce, "at-most-once" => AtMostOnce });
 
-/// What the watcher does about a flag that holds no color, or is gone.
+/// What the watcher does about a flag that holds no color or is gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFlagFault {
-    /// Tell a person, touch nothing.
+    /// Notify people, and change nothing.
     #[default]
     Alert,
-    /// And put the color before back.
+    /// Also restore the previous color.
     Restore,
 }
 

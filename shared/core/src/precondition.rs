@@ -1,5 +1,5 @@
-//! What must hold before the flag is changed, each with its word on the transition. Which of them a failover, a switch or a drill
-//! asks is decided where that is.
+//! The preconditions of a change of the flag. Which of them a failover, a switch or a drill evaluates is defined with
+//! that change.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,47 +12,47 @@ use crate::policy::{Mode, Policy};
 use crate::time::{after, elapsed, in_seconds};
 use crate::vocabulary::vocabulary;
 
-/// Who asks preconditions.
+/// The transitions that evaluate preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asker {
-    /// The watcher, before it fails over.
+    /// The watcher's automatic failover.
     AutomaticFailover,
     /// A person's switch.
     Switch,
     /// A person's failover.
     Failover,
-    /// A person's way back.
+    /// A person's rollback.
     Rollback,
-    /// A drill.
+    /// A drill's start.
     Drill,
 }
 
 use Asker::{AutomaticFailover, Drill, Failover, Rollback, Switch};
 
-/// Every transition that must meet a precondition.
+/// Every transition that evaluates preconditions.
 const EVERY: &[Asker] = &[AutomaticFailover, Switch, Failover, Rollback, Drill];
 
-/// One step of the advice in a message about a failover that is blocked.
+/// One step of the advice in the message about a blocked failover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// A sentence.
+    /// A sentence without a request.
     Say(&'static str),
-    /// A sentence, and the request that ends a hold or acknowledges.
+    /// A sentence, and the request that ends a hold or acknowledges failovers.
     Release(&'static str),
     /// A sentence, and the request that checks the standby.
     Check(&'static str),
     /// A sentence, and the request for a failover by a person.
     Failover(&'static str),
-    /// The same, with force.
+    /// The same request, with `force`.
     ForcedFailover(&'static str),
-    /// A sentence, and the request for the state.
+    /// A sentence, and the request that reports the state.
     Status(&'static str),
-    /// How the flag is put right.
+    /// The steps that repair the flag.
     RepairFlag,
 }
 
-/// Where things stand: for what a message has no better advice.
+/// The advice where a message has nothing more specific: report the state.
 const STATUS: &[Advice] = &[Advice::Status("Where things stand:")];
 
 /// What people can do about a standby that is not healthy.
@@ -61,14 +61,15 @@ const REPAIR_STANDBY: &[Advice] = &[
     Advice::ForcedFailover("Or, if you know better:"),
 ];
 
-/// What is to be known about a precondition.
+/// The properties of a precondition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreconditionEntry {
-    /// What lifts it, in a few words.
+    /// What lifts the objection, in a few words.
     pub lifted_by: &'static str,
-    /// Which transitions it can stop. One for an automatic failover is a value of the metric `FailoverBlocked`.
+    /// The transitions that it can stop. One that can stop an automatic failover is a value of the metric
+    /// `FailoverBlocked`.
     pub asked_by: &'static [Asker],
-    /// What the message about a blocked failover advises.
+    /// The advice in the message about a blocked failover.
     pub advice: &'static [Advice],
 }
 
@@ -209,19 +210,19 @@ impl PreconditionName {
     }
 }
 
-/// One precondition with its word on the transition.
+/// One evaluated precondition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Precondition {
-    /// Which.
+    /// The precondition's name.
     pub name: PreconditionName,
-    /// Whether it lets the transition through.
+    /// Whether it passes; false where it objects.
     pub passed: bool,
-    /// Why, and where it does not, what to do.
+    /// The reason, and the remedy where it objects.
     pub detail: String,
 }
 
 impl Precondition {
-    /// A precondition's word.
+    /// Records the result of one precondition.
     pub fn new(name: PreconditionName, passed: bool, detail: impl Into<String>) -> Self {
         Self {
             name,
@@ -231,7 +232,7 @@ impl Precondition {
     }
 }
 
-/// Objects while the watcher may not write.
+/// Objects while the mode forbids the watcher to write.
 pub(crate) fn mode_precondition(policy: &Policy) -> Option<Precondition> {
     (policy.mode == Mode::Observe).then(|| {
         Precondition::new(
@@ -263,7 +264,7 @@ pub fn flag_precondition(observation: &FlagObservation) -> Precondition {
     }
 }
 
-/// Objects while the pair is held, if that counts for what is to be done.
+/// Objects while a hold is in force, if a hold counts for this transition.
 #[must_use]
 pub fn hold_precondition(hold: &HoldState, counts: bool) -> Precondition {
     match hold.describe() {
@@ -283,7 +284,7 @@ pub(crate) fn cooldown_precondition(
     recreated_after_deletion: bool,
     now: Timestamp,
 ) -> Precondition {
-    // Version 1 is the flag's creation, not a transition, unless it was made again after a deletion.
+    // Version 1 is the flag's creation and no transition, unless the flag was re-created after a deletion.
     if observation.version.0 <= 1 && !recreated_after_deletion {
         return Precondition::new(PreconditionName::Cooldown, true, "no transition yet");
     }
@@ -307,7 +308,7 @@ pub(crate) fn cooldown_precondition(
     )
 }
 
-/// Objects to a standby that is not known to work.
+/// Objects unless the standby is known to work.
 pub(crate) fn standby_precondition(color: Color, assessment: &Assessment) -> Precondition {
     let detail = format!("{color} is {}: {}", assessment.verdict, assessment.reasons.join("; "));
     match assessment.verdict {

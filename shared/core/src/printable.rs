@@ -1,10 +1,9 @@
-//! Text that others wrote, for a terminal or a mail: nothing in it may move a cursor, begin a line, or turn around what
-//! stands beside it.
+//! Text from others, for a terminal or a mail: it must not move a cursor, start a line, or reorder the text beside it.
 
 use std::fmt::Write as _;
 
-/// Whether a character only shows itself. Not so are control characters (an escape sequence needs one), line and paragraph
-/// separators, and invisible characters that change the direction of what follows or hide in a word.
+/// Whether a character only displays itself. Others are control characters (an escape sequence needs one), line and
+/// paragraph separators, and invisible characters that change the text direction or hide in a word.
 #[must_use]
 pub fn is_printable(character: char) -> bool {
     !character.is_control()
@@ -23,7 +22,7 @@ pub fn is_printable(character: char) -> bool {
         )
 }
 
-/// `text` on one line, with what does not show itself written out, such as `\n` and `\u{202e}`. Doing it twice changes nothing.
+/// `text` on one line, with other characters escaped, such as `\n` and `\u{202e}`. A second call changes nothing.
 #[must_use]
 pub fn visible(text: &str) -> String {
     if text.chars().all(is_printable) {
@@ -36,7 +35,7 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// Adds one character, written out if it does not show itself.
+/// Adds one character, escaped if it does not only display itself.
 pub fn push_visible(shown: &mut String, character: char) {
     match character {
         printable if is_printable(printable) => shown.push(printable),
@@ -47,7 +46,7 @@ pub fn push_visible(shown: &mut String, character: char) {
     }
 }
 
-/// JSON that says the same with what does not show itself written in JSON's other way, such as `\u2028`.
+/// Equivalent JSON in which characters that do not only display themselves have JSON escapes, such as `\u2028`.
 #[must_use]
 pub fn json_in_one_line(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());

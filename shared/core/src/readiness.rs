@@ -1,7 +1,7 @@
 //! Readiness: can the standby take over now, and would it behave the same?
 //!
-//! Pure: a snapshot and the verdicts go in, findings come out, always in the same order. What could not be asked is
-//! said to be so; it makes the answer partial, and never red.
+//! Pure: a snapshot and the verdicts go in, and findings come out, always in the same order. Questions without an
+//! answer are listed: they make the answer partial, and never red.
 
 mod dags;
 mod environments;
@@ -31,7 +31,7 @@ pub use snapshot::{
 pub use standing::{PendingNotification, ReadinessState, Turn};
 pub use subject::Subject;
 
-/// Judges.
+/// Judges the standby's readiness.
 pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     let mut report = Report::default();
     environments::standby(subject, &mut report);
@@ -48,8 +48,8 @@ pub fn assess_readiness(subject: &Subject<'_>, now: Timestamp) -> Readiness {
     report.close()
 }
 
-/// Until when the standby's color was last active: a switch, a failover or a drill is the only proof that it can be. A
-/// drill that failed is none.
+/// Until when the standby's color was last active. A switch, a failover or a drill is the only proof that it can be
+/// active; a failed drill is none.
 #[must_use]
 pub fn last_proof(versions: &[Version], standby: Color, stored_drill: Option<&str>) -> Option<Timestamp> {
     let failed = stored_drill

@@ -1,7 +1,7 @@
-//! Recorded ticks, and what another policy would have made of them.
+//! Recorded ticks, and what another policy would have decided.
 //!
-//! At `LOG_LEVEL=debug` the watcher logs one [`RecordedTick`] a look: all that its decision was made of. So a threshold can
-//! be tried on last month before it is changed.
+//! At `LOG_LEVEL=debug` the watcher logs one [`RecordedTick`] for each observation: all inputs of its decision. So a
+//! threshold can be tested on last month's ticks before it is changed.
 
 use std::fmt;
 
@@ -15,36 +15,36 @@ use crate::health::{Assessment, Evidence, Past, assess_after};
 use crate::policy::Policy;
 use crate::precondition::PreconditionName;
 
-/// The log line's message, and its field that holds the tick.
+/// The log line's message, and the name of its field that holds the tick.
 const MESSAGE: &str = "evidence";
 const FIELD: &str = "tick";
 
-/// One look of the watcher: what it saw, by what rules, and what it decided.
+/// One observation of the watcher: what it saw, its policy, and its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedTick {
-    /// When it decided.
+    /// When the decision was made.
     pub at: Timestamp,
-    /// The thresholds then. A threshold younger than the record has its default.
+    /// The policy at that time. A threshold that is newer than the record has its default.
     pub policy: Policy,
-    /// Everything about the pair that is not health.
+    /// Everything about the pair except its health.
     pub control: ControlState,
-    /// What was seen of both environments.
+    /// What was observed of both environments.
     pub evidence: Both<Evidence>,
-    /// What earlier looks had seen of them. A tick recorded by an older watcher has none.
+    /// What earlier observations had seen. A tick recorded by an older watcher has none.
     #[serde(default)]
     pub past: Both<Option<Past>>,
-    /// What was decided.
+    /// The decision at that time.
     pub decision: RecordedDecision,
 }
 
-/// A decision without its preconditions' sentences.
+/// A decision without the sentences of its preconditions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedDecision {
-    /// What to do.
+    /// The action to take.
     pub action: Action,
     /// The preconditions that objected.
     pub blocked_by: Vec<PreconditionName>,
-    /// One sentence.
+    /// The reason in one sentence.
     pub reason: String,
 }
 
@@ -58,30 +58,30 @@ impl From<&Decision> for RecordedDecision {
     }
 }
 
-/// What another policy makes of a recorded tick.
+/// The result of another policy for a recorded tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// The verdicts it comes to.
+    /// The verdicts under that policy.
     pub verdicts: Both<Assessment>,
-    /// What it would have decided.
+    /// The decision under that policy.
     pub decision: RecordedDecision,
-    /// The watcher had not asked for recent failovers; taken as none.
+    /// The watcher had not read the recent failovers; the replay assumes none.
     pub assumed_none_recent: bool,
 }
 
-/// What a line of a log turned out to be.
+/// The content of one log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// A recorded tick.
     Tick(Box<RecordedTick>),
-    /// Something else: another line of ours, or Lambda's own.
+    /// Another line: of this product, or Lambda's own.
     Other,
-    /// It should be a tick, and cannot be read.
+    /// A recorded tick that cannot be read.
     Unreadable(String),
 }
 
 impl RecordedTick {
-    /// Of one look.
+    /// Records one observation.
     #[must_use]
     pub fn of(
         policy: &Policy,
@@ -100,13 +100,13 @@ impl RecordedTick {
         }
     }
 
-    /// The same, with what earlier looks had seen.
+    /// Adds what earlier observations had seen.
     #[must_use]
     pub fn after(self, past: Both<Option<Past>>) -> Self {
         Self { past, ..self }
     }
 
-    /// Reads one line: the bare record, or the watcher's log line with whatever a tool has put before or after it.
+    /// Reads one line: the bare record, or the watcher's log line with whatever a tool has added before or after it.
     #[must_use]
     pub fn read(line: &str) -> Line {
         let Some(start) = line.find('{') else {
@@ -133,8 +133,8 @@ impl RecordedTick {
         )
     }
 
-    /// Judges what was seen then by `policy`. Each tick by itself: what would have followed a decision that was not taken
-    /// nobody has recorded.
+    /// Judges the recorded evidence by `policy`. Each tick stands alone, because the consequences of a decision that
+    /// was not made are not recorded.
     #[must_use]
     pub fn replay(&self, policy: &Policy) -> Replayed {
         let verdicts = self
@@ -156,11 +156,11 @@ impl RecordedTick {
 }
 
 impl Replayed {
-    /// Whether it comes to what was recorded: the same action, stopped by the same preconditions.
+    /// Whether the result equals the record: the same action, blocked by the same preconditions.
     #[must_use]
     pub fn agrees_with(&self, tick: &RecordedTick) -> bool {
-        // The way back from a drill is not for thresholds to decide, only whether something else comes before it.
-        // A return because the drilled color failed comes to the same as the failover that it stands for.
+        // Thresholds do not decide the return from a drill, only whether something else takes precedence. A return
+        // because the drilled color failed is equivalent to the failover that it replaces.
         if tick.decision.action == Action::DrillReturn {
             return matches!(
                 self.decision.action,
@@ -171,7 +171,7 @@ impl Replayed {
     }
 }
 
-/// As one line of JSON.
+/// Writes the tick as one line of JSON.
 impl fmt::Display for RecordedTick {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
@@ -194,7 +194,7 @@ mod tests {
         "2026-11-23T12:00:00Z".parse().unwrap()
     }
 
-    /// Blue is active, and its scheduler is silent for so many seconds; green is well.
+    /// Blue is active, and its scheduler has been silent for this many seconds; green is healthy.
     fn tick(silent_for: u64) -> RecordedTick {
         let seen = |scheduler: &str, age: u64| Evidence {
             of: None,

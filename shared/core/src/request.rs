@@ -1,4 +1,4 @@
-//! Requests to the switch-handler. Unknown fields and wrong types are refused by name, all at once.
+//! Requests to the switch-handler. Unknown fields and wrong types are rejected by name, all at once.
 
 mod expect;
 mod form;

@@ -1,8 +1,8 @@
-//! Answers: what every answer to a request has, and a body for each kind.
+//! Answers: the fields that every answer to a request has, and a body for each kind.
 //!
-//! One type for both ends of the wire. The controller makes it, [`to_json`] writes it, and the command line reads it, by
-//! [`Response::read`]. Whoever reads may be older than whoever wrote: unknown fields are left out of account, unknown words are kept
-//! as they came ([`Open`]), and a field of another shape counts as missing.
+//! Both ends of the wire use one type. The controller builds it, [`to_json`] writes it, and the command line reads it
+//! with [`Response::read`]. A reader may be older than the writer: it ignores unknown fields, keeps unknown words as
+//! they came ([`Open`]), and treats a field of another shape as missing.
 
 mod change;
 mod check;
@@ -29,9 +29,9 @@ pub use status::{History, HistoryLine, LastCheck, ManagedDags, Root, Status, Ver
 pub use tick::{Heard, Tick, TickDrill};
 
 tolerant! {
-    /// What every answer to a request has.
+    /// The fields that every answer to a request has.
     pub struct Common {
-        /// What came of it.
+        /// The outcome of the request.
         pub outcome: Open<Outcome>,
         /// The active color; none where the flag holds none.
         pub active: Option<Color>,
@@ -39,34 +39,34 @@ tolerant! {
         pub previous: Option<Color>,
         /// The flag's version.
         pub version: Option<FlagVersion>,
-        /// Name of the transition's record.
+        /// Name of the record of the transition.
         pub transition: Option<String>,
-        /// The preconditions that were asked.
+        /// The preconditions that were evaluated.
         pub preconditions: Vec<PreconditionAnswer>,
-        /// One sentence.
+        /// The outcome's reason in one sentence.
         pub reason: String,
-        /// How long it took.
+        /// How long the request took, in milliseconds.
         pub elapsed_ms: u64,
     }
 
-    /// One precondition with its word on the transition.
+    /// One evaluated precondition.
     pub struct PreconditionAnswer {
-        /// Which.
+        /// The precondition's name.
         pub name: Open<PreconditionName>,
-        /// Whether it lets the transition through.
+        /// Whether it passes; false where it objects.
         pub passed: bool,
-        /// Why.
+        /// The reason, and the remedy where it objects.
         pub detail: String,
     }
 }
 
 tolerant! {
-    /// What Lambda gives where there is no answer. Its names are Lambda's.
+    /// What Lambda returns where a function fails. The field names are Lambda's.
     pub struct LambdaError {
-        /// One of ours, Lambda's own, or none.
+        /// The error's class: one of ours, one of Lambda's, or none.
         #[serde(rename = "errorType")]
         pub error_type: Option<String>,
-        /// One sentence.
+        /// The error in one sentence.
         #[serde(rename = "errorMessage")]
         pub error_message: Option<String>,
     }
@@ -75,27 +75,27 @@ tolerant! {
 /// An answer with a body.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Response<B = Body> {
-    /// What every answer has.
+    /// The fields that every answer has.
     #[serde(flatten)]
     pub common: Common,
-    /// What this kind has beside.
+    /// The fields of this kind of answer.
     #[serde(flatten)]
     pub body: B,
 }
 
-/// What an answer has beside the common fields.
+/// The fields of an answer in addition to the common ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Body {
-    /// Of `status`.
+    /// The answer of `status`.
     Status(Box<Status>),
-    /// Of `history`.
+    /// The answer of `history`.
     History(History),
-    /// Of `check`.
+    /// The answer of `check`.
     Check(Box<Check>),
-    /// Of `run_report`.
+    /// The answer of `run_report`.
     RunReport(Box<RunReportAnswer>),
-    /// Of everything that changes something, or would.
+    /// The answer of every action that changes something, or would.
     Change(Box<Change>),
 }
 
@@ -107,7 +107,7 @@ impl Common {
 }
 
 impl<B: Into<Body>> Response<B> {
-    /// As one of all kinds.
+    /// The same answer, as the type that covers all kinds.
     #[must_use]
     pub fn of_any_kind(self) -> Response {
         Response {
@@ -118,7 +118,8 @@ impl<B: Into<Body>> Response<B> {
 }
 
 impl Response {
-    /// Reads an answer, also one of a newer version. The outcome tells the kind of body; of an unknown one it is a change.
+    /// Reads an answer, also one of a newer version. The outcome determines the kind of body; an unknown outcome has a
+    /// change.
     #[must_use]
     pub fn read(answer: &Value) -> Self {
         let common: Common = part(answer);
@@ -134,7 +135,7 @@ impl Response {
 }
 
 impl Open<Outcome> {
-    /// Whether it is what a dry run says where nothing objects, of whatever it was.
+    /// Whether it is the outcome of a dry run to which nothing objects, for any action.
     #[must_use]
     pub fn is_dry_run(&self) -> bool {
         match self {
@@ -144,7 +145,7 @@ impl Open<Outcome> {
     }
 }
 
-/// One part of an answer, as far as it can be read.
+/// Reads one part of an answer, as far as it can be read.
 fn part<'de, T: Deserialize<'de> + Default>(answer: &'de Value) -> T {
     T::deserialize(answer).unwrap_or_default()
 }
@@ -155,7 +156,7 @@ impl<'de> Deserialize<'de> for Response {
     }
 }
 
-/// An answer as it is sent: the one place that writes one. Its fields are ordered by name.
+/// An answer as it is sent, written only here. Its fields are sorted by name.
 #[must_use]
 pub fn to_json(answer: &impl Serialize) -> Value {
     json!(answer)

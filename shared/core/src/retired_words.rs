@@ -1,15 +1,15 @@
-//! Words of version 0.1 that have been replaced: whoever still gives one is told the new one.
+//! Words of version 0.1 that have been replaced: an error names the new word.
 
-/// Actions: the word, and what it is now.
+/// Actions: the old word and the new one.
 const ACTIONS: [(&str, &str); 1] = [("handover", "run-report")];
 
-/// Fields of a request: the action, the field, and what it is now.
+/// Fields of a request: the action, the old field and the new one.
 const FIELDS: [(&str, &str, &str); 2] = [
     ("hold", "hold_minutes", "minutes"),
     ("drill", "hold_minutes", "duration_minutes"),
 ];
 
-/// Environment variables of the functions, which a file of settings for `--direct` may still name.
+/// Environment variables of the functions; a settings file for `--direct` may still name the old ones.
 pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("BLUE_ALARM_NAMES", "BLUE_HEALTH_ALARM_NAMES"),
     ("GREEN_ALARM_NAMES", "GREEN_HEALTH_ALARM_NAMES"),
@@ -18,12 +18,12 @@ pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("HANDOVER_REPORT_SECONDS", "RUN_REPORT_SECONDS"),
 ];
 
-/// What the action is called now, if it was renamed.
+/// The current name of the action, if it was renamed.
 pub(crate) fn action(given: &str) -> Option<&'static str> {
     ACTIONS.iter().find(|(old, _)| *old == given).map(|(_, new)| *new)
 }
 
-/// What the field of that action is called now, if it was renamed.
+/// The current name of that action's field, if it was renamed.
 pub(crate) fn field(action: &str, given: &str) -> Option<&'static str> {
     FIELDS
         .iter()

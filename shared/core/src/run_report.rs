@@ -1,7 +1,8 @@
-//! The run report: which DAG runs next to a transition were executed, by whom, and which by nobody.
+//! The run report: which DAG runs next to a transition were executed, by which color, and which by nobody.
 //!
-//! A run's state does not tell: the guard ends a standby's run as `success`, with all its tasks skipped. What tells is
-//! whether a task beside the guard did anything. Where that cannot be known nothing is claimed: the run is `unjudged`.
+//! A run's state does not show this: the guard ends a standby's run as `success`, with all its tasks skipped. What
+//! shows it is whether a task other than the guard did anything. Where that is not known, the report claims nothing:
+//! the run is `unjudged`.
 
 mod compare;
 mod judge;

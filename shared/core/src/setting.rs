@@ -1,26 +1,26 @@
-//! One setting: how its environment variable is read, and what template and reference say of it.
+//! One setting: how its environment variable is read, and how the template and the reference describe it.
 
 use std::time::Duration;
 
 use crate::time::minutes;
 
-/// Where the template shows a parameter.
+/// The template's group of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// When to fail over.
+    /// Settings of failover.
     Failover,
-    /// Drills and readiness.
+    /// Settings of drills and readiness.
     Drills,
-    /// The standby's DAGs.
+    /// Settings of the standby's DAGs.
     Dags,
-    /// What to look at, and how often.
+    /// Settings of what is observed, and how often.
     Watching,
-    /// Logs and records.
+    /// Settings of logs and records.
     Records,
 }
 
 impl Group {
-    /// As written.
+    /// The group's name in the template and the reference.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,21 +33,21 @@ impl Group {
     }
 }
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Seconds.
+    /// The number is a duration in seconds.
     Seconds,
-    /// Minutes.
+    /// The number is a duration in minutes.
     Minutes,
-    /// Days.
+    /// The number is a duration in days.
     Days,
-    /// Things.
+    /// The number counts things.
     Count,
 }
 
 impl Unit {
-    /// As written; a count has none.
+    /// The unit as the reference writes it; empty for a count.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,60 +59,60 @@ impl Unit {
     }
 }
 
-/// What a variable may hold, and what it means where it is not set.
+/// The allowed values of a variable, and its default.
 #[derive(Debug, Clone, Copy)]
 pub enum Allowed {
-    /// A whole number.
+    /// A whole number within bounds.
     Number {
-        /// Where it is not set.
+        /// The value where the variable is not set.
         default: u64,
-        /// The least.
+        /// The smallest allowed value.
         least: u64,
-        /// The most.
+        /// The largest allowed value.
         most: u64,
-        /// What it counts.
+        /// The unit of the number.
         unit: Unit,
     },
-    /// One of these words.
+    /// One word of a list.
     Words {
-        /// All of them.
+        /// All allowed words.
         words: &'static [&'static str],
-        /// Where it is not set.
+        /// The word where the variable is not set.
         default: fn() -> &'static str,
     },
 }
 
-/// What a function needs to read a setting.
+/// The part of a setting that a function needs to read it.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
-    /// The environment variable.
+    /// Name of the environment variable.
     pub variable: &'static str,
-    /// What it may hold.
+    /// The allowed values.
     pub allowed: Allowed,
 }
 
 /// A parameter of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TemplateParameter {
-    /// Its name.
+    /// The parameter's name.
     pub name: &'static str,
-    /// Among which others it is shown.
+    /// The group in which the template shows it.
     pub group: Group,
 }
 
-/// One setting.
+/// One setting, from its variable to its description.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// How it is read.
+    /// How the variable is read.
     pub spec: Spec,
-    /// The template's parameter; none if the template gives the default.
+    /// The template's parameter; none if the template always uses the default.
     pub parameter: Option<TemplateParameter>,
-    /// What it does, in sentences.
+    /// What the setting does, in sentences.
     pub about: &'static str,
 }
 
 impl Setting {
-    /// A number from `least` to `most`.
+    /// A setting with a number from `least` to `most`.
     #[must_use]
     pub(crate) const fn number(variable: &'static str, default: u64, (least, most): (u64, u64), unit: Unit) -> Self {
         let allowed = Allowed::Number {
@@ -128,7 +128,7 @@ impl Setting {
         }
     }
 
-    /// One of the words of `T`.
+    /// A setting with one of the words of `T`.
     #[must_use]
     pub(crate) const fn word<T: Word>(variable: &'static str) -> Self {
         let allowed = Allowed::Words {
@@ -142,7 +142,7 @@ impl Setting {
         }
     }
 
-    /// Set by this parameter of the template.
+    /// Adds the template's parameter that sets it.
     #[must_use]
     pub(crate) const fn parameter(self, name: &'static str, group: Group) -> Self {
         Self {
@@ -152,14 +152,14 @@ impl Setting {
     }
 }
 
-/// A choice, whose default is the type's.
+/// A choice between words, with the type's default.
 pub(crate) trait Word: Copy + Default + 'static {
     /// Every word, in the order of the values.
     const WORDS: &'static [&'static str];
     /// Every value.
     const VALUES: &'static [Self];
 
-    /// The value of a word.
+    /// The value that a word stands for.
     fn of(word: &str) -> Option<Self> {
         let mut both = Self::WORDS.iter().zip(Self::VALUES);
         both.find(|(one, _)| **one == word).map(|(_, value)| *value)
@@ -183,7 +183,7 @@ macro_rules! words {
     };
 }
 
-/// Reads environment variables, and keeps every fault.
+/// Reads environment variables, and collects every fault.
 pub(crate) struct Reader<'a> {
     pub(crate) lookup: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) faults: Vec<String>,
@@ -227,9 +227,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a setting can be read as.
+/// A type that a setting can have.
 pub(crate) trait Tunable {
-    /// The value, or the default and a fault.
+    /// Reads the value; where it is invalid, returns the default and records a fault.
     fn read(reader: &mut Reader<'_>, spec: &Spec) -> Self;
 }
 
@@ -264,8 +264,8 @@ impl<T: Word> Tunable for T {
     }
 }
 
-/// Defines a struct from a list of settings. The comment of each is its description in template and reference. What is `given`
-/// is read by code of its own.
+/// Defines a struct from a list of settings. The comment of each setting is its description in the template and the
+/// reference. Code outside the macro reads the fields marked `given`.
 macro_rules! settings {
     (
         $(#[$meta:meta])*
@@ -281,7 +281,7 @@ macro_rules! settings {
         }
 
         impl $name {
-            /// The settings that it is read from.
+            /// The settings from which the struct is read.
             pub const SETTINGS: &[$crate::setting::Setting] = &[
                 $($crate::setting::Setting { about: concat!($($about),+), ..$setting },)+
             ];

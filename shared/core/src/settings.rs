@@ -1,4 +1,4 @@
-//! Configuration: one struct from an injected lookup, every fault reported at once.
+//! Configuration: one struct from an injected lookup, with all faults reported at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,32 +14,32 @@ use crate::setting::{Group, Reader, Setting, Unit, settings, words};
 pub use crate::environment::EnvironmentSettings;
 
 settings! {
-    /// Everything a function is told by its environment variables.
+    /// Everything that a function's environment variables configure.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Settings {
         given
         /// Name of the pair: dimension of its metrics, part of its event ids.
         pair: String,
         given
-        /// The parameters.
+        /// Names of the pair's parameters.
         names: ParameterNames,
         given
-        /// The two environments.
+        /// Names, regions and alarms of the two environments.
         environments: Both<EnvironmentSettings>,
         given
-        /// Thresholds.
+        /// Thresholds and choices of the decision.
         policy: Policy,
         given
-        /// Drills.
+        /// The configuration of drills.
         drill: DrillPolicy,
         given
         /// The pair's event bus.
         audit_bus: String,
         given
-        /// ARN of the topic that people subscribe to; none means that nobody is told.
+        /// ARN of the topic that people subscribe to; none means that people are not notified.
         notification_topic: Option<String>,
         given
-        /// Address of the runbooks that messages give; none means the files' names.
+        /// Base URL of the runbooks in messages; none means that messages give file names.
         runbook_base_url: Option<String>,
         /// How often the standby's readiness is checked in full. 0 means only on request, and then the readiness alarm stays
         /// silent.
@@ -73,7 +73,8 @@ settings! {
     }
 }
 
-/// What the functions read beside [`all`]: the template computes it, or holds it to a pattern.
+/// Variables that the functions read in addition to [`all`]: the template computes them, or restricts them by a
+/// pattern.
 pub const VARIABLES: [&str; 13] = [
     "PAIR_NAME",
     "FLAG_PARAMETER",
@@ -99,30 +100,30 @@ pub fn all() -> impl Iterator<Item = &'static Setting> {
 }
 
 impl Settings {
-    /// Whether the standby's DAGs are paused.
+    /// Whether the standby's DAGs are paused after a transition.
     #[must_use]
     pub fn manages_dags(&self) -> bool {
         self.dag_management == DagManagement::Pause
     }
 }
 
-/// Log levels.
+/// The least severe message that is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Failures only.
+    /// Log failures only.
     Error,
-    /// And what should be looked at.
+    /// Also log what should be investigated.
     Warn,
-    /// And one line a decision.
+    /// Also log one line for each decision.
     #[default]
     Info,
-    /// And every signal.
+    /// Also log every signal.
     Debug,
 }
 
 words!(LogLevel { "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug });
 
-/// Everything wrong with the configuration, one line each.
+/// All faults of the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsFaults(pub Vec<String>);
 
@@ -137,22 +138,23 @@ impl fmt::Display for SettingsFaults {
     }
 }
 
-/// Reads the settings; `lookup` answers the value of an environment variable.
+/// Reads the settings; `lookup` returns the value of an environment variable.
 pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsFaults> {
     let mut reader = Reader::new(&lookup);
-    // Silently ignored, it would leave the default in its place.
+    // If the old name were silently ignored, the default would apply.
     let retired = retired_words::SETTINGS.iter().filter(|(old, _)| lookup(old).is_some());
     reader
         .faults
         .extend(retired.map(|(old, new)| format!("{old} is called {new} now")));
     let pair = reader.name("PAIR_NAME", 64);
-    // The template always gives it. If it is missing and the default is another pair's, its `owner` says so.
+    // The template always sets it. If it is missing and the default belongs to another pair, that pair's `owner` shows
+    // it.
     let names = reader.parameter_names("FLAG_PARAMETER", "/mwaa/blue-green/active-environment");
     let environments = Both::from_fn(|color| reader.environment(color));
     let policy = Policy::read(&mut reader, ());
     let windows = reader.optional("DRILL_BLOCKED_WINDOWS").unwrap_or_default();
     let drill_alarms = reader.alarm_names("DRILL_ALARM_NAMES");
-    // A typing error in a window must not stop the watcher: only drills mind.
+    // A typing error in a window must not stop the watcher: it only blocks drills.
     let drill = DrillPolicy::read(&mut reader, (BlockedWindows::read(&windows), drill_alarms));
     let audit_bus = reader.required("AUDIT_BUS_NAME");
     let notification_topic = reader.optional("NOTIFICATION_TOPIC_ARN");
@@ -194,7 +196,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A typing error here must not stop the function: without an address a message names files.
+    /// A typing error here must not stop the function: without an address, a message names files.
     fn address(&self, name: &str) -> Option<String> {
         self.optional(name).filter(|value| {
             let rest = value
@@ -205,7 +207,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Names of pairs and environments: as MWAA's own, a letter first, then letters, digits, `-` and `_`.
+    /// Names of pairs and environments follow MWAA's rule: first a letter, then letters, digits, `-` and `_`.
     fn name(&mut self, name: &str, longest: usize) -> String {
         let value = self.required(name);
         let good = value.chars().next().is_none_or(|first| first.is_ascii_alphabetic())
@@ -258,7 +260,7 @@ impl Reader<'_> {
             .filter(|alarm| !alarm.is_empty())
             .map(str::to_owned)
             .collect();
-        // DescribeAlarms takes at most 100 names a call.
+        // DescribeAlarms takes at most 100 names in one call.
         if alarms.len() > 100 {
             self.faults
                 .push(format!("{name} names {} alarms; at most 100 are allowed", alarms.len()));
@@ -299,7 +301,7 @@ mod tests {
             asked.borrow_mut().insert(name.to_owned());
             good(name)
         });
-        // Lambda's own.
+        // Lambda sets this variable itself.
         assert!(asked.borrow_mut().remove("AWS_REGION"));
         for (old, _) in retired_words::SETTINGS {
             assert!(asked.borrow_mut().remove(old), "{old}");

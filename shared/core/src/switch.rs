@@ -1,9 +1,9 @@
-//! The switch protocol: claim, write, verify. Parameter Store has no compare-and-swap; its create-only put is the one
+//! The switch protocol: claim, write, verify. Parameter Store has no compare-and-swap. Its create-only put is the only
 //! atomic step, so the claim decides who may write.
 //!
-//! This is the protocol without its input and output: [`Switching::start`] and [`Switching::next`] say which request
-//! to make, the caller makes it and brings the answer back. So the same code is driven by AWS, by a simulated store in
-//! the property tests, and by a model checker.
+//! This is the protocol without its input and output: [`Switching::start`] and [`Switching::next`] return the next
+//! request, and the caller makes it and passes the answer back. So AWS, a simulated store in the property tests, and a
+//! model checker all drive the same code.
 
 mod evidence;
 mod intent;

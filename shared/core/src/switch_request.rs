@@ -1,4 +1,4 @@
-//! What a switch, a rollback or a failover that a person asks for must meet.
+//! The preconditions of a switch, a rollback or a failover that a person requests.
 
 use jiff::Timestamp;
 
@@ -14,10 +14,10 @@ use crate::precondition::{
 use crate::time::to_second;
 use crate::transition_kind::Kind;
 
-/// What stands in Parameter Store beside the flag and concerns a switch by a person.
+/// The state in Parameter Store, in addition to the flag, that affects a switch by a person.
 #[derive(Debug, Clone, Copy)]
 pub struct SwitchControl<'a> {
-    /// The hold.
+    /// The hold parameter, as read at this instant.
     pub hold: &'a HoldState,
     /// The stored drill.
     pub drill: Option<&'a str>,
@@ -32,8 +32,8 @@ pub fn person_drill_precondition(under_way: Option<&Drill>) -> Precondition {
     )
 }
 
-/// The preconditions of a switch or a rollback that a person asks for. A hold is told, but does not stop a person; a rollback
-/// undoes what was just done, so it need not rest first.
+/// The preconditions of a switch or a rollback that a person requests. A hold is reported but does not object to a
+/// person's request. A rollback undoes the last transition, so the cooldown does not apply.
 #[must_use]
 pub fn switch_preconditions(
     policy: &Policy,
@@ -54,9 +54,9 @@ pub fn switch_preconditions(
     preconditions
 }
 
-/// The preconditions of a failover that a person asks for: the person declares the active failed, so neither a hold nor the cooldown
-/// nor the budget is asked, and a drill ends. What nobody may declare is that the standby works, nor that an active failed
-/// whose signals say that it works.
+/// The preconditions of a failover that a person requests. The person declares the active environment failed, so hold,
+/// cooldown and budget do not apply, and a drill ends. Two things cannot be declared: that the standby works, and that
+/// an active environment failed whose signals show that it works.
 #[must_use]
 pub fn declared_failover_preconditions(
     observation: &FlagObservation,

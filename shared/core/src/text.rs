@@ -1,4 +1,4 @@
-//! Text on its way into Parameter Store: shortened, and without what would be taken for a reference there.
+//! Text for Parameter Store: shortened, and without what Parameter Store would take for a reference.
 
 /// `text` cut to at most `limit` characters, with an ellipsis where something was cut.
 #[must_use]
@@ -11,9 +11,9 @@ pub fn shortened(text: &str, limit: usize) -> String {
     cut
 }
 
-/// Parameter Store refuses a value with `{{`, which refers to another parameter there (`CloudFormation`'s page on
-/// `AWS::SSM::Parameter`); to an Airflow operator it is ordinary text of a reason. In JSON it can only stand within a string,
-/// where the second brace may be written in another way.
+/// Parameter Store rejects a value with `{{`, which refers to another parameter there (`CloudFormation`'s page on
+/// `AWS::SSM::Parameter`). For an Airflow operator it is ordinary text of a reason. In JSON it can only occur within a
+/// string, where the second brace can be escaped.
 #[must_use]
 pub fn as_value(json: String) -> String {
     if json.contains("{{") {
@@ -23,13 +23,13 @@ pub fn as_value(json: String) -> String {
     }
 }
 
-/// The same for text that is no JSON, such as a Description. Nobody documents the rule for those, and what is not documented
-/// may be refused, too. It lengthens the text: measure afterwards.
+/// The same for text that is not JSON, such as a Description. The rule for those is not documented, so they may be
+/// rejected, too. The text becomes longer: measure it afterwards.
 #[must_use]
 pub fn without_references(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for character in text.chars() {
-        // Brace by brace: pairs of three braces overlap.
+        // Brace by brace, because two pairs overlap in three braces.
         if character == '{' && written.ends_with('{') {
             written.push(' ');
         }
@@ -38,11 +38,11 @@ pub fn without_references(text: &str) -> String {
     written
 }
 
-/// The first value of at most `most` bytes as it will be sent, of those that `with` makes with room for
-/// ever fewer characters in its texts; the last one if none does.
+/// The first value that is at most `most` bytes long when it is sent. `with` builds values with room for fewer and
+/// fewer characters in their texts. The result is the last one if none fits.
 #[must_use]
 pub fn fitting(most: usize, mut with: impl FnMut(usize) -> String) -> String {
-    // From what a request may bring to what no letters, however they are escaped, can make too long.
+    // From the longest text of a request down to a length that fits however its letters are escaped.
     let mut value = String::new();
     for room in [500, 300, 150, 75, 30] {
         value = as_value(with(room));

@@ -28,13 +28,13 @@ pub fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
-/// So many minutes.
+/// A duration of `count` minutes.
 #[must_use]
 pub fn minutes(count: u32) -> Duration {
     Duration::from_secs(u64::from(count).saturating_mul(60))
 }
 
-/// The instant cut to whole milliseconds, the resolution Parameter Store and our records keep.
+/// The instant cut to whole milliseconds, the resolution of Parameter Store and of our records.
 #[must_use]
 pub fn to_milliseconds(instant: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(instant.as_millisecond()).unwrap_or(instant)
@@ -46,14 +46,14 @@ pub fn to_second(instant: Timestamp) -> String {
     instant.round(Unit::Second).unwrap_or(instant).to_string()
 }
 
-/// The last whole second that is not after the instant: the lower bound of a question asked to the second, which must leave
-/// nothing out. [`to_second`] may lie up to half a second on either side.
+/// The last whole second that is not after the instant. It is the lower bound of a query in whole seconds, which must
+/// omit nothing. [`to_second`] may lie up to half a second on either side.
 #[must_use]
 pub fn second_before(instant: Timestamp) -> String {
     whole_second(instant, RoundMode::Floor)
 }
 
-/// The first whole second that is not before the instant: the upper bound of such a question.
+/// The first whole second that is not before the instant: the upper bound of such a query.
 #[must_use]
 pub fn second_after(instant: Timestamp) -> String {
     whole_second(instant, RoundMode::Ceil)
@@ -74,7 +74,7 @@ pub fn in_seconds(duration: Duration) -> String {
     }
 }
 
-/// Milliseconds that fit a JSON number everywhere.
+/// Milliseconds as an integer that every JSON reader can represent.
 #[must_use]
 pub fn whole_milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

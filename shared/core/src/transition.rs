@@ -11,13 +11,14 @@ use crate::text::{as_value, fitting, shortened};
 
 pub use crate::transition_kind::Kind;
 
-/// Bytes of a record, less the name of the pair, which the store adds: at most 64 characters, and the field around it.
+/// Longest record in bytes, without the name of the pair, which the store adds: at most 64 characters, and the field
+/// around it.
 const MOST_BYTES: usize = MAX_VALUE.saturating_sub(80);
 
-/// Who made the transition.
+/// The function and the person behind a transition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Actor {
-    /// Which of our functions.
+    /// Name of the function.
     pub function: String,
     /// Its Lambda request id.
     pub request_id: String,
@@ -25,13 +26,13 @@ pub struct Actor {
     pub requested_by: Option<String>,
 }
 
-/// What made the function run.
+/// The event that invoked the function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trigger {
     /// `schedule`, `alarm`, `alarm-event`, `sns-alarm`, `environment-status`, `invoke` or `unrecognized`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Event id or alarm name, if it had one.
+    /// Event id or alarm name, if the event had one.
     pub id: Option<String>,
 }
 
@@ -40,35 +41,35 @@ pub struct Trigger {
 pub struct TransitionRecord {
     /// Version of this format.
     pub schema: u32,
-    /// Why.
+    /// The kind of transition.
     pub kind: Kind,
-    /// The color before; none if the flag held no color.
+    /// The color before the transition; none if the flag held no color.
     pub from: Option<Color>,
-    /// The color after.
+    /// The color after the transition.
     pub to: Color,
-    /// The version that the write makes if nobody interferes.
+    /// The version that the write creates if nothing else is written in between.
     pub version: FlagVersion,
     /// When it was decided, by the writer's clock.
     pub decided_at: Timestamp,
-    /// When it takes effect. The tail in the flag's Description is authoritative: a late write moves it.
+    /// When it takes effect. The metadata in the flag's Description is authoritative: a late write moves the instant.
     pub effective_from: Timestamp,
-    /// One sentence for people.
+    /// The reason in one sentence, for people.
     pub reason: String,
-    /// Who.
+    /// The function and the person behind the transition.
     pub actor: Actor,
-    /// What made it run.
+    /// The event that invoked the function.
     pub trigger: Trigger,
-    /// The drill it belongs to.
+    /// The drill that the transition belongs to.
     pub drill: Option<Value>,
-    /// What was seen: raw signals with their ages, and `last_known_healthy` of the old color.
+    /// What was observed: raw signals with their ages, and `last_known_healthy` of the old color.
     pub evidence: Value,
 }
 
 impl TransitionRecord {
-    /// The present format.
+    /// The current format.
     pub const SCHEMA: u32 = 1;
 
-    /// As stored. Evidence, then the reason, give way if the whole would not fit a standard parameter.
+    /// The stored form. Evidence, then the reason, are shortened if the whole would not fit a standard parameter.
     #[must_use]
     pub fn to_stored(&self) -> String {
         let text = as_value(json!(self).to_string());
@@ -94,7 +95,7 @@ impl TransitionRecord {
         serde_json::from_str(text)
     }
 
-    /// The last instant the old color was known healthy, where a failover recorded it.
+    /// The last instant at which the old color was known to be healthy, where a failover recorded it.
     #[must_use]
     pub fn last_known_healthy(&self) -> Option<Timestamp> {
         self.evidence.get("last_known_healthy")?.as_str()?.parse().ok()
@@ -158,7 +159,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_is_measured_as_it_is_sent() {
-        // Letters that grow on their way: escaped by JSON, or because Parameter Store would take them for a reference.
+        // Letters that become longer: escaped by JSON, or because Parameter Store would take them for a reference.
         for letter in ["{", "\u{1}", "\"", "\u{1f4a5}"] {
             let mut large = record();
             large.reason = letter.repeat(5000);
@@ -177,7 +178,7 @@ pub(crate) mod tests {
                 read.reason.starts_with(letter),
                 "{letter:?}: as much of the reason as fits"
             );
-            // Nothing is cut of one that fits as it is.
+            // A record that fits is not shortened.
             let small = TransitionRecord {
                 reason: letter.repeat(300),
                 ..record()

@@ -1,33 +1,33 @@
-//! Why the flag changed, in a word.
+//! The kind of a transition, in one word.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why the flag changed.
+/// The kind of a transition: why the flag changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A person, planned.
+    /// A planned change by a person.
     Switch,
-    /// Automatic.
+    /// An unplanned change, because the active environment failed.
     Failover,
     /// The way out of a drill.
     Drill,
-    /// The way back.
+    /// The way back from a drill.
     DrillReturn,
-    /// A person, back to the previous color.
+    /// A person's return to the previous color.
     Rollback,
-    /// Repair of a broken flag.
+    /// The repair of a broken flag.
     Restore,
-    /// Somebody wrote the flag outside this product.
+    /// A manual edit of the flag, outside this product.
     External,
-    /// The flag was created.
+    /// The creation of the flag.
     Initialize,
 }
 
 impl Kind {
-    /// Every kind.
+    /// Every kind, in the order of the enum.
     pub const ALL: [Self; 8] = [
         Self::Switch,
         Self::Failover,
@@ -39,7 +39,7 @@ impl Kind {
         Self::Initialize,
     ];
 
-    /// As written in records, metrics and events.
+    /// The kind as records, metrics and events write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// The kind a Description begins with, as [`crate::flag::description`] writes it.
+    /// The kind with which a Description starts, as [`crate::flag::description`] writes it.
     #[must_use]
     pub fn of_description(description: &str) -> Option<Self> {
         let (word, _) = description.split_once(": ")?;
@@ -67,7 +67,7 @@ impl Kind {
         matches!(self, Self::Switch | Self::Rollback | Self::External)
     }
 
-    /// Whether it counts a short lead after its write, so that every reader has seen it before it counts.
+    /// Whether it takes effect a short lead after its write, so that every reader has seen it before it counts.
     #[must_use]
     pub fn is_planned(self) -> bool {
         !matches!(self, Self::Failover)

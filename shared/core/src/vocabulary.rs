@@ -1,7 +1,7 @@
-//! One list for each vocabulary: a type, how each of its words is written, and what is to be known about it.
+//! One list for each vocabulary: a type, how each of its words is written, and the properties of each word.
 
-/// Defines an enum from a list. The comment of each word is what the reference says of it; the first field is how it is written,
-/// the others are those of the entry. What no function reads, the linker leaves out of it.
+/// Defines an enum from a list. The comment of each word is its description in the reference. The first field is how
+/// the word is written, and the others are the fields of its entry. The linker removes what no function reads.
 macro_rules! vocabulary {
     (
         $(#[$meta:meta])*
@@ -23,10 +23,10 @@ macro_rules! vocabulary {
         }
 
         impl $name {
-            /// Every one, in the order of the reference.
+            /// Every word, in the order of the reference.
             pub const ALL: &[Self] = &[$(Self::$word),+];
 
-            /// As written.
+            /// The word as it is written.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -34,13 +34,13 @@ macro_rules! vocabulary {
                 }
             }
 
-            /// Exactly as written; anything else is none.
+            /// The word with exactly this spelling; none for any other text.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|word| word.as_str() == text)
             }
 
-            /// What the reference says of it.
+            /// The description in the reference.
             #[must_use]
             pub const fn about(self) -> &'static str {
                 match self {
@@ -48,7 +48,7 @@ macro_rules! vocabulary {
                 }
             }
 
-            /// What is to be known about it.
+            /// The properties of the word.
             #[must_use]
             pub const fn entry(self) -> $entry {
                 match self {

@@ -1,5 +1,5 @@
-//! Answers as they were recorded: each of them is read by type and written again as it was, and one of a newer version is read as
-//! far as this version understands it.
+//! Answers as they were recorded: each one is read by type and written again unchanged, and one of a newer version is
+//! read as far as this version understands it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -17,7 +17,7 @@ use bluegreen_core::response::{Body, Heard, Open, Response, Tick, TickDrill, to_
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Written for people, and read by nothing of this product.
+/// The part that is written for people, and that this product never reads.
 const WRITTEN_ONLY: &str = "/readiness/environments";
 
 fn recorded() -> Vec<(String, Value)> {
@@ -63,7 +63,7 @@ fn every_answer_is_written_as_it_was_read() {
     assert_eq!(outcomes, all, "each outcome has a recorded answer");
 }
 
-/// Calls with each place of the document.
+/// Calls `visit` with each place of the document.
 fn every_place(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| every_place(value, visit)),
@@ -83,7 +83,7 @@ fn what_a_newer_version_adds_changes_nothing_of_the_rest() {
             }
         });
         let read = Response::read(&newer);
-        // A map of the user's own names takes any.
+        // A map with the user's own names accepts any key.
         if name.starts_with("conflict") {
             assert_eq!(read.common, Response::read(&answer).common, "{name}");
         } else {

@@ -1,4 +1,4 @@
-//! The corners of the switch protocol: stale readings, late writers, and claims that somebody else left.
+//! Corner cases of the switch protocol: stale readings, late writers, and claims that another writer abandoned.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,7 +20,7 @@ fn writer(observed: &FlagObservation, name: &str, kind: Kind, to: Color, store: 
     Switching::new(&Policy::default(), observed, intent(name, kind, to), store.now)
 }
 
-/// A claim of `name` out of `observed` whose writer died before it wrote the flag, so many seconds ago.
+/// A claim of `name` out of `observed`, abandoned this many seconds ago: its writer died before it wrote the flag.
 fn abandoned(observed: &FlagObservation, name: &str, to: Color, age: u64) -> Store {
     let mut store = Store::with_flag(observed);
     let mut dead = writer(observed, name, Kind::Switch, to, &store);
@@ -49,7 +49,7 @@ fn a_reading_older_than_the_observation_is_read_again_and_is_nobodys_victory() {
         description: None,
     });
     let mut alone = writer(&observed, "one", Kind::Switch, Color::Green, &store);
-    // The claim's answer is lost, and what is read to find out is one version old: there is one writer, and it goes on.
+    // The claim's answer is lost, and the read that follows is one version old: there is one writer, and it continues.
     let outcome = store.run(&mut alone, &[Fault::LostAnswer, Fault::Stale]);
     let Some(Outcome::Switched(switched)) = outcome else {
         panic!("{outcome:?}")
@@ -117,7 +117,7 @@ fn a_drill_finishes_nobodys_claim() {
         lost.reason
     );
     assert_eq!(store.flag(), Some(observed));
-    // Anybody else does.
+    // Any other writer does.
     let observed = store.flag().unwrap();
     let mut person = writer(&observed, "ana", Kind::Switch, Color::Green, &store);
     assert!(matches!(store.run(&mut person, &[]), Some(Outcome::Switched(done)) if done.rolled_forward));

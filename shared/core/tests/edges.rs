@@ -1,4 +1,4 @@
-//! Values at their very edges, where one sign in the code would go unnoticed.
+//! Values at their exact boundaries, where a wrong comparison in the code would otherwise go unnoticed.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -145,7 +145,7 @@ fn a_claim_is_abandoned_at_the_instant_at_which_its_writer_must_have_ended() {
 
 #[test]
 fn a_clock_that_is_set_back_between_claim_and_write_brings_nothing_forward() {
-    // The record has promised an instant; readers may have acted on the old color up to it.
+    // The record has promised an instant; readers may have acted on the old color up to then.
     let observed = flag("blue", 12, 3600);
     let policy = Policy::default();
     let mut switching = Switching::new(&policy, &observed, intent("w", Kind::Switch, Color::Green), noon());

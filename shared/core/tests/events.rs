@@ -1,4 +1,4 @@
-//! Events as they were recorded: each of them is read by type and written again as it was.
+//! Events as they were recorded: each one is read by type and written again unchanged.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use bluegreen_core::audit::{BusEvent, ParameterChange};
 use bluegreen_core::response::to_json;
 use serde_json::{Value, json};
 
-/// Read by the type of its kind, and written again.
+/// The event, read by the type of its kind and written again.
 fn again(event: &BusEvent) -> Value {
     let detail = &event.detail;
     match event.detail_type.as_str() {

@@ -1,6 +1,7 @@
-//! What people are told: every kind of event against its whole text, in `tests/notifications/`.
+//! The messages that people receive: every kind of event against its whole text, in `tests/notifications/`.
 //!
-//! After a wanted change: `cargo test -p bluegreen-core --test notifications -- --ignored`, then read the difference.
+//! After an intended change: `cargo test -p bluegreen-core --test notifications -- --ignored`, then read the
+//! difference.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -77,7 +78,7 @@ fn drill(outcome: &str, changes: &Value) -> Value {
     detail
 }
 
-/// Name of the text, kind of event, detail.
+/// Name of the text, kind of event, and detail.
 fn cases() -> Vec<(String, &'static str, Value)> {
     let watcher = json!({"last_modified_user": "arn:aws:sts::123456789012:assumed-role/orders/orders-health-watcher",
                          "requested_by": null, "function": "health-watcher", "request_id": "0d1f"});
@@ -447,7 +448,7 @@ fn whatever_stands_in_an_event_makes_a_message_that_sns_takes() {
     }
 }
 
-/// Every text in it says this, too.
+/// The value with the poison in every text.
 fn poisoned(value: &Value, poison: &str) -> Value {
     match value {
         Value::String(text) => Value::from(format!("{text}{poison}")),

@@ -1,4 +1,4 @@
-//! The cases that hold this rule of ownership and that of the Python package `mwaa-bluegreen` together.
+//! The cases that keep this crate's ownership rule equal to that of the Python package `mwaa-bluegreen`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry};

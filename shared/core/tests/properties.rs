@@ -1,4 +1,4 @@
-//! Properties: what holds for every interleaving of writers, faults, crashes and hand edits, and for every evidence.
+//! Properties that hold for every interleaving of writers, faults, crashes and manual edits, and for all evidence.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -34,16 +34,16 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// What happens next.
+/// One event in the simulated world.
 #[derive(Debug, Clone)]
 enum WorldEvent {
-    /// Writer number n (of those alive) makes its next request, and this befalls it.
+    /// Writer number n (of those alive) makes its next request, which meets this fault.
     Request(usize, Fault),
-    /// Somebody writes the flag outside this product.
+    /// A manual edit of the flag, outside this product.
     HandEdit(Color),
-    /// All writers at work are ended by Lambda, and their claims grow old.
+    /// Lambda ends all writers in progress, and their claims grow old.
     TimePasses,
-    /// A new writer looks at the flag and wants the other color.
+    /// A new writer observes the flag and wants the other color.
     NewWriter,
 }
 
@@ -60,7 +60,7 @@ struct Writer {
     switching: Switching,
     step: Step,
     name: String,
-    /// The version it looked at.
+    /// The version that it observed.
     observed: FlagVersion,
 }
 
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// Whatever is under way comes to its end without further trouble.
+    /// Everything in progress ends without further faults.
     fn settle(&mut self) {
         for _ in 0..4000 {
             if self.writers.is_empty() {
@@ -158,8 +158,9 @@ impl World {
     }
 }
 
-/// What the property below found in one run of thousands: two writers finish a dead one's claim, and the slower one's history is
-/// never answered. The version that came back is not the one expected, so the claim may have been the other's to finish.
+/// A case that the property below found once in thousands of runs. Two writers finish an abandoned claim, and the
+/// slower one's history is never answered. The returned version is not the expected one, so the claim may have been the
+/// other writer's to finish.
 #[test]
 fn a_finisher_that_cannot_see_who_was_first_is_not_sure() {
     use Fault::{LostAnswer, None, Stale};
@@ -216,7 +217,7 @@ proptest! {
             world.happen(event, jitter);
         }
         world.settle();
-        // At most one record for every observed state: a claim is never created twice.
+        // At most one record for each observed state: a claim is never created twice.
         let mut claimed = world.store.claimed.clone();
         claimed.sort();
         claimed.dedup();
@@ -238,7 +239,8 @@ proptest! {
                     prop_assert_eq!(&entry.unwrap().value, &FlagValue::Valid(switched.to), "{}", name);
                     prop_assert!(written, "{} believes in a write that is not there", name);
                 }
-                // Sure that it wrote nothing: then nothing of it is there, unless another has finished its claim.
+                // It is certain that it wrote nothing: then there is no trace of it, unless another writer has finished
+                // its claim.
                 Some(Outcome::Failed(failed)) if !failed.uncertain && !failed.claimed => {
                     let finished = world.ended.iter().any(|(other, of, _, _)| other != name && of == record);
                     prop_assert!(!written || finished, "{} wrote and denies it", name);
@@ -264,10 +266,10 @@ proptest! {
             let tail = DescriptionMetadata::read(version.entry.description.as_deref().unwrap()).unwrap();
             let claim = &world.store.claims[&tail.record];
             let record = bluegreen_core::transition::TransitionRecord::from_stored(&claim.value).unwrap();
-            // What is written under a claim is what the claim says, whoever finished it.
+            // What is written under a claim matches the claim, whichever writer finished it.
             prop_assert_eq!(version.entry.value.color(), Some(record.to));
         }
-        // Once the trouble is over and old claims have aged, the next writer gets through.
+        // Once the faults are over and old claims have aged, the next writer succeeds.
         world.store.pass(CLAIM_TIMEOUT);
         world.new_writer();
         world.settle();
@@ -304,10 +306,10 @@ proptest! {
         instants.sort();
         let owners: Vec<_> = instants.iter().map(|instant| owner(&history, *instant).unwrap().version).collect();
         prop_assert!(owners.windows(2).all(|pair| pair[0] <= pair[1]), "{owners:?}");
-        // More than a minute after the newest version, everybody sees the newest.
+        // More than a minute after the newest version, every reader sees the newest one.
         let settled = after(modified, seconds(61));
         prop_assert_eq!(owner(&history, settled).unwrap().version, FlagVersion(history.len() as u64));
-        // And the order of the answers' pages does not matter.
+        // The order of the answer's pages does not matter.
         history.reverse();
         prop_assert_eq!(owner(&history, settled).unwrap().version, FlagVersion(history.len() as u64));
     }
@@ -350,7 +352,7 @@ fn unknown() -> impl Strategy<Value = CauseKind> {
     ]
 }
 
-/// Every signal is good or says nothing; none is bad.
+/// Every signal is good or unknown; none is bad.
 fn unknown_or_good() -> impl Strategy<Value = Seen> {
     let status = prop_oneof![
         unknown().prop_map(Err),
@@ -409,7 +411,7 @@ fn any_evidence() -> impl Strategy<Value = Seen> {
 
 #[test]
 fn the_generators_do_produce_what_they_should() {
-    // Guards the properties above against proving nothing.
+    // Makes sure that the properties above are not vacuous.
     assert_eq!(tick().blue(dead()).green(healthy()).decide().action, Action::Failover);
     assert!(ago(1) < noon());
 }

@@ -1,4 +1,4 @@
-//! The watcher cannot act, or cannot tell, or the flag is broken.
+//! The messages of faults: a blocked failover, an unknown active environment, and a broken flag.
 
 use super::detail::{failed_preconditions, is_of_missing_flag, moment_or_unknown, reason, word};
 use super::message::{MessageBuilder, SuggestedCommand};
@@ -36,7 +36,8 @@ pub(super) fn failover_blocked(message: &mut MessageBuilder<'_>, detail: &Blocke
     format!("FAILOVER BLOCKED by {}", names.join(", "))
 }
 
-/// What lifts a precondition, or how to go on without it. A later version may have preconditions that this one does not know.
+/// What lifts a precondition, or how to continue without it. A later release may have preconditions that this one does
+/// not know.
 pub(super) fn precondition_advice(message: &mut MessageBuilder<'_>, precondition: &str, wanted: Option<Color>) {
     let Some(precondition) = PreconditionName::parse(precondition) else {
         return message.step("Where things stand:", &SuggestedCommand::Status);

@@ -1,4 +1,4 @@
-//! A message: headings, paragraphs, and steps with the commands to take them.
+//! A message: headings, paragraphs, and steps with their commands.
 
 use serde_json::Value;
 
@@ -8,25 +8,25 @@ use crate::printable::visible;
 use crate::request::{ActionName, RequestForm};
 use crate::response::to_json;
 
-/// Columns of the text; commands are never broken.
+/// Width of the text in columns; commands are never broken.
 const WIDTH: usize = 78;
 
-/// Which pair it is about, for the commands in it.
+/// The pair that a message is about, for the commands in it.
 #[derive(Debug, Clone, Copy)]
 pub struct PairContext<'a> {
     /// Name of the pair.
     pub pair: &'a str,
     /// Name of the flag.
     pub flag: &'a str,
-    /// Region of the stack.
+    /// Region of the stack; none where it is not known.
     pub region: Option<&'a str>,
-    /// Address under which the pages of `docs/runbooks/` are read; none names their files.
+    /// Base URL of the pages of `docs/runbooks/`; none where messages give the file names instead.
     pub runbooks: Option<&'a str>,
 }
 
 // -- commands
 
-/// What a person can ask of the switch-handler.
+/// A request that a person can make to the switch-handler.
 pub(super) enum SuggestedCommand {
     Status,
     Check,
@@ -44,7 +44,7 @@ pub(super) enum SuggestedCommand {
 const SAY_WHY: &str = "say why here";
 
 impl SuggestedCommand {
-    /// For `mwaa-bluegreen`.
+    /// The command for `mwaa-bluegreen`, without the program's name.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Status => "status".to_owned(),
@@ -61,7 +61,7 @@ impl SuggestedCommand {
         }
     }
 
-    /// For the function.
+    /// The request for the function.
     pub(super) fn request(&self) -> Value {
         let of = RequestForm::of;
         let to = |to: Color, form: RequestForm| RequestForm {
@@ -98,7 +98,7 @@ impl SuggestedCommand {
 }
 
 impl PairContext<'_> {
-    /// It comes from an event and goes into a command: only what a region may be called.
+    /// The region comes from an event and goes into a command, so it may only contain the characters of a region name.
     pub(super) fn region_option(self) -> String {
         self.region
             .filter(|region| region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
@@ -148,7 +148,7 @@ impl<'a> MessageBuilder<'a> {
         }
     }
 
-    /// Whatever is in it, it is one line.
+    /// Adds one line, whatever the text contains.
     pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(&visible(line));
         self.text.push('\n');
@@ -173,7 +173,7 @@ impl<'a> MessageBuilder<'a> {
         self.line(&format!("      {command}"));
     }
 
-    /// A request to the switch-handler, in both forms.
+    /// A request to the switch-handler, as a command and as an invocation.
     pub(super) fn step(&mut self, words: &str, ask: &SuggestedCommand) {
         self.paragraph(words);
         self.command(&format!(

@@ -1,4 +1,4 @@
-//! Which page of `docs/runbooks/` a message leads to: the same as the table of its first page says for the subject.
+//! Which page of `docs/runbooks/` a message refers to: the page that the table in the index gives for the subject.
 
 use serde_json::Value;
 
@@ -8,12 +8,12 @@ use crate::audit::details::{BlockedDetail, ReadinessDetail, TransitionDetail, re
 use crate::readiness::BOTH_EXECUTE;
 use crate::transition_kind::Kind;
 
-/// Where the pages lie in the repository.
+/// The folder of the pages in the repository.
 const FOLDER: &str = "docs/runbooks";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Runbook {
-    /// All of them, by what a message says.
+    /// The index, which lists all pages by message.
     Index,
     EmergencyFailover,
     BothUnhealthy,
@@ -43,7 +43,7 @@ impl Runbook {
             "Environment Unknown" => Self::EmergencyFailover,
             "Flag Fault" => Self::BrokenFlag,
             "DAG Management" => Self::DagsStillPaused,
-            // Both environments execute every run: of all findings the one that cannot wait until the morning.
+            // Both environments execute every run: the only finding that cannot wait until the morning.
             "Readiness Changed" => {
                 let findings = read::<ReadinessDetail>(detail).findings;
                 if findings.iter().any(|finding| finding.name == BOTH_EXECUTE) {
@@ -74,7 +74,7 @@ impl Runbook {
         }
     }
 
-    /// Its address, or without one its file in the repository.
+    /// The page's address, or without a base URL its file in the repository.
     pub(super) fn address(self, place: PairContext<'_>) -> String {
         let base = place.runbooks.unwrap_or(FOLDER);
         format!("{}/{}", base.trim_end_matches('/'), self.page())

@@ -1,4 +1,4 @@
-//! Holds, the standby's readiness, and the pausing of its DAGs.
+//! The messages of holds, of the standby's readiness, and of the pausing of its DAGs.
 
 use super::detail::{LONGEST_DETAIL, MOST_DETAILS, line, line_of, moment, reason, sanitize_line, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};

@@ -1,11 +1,11 @@
-//! The flag changed.
+//! The messages of changes of the flag.
 
 use super::detail::{LONGEST_DETAIL, line_of, moment, moment_or_unknown, reason, word, word_or};
 use super::message::{MessageBuilder, SuggestedCommand};
 use crate::audit::details::{TransitionDetail, Who};
 use crate::color::Color;
 
-// -- what is said of each event
+// -- the text of each event
 
 pub(super) fn transition(message: &mut MessageBuilder<'_>, detail: &TransitionDetail) -> String {
     let kind = word(&detail.kind);

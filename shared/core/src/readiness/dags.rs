@@ -16,45 +16,45 @@ use crate::ownership::owner;
 use crate::run_report::CREATION_GRACE;
 use crate::time::{before, elapsed};
 
-/// Ids named in an answer; the counts are always whole.
+/// Most ids named in an answer; the counts are always complete.
 const NAMED: usize = 20;
 
 /// The two lists, compared as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DagComparison {
-    /// What is known of each.
+    /// How complete each list is.
     pub listed: Both<Listed>,
-    /// Active's, that the standby is known not to have.
+    /// DAGs of the active color that the standby certainly does not have.
     pub missing: Ids,
-    /// The standby's, that the active is known not to have.
+    /// DAGs of the standby that the active color certainly does not have.
     pub extra: Ids,
-    /// Paused on the standby only.
+    /// DAGs that are paused on the standby only.
     pub paused: Ids,
-    /// Paused on the active only.
+    /// DAGs that are paused on the active color only.
     pub unpaused: Ids,
-    /// The standby's that are not paused.
+    /// DAGs of the standby that are not paused.
     pub not_fenced: Ids,
 }
 
-/// How much of a list is known.
+/// How complete a list of DAGs is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
-    /// DAGs listed.
+    /// The number of listed DAGs.
     pub known: usize,
-    /// DAGs there are, by Airflow's count.
+    /// The number of DAGs, by Airflow's count.
     pub total: Option<u64>,
-    /// Of the listed ones, paused.
+    /// The number of listed DAGs that are paused.
     pub paused: usize,
     /// Whether every DAG is listed.
     pub complete: bool,
 }
 
-/// Ids of DAGs: how many, and the first of them.
+/// A list of DAG ids: its length, and the first of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ids {
-    /// How many.
+    /// The number of ids.
     pub count: usize,
-    /// The first, by id.
+    /// The first ids, in sorted order.
     pub first: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl Ids {
 }
 
 impl DagComparison {
-    /// Compares. A DAG is missing only from a list that is complete.
+    /// Compares the two lists. A DAG is missing only from a list that is complete.
     #[must_use]
     pub fn of<'a>(lists: &'a Both<DagList>, active: Color) -> Self {
         let (active, standby) = (lists.of(active), lists.of(active.other()));
@@ -128,11 +128,11 @@ impl DagComparison {
     }
 }
 
-/// How long a run that was made late is news.
+/// How long a run that was created late is reported.
 const MAX_REPORT_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Since when runs with older ticks are looked for: the last change of color, or a week, if that is less long ago. None
-/// without a change of color: then all ticks belong to the active.
+/// The start of the search for runs with older ticks: the last change of color, or a week ago if that is later. None
+/// without a change of color: then all ticks belong to the active color.
 #[must_use]
 pub fn looks_back_to(history: &[HistoryEntry], now: Timestamp) -> Option<Timestamp> {
     let mut color = None;
@@ -145,10 +145,10 @@ pub fn looks_back_to(history: &[HistoryEntry], now: Timestamp) -> Option<Timesta
     Some(last.effective_from.max(before(now, MAX_REPORT_AGE)))
 }
 
-/// The active's DAGs that make, or have made since the last transition, runs which belong to the standby.
+/// The active color's DAGs that create, or have created since the last transition, runs which belong to the standby.
 ///
-/// What a healthy active is ten minutes late with is no ordinary run: somebody has deployed or unpaused a DAG that catches up.
-/// The guard skips those runs here as successes, and the standby executes them, or nobody does.
+/// A run that a healthy active environment creates ten minutes late is unusual: a person deployed or unpaused a DAG
+/// that catches up. The guard skips those runs here as successes, and either the standby executes them or nobody does.
 #[must_use]
 pub fn catching_up(
     list: &DagList,
@@ -226,8 +226,8 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
         sync(subject),
     );
     if !subject.manages_dags {
-        // Red like a missing one: a paused DAG runs as little. Here the flag, not the pause switch, keeps the standby's
-        // DAGs from working.
+        // Red like a missing DAG, because a paused DAG does not run either. In this mode the flag stops the standby's
+        // DAGs from executing, and pausing does not.
         add(
             "dags-paused",
             Severity::Red,
@@ -268,7 +268,7 @@ pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     );
 }
 
-/// A file that fails on both is lost already, and a failover changes nothing about it.
+/// A file that fails on both is already lost, and a failover does not change that.
 pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
     let errors = &subject.snapshot.import_errors;
     for color in Color::BOTH {
@@ -278,7 +278,7 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
     }
     let standby = subject.active.other();
     let ProbeResult::Known(broken) = errors.of(standby) else {
-        // The list of DAGs tells the half of it.
+        // The list of DAGs shows only a part.
         let flagged = subject.snapshot.dags.of(standby).dags.iter();
         let ids: Vec<&str> = flagged
             .filter(|(_, dag)| dag.has_import_errors)
@@ -307,7 +307,7 @@ pub(super) fn import_errors(subject: &Subject<'_>, report: &mut Report) {
         .map(String::as_str)
         .partition(|file| elsewhere.is_some_and(|files| files.contains(*file)));
     let more = if broken.more { ", and there are more" } else { "" };
-    // Half a list of the active's never makes the other half the standby's alone.
+    // An incomplete list of the active color never proves that an error is the standby's alone.
     let half_known = matches!(errors.of(subject.active), ProbeResult::Known(active) if active.more);
     if !only.is_empty() {
         let what = format!("{standby} cannot import {}{more}", some_of(only.iter().copied()));

@@ -1,4 +1,4 @@
-//! Findings about the two environments as MWAA describes them.
+//! Findings about the two environments as GetEnvironment describes them.
 
 use super::finding::{Finding, Question, Report, Severity, UnansweredQuestion, some_of};
 use super::snapshot::SourceFile;
@@ -7,17 +7,17 @@ use crate::color::Color;
 use crate::health::{CauseKind, ProbeResult, Reading, StatusClass, Verdict};
 use crate::readiness::EnvironmentDetails;
 
-/// The option that tells a DAG which color it runs in.
+/// The option from which a DAG reads its environment's color.
 const COLOR_OPTION: &str = "custom.environment_color";
 
-/// Which flag the guard reads.
+/// The option that names the flag which the guard reads.
 const FLAG_OPTION: &str = "custom.bluegreen_flag_parameter";
 
-/// A weekly maintenance window lasts two hours: MWAA's user guide, "maintenance window".
+/// The length of a weekly maintenance window, two hours: MWAA's user guide, "maintenance window".
 const WINDOW_MINUTES: u32 = 120;
 const WEEK_MINUTES: u32 = 7 * 24 * 60;
 
-/// From small to large: MWAA's user guide, "environment class".
+/// The classes in order of size: MWAA's user guide, "environment class".
 const CLASSES: [&str; 6] = [
     "mw1.micro",
     "mw1.small",
@@ -27,7 +27,7 @@ const CLASSES: [&str; 6] = [
     "mw1.2xlarge",
 ];
 
-/// Whether the standby lives.
+/// Finds whether the standby is healthy.
 pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
     let standby = subject.active.other();
     let assessment = subject.verdicts.of(standby);
@@ -88,7 +88,7 @@ impl Report {
     }
 }
 
-/// Whether the two would behave the same.
+/// Finds where the two environments would behave differently.
 pub(super) fn compare(subject: &Subject<'_>, report: &mut Report) {
     for color in Color::BOTH {
         if let ProbeResult::Unknown(cause) = subject.snapshot.environments.of(color) {
@@ -140,7 +140,7 @@ impl Compared<'_> {
         command(self.subject.settings.of(self.color), "mwaa update-environment", more)
     }
 
-    /// `blue has 10, green 5`.
+    /// Both values, such as `blue has 10, green 5`.
     fn sides(&self, active: &str, standby: &str) -> String {
         format!("{} has {active}, {} {standby}", self.subject.active, self.color)
     }
@@ -234,7 +234,7 @@ impl Compared<'_> {
         }
     }
 
-    /// Object versions of two buckets always differ, so only those of one object can be compared.
+    /// Object versions in two buckets always differ, so only versions of one object can be compared.
     fn source_files(&self, report: &mut Report) {
         let buckets = (&self.active.source_bucket_arn, &self.standby.source_bucket_arn);
         if let (Some(_), None) = buckets {
@@ -380,7 +380,8 @@ impl Compared<'_> {
         }
     }
 
-    /// The guard reads this flag. Without the option it reads the default one, but so do DAGs that have no guard at all.
+    /// The guard reads this flag. Without the option it reads the default one, but the option may also be missing
+    /// because DAGs have no guard.
     fn flag_parameter(&self, report: &mut Report) {
         for (color, details) in [(self.subject.active, self.active), (self.color, self.standby)] {
             let Some(read) = details.configuration_options.0.get(FLAG_OPTION) else {
@@ -405,7 +406,7 @@ impl Compared<'_> {
         }
     }
 
-    /// Amber: the standby can take over now, but once a week both can be down together.
+    /// Amber: the standby can take over now, but once a week both can be unavailable together.
     fn maintenance_windows(&self, report: &mut Report) {
         let (Some(active), Some(standby)) = (
             &self.active.weekly_maintenance_window_start,
@@ -456,7 +457,7 @@ fn bucket_name(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or(arn)
 }
 
-/// `SUN:03:30` in minutes since Monday.
+/// A text such as `SUN:03:30`, in minutes since Monday.
 fn minute_of_week(text: &str) -> Option<u32> {
     let (day, time) = text.split_once(':')?;
     let (hours, minutes) = time.split_once(':')?;

@@ -8,40 +8,40 @@ use crate::color::Color;
 use crate::health::{Cause, CauseKind};
 use crate::outcome::Outcome;
 
-/// How bad a finding is. The order is that of the answer.
+/// The severity of a finding, in the order of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// The standby cannot take over, or work would be lost if it did.
     Red,
-    /// It can take over, and would behave differently; or a safeguard is missing.
+    /// The standby can take over but would behave differently, or a safeguard is missing.
     Amber,
-    /// Worth knowing.
+    /// Useful to know, without a risk.
     Info,
 }
 
-/// The color of the whole answer.
+/// The level of the whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Everything was asked, and nothing red or amber was found.
+    /// A complete check found nothing red or amber.
     Green,
-    /// Something amber was found, or something could not be asked.
+    /// Something is amber, or a question has no answer.
     Amber,
-    /// Something red was found.
+    /// At least one finding is red.
     Red,
 }
 
-/// One thing that a person should know.
+/// One fact that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable name.
+    /// The finding's stable name.
     pub name: &'static str,
-    /// How bad.
+    /// The finding's severity.
     pub severity: Severity,
-    /// The environment to repair, where it is one.
+    /// The environment to repair, where the finding concerns one.
     pub color: Option<Color>,
-    /// What was found.
+    /// What the check found.
     pub what: String,
     /// Why it matters.
     pub why: &'static str,
@@ -49,13 +49,13 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// What a check asks.
+/// The questions of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
     /// The standby's health.
     Verdict,
-    /// mwaa GetEnvironment.
+    /// The answer of mwaa GetEnvironment.
     Environment,
     /// Airflow's list of DAGs.
     Dags,
@@ -89,38 +89,39 @@ impl fmt::Display for Question {
     }
 }
 
-/// A question without an answer, or with half of one.
+/// A question without an answer, or with an incomplete one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnansweredQuestion {
-    /// The question.
+    /// The question without a complete answer.
     pub question: Question,
-    /// Of which environment.
+    /// The environment that was asked, where it is one.
     pub color: Option<Color>,
-    /// Why.
+    /// Why there is no complete answer.
     pub cause: String,
 }
 
-/// The answer.
+/// The answer of a readiness check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Readiness {
     /// 0 to 100, see [`score`].
     pub score: u32,
-    /// The worst of it.
+    /// The level that follows from the findings.
     pub level: Level,
-    /// Whether something could not be asked.
+    /// Whether a question has no complete answer.
     pub partial: bool,
     /// Red first; within a severity in a fixed order.
     pub findings: Vec<Finding>,
-    /// What could not be asked.
+    /// The questions without a complete answer.
     pub not_asked: Vec<UnansweredQuestion>,
 }
 
 /// The score.
 ///
-/// 100 is a standby like its active, everything asked. Each amber finding takes 8, each question without an answer 4,
-/// down to 50: below 50 is red, and nothing else is. The first red finding sets it to 49, each further one takes 10,
-/// each amber one 2, down to 0. Info takes nothing. So an alarm at "below 50" is an alarm on red.
+/// A standby that is equal to its active environment scores 100 if every question was answered. Each amber finding
+/// costs 8, and each question without an answer 4, down to 50. Below 50 is red, and nothing else is. The first red
+/// finding sets the score to 49. Each further one costs 10, and each amber one 2, down to 0. Info costs nothing. So an
+/// alarm at "below 50" is an alarm on red.
 #[must_use]
 pub fn score(reds: usize, ambers: usize, unanswered: usize) -> u32 {
     let taken = |count: usize, each: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each);
@@ -136,7 +137,7 @@ pub fn score(reds: usize, ambers: usize, unanswered: usize) -> u32 {
 }
 
 impl Readiness {
-    /// A pair whose flag names no active color has no standby.
+    /// The answer where the flag holds no color, so that the pair has no standby.
     pub fn without_standby(what: String) -> Self {
         let mut report = Report::default();
         report.add(Finding {
@@ -153,7 +154,7 @@ impl Readiness {
         report.close()
     }
 
-    /// The word for the whole answer.
+    /// The outcome of the whole answer.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.level, self.partial) {
@@ -191,7 +192,7 @@ impl Readiness {
         questions
     }
 
-    /// One sentence.
+    /// The answer in one sentence.
     #[must_use]
     pub fn summary(&self, standby: Color) -> String {
         let red = self.names(Severity::Red);
@@ -212,13 +213,13 @@ impl Readiness {
     }
 }
 
-/// The questions that must be answered before a finding of this name can be taken back.
+/// The questions that must be answered before a finding with this name can be cleared.
 pub(super) fn questions_behind(name: &str) -> &'static [Question] {
     match name {
         "standby-verdict" | "standby-heartbeat" => &[Question::Verdict],
         "dags-missing" | "dags-paused" => &[Question::Dags],
         "import-errors" => &[Question::ImportErrors],
-        // Without the others it is not even asked.
+        // Without the other answers, the guards are not even asked for.
         "guard-missing" => &[
             Question::Guards,
             Question::Dags,
@@ -232,7 +233,7 @@ pub(super) fn questions_behind(name: &str) -> &'static [Question] {
     }
 }
 
-/// Findings on their way into order.
+/// Collects findings until they are sorted.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Finding>,
@@ -244,7 +245,7 @@ impl Report {
         self.findings.push(finding);
     }
 
-    /// Notes a question without an answer; one that was denied is a finding, because only a person can change it.
+    /// Records a question without an answer. A denied request is a finding, because only a person can change that.
     pub(super) fn unanswered(&mut self, question: Question, color: Option<Color>, action: &'static str, cause: &Cause) {
         self.not_asked.push(UnansweredQuestion {
             question,
@@ -254,7 +255,8 @@ impl Report {
         if cause.kind != CauseKind::AccessDenied {
             return;
         }
-        // Without these two an environment's health stays unknown, and no failover to it is ever made. Health needs no runs.
+        // Without these two permissions an environment's health stays unknown, and a failover to it never happens.
+        // Health does not need runs.
         let severity = match action {
             _ if question == Question::Guards => Severity::Amber,
             "airflow:GetEnvironment" | "airflow:InvokeRestApi" => Severity::Red,
@@ -277,11 +279,11 @@ impl Report {
     }
 
     pub(super) fn close(mut self) -> Readiness {
-        // Stable: within a severity the order is that of asking, which never changes.
+        // The sort is stable: within a severity, the order is that of the questions, which never changes.
         self.findings.sort_by_key(|finding| finding.severity);
         let mut seen: Vec<Finding> = Vec::new();
         for finding in self.findings {
-            // Two questions by one action are denied together.
+            // Two questions that use the same action are denied together.
             if !seen.contains(&finding) {
                 seen.push(finding);
             }
@@ -303,7 +305,7 @@ impl Report {
     }
 }
 
-/// At most five names, and how many more.
+/// At most five names, and the number of the others.
 #[must_use]
 pub fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 5;

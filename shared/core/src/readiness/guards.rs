@@ -1,8 +1,8 @@
 //! The finding that the standby executes runs without a guard.
 //!
-//! Evidence alone condemns: a run of the standby that ended, did work and has no guard's task. That a guard is meant to be
-//! there tell the active's runs of the same DAG, or options that only the guard reads. The color's own option tells
-//! nothing: DAGs that branch by themselves read it, too.
+//! Only evidence counts: a run of the standby that ended, executed a task, and has no guard task. Two things show that
+//! a guard is intended: runs of the same DAG on the active color, or options that only the guard reads. The color
+//! option shows nothing, because DAGs that branch without the guard read it, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,25 +21,25 @@ use crate::time::{before, to_second};
 /// Name of the finding that both environments execute every run.
 pub const BOTH_EXECUTE: &str = "guard-missing";
 
-/// How old the runs are that tell of the guard: one of every daily DAG is among them.
+/// The age up to which runs show whether there is a guard; it covers one run of every daily DAG.
 const LOOKS_BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The guard's options.
+/// Prefix of the guard's options.
 const OPTIONS: &str = "custom.bluegreen_";
-/// Which DAGs are guarded.
+/// The option that selects which DAGs are guarded.
 const MODE_OPTION: &str = "custom.bluegreen_guard";
-/// Whether the web server shows the color: no guard's affair.
+/// The option that shows the color in the web server: unrelated to the guard.
 const MARK_OPTION: &str = "custom.bluegreen_status_page";
 
-/// Which runs tell of the standby's guard: those that began since its color stands by, or in the last day, if that is
-/// less long ago.
+/// Since when runs show whether the standby is guarded: since its color became the standby, or for one day if that is
+/// shorter.
 #[must_use]
 pub fn guards_are_looked_for_since(history: &[HistoryEntry], now: Timestamp) -> Timestamp {
     let day = before(now, LOOKS_BACK);
     looks_back_to(history, now).map_or(day, |change| change.max(day))
 }
 
-/// Whether a guard in a DAG of this environment would be no surprise.
+/// Whether a guard is plausible in this DAG of this environment.
 #[must_use]
 pub fn may_be_guarded(environment: &EnvironmentDetails, dag: &Dag) -> bool {
     !dag.unguarded && (mode(environment) != Some("tagged") || dag.guarded)
@@ -49,7 +49,7 @@ fn mode(environment: &EnvironmentDetails) -> Option<&str> {
     environment.configuration_options.0.get(MODE_OPTION).map(String::as_str)
 }
 
-/// Nothing is skipped with it.
+/// Whether the environment's guard mode skips nothing.
 fn is_without_effect(environment: &EnvironmentDetails) -> bool {
     matches!(mode(environment), Some("off" | "observe"))
 }
@@ -67,14 +67,15 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
             report.unanswered(Question::Guards, Some(standby), "airflow:InvokeRestApi", cause);
             return;
         }
-        // The flag may have moved since they were asked.
+        // The flag may have changed since they were requested.
         Some(ProbeResult::Known(traces)) if traces.standby != standby => return,
         Some(ProbeResult::Known(traces)) => traces,
     };
     let ProbeResult::Known(environment) = subject.snapshot.environments.of(standby) else {
         return;
     };
-    // One newer run with a guard, of whatever DAG, and the package is there: what is older was before its repair.
+    // One newer run with a guard, in any DAG, shows that the package is installed: older runs are from before the
+    // repair.
     let bare = traces
         .bare
         .iter()
@@ -96,7 +97,7 @@ pub(super) fn missing(subject: &Subject<'_>, report: &mut Report) {
             report.unanswered(Question::Guards, Some(active), "airflow:InvokeRestApi", cause);
             return;
         }
-        // An active that only observes skips nothing, and neither does its standby need to yet.
+        // An active environment that only observes skips nothing, so its standby does not need to skip either.
         ProbeResult::Known(_) if of_active.is_none_or(is_without_effect) => return,
         ProbeResult::Known(guarded) => bare.into_iter().filter(|(id, _)| guarded.contains(*id)).collect(),
     };

@@ -1,4 +1,4 @@
-//! Findings about what must work on the day of a failover: the flag's next write, the alarms, the practice.
+//! Findings about what a failover depends on: the flag's next write, the alarms, and practice.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::time::elapsed;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether the root is this pair's.
+/// Finds whether the root belongs to this pair.
 pub(super) fn root(subject: &Subject<'_>, report: &mut Report) {
     let Subject { pair, root, .. } = subject;
     let (severity, what, fix) = match subject.ownership {
@@ -57,7 +57,7 @@ fn claim(pair: &str, root: &str, overwrite: &str) -> String {
     format!("aws ssm put-parameter --name {root}/owner --type String{overwrite} --value '{{\"pair\":\"{pair}\"}}'")
 }
 
-/// Whether SSM would take the next write, and refuse a wrong one.
+/// Finds whether SSM would accept the next write, and reject an invalid one.
 pub(super) fn flag(subject: &Subject<'_>, report: &mut Report) {
     let flag = subject.flag;
     match &subject.snapshot.history {
@@ -112,7 +112,7 @@ pub(super) fn alarms(subject: &Subject<'_>, report: &mut Report) {
     }
     for color in Color::BOTH {
         match subject.snapshot.heartbeat_alarms.of(color) {
-            // In another region the stack makes none: the ticks alone watch there.
+            // The stack creates none in another region: only the ticks observe that environment.
             None => {}
             Some(ProbeResult::Unknown(cause)) => {
                 report.unanswered(
@@ -136,7 +136,7 @@ fn named_alarm(color: Color, alarm: &AlarmSetting, report: &mut Report) {
             format!("create it in {color}'s region, or correct the stack's parameter for {color}'s alarm names"),
         )
     } else if !alarm.actions_enabled {
-        // Its state counts as evidence all the same.
+        // The alarm's state still counts as evidence.
         (
             Severity::Info,
             format!("alarm {} has its actions disabled", alarm.name),
@@ -183,12 +183,12 @@ fn heartbeat_alarm(color: Color, alarm: &AlarmSetting, report: &mut Report) {
     });
 }
 
-/// Whether the watcher may act at all.
+/// Finds whether the watcher may act at all.
 pub(super) fn hold(subject: &Subject<'_>, report: &mut Report) {
     let Some(what) = subject.hold.describe() else { return };
     report.add(Finding {
         name: "hold",
-        // One that was ordered is known to whoever ordered it; one that nobody can read ends by no time.
+        // A hold is known to the person who placed it; one that cannot be read has no end.
         severity: match subject.hold {
             HoldState::Invalid(_) => Severity::Amber,
             HoldState::Active(_) | HoldState::None => Severity::Info,
@@ -200,9 +200,9 @@ pub(super) fn hold(subject: &Subject<'_>, report: &mut Report) {
     });
 }
 
-/// Whether the standby's color has worked lately.
+/// Finds whether the standby's color was active recently.
 pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) {
-    // Without the history nobody can tell.
+    // Without the history, this is not known.
     if matches!(subject.snapshot.history, ProbeResult::Unknown(_)) {
         return;
     }

@@ -1,4 +1,4 @@
-//! What was asked of AWS and of Airflow, before anybody judges it. Every part is an answer, or why there is none.
+//! What AWS and Airflow answered, before any judgment. Every part is an answer, or why there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +10,27 @@ use crate::color::{Both, Color};
 use crate::flag::FlagVersion;
 use crate::health::ProbeResult;
 
-/// Everything that a readiness check asks, beside the verdicts.
+/// Everything that a readiness check asks for, except the verdicts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
-    /// mwaa GetEnvironment.
+    /// The answers of mwaa GetEnvironment.
     pub environments: Both<ProbeResult<EnvironmentDetails>>,
-    /// Airflow's DAGs.
+    /// The DAGs that Airflow lists.
     pub dags: Both<DagList>,
     /// Files that Airflow cannot import.
     pub import_errors: Both<ProbeResult<ImportErrors>>,
-    /// The flag's kept versions.
+    /// The versions of the flag that SSM keeps.
     pub history: ProbeResult<KeptVersions>,
     /// The flag's `AllowedPattern`.
     pub allowed_pattern: ProbeResult<Option<String>>,
     /// The alarms that the user named; empty if none are.
     pub named_alarms: Both<ProbeResult<Vec<AlarmSetting>>>,
-    /// The stack's own heartbeat alarm; none where the environment is in another region and has none.
+    /// The stack's own heartbeat alarms; none where an environment is in another region and has none.
     pub heartbeat_alarms: Both<Option<ProbeResult<AlarmSetting>>>,
-    /// What the standby's last runs tell of its guard. None if that could not even be asked, because the DAGs, the flag's past or the
-    /// environment are not known, which is told as such.
+    /// What the standby's last runs show about its guard. None if this could not be asked, because the DAGs, the flag's
+    /// history or the environment are not known, which is reported separately.
     pub guards: Option<ProbeResult<GuardTraces>>,
-    /// Scheduled runs that the active has made since the last transition, with ticks from before it: DAG and tick.
+    /// Scheduled runs that the active color created since the last transition, with earlier ticks: DAG and tick.
     pub old_ticks: Vec<(String, Timestamp)>,
 }
 
@@ -69,16 +69,16 @@ pub struct EnvironmentDetails {
     pub configuration_options: ConfigurationOptions,
 }
 
-/// A file in the source bucket that MWAA builds the environment from.
+/// A file in the source bucket from which MWAA builds the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceFile {
-    /// Its key.
+    /// The object's key.
     pub path: String,
-    /// Its S3 object version. Says something only beside another one of the same key in the same bucket.
+    /// The S3 object version. It can only be compared with another one of the same key in the same bucket.
     pub version: Option<String>,
 }
 
-/// Airflow configuration options by name. Values may be secrets: they are compared, and never shown or logged.
+/// Airflow configuration options by name. Values may be secrets, so they are compared and never shown or logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ConfigurationOptions(pub BTreeMap<String, String>);
 
@@ -94,39 +94,39 @@ impl Serialize for ConfigurationOptions {
     }
 }
 
-/// What the last finished runs of the standby tell of its guard.
+/// What the last finished runs of the standby show about its guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GuardTraces {
-    /// The environment that was asked as the standby.
+    /// The environment that was the standby at the time of the request.
     pub standby: Color,
-    /// When the newest run that has a guard began.
+    /// When the newest run with a guard began.
     pub guarded: Option<Timestamp>,
-    /// DAGs whose newest run executed something without a guard, and when that run began.
+    /// DAGs whose newest run executed a task without a guard, and when that run began.
     pub bare: BTreeMap<String, Timestamp>,
-    /// Of these, the DAGs that have a guard in the active's runs.
+    /// Those of these DAGs that have a guard in the active color's runs.
     pub guarded_on_active: ProbeResult<BTreeSet<String>>,
 }
 
-/// What SSM keeps of the flag's past, as far as it can stand in the way of the next write.
+/// What SSM keeps of the flag's history, as far as it can prevent the next write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeptVersions {
-    /// How many.
+    /// The number of versions.
     pub count: usize,
-    /// The oldest.
+    /// The oldest version.
     pub oldest: Option<FlagVersion>,
-    /// Those that carry labels.
+    /// The versions that carry labels.
     pub labeled: BTreeMap<FlagVersion, Vec<String>>,
 }
 
-/// How one alarm is set up.
+/// The configuration of one alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlarmSetting {
-    /// Its name.
+    /// The alarm's name.
     pub name: String,
-    /// Whether CloudWatch has it.
+    /// Whether CloudWatch has the alarm.
     pub exists: bool,
     /// `ActionsEnabled`.
     pub actions_enabled: bool,
-    /// Whether it does something when it comes into ALARM.
+    /// Whether it has an action for the state ALARM.
     pub has_alarm_actions: bool,
 }

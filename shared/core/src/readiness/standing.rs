@@ -1,7 +1,8 @@
-//! What the watcher remembers of the last check, in the field `readiness` of its memory, and when a person is told.
+//! What the watcher remembers of the last check, in the field `readiness` of its memory, and when people are notified.
 //!
-//! A person is told when the level turns red, when something more turns red, and when it leaves red. It is written before the event is sent,
-//! with a note of what is to be said, and again after it: a crash in between says it once more under the same id.
+//! People are notified when the level turns red, when more findings turn red, and when it is no longer red. The state
+//! is written before the event is published, with a note of what is to be reported, and again after it. After a crash
+//! in between, the event is published once more under the same id.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,31 +14,31 @@ use crate::time::to_milliseconds;
 /// The field `readiness` of the memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadinessState {
-    /// The score.
+    /// The score of the last check.
     pub score: u32,
-    /// The level.
+    /// The level of the last check.
     pub level: Level,
-    /// The color that stood by.
+    /// The color that was the standby.
     #[serde(default)]
     pub standby: Option<Color>,
-    /// When it was checked.
+    /// When the last check was made.
     pub at: Timestamp,
     /// Names of the red findings.
     pub red: Vec<String>,
-    /// Whether something could not be asked.
+    /// Whether a question had no complete answer.
     #[serde(default)]
     pub partial: bool,
-    /// What is still to be said.
+    /// The change that is still to be reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_notification: Option<PendingNotification>,
 }
 
-/// A turn to or from red that nobody may have been told of.
+/// A change to or from red of which people may not have been notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingNotification {
-    /// The level before.
+    /// The level before the change.
     pub previous: Option<Level>,
-    /// When it turned: part of the event's id.
+    /// When the level changed: part of the event's id.
     pub since: Timestamp,
 }
 
@@ -45,20 +46,20 @@ pub struct PendingNotification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Turn {
-    /// What to write before anything is said.
+    /// The state to write before the event is published.
     pub standing: ReadinessState,
-    /// A turn before this one that was written and perhaps never said: to be said first, as it was written.
+    /// An earlier change that was written and perhaps never reported: it is reported first, as it was written.
     pub overtaken: Option<ReadinessState>,
 }
 
 impl ReadinessState {
-    /// Reads the field. One that cannot be read counts as none: twice said beats never.
+    /// Reads the field. One that cannot be read counts as none: a repeated report is better than a lost one.
     #[must_use]
     pub fn read(stored: &str) -> Option<Self> {
         serde_json::from_str(stored).ok()
     }
 
-    /// The same, with everything said.
+    /// The same state, with everything reported.
     #[must_use]
     pub fn said(&self) -> Self {
         Self {
@@ -75,12 +76,12 @@ impl ReadinessState {
 }
 
 impl Turn {
-    /// Compares a check with what is remembered.
+    /// Compares a check with the remembered state.
     ///
-    /// A check that could not ask everything takes no red finding back that rests on an unanswered question: a throttle
-    /// must not sound the all-clear.
+    /// An incomplete check never clears a red finding that rests on an unanswered question: a throttle must not signal
+    /// a recovery.
     pub fn after(before: Option<&ReadinessState>, check: &Readiness, standby: Color, now: Timestamp) -> Self {
-        // What was red of the other color is nothing to this one; that it was told is.
+        // Red findings of the other color do not apply to this one; that they were reported does.
         let of_this = before.filter(|before| before.standby == Some(standby));
         let mut red: Vec<String> = check.names(Severity::Red).into_iter().map(str::to_owned).collect();
         for name in of_this.iter().flat_map(|before| &before.red) {
@@ -90,7 +91,7 @@ impl Turn {
                 red.push(name.clone());
             }
         }
-        // Of another standby everything red is new: what was told was told of the other one.
+        // For another standby, every red finding is new: the reported findings were of the other color.
         let has_more = before.is_some_and(ReadinessState::is_red)
             && red
                 .iter()

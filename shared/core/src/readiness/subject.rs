@@ -1,4 +1,4 @@
-//! What is judged, and how it is named in commands.
+//! What is judged, and how commands name it.
 
 use std::collections::BTreeSet;
 
@@ -11,38 +11,38 @@ use crate::health::Assessment;
 use crate::hold::HoldState;
 use crate::identity::Ownership;
 
-/// What is judged.
+/// What a readiness check judges.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The color that the flag names.
+    /// The color that the flag holds.
     pub active: Color,
     /// Name of the flag.
     pub flag: &'a str,
-    /// Names and regions, for the commands.
+    /// Names and regions of the environments, for the commands.
     pub settings: &'a Both<EnvironmentSettings>,
-    /// Health of both.
+    /// The health of both environments.
     pub verdicts: &'a Both<Assessment>,
-    /// Everything else.
+    /// The answers of AWS and Airflow.
     pub snapshot: &'a Snapshot,
-    /// Whether somebody has ordered the watcher to leave the pair alone.
+    /// The hold, which prevents the watcher from acting.
     pub hold: &'a HoldState,
-    /// When the standby was last seen to do its work, see [`super::last_proof`].
+    /// When the standby's color was last active, see [`super::last_proof`].
     pub last_proof: Option<Timestamp>,
-    /// After how many days that is too long ago; 0 for never.
+    /// The number of days after which that proof is overdue; 0 means never.
     pub overdue_days: u32,
     /// Whether the standby's DAGs are to be paused.
     pub manages_dags: bool,
-    /// The active's DAGs whose runs belong to the standby, see [`super::catching_up`].
+    /// The active color's DAGs that create runs which belong to the standby, see [`super::catching_up`].
     pub catching_up: &'a BTreeSet<String>,
     /// Name of the pair.
     pub pair: &'a str,
-    /// The path that everything lies under.
+    /// The path of all parameters of the pair.
     pub root: &'a str,
-    /// Whose it is.
+    /// The ownership of the root.
     pub ownership: &'a Ownership,
 }
 
-/// `aws <words> --name <environment>`, with its region where it is another one.
+/// The command `aws <words> --name <environment>`, with its region where that is not the function's own.
 pub(super) fn command(settings: &EnvironmentSettings, words: &str, more: &str) -> String {
     let region = settings
         .region

@@ -1,4 +1,4 @@
-//! A pair of twins, and what a test changes of it.
+//! A pair of equal environments, and the changes that tests make to it.
 
 mod answer;
 mod catching_up;
@@ -27,7 +27,7 @@ pub(crate) fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-/// A pair of twins with blue active, and what a test changes of it.
+/// A pair of equal environments with blue active, and the changes that tests make to it.
 pub(crate) struct Pair {
     settings: Both<EnvironmentSettings>,
     evidence: Both<Evidence>,

@@ -19,7 +19,8 @@ pub struct Expect {
 }
 
 impl Expect {
-    /// Compares with what stands. It is the caller's own condition, so `force` does not skip it.
+    /// Objects if the flag differs from what is expected. This is the caller's own condition, so `force` does not skip
+    /// it.
     #[must_use]
     pub fn precondition(&self, observed: &FlagObservation) -> Precondition {
         let good = self.active.is_none_or(|active| observed.value.color() == Some(active))

@@ -1,4 +1,4 @@
-//! What can be asked: every action with its fields, and how they are read.
+//! The actions that can be requested, with their fields and how those are read.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,26 +10,26 @@ use crate::drill::Mode;
 use crate::retired_words;
 use crate::vocabulary::vocabulary;
 
-/// What is to be known about an action.
+/// The properties of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActionEntry {
-    /// The fields beside `action`; any other is refused.
+    /// The fields beside `action`; all others are rejected.
     pub fields: &'static [&'static str],
-    /// Whether it changes something.
+    /// Whether the action changes something.
     pub writes: bool,
-    /// The page of a feature that explains it.
+    /// The feature page that explains the action.
     pub see: Option<&'static str>,
 }
 
-/// The fields of one action, read.
+/// The parsed fields of one action.
 trait Payload: Sized {
     /// Whether the action changes something.
     const WRITES: bool;
 
-    /// None where a field without which it cannot be carried out is missing, or wrong.
+    /// Reads the fields. None where a required field is missing or wrong.
     fn read(reader: &mut Reader<'_>, now: Timestamp) -> Option<Self>;
 
-    /// Whether it is only to say what would happen.
+    /// Whether the request only reports what would happen.
     fn is_dry_run(&self) -> bool {
         false
     }
@@ -39,20 +39,20 @@ trait Payload: Sized {
 macro_rules! actions {
     ($($(#[doc = $about:literal])+ $name:ident($payload:ty) { action: $text:literal, $($field:ident: $value:expr),+ $(,)? })+) => {
         vocabulary! {
-            /// What can be asked of the switch-handler.
+            /// The actions of the switch-handler.
             pub enum ActionName: ActionEntry {
                 $($(#[doc = $about])+ $name { action: $text, $($field: $value,)+ writes: <$payload as Payload>::WRITES })+
             }
         }
 
-        /// A request, understood.
+        /// A request that was understood.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Request {
             $($(#[doc = $about])+ $name($payload),)+
         }
 
         impl Request {
-            /// Whether it may change something.
+            /// Whether the request may change something.
             #[must_use]
             pub fn writes(&self) -> bool {
                 match self {
@@ -108,11 +108,11 @@ actions! {
 /// What a field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// Of which action alone; empty means of each that takes it.
+    /// The only action that this meaning applies to; empty means every action that takes the field.
     pub action: &'static str,
-    /// Its names; several that mean the same, or exclude each other.
+    /// The field's names; several that mean the same, or exclude each other.
     pub names: &'static [&'static str],
-    /// What it means.
+    /// The meaning of the field.
     pub about: &'static str,
 }
 
@@ -132,7 +132,7 @@ pub const FIELDS: &[Field] = &[
     Field { action: "", names: &["window_minutes"], about: "1 to 1440, default 120: the time around the last transition" },
 ];
 
-/// Reads a request; `now` tells whether a hold would end in the past.
+/// Reads a request; `now` decides whether a hold would end in the past.
 pub fn read(event: &Value, now: Timestamp) -> Result<Request, RequestError> {
     let Value::Object(fields) = event else {
         return Err(RequestError::Invalid(vec![format!(
@@ -185,7 +185,7 @@ impl Payload for Nothing {
 /// `{"action":"history"}` and its companions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryRequest {
-    /// How many versions.
+    /// The number of versions to list.
     pub limit: usize,
 }
 
@@ -200,7 +200,7 @@ impl Payload for HistoryRequest {
 /// `{"action":"run-report"}` and its companions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunReportRequest {
-    /// How much time around the last transition.
+    /// Minutes around the last transition.
     pub window_minutes: u32,
 }
 
@@ -217,17 +217,17 @@ impl Payload for RunReportRequest {
 /// `{"to":"green"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwitchRequest {
-    /// The color wanted.
+    /// The color that is to be active.
     pub to: Color,
     /// Why, in the person's words.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
     /// Skip the preconditions, never the claim.
     pub force: bool,
-    /// What must stand for the request to be carried out.
+    /// The expected state of the flag.
     pub expect: Option<Expect>,
 }
 
@@ -259,17 +259,17 @@ impl Payload for SwitchRequest {
 /// `{"action":"failover","to":"green"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailoverRequest {
-    /// The color that is to take over; none means whichever stands by.
+    /// The color that takes over; none means the current standby.
     pub to: Option<Color>,
     /// Why, in the person's words.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
     /// Skip the preconditions, never the claim.
     pub force: bool,
-    /// What must stand for the request to be carried out.
+    /// The expected state of the flag.
     pub expect: Option<Expect>,
 }
 
@@ -285,8 +285,8 @@ impl Payload for FailoverRequest {
             force: reader.flag("force"),
             expect: reader.expect(),
         };
-        // Without preconditions "the other color" would be a color that nobody has looked at: where the watcher, or a repeat of this
-        // request, was a moment faster, it would be the one that has failed.
+        // Without preconditions, nothing checks the health of "the other color". If the watcher, or a repeat of this
+        // request, was slightly faster, that color is the one that has failed.
         if request.force && !reader.is_given("to") {
             reader.refuse(
                 "field \"to\" is missing; allowed is \"blue\" or \"green\": with \"force\" the color that is to take over must \
@@ -306,13 +306,13 @@ impl Payload for FailoverRequest {
 pub struct InitializeRequest {
     /// The first active color, if named.
     pub to: Option<Color>,
-    /// Why.
+    /// Why the flag is created.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
-    /// Create the flag although the pair has a past.
+    /// Create the flag although the pair already has a history.
     pub force: bool,
 }
 
@@ -337,15 +337,15 @@ impl Payload for InitializeRequest {
 /// `{"action":"rollback"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollbackRequest {
-    /// Why.
+    /// Why the pair goes back, in the person's words.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
     /// Skip the preconditions, never the claim.
     pub force: bool,
-    /// What must stand for the request to be carried out.
+    /// The expected state of the flag.
     pub expect: Option<Expect>,
 }
 
@@ -370,13 +370,13 @@ impl Payload for RollbackRequest {
 /// `{"action":"hold","minutes":60,"reason":"…"}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HoldRequest {
-    /// When it ends by itself.
+    /// When the hold ends by itself.
     pub until: Timestamp,
-    /// Why; required, because somebody will read it at night.
+    /// Why the pair is held. Required, because a person will read it at night.
     pub reason: String,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
 }
 
@@ -407,11 +407,11 @@ impl Payload for HoldRequest {
 /// `{"action":"release"}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReleaseRequest {
-    /// Why.
+    /// Why the hold ends.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing.
+    /// Report what would happen, without writing.
     pub dry_run: bool,
 }
 
@@ -434,17 +434,17 @@ impl Payload for ReleaseRequest {
 /// `{"action":"drill"}` and its companions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrillRequest {
-    /// How far it goes.
+    /// The requested extent of the drill.
     pub mode: Mode,
-    /// How long the drilled color works; none means as configured.
+    /// How long the drilled color is active; none means the configured time.
     pub duration_minutes: Option<u32>,
-    /// Why.
+    /// Why the drill is made.
     pub reason: Option<String>,
-    /// Who asks.
+    /// The person or job that makes the request.
     pub requested_by: Option<String>,
-    /// Say what would happen, write nothing, tell nobody.
+    /// Report what would happen, without writing or notifying people.
     pub dry_run: bool,
-    /// What must stand for the request to be carried out.
+    /// The expected state of the flag.
     pub expect: Option<Expect>,
 }
 
@@ -467,10 +467,10 @@ impl Payload for DrillRequest {
     }
 }
 
-/// A request that cannot be carried out as it stands.
+/// A request that cannot be carried out as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Something is wrong with it; the message names every field, what was given and what is allowed.
+    /// The request is invalid; each message names the field, the given value and the allowed ones.
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
 }

@@ -1,4 +1,4 @@
-//! The fields of a request, from JSON, with every fault by name.
+//! Reads the fields of a request from JSON, and reports every fault by name.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::retired_words;
 use crate::text::shortened;
 use crate::time::{after, to_second};
 
-/// Minutes around the last transition that a run report is about unless told otherwise.
+/// Default for the minutes around the last transition in a run report.
 pub const DEFAULT_WINDOW_MINUTES: u32 = 120;
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 500;
 
-/// Longest name of who asks, in characters.
+/// Longest `requested_by`, in characters.
 const MAX_REQUESTED_BY: usize = 200;
 
-/// Longest hold: one that is forgotten must not last.
+/// Longest hold: a forgotten hold must not last.
 const MAX_HOLD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Longest drill, in minutes.
@@ -31,10 +31,10 @@ const MAX_DRILL_MINUTES: u32 = 24 * 60;
 /// Widest window of a run report, in minutes.
 const MAX_WINDOW_MINUTES: u32 = 24 * 60;
 
-/// Versions that `history` shows unless told otherwise.
+/// Default for the number of versions that `history` lists.
 const DEFAULT_LIMIT: usize = 20;
 
-/// The fields of a request, and what is wrong with them.
+/// The fields of a request, and the faults found in them.
 pub(super) struct Reader<'a> {
     pub(super) fields: &'a Map<String, Value>,
     pub(super) faults: Vec<String>,
@@ -46,7 +46,7 @@ impl Reader<'_> {
             .push(format!("field {field:?} is {}; allowed is {allowed}", given(value)));
     }
 
-    /// Refuses every other field.
+    /// Rejects every field that is not allowed.
     pub(super) fn only(&mut self, action: &str, allowed: &[&str]) {
         for (field, _) in self.fields.iter().filter(|(field, _)| *field != "action") {
             if let Some(new) = retired_words::field(action, field) {
@@ -71,7 +71,7 @@ impl Reader<'_> {
         self.fields.contains_key(field)
     }
 
-    /// One text for each fault, in the words of the caller.
+    /// Adds one text for each fault, in the words of the caller.
     pub(super) fn refuse(&mut self, fault: &str) {
         self.faults.push(fault.to_owned());
     }
@@ -84,7 +84,7 @@ impl Reader<'_> {
         self.text("requested_by", MAX_REQUESTED_BY)
     }
 
-    /// The end of a hold: `until`, or `minutes` from now; in the future, and at most seven days ahead.
+    /// Reads the end of a hold: `until`, or `minutes` from now. It lies in the future, and at most seven days ahead.
     pub(super) fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
         let latest = after(now, MAX_HOLD);
         match (self.fields.get("minutes"), self.fields.get("until")) {
@@ -246,7 +246,7 @@ impl Reader<'_> {
     }
 }
 
-/// What was given, short enough for a message.
+/// The given value, shortened for a message.
 pub(super) fn given(value: &Value) -> String {
     shortened(&value.to_string(), 80)
 }

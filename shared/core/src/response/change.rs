@@ -1,4 +1,4 @@
-//! The answer to whoever wanted something changed: a switch, a failover, a drill, a hold, the flag's creation.
+//! The answer to a request for a change: a switch, a failover, a drill, a hold, or the flag's creation.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::flag::FlagVersion;
 use crate::hold::Hold;
 use crate::transition::TransitionRecord;
 
-/// Who made the transition instead.
+/// The writer that made the transition instead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Winner {
     /// The record of that transition; none where it cannot be read.
@@ -22,39 +22,39 @@ pub struct Winner {
 }
 
 tolerant! {
-    /// What an answer says beside the common fields, each where there is something to say.
+    /// The fields of a change in addition to the common ones, each where it applies.
     pub struct Change {
-        /// From when the written flag counts.
+        /// When the written flag takes effect.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub effective_from: Option<Timestamp>,
-        /// What the operator should know.
+        /// What the operator should know, such as a conflicting write.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub warnings: Option<Vec<String>>,
-        /// How far a failover reaches back.
+        /// How far a failover is back-dated.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub back_dating: Option<BackDating>,
-        /// Who made the transition instead.
+        /// The writer that made the transition instead.
         #[serde(flatten)]
         pub lost_to: Option<Winner>,
-        /// The hold that is placed, or would be.
+        /// The hold that was placed, or would be.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub hold: Option<Hold>,
-        /// The drill.
+        /// The drill that the request is about.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub drill: Option<DrillAnswer>,
-        /// How pausing and unpausing DAGs stands.
+        /// The progress of pausing and unpausing DAGs.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub dag_management: Option<DagAnswer>,
-        /// The request had been carried out before.
+        /// Whether the request had already been carried out.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         pub repeat: bool,
     }
 
-    /// A drill: one that began, one that is known by its record alone, or one that was not begun.
+    /// A drill: one that started, one that is known only from its record, or one that did not start.
     pub struct DrillAnswer {
-        /// Its id.
+        /// The drill's id.
         pub id: String,
-        /// How far it goes.
+        /// The requested extent of the drill.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mode: Option<Open<Mode>>,
         /// The color that was active.
@@ -63,64 +63,64 @@ tolerant! {
         /// The color that is drilled.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub to: Option<Color>,
-        /// How long the drilled color works.
+        /// How long the drilled color is active, in minutes.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub duration_minutes: Option<u32>,
-        /// How it ended, or `pending`.
+        /// How the drill ended, or `pending`.
         pub outcome: Open<DrillOutcome>,
-        /// What its trace says beside; none where there is no trace.
+        /// The other fields of its trace; none where there is no trace.
         #[serde(flatten)]
         pub trace: Option<DrillTrace>,
-        /// Left out where it was not begun.
+        /// When it returns; left out where it did not start.
         #[serde(flatten)]
         pub back: Option<DrillReturn>,
     }
 
-    /// How pausing and unpausing DAGs stands after a transition.
+    /// The progress of pausing and unpausing DAGs after a transition.
     pub struct DagAnswer {
-        /// In a word.
+        /// The state in one word.
         pub state: Open<State>,
         /// The color whose DAGs are to run.
         pub active: Option<Color>,
-        /// DAGs unpaused on it in this turn; left out where the turn failed.
+        /// Number of DAGs unpaused on the active color in this turn; left out where the turn failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub unpaused: Option<usize>,
-        /// DAGs paused on the other in this turn; left out where the turn failed.
+        /// Number of DAGs paused on the standby in this turn; left out where the turn failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub paused: Option<usize>,
-        /// DAGs that no request can set alone.
+        /// DAGs that no request can set alone: a person must set them.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub manual: Vec<String>,
-        /// In a sentence.
+        /// The state in one sentence.
         pub detail: String,
     }
 }
 
-/// What only the parameter `drill` tells: there is a trace where it says when the drill was started.
+/// The fields that only the parameter `drill` has. There is a trace where it shows when the drill was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillTrace {
-    /// Version of its format.
+    /// Version of the trace's format.
     pub schema: Option<u32>,
-    /// Version of the flag that it starts from.
+    /// Version of the flag that the drill starts from.
     pub version: Option<FlagVersion>,
-    /// When that was written.
+    /// When that version was written.
     pub modified: Option<Timestamp>,
-    /// When it was started.
+    /// When the drill was started.
     pub started_at: Timestamp,
-    /// Why.
+    /// Why the drill was requested.
     pub reason: Option<String>,
-    /// Who asked.
+    /// The person or job that requested it.
     pub requested_by: Option<String>,
-    /// When it ended.
+    /// When the drill ended.
     pub finished_at: Option<Timestamp>,
     /// When a drill last succeeded.
     pub proven_at: Option<Timestamp>,
 }
 
-/// When it comes back.
+/// When a drill returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillReturn {
-    /// None before it has switched, and after its end. What says nothing at all is not read as that.
+    /// The instant; none before the drill has switched, and after its end. A missing field is not read as none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub return_at: Option<Timestamp>,
 }
@@ -150,7 +150,7 @@ impl DrillAnswer {
         }
     }
 
-    /// An earlier drill, whose trace is gone: its record tells from where it went to where.
+    /// An earlier drill whose trace is gone: its record shows the two colors.
     #[must_use]
     pub fn recorded(id: &str, from: Option<Color>, to: Color, outcome: DrillOutcome) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl DrillAnswer {
         }
     }
 
-    /// One that was not begun.
+    /// A drill that did not start.
     #[must_use]
     pub fn blocked(id: &str, mode: Mode, duration_minutes: u32) -> Self {
         Self {
@@ -175,13 +175,13 @@ impl DrillAnswer {
         }
     }
 
-    /// When it comes back, if that is known.
+    /// When the drill returns, if that is known.
     #[must_use]
     pub fn return_at(&self) -> Option<Timestamp> {
         self.back.as_ref()?.return_at
     }
 
-    /// When it was started, if that is known.
+    /// When the drill was started, if that is known.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
         Some(self.trace.as_ref()?.started_at)
@@ -189,7 +189,7 @@ impl DrillAnswer {
 }
 
 impl DagAnswer {
-    /// The turn failed; the flag is written all the same.
+    /// The turn failed; the flag is written nevertheless.
     #[must_use]
     pub fn failed(active: Color, detail: String) -> Self {
         Self {

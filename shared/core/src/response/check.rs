@@ -11,40 +11,39 @@ use crate::readiness::{
 tolerant! {
     /// What a check found.
     pub struct Check {
-        /// All of it.
+        /// The full report of the check.
         pub readiness: CheckReport,
     }
 
-    /// The findings, and what was seen of both environments.
+    /// The findings, and what was observed of both environments.
     pub struct CheckReport {
-        /// 0 to 100.
+        /// The score, 0 to 100.
         pub score: Option<u32>,
-        /// The worst of it.
+        /// The level that follows from the findings.
         pub level: Open<Level>,
-        /// Whether something could not be asked.
+        /// Whether a question has no complete answer.
         pub partial: bool,
-        /// Red first.
+        /// The findings, red ones first.
         pub findings: Vec<FindingAnswer>,
-        /// What could not be asked.
+        /// The questions without a complete answer.
         pub not_asked: Vec<UnansweredQuestionAnswer>,
-        /// Both environments; left out where there is no standby. Written, and
-        /// read by people alone.
+        /// Both environments; left out where there is no standby. Only people read it.
         #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
         pub environments: Option<Both<ProbeResult<EnvironmentDetails>>>,
-        /// Their DAGs, compared; left out where there is no standby.
+        /// The comparison of their DAGs; left out where there is no standby.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub dags: Option<DagComparison>,
     }
 
-    /// One thing that a person should know.
+    /// One fact that a person should know.
     pub struct FindingAnswer {
-        /// Stable name.
+        /// The finding's stable name.
         pub name: String,
-        /// How bad.
+        /// The finding's severity.
         pub severity: Open<Severity>,
-        /// The environment to repair, where it is one.
+        /// The environment to repair, where the finding concerns one.
         pub color: Option<Color>,
-        /// What was found.
+        /// What the check found.
         pub what: String,
         /// Why it matters.
         pub why: String,
@@ -52,19 +51,19 @@ tolerant! {
         pub fix: String,
     }
 
-    /// A question without an answer, or with half of one.
+    /// A question without an answer, or with an incomplete one.
     pub struct UnansweredQuestionAnswer {
-        /// The question.
+        /// The question without a complete answer.
         pub question: Open<Question>,
-        /// Of which environment.
+        /// The environment that was asked, where it is one.
         pub color: Option<Color>,
-        /// Why.
+        /// Why there is no complete answer.
         pub cause: String,
     }
 }
 
 impl CheckReport {
-    /// With what was seen of both environments.
+    /// Adds what was observed of both environments.
     #[must_use]
     pub fn with_snapshot(self, snapshot: &Snapshot, active: Color) -> Self {
         Self {

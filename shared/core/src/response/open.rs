@@ -1,4 +1,4 @@
-//! Words of which a newer version may have more.
+//! Words to which a newer version may add others.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A word that this version knows, or one that it does not.
+/// A word that this version knows, or one that it does not know.
 ///
-/// Whoever writes an answer knows its words. Whoever reads one may be older than the writer: an unknown word is kept as it came,
-/// is shown as it came, and never breaks the rest of the answer.
+/// The writer of an answer knows its words. A reader may be older than the writer: it keeps and shows an unknown word
+/// as it came, and the rest of the answer stays readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Open<T> {
-    /// One of today's.
+    /// A word that this version knows.
     Known(T),
-    /// A newer version's, or none at all: then it is empty.
+    /// A word of a newer version; empty where there is none.
     Other(String),
 }
 
@@ -27,14 +27,14 @@ impl<T> Open<T> {
         }
     }
 
-    /// Whether there is no word.
+    /// Whether there is no word at all.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Other(text) if text.is_empty())
     }
 }
 
 impl<T: DeserializeOwned> Open<T> {
-    /// Reads a word.
+    /// Reads a word, known or unknown.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let word: StrDeserializer<'_, Error> = text.into_deserializer();

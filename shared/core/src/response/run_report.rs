@@ -1,4 +1,4 @@
-//! The answer of `run_report`, which the event of the same report carries, too.
+//! The answer of `run_report`; the event of the same report has the same body.
 
 use jiff::Timestamp;
 
@@ -10,108 +10,108 @@ use crate::run_report::{Counts, HandedOver, Late, Period, RunEntry, RunOutcome, 
 use crate::transition_kind::Kind;
 
 tolerant! {
-    /// The run report.
+    /// The answer with the run report.
     pub struct RunReportAnswer {
-        /// All of it; none is for readers only.
+        /// The report; none exists only for readers.
         pub run_report: Option<ReportAnswer>,
     }
 
-    /// Which runs were executed, by whom.
+    /// Which runs were executed, and by which color.
     pub struct ReportAnswer {
-        /// The period.
+        /// The period that the report covers.
         pub window: Window,
-        /// The transition in it.
+        /// The transition within the period.
         pub transition: Option<TransitionAnswer>,
-        /// Whether something could not be asked.
+        /// Whether a question has no complete answer.
         pub partial: Option<bool>,
-        /// What.
+        /// The questions without a complete answer.
         pub not_asked: Vec<Gap>,
-        /// Under way on the old color.
+        /// Runs that are in progress on the old color.
         pub in_flight: Vec<RunLine>,
-        /// The new color's, not executed yet.
+        /// Runs of the new color that are not executed yet.
         pub pending: Vec<RunLine>,
-        /// Due, and not made by the scheduler that should have.
+        /// Runs that are due and not created by the responsible scheduler.
         pub late: Vec<LateLine>,
-        /// Executed by both.
+        /// Runs that both colors executed.
         pub doubled: Vec<RunLine>,
-        /// Executed by nobody.
+        /// Runs that nobody executed.
         pub lost: Vec<RunLine>,
-        /// How many.
+        /// The number of runs of each kind.
         pub counts: Option<Counts>,
     }
 
     /// The period that a report is about.
     pub struct Window {
-        /// First instant of the runs that are judged.
+        /// The first instant of the runs that are judged.
         pub from: Option<Timestamp>,
-        /// Last one.
+        /// The last instant of the runs that are judged.
         pub to: Option<Timestamp>,
     }
 
-    /// The transition that runs were handed over by.
+    /// The transition that changed the owner of runs.
     pub struct TransitionAnswer {
-        /// The flag's version.
+        /// The flag's version after the transition.
         pub version: Option<FlagVersion>,
-        /// Its kind.
+        /// The kind of the transition.
         pub kind: Open<Kind>,
-        /// The old color.
+        /// The color before the transition.
         pub from: Option<Color>,
-        /// The new one.
+        /// The color after the transition.
         pub to: Option<Color>,
-        /// When it took effect.
+        /// When the transition took effect.
         pub effective_from: Option<Timestamp>,
-        /// When it was written.
+        /// When the flag was written.
         pub written_at: Option<Timestamp>,
-        /// It repaired a flag that had held no color since then.
+        /// Where the transition repaired the flag: since when the flag had held no color.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub broken_since: Option<Timestamp>,
-        /// Name of its record, if it is ours.
+        /// Name of its record, if this product wrote it.
         pub transition: Option<String>,
     }
 
-    /// A question that was not answered in full.
+    /// A question without a complete answer.
     pub struct Gap {
         /// `dag-runs`, `earlier-runs`, `task-instances` or `dags`.
         pub question: String,
-        /// Of which environment.
+        /// The environment that was asked.
         pub color: Option<Color>,
-        /// Why.
+        /// Why there is no complete answer.
         pub cause: String,
     }
 
-    /// One run.
+    /// One run in a report.
     pub struct RunLine {
-        /// Its DAG.
+        /// The id of the run's DAG.
         pub dag_id: String,
-        /// Its id.
+        /// The id of the run.
         pub run_id: String,
-        /// `scheduled`, `manual`, …
+        /// The run's type: `scheduled`, `manual`, …
         pub run_type: String,
         /// The instant that decides who owns it.
         pub instant: Option<Timestamp>,
         /// The color that owns it.
         pub owner: Option<Color>,
-        /// What blue did.
+        /// What became of the run on blue.
         pub blue: Open<RunOutcome>,
-        /// What green did.
+        /// What became of the run on green.
         pub green: Open<RunOutcome>,
-        /// No precondition in its DAG.
+        /// Whether its DAG has no guard.
         pub unguarded: bool,
     }
 
-    /// A run that is due and that an environment's scheduler has not made.
+    /// A run that is due and that an environment's scheduler has not created.
     pub struct LateLine {
-        /// Its DAG.
+        /// The id of the run's DAG.
         pub dag_id: String,
         /// When it was due.
         pub due: Option<Timestamp>,
-        /// Whose scheduler is late with it.
+        /// The color whose scheduler is late.
         pub color: Option<Color>,
         /// The color that owns it.
         pub owner: Option<Color>,
-        /// What the other environment did.
+        /// What became of the run in the other environment.
         pub other: Open<RunOutcome>,
-        /// The DAG's file cannot be imported.
+        /// Whether the DAG's file cannot be imported.
         pub has_import_errors: bool,
     }
 }

@@ -15,124 +15,124 @@ use crate::readiness::{Level, PendingNotification, ReadinessState};
 use crate::transition_kind::Kind;
 
 tolerant! {
-    /// What stands.
+    /// The current state of the pair.
     pub struct Status {
         /// When the flag was written.
         pub modified: Option<Timestamp>,
-        /// The newest version.
+        /// The newest version of the flag.
         pub last_transition: Option<HistoryLine>,
-        /// What a tick would decide.
+        /// The decision that a tick would make.
         pub decision: String,
-        /// Whose parameters these are.
+        /// The root, and the pair that owns it.
         pub root: Root,
         /// The hold in force, in words.
         pub hold: Option<String>,
-        /// The drill under way, or the last one.
+        /// The drill under way, or the last one that switched.
         pub drill: Option<DrillAnswer>,
-        /// The last check of the standby that stands by now.
+        /// The last check of the current standby.
         pub readiness: Option<LastCheck>,
-        /// Where DAGs are managed.
+        /// The progress of DAG management, where it is configured.
         pub dag_management: Option<ManagedDags>,
-        /// Whether the watcher may act.
+        /// Whether the watcher may write the flag.
         pub mode: Open<Mode>,
-        /// The version audited last.
+        /// The flag version that was audited last.
         pub audited: Option<FlagVersion>,
-        /// Their names.
+        /// The names of the environments.
         pub environments: Both<String>,
-        /// How they are.
+        /// The health of the environments.
         pub verdicts: Both<VerdictAnswer>,
     }
 
     /// One version of the flag.
     pub struct HistoryLine {
-        /// Its number.
+        /// The version number.
         pub version: Option<FlagVersion>,
-        /// What the flag held before, if that is kept.
+        /// The previous value, if it is still kept.
         pub from: Option<String>,
-        /// What it held.
+        /// The value of this version.
         pub to: String,
-        /// Why it was written, in a word.
+        /// The kind of transition, in one word.
         pub kind: Open<Kind>,
         /// When it was written.
         pub written_at: Option<Timestamp>,
         /// When it took effect.
         pub effective_from: Option<Timestamp>,
-        /// `LastModifiedUser`.
+        /// `LastModifiedUser`, an IAM ARN.
         pub by: Option<String>,
-        /// Name of its record, if it is ours.
+        /// Name of its record, if this product wrote it.
         pub transition: Option<String>,
-        /// The same write, carried out once more because its first answer was lost: no transition of its own.
+        /// The same write, carried out once more because its first answer was lost: it is not a separate transition.
         pub repeat: bool,
-        /// Its Description.
+        /// The version's Description.
         pub description: Option<String>,
     }
 
     /// The flag's newest versions.
     pub struct History {
-        /// Newest first.
+        /// The versions, newest first.
         pub entries: Vec<HistoryLine>,
     }
 
-    /// The root, and whose it is.
+    /// The root, and the pair that owns it.
     pub struct Root {
-        /// Its path.
+        /// The path of the root.
         pub path: String,
         /// `ours`, `unclaimed`, `unreadable` or `foreign`.
         pub is: String,
-        /// The pair that is named there.
+        /// The owner that the parameter names.
         pub owner: Option<Owner>,
     }
 
     /// What the watcher remembers of the last check.
     pub struct LastCheck {
-        /// 0 to 100.
+        /// The score, 0 to 100.
         pub score: u32,
-        /// The level.
+        /// The level of the check.
         pub level: Open<Level>,
-        /// The color that stood by.
+        /// The color that was the standby.
         pub standby: Option<Color>,
-        /// When it was checked.
+        /// When the check was made.
         pub at: Option<Timestamp>,
         /// Names of the red findings.
         pub red: Vec<String>,
-        /// Whether something could not be asked.
+        /// Whether a question had no complete answer.
         pub partial: bool,
-        /// What is still to be said.
+        /// The change that is still to be reported.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub pending_notification: Option<PendingNotification>,
     }
 
-    /// How pausing and unpausing DAGs stands.
+    /// The progress of pausing and unpausing DAGs.
     pub struct ManagedDags {
-        /// In a word.
+        /// The state in one word.
         pub state: Open<State>,
         /// The color whose DAGs are to run.
         pub active: Option<Color>,
-        /// Since when.
+        /// Since when the standby drains.
         pub since: Option<Timestamp>,
         /// How many DAGs are to run.
         pub remembered: Option<usize>,
     }
 
-    /// One environment's verdict with what led to it.
+    /// One environment's verdict, with the signals behind it.
     pub struct VerdictAnswer {
-        /// The verdict.
+        /// The verdict on the environment.
         pub verdict: Open<Verdict>,
-        /// Why.
+        /// The reasons of the verdict, in sentences.
         pub reasons: Vec<String>,
-        /// The last instant at which it was known healthy, if it no longer is.
+        /// The last instant at which it was known to be healthy, if it no longer is.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub last_known_healthy: Option<Timestamp>,
-        /// When a suspicion becomes a verdict.
+        /// When a suspicion becomes a verdict if nothing changes.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub unhealthy_at: Option<Timestamp>,
-        /// The signals.
+        /// The signals that the verdict is based on.
         pub signals: Option<Signals>,
     }
 }
 
 impl HistoryLine {
-    /// Of a version; `before` is the one ahead of it, if still kept.
+    /// The line of a version; `before` is the previous version, if it is still kept.
     #[must_use]
     pub fn of(version: &Version, before: Option<&Version>) -> Self {
         let entry = &version.entry;
@@ -155,7 +155,7 @@ impl HistoryLine {
 }
 
 impl Root {
-    /// Of this root.
+    /// The root with this path and this ownership.
     #[must_use]
     pub fn of(path: &str, ownership: &Ownership) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The answers of the two functions that events wake. Nothing of this product reads them: they are for people and scripts.
+//! The answers of the two functions that events invoke. They are for people and scripts: this product does not read
+//! them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,42 +11,42 @@ use crate::flag::FlagVersion;
 use crate::health::Assessment;
 use crate::precondition::{Precondition, PreconditionName};
 
-/// The health-watcher's answer to whatever woke it.
+/// The health-watcher's answer to the event that invoked it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tick {
-    /// What woke it.
+    /// The kind of event that invoked it.
     pub trigger: String,
-    /// The active color, after what was done.
+    /// The active color, after this tick's changes.
     pub active: Option<Color>,
-    /// The flag's version, after what was done.
+    /// The flag's version, after this tick's changes.
     pub version: Option<FlagVersion>,
-    /// How both environments are.
+    /// The health of both environments.
     pub verdicts: Both<Assessment>,
-    /// What was decided.
+    /// The action that was decided.
     pub decision: &'static str,
     /// The preconditions that object.
     pub blocked_by: Vec<PreconditionName>,
-    /// Every precondition that was asked.
+    /// Every precondition that was evaluated.
     pub preconditions: Vec<Precondition>,
-    /// Name of the record of the transition that was made.
+    /// Name of the record of this tick's transition.
     pub transition: Option<String>,
-    /// When it takes effect.
+    /// When that transition takes effect.
     pub effective_from: Option<Timestamp>,
-    /// What the operator should know of it.
+    /// What the operator should know about that transition.
     pub warnings: Option<Vec<String>>,
-    /// Who made the transition instead.
+    /// The writer that made the transition instead.
     pub conflict: Option<String>,
     /// The hold in force, in words.
     pub hold: Option<String>,
-    /// One sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// How often it looked.
+    /// The number of observations in this tick.
     pub probes: u32,
-    /// How long it took.
+    /// How long the tick took, in milliseconds.
     pub elapsed_ms: u64,
-    /// The drill under way, or the one that this tick brought to its end.
+    /// The drill under way, or the one that this tick ended.
     pub drill: Option<TickDrill>,
-    /// How pausing and unpausing DAGs stands; left out where there is nothing to do.
+    /// The progress of pausing and unpausing DAGs; left out where there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dag_management: Option<Report>,
 }
@@ -54,22 +55,22 @@ pub struct Tick {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum TickDrill {
-    /// It goes on.
+    /// The drill is under way.
     UnderWay {
-        /// Its id.
+        /// The drill's id.
         id: String,
-        /// The color that was active, and is to be again.
+        /// The color that was active, and becomes active again.
         from: Color,
         /// The color that is drilled.
         to: Color,
         /// `wait`, `return` or `finish`.
         step: &'static str,
-        /// Why.
+        /// Why this step follows.
         reason: String,
-        /// When it comes back, once it has switched.
+        /// When the drill returns, once it has switched.
         return_at: Option<Timestamp>,
     },
-    /// It is over.
+    /// The drill has ended.
     Ended(Box<Conclusion>),
 }
 
@@ -77,37 +78,37 @@ pub enum TickDrill {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Heard {
-    /// A change of the flag or the hold was audited.
+    /// The function audited a change of the flag or of the hold.
     Audited {
-        /// The versions audited now.
+        /// The versions that were audited now.
         audited: Vec<FlagVersion>,
         /// Whether it was the hold that changed.
         hold_changed: bool,
-        /// Records removed because SSM has forgotten their versions.
+        /// Number of records deleted because SSM has dropped their versions.
         pruned_records: usize,
         /// The active color.
         active: Option<Color>,
         /// The flag's version.
         version: Option<FlagVersion>,
-        /// How long it took.
+        /// How long the audit took, in milliseconds.
         elapsed_ms: u64,
     },
     /// People were notified of an event.
     Notified {
-        /// Yes.
+        /// Always true.
         notified: bool,
         /// The message's subject.
         subject: String,
-        /// The message's id.
+        /// The id that SNS gave the message.
         message: Option<String>,
-        /// How long it took.
+        /// How long the notification took, in milliseconds.
         elapsed_ms: u64,
     },
-    /// They were not, for nobody is named.
+    /// People were not notified, because no topic is configured.
     NotNotified {
-        /// No.
+        /// Always false.
         notified: bool,
-        /// The subject that it would have had.
+        /// The subject that the message would have had.
         subject: String,
     },
 }

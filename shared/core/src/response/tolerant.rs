@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A field of another shape counts as missing, and takes nothing else with it.
+/// Reads a field. One of another shape counts as missing and does not affect the others.
 pub(crate) fn field<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -13,8 +13,8 @@ where
     Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
-/// Structs of the wire. Every field may be missing, null or of another shape for a reader; fields that it does not know are
-/// left out of account. A writer says for each field what becomes of it where there is nothing to say: null, or left out.
+/// Structs of the wire. For a reader, every field may be missing, null or of another shape, and unknown fields are
+/// ignored. A writer states for each field whether an empty value is written as null or left out.
 macro_rules! tolerant {
     ($(
         $(#[$of:meta])*

@@ -1,4 +1,4 @@
-//! The lists of both environments side by side.
+//! Compares the runs of both environments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::flag::HistoryEntry;
 use crate::ownership::owner;
 use crate::time::elapsed;
 
-/// Compares the two lists.
+/// Compares the lists of both environments.
 #[must_use]
 pub fn compare(
     period: &Period,
@@ -29,7 +29,7 @@ pub fn compare(
         .transition
         .as_ref()
         .map_or((active.other(), active), |transition| {
-            // A repair may have put back the color that stood before.
+            // A repair may have restored the previous color.
             (transition.to.other(), transition.to)
         });
     let sides = told.map(|color, _| Side::of(color, told.of(color)));
@@ -60,8 +60,8 @@ pub fn compare(
         let Some(run) = runs.blue.or(runs.green) else { continue };
         let in_both = matches!(key, Key::Scheduled(..));
         let is_old = is_of_old_tick(run, period);
-        // Runs made in the period count whatever their tick: the catch-up of a new DAG is skipped here as a success, and where it
-        // belongs it may never be made.
+        // Runs created in the period count whatever their tick. The catch-up of a new DAG is skipped here as a success,
+        // and the owner may never create those runs.
         let made = Color::BOTH
             .into_iter()
             .filter_map(|color| (*runs.of(color)).filter(|run| was_made_in(run, period))?.started)
@@ -72,7 +72,7 @@ pub fn compare(
         };
         let fates = runs.map(|color, run| match run {
             Some(run) => judge.fate(sides.of(color), run),
-            // Only the scheduler makes the same run in both.
+            // Only the scheduler creates the same run in both.
             None if in_both && told.of(color).runs_gap.is_some() => RunOutcome::Unknown,
             None if is_old && told.of(color).earlier_gap.is_some() => RunOutcome::Unknown,
             None => RunOutcome::Absent,
@@ -96,7 +96,7 @@ pub fn compare(
         }
         let is_due_in = instant.is_some_and(|instant| instant >= period.from && instant <= period.to);
         let is_made_in = is_old && made.is_some();
-        // What the other made before the period was told then, if it was to be told.
+        // A run with an old tick that a color created before the period was due for an earlier report.
         if (is_due_in || is_made_in) && !(is_old && Color::BOTH.into_iter().any(is_earlier)) {
             let known_since = if is_old { made.or(instant) } else { instant };
             report.judge(line, fates, new, known_since, now);
@@ -117,7 +117,8 @@ struct Lists {
 }
 
 impl Lists {
-    /// `known_since` is when somebody could have made the run first: its instant, or for an old tick when the other made it.
+    /// `known_since` is the earliest time at which the run could have been created: its instant, or for an old tick the
+    /// time at which the other color created it.
     fn judge(
         &mut self,
         line: RunEntry,
@@ -144,22 +145,23 @@ impl Lists {
             2 => self.doubled.push(line),
             0 if is_unmade && age.is_some_and(|age| age >= LATE_AFTER) => self.late.extend(Late::of(&line, fates)),
             0 if may_still_come && is_new => self.pending.push(line),
-            // The old color's own: among those in flight.
+            // The old color's own run: among those in flight.
             0 if may_still_come => {}
             _ if unknown => count(&mut self.counts.unjudged),
             1 => count(&mut self.counts.executed_once),
-            // The guard has yet to say so.
+            // The guard has not decided yet.
             _ if fates.blue == RunOutcome::Waiting || fates.green == RunOutcome::Waiting => {}
             _ => self.lost.push(line),
         }
     }
 
-    /// The active's runs that are due and that neither list may have: no list of runs shows what was never made.
+    /// The active color's due runs that may be missing from both lists: a list of runs does not show runs that were
+    /// never created.
     fn add_late(&mut self, judge: &Judge<'_>, sides: &Both<Side<'_>>, active: Color, now: Timestamp) {
         let (side, other) = (sides.of(active), sides.of(active.other()));
         let (made, made_by_other) = (side.made(), other.made());
         let under_way = side.under_way();
-        // A run that is lost or late already is not told twice.
+        // A run that is already lost or late is not reported twice.
         let told: BTreeSet<(String, Timestamp)> = self
             .lost
             .iter()
@@ -170,7 +172,7 @@ impl Lists {
             let key = (next.dag_id.as_str(), next.due);
             let is_full = next.max_active_runs.is_some_and(|most| {
                 let number = under_way.get(next.dag_id.as_str()).map_or(0, BTreeSet::len);
-                // Airflow before 3.2 tells no next run then; 3.2 and later do.
+                // Airflow before 3.2 lists no next run then; 3.2 and later do.
                 u64::try_from(number).unwrap_or(u64::MAX) >= most
             });
             if elapsed(next.due, now) < LATE_AFTER
@@ -200,12 +202,12 @@ impl Lists {
                 has_import_errors: next.has_import_errors,
             });
         }
-        // The oldest first; the lists are capped.
+        // The oldest first, because the lists are capped.
         self.late.sort_by(|a, b| (a.due, &a.dag_id).cmp(&(b.due, &b.dag_id)));
     }
 
     fn into_run_report(mut self, period: &Period, told: &Both<EnvironmentRuns>) -> RunReport {
-        // Those without a guard are meant to be seen last: nobody claimed that they would be executed once.
+        // Runs without a guard come last: for those, a single execution was never claimed.
         self.doubled.sort_by_key(|line| line.unguarded);
         let mut not_asked = Vec::new();
         for color in Color::BOTH {

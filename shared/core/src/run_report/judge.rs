@@ -1,4 +1,4 @@
-//! What became of one run, by the tasks that it had and by what the guard knew.
+//! Judges one run by its tasks and by what the guard knew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::flag::HistoryEntry;
 use crate::ownership::owner;
 
 pub(super) struct Judge<'a> {
-    /// DAGs in which a guard has been seen, on either side.
+    /// DAGs in which a guard was found, on either color.
     pub(super) guarded: BTreeSet<&'a str>,
     pub(super) history: &'a [HistoryEntry],
     /// Instants of the DAGs' tags.
@@ -41,7 +41,8 @@ impl Judge<'_> {
         match guard {
             _ if run.is_under_way() => RunOutcome::Waiting,
             _ if !run.is_finished() => RunOutcome::Unknown,
-            // All of it was skipped: by the guard, or by the DAG's own branches after the guard had let it go on.
+            // All tasks were skipped: by the guard, or by the DAG's own branches after the guard had let the run
+            // continue.
             Some("success") => {
                 let ended = work.guard.and_then(|guard| guard.ended);
                 let let_go = self.was_let_go(side, self.instant(run), ended);
@@ -52,7 +53,7 @@ impl Judge<'_> {
                         RunOutcome::Skipped
                     }
                 } else {
-                    // Whether the DAG had its tag by then is not known.
+                    // It is not known whether the DAG had its tag by then.
                     RunOutcome::Unknown
                 }
             }
@@ -62,7 +63,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the guard let a run of that instant go on, by what the flag's history said when it decided.
+    /// Whether the guard let a run with that instant continue, by the flag's history at the time of its decision.
     fn was_let_go(&self, side: &Side<'_>, instant: Option<Timestamp>, decided: Option<Timestamp>) -> bool {
         let (Some(instant), Some(decided)) = (instant, decided) else {
             return false;

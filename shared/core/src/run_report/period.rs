@@ -1,4 +1,4 @@
-//! Which runs a report is about: those next to the last transition.
+//! Which runs a report covers: those next to the last transition.
 
 use std::time::Duration;
 
@@ -9,54 +9,55 @@ use crate::flag::{FlagVersion, HistoryEntry, Origin, label, versions};
 use crate::time::{self, after, before, to_milliseconds};
 use crate::transition_kind::Kind;
 
-/// A run that begins later than this after the window has ended is not looked for.
+/// A run that starts later than this after the end of the window is not included.
 pub const LATEST_START: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// So much of the time in which a flag held no color is looked at.
+/// The longest covered part of a time in which the flag held no color.
 const LONGEST_BROKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a report is about.
+/// The period that a report covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
-    /// First instant of the runs that are judged.
+    /// The first instant of the runs that are judged.
     pub from: Timestamp,
-    /// Last one.
+    /// The last instant of the runs that are judged.
     pub to: Timestamp,
-    /// The transition in the middle; none if the pair has not had one.
+    /// The transition within the period; none if the pair has not had one.
     pub transition: Option<HandedOver>,
 }
 
-/// The transition that runs were handed over by.
+/// The transition that changed the owner of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandedOver {
-    /// The flag's version.
+    /// The flag's version after the transition.
     pub version: FlagVersion,
-    /// Its kind.
+    /// The kind of the transition.
     pub kind: Kind,
-    /// The old color.
+    /// The color before the transition.
     pub from: Color,
-    /// The new one.
+    /// The color after the transition.
     pub to: Color,
-    /// When it took effect.
+    /// When the transition took effect.
     pub effective_from: Timestamp,
-    /// When it was written.
+    /// When the flag was written.
     pub written_at: Timestamp,
-    /// It repaired a flag that had held no color since then. The old color may be the new one.
+    /// Where it repaired the flag: since when the flag had held no color. The old and the new color may then be the
+    /// same.
     pub broken_since: Option<Timestamp>,
-    /// Name of its record, if it is ours.
+    /// Name of its record, if this product wrote it.
     pub transition: Option<String>,
 }
 
 impl HandedOver {
-    /// Names it, also when the flag was deleted and made again.
+    /// Names the transition, also when the flag was deleted and re-created.
     #[must_use]
     pub fn label(&self) -> String {
         label(self.version, self.written_at)
     }
 }
 
-/// The last change from one color to the other, or the last repair of a flag without a color, of which there are two: a
-/// version that held none, and a flag that was gone and was made again by the watcher.
+/// The last change from one color to the other, or the last repair of a flag without a color. Two cases count as a
+/// repair: a version that held no color, and a deleted flag that the watcher re-created.
 #[must_use]
 pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
     let versions = versions(history);
@@ -91,8 +92,8 @@ pub fn last_hand_over(history: &[HistoryEntry]) -> Option<HandedOver> {
 }
 
 impl Period {
-    /// `minutes` around the last transition, up to now; the last `minutes` if there has been none. Around a repair, the time
-    /// in which the flag held no color too, up to a day of it.
+    /// The `minutes` around the last transition, up to now; the last `minutes` if there has been none. A repair also
+    /// covers the time in which the flag held no color, up to one day of it.
     #[must_use]
     pub fn around(history: &[HistoryEntry], minutes: u32, now: Timestamp) -> Self {
         let whole = time::minutes(minutes);
@@ -120,7 +121,7 @@ impl Period {
         }
     }
 
-    /// The last start that can belong to a run of the period.
+    /// The latest start that a run of the period can have.
     #[must_use]
     pub fn latest_start(&self, now: Timestamp) -> Timestamp {
         after(self.to, LATEST_START).min(now)

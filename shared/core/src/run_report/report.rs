@@ -1,4 +1,4 @@
-//! The report, as answers and events carry it.
+//! The run report, as answers and events carry it.
 
 use std::time::Duration;
 
@@ -8,23 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::period::{HandedOver, Period};
 use crate::color::{Both, Color};
 
-/// Runs named in each list of a report; the counts are always whole.
+/// Most runs named in each list of a report; the counts are always complete.
 pub const NAMED: usize = 50;
 
-/// How late a scheduler may be with a run that is due before the run counts as lost.
+/// How late a scheduler may create a due run before the run counts as lost.
 pub const CREATION_GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// How late a scheduler may be with a run that is due before it is told. A healthy one, busy, is late by a minute or two.
+/// How late a scheduler may create a due run before the run is reported. A busy, healthy one is late by a minute or
+/// two.
 pub const LATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// A question that was not answered in full.
+/// A question without a complete answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnansweredQuestion {
     /// `dag-runs`, `earlier-runs`, `task-instances` or `dags`.
     pub question: &'static str,
-    /// Of which environment.
+    /// The environment that was asked.
     pub color: Color,
-    /// Why.
+    /// Why there is no complete answer.
     pub cause: String,
 }
 
@@ -32,17 +33,17 @@ pub struct UnansweredQuestion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
-    /// It did something, or does.
+    /// A task of the run executed, or is executing.
     Executed,
-    /// It has ended, and did nothing: the guard skipped it.
+    /// The run has ended without executing a task: the guard skipped it.
     Skipped,
-    /// It has ended, and did nothing: the guard failed, or it was ended before the guard.
+    /// The run has ended without executing a task: the guard failed, or the run was ended before the guard.
     NotExecuted,
-    /// It has not ended, and has done nothing yet.
+    /// The run has not ended, and has executed nothing yet.
     Waiting,
-    /// There is no such run.
+    /// The environment has no such run.
     Absent,
-    /// Nobody can tell.
+    /// The outcome is not known.
     Unknown,
 }
 
@@ -51,91 +52,93 @@ pub enum RunOutcome {
 pub struct RunEntry {
     /// Its DAG.
     pub dag_id: String,
-    /// Its id.
+    /// The id of the run's DAG.
     pub run_id: String,
-    /// `scheduled`, `manual`, …
+    /// The run's type: `scheduled`, `manual`, …
     pub run_type: String,
     /// The instant that decides who owns it.
     pub instant: Option<Timestamp>,
     /// The color that owns it.
     pub owner: Option<Color>,
-    /// What blue did.
+    /// What became of the run on blue.
     pub blue: RunOutcome,
-    /// What green did.
+    /// What became of the run on green.
     pub green: RunOutcome,
-    /// No guard in its DAG: what executed it is judged by the run's state alone.
+    /// Whether its DAG has no guard: then the run's state alone shows whether it was executed.
     pub unguarded: bool,
 }
 
-/// A run that is due and that an environment's scheduler has not made.
+/// A run that is due and that an environment's scheduler has not created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
     /// Its DAG.
     pub dag_id: String,
     /// When it was due.
     pub due: Timestamp,
-    /// Whose scheduler is late with it.
+    /// The color whose scheduler is late.
     pub color: Color,
     /// The color that owns it.
     pub owner: Option<Color>,
-    /// What the other environment did.
+    /// What became of the run in the other environment.
     pub other: RunOutcome,
-    /// The DAG's file cannot be imported, so the scheduler will not make it. Known of the active environment only.
+    /// Whether the DAG's file cannot be imported, so that the scheduler does not create the run. Known of the active
+    /// environment only.
     pub has_import_errors: bool,
 }
 
-/// Runs, capped, with their whole number beside.
+/// The number of runs of each kind; complete even where a list is capped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// Judged: those whose instant lies in the period.
+    /// Judged runs: those whose instant lies in the period.
     pub runs: usize,
-    /// Executed by one color only.
+    /// Runs that exactly one color executed.
     pub executed_once: usize,
-    /// Under way on the old color.
+    /// Runs that are in progress on the old color.
     pub in_flight: usize,
-    /// The new color's, not executed yet.
+    /// Runs of the new color that are not executed yet.
     pub pending: usize,
-    /// Due, and not made by the scheduler that should have.
+    /// Runs that are due and not created by the responsible scheduler.
     pub late: usize,
-    /// Executed by both.
+    /// Runs that both colors executed.
     pub doubled: usize,
-    /// Of these, without a guard.
+    /// Doubled runs whose DAG has no guard.
     pub doubled_unguarded: usize,
-    /// Executed by nobody.
+    /// Runs that nobody executed.
     pub lost: usize,
-    /// About which too little is known.
+    /// Runs of which too little is known.
     pub unjudged: usize,
 }
 
-/// The report.
+/// The report on the runs next to a transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunReport {
-    /// The period.
+    /// The period that the report covers.
     pub window: Period,
-    /// The transition in it.
+    /// The transition within the period.
     pub transition: Option<HandedOver>,
-    /// Whether something could not be asked.
+    /// Whether a question has no complete answer.
     pub partial: bool,
-    /// What.
+    /// The questions without a complete answer.
     pub not_asked: Vec<UnansweredQuestion>,
-    /// Under way on the old color.
+    /// Runs that are in progress on the old color.
     pub in_flight: Vec<RunEntry>,
-    /// The new color's, not executed yet.
+    /// Runs of the new color that are not executed yet.
     pub pending: Vec<RunEntry>,
-    /// Due more than [`LATE_AFTER`] ago, and not made by the scheduler that should have: the owner's, where the other
-    /// environment has the run; the active's, where its DAG's next run tells.
+    /// Runs that were due more than [`LATE_AFTER`] ago and that the responsible scheduler has not created. That is the
+    /// owner's scheduler where the other environment has the run, and the active color's where its DAG's next run shows
+    /// it.
     pub late: Vec<Late>,
-    /// Executed by both.
+    /// Runs that both colors executed.
     pub doubled: Vec<RunEntry>,
-    /// Executed by nobody.
+    /// Runs that nobody executed.
     pub lost: Vec<RunEntry>,
-    /// How many.
+    /// The number of runs of each kind.
     pub counts: Counts,
 }
 
 impl Late {
-    /// A run that its owner's scheduler has not made, and the other's has.
+    /// A run that the owner's scheduler has not created, while the other's has.
     pub(super) fn of(line: &RunEntry, fates: Both<RunOutcome>) -> Option<Self> {
         let color = line.owner?;
         Some(Self {
@@ -150,7 +153,7 @@ impl Late {
 }
 
 impl RunReport {
-    /// One sentence for people.
+    /// The report in one sentence for people.
     #[must_use]
     pub fn summary(&self) -> String {
         let counts = &self.counts;

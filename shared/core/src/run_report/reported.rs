@@ -9,36 +9,36 @@ use super::period::{HandedOver, last_hand_over};
 use crate::flag::HistoryEntry;
 use crate::time::elapsed;
 
-/// A transition older than this is not reported any more: the product is new here, or its watcher was away.
+/// A transition older than this is no longer reported: the product is new here, or its watcher was away.
 pub const STALE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// What the memory says of the last report.
+/// What the memory holds about the last report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
-    /// The transition that was reported last; the version looked at, where none was there to report.
+    /// The transition that was reported last; the newest observed version where there was no transition to report.
     transition: String,
-    /// The newest version that was looked at, where that is another one: it hands nothing over. Remembered so that the
+    /// The newest version that was examined, where it is another one that changes no owner. Remembered so that the
     /// history is not read at every tick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     up_to: Option<String>,
 }
 
 impl Reported {
-    /// Reads the memory. What cannot be read is reported again, under the same id.
+    /// Reads the memory. A transition whose entry cannot be read is reported again, under the same id.
     #[must_use]
     pub fn read(stored: Option<&str>) -> Option<Self> {
         serde_json::from_str(stored?).ok()
     }
 
-    /// Whether this is the newest version that was looked at.
+    /// Whether this is the newest version that was examined.
     #[must_use]
     pub fn reaches(&self, standing: &str) -> bool {
         self.up_to.as_deref().unwrap_or(&self.transition) == standing
     }
 
-    /// The transition that is to be reported, and what to remember once it is. `standing` names the newest version.
+    /// The transition to report, and what to remember after the report. `standing` names the newest version.
     ///
-    /// That version itself may hand nothing over: a write that was repeated, or the same color by hand. It must not hide the
+    /// That version may change no owner: a repeated write, or a manual edit to the same color. It must not hide the
     /// transition before it.
     #[must_use]
     pub fn due(

@@ -1,4 +1,4 @@
-//! What both environments were asked for, made ready for questions.
+//! The answers of both environments, indexed for the comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,56 +9,57 @@ use crate::airflow::{GUARD_TASK, NextRun, Run, Task};
 use crate::color::{Both, Color};
 use crate::health::Cause;
 
-/// What one environment's Airflow told.
+/// The answers of one environment's Airflow.
 #[derive(Debug, Clone, Default)]
 pub struct EnvironmentRuns {
     /// Runs that started in the period, and all that are queued or running.
     pub runs: Vec<Run>,
-    /// Why some of them are not here.
+    /// Why some of the runs are missing.
     pub runs_gap: Option<Cause>,
     /// Task instances that started since the period began and are not skipped.
     pub tasks: Vec<Task>,
-    /// Why some of them are not here.
+    /// Why some of the task instances are missing.
     pub tasks_gap: Option<Cause>,
-    /// Runs with old ticks that this environment made before the period, of the DAGs asked for by [`to_look_up`].
+    /// Runs with old ticks that this environment created before the period, of the DAGs from [`to_look_up`].
     pub earlier: BTreeSet<(String, Timestamp)>,
-    /// Why some of those are not here.
+    /// Why some of these runs are missing.
     pub earlier_gap: Option<Cause>,
-    /// Instants of the DAGs' tags `bluegreen:since`; of the active environment alone, whose DAG files are the other's too.
+    /// Instants of the DAGs' tags `bluegreen:since`. Only of the active environment, because both have the same DAG
+    /// files.
     pub since: BTreeMap<String, Timestamp>,
-    /// Next runs; of the active environment alone.
+    /// Next runs; only of the active environment.
     pub next_runs: Vec<NextRun>,
-    /// Why some of them are not here.
+    /// Why some of the next runs are missing.
     pub dags_gap: Option<Cause>,
 }
 
-/// What the tasks of one run tell.
+/// What the tasks of one run show.
 #[derive(Debug, Default)]
 pub(super) struct Work<'a> {
     pub(super) guard: Option<&'a Task>,
-    /// A task beside the guard succeeded.
+    /// A task other than the guard succeeded.
     pub(super) succeeded: bool,
-    /// A task beside the guard failed or is at work. Says nothing before the guard has let the run go on: tasks that do
-    /// not wait for it begin, ask for its decision, and fail if there will be none.
+    /// A task other than the guard failed or is in progress. This shows nothing before the guard has let the run
+    /// continue: tasks that do not depend on the guard start, request its decision, and fail if there is none.
     pub(super) began: bool,
 }
 
-/// One environment, made ready for questions.
+/// One environment's answers, indexed for the comparison.
 pub(super) struct Side<'a> {
     pub(super) told: &'a EnvironmentRuns,
     pub(super) color: Color,
     pub(super) work: BTreeMap<(&'a str, &'a str), Work<'a>>,
 }
 
-/// What makes two environments' runs the same run. Only the scheduler makes one in both.
+/// What makes runs of two environments the same run. Only the scheduler creates one in both.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key<'a> {
     Scheduled(&'a str, Option<Timestamp>, &'a str),
     Own(Color, &'a str, &'a str),
 }
 
-/// DAGs of which one environment made runs with old ticks in the period that the other's lists do not have. It may have made
-/// them long ago, as where this one's database is new: the other is to be asked.
+/// DAGs of which one environment created runs with old ticks in the period, and the other's lists lack these runs. The
+/// other may have created them long ago, for example if this one's database is new, so it must be asked.
 #[must_use]
 pub fn to_look_up(period: &Period, told: &Both<EnvironmentRuns>) -> Both<BTreeSet<String>> {
     told.map(|color, own| {
@@ -79,7 +80,8 @@ impl<'a> Key<'a> {
         if !run.is_scheduled() {
             return Self::Own(color, &run.dag_id, &run.run_id);
         }
-        // Airflow 2 and 3 name the same run differently, and for the same tick have logical dates an interval apart.
+        // Airflow 2 and 3 name the same run differently, and for the same tick have logical dates that are one interval
+        // apart.
         match run.tick.or(run.logical_date) {
             Some(date) => Self::Scheduled(&run.dag_id, Some(date), ""),
             None => Self::Scheduled(&run.dag_id, None, &run.run_id),
@@ -103,7 +105,7 @@ impl<'a> Side<'a> {
         Self { told, color, work }
     }
 
-    /// The scheduled runs by DAG and tick.
+    /// The scheduled runs, by DAG and tick.
     pub(super) fn made(&self) -> BTreeMap<(&'a str, Timestamp), &'a Run> {
         let scheduled = self.told.runs.iter().filter(|run| run.is_scheduled());
         scheduled
@@ -111,7 +113,7 @@ impl<'a> Side<'a> {
             .collect()
     }
 
-    /// The runs of each DAG that count against its `max_active_runs`. One that is in two lists counts once.
+    /// The runs of each DAG that count against its `max_active_runs`. A run that is in two lists counts once.
     pub(super) fn under_way(&self) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for run in &self.told.runs {
@@ -127,7 +129,7 @@ pub(super) fn is_of_old_tick(run: &Run, period: &Period) -> bool {
     run.is_scheduled() && run.tick.is_some_and(|tick| tick < period.from)
 }
 
-/// Whether it began in the period.
+/// Whether the run started in the period.
 pub(super) fn was_made_in(run: &Run, period: &Period) -> bool {
     run.started
         .is_some_and(|started| started >= period.from && started <= period.to)

@@ -1,4 +1,4 @@
-//! What the tests of the report have in common.
+//! Fixtures of the report's tests.
 
 mod fates;
 mod lateness;
@@ -62,7 +62,7 @@ fn task(dag_id: &str, tick: &str, id: &str, state: &str, ended: &str) -> Task {
     }
 }
 
-/// A run in words: its state, then `id=state@end` of its task instances that are not skipped.
+/// A run in words: its state, then `id=state@end` for each task instance that is not skipped.
 fn told(dag_id: &str, tick: &str, words: &str) -> EnvironmentRuns {
     let mut told = EnvironmentRuns::default();
     let mut words = words.split_whitespace();

@@ -1,4 +1,4 @@
-//! What a transition was decided on, as its record keeps it.
+//! The evidence that a transition was decided on, as its record keeps it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,48 +8,48 @@ use crate::color::Both;
 use crate::health::Assessment;
 use crate::precondition::{Precondition, PreconditionName};
 
-/// By the kind of decision.
+/// The evidence, by the kind of decision.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Decided<'a> {
-    /// Nothing was looked at that the record does not say itself.
+    /// There is no evidence beyond the record's other fields.
     Unseen {},
-    /// The flag alone.
+    /// The flag was the only evidence.
     Flag {
-        /// When it was looked at.
+        /// When the flag was read.
         observed_at: Timestamp,
     },
-    /// Both environments, by the watcher.
+    /// The watcher observed both environments.
     Watched {
         /// The old color's last sign of life.
         last_known_healthy: Option<Timestamp>,
-        /// When they were looked at.
+        /// When they were observed.
         observed_at: Timestamp,
-        /// How they were.
+        /// The health of both environments.
         verdicts: &'a Both<Assessment>,
     },
-    /// The target, for a person's switch.
+    /// The target environment was assessed for a person's switch.
     Asked {
-        /// When it was looked at.
+        /// When the target was observed.
         observed_at: Timestamp,
         /// Whether the preconditions were skipped.
         forced: bool,
-        /// How it was.
+        /// The health of the target environment.
         target: &'a Assessment,
         /// The preconditions that objected.
         overridden: Vec<PreconditionName>,
     },
-    /// Both environments, for a failover by a person.
+    /// Both environments were observed for a failover by a person.
     Declared {
         /// The old color's last sign of life.
         last_known_healthy: Option<Timestamp>,
-        /// When they were looked at.
+        /// When they were observed.
         observed_at: Timestamp,
-        /// Yes.
+        /// Always true.
         declared: bool,
         /// Whether the preconditions were skipped.
         forced: bool,
-        /// How they were.
+        /// The health of both environments.
         verdicts: &'a Both<Assessment>,
         /// The preconditions that objected.
         overridden: Vec<PreconditionName>,
@@ -57,14 +57,14 @@ pub enum Decided<'a> {
 }
 
 impl Decided<'_> {
-    /// As the record keeps it.
+    /// The evidence as the record keeps it.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!(self)
     }
 }
 
-/// The preconditions that object, by name.
+/// The names of the preconditions that object.
 #[must_use]
 pub fn overridden(preconditions: &[Precondition]) -> Vec<PreconditionName> {
     preconditions

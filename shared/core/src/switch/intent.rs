@@ -1,4 +1,4 @@
-//! What a transition is to be, and when it is to take effect.
+//! What a transition should do, and when it takes effect.
 
 use jiff::Timestamp;
 
@@ -8,26 +8,26 @@ use crate::time::after;
 use crate::transition::{Actor, Trigger};
 use crate::transition_kind::Kind;
 
-/// What a transition is to be, before it is claimed.
+/// What a transition should do, before it is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Intent {
-    /// Why.
+    /// The kind of transition.
     pub kind: Kind,
-    /// The color wanted.
+    /// The color that becomes active.
     pub to: Color,
-    /// One sentence for people.
+    /// The reason in one sentence, for people.
     pub reason: String,
-    /// Who.
+    /// The function and the person behind the transition.
     pub actor: Actor,
-    /// What made it run.
+    /// The event that invoked the function.
     pub trigger: Trigger,
-    /// What was seen.
+    /// What was observed.
     pub evidence: serde_json::Value,
-    /// For a failover: the last instant the old active was known healthy.
+    /// For a failover: the last instant at which the old active color was known to be healthy.
     pub last_known_healthy: Option<Timestamp>,
-    /// When the version that is in force took effect, where known; no transition takes effect before it.
+    /// When the version in force took effect, where known; no transition takes effect before it.
     pub previous_effective_from: Option<Timestamp>,
-    /// The drill it belongs to.
+    /// The drill that the transition belongs to.
     pub drill: Option<serde_json::Value>,
 }
 
@@ -35,12 +35,12 @@ pub struct Intent {
 #[must_use]
 pub fn effective_from(policy: &Policy, intent: &Intent, now: Timestamp) -> Timestamp {
     let planned = after(now, policy.lead);
-    // A drill that ends because the drilled color failed hands over like the failover that it is.
+    // A drill that ends because the drilled color failed takes effect like the failover that it is.
     let is_planned =
         intent.kind.is_planned() && !(intent.kind == Kind::DrillReturn && intent.last_known_healthy.is_some());
     let wanted = match (is_planned, policy.failover_semantics, intent.last_known_healthy) {
         (false, FailoverSemantics::AtLeastOnce, Some(healthy)) => healthy.min(now),
-        // Nobody knows when the dead one last lived; waiting would leave it even more runs.
+        // It is not known when the failed environment last worked; waiting would leave it even more runs.
         (false, FailoverSemantics::AtLeastOnce, None) => now,
         _ => planned,
     };

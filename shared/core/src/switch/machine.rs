@@ -1,4 +1,4 @@
-//! The protocol itself.
+//! The protocol's state machine.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use crate::time::{after, elapsed, in_seconds, to_milliseconds};
 use crate::transition::TransitionRecord;
 use crate::transition_kind::Kind;
 
-/// Tries of one request before giving up; with the waits below at most some four seconds of waiting.
+/// Attempts of one request before giving up; with the waits below, at most about four seconds of waiting.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// A writer that has been at it for so long must not write any more: shortly its claim counts as abandoned. A Lambda function
-/// ends by itself before that; a process on somebody's laptop may have slept.
+/// How long a writer may run before it must no longer write, because its claim soon counts as abandoned. A Lambda
+/// function ends before that; a process on a laptop may have been suspended.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
-/// First wait between tries; doubled each time, and shortened by the jitter.
+/// The first wait between attempts; it doubles each time, and the jitter shortens it.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,16 +42,16 @@ enum State {
     WaitingToReadHistory,
 }
 
-/// Whose claim is being carried out.
+/// The claim that is being carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Claim {
-    /// Ours.
+    /// This writer's own claim.
     Own,
-    /// A dead writer's; its record, where readable.
+    /// The abandoned claim of a dead writer; its record, where readable.
     DeadWriters(Option<Box<TransitionRecord>>),
 }
 
-/// One writer's run through the protocol.
+/// One writer's pass through the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Switching {
     policy: Policy,
@@ -59,21 +59,21 @@ pub struct Switching {
     intent: Intent,
     record: String,
     value: String,
-    /// The color to write: ours, or that of the claim being rolled forward.
+    /// The color to write: this writer's, or that of the claim being rolled forward.
     to: Color,
     claim: Claim,
     state: State,
     decided_at: Timestamp,
     attempts: u32,
     waits: u32,
-    /// What the last write returned, when it is not the version expected.
+    /// The version that the last write returned, if it is not the expected one.
     returned: Option<FlagVersion>,
     effective_from: Timestamp,
     claimed: bool,
 }
 
 impl Switching {
-    /// Prepares the transition out of `observed`. The record is fixed here: it is the claim.
+    /// Prepares the transition out of `observed`. The record is final from here on: it is the claim.
     #[must_use]
     pub fn new(policy: &Policy, observed: &FlagObservation, intent: Intent, now: Timestamp) -> Self {
         let record = record_name(observed);
@@ -111,7 +111,8 @@ impl Switching {
         }
     }
 
-    /// Names the pair in the claim. Before [`Self::start`]: a claim is known as one's own by its text.
+    /// Adds the pair's name to the claim. Call it before [`Self::start`], because a writer recognizes its own claim by
+    /// the text.
     pub fn of_pair(&mut self, pair: &str) {
         self.value = with_pair(&self.value, pair);
     }
@@ -122,12 +123,12 @@ impl Switching {
         &self.record
     }
 
-    /// The first request.
+    /// The first request of the protocol.
     pub fn start(&mut self) -> Step {
         self.claim()
     }
 
-    /// The next request, after the answer to the last one. `jitter` is a random number from 0 to 1.
+    /// The request that follows the last answer. `jitter` is a random number from 0 to 1.
     pub fn next(&mut self, reply: Reply, now: Timestamp, jitter: f64) -> Step {
         match (self.state, reply) {
             (State::Claiming, Reply::ClaimCreated) => {
@@ -179,7 +180,7 @@ impl Switching {
             },
             (State::WaitingToReadHistory, Reply::Waited) => self.read_history(false),
 
-            // An answer to another question than the one asked: a fault of the caller, never of the store.
+            // The answer does not belong to the request: a fault of the caller, never of the store.
             (state, reply) => self.failed(
                 Cause::new(CauseKind::Unparsable, format!("{reply:?} does not answer {state:?}")),
                 "following the switch protocol",
@@ -227,8 +228,8 @@ impl Switching {
         }
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Writing;
-        // A planned transition that is written late takes effect later: no reader may have acted on the old color
-        // at an instant that turns out to be the new color's.
+        // A planned transition that is written late takes effect later. Otherwise, a reader might have acted on the old
+        // color at an instant that turns out to be the new color's.
         let from = effective_from(&self.policy, &self.intent, now);
         self.effective_from = self.effective_from.max(to_milliseconds(from));
         let mut sentence = format!("{}; by {}", self.intent.reason, self.intent.actor.function);
@@ -236,7 +237,7 @@ impl Switching {
             sentence.push_str(" for ");
             sentence.push_str(by);
         }
-        // Whoever finishes a dead writer's claim does so for reasons of its own, and says those.
+        // A writer that finishes a dead writer's claim acts for its own reasons, and gives those.
         let sentence = match &self.claim {
             Claim::Own => escape_reserved_prefix(&sentence),
             Claim::DeadWriters(_) => finishing_sentence(&self.intent.actor.request_id, &sentence),
@@ -272,7 +273,7 @@ impl Switching {
         } else {
             0.5
         };
-        // Between half the wait and all of it, so that two writers do not stay in step.
+        // Between half the wait and the full wait, so that two writers do not stay in step.
         Step::Wait(full.mul_f64(share.mul_add(0.5, 0.5)))
     }
 
@@ -294,7 +295,7 @@ impl Switching {
             );
         };
         if !flag.same_version_as(&self.observed) {
-            // A reading older than the observation is a stale one: SSM's reads are eventually consistent.
+            // A reading older than the observation is stale: SSM's reads are eventually consistent.
             if flag.modified < self.observed.modified && self.may_retry() {
                 return self.wait(State::WaitingToReadBack, jitter);
             }
@@ -306,7 +307,7 @@ impl Switching {
                 let reason = "the claim exists but cannot be read yet; ask again".to_owned();
                 return conflict(reason, None, Some(flag));
             }
-            // Either our own put never arrived, or the read is stale; asking to create it again tells which.
+            // Either our own put never arrived, or the read is stale; a second create-only put distinguishes the two.
             return self.wait(State::WaitingToClaim, jitter);
         };
         if claim.value == self.value {
@@ -324,7 +325,8 @@ impl Switching {
             );
             return conflict(reason, winner, Some(flag));
         }
-        // A drill is no time to tidy up, and a trace that two claims share could not be told apart.
+        // A drill never finishes another writer's claim: a trace that two claims share could not be attributed to one
+        // drill.
         if self.intent.kind == Kind::Drill {
             let who = winner.as_ref().map_or_else(|| "somebody".to_owned(), who_won);
             let reason = format!(
@@ -334,8 +336,8 @@ impl Switching {
             );
             return conflict(reason, winner, Some(flag));
         }
-        // With two colors a claim out of the observed color can only want what we want; its record is the truth
-        // where the flag held no color.
+        // With two colors, a claim out of the observed color can only want what this writer wants. Where the flag held
+        // no color, the claim's record is authoritative.
         self.to = winner.as_ref().map_or(self.intent.to, |winner| winner.to);
         self.claim = Claim::DeadWriters(winner.map(Box::new));
         self.claimed = true;
@@ -389,14 +391,14 @@ impl Switching {
                     ));
                 }
             }
-            // A repeated write makes a second version of the same value: the newest is where the flag stands.
+            // A repeated write creates a second version with the same value: the newest version is the current one.
             let stands_at = self
                 .returned
                 .map_or(version.entry.version, |returned| returned.max(version.entry.version));
             return self.switched(stands_at, version.effective_from, warnings);
         }
         match (self.returned, after_observed.last()) {
-            // Our write is confirmed, only its history is not to be seen: too old a reading, or a flag made again.
+            // Our write is confirmed but missing from the history: the reading is too old, or the flag was re-created.
             (Some(_), _) if self.waits < MAX_ATTEMPTS => self.wait(State::WaitingToReadHistory, jitter),
             (Some(version), _) => self.unseen(
                 version,
@@ -411,7 +413,8 @@ impl Switching {
                 );
                 conflict(reason, None, Some(flag))
             }
-            // Not there: not yet, or never. Writing again is harmless, it is the same value under the same claim.
+            // The write is missing: not there yet, or never made. Writing again is harmless, with the same value under
+            // the same claim.
             (None, None) if self.may_retry() => self.wait(State::WaitingToWrite, jitter),
             (None, None) => {
                 let cause = Cause::new(
@@ -423,9 +426,9 @@ impl Switching {
         }
     }
 
-    /// A write that came back with a version which the history does not show. A writer of its own claim has switched: nobody may
-    /// finish that before it must stop. Of a dead writer's claim the version expected may be another finisher's, and then this
-    /// transition is that writer's.
+    /// A write that returned a version which the history does not show. A writer of its own claim has switched, because
+    /// no other writer may finish that claim before this one must stop. For a dead writer's claim, the expected version
+    /// may come from another finisher; then this transition belongs to that writer.
     fn unseen(&self, version: FlagVersion, kind: CauseKind, why: &str) -> Step {
         let said = format!(
             "version {version} came back where {} was expected{why}",
@@ -437,7 +440,7 @@ impl Switching {
         }
     }
 
-    /// Whether an entry that carries our record was written by us rather than by another finisher of the claim.
+    /// Whether this writer, and no other finisher of the claim, wrote an entry with our record.
     fn wrote(&self, entry: &HistoryEntry) -> bool {
         let finisher = entry.description.as_deref().and_then(finished_by);
         match self.claim {

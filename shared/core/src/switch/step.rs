@@ -1,4 +1,4 @@
-//! What the protocol asks of its caller, what the caller answers, and how it ends.
+//! What the protocol requests from its caller, what the caller answers, and how the protocol ends.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::flag::{FlagObservation, FlagVersion, HistoryEntry};
 use crate::health::Cause;
 use crate::transition::TransitionRecord;
 
-/// A request to Parameter Store, or the end.
+/// A request to Parameter Store, or the end of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Step {
@@ -17,53 +17,53 @@ pub enum Step {
     CreateClaim {
         /// Name of the record.
         record: String,
-        /// Its value.
+        /// The record's text.
         value: String,
     },
     /// Get the flag and the claim in one GetParameters.
     ReadBack {
-        /// Name of the record.
+        /// Name of the record that holds the claim.
         record: String,
     },
     /// Put the flag with Overwrite=true, the allowed pattern and this Description.
     WriteFlag {
         /// The new value.
         value: Color,
-        /// The Description.
+        /// The version's Description.
         description: String,
     },
     /// Get the flag's whole history.
     ReadHistory,
     /// Wait, then answer [`Reply::Waited`].
     Wait(Duration),
-    /// The end.
+    /// The protocol has ended.
     Done(Box<Outcome>),
 }
 
 /// The claim as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredClaim {
-    /// Its value.
+    /// The record's text.
     pub value: String,
     /// LastModifiedDate: when it was created, by SSM's clock.
     pub modified: Timestamp,
 }
 
-/// What became of a request.
+/// The caller's answer to a step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
-    /// The claim is ours.
+    /// The claim was created, and belongs to this writer.
     ClaimCreated,
-    /// A claim of that name exists already.
+    /// A claim with that name already exists.
     ClaimExists,
     /// Answer to [`Step::ReadBack`]; none where the parameter does not exist.
     ReadBack {
-        /// The flag.
+        /// The flag, as read back.
         flag: Option<FlagObservation>,
-        /// The claim.
+        /// The claim, as read back.
         claim: Option<StoredClaim>,
     },
-    /// The flag was written and this version came back.
+    /// The flag was written; the write returned this version.
     Wrote(FlagVersion),
     /// Answer to [`Step::ReadHistory`].
     History(Vec<HistoryEntry>),
@@ -73,51 +73,51 @@ pub enum Reply {
     Failed(Failure),
 }
 
-/// A failed request, classed by what it means for the protocol.
+/// A failed request, classified by what it means for the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
-    /// Whether it may have been carried out all the same (a time-out, a 5xx).
+    /// Whether the request may have been carried out nevertheless (a time-out, a 5xx).
     pub ambiguous: bool,
     /// Whether the same request may succeed a moment later (a throttle, too many updates).
     pub retryable: bool,
-    /// What went wrong.
+    /// The cause of the failure.
     pub cause: Cause,
 }
 
-/// How it ended.
+/// How the protocol ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The flag is written, by us and nobody else.
+    /// This writer wrote the flag, and no other one did.
     Switched(Switched),
-    /// Somebody else made, or is making, the transition out of the observed version.
+    /// Another writer made, or is making, the transition out of the observed version.
     Conflict(Conflict),
-    /// Parameter Store did not let us finish.
+    /// Parameter Store did not let this writer finish.
     Failed(Failed),
 }
 
 /// A finished transition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Switched {
-    /// The version written.
+    /// The version that was written.
     pub version: FlagVersion,
-    /// Name of its record.
+    /// Name of the transition's record.
     pub record: String,
-    /// The color written.
+    /// The color that was written.
     pub to: Color,
-    /// When it takes effect.
+    /// When the transition takes effect.
     pub effective_from: Timestamp,
-    /// Whether a dead writer's claim was rolled forward rather than a claim of our own carried out.
+    /// Whether a dead writer's claim was rolled forward, instead of this writer's own claim.
     pub rolled_forward: bool,
     /// The dead writer's record, where readable.
     pub dead_writer: Option<TransitionRecord>,
-    /// What the operator should know, such as a write that came in between.
+    /// What the operator should know, such as a conflicting write in between.
     pub warnings: Vec<String>,
 }
 
-/// A lost claim.
+/// A claim that another writer won.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conflict {
-    /// One sentence: who won, or who is at it, and what to do.
+    /// One sentence: which writer won or is still running, and what to do.
     pub reason: String,
     /// The winner's record, where readable.
     pub winner: Option<TransitionRecord>,
@@ -128,12 +128,12 @@ pub struct Conflict {
 /// A transition that could not be finished.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failed {
-    /// The failure.
+    /// The cause of the failure.
     pub cause: Cause,
-    /// What was being done.
+    /// The step that failed.
     pub doing: &'static str,
-    /// Whether a claim stands, which the next attempt after [`crate::policy::CLAIM_TIMEOUT`] rolls forward.
+    /// Whether a claim exists, which the next attempt after [`crate::policy::CLAIM_TIMEOUT`] rolls forward.
     pub claimed: bool,
-    /// Whether the flag may have been written all the same.
+    /// Whether the flag may have been written nevertheless.
     pub uncertain: bool,
 }

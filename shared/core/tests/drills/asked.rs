@@ -1,4 +1,4 @@
-//! What the catalog says of the preconditions is what the functions that ask them do.
+//! The catalog's description of the preconditions matches the functions that evaluate them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use bluegreen_core::precondition::{Asker, Precondition};
 
 use super::*;
 
-/// What no function of the core asks: the switch-handler does, of a request, of a drill's probe and of a claim.
+/// Preconditions that no function of the core evaluates: the switch-handler does, for a request, a drill's probe and a
+/// claim.
 const ASKED_ELSEWHERE: [PreconditionName; 3] = [
     PreconditionName::Expect,
     PreconditionName::Readiness,
@@ -30,7 +31,7 @@ fn objecting(preconditions: impl IntoIterator<Item = Precondition>) -> BTreeSet<
     failed.map(|precondition| precondition.name.as_str()).collect()
 }
 
-/// Everything objects that can, whatever the standby and the flag are.
+/// Every precondition that can object does, whatever the state of the standby and the flag.
 fn policy() -> Policy {
     Policy {
         cooldown: seconds(7200),
@@ -95,7 +96,7 @@ fn a_person_is_stopped_by_what_the_catalog_says_and_by_nothing_else() {
     };
     let active = healthy().assessed(&policy());
     for (value, standby) in situations() {
-        // Green is what the drill has switched to.
+        // Green is the color to which the drill has switched.
         for flag in [flag("green", 13, 3600), flag(value, 13, 3600)] {
             for (kind, found) in [(Kind::Switch, &mut switch), (Kind::Rollback, &mut rollback)] {
                 let preconditions =

@@ -1,4 +1,4 @@
-//! Drills and repairs: what each tick makes of what stands, as an operator would tell it.
+//! Drills and repairs: what each tick does in each situation, in an operator's words.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -74,7 +74,7 @@ fn switch(store: &mut Store, intent: Intent) {
     assert!(matches!(outcome, Some(Outcome::Switched(_))), "{outcome:?}");
 }
 
-/// A drill of green that switched so many seconds before noon.
+/// A drill of green that switched this many seconds before noon.
 fn drilling(age: u64) -> (Drill, Store) {
     let mut store = store();
     store.now = ago(age);
@@ -104,7 +104,7 @@ struct Now {
 
 type Alarms = ProbeResult<Vec<AlarmEvidence>>;
 
-/// One alarm named for drills, in this state; none means that it does not exist.
+/// One alarm named for drills, in this state; none means that the alarm does not exist.
 fn alarm(state: Option<AlarmState>) -> Alarms {
     ProbeResult::Known(vec![AlarmEvidence {
         name: "orders-late".into(),

@@ -1,4 +1,4 @@
-//! What must hold before one starts, and what is overdue.
+//! The preconditions of a drill's start, and overdue drills.
 
 use super::*;
 
@@ -184,7 +184,7 @@ fn a_drill_has_the_flag_until_anybody_else_writes_it() {
         ("green", 13, 10, true),
         ("blue", 13, 10, false),
         ("blue", 14, 10, false),
-        // Its write arrived twice; later than its writer lives it is a hand that wrote the same color.
+        // Its write arrived twice. After its writer must have ended, it counts as a manual edit to the same color.
         ("green", 14, 50, true),
         ("green", 14, 0, true),
         ("green", 15, 10, false),
@@ -227,7 +227,7 @@ fn a_drill_wants_the_alarms_of_both_colors_read() {
         };
         assert_eq!(outcome, in_the_end);
     }
-    // The failure still wins: leaving a dead color cannot wait.
+    // A failure still takes precedence: leaving a dead color cannot wait.
     let step = now().blue(unread()).green(dead()).ask(&drill, &stage);
     assert_eq!(returned(&step), DrillOutcome::Failed);
 }

@@ -1,4 +1,4 @@
-//! A flag that holds no color, or is gone.
+//! Repairs of a flag that holds no color or is gone.
 
 use super::*;
 

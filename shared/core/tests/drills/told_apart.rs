@@ -1,4 +1,4 @@
-//! One drill is told from another, and from what others write.
+//! A drill is distinguished from other drills, and from the writes of others.
 
 use super::*;
 
@@ -10,7 +10,8 @@ fn a_repeated_write_is_still_the_same_drill() {
     assert!(matches!(stage_of(&drill, &store), Stage::Drilling { .. }));
 }
 
-/// A drill of green whose write was carried out twice: its answer was lost, and the history read after it was a write behind.
+/// A drill of green whose write was carried out twice: its answer was lost, and the history that was read next lacked
+/// it.
 fn drilling_twice(age: u64) -> (Drill, Store) {
     let mut store = store();
     store.now = ago(age);
@@ -44,7 +45,7 @@ fn a_drill_whose_write_was_repeated_is_under_way_for_a_persons_request() {
         .map(|precondition| precondition.name)
         .collect();
     assert_eq!(objecting, [PreconditionName::Drill]);
-    // Its way back is its own, too, and the color before it is the one before both.
+    // Its way back also belongs to the drill, and the previous color is the one before both writes.
     let history = history(&store);
     let before = before_transition(&history, history.last().unwrap()).unwrap();
     assert_eq!(before.entry.value.color(), Some(Color::Blue));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-// ---- the way of a drill that goes well
+// ---- a successful drill
 
 #[test]
 fn a_drill_waits_out_its_time_and_returns_with_success() {
@@ -45,7 +45,7 @@ fn a_return_takes_effect_like_a_planned_switch_unless_the_drilled_color_died() {
     assert_eq!(effective_from(&policy, &back(Some(ago(90))), noon()), ago(90));
 }
 
-// ---- the failure wins
+// ---- a failure takes precedence
 
 #[test]
 fn a_drilled_color_that_dies_is_left_at_once_whatever_the_cooldown() {
@@ -121,7 +121,7 @@ fn nobody_returns_to_a_color_that_is_not_healthy() {
         let step = now().blue(dead()).green(green).ask(&drill, &stage);
         assert_eq!(finished(&step), DrillOutcome::Interrupted);
     }
-    // Not bad, but not healthy either: it may pass, up to the grace.
+    // Not unhealthy, but not healthy either: it may recover within the grace.
     for blue in [throttled, healthy().status("UPDATING")] {
         let mut now = now().blue(blue);
         assert!(waits(&now.ask(&drill, &stage)));
@@ -169,7 +169,7 @@ fn an_observing_watcher_does_not_leave_a_drilled_color_that_died() {
     assert!(waits(&now.ask(&drill, &stage_of(&drill, &store))));
 }
 
-// ---- a person wins
+// ---- a person takes precedence
 
 #[test]
 fn a_hold_in_the_middle_ends_the_drill_where_it_stands() {

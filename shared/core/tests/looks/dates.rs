@@ -1,8 +1,8 @@
-//! From when a failure counts whose date is missing or wrong.
+//! From when a failure counts if its date is missing or wrong.
 
 use super::*;
 
-// ---- a suspicion that lasts
+// ---- a lasting suspicion
 
 #[test]
 fn a_bad_signal_without_a_date_counts_from_the_first_look_that_saw_it() {
@@ -20,10 +20,10 @@ fn a_bad_signal_without_a_date_counts_from_the_first_look_that_saw_it() {
         ] {
             assert_eq!(looks.verdict(second, &unknown), verdict, "after {second} s");
         }
-        // Healthy in between: it begins anew.
+        // Healthy in between: the suspicion starts anew.
         looks.see(180, &healthy());
         assert_eq!(looks.verdict(240, &unknown), Verdict::Suspect);
-        // Not looked at for long: nobody can say that it lasted.
+        // Not observed for long: it is not known whether the suspicion lasted.
         assert_eq!(looks.verdict(1200, &unknown), Verdict::Suspect);
     }
 }
@@ -45,7 +45,7 @@ fn a_heartbeat_that_is_stuck_or_forged_never_fails_over_and_is_told() {
     let mut looks = Looks::default();
     let mut said = Said::default();
     for minute in 0..40 {
-        // Airflow has been dead all the time, and somebody publishes its heartbeat.
+        // Airflow has been dead all the time, and its heartbeat is forged.
         let seen = healthy().scheduler_dead_for(600 + minute * 60).metric_last_seen(30);
         let assessment = looks.at(minute * 60, &seen);
         assert_eq!(assessment.verdict, Verdict::Suspect);
@@ -54,9 +54,10 @@ fn a_heartbeat_that_is_stuck_or_forged_never_fails_over_and_is_told() {
     assert_eq!(said.told, [(15, Subject::ActiveUnknown)]);
 }
 
-// ---- the last moment it was known healthy, from when a failover counts
+// ---- the last instant at which it was known to be healthy, from which a failover counts
 
-/// How many seconds before a look, that comes so many seconds after noon, it was known healthy last.
+/// How many seconds before an observation it was last known to be healthy; `second` is the observation's time after
+/// noon.
 fn healthy_before(assessment: &Assessment, second: u64) -> Option<u64> {
     let now = after(noon(), seconds(second));
     assessment
@@ -73,15 +74,15 @@ fn a_live_heartbeat_makes_no_bad_signal_younger() {
         let silent = healthy().api_unknown(kind).metric_last_seen(60);
         assert_eq!(once(ringing(silent)), Some(600), "{kind:?}");
     }
-    // Airflow's own word, while somebody publishes its heartbeat.
+    // Airflow's own report, while its heartbeat is forged.
     let dead = healthy().scheduler_dead_for(900).metric_last_seen(30);
     assert_eq!(once(dead.clone()), Some(900));
     assert_eq!(once(ringing(dead)), Some(900));
-    // Nor does a death make an alarm younger that rang before it.
+    // A later failure does not make an alarm newer that fired before it.
     let dead = healthy().scheduler_dead_for(150).metric_last_seen(200);
     assert_eq!(once(dead.clone()), Some(150));
     assert_eq!(once(ringing(dead)), Some(600));
-    // Nothing bad has a date: the newest sign of life.
+    // No bad signal has a date: the newest sign of life counts.
     assert_eq!(
         once(healthy().scheduler_dead_without_date().metric_last_seen(30)),
         Some(30)
@@ -95,7 +96,7 @@ fn sickness_without_a_date_is_dated_by_the_first_look_that_saw_it() {
         ("heartbeat forged", sick.clone().metric_last_seen(30)),
         ("heartbeat unknown", sick.clone().metric_unknown(CauseKind::Throttled)),
         ("heartbeat just stopped", sick.metric_last_seen(240)),
-        // A scheduler that is started again and again is no healthier for its last heartbeat.
+        // A scheduler that is restarted repeatedly is no healthier for its last heartbeat.
         (
             "restarting",
             healthy().scheduler_dead_for(40).metric_unknown(CauseKind::Throttled),
@@ -108,13 +109,13 @@ fn sickness_without_a_date_is_dated_by_the_first_look_that_saw_it() {
         }
         let known = healthy_before(&looks.at(3600, &seen), 3600).unwrap();
         assert!(known >= 3540, "{name}: {known} s");
-        // Airflow silent, too, and the status tells that it is gone.
+        // Airflow does not answer either, and the status shows that it is gone.
         let gone = healthy()
             .status("UNAVAILABLE")
             .everything_but_the_status_unknown(CauseKind::Unavailable);
         let known = healthy_before(&looks.at(3660, &gone), 3660).unwrap();
         assert!(known >= 3600, "{name}, then silent: {known} s");
-        // Once it was well again, what was before is over.
+        // After a recovery, what was before no longer counts.
         looks.see(3720, &healthy());
         let known = healthy_before(&looks.at(3780, &gone), 3780);
         assert_eq!(known, None, "{name}");
@@ -138,7 +139,7 @@ fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they
     let gone = healthy()
         .status("UNAVAILABLE")
         .everything_but_the_status_unknown(CauseKind::Unavailable);
-    // The metric had stopped at noon, Airflow said nothing.
+    // The metric stopped at noon, and Airflow did not answer.
     let mut looks = Looks::default();
     looks.see(0, &healthy());
     for second in (60..=600).step_by(60) {
@@ -149,7 +150,7 @@ fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they
         Some(600),
         "after its minute"
     );
-    // Nobody looked for longer: it may have been well in between.
+    // A longer time without observations: it may have been healthy in between.
     for seen in [
         silent(400),
         healthy()

@@ -1,8 +1,9 @@
-//! Planned work that nobody saw, because its status could not be read or nobody looked.
+//! Planned work that was not observed, because its status could not be read or nothing was observed.
 
 use super::*;
 
-/// Healthy at noon; then a look a minute without a status, while the metric dies, up to so many seconds after noon.
+/// Healthy at noon; then one observation a minute without a status, while the metric dies, up to `second` seconds after
+/// noon.
 fn unread_until(second: u64, kind: CauseKind) -> Looks {
     let mut looks = Looks::default();
     looks.see(0, &healthy());
@@ -37,7 +38,7 @@ fn a_status_that_is_read_again_after_a_gap_may_have_been_one_of_planned_work() {
                 Verdict::Unhealthy,
                 "{case}"
             );
-            // An alarm of that time counts no earlier either, whether it fires then or a little later.
+            // An alarm of that time does not count earlier either, whether it fires then or a little later.
             for age in [160, 0] {
                 let mut looks = unread_until(1500, kind);
                 let ringing = |second: u64| {
@@ -71,12 +72,12 @@ fn a_gap_is_known_to_the_next_process_and_costs_one_window() {
     let mut looks = unread_until(120, CauseKind::Throttled);
     let noted = looks.past.clone();
     assert!(noted.as_ref().unwrap().status_unread_from.is_some());
-    // The process that saw it is gone, and what the next ones see cannot be noted.
+    // The process that saw it is gone, and the later ones cannot write their observations.
     looks.past = noted.clone();
     assert_eq!(looks.verdict(1560, &silent(1560)), Verdict::Suspect);
     looks.past = Past::younger(looks.past, noted.clone());
     assert_eq!(looks.verdict(1860, &silent(1860)), Verdict::Unhealthy);
-    // Where it can, that it begins and that it is over is news.
+    // Where they can be written, its beginning and its end are noted.
     let mut looks = Looks::default();
     looks.see(0, &healthy());
     let mut before = looks.past.clone();
@@ -87,14 +88,14 @@ fn a_gap_is_known_to_the_next_process_and_costs_one_window() {
     }
 }
 
-/// What a mend of the above must not cost: a failure that no planned work can have caused counts in full.
+/// A limit of the rule above: a failure that no planned work can have caused counts in full.
 #[test]
 fn a_gap_delays_no_failure_that_planned_work_has_not_caused() {
     let dead = |age| healthy().scheduler_dead_for(age).metric_last_seen(age + 60);
-    // A gap too short for planned work.
+    // A gap that is too short for planned work.
     let mut looks = unread_until(600, CauseKind::Throttled);
     assert_eq!(looks.verdict(660, &silent(660)), Verdict::Unhealthy);
-    // It had begun when the status was read last; blocked then, by a hold or a sick standby.
+    // The failure had begun when the status was last read; it was blocked then, by a hold or an unhealthy standby.
     let mut looks = Looks::default();
     looks.see(0, &healthy());
     looks.see(120, &dead(60));
@@ -102,7 +103,7 @@ fn a_gap_delays_no_failure_that_planned_work_has_not_caused() {
         looks.see(second, &dead(second - 60).status_unknown(CauseKind::Throttled));
     }
     assert_eq!(looks.verdict(1560, &dead(1500)), Verdict::Unhealthy);
-    // So had the alarm.
+    // The same applies to the alarm.
     let ringing = |second: u64| healthy().alarm(Some(AlarmState::Alarm), second - 100);
     let mut looks = Looks::default();
     looks.see(0, &healthy());
@@ -135,7 +136,7 @@ fn an_alarm_that_is_old_when_somebody_looks_again_may_be_of_planned_work() {
         assert_eq!(old.verdict, Verdict::Unhealthy);
         assert_eq!(old.last_known_healthy, Some(after(noon(), seconds(300))));
     }
-    // Where it rang in planned work, too, the later of both counts.
+    // Where it also fired during planned work, the later count applies.
     let mut looks = Looks::default();
     looks.see(1800, &seen(1500).status("UPDATING"));
     looks.see(1860, &seen(1560));
@@ -144,11 +145,11 @@ fn an_alarm_that_is_old_when_somebody_looks_again_may_be_of_planned_work() {
         (both.verdict, both.unhealthy_at),
         (Verdict::Suspect, Some(after(noon(), seconds(1860 + late))))
     );
-    // A young one counts at once, whoever was away.
+    // A recent alarm counts at once, after any pause.
     for mut looks in [away(), Looks::default()] {
         assert_eq!(looks.verdict(1800, &seen(600)), Verdict::Unhealthy);
     }
-    // So does an old one that nobody asked for before, where the status was read all the time.
+    // An old alarm that was not requested before counts at once, too, if the status was read all the time.
     let mut looks = Looks::default();
     for second in (0..1800).step_by(60) {
         looks.see(second, &healthy().alarms_unknown(CauseKind::NotAsked));

@@ -1,4 +1,4 @@
-//! One look after the other: what a status that cannot be read, planned work and a suspicion that lasts make of them.
+//! Successive observations: the effect of an unreadable status, of planned work, and of a lasting suspicion.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -33,7 +33,7 @@ const UNREAD: [CauseKind; 6] = [
     CauseKind::Rejected,
 ];
 
-/// The web server is silent, and the metric is so many seconds old.
+/// The web server does not answer, and the metric is this many seconds old.
 fn silent(metric_age: u64) -> Seen {
     healthy()
         .api_unknown(CauseKind::Unavailable)
@@ -44,9 +44,9 @@ fn in_alarm(seen: Seen) -> Seen {
     seen.alarm(Some(AlarmState::Alarm), 40)
 }
 
-// ---- what is said of it
+// ---- what is reported
 
-/// What the watcher remembers of what it said, minute by minute, and when it said what.
+/// What the watcher remembers of its reports, minute by minute, and when it reported what.
 #[derive(Debug, Default)]
 struct Said {
     announced: Option<String>,
@@ -55,7 +55,7 @@ struct Said {
 }
 
 impl Said {
-    /// Blue is active and looks so, in the flag of that tick.
+    /// Blue is active with this assessment, with the flag of that tick.
     fn look(&mut self, minute: u64, tick: &Tick, blue: Assessment) {
         let now = after(noon(), seconds(minute * 60));
         let verdicts = Both {
@@ -98,7 +98,7 @@ impl Said {
     }
 }
 
-// ---- whatever is seen, in whatever order
+// ---- any observations, in any order
 
 fn kind() -> impl Strategy<Value = CauseKind> {
     prop::sample::select(UNREAD.to_vec())

@@ -1,4 +1,4 @@
-//! What one look leaves to the next, and what follows of it.
+//! What one observation leaves to the next one, and its consequences.
 
 use super::*;
 
@@ -101,7 +101,7 @@ fn a_hundred_alarms_are_not_all_quoted() {
     );
 }
 
-/// What is seen of everything but the status; ages in seconds before the look.
+/// All signals except the status; ages are in seconds before the observation.
 fn signals() -> impl Strategy<Value = Seen> {
     (0..5_u8, kind(), 0..4000_u64, 0..4000_u64, prop::option::of(0..4000_u64)).prop_map(
         |(which, kind, scheduler, metric, alarm)| {
@@ -130,14 +130,16 @@ fn any_status(seen: Seen, status: Option<&'static str>, kind: CauseKind) -> Seen
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the signals say, without a status, or with one that nobody knows, nobody is condemned by one look.
+    /// Whatever the signals are: without a status, or with an unknown one, no single observation makes an environment
+    /// unhealthy.
     #[test]
     fn no_single_look_condemns_without_a_status(seen in signals(), kind in kind(), new in any::<bool>()) {
         let seen = if new { seen.status("SOMETHING_NEW") } else { seen.status_unknown(kind) };
         prop_assert_ne!(seen.assessed(&Policy::default()).verdict, Verdict::Unhealthy);
     }
 
-    /// After planned work everybody has the window to come back in, whatever was seen before, and however often.
+    /// After planned work, every environment has the failure window to recover, whatever was observed before, and
+    /// however often.
     #[test]
     fn nothing_is_condemned_within_the_window_after_planned_work(
         looks in prop::collection::vec((signals(), status(), kind(), 1..400_u64), 0..12),
@@ -151,7 +153,7 @@ proptest! {
         }
         course.see(second, &healthy().status("UPDATING"));
         for (index, (seen, kind, readable)) in back.into_iter().enumerate() {
-            // All within two minutes of the first of them.
+            // All within two minutes of the first one.
             let seen = any_status(seen, (readable || index == 0).then_some("AVAILABLE"), kind);
             second += 20;
             let verdict = course.verdict(second, &seen);
@@ -159,7 +161,7 @@ proptest! {
         }
     }
 
-    /// A dead environment that serves is found out, whatever the past looks like, within its window and one look.
+    /// A dead environment that should serve is detected within its window and one observation, whatever the past.
     #[test]
     fn a_dead_environment_is_found_out_whatever_the_past(
         looks in prop::collection::vec((signals(), status(), kind(), 1..2000_u64), 0..12),

@@ -1,10 +1,10 @@
-//! What people are told, and once.
+//! What people are notified of, once for each condition.
 
 use super::*;
 
 #[test]
 fn doubt_has_one_clock_whatever_it_is_called() {
-    // Unknown, suspect, and for a minute known to be dead (and blocked): once it is told.
+    // Unknown, suspect, and for a minute known to be dead (and blocked): reported once.
     let blind = healthy().everything_unknown(CauseKind::Throttled);
     let suspect = healthy().scheduler_dead_for(600).metric_last_seen(30);
     let mut said = Said::default();
@@ -26,7 +26,7 @@ fn doubt_has_one_clock_whatever_it_is_called() {
         doubts.map(|(minute, _)| *minute).collect()
     };
     assert_eq!(doubts(&said), [15]);
-    // Healthy for a minute, and it begins anew.
+    // Healthy for a minute, and the doubt starts anew.
     for minute in 40..70 {
         let seen = if minute == 40 { healthy() } else { suspect.clone() };
         said.see(minute, &held(), &seen);
@@ -54,7 +54,7 @@ fn planned_work_behind_which_nothing_can_be_seen_is_told_after_the_grace() {
     );
 }
 
-/// Signals that disagree, and none at all: neither condemns, and neither vouches.
+/// Signals that disagree, and no signals at all: neither proves a failure, and neither confirms health.
 fn doubtful() -> [Seen; 2] {
     [
         healthy().scheduler_dead_for(600).metric_last_seen(30),
@@ -82,7 +82,7 @@ fn a_block_is_said_once_although_it_is_in_doubt_now_and_then() {
             );
         }
         assert_eq!(said.told.len(), 1, "{:?}", said.told);
-        // Healthy, and it is over: the next one is news.
+        // Healthy, and the condition is over: the next one is reported.
         said.see(10, &held(), &healthy());
         assert_eq!((&said.announced, &said.doubt), (&None, &None));
         said.see(11, &held(), &dead);

@@ -41,7 +41,7 @@ fn a_status_that_cannot_be_read_condemns_nobody() {
             );
         }
     }
-    // Nor an environment that MWAA does not know, and that nobody has ever seen.
+    // Neither is an environment unhealthy that MWAA does not know and that was never observed.
     let never = in_alarm(healthy().not_found().metric_never_seen());
     assert_eq!(never.assessed(&Policy::default()).verdict, Verdict::Suspect);
 }
@@ -95,7 +95,7 @@ fn planned_work_goes_on_while_its_status_cannot_be_read() {
 
 #[test]
 fn a_failure_that_began_while_it_served_is_one_although_the_status_cannot_be_read() {
-    // Dead since 60 s when the status was read last: no planned work has done that.
+    // It had been dead for 60 s when the status was last read: planned work did not cause that.
     let mut looks = Looks::default();
     looks.see(0, &healthy());
     looks.see(120, &healthy().scheduler_dead_for(60).metric_last_seen(110));
@@ -133,9 +133,9 @@ fn a_failure_that_may_be_planned_work_is_one_when_it_outlasts_the_grace() {
         );
     }
     assert_eq!(looks.verdict(grace + 560, &unread(grace + 60)), Verdict::Unhealthy);
-    // Nothing is known of an environment whose status has never been read.
+    // Nothing is known about an environment whose status has never been read.
     assert_eq!(Looks::default().verdict(0, &unread(grace + 60)), Verdict::Suspect);
-    // And an alarm alone says nothing of how long planned work takes.
+    // An alarm alone does not show how long planned work takes.
     let alarm = in_alarm(healthy()).status_unknown(CauseKind::AccessDenied);
     assert_eq!(looks.verdict(grace + 960, &alarm), Verdict::Suspect);
 }
@@ -163,7 +163,7 @@ fn an_alarm_condemns_by_a_status_that_was_read_since_it_rings_or_just_before() {
     }
 }
 
-// ---- an environment that MWAA does not know any more
+// ---- an environment that MWAA no longer knows
 
 #[test]
 fn an_environment_that_was_seen_is_known_to_be_deleted_though_cloudwatch_is_silent() {
@@ -175,7 +175,7 @@ fn an_environment_that_was_seen_is_known_to_be_deleted_though_cloudwatch_is_sile
     {
         let mut looks = Looks::default();
         looks.see(0, &healthy().of("airflow-blue"));
-        // It does not come back by being looked at, nor by a look that gets no answer.
+        // Further observations do not change that, and neither does one without an answer.
         for second in [60, 120, 4000] {
             let assessment = looks.at(second, &gone);
             assert_eq!(
@@ -209,7 +209,7 @@ fn what_was_seen_of_another_environment_says_nothing_of_a_wrong_name() {
     let wrong = seen("airflow-blau").not_found().metric_unknown(unread);
     assert_eq!(looks.verdict(60, &wrong), Verdict::Unknown);
     assert_eq!(looks.verdict(120, &wrong), Verdict::Unknown);
-    // Nor does the planned work of the one before, or its failure, count for the one in its place; and that is noted.
+    // Planned work or a failure of the previous environment does not count for its replacement; and this is noted.
     let mut looks = Looks::default();
     looks.see(0, &silent(600).of("airflow-blue").status("UPDATING"));
     let before = looks.past.clone();
@@ -229,7 +229,7 @@ fn what_was_seen_of_another_environment_says_nothing_of_a_wrong_name() {
 fn a_failure_counts_from_when_the_environment_began_to_serve_again() {
     for status in ["AVAILABLE", "UPDATE_FAILED", "ROLLING_BACK"] {
         for before in ["UPDATING", "MAINTENANCE", "CREATING_SNAPSHOT", "CREATING"] {
-            // Airflow silent; or already there, and its scheduler is not.
+            // Airflow does not answer; or it does, and its scheduler is not running yet.
             for (name, window, seen) in [
                 ("silent", HEARTBEAT_ONLY_WINDOW.as_secs(), silent(1510)),
                 (
@@ -246,7 +246,8 @@ fn a_failure_counts_from_when_the_environment_began_to_serve_again() {
                 assert_eq!(looks.verdict(60 + window - 1, &back), Verdict::Suspect, "{case}");
                 let dead = looks.at(60 + window, &back);
                 assert_eq!(dead.verdict, Verdict::Unhealthy, "{case}: {:?}", dead.reasons);
-                // What it did not execute in all that time is to be executed: back-dating is another question.
+                // The runs that it did not execute in all that time must be executed: back-dating is a separate
+                // question.
                 assert!(dead.last_known_healthy.unwrap() < noon(), "{case}");
             }
         }
@@ -281,7 +282,7 @@ fn an_alarm_of_the_time_of_planned_work_does_not_count_at_once() {
     assert_eq!(looks.verdict(60, &in_alarm(healthy())), Verdict::Suspect);
     assert_eq!(looks.verdict(59 + late, &in_alarm(healthy())), Verdict::Suspect);
     assert_eq!(looks.verdict(60 + late, &in_alarm(healthy())), Verdict::Unhealthy);
-    // Long after, it counts at once.
+    // Long after that, it counts at once.
     let mut looks = Looks::default();
     looks.see(0, &healthy().status("UPDATING"));
     looks.see(60, &healthy());
@@ -314,7 +315,7 @@ fn the_first_look_of_all_takes_an_old_failure_for_what_planned_work_left() {
             "metric {age} s old"
         );
     }
-    // It is not lost: it counts from that look.
+    // The failure is not lost: it counts from that observation.
     let mut looks = Looks::default();
     assert_eq!(looks.verdict(0, &silent(1510)), Verdict::Suspect);
     assert_eq!(looks.verdict(299, &silent(1510 + 299)), Verdict::Suspect);
@@ -325,7 +326,7 @@ fn the_first_look_of_all_takes_an_old_failure_for_what_planned_work_left() {
 fn a_watcher_that_was_away_finds_out_within_a_window() {
     let mut looks = Looks::default();
     looks.see(0, &healthy());
-    // An hour without a look, and the scheduler died in it.
+    // One hour without an observation, during which the scheduler died.
     let dead = |age| healthy().scheduler_dead_for(age).metric_last_seen(age + 60);
     assert_eq!(looks.verdict(3600, &dead(1800)), Verdict::Suspect);
     assert_eq!(looks.verdict(3660, &dead(1860)), Verdict::Suspect);
@@ -345,7 +346,7 @@ fn a_failure_that_was_watched_all_the_time_counts_at_once_when_a_hold_ends() {
 
 #[test]
 fn the_past_that_cannot_be_noted_costs_one_window_and_no_more() {
-    // Every tick finds the same stored past, of planned work, and each process adds its own looks to it.
+    // Every tick reads the same stored past, of planned work, and each process adds its own observations to it.
     let mut looks = Looks::default();
     looks.see(0, &silent(600).status("UPDATING"));
     let stored = looks.past.clone();

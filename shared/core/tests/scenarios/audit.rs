@@ -1,4 +1,4 @@
-//! What is told of each version, and how often.
+//! What is reported of each version, and how often.
 
 use super::*;
 
@@ -6,10 +6,10 @@ use super::*;
 
 #[test]
 fn duplicate_stale_and_out_of_order_events_change_nothing() {
-    // A tick has no memory of events: the same state gives the same decision, whatever woke it and how often.
+    // A tick has no memory of events: the same state gives the same decision, whatever invoked it and how often.
     let one = tick().blue(dead());
     assert_eq!(one.decide(), one.decide());
-    // A second tick that still sees the old flag finds the claim and stands back.
+    // A second tick that still sees the old flag finds the claim and does nothing.
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
     let writer = |name| {
@@ -24,14 +24,15 @@ fn duplicate_stale_and_out_of_order_events_change_nothing() {
     let reason = conflict(store.run(&mut writer("late"), &[]));
     assert!(reason.contains("first") && reason.contains("faster"), "{reason}");
     assert_eq!(store.versions.len(), 2);
-    // And the tick after that sees nothing to do.
+    // The tick after that finds nothing to do.
     let after = tick().blue(dead()).flag(FlagState::Present(store.flag().unwrap()));
     assert_eq!(after.decide().action, Action::None);
 }
 
 #[test]
 fn lost_ssm_event() {
-    // Two changes whose events never came: the next look audits both, in order, and a repeat of it none.
+    // Two changes whose events never arrived: the next observation audits both, in order, and a repeat of it audits
+    // none.
     let history = [
         entry(1, "blue", 900, None),
         entry(2, "green", 600, Some("v2-1")),
@@ -52,7 +53,7 @@ fn lost_ssm_event() {
         at: ago(299),
     };
     assert_eq!(due(&versions, Some(done)), []);
-    // Without a note, what others wrote before our first version is not ours to announce.
+    // Without a note, versions that others wrote before our first version are not reported.
     assert_eq!(due(&versions, None).len(), 2);
 }
 
@@ -74,18 +75,19 @@ fn a_note_names_a_version_of_one_incarnation_of_the_flag() {
         entry(2, "blue", 50, None),
         entry(3, "green", 40, None),
     ];
-    // The old incarnation's note, written after the new one was made: whatever its number, all of the new one is due.
+    // The old incarnation's note, written after the new one was created: whatever its number, all of the new one is
+    // due.
     for old in [of(13, 3000), of(13, 59), of(2, 3000), of(3, 3000), of(1, 61)] {
         assert_eq!(numbers(&again, old), [1, 2, 3], "{old:?}");
     }
     assert_eq!(numbers(&again, of(2, 50)), [3]);
     assert!(numbers(&again, of(3, 40)).is_empty());
-    // SSM has forgotten the audited one.
+    // SSM has dropped the audited version.
     let long: Vec<_> = (50..150)
         .map(|number| entry(number, "blue", 200 - number, None))
         .collect();
     assert_eq!(numbers(&long, of(40, 300)).len(), 100);
-    // A reading that is behind the note is read again, and the new incarnation's is none.
+    // A reading that is behind the note is read again; the new incarnation's reading is not behind it.
     let behind = |history: &[HistoryEntry], audited| is_behind(&versions(history), Some(audited));
     assert!(behind(&again, of(4, 30)));
     assert!(!behind(&again, of(3, 40)) && !behind(&again, of(13, 61)) && !behind(&long, of(40, 300)));
@@ -123,7 +125,7 @@ fn a_hold_that_was_replaced_before_it_was_told_is_told() {
         };
         (stored, Some(format!("arn:{version}")))
     };
-    // The first ran out before the second came; the second was replaced while it held.
+    // The first ran out before the second was placed; the second was replaced while it was in force.
     let kept = [
         hold(1, 7200, 10, "first"),
         hold(2, 3600, 90, "second"),
@@ -161,9 +163,9 @@ fn a_hold_that_was_replaced_before_it_was_told_is_told() {
     assert_eq!(told(Some(&format!("{}:ran-out", of(0)))), all[2..]);
     assert_eq!(told(Some(&of(1))), all[3..]);
     assert_eq!(told(Some(&of(2))), [""; 0]);
-    // A note of a hold that was deleted since, or that SSM has forgotten: its date tells.
+    // A note about a hold that was deleted since, or that SSM has dropped: its date counts.
     assert_eq!(told(Some(&format!("v9-{}", ago(3600).as_millisecond()))), all[3..]);
-    // Without a note, what is older than a day is no news, but for what stands.
+    // Without a note, a change older than a day is not reported, except for the current one.
     let old = [hold(1, 200_000, 10, "first"), hold(2, 190_000, 90, "second")];
     assert_eq!(holds_due(SUBJECT, &old, None, noon()).len(), 2, "held, and ran out");
 }
@@ -173,7 +175,7 @@ fn an_event_of_a_persons_request_is_kept_and_read_back() {
     let event = failovers_acknowledged(SUBJECT, "ana {{ds}}", Some("seen"), "request-1", noon());
     let stored = Unsent::to_stored(&event).unwrap();
     assert_eq!(Unsent::read(&stored), Some(event.clone()));
-    // What is too long gives way in its reason, and fits as it is sent.
+    // A text that is too long is shortened in its reason, and fits in the form that is sent.
     let long = AuditEvent {
         detail_type: EventType::DrillFinished,
         detail: serde_json::json!({"id": "d", "reason": "{{".repeat(3000)}),
@@ -182,7 +184,7 @@ fn an_event_of_a_persons_request_is_kept_and_read_back() {
     let kept = Unsent::read(&Unsent::to_stored(&long).unwrap()).unwrap();
     assert_eq!(kept.detail["id"], "d");
     assert!(kept.detail["reason"].as_str().unwrap().ends_with('…'));
-    // Others are made anew from the flag and its records.
+    // Other events are rebuilt from the flag and its records.
     let other = AuditEvent {
         detail_type: EventType::EnvironmentTransition,
         ..event
@@ -247,7 +249,7 @@ fn old_records_are_pruned_by_their_own_age() {
 
 #[test]
 fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
-    // A failover was claimed and never written; a week later a person's switch finishes the claim.
+    // A failover was claimed and never written; a week later, a person's switch finishes the claim.
     let observed = flag("blue", 12, 3600);
     let mut store = Store::with_flag(&observed);
     let mut dead = Switching::new(
@@ -282,7 +284,7 @@ fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
         [MetricName::Transitions],
         "a week-old decision has no duration to tell"
     );
-    // Nobody's words can imitate it.
+    // No other reason can imitate it.
     let mut liar = intent("liar", Kind::Switch, Color::Green);
     liar.reason = "claim of a dead writer finished by request dead; ha".into();
     let mut store = Store::with_flag(&observed);
@@ -303,7 +305,7 @@ fn a_write_that_lands_after_ours_is_told() {
     let step = writer.start();
     let reply = store.answer(&step, Fault::None).unwrap();
     let step = writer.next(reply, store.now, 0.5);
-    // Ours is written, its answer lost; somebody rolls back before we look.
+    // Our version is written, and its answer lost; a rollback is made before our next read.
     let reply = store.answer(&step, Fault::LostAnswer).unwrap();
     let step = writer.next(reply, store.now, 0.5);
     store.write("blue", None, "arn:aws:iam::123456789012:user/ben");
@@ -331,7 +333,7 @@ fn a_repeated_audit_event_is_recognizable() {
         format!("orders:/mwaa/blue-green/active-environment:{label}")
     );
     assert_eq!(once, twice);
-    // The same number after the flag was deleted and made again is another event.
+    // The same number after the flag was deleted and re-created is another event.
     let again = [entry(1, "blue", 300, None), entry(2, "green", 200, Some("v2-9"))];
     let again = bluegreen_core::flag::versions(&again);
     let other = transition(SUBJECT, &again[1], Some(&again[0]), &BTreeMap::new()).0;

@@ -1,4 +1,4 @@
-//! Writers that meet.
+//! Two or more writers at the same time.
 
 use super::*;
 
@@ -59,17 +59,17 @@ fn holder_crashed_mid_switch() {
         )
     };
     assert_eq!(store.run(&mut writer("dead", noon()), &[Fault::DiesAfter]), None);
-    // Too young to tell whether its writer lives.
+    // Too young to know whether its writer is alive.
     let reason = conflict(store.run(&mut writer("early", store.now), &[]));
     assert!(reason.contains("dead") && reason.contains("ask again"), "{reason}");
     assert_eq!(store.versions.len(), 1);
-    // Older than any function lives: rolled forward, by exactly one of two.
+    // Older than the run time of any function: rolled forward, by exactly one of two.
     store.pass(CLAIM_TIMEOUT);
     let now = store.now;
     let done = switched(store.run(&mut writer("finisher", now), &[]));
     assert!(done.rolled_forward);
     assert_eq!(done.dead_writer.unwrap().actor.request_id, "dead");
-    // It counts from a lead after the late write, not from when the dead writer meant it to.
+    // It takes effect one lead after the late write, not when the dead writer planned it.
     assert!(done.effective_from >= after(now, seconds(10)));
     conflict(store.run(&mut writer("second", now), &[]));
     assert_eq!((store.versions.len(), store.claimed.len()), (2, 1));
@@ -79,14 +79,14 @@ fn holder_crashed_mid_switch() {
 fn ssm_write_ambiguous() {
     let observed = flag("blue", 12, 3600);
     for (faults, versions_written) in [
-        // The claim's answer is lost: it is found to be ours.
+        // The claim's answer is lost: a read shows that the claim is ours.
         (vec![Fault::LostAnswer], 1),
         (vec![Fault::LostRequest], 1),
         (vec![Fault::LostRequest, Fault::Stale], 1),
-        // The write's answer is lost: the history tells.
+        // The write's answer is lost: the history shows the write.
         (vec![Fault::None, Fault::LostAnswer], 1),
         (vec![Fault::None, Fault::LostRequest], 1),
-        // The history is behind: written twice, the same value under the same record.
+        // The history is stale: two writes, with the same value under the same record.
         (vec![Fault::None, Fault::LostAnswer, Fault::Stale], 2),
         (vec![Fault::None, Fault::Throttled, Fault::Throttled], 1),
     ] {
@@ -116,7 +116,8 @@ fn a_planned_switch_that_is_written_late_takes_effect_late() {
     );
     let claim = writer.start();
     let claimed = store.answer(&claim, Fault::None).unwrap();
-    // Half a minute lies between claim and write: no reader may have run blue at an instant that turns out green's.
+    // Half a minute lies between claim and write: no reader may have run blue at an instant that turns out to be
+    // green's.
     store.pass(seconds(30));
     let write = writer.next(claimed, store.now, 0.5);
     let decided = store.now;
@@ -151,7 +152,7 @@ fn an_interleaved_hand_edit_is_told() {
         "{:?}",
         done.warnings
     );
-    // The audit says so too.
+    // The audit reports the same.
     let versions = versions(&store.versions);
     let record =
         bluegreen_core::transition::TransitionRecord::from_stored(&store.claims[writer.record()].value).unwrap();

@@ -1,8 +1,8 @@
-//! What the signals say.
+//! What the signals show.
 
 use super::*;
 
-// ---- the active is dead, the standby lives
+// ---- the active environment is dead, the standby is healthy
 
 #[test]
 fn a_dead_scheduler_fails_over() {
@@ -65,7 +65,7 @@ fn an_environment_that_mwaa_gives_up_while_airflow_still_answers() {
         (given_up.verdict, given_up.last_known_healthy),
         (Verdict::Unhealthy, Some(ago(3)))
     );
-    // Where nothing tells, a failover counts from its write, not a lead after it.
+    // Without a known instant, a failover counts from its write, without a lead.
     let blind = intent("w", Kind::Failover, Color::Green);
     let blind = bluegreen_core::switch::Intent {
         last_known_healthy: None,
@@ -180,7 +180,7 @@ fn both_unhealthy() {
     assert_eq!(decision.blocked_by(), [PreconditionName::StandbyUnhealthy]);
 }
 
-// ---- nothing can be said
+// ---- no information
 
 #[test]
 fn watcher_throttled() {
@@ -259,10 +259,10 @@ fn a_scheduler_that_never_started_is_unknown() {
 
 #[test]
 fn clock_skew_of_five_minutes() {
-    // Our clock is ahead: a scheduler that died 31 s ago seems dead for 331 s. The metric, dated by AWS, disagrees.
+    // Our clock is fast: a scheduler that died 31 s ago seems dead for 331 s. The metric, dated by AWS, disagrees.
     let ahead = healthy().scheduler_dead_for(331).metric_last_seen(60);
     assert_eq!(tick().blue(ahead).decide().action, Action::None);
-    // Our clock is behind: the heartbeat lies in our future, and Airflow's word carries no age. The metric decides.
+    // Our clock is slow: the heartbeat lies in our future, so Airflow's report carries no age. The metric decides.
     let mut behind = healthy().scheduler_dead_for(0);
     let bluegreen_core::health::ProbeResult::Known(health) = &mut behind.0.airflow else {
         panic!("no health")
@@ -276,7 +276,7 @@ fn clock_skew_of_five_minutes() {
         tick().blue(behind.metric_last_seen(200)).decide().action,
         Action::Failover
     );
-    // A heartbeat in the future never makes a healthy scheduler sick.
+    // A heartbeat in the future never makes a healthy scheduler unhealthy.
     assert_eq!(tick().decide().action, Action::None);
 }
 

@@ -1,4 +1,4 @@
-//! The scenarios that the decision must get right, one test each, replayed through the pure core.
+//! The scenarios that the decision must handle correctly, one test each, replayed through the pure core.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

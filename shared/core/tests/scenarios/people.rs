@@ -1,4 +1,4 @@
-//! What people order, and what an automatic failover must leave to them.
+//! What people order, and what an automatic failover must leave to people.
 
 use super::*;
 
@@ -6,11 +6,11 @@ use super::*;
 
 #[test]
 fn flapping() {
-    // Green took over a minute ago and is dead too by now: rest first.
+    // Green became active a minute ago and is already dead, too: the cooldown applies.
     let fresh = FlagState::Present(flag("green", 13, 60));
     let decision = tick().flag(fresh).green(dead()).decide();
     assert_eq!(decision.blocked_by(), [PreconditionName::Cooldown]);
-    // After the third failover of the day somebody must look.
+    // After the third failover of the day, a person must investigate.
     let decision = tick().blue(dead()).recent(Some(3)).decide();
     assert_eq!(
         (decision.action, decision.blocked_by()),
@@ -36,7 +36,7 @@ fn a_person_acknowledges_automatic_failovers() {
         RecentFailovers::count(&versions(&history[..3]), None, noon()).unacknowledged,
         2
     );
-    // A release acknowledges what came before it, and nothing after it.
+    // A release acknowledges the failovers before it, and none after it.
     assert_eq!(
         RecentFailovers::count(&versions(&history), Some(ago(49_999)), noon()).unacknowledged,
         0
@@ -69,7 +69,7 @@ fn garbage_in_the_flag_acknowledges_nothing_and_only_a_person_repairs_with_eyes_
     let count = |history: &[HistoryEntry]| RecentFailovers::count(&versions(history), None, noon()).unacknowledged;
     assert_eq!(count(&history), 1);
     assert_eq!(count(&history[..3]), 1, "not yet repaired");
-    // A person who puts it right has looked, by a request or by hand.
+    // A person who repairs it has investigated, by a request or by a manual edit.
     history[3] = repaired(&declared_reason("green it is; by switch-handler"));
     assert_eq!(count(&history), 0);
     history[3] = entry(4, "green", 600, None);
@@ -187,7 +187,7 @@ fn a_hold_blocks_a_failover_but_not_a_person() {
         (decision.action, decision.blocked_by()),
         (Action::Blocked, vec![PreconditionName::Hold])
     );
-    // What would have been done without the hold is told, also that it would have been too often.
+    // What would have been done without the hold is reported, including that the budget would be exceeded.
     let unread = tick().recent(None).blue(dead()).hold(hold.clone());
     assert!(bluegreen_core::decision::wants_recent_failovers(
         &unread.control,

@@ -28,7 +28,7 @@ fn stored_value_is_no_color() {
     }
 }
 
-/// Garbage for half a minute, put right by the watcher: what was due in between has an owner all the time.
+/// An invalid value for half a minute, repaired by the watcher: the runs due in between always have an owner.
 #[test]
 fn runs_due_while_the_flag_held_garbage() {
     let garbage = flag("purple", 2, 3600);
@@ -70,7 +70,7 @@ fn parameter_deleted_while_a_writer_is_at_work() {
         intent("first", Kind::Switch, Color::Green),
         noon(),
     );
-    // Dies with the claim in hand; somebody deletes the flag; the next one finds the claim and no flag.
+    // The first writer dies with its claim; the flag is deleted; the next writer finds the claim and no flag.
     assert_eq!(store.run(&mut first, &[Fault::DiesAfter]), None);
     store.delete_flag();
     let mut second = Switching::new(
@@ -96,7 +96,7 @@ fn parameter_deleted_and_made_again_starts_a_new_line_of_claims() {
         )
     };
     assert_ne!(name(&before).record(), name(&again).record());
-    // And its first version is audited although the number was audited before.
+    // Its first version is audited although that number was audited before.
     let history = [entry(1, "blue", 60, None)];
     let audited = Audited {
         version: FlagVersion(1),
@@ -107,7 +107,7 @@ fn parameter_deleted_and_made_again_starts_a_new_line_of_claims() {
 
 #[test]
 fn redeploy_that_resets_the_flag() {
-    // A stack that owned the flag put it back to blue. It is the truth now, audited as external, and starts the cooldown.
+    // A stack that owned the flag reset it to blue. That counts now, audited as external, and starts the cooldown.
     let history = [
         entry(11, "blue", 7200, None),
         entry(12, "green", 3600, Some("v12-1")),

@@ -1,4 +1,4 @@
-//! Fixtures in the words of an operator, and a Parameter Store in memory.
+//! Fixtures in an operator's words, and an in-memory Parameter Store.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(
     clippy::unwrap_used,
@@ -42,7 +42,7 @@ pub fn cause(kind: CauseKind) -> Cause {
     Cause::new(kind, "as the test wants it")
 }
 
-/// One environment's evidence, healthy until told otherwise.
+/// One environment's evidence, healthy unless a method changes it.
 #[derive(Debug, Clone)]
 pub struct Seen(pub Evidence);
 
@@ -73,7 +73,7 @@ fn airflow(scheduler: &str, heartbeat: Option<Timestamp>) -> ProbeResult<Airflow
 }
 
 impl Seen {
-    /// Of the environment of this name.
+    /// Evidence of the environment with this name.
     pub fn of(mut self, name: &str) -> Self {
         self.0.of = Some(name.to_owned());
         self
@@ -95,7 +95,7 @@ impl Seen {
         self
     }
 
-    /// Airflow says unhealthy, with its latest heartbeat so many seconds ago.
+    /// Airflow reports unhealthy, with its latest heartbeat this many seconds ago.
     pub fn scheduler_dead_for(mut self, age: u64) -> Self {
         self.0.airflow = airflow("unhealthy", Some(ago(age)));
         self
@@ -120,7 +120,7 @@ impl Seen {
         self
     }
 
-    /// The newest datapoint of the metric began so many seconds ago.
+    /// The newest datapoint of the metric began this many seconds ago.
     pub fn metric_last_seen(mut self, age: u64) -> Self {
         self.0.heartbeat = ProbeResult::Known(HeartbeatEvidence {
             last_seen: Some(ago(age)),
@@ -165,8 +165,8 @@ impl Seen {
     }
 }
 
-/// Looks at one environment in the order they are made, each with what the ones before it saw. `seen` is what a look sees
-/// that comes so many seconds after noon: ages in it count from the look.
+/// Observes one environment repeatedly; each observation knows what the earlier ones saw. `seen` is the evidence of an
+/// observation so many seconds after noon, and its ages count from that observation.
 #[derive(Debug, Clone, Default)]
 pub struct Looks {
     pub policy: Policy,
@@ -208,7 +208,7 @@ pub fn dead() -> Seen {
     healthy().scheduler_dead_for(600).metric_last_seen(640)
 }
 
-/// One tick: what stands, what is seen, and what is decided.
+/// One tick: the state, the evidence, and the decision.
 #[derive(Debug, Clone)]
 pub struct Tick {
     pub policy: Policy,
@@ -308,33 +308,33 @@ pub fn intent(writer: &str, kind: Kind, to: Color) -> Intent {
     }
 }
 
-/// What goes wrong with one request.
+/// A fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// Carried out, but no answer arrives.
+    /// The request is carried out, but no answer arrives.
     LostAnswer,
-    /// Never arrives, and nobody can tell.
+    /// The request never arrives, which the writer cannot distinguish from a lost answer.
     LostRequest,
-    /// Refused for now.
+    /// The request is refused temporarily.
     Throttled,
-    /// Refused for good.
+    /// The request is refused permanently.
     Denied,
     /// The writer dies before the request.
     DiesBefore,
-    /// The writer dies after it.
+    /// The writer dies after the request.
     DiesAfter,
-    /// A read that answers as of one write ago; nothing else is affected.
+    /// A read returns the state before the last write; other requests are not affected.
     Stale,
 }
 
-/// Parameter Store in memory: versions, a create-only put, and dates that only grow.
+/// An in-memory Parameter Store: versions, a create-only put, and dates that only grow.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub now: Timestamp,
     pub versions: Vec<HistoryEntry>,
     pub claims: BTreeMap<String, StoredClaim>,
-    /// Names ever claimed: to see that none is claimed twice.
+    /// All names ever claimed, to check that none is claimed twice.
     pub claimed: Vec<String>,
 }
 
@@ -380,7 +380,7 @@ impl Store {
         self.now = after(self.now, time);
     }
 
-    /// Carries a request out, or not. None means that the writer is dead.
+    /// Carries out a request, or not. None means that the writer is dead.
     pub fn answer(&mut self, step: &Step, fault: Fault) -> Option<Reply> {
         self.pass(Duration::from_millis(7));
         let failed = |ambiguous, retryable, kind| {
@@ -427,7 +427,7 @@ impl Store {
             }
             Step::ReadBack { record } => {
                 if stale {
-                    // As of one write ago: the newest version, or the claim, is not to be seen yet.
+                    // The state before the last write: the newest version, or the claim, is not visible yet.
                     let flag = self
                         .versions
                         .iter()
@@ -453,7 +453,7 @@ impl Store {
         }
     }
 
-    /// Runs one writer alone to its end; the faults strike its requests in order.
+    /// Runs one writer alone to its end; the faults apply to its requests in order.
     pub fn run(&mut self, switching: &mut Switching, faults: &[Fault]) -> Option<Outcome> {
         let mut faults = faults.iter().copied();
         let mut step = switching.start();

@@ -40,7 +40,7 @@ fn dags_whose_runs_are_the_standbys_are_named() {
             "{other:?}"
         );
     }
-    // Made already.
+    // Already created.
     let made = [
         ("new", "2026-11-22T00:00:00Z"),
         ("unlisted", "2026-11-22T00:00:00Z"),

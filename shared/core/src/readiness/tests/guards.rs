@@ -16,7 +16,7 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
     let none_on_active = |p: &mut Pair| {
         bare(p, &[("a", "11:00:00"), ("b", "11:20:00")]).guarded_on_active = ProbeResult::Known(BTreeSet::new());
     };
-    // What is changed, and the DAGs that are named.
+    // The change, and the DAGs that the finding names.
     let table: Vec<(&str, Boxed, &str)> = vec![
         (
             "blue's runs of a have one",

@@ -64,7 +64,7 @@ fn half_a_list_tells_what_it_knows_and_no_more() {
         ..dags(&[("a", false), ("z", false)])
     };
     let readiness = check(&pair);
-    // z is missing from a whole list; b is not known to be extra beside half a list.
+    // Green's list is complete, so z is missing; blue's is not, so b is not known to be extra.
     assert_eq!(readiness.names(Severity::Red), ["dags-missing"]);
     assert_eq!(readiness.names(Severity::Amber), Vec::<&str>::new());
     assert!(readiness.partial && readiness.outcome() == Outcome::NotReady);
@@ -97,7 +97,7 @@ fn what_is_denied_names_the_action_to_allow() {
             p.snapshot.dags.green = DagList::unknown(denied());
             p.snapshot.import_errors.green = ProbeResult::Unknown(denied());
         }),
-        // An Airflow role of one's own that may read DAGs alone is enough for health.
+        // A custom Airflow role that may only read DAGs is sufficient for health.
         ("airflow:InvokeRestApi", Severity::Amber, |p| {
             p.snapshot.guards = Some(ProbeResult::Unknown(denied()));
         }),

@@ -3,21 +3,21 @@ use super::*;
 #[test]
 fn a_run_is_judged_by_what_its_tasks_did() {
     let cases = [
-        // Before the switch, after it, and in the gap that the failover took over.
+        // Before the switch, after it, and in the gap that the failover covered.
         ("09:50:00", EXECUTED, SKIPPED, "once"),
         ("10:10:00", SKIPPED, EXECUTED, "once"),
         ("10:02:00", "", EXECUTED, "once"),
         ("09:50:00", EXECUTED, EXECUTED, "doubled"),
         ("10:10:00", EXECUTED, EXECUTED, "doubled"),
         ("09:50:00", SKIPPED, SKIPPED, "once"),
-        // Green had skipped it while it was blue's; then it became green's.
+        // Green skipped it while it was blue's; then it became green's.
         ("10:02:00", "", "success guard=success@10:02:05", "lost"),
         // Green cleared its guard after the failover.
         ("10:02:00", "", "success guard=success@10:06:00 load=success", "once"),
-        // Nothing of it was to be done: the DAG's own branches skipped it.
+        // Nothing in it had to be done: the DAG's own branches skipped it.
         ("10:10:00", SKIPPED, SKIPPED, "once"),
         ("10:02:00", "", "success guard=success@10:06:00", "once"),
-        // The guard could not decide, and whatever does not wait for it failed.
+        // The guard could not decide, and the tasks that do not depend on it failed.
         ("10:10:00", SKIPPED, "failed guard=failed clean_up=failed", "lost"),
         ("10:10:00", SKIPPED, "failed guard=success load=failed", "once"),
         (
@@ -29,12 +29,12 @@ fn a_run_is_judged_by_what_its_tasks_did() {
         ("10:10:00", SKIPPED, "running guard=success load=running", "once"),
         ("10:10:00", SKIPPED, "queued", "pending"),
         ("10:10:00", "running guard=running", "running guard=running", "pending"),
-        // Nobody's scheduler has made the owner's run; another ten minutes may be its backlog.
+        // No scheduler has created the owner's run; another ten minutes may be its backlog.
         ("10:10:00", SKIPPED, "", "lost"),
         ("10:24:00", SKIPPED, "", "late"),
         ("10:26:00", SKIPPED, "", "pending"),
         ("09:50:00", "", SKIPPED, "lost"),
-        // A run in progress stays where it is.
+        // A run in progress stays on its color.
         (
             "09:50:00",
             "running guard=success load=running",
@@ -49,7 +49,7 @@ fn a_run_is_judged_by_what_its_tasks_did() {
             "in-flight doubled",
         ),
         ("10:10:00", "running guard=running", EXECUTED, "once"),
-        // Outside the window: only what is under way is told.
+        // Outside the window: only runs in progress are reported.
         ("08:00:00", EXECUTED, EXECUTED, ""),
         ("08:00:00", "running guard=success load=running", "", "in-flight"),
     ];
@@ -79,7 +79,7 @@ fn without_a_guard_the_state_alone_tells_and_it_is_said() {
             assert!(line.unguarded);
         }
     }
-    // A guard on one side is a guard of the DAG: the other side's run was ended before it got there.
+    // A guard on one color is a guard of the DAG: the other color's run was ended before it reached the guard.
     assert_eq!(word(&judged("10:10:00", "failed", EXECUTED)), "once");
 }
 
@@ -136,7 +136,7 @@ fn a_run_of_one_environment_alone_is_not_missed_in_the_other() {
             None,
             "once",
         ),
-        // Started by hand on the standby: the guard skips it, and no other environment has it.
+        // Triggered manually on the standby: the guard skips it, and no other environment has it.
         (Color::Blue, vec![guard("guard", "10:10:05")], None, "lost"),
         (
             Color::Blue,
@@ -166,7 +166,7 @@ fn both_generations_of_airflow_mean_the_same_run() {
     };
     both.blue.runs[0].run_id = "scheduled__2026-11-22T10:10:00+00:00".into();
     both.blue.tasks[0].run_id = both.blue.runs[0].run_id.clone();
-    // Airflow 2 makes data intervals of a cron expression, Airflow 3 does not.
+    // Airflow 2 derives data intervals from a cron expression, Airflow 3 does not.
     both.blue.runs[0].logical_date = Some(at("10:09:00"));
     let period = Period::around(&history(), 120, at(NOW));
     let report = compare(&period, Color::Green, &both, &history(), at(NOW));
@@ -212,7 +212,7 @@ fn lists_are_capped_and_counts_are_whole() {
 
 #[test]
 fn of_a_run_in_a_state_that_nobody_knows_nothing_is_claimed() {
-    // Neither waiting nor at its end; what its tasks did still counts.
+    // Neither waiting nor ended; what its tasks did still counts.
     for (blue, green, expected) in [
         (SKIPPED, "limbo guard=success", "unjudged"),
         (SKIPPED, "limbo", "unjudged"),

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The dead scheduler was late: a run of its own that only the standby has made, and skipped.
+/// The failed environment's scheduler was late: only the standby created the run, and skipped it.
 #[test]
 fn what_the_old_scheduler_has_not_made_is_late_before_it_is_lost() {
     for (now, expected) in [("10:04:30", ""), ("10:05:30", "late"), ("10:09:59", "lost")] {
@@ -23,7 +23,7 @@ fn what_the_old_scheduler_has_not_made_is_late_before_it_is_lost() {
     }
 }
 
-/// What the active's DAG says of its next run, and which runs there are.
+/// What the active color's DAG lists as its next run, and which runs exist.
 fn lateness(
     next: NextRun,
     blue: EnvironmentRuns,
@@ -51,18 +51,18 @@ fn a_run_that_nobody_made_is_told_by_its_dag() {
         // Due for less than five minutes: a busy scheduler. Due later: nothing.
         (next("10:26:00"), "", "", vec![]),
         (next("11:00:00"), "", "", vec![]),
-        // Made in the meantime.
+        // Created in the meantime.
         (next("10:20:00"), "", EXECUTED, vec![]),
-        // Older than the window, and executed by the old color: green's scheduler stands still all the same.
+        // Older than the window, and executed by the old color: green's scheduler still does not make progress.
         (
             next("08:00:00"),
             "",
             "",
             vec![(at("08:00:00"), Some(Color::Blue), RunOutcome::Absent)],
         ),
-        // Made by the other environment: the run itself is lost by now, and told as that.
+        // Created by the other environment: the run itself is lost by now, and reported as lost.
         (next("10:10:00"), SKIPPED, "", vec![]),
-        // The same run is told once.
+        // The same run is reported once.
         (
             next("10:22:00"),
             SKIPPED,
@@ -97,7 +97,7 @@ fn a_dag_with_as_many_runs_as_it_may_have_is_not_late() {
         let late = lateness(next("10:20:00"), EnvironmentRuns::default(), green);
         assert_eq!(!late.is_empty(), is_late, "{state} {run_type}");
     }
-    // A run that started while the lists were read is in two of them.
+    // A run that started while the lists were being read is in two of them.
     let mut twice = told("orders", "10:01:00", "running");
     twice.runs.extend(twice.runs.clone());
     let two = NextRun {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A new DAG's old tick, made and skipped by green at 10:10 because it is blue's.
+/// An old tick of a new DAG: green created its run at 10:10, and skipped it because it is blue's.
 fn caught_up(started: &str) -> Both<EnvironmentRuns> {
     let mut green = told("new", "08:00:00", SKIPPED);
     green.runs[0].started = Some(at(started));
@@ -21,7 +21,7 @@ fn report_of(told: &Both<EnvironmentRuns>) -> RunReport {
 fn a_run_made_in_the_window_counts_whatever_its_tick() {
     for (started, expected) in [
         ("10:10:00", "lost"),
-        // Blue may still come to it.
+        // Blue may still create it.
         ("10:24:00", "late"),
         ("10:26:00", ""),
         ("09:00:00", ""),
@@ -35,7 +35,7 @@ fn a_run_made_in_the_window_counts_whatever_its_tick() {
         (lost[0].owner, lost[0].blue, lost[0].green),
         (Some(Color::Blue), RunOutcome::Absent, RunOutcome::Skipped)
     );
-    // Blue has executed it in the window, too.
+    // Blue has also executed it in the window.
     let mut both = caught_up("10:10:00");
     both.blue = told("new", "08:00:00", EXECUTED);
     both.blue.runs[0].started = Some(at("10:11:00"));
@@ -54,7 +54,7 @@ fn an_old_tick_that_the_other_made_long_ago_is_not_lost() {
     both.blue.earlier.insert(("new".into(), at("08:00:00")));
     let report = report_of(&both);
     assert_eq!((word(&report).as_str(), report.counts.runs), ("", 0));
-    // What blue made cannot be known: nothing is claimed.
+    // What blue created is not known: the report claims nothing.
     both.blue.earlier.clear();
     both.blue.earlier_gap = Some(Cause::new(CauseKind::Throttled, "slow down"));
     let report = report_of(&both);
@@ -79,7 +79,7 @@ fn ticks_older_than_the_dags_tag_belong_to_the_tags_instant() {
         .tasks
         .push(task("new", "08:00:00", "load", "success", "10:10:05"));
     assert_eq!(word(&report_of(&both)), "once");
-    // Ticks from then on belong to their own instant.
+    // Ticks from then on have their own instant.
     let tagged = run("new", "10:20:00", "success").instant_since(Some(at("10:08:00")));
     assert_eq!(tagged, Some(at("10:20:00")));
     let manual = Run {

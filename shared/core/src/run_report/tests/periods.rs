@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn the_window_lies_around_the_last_change_of_color() {
     let mut history = history();
-    // A version of the same color is no run report.
+    // A version with the same color changes no owner.
     history.push(version(3, "green", "10:10:00", None));
     let period = Period::around(&history, 120, at(NOW));
     let transition = period.transition.clone().unwrap();
@@ -33,7 +33,7 @@ fn a_repair_is_reported_with_the_time_in_which_the_flag_held_no_color() {
         assert_eq!(transition.broken_since, Some(at("10:12:00")));
         assert_eq!((period.from, period.to), (at("10:02:00"), at("10:30:00")));
     }
-    // Broken for weeks: a day of it.
+    // Broken for weeks: one day of it is covered.
     let long = [
         HistoryEntry {
             modified: "2026-10-01T00:00:00Z".parse().unwrap(),

@@ -24,7 +24,7 @@ fn each_transition_is_due_once() {
 
 #[test]
 fn a_later_write_of_the_same_color_neither_hides_a_transition_nor_repeats_it() {
-    // The write arrived twice, under one record; the same color by hand.
+    // The write arrived twice, under one record; a manual edit to the same color.
     for description in [history()[1].description.clone(), None] {
         let mut history = history();
         history.push(HistoryEntry {
