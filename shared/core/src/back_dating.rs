@@ -60,7 +60,7 @@ pub struct BackDating {
     pub effective_from: Timestamp,
     /// How many seconds before its write that is; zero if it is not back-dated.
     pub seconds: u64,
-    /// The last instant the color failed over from was known healthy.
+    /// The last instant at which the previous color was known to be healthy.
     pub last_known_healthy: Option<Timestamp>,
     /// Why it takes effect then, and what happens to the runs around it.
     pub why: String,

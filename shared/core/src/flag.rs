@@ -51,7 +51,7 @@ impl fmt::Display for FlagVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagValue {
-    /// A color.
+    /// One of the two colors.
     Valid(Color),
     /// Any other text, kept so that it can be shown.
     Invalid(String),
@@ -88,7 +88,7 @@ impl fmt::Display for FlagValue {
 pub struct FlagObservation {
     /// The stored value.
     pub value: FlagValue,
-    /// Its version.
+    /// The version that holds the value.
     pub version: FlagVersion,
     /// LastModifiedDate of that version.
     pub modified: Timestamp,

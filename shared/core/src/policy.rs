@@ -58,7 +58,7 @@ pub enum OnFlagFault {
 words!(OnFlagFault { "alert" => Alert, "restore" => Restore });
 
 settings! {
-    /// Thresholds and standing choices.
+    /// Thresholds and choices, as configured.
     #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[serde(default)]
     pub struct Policy {

@@ -22,7 +22,6 @@ const DAYS: [(&str, Weekday); 7] = [
     ("SUN", Weekday::Sunday),
 ];
 
-/// One window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Window {
     /// Every week, in minutes since Monday 00:00. The end is exclusive, and may lie in the next week.

@@ -14,7 +14,7 @@ use crate::policy::Policy;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Assessment {
-    /// The verdict.
+    /// The verdict on the environment.
     pub verdict: Verdict,
     /// The reasons, in words for the person who is woken up by the alert.
     pub reasons: Vec<String>,

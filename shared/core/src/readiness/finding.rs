@@ -116,7 +116,7 @@ pub struct Readiness {
     pub not_asked: Vec<UnansweredQuestion>,
 }
 
-/// The score.
+/// The score of a check.
 ///
 /// A standby that is equal to its active environment scores 100 if every question was answered. Each amber finding
 /// costs 8, and each question without an answer 4, down to 50. Below 50 is red, and nothing else is. The first red

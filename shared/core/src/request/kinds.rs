@@ -105,7 +105,7 @@ actions! {
     Initialize(InitializeRequest) { action: "initialize", fields: &["to", "reason", "requested_by", "dry_run", "force"], see: None }
 }
 
-/// What a field means.
+/// The meaning of a request's field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// The only action that this meaning applies to; empty means every action that takes the field.

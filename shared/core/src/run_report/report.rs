@@ -50,9 +50,9 @@ pub enum RunOutcome {
 /// One run in a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEntry {
-    /// Its DAG.
-    pub dag_id: String,
     /// The id of the run's DAG.
+    pub dag_id: String,
+    /// The id of the run.
     pub run_id: String,
     /// The run's type: `scheduled`, `manual`, …
     pub run_type: String,
@@ -71,7 +71,7 @@ pub struct RunEntry {
 /// A run that is due and that an environment's scheduler has not created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {
-    /// Its DAG.
+    /// The id of the run's DAG.
     pub dag_id: String,
     /// When it was due.
     pub due: Timestamp,

@@ -1,4 +1,4 @@
-//! What each tick makes of a drill under way.
+//! What each tick does about a drill under way.
 
 use super::*;
 
