@@ -1,4 +1,4 @@
-//! The drill under way: how far it has come, and what it asks for.
+//! The drill under way: how far it has come, and its next step.
 
 use bluegreen_core::color::Both;
 use bluegreen_core::decision::{Action, ControlState, Decision, FlagState};
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::services::Services;
 
-/// The drill under way at one look.
+/// The drill under way in one observation.
 #[derive(Clone)]
 pub(crate) struct ActiveDrill {
     pub(crate) drill: Drill,
@@ -24,7 +24,7 @@ impl ActiveDrill {
         matches!(self.step, DrillStep::Wait(_))
     }
 
-    /// What is decided in the place of anything else, if it returns now.
+    /// The decision that replaces any other, if the drill returns now.
     pub(crate) fn decision(&self) -> Option<Decision> {
         match &self.step {
             DrillStep::Return { reason, .. } => Some(Decision {
@@ -37,7 +37,7 @@ impl ActiveDrill {
         }
     }
 
-    /// As the answer tells it.
+    /// The drill as it appears in the answer.
     pub(crate) fn to_answer(&self) -> TickDrill {
         let (step, reason) = match &self.step {
             DrillStep::Wait(reason) => ("wait", reason.as_str()),
@@ -59,8 +59,8 @@ impl ActiveDrill {
     }
 }
 
-/// How far this drill has come, and the history by which that is known; none if it cannot be read. `known` is the history if it
-/// was read before.
+/// How far this drill has come, and the history that shows it; `None` if it cannot be read. `known` is the history if
+/// it was read before.
 pub(crate) async fn evaluate_drill(
     services: &Services,
     drill: Drill,
@@ -103,7 +103,7 @@ pub(crate) async fn evaluate_drill(
     Some((ActiveDrill { drill, stage, step }, history))
 }
 
-/// Nothing is decided on two readings of which one is stale.
+/// Whether the two readings agree: nothing is decided if one of them is stale.
 fn agree(flag: &FlagState, newest: Option<&Version>) -> bool {
     match (flag, newest) {
         (FlagState::Present(flag), Some(newest)) => {

@@ -1,5 +1,5 @@
-//! What a person is told of once: that a failover is wanted and cannot be made, that the flag is broken, that nobody can vouch for
-//! the active environment.
+//! What people are notified of once: a failover is blocked, the flag is broken, or the state of the active environment
+//! is unknown.
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, remembered_since};
@@ -14,7 +14,7 @@ use crate::function_error::FunctionError;
 use crate::observation::Observation;
 use crate::services::Services;
 
-/// What is wrong with the flag, if something is. A pair without a past is only not initialized yet.
+/// What is wrong with the flag, if anything. A pair without a past is only not initialized yet.
 pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observation: &Observation) -> Option<String> {
     match &observation.flag {
         FlagState::Unreadable(_) => None,
@@ -38,7 +38,7 @@ pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observa
     }
 }
 
-/// Whether nobody has been able to vouch for the active environment for longer than is to be borne.
+/// Whether the state of the active environment has been unknown for longer than acceptable.
 pub(crate) fn is_long_in_doubt(
     services: &Services,
     observed: &Observed,
@@ -53,7 +53,7 @@ pub(crate) fn is_long_in_doubt(
         .is_some_and(|since| elapsed(since, now) >= patience)
 }
 
-/// Says once that a failover is wanted and cannot be made, or that the flag is broken.
+/// Publishes once that a failover is blocked, or that the flag is broken.
 pub(crate) async fn announce(
     services: &Services,
     observed: &Observed,
@@ -88,7 +88,7 @@ pub(crate) async fn announce(
     .await
 }
 
-/// Says once that for too long nobody could vouch for the active environment.
+/// Publishes once that the state of the active environment has been unknown for too long.
 pub(crate) async fn announce_doubt(
     services: &Services,
     observation: &Observation,
@@ -120,7 +120,7 @@ pub(crate) async fn announce_doubt(
     .await
 }
 
-/// Carries a notice out: what it says, and what it has remembered or forgotten.
+/// Carries a notice out: publishes, remembers or forgets.
 async fn say_once(
     services: &Services,
     observed: &Observed,
@@ -139,7 +139,7 @@ async fn say_once(
             .await
             .map_err(FunctionError::undelivered("remembering what may have to be announced")),
         Notice::Say(announcement) => {
-            // Remembered before it is said, so that a repeat after a crash carries the same id.
+            // Remembered before it is published, so that a repeat after a crash carries the same id.
             let unsaid = Announcement {
                 said: false,
                 ..announcement.clone()
@@ -150,7 +150,8 @@ async fn say_once(
                 let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
-            // Said before remembered: a crash in between says it twice, never not at all.
+            // Published before it is remembered as published: a crash in between publishes it twice, and never loses
+            // it.
             services
                 .bus
                 .send(&[event(&announcement)])

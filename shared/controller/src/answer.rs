@@ -1,4 +1,4 @@
-//! The answer to a request: the fields that every one has, and what the use cases add to them.
+//! The answer to a request: the fields that every answer has, and what the use cases add to them.
 
 use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::flag::FlagObservation;
@@ -9,11 +9,11 @@ use bluegreen_core::time::whole_milliseconds;
 
 use crate::invocation::Invocation;
 
-/// What is said where there is no flag.
+/// The reason in an answer where there is no flag.
 pub(crate) const NO_FLAG: &str = "there is no flag; make a new pair's with {\"action\":\"initialize\"}; if this pair has been in use, \
                                   name the active color: {\"action\":\"initialize\",\"to\":\"<color>\",\"force\":true}";
 
-/// The fields that every answer has, with the flag as given.
+/// The fields that every answer has, with the given flag.
 pub(crate) fn common(
     outcome: impl Into<Open<Outcome>>,
     reason: String,
@@ -33,7 +33,7 @@ pub(crate) fn common(
     }
 }
 
-/// The answer to whoever wanted something changed, as it stands with the flag as given.
+/// The answer to a requested change, with the given flag.
 pub(crate) fn respond(
     outcome: impl Into<Open<Outcome>>,
     reason: String,
@@ -47,7 +47,7 @@ pub(crate) fn respond(
     }
 }
 
-/// Adds what a written flag changes in an answer.
+/// Adds the fields that describe a written flag.
 pub(crate) fn tell_written(
     answer: &mut Response<Change>,
     before: &FlagObservation,
@@ -62,7 +62,7 @@ pub(crate) fn tell_written(
     answer.body.warnings = Some(warnings.to_vec());
 }
 
-/// What the preconditions that do not pass say, in one line.
+/// The details of the preconditions that do not pass, in one line.
 pub(crate) fn objections<'a>(preconditions: impl IntoIterator<Item = &'a Precondition>) -> String {
     let objections: Vec<String> = preconditions
         .into_iter()
@@ -72,7 +72,7 @@ pub(crate) fn objections<'a>(preconditions: impl IntoIterator<Item = &'a Precond
     objections.join("; ")
 }
 
-/// The refusal of what needs a flag, where there is none.
+/// The refusal of a request that needs a flag, where there is none.
 pub(crate) fn no_flag(invocation: &Invocation) -> Response<Change> {
     let advice = NO_FLAG;
     let preconditions = vec![Precondition::new(PreconditionName::FlagInvalid, false, advice)];

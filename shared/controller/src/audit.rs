@@ -1,4 +1,5 @@
-//! A change of the flag or the hold, and the audit events of it. The event says only that something changed; what, is read here.
+//! The audit events of a change of the flag or the hold. The event says only that something changed; the change itself
+//! is read here.
 
 use std::time::Duration;
 
@@ -17,27 +18,27 @@ use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
 
-/// Pauses before readings that seem to lag behind are repeated; in all well within what Lambda gives.
+/// Pauses before readings that seem to lag behind are repeated; in total far less than the Lambda time-out.
 const LOOK_AGAIN: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
 
-/// How often it is looked whether anything is left, and how long a change that came meanwhile is left to its own listener.
+/// How often to check for unaudited versions, and how long a newer change is left to its own listener.
 const LOOKS_AFTER: u32 = 3;
 const THEIR_TIME: Duration = Duration::from_secs(2);
 
-/// By how much a change may seem to be older than its event: EventBridge's clock is not Parameter Store's.
+/// By how much a change may seem older than its event: EventBridge's clock is not Parameter Store's.
 const CLOCKS: Duration = Duration::from_secs(2);
 
-/// Audits whatever is due, whatever the change was: an event that is lost or doubled changes nothing.
+/// Audits whatever is due, whatever the change was: a lost or doubled event changes nothing.
 pub async fn audit(services: &Services, change: &Change, invocation: &Invocation) -> Result<Heard, FunctionError> {
     let is_hold = change.is_of_hold;
     let mut seen = look(services).await?;
     // The changes are another pair's, whose own listener audits them.
     services.may_write()?;
-    // Parameter Store's readings may lag behind the very change that an event tells of.
+    // Parameter Store's readings may lag behind the very change that an event reports.
     for pause in LOOK_AGAIN {
         if !change.is_unseen_in(&seen) {
             break;
@@ -77,14 +78,14 @@ pub async fn audit(services: &Services, change: &Change, invocation: &Invocation
     })
 }
 
-/// What one reading of everything saw.
+/// The result of reading everything once.
 struct Seen {
     observed: Observed,
     history: Vec<HistoryEntry>,
 }
 
 impl Seen {
-    /// Missing in both readings: one alone may be stale.
+    /// The flag is missing in both readings: a single reading may be stale.
     fn has_no_flag(&self) -> bool {
         self.observed.flag.is_none() && self.history.is_empty()
     }
@@ -102,21 +103,21 @@ fn unreadable(failure: Failure) -> FunctionError {
     FunctionError::unreadable("reading the flag", failure.cause)
 }
 
-/// What an event says of a change. Its time is of whole seconds, and by another clock.
+/// What an event says about a change. Its time is in whole seconds, and from another clock.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Whether the hold has changed; else it was the flag.
+    /// Whether the hold has changed; otherwise the flag has.
     pub is_of_hold: bool,
-    /// Whether the parameter is there since; none if the event says nothing of the kind.
+    /// Whether the parameter exists after the change; `None` if the event does not say so.
     pub is_there: Option<bool>,
-    /// When it was.
+    /// When the change was made.
     pub at: Option<Timestamp>,
-    /// The event's own id.
+    /// The id of the event.
     pub event_id: String,
 }
 
 impl Change {
-    /// Whether this reading is of the time before the change. Doubted wrongly it costs a moment, and nothing else.
+    /// Whether this reading is from before the change. A wrong doubt costs a moment, and nothing else.
     fn is_unseen_in(&self, seen: &Seen) -> bool {
         let (Some(is_there), Some(at)) = (self.is_there, self.at) else {
             return false;
@@ -124,7 +125,7 @@ impl Change {
         let written = if self.is_of_hold {
             seen.observed.stored_hold.as_ref().map(|hold| hold.written)
         } else {
-            // The older of the two readings, for both are needed; there is no flag only if neither saw one.
+            // The older of the two readings, because both are needed. There is no flag only if neither saw one.
             let newest = seen.history.last().map(|entry| entry.modified);
             match (&seen.observed.flag, newest) {
                 (Some(flag), Some(newest)) => Some(newest.min(flag.modified)),
@@ -140,8 +141,8 @@ impl Change {
     }
 }
 
-/// Audits until what is there is audited: another change may have come after this reading, or have been missing in it, and
-/// the listener that it woke may have read the past.
+/// Audits until the newest version is audited. Another change may have come after this reading, or have been missing in
+/// it, and its own listener may have got a stale reading.
 async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(Sent, Observed), FunctionError> {
     let Seen { observed, history } = seen;
     if seen.has_no_flag() {
@@ -152,7 +153,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
     let mut newest = history.last().map(|entry| (entry.version, entry.modified));
     let mut observed = observed.clone();
     for _ in 0..LOOKS_AFTER {
-        // The watcher makes good what is missed here.
+        // The watcher audits what is missed here.
         let Ok(newer) = services.store.observe().await else {
             break;
         };
@@ -167,7 +168,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         if is_audited {
             break;
         }
-        // The listener that it woke is at work, most likely; told by both it would be counted twice.
+        // That change's own listener probably runs now; audited by both, the change would be counted twice.
         tokio::time::sleep(THEIR_TIME).await;
         let seen = look(services).await?;
         let sent = audit_trail::catch_up(services, &seen.history, &seen.observed, services.clock.now()).await?;
@@ -179,7 +180,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
     Ok((all, observed))
 }
 
-/// A pair with a past has lost its flag.
+/// Handles a missing flag of a pair that has a past.
 async fn flag_missing(services: &Services, observed: &Observed, now: Timestamp) -> Result<(), FunctionError> {
     let has_past = observed.audited.is_some()
         || services
@@ -293,7 +294,7 @@ mod tests {
             (None, Some(100), true),
             (Some(100), None, true),
             (None, None, false),
-            // Made anew since.
+            // Re-created since.
             (Some(101), Some(101), false),
         ] {
             let unseen = gone.is_unseen_in(&seen(flag, history));

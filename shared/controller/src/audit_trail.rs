@@ -20,31 +20,31 @@ use crate::services::Services;
 /// The oldest datum that is published; CloudWatch's own limit is two weeks.
 const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
-/// How often a history that looks older than what was audited is read again: Parameter Store is behind by less than that.
+/// How many times to read a history again that looks older than what was audited: Parameter Store lags behind by less.
 const READ_AGAIN: u32 = 3;
 
-/// Between two of these readings.
+/// The pause between two of these readings.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the listener has before the watcher audits in its place.
 pub(crate) const LISTENER_GRACE_PERIOD: Duration = Duration::from_secs(30);
 
-/// What was sent.
+/// The result of an audit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sent {
-    /// Versions audited now.
+    /// The versions that were audited now.
     pub(crate) versions: Vec<FlagVersion>,
-    /// Records removed because SSM has forgotten their versions.
+    /// The number of records that were removed because SSM no longer keeps their versions.
     pub(crate) pruned: usize,
 }
 
-/// Times that a note is written again because others noted meanwhile.
+/// How many times `audited` is written again because other listeners wrote it meanwhile.
 const NOTES: u32 = 3;
 
-/// Versions of the note that are looked at when others noted meanwhile: what one GetParameters takes.
+/// How many versions of `audited` are read if other listeners wrote it meanwhile: the maximum of one GetParameters.
 const NOTES_BETWEEN: i64 = 10;
 
-/// Sends what is due, then moves `audited`. In this order: a crash in between repeats an event, and loses none.
+/// Sends what is due, then advances `audited`. In this order, a crash in between repeats an event, and loses none.
 pub(crate) async fn catch_up(
     services: &Services,
     history: &[HistoryEntry],
@@ -101,7 +101,7 @@ pub(crate) async fn catch_up(
         );
         events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
     }
-    // One after the other: a repeated event is recognized by its id, a repeated count is not.
+    // In sequence: a repeated event is recognized by its id, but a repeated count is not.
     services
         .bus
         .send(&events)
@@ -114,7 +114,7 @@ pub(crate) async fn catch_up(
         Err(failure) if failure.retryable => {
             return Err(FunctionError::undelivered("publishing metrics")(failure));
         }
-        // Trying again would fail again, and repeat the events each time.
+        // Another attempt would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
     note(services, &versions, note_of(newest), observed.audited_notes)
@@ -152,13 +152,14 @@ pub(crate) async fn catch_up_if_late(
     Ok(())
 }
 
-/// Notes how far the audit has come, and the last color. `notes` is how often that was noted when it was looked at.
+/// Records how far the audit has come, and the last color. `notes` is the version of `audited` when it was read.
 ///
-/// Two listeners at once, of which the one that knows less is the slower one, must not take back what the other noted:
-/// its versions would be told and counted once more. Parameter Store cannot compare and swap, but it numbers what it writes:
-/// whoever was not the next to write sees it, and the last one to write puts down the newest of what was noted.
+/// Of two listeners at once, the slower one may know less. It must not revert what the other recorded: those versions
+/// would be published and counted once more. Parameter Store has no compare-and-swap, but it numbers its versions. A
+/// listener whose write is not the next version notices it, and the last one to write records the newest of these
+/// versions.
 async fn note(services: &Services, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
-    // First the color, which a broken flag may have to be restored to: a crash in between only repeats.
+    // The color comes first, because a broken flag may have to be restored to it: a crash in between only repeats.
     note_last_active(services, versions, newest).await?;
     let (mut newest, mut notes) = (newest, notes);
     for _ in 0..NOTES {
@@ -171,15 +172,15 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
         let others = match services.store.audited_notes(&between).await {
             Ok(others) => others,
             Err(failure) => {
-                // What was noted stands; at worst the next one tells something once more, under the same id.
+                // What was recorded stays; at worst the next audit publishes something once more, under the same id.
                 tracing::warn!(error = %failure.cause, "what others noted of the audit could not be read");
                 return Ok(());
             }
         };
-        // By date: versions begin anew when the flag is deleted and made again.
+        // Compared by date: version numbers restart when the flag is deleted and re-created.
         let theirs = others.into_iter().max_by_key(|other| other.at);
         let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
-        // Their color may have been written before ours.
+        // Another listener may have written its color before this one.
         let history = services.store.history().await?;
         note_last_active(services, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
         let Some(theirs) = overtaken else { return Ok(()) };
@@ -188,7 +189,7 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
     Ok(())
 }
 
-/// The newest color among the versions that were audited.
+/// Records the newest color among the versions that were audited.
 async fn note_last_active(services: &Services, versions: &[Version], audited: Audited) -> Result<(), Failure> {
     let last = versions
         .iter()
@@ -201,7 +202,7 @@ async fn note_last_active(services: &Services, versions: &[Version], audited: Au
     }
 }
 
-/// Sends what is due of the hold, then notes it; answers how many events that were.
+/// Publishes what is due for the hold, then records it; returns the number of events.
 pub(crate) async fn catch_up_hold(
     services: &Services,
     stored: &StoredHold,
@@ -215,7 +216,7 @@ pub(crate) async fn catch_up_hold(
         .into_iter()
         .map(|writing| (writing.stored, writing.author))
         .collect();
-    // A history that is behind what was seen already.
+    // This history is behind the hold that was already observed.
     if kept.last().is_none_or(|(newest, _)| newest.written < stored.written) {
         kept.push((stored.clone(), None));
     }
@@ -243,12 +244,12 @@ fn note_of(version: &Version) -> Audited {
     }
 }
 
-/// Names the flag version a fault is about.
+/// The label of the flag version that a fault is about.
 pub(crate) fn flag_label(version: &Version) -> String {
     label(version.entry.version, version.entry.modified)
 }
 
-/// The records of a drill's end that there are.
+/// The names of the end records that exist for a drill.
 async fn ends(services: &Services, way_out: &str) -> Vec<String> {
     let names = end_records(way_out);
     match services.store.stored_records(&names).await {
@@ -263,14 +264,14 @@ async fn ends(services: &Services, way_out: &str) -> Vec<String> {
     }
 }
 
-/// Failing to prune is no failure: the next version tries again.
+/// Removes old records. A failure here is harmless: the next version triggers another attempt.
 async fn prune(services: &Services, versions: &[Version], now: Timestamp) -> usize {
     let mut names = audit::records_to_prune(versions, now);
     if names.is_empty() {
         return 0;
     }
     match services.store.records(&names).await {
-        // The outcome first: without the record nobody would find it again.
+        // The outcome is removed first: without the record it would never be found again.
         Ok(records) => {
             let mut beside = Vec::new();
             for (name, outcome) in records

@@ -16,10 +16,10 @@ use crate::readiness::{self, judge};
 use crate::second_reading::{self, Second};
 use crate::services::Services;
 
-/// What is left of the invocation for answering.
+/// The time that is reserved at the end of the invocation for answering.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
-/// As long as the health's slowest source may take.
+/// As long as the slowest source of health may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// Asks everything at once; the list of DAGs takes longest.
@@ -34,7 +34,8 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let read = versions(&history);
-    // It claims nothing, so nothing would correct a stale reading: the flag once more, and compared with its history.
+    // It claims nothing, so nothing would correct a stale reading: the flag is read again, and compared with its
+    // history.
     let observed = match second_reading::second(services, &observed, invocation.started, Some(&read)).await? {
         Second::Same => observed,
         Second::Newer(newer) => *newer,

@@ -1,4 +1,4 @@
-//! What is remembered of the DAGs between two turns.
+//! What is remembered of the DAGs between two reconciliations.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use serde_json::json;
 use crate::function_error::FunctionError;
 use crate::services::Services;
 
-/// Lists that nothing names any more are kept so long, for a slower writer may be about to name one.
+/// How long lists are kept that nothing refers to any more: a slower writer may be about to refer to one.
 const KEEP_LISTS: Duration = Duration::from_secs(600);
 
-/// What is remembered, as it is to be stored and as it is.
+/// What is remembered: as it is to be stored, and as it is stored.
 pub(crate) struct DagMemory<'a> {
     services: &'a Services,
-    /// As it is to be stored.
+    /// The progress as it is to be stored.
     pub(crate) progress: Progress,
-    /// As it is stored.
+    /// The progress as it is stored.
     stored: Option<Progress>,
-    /// The DAGs to run, once read from where they are kept.
+    /// The DAGs that are to run, once they have been read from where they are kept.
     wanted: Option<BTreeSet<String>>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> DagMemory<'a> {
         self.save().await
     }
 
-    /// The parts before the parameter that names them: it never names what is not there.
+    /// Writes the parts before the parameter that names them: it never names a part that does not exist.
     async fn packed(&self, ids: &BTreeSet<String>, longest_inline: usize) -> Result<Option<Remembered>, FunctionError> {
         let Some(packed) = pack(ids, longest_inline) else {
             tracing::error!(
@@ -125,8 +125,8 @@ impl<'a> DagMemory<'a> {
         Ok(())
     }
 
-    /// Removes lists that nothing names any more. One that was named until now stays until the next change: a slower writer
-    /// may be about to name it again.
+    /// Removes lists that nothing refers to any more. The list that was named until now stays until the next change: a
+    /// slower writer may be about to name it again.
     async fn prune(&self, was: Option<&Progress>) {
         fn lists(progress: &Progress) -> Vec<&str> {
             [&progress.unpaused, &progress.pending_unpause]

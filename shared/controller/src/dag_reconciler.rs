@@ -1,7 +1,7 @@
-//! Carries DAG management out: reads which DAGs run, unpauses the new color's, pauses the old one's.
+//! Carries DAG management out: lists which DAGs run, unpauses those of the new color, pauses those of the old one.
 //!
-//! Every step may be repeated, and may be cut short anywhere: what is left is asked of Airflow again. The environment that
-//! was left never holds up the one that works.
+//! Every step can be repeated, and can be cut short anywhere: what remains is asked of Airflow again. The previously
+//! active environment never delays the active one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,33 +25,34 @@ use crate::dag_memory::DagMemory;
 use crate::function_error::FunctionError;
 use crate::services::Services;
 
-/// Times that what is left is asked for and set. DAGs may appear in between.
+/// How many times the remaining DAGs are listed and set. DAGs may appear in between.
 const ROUNDS: u32 = 4;
 
-/// How long the environment that was left is waited for in one input.
+/// How long one input waits for the previously active environment.
 const FENCING_TIME: Duration = Duration::from_secs(12);
 
-/// A person is told of an environment that does not answer once it has not for so long.
+/// How long an environment must have been unresponsive before people are notified of it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// One occasion to go on with the work.
+/// The input of one reconciliation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReconcileInput<'a> {
-    /// What was observed beside the flag.
+    /// The stored progress, as observed together with the flag.
     pub(crate) stored: Option<&'a str>,
-    /// The flag as it stands, after a transition of this invocation if there was one.
+    /// The current flag, after this invocation's transition if there was one.
     pub(crate) flag: ActiveVersion,
-    /// Whether there was.
+    /// Whether this invocation made a transition.
     pub(crate) is_transition: bool,
-    /// A hold stands: what somebody unpaused on the standby meanwhile is left alone.
+    /// Whether a hold is in force: DAGs that somebody unpaused on the standby meanwhile are then left alone.
     pub(crate) is_held: bool,
-    /// When the flag was observed; none if no list may be read in this input.
+    /// When the flag was observed; `None` if this input may read no list.
     pub(crate) observed_at: Option<Timestamp>,
-    /// How long it may take.
+    /// How long the reconciliation may take.
     pub(crate) time: Duration,
 }
 
-/// Reads which DAGs run, shortly before a transition. Answers what is stored then; failing, what was.
+/// Lists which DAGs run, shortly before a transition. Returns what is stored then or, on failure, what was stored
+/// before.
 pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) -> Option<String> {
     let stored = input.stored.map(str::to_owned);
     if !services.settings.manages_dags() {
@@ -67,7 +68,8 @@ pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) 
         let listing = reconciler.airflow.all(input.flag.active, reconciler.until).await;
         reconciler.learn(&input, listing, &unasked).await
     };
-    // What the store takes longer for is left to the ticks, too: parts are named by content, so half of them do no harm.
+    // If the store takes longer, the ticks do the rest. Parts are named by their content, so an incomplete set does no
+    // harm.
     match tokio::time::timeout(input.time, reading).await {
         Ok(Ok(())) => Some(json!(reconciler.memory.progress).to_string()),
         Ok(Err(failure)) => {
@@ -81,7 +83,7 @@ pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) 
     }
 }
 
-/// Goes on as far as the time allows. None if DAGs are not managed, or the flag was read too stale to act on.
+/// Reconciles as far as the time allows. `None` if DAGs are not managed, or if the flag's reading is too old to act on.
 pub(crate) async fn reconcile_dags(
     services: &Services,
     input: ReconcileInput<'_>,
@@ -132,7 +134,7 @@ struct Reconciler<'a> {
     manual: BTreeSet<String>,
 }
 
-/// Why a turn ends before its end.
+/// Why a reconciliation ends early.
 type Stopped = (State, String);
 
 impl<'a> Reconciler<'a> {
@@ -172,7 +174,8 @@ impl<'a> Reconciler<'a> {
         let (active, standby) = (input.flag.active, input.flag.active.other());
         if self.memory.progress.phase == Phase::Activating || !self.memory.progress.verified {
             let began = self.services.clock.now();
-            // A store that refuses this does not stop the work: whoever comes next sees the other color there, and repeats it.
+            // A store that refuses this does not stop the work: the next run sees the other color there, and repeats
+            // it.
             let saved = self.memory.save().await;
             let activated = self.activate(active).await?;
             saved?;
@@ -184,7 +187,8 @@ impl<'a> Reconciler<'a> {
                     }
                 }
                 Err(stopped) if self.memory.progress.phase == Phase::Activating => return Ok(stopped),
-                // They ran when last seen, so the standby may be paused; nothing is learned until they are seen again.
+                // They ran when they were last listed, so the standby may be paused. Nothing is learned until they are
+                // listed again.
                 Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
             }
         }
@@ -270,8 +274,8 @@ impl<'a> Reconciler<'a> {
         Ok(Err((State::Activating, out_of_time(active, "unpaused"))))
     }
 
-    /// Which DAGs ran is not known, so nothing was paused by that knowledge either: they run on the other still, or a person
-    /// has set the active's as they should be.
+    /// Handles an unknown list of running DAGs. Nothing was paused because of such a list either: the DAGs still run on
+    /// the other color, or a person has already set those of the active.
     async fn without_memory(
         &mut self,
         active: Color,
@@ -299,7 +303,7 @@ impl<'a> Reconciler<'a> {
         )))
     }
 
-    /// Reads both lists and remembers which DAGs run. Answers whether the standby has DAGs that are not paused.
+    /// Reads both lists and remembers which DAGs run. Returns whether the standby has DAGs that are not paused.
     async fn read(&mut self, input: &ReconcileInput<'_>) -> Result<bool, FunctionError> {
         let Some(observed_at) = input.observed_at else {
             return Ok(false);
@@ -316,7 +320,7 @@ impl<'a> Reconciler<'a> {
         Ok(standby.list.dags.values().any(|dag| !dag.paused))
     }
 
-    /// Takes the active's list for what people want, but for what is still to be unpaused, which is unpaused as it appears.
+    /// Takes the active's list for what people want, except for pending DAGs, which are unpaused when they appear.
     async fn learn(
         &mut self,
         input: &ReconcileInput<'_>,
@@ -338,7 +342,7 @@ impl<'a> Reconciler<'a> {
             Some(pending_unpause) => self.memory.unpacked(pending_unpause).await?.unwrap_or_default(),
             None => BTreeSet::new(),
         };
-        // Gone from both: deleted.
+        // Missing in both lists: deleted.
         pending_unpause
             .retain(|id| list.dags.contains_key(id) || !standby.is_complete() || standby.dags.contains_key(id));
         let left = activation(&list, &pending_unpause);
@@ -374,16 +378,16 @@ impl<'a> Reconciler<'a> {
         self.memory.owe(still_owed).await
     }
 
-    /// Pauses the standby's DAGs, as far as they have drained. Answers what is waited for; none if all are paused.
+    /// Pauses the standby's DAGs, as far as they have drained. Returns what it waits for; `None` if all are paused.
     async fn fence(&mut self, input: &ReconcileInput<'_>, standby: Color) -> Result<Option<String>, Cause> {
         let drain = self.services.settings.drain;
         let since = self.memory.progress.since;
         let until = self.until;
         self.until = self.until_for(FENCING_TIME);
         let decided = fence(since, drain, self.services.clock.now());
-        // Also while nothing may be paused yet: whether it answers is worth saying at once.
+        // Asked even while nothing may be paused yet: whether the standby responds is worth reporting at once.
         let runs = if decided == Fence::Over {
-            // Runs that come and go cannot always be listed without a gap, and are not waited for any more.
+            // Runs that come and go cannot always be listed without a gap. They are no longer waited for.
             self.airflow.answers(standby, self.until).await?;
             Vec::new()
         } else {
@@ -403,7 +407,7 @@ impl<'a> Reconciler<'a> {
             )));
         }
         let busy = busy(&runs, since);
-        // It answers, so it is worth the rest of the time.
+        // It responds, so it may use the rest of the time.
         self.until = until;
         let mut first = None;
         for _ in 0..ROUNDS {
@@ -429,7 +433,7 @@ impl<'a> Reconciler<'a> {
                     )
                 }));
             }
-            // A switch back may have come in between, and what is paused here would be the new active's.
+            // A switch back may have come in between; this would then pause the DAGs of the new active.
             if !self.still_stands(input).await {
                 return Ok(Some(
                     "the flag may have changed meanwhile; the next tick goes on".to_owned(),
@@ -459,7 +463,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Tells what a person should know. Told before it is remembered: a crash in between tells it twice, under one id.
+    /// Publishes what people should know, before it is remembered: a crash in between publishes it twice, under one id.
     async fn report_state(&mut self, report: &Report) -> Result<(), FunctionError> {
         let now = self.services.clock.now();
         if let Some(news) = self.memory.progress.conclude(report.state, PATIENCE, now) {

@@ -1,5 +1,5 @@
-//! Pausing and unpausing DAGs, where DAGs are managed: around a person's transition, and at every tick, as far as there is
-//! something left to do.
+//! Pausing and unpausing DAGs, where DAGs are managed: around a person's transition, and at every tick, as long as
+//! something is left to do.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::invocation::Invocation;
 use crate::observation::Observation;
 use crate::services::Services;
 
-/// How long reading which DAGs run may hold up a switch. What was remembered by a tick serves otherwise.
+/// How long listing the running DAGs may delay a switch. Otherwise, the list that a tick remembered is used.
 const READING_TIME: Duration = Duration::from_secs(8);
 
-/// The same for a forced one, whose active may be dead.
+/// The same for a forced switch, whose active may be dead.
 const FORCED_READING_TIME: Duration = Duration::from_secs(2);
 
-/// What is left of a request's invocation for the answer.
+/// The time that is reserved at the end of a request's invocation for the answer.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
-/// What is left of a tick's for readiness, run report and the answer.
+/// The time that is reserved at the end of a tick for readiness, run report and the answer.
 const TICK_CLOSING_TIME: Duration = Duration::from_secs(6);
 
-/// Reads which DAGs run, shortly before the flag is written. Answers what is stored then.
+/// Lists which DAGs run, shortly before the flag is written. Returns what is stored then.
 pub(crate) async fn before(
     services: &Services,
     stored: Option<&str>,
@@ -54,7 +54,7 @@ pub(crate) async fn before(
     read_before(services, input).await
 }
 
-/// Goes on with what the written flag asks for, and says in the answer how that stands. The ticks do the rest.
+/// Carries out what the written flag requires, and puts its state into the answer. The ticks do the rest.
 pub(crate) async fn after(
     services: &Services,
     stored: Option<&str>,
@@ -77,7 +77,7 @@ pub(crate) async fn after(
     };
     answer.body.dag_management = match reconcile_dags(services, input).await {
         Ok(report) => report.map(DagAnswer::from),
-        // The flag is written, and that is what was asked for.
+        // The flag is written, and that is what was requested.
         Err(error) => Some(DagAnswer::failed(
             switched.to,
             format!("{error}; the next tick goes on"),
@@ -85,7 +85,7 @@ pub(crate) async fn after(
     };
 }
 
-/// Goes on with what the flag asks for, whether this tick wrote it or another did.
+/// Carries out what the flag requires, whether this tick wrote it or another writer did.
 pub(crate) async fn at_tick(
     services: &Services,
     observation: &Observation,
@@ -95,7 +95,7 @@ pub(crate) async fn at_tick(
     let Ok(observed) = &observation.observed else {
         return Ok(None);
     };
-    // An old list would unpause what people have paused since, on the day DAGs are managed again.
+    // An old list would unpause what people have paused since, as soon as DAGs are managed again.
     if !services.settings.manages_dags() {
         if observed.managed_dags.is_some() {
             let forgotten = services.store.forget_managed_dags().await;
@@ -110,7 +110,7 @@ pub(crate) async fn at_tick(
             version: switched.version,
             modified: now,
         },
-        // Who won shows at the next tick.
+        // The next tick sees who won.
         Some(Outcome::Conflict(_) | Outcome::Failed(_)) => return Ok(None),
         None => match (observation.present(), observation.active()) {
             (Some(flag), Some(active)) => ActiveVersion {

@@ -1,4 +1,4 @@
-//! `{"action":"drill"}`: practises a failover. The return is the watcher's: what starts here may die at any point.
+//! `{"action":"drill"}`: practices a failover. The watcher does the return: whatever starts here may die at any point.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::{claim_runner, drill_outcome};
 /// As long as the slowest source may take.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
-/// What is left of the invocation for the claim, the write and the answer.
+/// The time that is reserved at the end of the invocation for the claim, the write and the answer.
 const CLOSING_TIME: Duration = Duration::from_secs(10);
 
 pub(crate) async fn drill(
@@ -58,7 +58,7 @@ pub(crate) async fn drill(
     if let Some(answer) = before(services, &request, &observed, past, invocation).await? {
         return Ok(answer);
     }
-    // The questions took seconds, and most answers claim nothing: what stands is looked at once more.
+    // The questions took seconds, and most answers claim nothing: the parameters are read once more.
     let observed = match second_reading::second(services, &observed, invocation.started, None).await? {
         Second::Same => observed,
         Second::Newer(newer) => *newer,
@@ -101,7 +101,7 @@ pub(crate) async fn drill(
         preconditions.push(readiness);
     }
     let ready = preconditions.iter().all(|precondition| precondition.passed);
-    // To find out whether the standby is ready is what a probe is for: that it is not is its outcome, nothing in its way.
+    // A probe asks whether the standby is ready: a standby that is not ready is its outcome, and no objection to it.
     let may_begin = ready || (met && is_answered && request.mode == Mode::Probe);
     let Some(from) = flag.value.color().filter(|_| may_begin) else {
         return block(Some(&flag), preconditions).await;
@@ -141,17 +141,17 @@ pub(crate) async fn drill(
     start(services, &flag, managed_dags, drill, preconditions, invocation).await
 }
 
-/// What the check of the standby says of the drill, and whether it answers what was asked.
+/// The precondition that follows from the check of the standby, and whether the check answers what was asked.
 fn of_check(check: &Readiness, standby: Color, mode: Mode) -> (Precondition, bool) {
     let passed = check.level != Level::Red;
-    // All that a probe has to show for itself is its answer, and half of one proves nothing.
+    // The answer is the only result of a probe, and a partial answer proves nothing.
     let is_answered = !passed || !check.partial || mode != Mode::Probe;
     let readiness = PreconditionName::Readiness;
     let precondition = Precondition::new(readiness, passed && is_answered, check.summary(standby));
     (precondition, is_answered)
 }
 
-/// What would come of it.
+/// What a drill would do.
 fn would(drill: &Drill, preconditions: &[Precondition], now: Timestamp) -> String {
     let (minutes_long, from, to) = (drill.duration_minutes, drill.from, drill.to);
     match drill.mode {
@@ -164,8 +164,8 @@ fn would(drill: &Drill, preconditions: &[Precondition], now: Timestamp) -> Strin
     }
 }
 
-/// The answer to a request that has been carried out before: Lambda may deliver one twice, and its drill is begun once, and
-/// told once. The parameter `drill` tells of the last one, the flag's records of those before it.
+/// The answer to a request that was carried out before. Lambda may deliver a request twice, but its drill begins once,
+/// and is reported once. The parameter `drill` describes the last drill, the flag's records describe those before it.
 async fn before(
     services: &Services,
     request: &DrillRequest,
@@ -192,7 +192,7 @@ async fn before(
         if let Some(answer) = past.answered_before(flag, invocation) {
             return Ok(Some(answer));
         }
-        // No drill is so urgent that it may be begun twice.
+        // No drill is so urgent that it may begin twice.
         past.must_be_read("finding out whether this drill was begun before")?;
         return Ok(None);
     };
@@ -220,8 +220,8 @@ async fn before(
     Ok(Some(again))
 }
 
-/// What speaks against writing the trace, after questions that took seconds: a claim that stands, living or dead, is no drill's
-/// to finish, and must not be taken for this one's; and somebody may have placed a hold meanwhile.
+/// What objects to writing the trace, after questions that took seconds. A present claim, abandoned or not, is not a
+/// drill's to finish, and must not be taken for this drill's. A hold may also have been placed meanwhile.
 async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Precondition>, FunctionError> {
     let names = [drill.record()];
     let (standing, hold) = tokio::join!(services.store.records(&names), services.store.hold());
@@ -246,7 +246,7 @@ async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Pre
     }))
 }
 
-/// The drill that is asked for, not begun.
+/// The requested drill, before it begins.
 fn planned(
     request: &DrillRequest,
     flag: &FlagObservation,
@@ -277,7 +277,7 @@ fn planned(
     }
 }
 
-/// A precondition is not met: told, and nothing touched.
+/// A precondition objects: the outcome is published, and nothing is written.
 async fn blocked(
     services: &Services,
     request: &DrillRequest,
@@ -312,7 +312,8 @@ async fn blocked(
     Ok(answer)
 }
 
-/// Out to the other color. The trace first, then the switch: the tick follows the trace whatever becomes of us.
+/// Switches to the other color. The trace comes first, then the switch: the tick follows the trace, whatever becomes of
+/// this run.
 async fn start(
     services: &Services,
     flag: &FlagObservation,
@@ -361,13 +362,14 @@ async fn start(
             let now = services.clock.now();
             let active = conflict.flag.as_ref().and_then(|flag| flag.value.color());
             let outcome = if drill.superseded_by(conflict.winner.as_ref(), now) {
-                // The trace is that drill's, too: its tick and its outcome. Ours touched nothing.
+                // The trace belongs to the other drill, and so do its tick and its outcome. This drill changed nothing.
                 let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 conclusion.active = active;
                 drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
                 DrillOutcome::Blocked
             } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
-                // Nobody can tell yet who won, or this very request did, delivered twice: the tick follows the trace.
+                // It cannot be decided yet who won; or this very request did, delivered twice. The tick follows the
+                // trace.
                 DrillOutcome::Pending
             } else {
                 let overtaken = Stage::Overtaken {

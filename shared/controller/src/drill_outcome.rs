@@ -16,12 +16,13 @@ use crate::function_error::FunctionError;
 use crate::services::Services;
 use crate::unsent;
 
-/// Tries of deciding a drill's end, and the wait between two: what was just created may not be readable yet.
+/// How many times to try to decide a drill's end, and the wait in between: a record that was just created may not be
+/// readable yet.
 const END_TRIES: u32 = 5;
 const END_WAIT: Duration = Duration::from_millis(200);
 
-/// Decides how a drill ends whose color is active, unless somebody else has. [`Turn::Ours`] is the right to do it. `by` names
-/// the run that asks.
+/// Decides how a drill ends whose color is active, unless another run has decided. [`Turn::Ours`] is the right to end
+/// it. `by` names the run that asks.
 pub(crate) async fn decide_end(
     services: &Services,
     drill: &Drill,
@@ -35,7 +36,7 @@ pub(crate) async fn decide_end(
         &EndClaim::new(end, by, reason, services.clock.now()).to_stored(),
         store.pair(),
     );
-    // Nobody else is there nearly always, so the first record is not looked for before it is created.
+    // Nearly always there is no other run, so the first record is created without a read beforehand.
     let mut turn = Turn::Open(0);
     let mut trouble = None;
     for _ in 0..END_TRIES {
@@ -53,7 +54,7 @@ pub(crate) async fn decide_end(
             _ => {}
         }
         let found = store.stored_records(&names).await?;
-        // An answer may have been lost.
+        // The answer to the put may have been lost.
         if found.iter().flatten().any(|stored| stored.value == value) {
             return Ok(Turn::Ours);
         }
@@ -64,14 +65,14 @@ pub(crate) async fn decide_end(
     }
     match (turn, trouble) {
         (Turn::Open(_), Some(failure)) => Err(failure),
-        // It exists, and cannot be read yet.
+        // The record exists, but cannot be read yet.
         (Turn::Open(_), None) => Ok(Turn::Returning(after(services.clock.now(), CLAIM_TIMEOUT))),
         (turn, _) => Ok(turn),
     }
 }
 
-/// Records how a drill ended, tells it, and closes it; none while that cannot be told yet. Each step may be repeated after
-/// a crash: the outcome is create-only, the event's id is the drill's.
+/// Records how a drill ended, publishes it, and closes the drill; `None` while the outcome is not yet known. Each step
+/// may be repeated after a crash: the outcome is create-only, and the event's id is the drill's.
 pub(crate) async fn finish(
     services: &Services,
     drill: &Drill,
@@ -93,7 +94,7 @@ pub(crate) async fn finish(
         .await
         .map_err(FunctionError::undelivered("reading the drill's records"))?;
     let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
-    // A record that was just created may not be readable yet, and what is recorded of the drill is recorded for good.
+    // A record that was just created may not be readable yet, and the outcome of a drill is recorded permanently.
     if let Stage::Returned {
         record, returned_at, ..
     } = stage
@@ -103,7 +104,7 @@ pub(crate) async fn finish(
     {
         return Ok(None);
     }
-    // Another drill shares the trace and is under way: it is not over, and not ours to close.
+    // Another drill shares the trace and is under way: it is not over, and must not be closed here.
     if drill.superseded_by(of_drill(&way_out), now) {
         let blocked = "another drill was faster";
         let conclusion = conclude(drill, stage, Some(DrillOutcome::Blocked), blocked, None, None, now);
@@ -128,7 +129,7 @@ pub(crate) async fn finish(
                 .record(&outcome_record)
                 .await
                 .map_err(FunctionError::undelivered("reading the drill's outcome"))?;
-            // What was decided first is what happened. Whoever decided it also tells it, unless it must be dead by now.
+            // The first decision is valid. The run that made it also publishes it, unless that run must be dead by now.
             let is_abandoned = stored
                 .as_ref()
                 .is_some_and(|stored| elapsed(stored.modified, now) >= CLAIM_TIMEOUT);
@@ -151,11 +152,11 @@ pub(crate) async fn finish(
     Ok(Some(conclusion))
 }
 
-/// Takes the drill off the ticks' hands, unless the parameter is about another one by now.
+/// Closes the drill, so that the ticks no longer follow it, unless the parameter is about another drill by now.
 async fn close(services: &Services, drill: &Drill, conclusion: &Conclusion) -> Result<(), FunctionError> {
     let closing = FunctionError::undelivered("closing the drill");
     let standing = services.store.drill().await.map_err(&closing)?;
-    // One that began later: the reading of an earlier one would only be stale.
+    // A drill that began later. A reading of an earlier one would only be stale.
     if standing.is_some_and(|standing| standing.record() != drill.record() && standing.started_at > drill.started_at) {
         return Ok(());
     }
@@ -173,7 +174,7 @@ async fn close(services: &Services, drill: &Drill, conclusion: &Conclusion) -> R
     services.store.put_drill(&closed).await.map_err(closing)
 }
 
-/// Sends the event, then the metric, of a drill that no tick follows: what cannot be published is kept.
+/// Sends the event, then the metric, of a drill that no tick follows: an event that cannot be published is kept.
 pub(crate) async fn publish_outcome_or_keep(services: &Services, conclusion: &Conclusion) -> Result<(), FunctionError> {
     log(services, conclusion);
     let event = audit::drill_finished(services.subject(), conclusion);
@@ -207,8 +208,8 @@ fn log(services: &Services, conclusion: &Conclusion) {
 }
 
 async fn count(services: &Services, conclusion: &Conclusion) {
-    // Dated now: CloudWatch refuses what is old, and an outcome may be told late. Not worth telling people again, so a
-    // failure is only logged.
+    // Dated now: CloudWatch refuses old data, and an outcome may be published late. A failure is only logged, because
+    // another notification would cost more than the metric is worth.
     let metric = Metric::drill_outcome(conclusion.outcome, services.clock.now());
     if let Err(failure) = services.metrics.publish(std::slice::from_ref(&metric)).await {
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");

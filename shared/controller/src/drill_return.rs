@@ -20,7 +20,7 @@ use crate::observation::Observation;
 use crate::services::Services;
 use crate::{claim_runner, drill_outcome};
 
-/// Writes the flag back, unless it has been decided meanwhile that the drilled color stays.
+/// Writes the flag back, unless it was decided meanwhile that the drilled color stays.
 pub(crate) async fn return_from_drill(
     services: &Services,
     observation: &mut Observation,
@@ -95,8 +95,8 @@ pub(crate) async fn return_from_drill(
             verdicts: &observation.verdicts,
         }
         .to_json(),
-        // A drilled color that died leaves runs that nobody executed, as in any failover.
-        // Where nothing tells since when, it counts from its write and waits for no lead.
+        // A drilled color that died leaves runs that nobody executed, as in any failover. If no signal dates its death,
+        // the return counts from its write, without a lead.
         last_known_healthy: (*outcome == DrillOutcome::Failed && drilled.verdict == Verdict::Unhealthy)
             .then(|| last_known_healthy.unwrap_or(observation.at)),
         previous_effective_from: observation
@@ -109,7 +109,7 @@ pub(crate) async fn return_from_drill(
     Some(claim_runner::run(services, &mut switching).await)
 }
 
-/// Records the outcome, if the drill has come to its end. What dies here is done by the next tick.
+/// Records the outcome, if the drill has come to its end. If this run dies here, the next tick does the rest.
 pub(crate) async fn conclude(
     services: &Services,
     observation: &Observation,
@@ -137,7 +137,7 @@ pub(crate) async fn conclude(
     let DrillStep::Finish { outcome, reason } = step else {
         return Ok(Some(under_way.to_answer()));
     };
-    // Another tick, which saw something else, may be on its way back.
+    // Another tick, with another observation, may be about to return.
     let (outcome, reason) = if matches!(reached, Stage::Drilling { .. }) {
         let turn = drill_outcome::decide_end(services, &under_way.drill, End::Stay, &reason, &invocation.run())
             .await
@@ -177,7 +177,8 @@ pub(crate) fn overdue_since(services: &Services, observation: &Observation, now:
     drill::overdue(&services.settings.drill, stored, observation.present()?, now).map(to_milliseconds)
 }
 
-/// Tells once that nothing has proved the standby for too long. Said before remembered: a crash in between says it twice.
+/// Publishes once that nothing has proved the standby for too long. Published before it is remembered: a crash in
+/// between publishes it twice.
 pub(crate) async fn report_overdue(
     services: &Services,
     observation: &Observation,

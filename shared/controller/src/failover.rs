@@ -26,13 +26,13 @@ use crate::second_reading::answer_when_settled;
 use crate::services::Services;
 use crate::switch::{EVIDENCE_TIME, carry_out, evidence_time};
 
-/// Makes the standby active, counted from the last moment the active was known healthy.
+/// Makes the standby active, counted from the last moment when the active was known to be healthy.
 pub(crate) async fn failover(
     services: &Services,
     request: FailoverRequest,
     invocation: &Invocation,
 ) -> Result<Response<Change>, FunctionError> {
-    // Whoever forces will not heed the standby's evidence; what the active's tells of its last sign of life saves runs.
+    // Force ignores the standby's evidence. The evidence of the active dates its last sign of life, which saves runs.
     let time = |color| {
         if request.to == Some(color) {
             evidence_time(request.force)
@@ -75,7 +75,8 @@ async fn answer_once(
         return Ok(no_flag(invocation));
     };
     if request.to.is_none() && !request.dry_run {
-        // Whether it was carried out before must be known here: a second one would go back to the color that failed.
+        // It must be known here whether this request was carried out before: a second failover would return to the
+        // failed color.
         past.must_be_read(
             "finding out whether this request was carried out before (one that names the color, as in \
              {\"action\":\"failover\",\"to\":\"green\"}, does not wait for that)",
@@ -83,7 +84,7 @@ async fn answer_once(
     }
     let mut warnings = Vec::new();
     if let (None, Some(cause)) = (&past.versions, &past.unread) {
-        // Every reader counts no version from before the one that it follows, whatever is written here.
+        // Whatever is written here, no reader lets a version count from before the version that it follows.
         warnings.push(format!(
             "the flag's history could not be read ({cause}), so from when it counts may be given too early"
         ));
@@ -109,7 +110,7 @@ async fn answer_once(
     Ok(answer)
 }
 
-/// What a failover is decided on.
+/// The input of the decision about a failover.
 struct Seen<'a> {
     flag: &'a FlagObservation,
     observed: &'a Observed,
@@ -139,7 +140,8 @@ async fn decide_and_carry_out(
     let policy = &services.settings.policy;
     let mut preconditions: Vec<Precondition> = request.expect.iter().map(|expect| expect.precondition(flag)).collect();
     let Some(active) = flag.value.color() else {
-        // Nobody can say from which color runs are to be taken; putting the flag right is a switch.
+        // Without a color in the flag it is unknown from which color runs are to be taken. Repairing the flag is a
+        // switch.
         preconditions.push(flag_precondition(flag));
         let objections = objections(&preconditions);
         return Ok(answer(Outcome::Refused, objections, preconditions));
@@ -209,10 +211,10 @@ async fn decide_and_carry_out(
         return Ok(answer);
     }
     let written = services.clock.now();
-    // The active may be dead: reading its DAGs may take no longer than where somebody forces.
+    // The active may be dead: listing its DAGs may take no longer than in a forced switch.
     let managed_dags = (observed.managed_dags.as_deref(), true);
     let mut answer = carry_out(services, flag, managed_dags, intent, preconditions, invocation).await?;
-    // Absent where another writer made the transition.
+    // Absent if another writer made the transition.
     answer.body.back_dating = answer.body.effective_from.map(|from| reach(from, written));
     Ok(answer)
 }

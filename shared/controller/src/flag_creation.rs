@@ -7,10 +7,10 @@ use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
-/// Creates it; none if somebody else was faster.
+/// Creates the flag; `None` if another writer was faster.
 pub(crate) async fn run(store: &ParameterStore, intent: &Intent, now: Timestamp) -> Option<Outcome> {
     let now = to_milliseconds(now);
-    // Nothing was observed whose version and date could name the record, so the moment of deciding does.
+    // No observed version and date can name the record, so the time of the decision does.
     let name = format!("v1-{}", now.as_millisecond());
     let record = TransitionRecord {
         schema: TransitionRecord::SCHEMA,
@@ -52,8 +52,8 @@ pub(crate) async fn run(store: &ParameterStore, intent: &Intent, now: Timestamp)
             }));
         }
     }
-    // After the flag: a record without a flag would look like a flag that was deleted. A flag without a record is told
-    // by its Description.
+    // Written after the flag: a record without a flag would look like a flag that was deleted. A flag without a record
+    // is identified by its Description.
     if let Reply::Failed(failure) = store.create_claim(&name, &record.to_stored()).await {
         tracing::warn!(error = %failure.cause, transition = name, "the record of the created flag was not written");
     }

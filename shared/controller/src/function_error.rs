@@ -1,4 +1,4 @@
-//! What a function answers when it cannot do what it was asked: a stable `errorType` and a message for a person.
+//! The error of a function that cannot carry out its request: a stable `errorType` and a message for a person.
 
 use bluegreen_aws::error;
 use bluegreen_core::health::{Cause, CauseKind};
@@ -6,7 +6,7 @@ use bluegreen_core::request::RequestError;
 use bluegreen_core::settings::SettingsFaults;
 use bluegreen_core::switch::{Failed, Failure};
 
-/// Function errors. The variants' names are the `errorType`s.
+/// The function errors. The variants' names are the `errorType`s.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FunctionError {
     /// The caller must change the request.
@@ -18,28 +18,28 @@ pub enum FunctionError {
     /// The root belongs to another pair; nothing was written. The operator must give each pair a root of its own.
     #[error("{0}")]
     WrongPair(String),
-    /// Parameter Store failed. Asking again is safe, and helps unless it denied access.
+    /// Parameter Store failed. A retry is safe, and helps unless access was denied.
     #[error("failed {doing}: {cause}{}{advice}", who_must_act(cause))]
     StoreUnavailable {
-        /// What was being done, as a fragment after "failed".
+        /// What the function was doing, as a fragment after "failed".
         doing: &'static str,
-        /// Why.
+        /// The cause of the failure.
         cause: Cause,
-        /// What stands now and what to do.
+        /// The current state and what to do.
         advice: &'static str,
     },
-    /// The flag is as it should be, but an audit event, a metric or a message to people was not delivered; it will be
-    /// tried again, unless the cause says that it is lost.
+    /// The flag is as it should be, but an audit event, a metric or a notification was not delivered. It is retried,
+    /// unless the cause says that it is lost.
     #[error("failed {doing}: {cause}")]
     AuditUndelivered {
-        /// What was being done.
+        /// What the function was doing, as a fragment after "failed".
         doing: &'static str,
-        /// Why.
+        /// The cause of the failure.
         cause: Cause,
     },
 }
 
-/// Every `errorType`, with what it means.
+/// Every `errorType`, with its meaning.
 pub const ERRORS: [(&str, &str); 5] = [
     (
         "InvalidRequest",
@@ -64,14 +64,14 @@ pub const ERRORS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Every `errorType`.
+/// Every `errorType`, without its meaning.
 pub const ERROR_TYPES: [&str; 5] = {
     let [(a, _), (b, _), (c, _), (d, _), (e, _)] = ERRORS;
     [a, b, c, d, e]
 };
 
 impl FunctionError {
-    /// Its `errorType`.
+    /// The `errorType` of this error.
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "InvalidRequest",
@@ -82,13 +82,13 @@ impl FunctionError {
         }
     }
 
-    /// Parameter Store failed at reading; nothing was changed.
+    /// Parameter Store failed during a read; nothing was changed.
     pub fn unreadable(doing: &'static str, cause: Cause) -> Self {
         let advice = unchanged(&cause);
         Self::store(doing, cause, advice)
     }
 
-    /// Parameter Store failed, or was not asked because the root is another pair's.
+    /// Parameter Store failed, or was not asked because the root belongs to another pair.
     pub fn store(doing: &'static str, cause: Cause, advice: &'static str) -> Self {
         match cause.kind {
             CauseKind::WrongPair => Self::WrongPair(cause.message),
@@ -97,7 +97,7 @@ impl FunctionError {
     }
 }
 
-/// Nothing was changed. Where access is denied, asking again would be denied, too.
+/// Advice where nothing was changed. Where access is denied, a retry would be denied, too.
 fn unchanged(cause: &Cause) -> &'static str {
     match cause.kind {
         CauseKind::AccessDenied => "; nothing was changed",
@@ -105,7 +105,7 @@ fn unchanged(cause: &Cause) -> &'static str {
     }
 }
 
-/// Where access is denied, a person must act, and this is on whom. The same text comes from a function and from `--direct`.
+/// Advice on who must act where access is denied. A function and `--direct` give the same text.
 fn who_must_act(cause: &Cause) -> &'static str {
     match cause.kind {
         CauseKind::AccessDenied if error::is_about_credentials(&cause.message) => {
@@ -119,7 +119,7 @@ fn who_must_act(cause: &Cause) -> &'static str {
 }
 
 impl FunctionError {
-    /// An event, metric or memory did not get out; for `map_err`.
+    /// An event, a metric or the memory could not be delivered; for `map_err`.
     pub fn undelivered(doing: &'static str) -> impl Fn(Failure) -> Self {
         move |failure| match failure.cause.kind {
             CauseKind::WrongPair => Self::WrongPair(failure.cause.message),

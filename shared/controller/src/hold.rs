@@ -1,4 +1,4 @@
-//! `hold` and `release`: a standing order against automatic failover, and its end.
+//! `hold` and `release`: an order against automatic failover, and its end.
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
@@ -18,7 +18,7 @@ use crate::services::Services;
 use crate::unsent;
 use crate::{repeat, second_reading};
 
-/// Places the hold, or replaces the one there is.
+/// Places the hold, or replaces the present one.
 pub(crate) async fn hold(
     services: &Services,
     request: HoldRequest,
@@ -32,7 +32,8 @@ pub(crate) async fn hold(
         by: who(request.requested_by.as_deref()),
     };
     if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
-        // Its own time may have been counted from its second delivery: the first one's stands.
+        // The end of this hold may have been counted from the second delivery: the end from the first delivery is
+        // valid.
         let placed = before.stored.hold().unwrap_or(hold);
         let mut reason = format!(
             "this request was carried out before, at {}: no automatic failover until {}: {}",
@@ -77,7 +78,7 @@ pub(crate) async fn hold(
     Ok(answer)
 }
 
-/// Removes the hold, and acknowledges the automatic failovers so far.
+/// Ends the hold, and acknowledges the automatic failovers so far.
 pub(crate) async fn release(
     services: &Services,
     request: ReleaseRequest,
@@ -118,13 +119,13 @@ pub(crate) async fn release(
         log(services, outcome, &reason, invocation);
     } else {
         let by = who(request.requested_by.as_deref());
-        // Its first delivery died after the acknowledgement: what was placed since is another hold.
+        // The first delivery died after the acknowledgement: a hold that was placed since is another hold.
         let acknowledged = services.store.acknowledgement().await;
         let acknowledged_before = acknowledged
             .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
             .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id))
             .map(|before| before.at);
-        // The acknowledgement first: a failure in between leaves the hold, which is the safer half.
+        // The acknowledgement comes first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
             services
                 .store
@@ -149,7 +150,8 @@ pub(crate) async fn release(
             Some(seen) if is_younger(&seen) => (None, before.clone()),
             seen => (seen, None),
         };
-        // Ended rather than deleted: the parameter tells who and why, and SSM wants 30 s between a delete and the next hold.
+        // Ended rather than deleted: the parameter shows who and why, and SSM requires 30 s between a delete and the
+        // next hold.
         let ended = Hold {
             until: invocation.started,
             reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
@@ -184,8 +186,8 @@ pub(crate) async fn release(
     Ok(respond(outcome, reason, Vec::new(), flag, invocation))
 }
 
-/// Ends the hold that was seen. Parameter Store overwrites whatever stands, so what came in between is put back: answers that
-/// hold in words.
+/// Ends the hold that was seen. Parameter Store overwrites any value, so a hold that was placed in between is put back:
+/// then the description of that hold is returned.
 async fn end(
     services: &Services,
     seen: &StoredHold,
@@ -206,7 +208,7 @@ async fn end(
         .hold_history()
         .await
         .map_err(|failure| unwritten("reading what came in between while the hold was ended", failure.cause))?;
-    // Its own write, repeated by the SDK, is no other's.
+    // This run's own write, repeated by the SDK, is not another writer's.
     let between = history
         .iter()
         .rev()
@@ -228,7 +230,7 @@ async fn end(
     Ok(Some(hold))
 }
 
-/// What stands.
+/// The current state.
 struct Standing {
     observed: Observed,
     history: Vec<HoldVersion>,
@@ -237,7 +239,7 @@ struct Standing {
 }
 
 impl Standing {
-    /// The newest writing of the hold that either reading shows.
+    /// The newest write of the hold in either reading.
     fn newest(&self) -> Option<&StoredHold> {
         let in_history = self.history.last().map(|last| &last.stored);
         let observed = self.observed.stored_hold.as_ref();
@@ -247,7 +249,7 @@ impl Standing {
             .max_by_key(|stored| stored.written)
     }
 
-    /// The hold in force, in words.
+    /// A description of the hold in force.
     fn describe(&self, now: Timestamp) -> Option<String> {
         HoldState::read(self.newest().map(|stored| stored.value.as_str()), now).describe()
     }
@@ -260,7 +262,8 @@ impl Standing {
     }
 }
 
-/// The hold by two readings; where they find none in force, which claims nothing, by two more a moment later.
+/// Reads the hold twice. If neither reading shows one in force, the request claims nothing: then it reads twice more, a
+/// moment later.
 async fn observe(services: &Services, dry_run: bool, invocation: &Invocation) -> Result<Standing, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag and the hold", failure.cause);
     let read = async || {
@@ -294,7 +297,7 @@ fn who(requested_by: Option<&str>) -> String {
 
 fn unwritten(doing: &'static str, cause: Cause) -> FunctionError {
     let advice = match cause.kind {
-        // It would be denied again.
+        // Another attempt would be denied, too.
         CauseKind::AccessDenied => "",
         _ => "; asking again is safe",
     };

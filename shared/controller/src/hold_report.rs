@@ -1,5 +1,5 @@
-//! Tells of the hold what the listener has not told: that its time has run out, of which there is no change event, and a
-//! change whose event was lost.
+//! Publishes events of the hold that the listener has not published: its expiry, of which there is no change event, and
+//! a change whose event was lost.
 
 use bluegreen_core::audit::MAX_HOLD_REPORT_AGE;
 use bluegreen_core::time::elapsed;

@@ -18,7 +18,7 @@ use crate::repeat::{self, Reads};
 use crate::second_reading::{self, Second};
 use crate::services::Services;
 
-/// How long what was done before is waited for.
+/// How long to wait for the records of earlier deliveries.
 const PAST_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) async fn initialize(
@@ -38,7 +38,7 @@ pub(crate) async fn initialize(
     }
     let has_records =
         has_records.map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
-    // Whatever is answered without creating the flag claims nothing; creating it settles whether there was one.
+    // An answer without a created flag claims nothing; creating the flag settles whether there was one.
     let observed =
         match second_reading::second(services, &observed, invocation.started, past.versions.as_deref()).await? {
             Second::Same => observed,
@@ -48,7 +48,7 @@ pub(crate) async fn initialize(
         let reason = format!("there is a flag already, {flag}; initialize never changes one");
         return Ok(respond(Word::Unchanged, reason, Vec::new(), Some(&flag), invocation));
     }
-    // A pair with a past had an active color: nobody may assume which.
+    // A pair with a past had an active color, which must not be assumed.
     let has_past = has_records || observed.audited.is_some();
     let precondition = if has_past && !(request.force && request.to.is_some()) {
         let detail = "the flag is gone, but this pair has transition records: find out which color was active \

@@ -6,20 +6,20 @@ use bluegreen_aws::clock::Clock;
 use bluegreen_core::transition::{Actor, Trigger};
 use jiff::Timestamp;
 
-/// Who asks, since when, and how long there is. A function has it from Lambda, the command line makes one.
+/// Who asks, since when, and how much time there is. A function gets it from Lambda; the command line creates one.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Name of the function, as records and logs give it.
+    /// The name of the function, as it appears in records and logs.
     pub function: &'static str,
     /// Lambda's request id.
     pub request_id: String,
-    /// Tells the time; that of the `Services` it is made for.
+    /// The clock of the `Services` with which the use case runs.
     pub clock: Clock,
-    /// When it began.
+    /// When the run began.
     pub started: Timestamp,
-    /// When it is ended, whatever it has done by then.
+    /// When the run is ended, whatever it has done by then.
     pub deadline: Timestamp,
-    /// How it came about, as the record tells it: `invoke`, or `command-line` for a person's own process.
+    /// How the run was started, for the record: `invoke`, or `command-line` for a person's own process.
     pub via: &'static str,
 }
 
@@ -33,7 +33,7 @@ impl Invocation {
         }
     }
 
-    /// What set it off, for the record.
+    /// What started the run, for the record.
     pub fn trigger(&self) -> Trigger {
         Trigger {
             kind: self.via.to_owned(),
@@ -41,12 +41,12 @@ impl Invocation {
         }
     }
 
-    /// Names this run: a request that is delivered twice is two of them.
+    /// A name for this run: a request that is delivered twice is two runs.
     pub fn run(&self) -> String {
         format!("{}/{}", self.request_id, self.started.as_nanosecond())
     }
 
-    /// Time since it began.
+    /// The time since the run began.
     pub fn elapsed(&self) -> Duration {
         self.clock.since(self.started)
     }

@@ -1,4 +1,4 @@
-//! Tells people of an audit event. The event says it all: nothing is read here.
+//! Notifies people of an audit event. The event contains everything: nothing is read here.
 
 use bluegreen_aws::notifications::Notifications;
 use bluegreen_core::audit::BusEvent;
@@ -39,7 +39,7 @@ pub async fn tell_people(
             subject: notification.subject,
         });
     };
-    // Lambda tries again, then puts the event into the dead letters.
+    // Lambda tries again, then puts the event into the dead-letter queue.
     let message = Notifications::new(&services.sdk, topic)
         .publish(&notification)
         .await

@@ -1,4 +1,4 @@
-//! What one look of a tick sees, and what is decided on it. Everything that a tick does is done on one of these.
+//! One observation of a tick, and the decision on it. Everything that a tick does is based on one observation.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ use crate::restore_target::load_restore_target;
 use crate::services::Services;
 use crate::{past, recent_failovers};
 
-/// How long one look may take: the last one of a tick starts after 56 s, and Lambda ends the tick after 75 s.
+/// How long one observation may take: the last one of a tick starts after 56 s, and Lambda ends the tick after 75 s.
 pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(10);
 
-/// What one look saw and decided.
+/// What one observation saw and decided.
 pub(crate) struct Observation {
     pub(crate) observed: Result<Observed, Cause>,
     pub(crate) flag: FlagState,
@@ -33,18 +33,18 @@ pub(crate) struct Observation {
     pub(crate) verdicts: Both<Assessment>,
     pub(crate) decision: Decision,
     pub(crate) history: Option<Vec<HistoryEntry>>,
-    /// The drill under way, and what it asks for.
+    /// The drill under way, and its next step.
     pub(crate) drill: Option<ActiveDrill>,
     pub(crate) evidence: Both<Evidence>,
-    /// What earlier looks had seen of both environments, and what this one adds to it.
+    /// What earlier observations had seen of both environments, and, in `past`, what this one adds to it.
     before: Both<Option<Past>>,
     pub(crate) past: Both<Past>,
     pub(crate) at: Timestamp,
-    /// When the questions were put: nothing observed is older.
+    /// When the questions were sent: nothing observed is older.
     pub(crate) asked: Timestamp,
 }
 
-/// Looks at everything once, and decides.
+/// Observes everything once, and decides.
 pub(crate) async fn observe_and_decide(
     services: &Services,
     depth: ProbeScope,
@@ -67,7 +67,7 @@ pub(crate) async fn observe_and_decide(
     let mut decision = decide(policy, &control, &verdicts, now);
     let mut history = None;
     if wants_recent_failovers(&control, &decision) {
-        // Only a failover needs the history: how many there were, and when the present version took effect.
+        // Only a failover needs the history: the number of earlier ones, and when the present version took effect.
         match services.store.history().await {
             Ok(entries) => {
                 control.recent = recent_failovers::count(services, &versions(&entries), now).await;
@@ -133,13 +133,13 @@ impl Observation {
         }
     }
 
-    /// All that the decision was made of.
+    /// The whole input of the decision.
     pub(crate) fn recorded(&self, services: &Services) -> RecordedTick {
         let policy = &services.settings.policy;
         RecordedTick::of(policy, &self.control, &self.evidence, &self.decision, self.at).after(self.before.clone())
     }
 
-    /// Seen, and left to the next tick.
+    /// The same without an action, which is left to the next tick.
     pub(crate) fn without_action(mut self) -> Self {
         let reason = format!(
             "{}; but the hold has changed since: the next tick decides",
@@ -159,14 +159,14 @@ impl Observation {
         self.present()?.value.color()
     }
 
-    /// The active environment, if nobody can vouch for it, and for how long that may be so before a person is told.
+    /// The active environment, if its state is unknown, and how long that may last before people are notified.
     pub(crate) fn doubt(&self, policy: &Policy) -> Option<(Color, Duration)> {
         let active = self.active()?;
         Some((active, patience_with(policy, self.verdicts.of(active))?))
     }
 
-    /// When this color, which the flag names, is known to have been healthy last: by its own signals, or by the last look
-    /// before nobody could vouch for it. A failover by the watcher reaches back as far as one by a person.
+    /// When this color, which the flag names, was last known to be healthy: by its own signals, or by the last
+    /// observation before its state became unknown. A failover by the watcher reaches back as far as one by a person.
     pub(crate) fn last_healthy(&self, active: Color) -> LastHealthy {
         let doubt = self
             .observed
@@ -182,13 +182,13 @@ impl Observation {
         }
     }
 
-    /// What is remembered is about this version of the flag, or about what stands in its place.
+    /// The label of the flag version, or of its absence, that a memory belongs to.
     pub(crate) fn flag_label(&self, observed: &Observed) -> String {
         self.present()
             .map_or_else(|| audit::missing_flag(observed.audited), FlagObservation::label)
     }
 
-    /// What there is to announce of it.
+    /// What this observation may have to announce.
     pub(crate) fn found<'a>(&'a self, flag: &'a str, is_faulty: bool) -> Found<'a> {
         Found {
             flag,
@@ -198,7 +198,7 @@ impl Observation {
         }
     }
 
-    /// The flag is as it should be, the active is healthy, and nothing waits to be taken back or finished.
+    /// Whether the flag is as it should be, the active is healthy, and nothing waits to be revoked or finished.
     pub(crate) fn is_calm(&self) -> bool {
         self.active()
             .is_some_and(|active| self.verdicts.of(active).verdict == Verdict::Healthy)

@@ -1,5 +1,5 @@
-//! What earlier looks saw of both environments: kept in this process from look to look, and in the memory from process to
-//! process.
+//! What earlier observations saw of both environments. This process keeps it between observations, and the memory keeps
+//! it between processes.
 
 use std::sync::PoisonError;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::services::Services;
 
-/// What is known before a look.
+/// What is known before an observation.
 pub(crate) fn known(services: &Services, observed: Option<&Observed>) -> Both<Option<Past>> {
     let seen = services.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Both::from_fn(|color| {
@@ -20,12 +20,13 @@ pub(crate) fn known(services: &Services, observed: Option<&Observed>) -> Both<Op
     })
 }
 
-/// Keeps what a look has added.
+/// Keeps what an observation has added.
 pub(crate) fn saw(services: &Services, past: &Both<Past>) {
     *services.seen.lock().unwrap_or_else(PoisonError::into_inner) = past.map(|_, past| Some(past.clone()));
 }
 
-/// Notes it in the memory, if it is news. Failing to is no failure of the tick: this process goes on with what it saw.
+/// Records it in the memory, if it is new. A failure here does not fail the tick: this process continues with what it
+/// saw.
 pub(crate) async fn note(services: &Services, observed: &Observed, past: &Both<Past>) {
     let is_news = past.map(|color, past| past.is_news_to(observed.past.of(color).as_ref()));
     if !(is_news.blue || is_news.green) {

@@ -1,4 +1,4 @@
-//! Checks the standby's readiness now and then, remembers how it stands, and tells when it turns red or leaves red.
+//! Checks the standby's readiness regularly, remembers its state, and publishes when it turns red or leaves red.
 
 use std::time::Duration;
 
@@ -27,24 +27,25 @@ use crate::past;
 use crate::second_reading;
 use crate::services::Services;
 
-/// How long a check may take: a tick has other things to do, and two environments of 5,000 DAGs fit.
+/// How long a check may take: a tick has other things to do, and two environments with 5,000 DAGs fit.
 const CHECK_TIME: Duration = Duration::from_secs(30);
 
-/// With less than this left of the invocation, the check waits for its next turn.
+/// If less than this is left of the invocation, the check waits for its next scheduled time.
 const LEAST_TIME: Duration = Duration::from_secs(3);
 
-/// What is left of the invocation for remembering, telling and answering.
+/// The time that is reserved at the end of the invocation for remembering, publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// So long after its turn a check was missed: the tick at its minute came late, or not at all, or had a sick active.
+/// So long after its scheduled time a check counts as missed: the tick at its minute came late, or never, or had an
+/// unhealthy active.
 const MISSED: Duration = Duration::from_secs(90);
 
-/// Older than this, the stored score says nothing any more: the watcher has not been able to check for days.
+/// If it is older than this, the stored score is meaningless: the watcher has not been able to check for days.
 const STALE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// The stored score, for the usual publishing ticks, so that an alarm has data between two checks.
 pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Color, now: Timestamp) -> Option<Metric> {
-    // After a transition it would be the score of the color that works now.
+    // After a transition it would be the score of the color that is active now.
     let standing = stored
         .and_then(ReadinessState::read)
         .filter(|standing| standing.standby == Some(active.other()))?;
@@ -52,9 +53,9 @@ pub(crate) fn metric(services: &Services, stored: Option<&str>, active: Color, n
     is_kept.then(|| Metric::readiness_score(standing.score, now))
 }
 
-/// Checks if it is time to. Called after everything else in a tick: what it finds decides nothing there.
+/// Checks if a check is due. Called after everything else in a tick: its findings decide nothing there.
 ///
-/// `depth` is that of the verdicts: a routine look leaves out the named alarms, so the standby is looked at again.
+/// `depth` is the scope of the verdicts: `Free` leaves out the named alarms, so the standby is then probed again.
 pub(crate) async fn check_if_due(
     services: &Services,
     active: Color,
@@ -67,7 +68,7 @@ pub(crate) async fn check_if_due(
     let pending_notification = before
         .as_ref()
         .is_some_and(|before| before.pending_notification.is_some());
-    // After a transition the other color stands by, and nothing is known of it.
+    // After a transition the other color stands by, and nothing is known about it.
     let other = before
         .as_ref()
         .is_some_and(|before| before.standby != Some(active.other()));
@@ -80,7 +81,7 @@ pub(crate) async fn check_if_due(
     if trigger.kind != "schedule"
         || interval == 0
         || !(is_due(interval, invocation.started) || is_late || pending_notification || other)
-        // A failover is near, or just over: the standby has better to do than to list its DAGs.
+        // A failover is near, or has just happened: the standby must not spend its time on listing DAGs.
         || verdicts.of(active).verdict != Verdict::Healthy
         || time < LEAST_TIME
     {
@@ -93,7 +94,7 @@ pub(crate) async fn check_if_due(
         }
     };
     let ((snapshot, history), again) = tokio::join!(services.readiness.snapshot(&services.store, time), again);
-    // Asked of the wrong standby, or about one that stands by no more: the next tick knows better.
+    // The wrong standby was asked, or the color stands by no longer. The next tick has newer readings.
     if observed
         .flag
         .as_ref()
@@ -119,7 +120,7 @@ pub(crate) async fn check_if_due(
         "readiness"
     );
     let turn = Turn::after(before.as_ref(), &check, active.other(), now);
-    // Published whatever comes of the rest: an alarm on the metric is the second way to be told.
+    // Published whatever becomes of the rest: an alarm on this metric is the second way to notify people.
     let metric = Metric::readiness_score(turn.standing.score, now);
     let (published, told) = tokio::join!(
         services.metrics.publish(std::slice::from_ref(&metric)),
@@ -131,7 +132,7 @@ pub(crate) async fn check_if_due(
     told
 }
 
-/// What was asked, and once more where that was done by a history that is not this flag's: it was asked of the wrong standby.
+/// The given snapshot, or a second one if its history does not belong to this flag: then the wrong standby was asked.
 pub(crate) async fn of_flag(
     services: &Services,
     lists: (Snapshot, Vec<HistoryEntry>),
@@ -146,7 +147,7 @@ pub(crate) async fn of_flag(
     services.readiness.snapshot(&services.store, left).await
 }
 
-/// Judges what was asked.
+/// Judges the snapshot.
 pub(crate) fn judge(
     settings: &Settings,
     active: Color,
@@ -176,7 +177,7 @@ pub(crate) fn judge(
     assess_readiness(&subject, now)
 }
 
-/// Minutes since midnight, UTC, divisible by the interval.
+/// Whether the minutes since midnight, UTC, are divisible by the interval.
 fn is_due(interval: u32, now: Timestamp) -> bool {
     let time = now.to_zoned(TimeZone::UTC);
     let minute = i64::from(time.hour())
@@ -185,10 +186,11 @@ fn is_due(interval: u32, now: Timestamp) -> bool {
     minute.checked_rem(i64::from(interval)) == Some(0)
 }
 
-/// Written before it is said, and again after: a crash in between says it twice, under one id, never not at all.
+/// Writes the state before it is published, and again afterwards: a crash in between publishes it twice, under one id,
+/// and never loses it.
 ///
-/// Written at every check, also when nothing has changed: `at` then tells a standby that is well from a watcher that
-/// has stopped looking, for one free request an hour.
+/// It is written at every check, even if nothing has changed. So `at` distinguishes a standby that stays ready from a
+/// watcher that has stopped checking. This costs one free request an hour.
 async fn report_change(
     services: &Services,
     memory: &Remembered,

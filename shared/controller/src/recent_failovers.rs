@@ -1,4 +1,4 @@
-//! How many automatic failovers nobody has acknowledged, which the budget is about.
+//! The number of unacknowledged automatic failovers, which the budget limits.
 
 use bluegreen_core::decision::RecentFailovers;
 use bluegreen_core::flag::Version;
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::services::Services;
 
-/// Counts them in the flag's history. What a release has acknowledged is asked for only where there is something to acknowledge:
-/// a calm tick does not need it, and neither does the first failover of a day.
+/// Counts them in the flag's history. The acknowledgement by a release is read only if there is something to
+/// acknowledge: a calm tick does not need it, and neither does the first failover of a day.
 ///
-/// None where that cannot be read and would decide: nobody can say then whether the budget is used up.
+/// `None` if it cannot be read and would decide: it is then unknown whether the budget is used up.
 pub(crate) async fn count(services: &Services, versions: &[Version], now: Timestamp) -> Option<RecentFailovers> {
     let all = RecentFailovers::count(versions, None, now);
     if !all.may_be_acknowledged() {

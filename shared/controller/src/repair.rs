@@ -1,5 +1,5 @@
-//! Repair of a broken flag, where `ON_FLAG_FAULT` says so: over garbage the color that stood before it, for a deleted
-//! flag the last audited one.
+//! Repair of a broken flag, where `ON_FLAG_FAULT` allows it. Garbage is replaced by the color before it, a deleted flag
+//! by the last audited color.
 
 use bluegreen_core::color::Color;
 use bluegreen_core::switch::{Conflict, Decided, Intent, Outcome, Switching};
@@ -10,7 +10,7 @@ use crate::observation::Observation;
 use crate::services::Services;
 use crate::{claim_runner, flag_creation};
 
-/// Puts the color back.
+/// Restores the color.
 pub(crate) async fn restore(
     services: &Services,
     observation: &Observation,

@@ -1,9 +1,9 @@
-//! A request that is delivered twice. Lambda's asynchronous queue delivers at least once, and tries a failed invocation again,
-//! under the same request id: minutes later, after other transitions, or at the same moment. The second delivery is answered
-//! with what the first one did, and does nothing.
+//! A request that is delivered twice. Lambda's asynchronous queue delivers at least once, and retries a failed
+//! invocation under the same request id: minutes later, after other transitions, or at the same moment. The answer to
+//! the second delivery says what the first one did; the second delivery does nothing.
 //!
-//! What a request did is found where it did it: in the records of the flag's versions, and in the history of the hold. The parameter
-//! `answered` tells of requests that wrote neither, and of those whose traces cannot be read, or are gone.
+//! What a request did is found where it did it: in the records of the flag's versions, and in the history of the hold.
+//! The parameter `answered` covers requests that wrote neither, and those whose traces cannot be read or are gone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,20 +25,20 @@ use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
 
-/// Tries of reading what must be there, and the wait between two.
+/// How many times to read what must exist, and the wait in between.
 const TRIES: u32 = 4;
 const WAIT: Duration = Duration::from_millis(250);
 
-/// How long the other delivery of this request is waited for, while it is at it.
+/// How many times to check for the result of the other delivery of this request, while it runs.
 const OTHER_DELIVERY: u32 = 12;
 
-/// How long noting that a switch is made may last: nobody is to wait for it longer than for the switch.
+/// How long recording that a switch has begun may take: it must not delay the answer beyond the switch itself.
 const NOTING_TIME: Duration = Duration::from_secs(2);
 
-/// What is known of the past when a request comes.
+/// What is known of the past when a request arrives.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    /// The flag's versions; none if they could not be read in time.
+    /// The flag's versions; `None` if they could not be read in time.
     pub(crate) versions: Option<Vec<Version>>,
     records: BTreeMap<String, TransitionRecord>,
     answered: Vec<Answered>,
@@ -46,17 +46,18 @@ pub(crate) struct Past {
     pub(crate) unread: Option<Cause>,
 }
 
-/// Which requests ask for the past at once, whatever the flag says.
+/// Which requests read the past at once, whatever the flag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// Those that need the history for themselves.
+    /// Requests that need the history for their own work.
     Always,
-    /// Those that need it to be recognized: only where the flag has moved so lately that this very request may have moved it.
+    /// Requests that need it only to be recognized: it is read if the flag has changed so recently that this very
+    /// request may have changed it.
     IfMoved,
 }
 
-/// What stands and what is known of the past. It is asked beside the evidence, which takes longer; where the flag has rested
-/// for a day it is one question.
+/// The current parameters and what is known of the past. They are read in parallel with the evidence, which takes
+/// longer. If the flag has not changed for a day, this is one request.
 pub(crate) async fn look(
     services: &Services,
     reads: Reads,
@@ -73,7 +74,7 @@ pub(crate) async fn look(
     Ok((observed, past))
 }
 
-/// What is known of the past of what was observed.
+/// What is known of the past of these observed parameters.
 pub(crate) async fn past(
     services: &Services,
     observed: &Observed,
@@ -83,7 +84,7 @@ pub(crate) async fn past(
 ) -> Past {
     let answered = answered::read(observed.answered.as_deref());
     let may_be_ours = observed.flag.as_ref().is_some_and(|flag| {
-        // A first version was created: no request has moved the flag yet.
+        // A first version was created: no request has changed the flag yet.
         flag.version.0 > 1 && elapsed(flag.modified, services.clock.now()) < REPEATED_FOR
     });
     let is_begun = answered
@@ -98,7 +99,7 @@ pub(crate) async fn past(
     Past { answered, ..past }
 }
 
-/// The flag's versions and the records of those that a request may have made which is still delivered.
+/// The flag's versions, and the records of those that a request may have made which can still be delivered again.
 async fn made(services: &Services, time: Duration) -> Past {
     let read = async {
         let mut past = Past::default();
@@ -129,7 +130,7 @@ async fn made(services: &Services, time: Duration) -> Past {
     past
 }
 
-/// The records of versions that a request may have made which is still delivered.
+/// The records of versions that a request may have made which can still be delivered again.
 fn recent(versions: &[Version], now: Timestamp) -> Vec<String> {
     let young = versions
         .iter()
@@ -138,8 +139,8 @@ fn recent(versions: &[Version], now: Timestamp) -> Vec<String> {
 }
 
 impl Past {
-    /// Reads again until the history has come as far as the flag that was observed, and the newest version's record is there:
-    /// either may be missing from a stale reading, and be this very request's.
+    /// Reads again until the history includes the observed flag, and the newest version's record is found. A stale
+    /// reading may lack either of them, and they may be this very request's.
     pub(crate) async fn reach(&mut self, services: &Services, flag: Option<&FlagObservation>, time: Duration) {
         for _ in 0..TRIES {
             let Some(versions) = &self.versions else { return };
@@ -166,7 +167,7 @@ impl Past {
         }
     }
 
-    /// The transition that this request made, or whose claim it left to another.
+    /// The transition that this request made, or whose claim it left to another writer.
     fn made_by(&self, request_id: &str) -> Option<(&[Version], &Version, Option<&TransitionRecord>)> {
         let versions = self.versions.as_deref()?;
         versions.iter().find_map(|version| {
@@ -194,7 +195,7 @@ impl Past {
         Some((tail.record, record?))
     }
 
-    /// How far this drill has come, if it is under way: it stands where it found the flag, or where it has put it.
+    /// How far this drill has come, if it is under way: the flag is as the drill found it, or as the drill wrote it.
     pub(crate) fn under_way(&self, stored: Option<&str>, flag: &FlagObservation) -> Option<(Drill, Option<Stage>)> {
         let drill = Drill::under_way(stored)?;
         let reached = self.versions.as_deref().filter(|versions| {
@@ -205,7 +206,7 @@ impl Past {
         match reached.map(|versions| stage(&drill, versions)) {
             Some(stage @ (Stage::NotSwitched | Stage::Drilling { .. })) => Some((drill, Some(stage))),
             Some(Stage::Returned { .. } | Stage::Overtaken { .. }) => None,
-            // Without the history one observation must do.
+            // Without the history, one observation must suffice.
             None => drill.owns_flag_version(flag).then_some((drill, None)),
         }
     }
@@ -228,7 +229,7 @@ impl Past {
         );
         let is_past = newest.entry.version > version.entry.version && newest.entry.value != version.entry.value;
         if is_past {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(
                 reason,
                 "; since then the flag was written again: it holds {} at version {}",
@@ -240,7 +241,7 @@ impl Past {
             version: newest.entry.version,
             modified: newest.entry.modified,
         };
-        // Whichever of the two readings is newer.
+        // The newer of the two readings.
         let standing = flag
             .filter(|flag| flag.modified > standing.modified)
             .cloned()
@@ -272,8 +273,8 @@ impl Past {
         Some(repeated(Open::read(&before.outcome), reason, flag, invocation))
     }
 
-    /// The answer to a request of which an earlier delivery was about to write the flag, where its traces are gone: it is not
-    /// carried out again. None where the flag's versions show that it was not.
+    /// The answer to a request of which an earlier delivery was about to write the flag, if its traces are gone: it is
+    /// not carried out again. `None` if the flag's versions show that it was not carried out.
     pub(crate) fn begun_before(
         &self,
         flag: Option<&FlagObservation>,
@@ -297,7 +298,7 @@ impl Past {
         }))
     }
 
-    /// Fails where versions or records are not known, for a request that is not to be obeyed twice on any account.
+    /// Fails if versions or records are not known, for a request that must under no circumstances be carried out twice.
     pub(crate) fn must_be_read(&self, doing: &'static str) -> Result<(), FunctionError> {
         match &self.unread {
             Some(cause) => Err(FunctionError::unreadable(doing, cause.clone())),
@@ -306,7 +307,7 @@ impl Past {
     }
 }
 
-/// The answer that was given to this request before, where only that is asked.
+/// The answer that was given to this request before, for requests that need nothing else of the past.
 pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> Option<Response<Change>> {
     let past = Past {
         answered: answered::read(observed.answered.as_deref()),
@@ -315,7 +316,7 @@ pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> O
     past.answered_before(observed.flag.as_ref(), invocation)
 }
 
-/// An answer that tells what an earlier delivery of the request did.
+/// An answer that says what an earlier delivery of the request did.
 pub(crate) fn repeated(
     outcome: impl Into<Open<Outcome>>,
     reason: String,
@@ -328,7 +329,8 @@ pub(crate) fn repeated(
     answer
 }
 
-/// The answer of the other delivery of this request, which holds the claim, once it has written the flag; none if that takes long.
+/// The answer of the other delivery of this request, which holds the claim, once it has written the flag; `None` if
+/// that takes too long.
 pub(crate) async fn other_delivery(
     services: &Services,
     outcome: Outcome,
@@ -344,8 +346,8 @@ pub(crate) async fn other_delivery(
     None
 }
 
-/// The other delivery claimed the transition and does not write it. As a function error, because Lambda then tries an asynchronous
-/// request again: an answer would end it, and nobody would carry it out.
+/// The other delivery claimed the transition and does not write it. This is a function error because Lambda then
+/// retries an asynchronous request: an answer would end it, and the request would never be carried out.
 pub(crate) fn unfinished(reason: String) -> FunctionError {
     FunctionError::StoreUnavailable {
         doing: "carrying out this request, which was delivered before",
@@ -354,7 +356,8 @@ pub(crate) fn unfinished(reason: String) -> FunctionError {
     }
 }
 
-/// Notes that this request is about to write the flag, beside writing it: a switch waits for nothing more than before.
+/// Records that this request is about to write the flag, in parallel with the write, so that the switch does not take
+/// longer.
 pub(crate) async fn note_begun(services: &Services, invocation: &Invocation) {
     let begun = Answered::begun(&invocation.request_id, services.clock.now());
     if tokio::time::timeout(NOTING_TIME, remember(services, begun, invocation))
@@ -365,7 +368,7 @@ pub(crate) async fn note_begun(services: &Services, invocation: &Invocation) {
     }
 }
 
-/// Remembers what was answered to a request. That this fails is no reason to fail the request.
+/// Remembers the answer to a request. A failure here does not fail the request.
 pub(crate) async fn note(services: &Services, answer: &Response, invocation: &Invocation) {
     let is_repeat = matches!(&answer.body, Body::Change(change) if change.repeat);
     let Common { outcome, reason, .. } = &answer.common;

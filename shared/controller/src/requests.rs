@@ -1,4 +1,4 @@
-//! What a person or a script asks for.
+//! The requests of people and scripts.
 
 use bluegreen_core::request::Request;
 use bluegreen_core::response::Response;
@@ -15,7 +15,7 @@ pub async fn carry_out(
     invocation: &Invocation,
 ) -> Result<Response, FunctionError> {
     let writes = request.writes();
-    // For the compiler, which nests types only so deep: the command line has this in futures of its own.
+    // Boxed because the compiler limits how deep types nest: the command line wraps this future in its own.
     let answer = Box::pin(answer(services, request, invocation)).await?;
     if writes {
         repeat::note(services, &answer, invocation).await;

@@ -1,4 +1,4 @@
-//! The color that a broken flag would be restored to, where `ON_FLAG_FAULT` says so.
+//! The color to which a broken flag would be restored, where `ON_FLAG_FAULT` allows it.
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Subject, remembered_since};
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::services::Services;
 
-/// Learns what the decision about a broken flag needs; nothing is asked while the flag holds a color.
+/// Loads what the decision about a broken flag needs; asks nothing while the flag holds a color.
 pub(crate) async fn load_restore_target(
     services: &Services,
     observed: &Result<Observed, Cause>,
@@ -31,7 +31,7 @@ pub(crate) async fn load_restore_target(
         return;
     }
     if is_missing {
-        // An earlier tick may have seen it and said so; its deletion was no later.
+        // An earlier tick may have seen and reported it; the flag was deleted before that.
         let remembered = remembered_since(
             observed.announced.as_deref(),
             Subject::FlagFault,
@@ -39,7 +39,7 @@ pub(crate) async fn load_restore_target(
         );
         control.missing_since = Some(*missing_since.get_or_insert(remembered.unwrap_or(now)));
     } else {
-        // What stands before the garbage is newer than what was audited: an event may be late.
+        // The version before the garbage is newer than the last audited one: an event may be late.
         match services.store.history().await {
             Ok(history) => control.last_active = history.iter().rev().find_map(|entry| entry.value.color()),
             Err(failure) => tracing::warn!(error = %failure.cause, "the flag's history could not be read"),

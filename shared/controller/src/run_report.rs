@@ -1,8 +1,8 @@
-//! Which runs next to a transition were executed, by whom, and which by nobody: told once, some minutes after each transition,
-//! and whenever somebody asks (`run_report`).
+//! Which runs next to a transition were executed, by which environment, and which by neither. It is published once,
+//! some minutes after each transition, and returned on request (`run_report`).
 //!
-//! The watcher tells it and not the change-listener, which may neither ask MWAA nor reach a private web server, and which
-//! would be minutes too early.
+//! The watcher makes it and not the change-listener, which may neither call MWAA nor reach a private web server, and
+//! which would be minutes too early.
 
 use std::time::Duration;
 
@@ -27,19 +27,20 @@ use crate::services::Services;
 /// How long the questions may take.
 const ASKING_TIME: Duration = Duration::from_secs(15);
 
-/// With less than this left of the invocation, the report waits for the next tick.
+/// If less than this is left of the invocation, the report waits for the next tick.
 const LEAST_TIME: Duration = Duration::from_secs(5);
 
-/// What is left of the invocation for telling, remembering and answering.
+/// The time that is reserved at the end of the invocation for publishing, remembering and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// What is left of a request's for answering.
+/// The time that is reserved at the end of a request for answering.
 const REQUEST_CLOSING_TIME: Duration = Duration::from_secs(3);
 
-/// Reports on the last transition, if it is time and has not been done.
+/// Reports on the last transition, if the report is due and not yet made.
 ///
-/// Published before it is remembered: a crash in between publishes it twice, under one id, never not at all. What could not be
-/// asked is not waited for; after a failover that is the usual case, and `{"action":"run-report"}` asks again.
+/// Published before it is remembered: a crash in between publishes it twice, under one id, and never loses it. It does
+/// not wait for unanswered questions. They are the usual case after a failover, and `{"action":"run-report"}` asks
+/// again.
 pub(crate) async fn after_transition(
     services: &Services,
     observation: &Observation,
@@ -72,14 +73,14 @@ pub(crate) async fn after_transition(
         .history()
         .await
         .map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
-    // A number alone does not name a version: the flag may have been deleted and made again.
+    // A number alone does not identify a version: the flag may have been deleted and re-created.
     if history
         .last()
         .map(|newest| label(newest.version, newest.modified))
         .as_deref()
         != Some(standing.as_str())
     {
-        // One of the two readings is stale: the next tick knows better.
+        // One of the two readings is stale. The next tick has newer ones.
         return Ok(());
     }
     let (due, reported) = Reported::due(before.as_ref(), &history, &standing, now);
@@ -125,7 +126,7 @@ pub(crate) async fn on_request(
     window_minutes: u32,
     invocation: &Invocation,
 ) -> Result<Response, FunctionError> {
-    // It claims nothing, and asks for seconds by what it has read: that must not be stale.
+    // It claims nothing, and its questions take seconds and depend on these readings, which must not be stale.
     let (observed, history) = second_reading::settled_twice(services, invocation.started).await?;
     let history = history.map_err(|failure| FunctionError::unreadable("reading the flag's history", failure.cause))?;
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());

@@ -1,5 +1,5 @@
-//! An answer that claims nothing is corrected by nothing: a reading that is stale would be given as truth. So whoever is about to
-//! give such an answer looks a second time, a moment later.
+//! An answer that claims nothing is never corrected afterwards: a stale reading would be presented as truth. Before
+//! such an answer is given, the parameters are therefore read a second time, a moment later.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crate::invocation::Invocation;
 use crate::repeat::{self, Past, Reads};
 use crate::services::Services;
 
-/// At least this lies between the first reading and the second.
+/// The minimum time between the first reading and the second.
 const APART: Duration = Duration::from_millis(500);
 
-/// Looks, and the wait between two, for a flag that is known to have come further.
+/// How many times the parameters are read, and the wait in between, for a flag that is known to be newer.
 const TRIES: u32 = 5;
 const WAIT: Duration = Duration::from_millis(400);
 
-/// How many times an answer is made anew because what stood has changed.
+/// How many times a request is answered again because the parameters have changed.
 const ANSWERS: u32 = 4;
 
-/// Answers a request, unless it was carried out before. An answer that claims nothing is given only where a second reading shows
-/// the same; where it shows something newer, the request is answered anew. `reads` and `limit` are those of the past.
+/// Answers a request, unless it was carried out before. An answer that claims nothing is given only if a second reading
+/// shows the same. If it shows something newer, the request is answered again. `reads` and `limit` apply to the past.
 pub(crate) async fn answer_when_settled(
     services: &Services,
     (mut observed, mut past): (Observed, Past),
@@ -60,15 +60,15 @@ pub(crate) async fn answer_when_settled(
     Err(behind())
 }
 
-/// What a second look found.
+/// The result of a second reading.
 pub(crate) enum Second {
-    /// The same: the answer holds.
+    /// The same: the answer is valid.
     Same,
-    /// Something newer: the answer must be made anew.
+    /// Something newer: the request must be answered again.
     Newer(Box<Observed>),
 }
 
-/// Looks again. `history` is what else was read of the flag.
+/// Reads again. `history` is what else was read of the flag.
 pub(crate) async fn second(
     services: &Services,
     first: &Observed,
@@ -91,7 +91,7 @@ pub(crate) async fn second(
     Err(behind())
 }
 
-/// Waits until a second reading is one of its own.
+/// Waits until a second reading is independent of the first one.
 pub(crate) async fn apart(services: &Services, first_at: Timestamp) {
     let so_far = services.clock.since(first_at);
     tokio::time::sleep(APART.saturating_sub(so_far)).await;
@@ -109,7 +109,7 @@ fn behind() -> FunctionError {
     FunctionError::unreadable("reading the flag", cause)
 }
 
-/// What is known to be newer than this reading, if something is.
+/// `Some` if something newer than this reading is known.
 fn is_behind(services: &Services, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> Option<()> {
     let flag = flag?;
     let in_history = history
@@ -122,8 +122,8 @@ fn is_same(first: &Observed, again: &Observed) -> bool {
     first.flag == again.flag && first.hold == again.hold && first.drill == again.drill
 }
 
-/// The flag and its history, once neither is known to be behind the other, or behind what this process has seen. A history that
-/// stays behind is as good as none.
+/// The flag and its history, once neither is known to be behind the other, or behind what this process has seen. A
+/// history that stays behind counts as unreadable.
 pub(crate) async fn settled(
     services: &Services,
 ) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
@@ -157,12 +157,13 @@ pub(crate) async fn settled(
     Ok((observed, history))
 }
 
-/// Whether nothing has changed since, a moment later.
+/// Whether a reading a moment later shows no change.
 pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
     Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
 }
 
-/// Both, once a second reading a moment later shows no change: for an answer that rests on nothing else.
+/// The flag and its history, once a second reading a moment later shows no change: for an answer that rests on nothing
+/// else.
 pub(crate) async fn settled_twice(
     services: &Services,
     started: Timestamp,
@@ -174,7 +175,7 @@ pub(crate) async fn settled_twice(
     self::settled(services).await
 }
 
-/// Whether a history shows this flag as its newest version. One that could not be read is no other's.
+/// Whether a history shows this flag as its newest version. A history that could not be read does not contradict.
 pub(crate) fn is_of(history: &[HistoryEntry], flag: &FlagObservation) -> bool {
     let newest = history.iter().max_by_key(|entry| entry.version);
     newest.is_none_or(|newest| newest.version == flag.version && newest.modified == flag.modified)

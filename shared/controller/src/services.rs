@@ -1,4 +1,4 @@
-//! What every use case works with.
+//! The services that every use case works with.
 
 use std::sync::Mutex;
 
@@ -23,37 +23,38 @@ use crate::function_error::FunctionError;
 /// The settings of a pair and the adapters of the AWS services that it uses; built once, at start.
 #[derive(Debug)]
 pub struct Services {
-    /// The settings.
+    /// The settings of the pair.
     pub settings: Settings,
-    /// Parameter Store.
+    /// The pair's parameters in Parameter Store.
     pub store: ParameterStore,
-    /// Evidence of both environments.
+    /// The probe that gathers the evidence of both environments.
     pub health: HealthProbe,
-    /// The alarms named for drills.
+    /// The alarms that are named for drills.
     pub drill_alarms: NamedAlarms,
-    /// What a readiness check asks.
+    /// The probe of the readiness check.
     pub readiness: ReadinessProbe,
-    /// What a run report asks.
+    /// The probe of the run report.
     pub runs: RunProbe,
     /// Lists, pauses and unpauses DAGs.
     pub dags: AirflowDags,
-    /// Our metrics.
+    /// Publishes this product's metrics.
     pub metrics: Metrics,
-    /// The audit bus.
+    /// The pair's audit bus.
     pub bus: EventBus,
-    /// Tells the time: no use case reads the system's clock itself.
+    /// The one source of time: no use case reads the system's clock itself.
     pub clock: Clock,
-    /// What this process saw last: of every look, also where the memory could not be read or written. A failure must not begin
-    /// anew at every tick because it cannot be noted.
+    /// What this process saw in its last observation, even if the memory could not be read or written. A failure must
+    /// not start anew at every tick because it cannot be recorded.
     pub(crate) seen: Mutex<Both<Option<Past>>>,
-    /// Which writing of the hold this process found told, so that it asks once for each change. A new process asks again.
+    /// Which write of the hold this process has found to be reported, so that it asks once for each change. A new
+    /// process asks again.
     pub(crate) hold_reported: Mutex<Option<String>>,
     /// AWS settings, for a client that only one function needs: what is not built here is not linked into the others.
     pub sdk: SdkConfig,
 }
 
 impl Services {
-    /// What the pair's events are about.
+    /// The subject of the pair's events.
     pub fn subject(&self) -> Subject<'_> {
         Subject {
             pair: &self.settings.pair,
@@ -61,26 +62,27 @@ impl Services {
         }
     }
 
-    /// To be asked once the root has been observed, before anything is said or done that is more than to read.
+    /// Fails if the root belongs to another pair. Call it after the root was observed, before anything is published or
+    /// written.
     pub fn may_write(&self) -> Result<(), FunctionError> {
         self.store
             .may_write()
             .map_err(|failure| FunctionError::unreadable("writing", failure.cause))
     }
 
-    /// Builds the clients.
+    /// Builds the clients and the adapters over them.
     pub fn build(settings: Settings) -> Self {
         let clients = Clients::build(&settings);
         Self::over(&clients, settings)
     }
 
-    /// Over given AWS settings, outside Lambda.
+    /// Builds the adapters over given AWS settings, outside Lambda.
     pub fn outside_lambda(shared: &SdkConfig, settings: Settings) -> Self {
         let clients = Clients::outside_lambda(shared, &settings);
         Self::over(&clients, settings)
     }
 
-    /// Over given clients.
+    /// Builds the adapters over given clients.
     pub fn over(clients: &Clients, settings: Settings) -> Self {
         Self {
             store: ParameterStore::new(clients.ssm.clone(), settings.names.clone()).of_pair(&settings.pair),

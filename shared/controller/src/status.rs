@@ -25,7 +25,7 @@ use crate::{recent_failovers, second_reading};
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
-/// What stands: every question at once, and the flag once more at the end.
+/// The current state: all questions at once, and the flag once more at the end.
 pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Response<Status>, FunctionError> {
     let (settled, evidence) = tokio::join!(
         second_reading::settled(services),
@@ -44,7 +44,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
         .ownership
         .refusal(&services.settings.pair, services.settings.names.root());
     let reason = match (&observed.flag, active) {
-        // Whose flag it is comes before what it says.
+        // The owner of the flag comes before its content.
         _ if refusal.is_some() => refusal.clone().unwrap_or_default(),
         (None, _) => NO_FLAG.to_owned(),
         (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
@@ -70,7 +70,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     };
     let policy = &services.settings.policy;
     let decision = decide(policy, &control, &verdicts, now);
-    // What an automatic failover would meet, also while nobody needs one.
+    // What an automatic failover would meet, even if none is needed.
     let preconditions = match (&observed.flag, active) {
         (Some(flag), Some(active)) => {
             let standby = active.other();
@@ -82,7 +82,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
         .readiness
         .as_deref()
         .and_then(ReadinessState::read)
-        // Of the color that works now it says nothing about the one that stands by.
+        // A check of the color that is active now says nothing about the color that stands by.
         .filter(|standing| standing.standby == active.map(Color::other))
         .map(LastCheck::from);
     let stored = observed.managed_dags.as_deref().and_then(Progress::from_stored);
@@ -113,14 +113,15 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     })
 }
 
-/// The version audited last; none where that is of an incarnation of the flag that is gone, which the number would hide.
+/// The version that was audited last; `None` if it belongs to an earlier flag that was deleted: version numbers alone
+/// would hide that.
 fn audited(observed: &Observed) -> Option<FlagVersion> {
     let (audited, flag) = (observed.audited?, observed.flag.as_ref()?);
     let is_gone = audited.version >= flag.version && audited.at < flag.modified;
     (!is_gone).then_some(audited.version)
 }
 
-/// The drill under way, or the last one; with the time of its return once it has switched.
+/// The drill under way, or the last one, with the time of its return once it has switched.
 fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<DrillAnswer> {
     let drill = Drill::from_stored(stored?)?;
     let stage = history.map(|history| stage(&drill, &versions(history)));
@@ -131,7 +132,7 @@ fn drill(stored: Option<&str>, history: Option<&[HistoryEntry]>) -> Option<Drill
     Some(DrillAnswer::of(&drill, return_at))
 }
 
-/// The newest versions, newest first, as Parameter Store alone tells them.
+/// The newest versions, newest first, by Parameter Store alone.
 pub(crate) async fn history(
     services: &Services,
     limit: usize,
@@ -153,7 +154,7 @@ pub(crate) async fn history(
         format!("{} of {} kept versions, newest first", entries.len(), versions.len())
     };
     let mut common = common(Outcome::History, reason, Vec::new(), None, invocation);
-    // As the history alone tells it.
+    // The active color by the history alone.
     common.active = newest.and_then(|version| version.entry.value.color());
     common.version = newest.map(|version| version.entry.version);
     Ok(Response {

@@ -31,10 +31,10 @@ use crate::{claim_runner, drill_outcome};
 /// A planned switch waits for the target's evidence as long as its slowest source may take.
 pub(crate) const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
-/// A forced one does not wait for what it will not heed.
+/// A forced switch does not wait for evidence that it ignores.
 const FORCED_EVIDENCE_TIME: Duration = Duration::from_secs(2);
 
-/// What a person wants, by either of the two requests.
+/// What a person requests, by either of the two actions.
 struct Wanted {
     kind: Kind,
     to: Color,
@@ -45,13 +45,13 @@ struct Wanted {
     expect: Option<Expect>,
 }
 
-/// One of the two requests, with what was seen of the environments.
+/// One of the two requests, with the evidence of the environments.
 enum Ask {
     Switch(SwitchRequest, Box<Evidence>),
     Rollback(RollbackRequest, Box<Both<Evidence>>),
 }
 
-/// Makes the color named the active one.
+/// Makes the named color active.
 pub(crate) async fn switch(
     services: &Services,
     request: SwitchRequest,
@@ -67,13 +67,13 @@ pub(crate) async fn switch(
     answer(services, &Ask::Switch(request, Box::new(evidence)), looked?, invocation).await
 }
 
-/// Makes the color before the present one the active one again.
+/// Makes the previous color active again.
 pub(crate) async fn rollback(
     services: &Services,
     request: RollbackRequest,
     invocation: &Invocation,
 ) -> Result<Response<Change>, FunctionError> {
-    // Which color that is shows only in the history, so both are looked at: still one round trip of waiting.
+    // Only the history shows which color that is, so both environments are probed: still one round trip of waiting.
     let (looked, evidence) = tokio::join!(
         repeat::look(services, Reads::Always, EVIDENCE_TIME, invocation),
         services
@@ -150,16 +150,17 @@ fn switch_wanted(request: &SwitchRequest) -> Wanted {
     }
 }
 
-/// Where a rollback goes, or why it goes nowhere.
+/// The target of a rollback, or why there is none.
 fn rollback_wanted(
     request: &RollbackRequest,
     flag: &FlagObservation,
     past: &Past,
 ) -> Result<Result<Wanted, String>, FunctionError> {
-    // Whether it was carried out before must be known here: a second one would go forth again.
+    // It must be known here whether this request was carried out before: a second rollback would switch forward again.
     past.must_be_read("reading the flag's history")?;
     let versions = past.versions.as_deref().unwrap_or_default();
-    // What made the present color active. A write of the same color by hand, or of none, after it changes nothing of that.
+    // The transition to the present color. A later manual edit that writes the same color, or garbage, does not change
+    // it.
     let arrival = versions
         .iter()
         .rev()
@@ -248,7 +249,7 @@ async fn guard_and_carry_out(
         &target,
         now,
     ));
-    // The history knows better than one observation whether the drill has been ended, and by how many writes it was begun.
+    // The history shows more reliably than one observation whether the drill has ended, and which writes began it.
     for precondition in preconditions
         .iter_mut()
         .filter(|precondition| precondition.name == PreconditionName::Drill)
@@ -277,8 +278,8 @@ async fn guard_and_carry_out(
             invocation,
         ));
     }
-    // Whatever was asked for, a flag that held no color is being repaired. That a person did it is said, for it acknowledges
-    // like a switch, and the watcher's own repair does not.
+    // Whatever was requested, this repairs a flag that held no color. The reason names the person: unlike the watcher's
+    // repair, this one acknowledges, as a switch does.
     let (kind, reason) = if flag.value.color().is_some() {
         (wanted.kind, wanted.reason)
     } else {
@@ -305,7 +306,8 @@ async fn guard_and_carry_out(
     carry_out(services, flag, managed_dags, intent, preconditions, invocation).await
 }
 
-/// The color wanted is active in a drill, which is to bring the other one back: a person who wants it to stay ends the drill.
+/// The requested color is active in a drill, which is about to return. A person who wants the color to stay ends the
+/// drill.
 async fn keep_drilled_color(
     services: &Services,
     flag: &FlagObservation,
@@ -338,7 +340,7 @@ async fn keep_drilled_color(
         None => drill,
     };
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag again", failure.cause);
-    // A tick that is about to return has decided the drill's end, or never will.
+    // A tick that is about to return has decided the drill's end by now, or never will.
     let turn = drill_outcome::decide_end(services, &drill, End::Stay, &decided, &invocation.run())
         .await
         .map_err(|failure| {
@@ -357,7 +359,7 @@ async fn keep_drilled_color(
         )),
         Turn::Open(_) => Some("it is unknown who ends this drill; see {\"action\":\"status\"}".to_owned()),
     };
-    // Whoever was faster than that has written the flag by now.
+    // A faster writer has written the flag by now.
     let standing = services.store.observe().await.map_err(unreadable)?.flag;
     let stays = standing
         .as_ref()
@@ -369,7 +371,7 @@ async fn keep_drilled_color(
             "the flag was written at the same moment; see {\"action\":\"status\"}, and switch again".to_owned(),
         ),
         None => {
-            // Where its write was repeated the first one counts.
+            // If its write was repeated, the first one counts.
             let stage = stage.unwrap_or(Stage::Drilling {
                 switched_at: flag.modified,
                 return_at: after(flag.modified, minutes(drill.duration_minutes)),
@@ -412,7 +414,7 @@ pub(crate) async fn carry_out(
                 );
                 warnings.push(format!("the claim of a dead writer ({whose}) was rolled forward"));
             }
-            // A dead writer's claim out of a flag without a color may have wanted the other color.
+            // An abandoned claim on a flag without a color may have had the other color as its target.
             let outcome = if switched.to == to {
                 Word::Switched
             } else {
@@ -423,7 +425,7 @@ pub(crate) async fn carry_out(
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
         }
-        // This very request, delivered twice: the other delivery is at it, or was a moment ago.
+        // This very request, delivered twice: the other delivery runs now, or ran a moment ago.
         Outcome::Conflict(conflict)
             if conflict
                 .winner

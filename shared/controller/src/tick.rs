@@ -1,4 +1,4 @@
-//! One tick: observe, assess, decide, act, and say what was done and why.
+//! One tick: observe, assess, decide, act, and report what was done and why.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use crate::services::Services;
 use crate::tick_report::{close, log};
 use crate::{claim_runner, drill_return, repair};
 
-/// What is left of the invocation for publishing and answering.
+/// The time that is reserved at the end of the invocation for publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(6);
 
-/// How old an observed hold may be when something is done about the flag. Younger than any look that waited for nothing, so
-/// that such a look asks no more than once.
+/// The maximum age of an observed hold when the flag is about to be written. More than the age at the end of an
+/// observation that waited for nothing, so that such an observation costs no second request.
 const MAX_HOLD_READ_AGE: Duration = Duration::from_secs(1);
 
-/// One tick.
+/// Runs one tick.
 pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation) -> Result<Tick, FunctionError> {
-    // The last look must leave time for its evidence and for closing, and the next tick is not far then.
+    // The last observation must leave time for its evidence and for closing. The next tick is then not far away.
     let last_look = after(invocation.started, services.settings.probe_until)
         .min(before(invocation.deadline, CLOSING_TIME.saturating_add(EVIDENCE_TIME)));
     let mut probes: u32 = 0;
@@ -37,14 +37,14 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
     loop {
         probes = probes.saturating_add(1);
         let mut observation = observe_and_decide(services, depth, &mut missing_since).await;
-        // Another pair's flag says nothing of these environments. That the tick fails is what rings the stack's alarm.
+        // Another pair's flag says nothing about these environments. The failing tick makes the stack's alarm fire.
         services.may_write()?;
         if depth == ProbeScope::Free && !observation.is_calm() {
-            // A routine look never acts: what it leaves out could speak against it.
+            // An observation of scope `Free` never leads to an action: what it leaves out could object.
             depth = ProbeScope::Full;
             continue;
         }
-        // What was asked before a slow answer came may be seconds old, and a hold placed in them must hold.
+        // If an answer came slowly, the hold was read seconds ago. A hold that was placed since must be respected.
         let acts = matches!(observation.decision.action, Action::Failover | Action::DrillReturn);
         if acts
             && elapsed(observation.asked, services.clock.now()) > MAX_HOLD_READ_AGE
@@ -66,7 +66,7 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
             Action::None | Action::Blocked | Action::ObserveOnly => None,
         };
         log(services, &observation, outcome.as_ref(), invocation, &trigger, probes);
-        // A claim in other hands, or a store that failed half-way, is settled within seconds: look again.
+        // A claim of another writer, or a store that failed half-way, is settled within seconds: observe again.
         let unsettled = matches!(outcome, Some(Outcome::Conflict(_) | Outcome::Failed(_)));
         if (observation.decision.look_again_soon || unsettled)
             && after(services.clock.now(), services.settings.probe_interval) <= last_look
@@ -78,7 +78,7 @@ pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation
     }
 }
 
-/// Whether the hold is another by now, or cannot be read.
+/// Whether the hold has changed since the observation, or cannot be read.
 async fn hold_changed_since(services: &Services, observation: &Observation) -> bool {
     let seen = observation
         .observed
@@ -94,7 +94,8 @@ async fn hold_changed_since(services: &Services, observation: &Observation) -> b
     }
 }
 
-/// A scheduled tick asks what is billed, and publishes, only now and then while all is calm; any other at once.
+/// The scope of a tick's first observation. While all is calm, a scheduled tick asks billed questions and publishes
+/// only at intervals; any other tick does so at once.
 fn first_depth(trigger: &Trigger, now: Timestamp, interval_minutes: u32) -> ProbeScope {
     let minute = i64::from(now.to_zoned(TimeZone::UTC).minute());
     let is_due = minute.checked_rem(i64::from(interval_minutes)) == Some(0);

@@ -1,4 +1,4 @@
-//! What a tick does after its decision: publishes, tells, goes on with what is under way, and answers.
+//! What a tick does after its decision: publishes, announces, continues what is under way, and answers.
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_core::color::Color;
@@ -50,7 +50,7 @@ pub(crate) async fn close(
     };
     let announce_doubt = announce_doubt(services, &observation, now);
     let note = async {
-        // A tick that wrote the flag has enough to do, and the next one notes as much.
+        // A tick that wrote the flag has enough to do, and the next one records the same.
         if let (Some(observed), None) = (observed, &outcome) {
             past::note(services, observed, &observation.past).await;
         }
@@ -101,7 +101,7 @@ pub(crate) async fn close(
     if let Some(Outcome::Failed(failed)) = outcome {
         return Err(failed.into());
     }
-    // After a transition the two have changed places: the next turn looks at them as they stand then.
+    // After a transition the two have changed places: the next check observes them as they are then.
     if let (Some(active), Some(observed), None) = (observation.active(), observed, &outcome) {
         readiness::check_if_due(
             services,
@@ -157,7 +157,7 @@ fn answer(
     }
 }
 
-/// Logs what one look saw, and what came of it.
+/// Logs one observation and its outcome.
 pub(crate) fn log(
     services: &Services,
     observation: &Observation,

@@ -1,5 +1,5 @@
-//! Events of a person's request that could not be published are kept beside the flag, and the watcher publishes them: no tick
-//! would find out about them otherwise.
+//! Events of a person's request that could not be published. They are kept beside the flag, and the watcher publishes
+//! them: no tick would find out about them otherwise.
 
 use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{AuditEvent, Unsent};
@@ -11,7 +11,7 @@ use bluegreen_core::switch::Failure;
 use crate::function_error::FunctionError;
 use crate::services::Services;
 
-/// Sends the event of the request `key`, or keeps it. The error says which, or that it is lost.
+/// Sends the event of the request `key`, or keeps it. The error says which, or that the event is lost.
 pub(crate) async fn send_or_keep(
     services: &Services,
     event: &AuditEvent,
@@ -45,7 +45,8 @@ pub(crate) async fn send_or_keep(
     Err(FunctionError::undelivered(doing)(Failure { cause, ..failure }))
 }
 
-/// Publishes what was kept. Sent before it is removed: a crash in between repeats an event under its id, and loses none.
+/// Publishes the kept events. Sent before it is removed: a crash in between repeats an event under its id, and loses
+/// none.
 pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError> {
     let kept = match services.store.unsent().await {
         Ok(kept) => kept,
@@ -56,7 +57,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
     };
     let mut sent: usize = 0;
     for (key, text) in kept {
-        // What nobody can read is left, and seen in the log each time.
+        // An unreadable event stays, and is logged each time.
         let Some(event) = Unsent::read(&text) else {
             tracing::warn!(key, "an event that could not be published cannot be read");
             continue;
@@ -66,7 +67,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             .send(std::slice::from_ref(&event))
             .await
             .map_err(FunctionError::undelivered("publishing an event that was kept"))?;
-        // Only a drill has one.
+        // Only the event of a drill has one.
         let outcome = read::<Outline>(&event.detail).outcome;
         if let Some(outcome) = outcome.as_deref().and_then(DrillOutcome::parse) {
             let metric = Metric::drill_outcome(outcome, services.clock.now());

@@ -1,4 +1,4 @@
-//! Use cases over an AWS of the test's own: no Lambda, no event, no environment variables.
+//! Use cases over a simulated AWS of the test: no Lambda, no event, no environment variables.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -43,7 +43,7 @@ async fn on(server: &MockServer, operation: &str, answer: ResponseTemplate) {
         .await;
 }
 
-/// A root with nothing in it but the name of its owner, if it has one.
+/// A root that contains nothing but the name of its owner, if it has one.
 async fn root_of(owner: Option<&str>) -> MockServer {
     let server = MockServer::start().await;
     let name = settings().names.owner();
@@ -132,7 +132,7 @@ async fn on_a_root_of_nobodys_the_same_hold_is_placed_and_nothing_else() {
     let request = json!({"action": "hold", "minutes": 5, "reason": "maintenance"});
     let answer = ask(&server, &request).await.unwrap();
     assert_eq!(answer.common.outcome, Outcome::Held, "{answer:?}");
-    // And that it was, for a second delivery.
+    // And that it was answered, for a second delivery.
     let names = settings().names;
     assert_eq!(written(&server).await, [names.hold(), names.answered()]);
 }
