@@ -1,4 +1,4 @@
-//! What woke the listener.
+//! The event that started the listener.
 
 use bluegreen_controller::audit::Change;
 use bluegreen_core::audit::{BusEvent, ParameterChange, SOURCE, details};
@@ -7,20 +7,20 @@ use serde_json::Value;
 
 /// What an event is about.
 pub(crate) enum Event {
-    /// Something that people are to be told of.
+    /// An audit event, of which people are to be notified.
     Audit(BusEvent),
     /// A change of a parameter.
     Change {
-        /// What is known of it.
+        /// What is known about it.
         change: Change,
-        /// The parameter's name, if the event says one.
+        /// The parameter's name, if the event contains one.
         name: Option<String>,
-        /// Whether it is that of the flag or of the hold.
+        /// Whether it is the parameter of the flag or of the hold.
         is_known: bool,
     },
 }
 
-/// Reads any event. One of an unknown shape is a change of which nothing is known.
+/// Reads any event. An event of an unknown shape is a change about which nothing is known.
 pub(crate) fn read(event: &Value, names: &ParameterNames) -> Event {
     let event: BusEvent = details::read(event);
     if event.source == SOURCE {

@@ -1,4 +1,4 @@
-//! An event in, the answer of its use case out.
+//! Turns an event into a use case, and its result into the answer.
 
 use bluegreen_controller::audit::audit;
 use bluegreen_controller::function_error::FunctionError;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::event::{Event, read};
 
-/// Answers one event. An audit event is told to people; after anything else, whatever it is, the audit catches up.
+/// Answers one event. People are notified of an audit event; after any other event the audit catches up.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let heard = match read(&event, &services.settings.names) {
         Event::Audit(delivered) => tell_people(services, &delivered, invocation).await?,

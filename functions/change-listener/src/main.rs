@@ -1,4 +1,4 @@
-//! The change listener: emits metrics and audit events for every change of the flag and the hold.
+//! The change listener: publishes metrics and audit events for every change of the flag and the hold.
 
 mod event;
 mod handler;

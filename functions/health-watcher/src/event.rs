@@ -1,4 +1,4 @@
-//! What woke the watcher. Only told and logged: an event's payload never decides anything.
+//! The event that started the watcher. It is only reported and logged: an event's payload never decides anything.
 
 use aws_lambda_events::cloudwatch_alarms::CloudWatchAlarm;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
@@ -7,7 +7,7 @@ use bluegreen_core::flag::shortened;
 use bluegreen_core::transition::Trigger;
 use serde_json::Value;
 
-/// Reads any event. One of an unknown shape is a tick like any other, and is named so.
+/// Reads any event. An event of an unknown shape causes an ordinary tick, whose trigger says so.
 pub(crate) fn trigger(event: &Value) -> Trigger {
     let trigger = |kind: &str, id: Option<String>| Trigger {
         kind: kind.to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn trigger(event: &Value) -> Trigger {
     if let Ok(sns) = serde_json::from_value::<SnsEvent>(event.clone())
         && let Some(record) = sns.records.first()
     {
-        // CloudWatch's message to SNS is JSON in a string; anything else is somebody's own message.
+        // CloudWatch's message to SNS is JSON in a string; anything else is another publisher's message.
         let name = serde_json::from_str::<Value>(&record.sns.message)
             .ok()
             .and_then(|message| message.get("AlarmName")?.as_str().map(str::to_owned));

@@ -1,4 +1,4 @@
-//! An event in, a tick's answer out.
+//! Turns an event into a tick, and the tick's result into the answer.
 
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;

@@ -1,4 +1,4 @@
-//! The health watcher: looks at both environments every minute, and fails over by itself.
+//! The health watcher: observes both environments every minute, and fails over automatically.
 
 mod event;
 mod handler;

@@ -1,4 +1,4 @@
-//! A request in, its answer out.
+//! Turns a request into a use case, and its result into the answer.
 
 use bluegreen_controller::function_error::FunctionError;
 use bluegreen_controller::invocation::Invocation;

@@ -1,4 +1,4 @@
-//! The switch handler: switches on demand, and says what stands.
+//! The switch handler: switches on request, and reports the current state.
 
 mod handler;
 

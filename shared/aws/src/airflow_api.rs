@@ -1,5 +1,5 @@
-//! Airflow's REST API through MWAA's InvokeRestApi: at a pace, again while it stumbles, page by page, until the time is
-//! over. The paths are the same in both generations of the API (MWAA puts /api/v1 or /api/v2 before them).
+//! Airflow's REST API through MWAA's InvokeRestApi: paced, retried after errors that may pass, and page by page, until
+//! the time is over. The paths are the same in both generations of the API (MWAA puts /api/v1 or /api/v2 before them).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -16,43 +16,43 @@ use crate::clients::{OnDemand, one_try};
 use crate::error::classify;
 use crate::health_probe::{is_retryable, rest_api_cause};
 
-/// Entries asked for at once. Airflow's `maximum_page_limit` is 100 unless set otherwise, and a page of 100 is some hundred
-/// kilobytes of the 6 MB that InvokeRestApi carries. The API's `fields` is not used: Airflow 2 leaves out
-/// `total_entries` with it, and only it has the parameter.
+/// Entries in one page. Airflow's `maximum_page_limit` is 100 unless set otherwise, and a page of 100 is about a
+/// hundred kilobytes of the 6 MB that InvokeRestApi carries. The API's `fields` is not used: Airflow 2 leaves out
+/// `total_entries` with it, and only Airflow 2 has the parameter.
 pub(crate) const PAGE: u64 = 100;
 
-/// Pages of one list under way at once: the web server has people to serve.
+/// Pages of one list that are requested at once: the web server also has people to serve.
 const IN_FLIGHT: usize = 4;
 
-/// Requests for one list after which it is left unfinished: over ten times the largest installation known.
+/// Requests for one list after which it is left incomplete: over ten times the largest known installation.
 const MOST_REQUESTS: u32 = 1000;
 
-/// Time between two requests: eight a second, under the ten at which InvokeRestApi is said to be throttled.
+/// Time between two requests: eight a second, below the ten at which InvokeRestApi is said to be throttled.
 const SPACING: Duration = Duration::from_millis(125);
 
-/// Turns left to the questions about both environments' health, which are asked at the same time without a pace: two
-/// each, where the first is asked in the way of the other generation of Airflow.
+/// Requests that are reserved for the health questions about both environments, which are asked at the same time
+/// without pacing. Two each, if the first one uses the path of the other generation of Airflow.
 const TURNS_OF_HEALTH: u32 = 4;
 
-/// Throttled, the spacing doubles up to this.
+/// After a throttle the spacing doubles, up to this.
 const WIDEST_SPACING: Duration = Duration::from_secs(1);
 
-/// Times that one request is made. The waits between them add up to some five seconds.
+/// How many times one request is sent. The waits between them add up to some five seconds.
 const TRIES: u32 = 5;
 
-/// Time of the first try, and of each after it: a silent connection leaves time for a second try in the eight seconds that
-/// the shortest of these readings has, and a server that is slow with a long page is waited for then.
+/// The time-outs of the first try and of each later one. A silent connection leaves time for a second try in the eight
+/// seconds of the shortest of these readings. That try waits long enough for a server that is slow with a long page.
 const FIRST_TRY: Duration = Duration::from_secs(4);
 const LATER_TRY: Duration = Duration::from_secs(6);
 
-/// Lets one request start at a time, evenly spaced, and slower once the service has asked for it.
+/// Starts one request at a time, evenly spaced, and slower after a throttle.
 #[derive(Debug)]
 pub(crate) struct Pace {
     next: Mutex<(Instant, Duration)>,
 }
 
 impl Pace {
-    /// Begins late enough for the questions about health that are asked beside it.
+    /// Starts late enough for the health questions that are asked in parallel.
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let first = now.checked_add(SPACING.saturating_mul(TURNS_OF_HEALTH)).unwrap_or(now);
@@ -78,7 +78,7 @@ impl Pace {
     }
 }
 
-/// One environment's API.
+/// The API of one environment.
 #[derive(Debug)]
 pub(crate) struct AirflowApi<'a> {
     pub(crate) mwaa: &'a OnDemand<Client>,
@@ -97,7 +97,7 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// GET with parameters.
+    /// A GET request with parameters.
     pub(crate) fn get(path: &str, query: &[(&str, &str)]) -> Self {
         Self {
             method: RestApiMethod::Get,
@@ -110,7 +110,7 @@ impl Question {
         }
     }
 
-    /// PATCH of the DAGs that fit the pattern, or, without one, of the path's DAG: pauses or unpauses them.
+    /// A PATCH of the DAGs that match the pattern, or, without a pattern, of the path's DAG: pauses or unpauses them.
     pub(crate) fn pause(path: String, query: HashMap<String, Document>, is_paused: bool) -> Self {
         Self {
             method: RestApiMethod::Patch,
@@ -120,7 +120,7 @@ impl Question {
         }
     }
 
-    /// The same for one page. Airflow's lists that are asked by POST have the page in the body.
+    /// The request for one page. Airflow's lists that are requested by POST have the page in the body.
     fn of_page(&self, range: Range) -> Self {
         let mut question = self.clone();
         let (page, names) = match &mut question.body {
@@ -137,22 +137,22 @@ impl Question {
 /// A list, as far as it could be read.
 #[derive(Debug)]
 pub(crate) struct Listed<T> {
-    /// By key, so that what comes twice counts once.
+    /// The entries by key, so that an entry that is listed twice counts once.
     pub(crate) entries: BTreeMap<String, T>,
-    /// How many there are, by Airflow's count.
+    /// The number of entries, by Airflow's count.
     pub(crate) total: Option<u64>,
-    /// Why some are not here; none if all are.
+    /// Why some entries are missing; `None` if none are.
     pub(crate) gap: Option<Cause>,
 }
 
-/// What a list holds and how it is read.
+/// What a list contains and how it is read.
 #[derive(Debug)]
 pub(crate) struct Shape<T> {
-    /// The field that holds the list.
+    /// The field that contains the list.
     pub(crate) field: &'static str,
-    /// In words, for a person.
+    /// A description of the entries, for people.
     pub(crate) what: &'static str,
-    /// One entry with its key; none if it is no such entry.
+    /// Reads one entry and its key; `None` if it is not such an entry.
     pub(crate) read: fn(&Document) -> Option<(String, T)>,
 }
 
@@ -163,20 +163,20 @@ struct Range {
     limit: u64,
 }
 
-/// A page, read.
+/// A page, parsed.
 struct Page<T> {
     entries: Vec<(String, T)>,
     total: u64,
 }
 
 impl AirflowApi<'_> {
-    /// A whole list, in as many pages as it takes: the first tells how long it is and how long pages may be.
+    /// A whole list, in as many pages as necessary: the first page shows the list's length and the maximum page size.
     ///
     /// The question must put the entries in order, or pages may overlap.
     pub(crate) async fn list<T>(&self, question: &Question, shape: &Shape<T>) -> Listed<T> {
         let mut entries = BTreeMap::new();
         let mut total = 0;
-        // The first page's count holds: one that another page corrects is of another list.
+        // The first page's count is valid. If another page corrects it, that page belongs to another list.
         let mut counted_otherwise = None;
         let mut rows: u64 = 0;
         let mut open = VecDeque::from([Range { offset: 0, limit: PAGE }]);
@@ -200,7 +200,7 @@ impl AirflowApi<'_> {
             };
             let page = match page {
                 Ok(page) => page,
-                // What is under way may still come; nothing more is asked.
+                // Requests under way may still succeed; no further ones are sent.
                 Err(cause) => {
                     gap.get_or_insert(cause);
                     continue;
@@ -221,13 +221,13 @@ impl AirflowApi<'_> {
             if is_first {
                 is_first = false;
                 let mut offset = read_to;
-                // An answer that counts beyond any installation must not fill the memory.
+                // An answer with a count beyond any installation must not fill the memory.
                 while offset < total && open.len() < usize::try_from(MOST_REQUESTS).unwrap_or(usize::MAX) {
                     open.push_back(Range { offset, limit: length });
                     offset = offset.saturating_add(length);
                 }
             } else if length < range.limit && read_to < total {
-                // Shorter than the ones before: the rest of it is another page.
+                // The page is shorter than the ones before: the rest of it is another page.
                 open.push_back(Range {
                     offset: read_to,
                     limit: range.limit.saturating_sub(length),
@@ -262,7 +262,7 @@ impl AirflowApi<'_> {
         read_page(&document, shape).ok_or_else(|| other_shape(&question.path))
     }
 
-    /// The entries of the first page alone, and whether they are all that there are.
+    /// The entries of the first page alone, and whether they are the whole list.
     pub(crate) async fn first_page<T>(&self, question: &Question, shape: &Shape<T>) -> Result<(Vec<T>, bool), Cause> {
         let page = self.page(question, Range { offset: 0, limit: PAGE }, shape).await?;
         let length = u64::try_from(page.entries.len()).unwrap_or(u64::MAX);
@@ -275,7 +275,7 @@ impl AirflowApi<'_> {
         self.ask(&question.of_page(Range { offset: 0, limit })).await
     }
 
-    /// Asks in its turn, and again while the service asks to slow down or stumbles, until the time is over.
+    /// Sends the request at its turn, and retries after throttles and errors that may pass, until the time is over.
     pub(crate) async fn ask(&self, question: &Question) -> Result<Document, Cause> {
         let mut tries: u32 = 0;
         loop {
@@ -294,7 +294,7 @@ impl AirflowApi<'_> {
             if cause.kind == CauseKind::Throttled {
                 self.pace.slow_down();
             }
-            // 0.3, 0.6, 1.2 and 2.4 s, each by up to a half longer.
+            // 0.3, 0.6, 1.2 and 2.4 s, each longer by up to a half.
             let wait = Duration::from_millis(300)
                 .saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX))
                 .mul_f64(1.0 + fastrand::f64() / 2.0);
@@ -317,7 +317,7 @@ impl AirflowApi<'_> {
             .query_parameters(Document::Object(question.query.clone()))
             .set_body(question.body.clone().map(Document::Object))
             .customize()
-            // The SDK's own retries know nothing of the pace.
+            // The SDK's own retries ignore the pace.
             .config_override(one_try(limit))
             .send()
             .await
@@ -328,12 +328,12 @@ impl AirflowApi<'_> {
     }
 }
 
-/// Why a question was not answered when the time was over.
+/// The cause of a question that was not answered in time.
 pub(crate) fn out_of_time() -> Cause {
     Cause::new(CauseKind::TimedOut, "no answer within the check's time")
 }
 
-/// Why an answer cannot be used.
+/// The cause of an answer that cannot be used.
 pub(crate) fn other_shape(path: &str) -> Cause {
     Cause::new(CauseKind::Unparsable, format!("{path} did not answer Airflow's list"))
 }
@@ -347,7 +347,7 @@ fn read_page<T>(document: &Document, shape: &Shape<T>) -> Option<Page<T>> {
     })
 }
 
-/// A number of things.
+/// Reads a number of things.
 pub(crate) fn count(document: &Document) -> Option<u64> {
     match document {
         Document::Number(Number::PosInt(value)) => Some(*value),

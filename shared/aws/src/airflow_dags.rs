@@ -19,31 +19,33 @@ use crate::clock::Clock;
 use crate::readiness_probe::airflow_lists;
 use crate::run_probe::read_run;
 
-/// Requests under way at once.
+/// Requests that are sent at once.
 const IN_FLIGHT: usize = 4;
 
-/// Requests for one pattern: with a hundred DAGs each, ten times the largest installation known.
+/// Requests for one pattern: with a hundred DAGs each, ten times the largest known installation.
 const MOST_PAGES: u32 = 500;
 
-/// A color's DAGs, and whose API listed them.
+/// A color's DAGs, and the API that listed them.
 #[derive(Debug)]
 pub struct Listing {
-    /// The DAGs.
+    /// The list of DAGs.
     pub list: DagList,
-    /// Whether it is Airflow 2 that told them.
+    /// Whether the list is from Airflow 2.
     pub is_airflow_2: bool,
-    /// When the list was whole.
+    /// When the list was complete.
     pub complete_at: Timestamp,
 }
 
-/// The states of a run that is not at its end; the other two (`success`, `failed`) are its end, in Airflow 2 and 3 (`DagRunState`).
+/// The states of a run that has not ended; the other two (`success`, `failed`) are its end, in Airflow 2 and 3
+/// (`DagRunState`).
 ///
-/// They cover whatever is left to be done in it. `DagRun.update_state` ends no run of which a task is unfinished, be it scheduled,
-/// queued, deferred or up for retry; where a person or `dagrun_timeout` ends one all the same, Airflow ends its tasks, too. Sub-DAGs
-/// (Airflow 2) and backfills (of both) are runs like others, in these states, and `~` lists them with the rest.
+/// They cover whatever is left to do in the run. `DagRun.update_state` ends no run while one of its tasks is
+/// unfinished, be it scheduled, queued, deferred or up for retry. If a person or `dagrun_timeout` ends a run early,
+/// Airflow ends its tasks, too. Sub-DAGs (Airflow 2) and backfills (of both) are ordinary runs, in these states, and
+/// `~` lists them with the rest.
 ///
-/// Queued comes first: a run that begins between the two questions is in the second answer. The other way round it would be in
-/// neither, and its DAG would be paused with it in flight.
+/// Queued comes first: a run that begins between the two questions is in the second answer. In the other order it would
+/// be in neither, and its DAG would be paused during the run.
 const UNFINISHED: [&str; 2] = ["queued", "running"];
 
 /// The DAGs of both environments.
@@ -62,7 +64,7 @@ pub struct DagSession<'a> {
 }
 
 impl AirflowDags {
-    /// Over the clients, for the environments of the settings.
+    /// The DAGs of the environments in the settings, over these clients.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
             clients: clients.colors.map(|_, clients| clients.mwaa.clone()),
@@ -71,7 +73,7 @@ impl AirflowDags {
         }
     }
 
-    /// Begins to ask.
+    /// Starts a session.
     pub fn session(&self) -> DagSession<'_> {
         DagSession {
             dags: self,
@@ -81,7 +83,7 @@ impl AirflowDags {
 }
 
 impl DagSession<'_> {
-    /// Asks all of it, whatever fails in between: one DAG that cannot be set must not hold up the others.
+    /// Sends every request of the plan, even if one fails: one DAG that cannot be set must not delay the others.
     pub async fn carry_out(
         &self,
         color: Color,
@@ -104,9 +106,9 @@ impl DagSession<'_> {
         by_pattern.into_iter().chain(single).collect()
     }
 
-    /// A color's DAGs.
+    /// Lists a color's DAGs.
     pub async fn all(&self, color: Color, until: Instant) -> Listing {
-        // All of them, also where only the paused ones count: that filter is unknown to Airflow before 2.6.
+        // All of them, even if only the paused ones count: Airflow before 2.6 does not know that filter.
         let question = Question::get("/dags", &[("order_by", "dag_id")]);
         let shape = Shape {
             field: "dags",
@@ -125,7 +127,7 @@ impl DagSession<'_> {
         }
     }
 
-    /// The runs that are not at their end; none if they could not be listed whole.
+    /// The runs that have not ended; `None` if they could not be listed completely.
     pub async fn in_flight(&self, color: Color, until: Instant) -> Result<Option<Vec<Run>>, Cause> {
         let api = self.api(color, until);
         let mut runs = Vec::new();
@@ -146,7 +148,7 @@ impl DagSession<'_> {
         Ok(Some(runs))
     }
 
-    /// Whether it answers at all.
+    /// Whether Airflow responds at all.
     pub async fn answers(&self, color: Color, until: Instant) -> Result<(), Cause> {
         let api = self.api(color, until);
         api.first(&Question::get("/dags", &[]), 1).await.map(drop)
@@ -162,7 +164,8 @@ impl DagSession<'_> {
     }
 }
 
-/// Sets every DAG that fits the pattern, page by page: 3.0 and 2 set one page a request, and answer as if that were all.
+/// Sets every DAG that matches the pattern, page by page: 3.0 and 2 set one page per request, and answer as if that
+/// were all.
 async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
     let mut offset: u64 = 0;
     for _ in 0..MOST_PAGES {
@@ -171,10 +174,10 @@ async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_air
             ("limit".to_owned(), number(PAGE)),
         ]);
         if is_airflow_2 {
-            // It refuses parameters that it does not know, and orders by id.
+            // Airflow 2 refuses parameters that it does not know, and orders by id.
             query.insert("offset".to_owned(), number(offset));
         } else {
-            // In no order: so always the first page of those that are left.
+            // Airflow 3 guarantees no order: always the first page of the remaining DAGs.
             query.insert("paused".to_owned(), text(if is_paused { "false" } else { "true" }));
         }
         let document = api.ask(&Question::pause("/dags".to_owned(), query, is_paused)).await?;
@@ -193,19 +196,19 @@ async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_air
 
 async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Cause> {
     match api.ask(&Question::pause(path_of(id), HashMap::new(), is_paused)).await {
-        // It has been deleted since it was listed.
+        // The DAG was deleted after it was listed.
         Err(cause) if cause.kind == CauseKind::NotFound => Ok(()),
         answer => answer.map(drop),
     }
 }
 
-/// The DAG, and whether it is Airflow 2 that tells it.
+/// The DAG, and whether the entry is from Airflow 2.
 fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
     let (id, dag) = airflow_lists::read_dag(document)?;
     Some((id, (dag, document.as_object()?.contains_key("is_active"))))
 }
 
-/// How many DAGs one request set, and how many it could have.
+/// How many DAGs one request has set, and how many it could have set.
 fn read_set(document: &Document) -> Option<(u64, u64)> {
     let fields = document.as_object()?;
     let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;

@@ -1,4 +1,4 @@
-//! CloudWatch DescribeAlarms on alarms that people named.
+//! CloudWatch DescribeAlarms for named alarms.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::clients::OnDemand;
 use crate::error::classify;
 
-/// Alarms that one request may name.
+/// The maximum number of alarm names in one request.
 pub(crate) const MOST_ALARMS: usize = 100;
 
 /// The states of named alarms.
@@ -23,7 +23,7 @@ pub struct NamedAlarms {
 }
 
 impl NamedAlarms {
-    /// Over a client of their region.
+    /// Named alarms over a client of their region.
     pub fn new(cloudwatch: &OnDemand<aws_sdk_cloudwatch::Client>, names: &[String]) -> Self {
         Self {
             cloudwatch: cloudwatch.clone(),
@@ -36,7 +36,7 @@ impl NamedAlarms {
         self.names.is_empty()
     }
 
-    /// Theirs among the states of more.
+    /// Selects the states of these alarms from the states of more.
     pub(crate) fn among(&self, states: &AlarmStates) -> AlarmStates {
         match states {
             ProbeResult::Known(states) => ProbeResult::Known(
@@ -50,7 +50,8 @@ impl NamedAlarms {
         }
     }
 
-    /// Their states; an alarm that does not exist has none. One billed request, and none where no alarm is named.
+    /// The states of these alarms; an alarm that does not exist has no state. One billed request, and none if no alarm
+    /// is named.
     pub async fn states(&self) -> ProbeResult<Vec<AlarmEvidence>> {
         if self.is_empty() {
             return ProbeResult::Known(Vec::new());
@@ -66,7 +67,7 @@ impl NamedAlarms {
             .send();
         let mut found: BTreeMap<String, (Option<StateValue>, Option<Timestamp>)> = BTreeMap::new();
         let mut gap = None;
-        // One page, unless CloudWatch thinks otherwise.
+        // One page, unless CloudWatch decides otherwise.
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -96,7 +97,7 @@ impl NamedAlarms {
                 }
             }
         }
-        // One that rings is known to ring, whatever was not answered beside it.
+        // An alarm that fires is known to fire, whatever else was not answered.
         if let Some(cause) = &gap
             && !found.values().any(|(state, _)| *state == Some(StateValue::Alarm))
         {

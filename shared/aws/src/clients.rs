@@ -20,25 +20,26 @@ use crate::connections::{MOST_IDLE, known_alive};
 use crate::endpoints::Endpoints;
 use crate::loopback::StripHostPrefix;
 
-/// The five roots that Amazon Trust Services asks custom trust stores to hold
-/// (<https://www.amazontrust.com/repository>). Parsing the system's hundred and more is most of a cold start.
+/// The five roots that Amazon Trust Services recommends for custom trust stores
+/// (<https://www.amazontrust.com/repository>). Parsing the system's hundred and more roots takes most of a cold start.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("../certificates/amazon-trust-services.pem");
 
-/// Time to connect; the same for every client, because the HTTP client keeps one TLS setting a connect time-out.
+/// Time to connect; the same for every client, because the HTTP client keeps one TLS setting per connect time-out.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Time of one try, and of all tries of a request together: a connection that goes silent leaves time for a second try.
+/// The time-outs of one try, and of all tries of a request together: a connection that goes silent leaves time for a
+/// second try.
 const TRY: Duration = Duration::from_secs(3);
 const REQUEST: Duration = Duration::from_secs(8);
 
-/// InvokeRestApi waits for Airflow's web server, up to 10 s, and a sick one must not eat the whole tick. Nor must a silent
-/// connection: the first try is given up early, so that the second one, on a new connection, has time for a slow server,
-/// and both fit into what a look has (10 s of the watcher's, 12 s of a person's).
+/// InvokeRestApi waits for Airflow's web server, up to 10 s, and an unhealthy one must not use up the whole tick. Nor
+/// must a silent connection: the first try is given up early, so that the second one, on a new connection, has time for
+/// a slow server. Both fit into one observation (10 s for the watcher, 12 s for a person's request).
 pub(crate) const FIRST_TRY: Duration = TRY;
 pub(crate) const SECOND_TRY: Duration = Duration::from_secs(5);
 
-/// A client that is built when it is first used: each SDK parses its own copy of AWS's partitions, and a calm tick needs
-/// only two of the four.
+/// A client that is built when it is first used: each SDK parses its own copy of AWS's partitions, and a calm tick
+/// needs only two of the four.
 pub type OnDemand<C> = Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>;
 
 fn on_demand<C>(build: impl FnOnce() -> C + Send + 'static) -> OnDemand<C> {
@@ -48,9 +49,9 @@ fn on_demand<C>(build: impl FnOnce() -> C + Send + 'static) -> OnDemand<C> {
 /// The clients of one color, in its own region.
 #[derive(Debug, Clone)]
 pub struct ColorClients {
-    /// MWAA.
+    /// The MWAA client.
     pub mwaa: OnDemand<aws_sdk_mwaa::Client>,
-    /// CloudWatch, for the heartbeat and the user's alarms.
+    /// The CloudWatch client, for the heartbeat and the user's alarms.
     pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,
 }
 
@@ -59,13 +60,13 @@ pub struct ColorClients {
 pub struct Clients {
     /// Parameter Store, in the function's region.
     pub ssm: aws_sdk_ssm::Client,
-    /// CloudWatch, in the function's region, for our own metrics.
+    /// CloudWatch, in the function's region, for this product's own metrics.
     pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,
     /// EventBridge, in the function's region.
     pub events: OnDemand<aws_sdk_eventbridge::Client>,
-    /// One set a color.
+    /// The clients of each color.
     pub colors: Both<ColorClients>,
-    /// Tells the time, to adapters and use cases.
+    /// The clock of adapters and use cases.
     pub clock: Clock,
     /// What they were built from, for a client that only one function needs.
     pub shared: SdkConfig,
@@ -74,8 +75,8 @@ pub struct Clients {
 impl Clients {
     /// Builds them from the process's AWS settings (credentials, region, endpoint).
     pub fn build(settings: &Settings) -> Self {
-        // By hand: the SDK's loader also builds an STS client and a chain of credential sources that no function has,
-        // which is a third of a cold start.
+        // Without the SDK's loader, which also builds an STS client and a chain of credential sources that no function
+        // has. These take a third of a cold start.
         let shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(variable("AWS_REGION").map(Region::new))
@@ -95,7 +96,7 @@ impl Clients {
         Self::over(&shared.service_config(endpoints).build(), settings)
     }
 
-    /// Builds them over a person's AWS settings, with the time-outs and retries that the functions have.
+    /// Builds them over a person's AWS settings, with the time-outs and retries of the functions.
     pub fn outside_lambda(shared: &SdkConfig, settings: &Settings) -> Self {
         let shared = shared
             .to_builder()
@@ -126,7 +127,7 @@ impl Clients {
         }
     }
 
-    /// The same at a time that is given.
+    /// The same clients with a given clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -152,7 +153,7 @@ impl ColorClients {
     }
 }
 
-/// Time-outs of one try and of all tries together.
+/// The time-outs of one try and of all tries together.
 pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)
@@ -161,7 +162,7 @@ pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig 
         .build()
 }
 
-/// Settings of one request to MWAA that is sent once, and given up after `limit`.
+/// The settings of one request to MWAA that is sent once, and given up after `limit`.
 pub(crate) fn one_try(limit: Duration) -> aws_sdk_mwaa::config::Builder {
     aws_sdk_mwaa::Config::builder()
         .timeout_config(timeouts(limit, limit))
@@ -200,7 +201,7 @@ fn is_on(name: &str) -> bool {
     variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// Whether other roots are needed: a person named some, or the region is of a partition with authorities of its own.
+/// Whether other roots are needed: a person named some, or the region's partition has its own authorities.
 fn needs_system_roots() -> bool {
     let region = variable("AWS_REGION").unwrap_or_default();
     variable("SSL_CERT_FILE").is_some()

@@ -1,11 +1,12 @@
-//! The one clock.
+//! The only clock.
 
 use std::time::Duration;
 
 use bluegreen_core::time::after;
 use jiff::Timestamp;
 
-/// Tells the time. Use cases have it from their `Services`, adapters from their clients, so that a test can say what time it is.
+/// Gives the time. Use cases get it from their `Services`, adapters from their clients, so that a test can set the
+/// time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Source);
 
@@ -20,21 +21,21 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's time.
+    /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A given time, which goes on from there as the runtime's timers do: where a test has paused these, it stands still but
-    /// for what is slept.
+    /// A clock that starts at a given time and advances as the runtime's timers do. While a test has paused these, it
+    /// advances only by what is slept.
     #[must_use]
     pub fn set_to(at: Timestamp) -> Self {
         let set = tokio::time::Instant::now();
         Self(Source::Given { at, set })
     }
 
-    /// The present instant; of the system's time to the nanosecond.
+    /// The present instant; from the system's clock to the nanosecond.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -43,7 +44,7 @@ impl Clock {
         }
     }
 
-    /// How long it is since then.
+    /// The time that has passed since then.
     #[must_use]
     pub fn since(&self, then: Timestamp) -> Duration {
         bluegreen_core::time::elapsed(then, self.now())

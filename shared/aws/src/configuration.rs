@@ -1,4 +1,4 @@
-//! The one reading of environment variables.
+//! The only module that reads environment variables.
 
 use bluegreen_core::settings::{self, Settings, SettingsFaults};
 
@@ -7,7 +7,7 @@ pub fn from_environment() -> Result<Settings, SettingsFaults> {
     settings::read(variable)
 }
 
-/// One environment variable; not set and not Unicode are the same.
+/// One environment variable; an unset variable and a non-Unicode value are treated the same.
 #[expect(clippy::disallowed_methods, reason = "everything else is told its settings")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -1,17 +1,18 @@
 //! Connections that are known to be alive, or new ones.
 //!
-//! Lambda freezes a process between invocations. What a NAT gateway or an endpoint says meanwhile, or forgets without a
-//! word, the process does not hear, and its steady clock may have stood still with it: hyper, which drops idle connections
-//! by that clock, then takes one for fresh that is long gone. What is sent on it is never answered, and never refused.
+//! Lambda freezes a process between invocations. Meanwhile, a NAT gateway or an endpoint may close a connection or
+//! silently forget it, and the process does not notice. Its steady clock may also have stopped. By that clock, hyper
+//! drops idle connections; it may then take a connection for fresh that is long gone. What is sent on it is never
+//! answered, and never refused.
 //!
 //! So idle time is measured by both clocks, and a pool is given up as a whole, with all of its connections, as soon as
-//! - nothing was heard on it for [`MOST_IDLE`] by the wall clock,
+//! - nothing was received on it for [`MOST_IDLE`] by the wall clock,
 //! - the two clocks disagree about how long it has existed: the process was frozen, or the clock was set,
-//! - a request on it was given up unanswered. Over HTTP/2 the next try would go down the same connection, and other idle
+//! - a request on it was given up unanswered. Over HTTP/2 the next try would use the same connection, and other idle
 //!   connections are as old as the silent one.
 //!
-//! Requests under way keep their pool. A new pool costs one handshake a host, without a session to resume: the TLS settings
-//! go with it. Both are counted by `make bench`.
+//! Requests under way keep their pool. A new pool costs one handshake per host, without a resumed session, because the
+//! TLS settings are new, too. `make bench` counts both.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,18 +28,18 @@ use jiff::Timestamp;
 
 use crate::clock;
 
-/// The longest that a connection may have been idle when something is sent on it. Far below what any endpoint, balancer
-/// or gateway allows (the shortest known is some 20 s), and longer than the pauses within an invocation that asks.
+/// The maximum idle time of a connection on which something is sent. Far below the limit of any endpoint, balancer or
+/// gateway (the shortest known one is some 20 s), and longer than the pauses within an invocation that sends requests.
 pub const MOST_IDLE: Duration = Duration::from_secs(3);
 
-/// By how much the clocks may disagree about a pool's age: more than they are adjusted by in passing.
+/// By how much the clocks may disagree about a pool's age: more than ordinary clock adjustments.
 const MOST_DRIFT: Duration = Duration::from_secs(1);
 
-/// An HTTP client whose connections are never older, unheard, than [`MOST_IDLE`]. `build` makes one with a pool of its
-/// own, that drops what has been idle for as long by the steady clock.
+/// An HTTP client whose connections have never been silent for longer than [`MOST_IDLE`]. `build` creates one with a
+/// pool of its own, which drops connections after the same idle time by the steady clock.
 ///
-/// The SDK has every client that is built prove its HTTP client, which builds a TLS connector, root certificates parsed
-/// and all, and throws it away. This one does without: the first request builds the one that is kept.
+/// When a client is built, the SDK validates its HTTP client: it builds a TLS connector, parses the root certificates,
+/// and discards the connector. This client skips that: the first request builds the connector that is kept.
 pub fn known_alive(build: impl Fn() -> SharedHttpClient + Send + Sync + 'static) -> SharedHttpClient {
     SharedHttpClient::new(KnownAlive::new(build, Moment::now))
 }
@@ -59,7 +60,7 @@ impl Moment {
     }
 }
 
-/// One pool, and what is known of it.
+/// One pool, and what is known about it.
 struct Pool {
     client: SharedHttpClient,
     made: Moment,
@@ -69,7 +70,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// Whether a connection in it may have died unheard.
+    /// Whether a connection in it may have died unnoticed.
     fn is_stale(&self, now: Moment) -> bool {
         let by_wall = elapsed(self.made.wall, now.wall);
         let by_steady = now.steady.saturating_duration_since(self.made.steady);
@@ -133,7 +134,7 @@ impl HttpClient for KnownAlive {
     }
 }
 
-/// The connector of one try: whether it was answered says something of its pool.
+/// The connector of one try: whether it was answered says something about its pool.
 struct OfPool {
     inner: SharedHttpConnector,
     number: u64,
@@ -172,7 +173,7 @@ impl HttpConnector for OfPool {
     }
 }
 
-/// A request under way; dropped without an answer, it was given up.
+/// A request under way. If it is dropped without an answer, it was given up.
 struct Awaited {
     number: u64,
     is_answered: bool,
@@ -314,7 +315,7 @@ mod tests {
         let bench = bench(true);
         assert_eq!(bench.answered().await, 1);
         for expected in [1, 1, 2] {
-            // Each too short to be noticed; a connection that was idle through all three is not.
+            // Each freeze is too short to be noticed; a connection that was idle through all three is noticed.
             pass(400, 0);
             assert_eq!(bench.answered().await, expected);
         }

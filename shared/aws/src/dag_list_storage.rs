@@ -1,7 +1,7 @@
-//! Keeps a list of DAG ids in Parameter Store: in the parameter itself if it is short, else compressed in parts of up to
-//! 4 KB, the most that a parameter of the standard tier takes.
+//! Keeps a list of DAG ids in Parameter Store: in the parameter itself if it is short, otherwise compressed in parts of
+//! up to 4 KB, the maximum of a parameter of the standard tier.
 //!
-//! By hand: join the parts' values in order, then `base64 -d | gunzip`.
+//! To read a list manually, join the parts' values in order, then `base64 -d | gunzip`.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -12,31 +12,31 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
-/// Bytes of the DAGs to run that fit into 4 KB beside what else the parameter holds.
+/// Maximum bytes of the DAGs to run that fit into 4 KB beside the parameter's other fields.
 pub const LONGEST_INLINE: usize = 2500;
 
-/// The same of those still to be unpaused.
+/// Maximum bytes of the DAGs that are still to be unpaused.
 pub const LONGEST_INLINE_OWED: usize = 700;
 
-/// Bytes of one part.
+/// Maximum bytes of one part.
 const LONGEST_PART: usize = 4000;
 
-/// Parts of one list. Ids compress well: these are some tens of thousands of them.
+/// Maximum parts of one list. Ids compress well: these are some tens of thousands of them.
 const MOST_PARTS: usize = 40;
 
-/// Bytes of a list that are read at most: what is stored may be anything.
+/// Maximum bytes of a list that are read: what is stored may be anything.
 const LONGEST_LIST: u64 = 16 * 1024 * 1024;
 
-/// Packed ids: what the parameter says, and the values of the parts.
+/// Packed ids: the content of the parameter, and the values of the parts.
 #[derive(Debug)]
 pub struct Packed {
-    /// What the parameter says.
+    /// The content of the parameter.
     pub remembered: Remembered,
-    /// The values of the parts; empty where the parameter holds the ids itself.
+    /// The values of the parts; empty if the parameter holds the ids itself.
     pub parts: Vec<String>,
 }
 
-/// Packs the ids; none if they are too many.
+/// Packs the ids; `None` if they are too many.
 pub fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Packed> {
     let count = ids.len();
     // Two quotes and a comma each.
@@ -78,11 +78,11 @@ pub fn pack(ids: &BTreeSet<String>, longest_inline: usize) -> Option<Packed> {
     Some(Packed { remembered, parts })
 }
 
-/// Unpacks what the parts hold; none if that is no list of `count` ids.
+/// Unpacks the parts; `None` if they are not a list of `count` ids.
 pub fn unpack(parts: &[String], count: usize) -> Option<BTreeSet<String>> {
     let bytes = base64::decode(parts.concat()).ok()?;
     let mut text = String::new();
-    // The checksum at its end tells parts that do not belong together.
+    // The checksum at its end reveals parts that do not belong together.
     GzDecoder::new(bytes.as_slice())
         .take(LONGEST_LIST)
         .read_to_string(&mut text)

@@ -1,5 +1,5 @@
-//! Where the services are, if not where AWS's own names point: `AWS_ENDPOINT_URL_<SERVICE>` before `AWS_ENDPOINT_URL`, and
-//! neither with `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`, as the SDKs and the command line have it. The SDK's own reading of
+//! The endpoints of the services, if they are not AWS's own: `AWS_ENDPOINT_URL_<SERVICE>` before `AWS_ENDPOINT_URL`,
+//! and neither with `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`, as in the SDKs and the AWS CLI. The SDK's own reading of
 //! these comes with profiles and a chain of credential sources that no function has.
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -22,18 +22,18 @@ impl<F> std::fmt::Debug for Endpoints<F> {
 }
 
 impl<F: Fn(&str) -> Option<String>> Endpoints<F> {
-    /// Those of an environment.
+    /// The endpoints of an environment.
     pub(crate) fn of(lookup: F) -> Self {
         let are_ignored = lookup(IGNORE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         Self { lookup, are_ignored }
     }
 
-    /// The one for every service that has none of its own.
+    /// The endpoint of every service that has none of its own.
     pub(crate) fn general(&self) -> Option<String> {
         self.named(GENERAL)
     }
 
-    /// Set to nothing is not set.
+    /// An empty value counts as not set.
     fn named(&self, name: &str) -> Option<String> {
         if self.are_ignored {
             return None;
@@ -46,7 +46,7 @@ impl<F: Fn(&str) -> Option<String>> Endpoints<F> {
 
 impl<F: Fn(&str) -> Option<String> + Send + Sync> LoadServiceConfig for Endpoints<F> {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        // Other settings of a service (there are none that a function has) are not the endpoint.
+        // Other settings of a service (the functions have none) are not the endpoint.
         if key.env() != GENERAL {
             return None;
         }
@@ -75,10 +75,10 @@ mod tests {
         config.service_config(endpoints).build()
     }
 
-    /// What the clients of SSM, MWAA, CloudWatch, EventBridge and SNS are built with.
+    /// The endpoints with which the clients of SSM, MWAA, CloudWatch, EventBridge and SNS are built.
     fn endpoints(variables: &'static [(&'static str, &'static str)]) -> [Option<String>; 5] {
         let of = config(variables);
-        // The builders keep it to themselves, but show it.
+        // The builders have no accessor for it, but their debug output contains it.
         let shown = |builder: String| Some(builder.split("EndpointUrl(\"").nth(1)?.split('"').next()?.to_owned());
         [
             shown(format!("{:?}", aws_sdk_ssm::config::Builder::from(&of))),

@@ -1,5 +1,5 @@
-//! AWS errors, classed: what happened, whether the request may have been carried out, whether trying again can help.
-//! A throttle or a time-out is unknown, never unhealthy.
+//! AWS errors, classified: what happened, whether the request may have been carried out, whether a retry can help. A
+//! throttle or a time-out is unknown, never unhealthy.
 
 use std::error::Error;
 
@@ -27,20 +27,20 @@ const THROTTLES: [&str; 9] = [
 /// Codes that mean "there is no such thing".
 const NOT_FOUND: [&str; 3] = ["ParameterNotFound", "ResourceNotFoundException", "ResourceNotFound"];
 
-/// Codes that mean "you may not", beside every status 401 and 403.
+/// Codes that mean "you may not", in addition to every status 401 and 403.
 const DENIED: [&str; 3] = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"];
 
-/// Codes that mean "you are nobody I know (any more)"; classed as denied.
+/// Codes that mean "you are nobody I know (any more)"; classified as denied.
 const CREDENTIALS: [&str; 3] = [
     "UnrecognizedClientException",
     "ExpiredTokenException",
     "InvalidClientTokenId",
 ];
 
-/// Characters kept of a service's own words; more than AWS ever says, less than a gateway's page of HTML.
+/// Characters kept of a service's message; more than AWS ever sends, less than a gateway's page of HTML.
 pub(crate) const LONGEST_MESSAGE: usize = 1000;
 
-/// Classes any SDK error.
+/// Classifies any SDK error.
 pub fn classify<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -48,7 +48,7 @@ where
     let failure = |kind, ambiguous, retryable| Failure {
         ambiguous,
         retryable,
-        // Quoted wherever a decision is told, several times in one event, which EventBridge takes up to 256 KB.
+        // Quoted wherever a decision is explained, several times in one event; EventBridge accepts up to 256 KB.
         cause: Cause::new(kind, shortened(&message_of(error), LONGEST_MESSAGE)),
     };
     match error {
@@ -70,7 +70,7 @@ where
                     failure(CauseKind::AccessDenied, false, false)
                 }
                 _ if status >= 500 => failure(CauseKind::Unavailable, true, true),
-                // A 200 that cannot be read comes as a service error without a code.
+                // An unreadable 200 appears as a service error without a code.
                 _ if status < 300 => failure(CauseKind::Unparsable, true, true),
                 _ => failure(CauseKind::Rejected, false, false),
             }
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// The service's own words where it has some, else the chain of sources.
+/// The service's message if there is one, otherwise the chain of sources.
 fn message_of<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -111,7 +111,7 @@ pub fn is_about_credentials(message: &str) -> bool {
     CREDENTIALS.iter().any(|code| message.starts_with(code))
 }
 
-/// What a person can do about a code that stays until somebody acts.
+/// What a person can do about an error that stays until somebody acts.
 fn advice_on(code: &str) -> Option<&'static str> {
     match code {
         "ParameterMaxVersionLimitExceeded" => Some(

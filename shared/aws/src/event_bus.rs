@@ -10,10 +10,10 @@ use bluegreen_core::switch::Failure;
 use crate::clients::OnDemand;
 use crate::error::classify;
 
-/// Entries that one PutEvents takes.
+/// The maximum number of entries in one PutEvents.
 const ENTRIES_A_CALL: usize = 10;
 
-/// The pair's bus.
+/// The pair's audit bus.
 #[derive(Debug, Clone)]
 pub struct EventBus {
     client: OnDemand<Client>,
@@ -21,12 +21,13 @@ pub struct EventBus {
 }
 
 impl EventBus {
-    /// Over a client, for one bus.
+    /// The named bus, over a client.
     pub fn new(client: OnDemand<Client>, name: String) -> Self {
         Self { client, name }
     }
 
-    /// Sends events, in order. An entry that the bus refuses is an error: the caller sends all again, with the same ids.
+    /// Sends events, in order. An entry that the bus refuses is an error: the caller sends all again, with the same
+    /// ids.
     pub async fn send(&self, events: &[AuditEvent]) -> Result<(), Failure> {
         for chunk in events.chunks(ENTRIES_A_CALL) {
             let entries = chunk.iter().map(|event| {

@@ -26,18 +26,18 @@ use crate::alarms::{AlarmStates, MOST_ALARMS, NamedAlarms};
 use crate::clients::{Clients, ColorClients, FIRST_TRY, SECOND_TRY, one_try};
 use crate::error::{LONGEST_MESSAGE, classify};
 
-/// How far back a heartbeat is looked for minute by minute, and the period in seconds.
+/// How far back heartbeats are searched minute by minute, and the period in seconds.
 const RECENT: Duration = Duration::from_secs(3 * 60 * 60);
 const RECENT_PERIOD: i32 = 60;
 
-/// How far back a heartbeat counts as "seen before": longer than the longest hold, so that an environment that died under
-/// one is still known to have lived. The coarser period, in seconds, only dates what is hours old.
+/// How far back a heartbeat counts as "seen before": longer than the longest hold, so that an environment that died
+/// during one is still known to have been alive. The coarser period, in seconds, only dates what is hours old.
 const LOOK_BACK: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 const LOOK_BACK_PERIOD: i32 = 300;
 
-/// The part of a look's time, as a divisor, after which a silent Airflow is not waited for: CloudWatch is asked beside it.
-/// InvokeRestApi may hang for nearly all of a look, and what CloudWatch knows must fit, too. An Airflow that is well
-/// answers long before, so that a calm look still asks nothing that is billed.
+/// The part of an observation's time, as a divisor, after which CloudWatch is asked in parallel with a silent Airflow.
+/// InvokeRestApi may hang for nearly the whole time, and CloudWatch's answer must fit, too. A healthy Airflow answers
+/// long before, so that a calm observation still asks nothing that is billed.
 const IMPATIENCE: u32 = 4;
 
 /// The health endpoint of Airflow 3 (MWAA puts /api/v2 before it).
@@ -46,19 +46,20 @@ const HEALTH_AIRFLOW_3: &str = "/monitor/health";
 /// The health endpoint of Airflow 2 (MWAA puts /api/v1 before it).
 const HEALTH_AIRFLOW_2: &str = "/health";
 
-/// Time before the web server is asked again, longer by up to as much again.
+/// Time before the web server is asked again, plus a random time of up to the same length.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How much is asked.
+/// Which questions are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeScope {
-    /// What is free: MWAA's status and Airflow's own word. Enough to see that all is well, never enough to act.
+    /// The free questions: MWAA's status and Airflow's own health. Enough to see that all is well, never enough to act.
     Free,
-    /// And what is billed by the request, where it could change the verdict: the heartbeat metric and the user's alarms.
+    /// In addition, the questions that are billed by the request, if they could change the verdict: the heartbeat
+    /// metric and the user's alarms.
     Full,
 }
 
-/// Both environments' probes.
+/// The probes of both environments.
 #[derive(Debug)]
 pub struct HealthProbe {
     probes: Both<Probe>,
@@ -69,16 +70,16 @@ struct Probe {
     clients: ColorClients,
     settings: EnvironmentSettings,
     alarms: NamedAlarms,
-    /// Those of both colors, where one request can ask for all.
+    /// The alarms of both colors, if one request can ask for all.
     alarms_of_both: Option<Arc<NamedAlarms>>,
-    /// A datapoint as young as this proves life; silence for longer must be proven.
+    /// A datapoint as recent as this proves life; a longer silence must be proven.
     failure_window: Duration,
     /// Which endpoint answered last. Only saves a request; a wrong guess costs one.
     is_airflow_2: AtomicBool,
 }
 
 impl HealthProbe {
-    /// Over the clients, for the environments of the settings.
+    /// The probes of the environments in the settings, over these clients.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         let of_both = of_both(clients, settings).map(Arc::new);
         Self {
@@ -96,7 +97,7 @@ impl HealthProbe {
         }
     }
 
-    /// The evidence of both, gathered at once; what is not there within `limit` is unknown.
+    /// The evidence of both, gathered at once; an answer that does not arrive within `limit` is unknown.
     pub async fn both(&self, depth: ProbeScope, limit: Duration, now: Timestamp) -> Both<Evidence> {
         let together = OnceCell::new();
         let (blue, green) = tokio::join!(
@@ -106,7 +107,8 @@ impl HealthProbe {
         Both { blue, green }
     }
 
-    /// The evidence of one color. Each answer is kept as it comes; only what is not there within `limit` is unknown.
+    /// The evidence of one color. Each answer is kept as it arrives; only answers that do not arrive within `limit` are
+    /// unknown.
     pub async fn within(&self, color: Color, depth: ProbeScope, limit: Duration, now: Timestamp) -> Evidence {
         self.asked(color, depth, limit, now, None).await
     }
@@ -174,7 +176,7 @@ impl Probe {
                         answered = heartbeat.as_mut() => (airflow.await, Some(answered)),
                     };
                     match answered {
-                        // A metric that is only late must not speak against an Airflow that is only slow.
+                        // A metric that is only late must not count against an Airflow that is only slow.
                         _ if !heartbeat_could_change(&airflow) => (airflow, ProbeResult::Unknown(Cause::not_asked())),
                         Some(answered) => (airflow, answered),
                         None => (airflow, heartbeat.await),
@@ -231,7 +233,7 @@ impl Probe {
     async fn airflow(&self) -> ProbeResult<AirflowHealth> {
         let guess = self.is_airflow_2.load(Ordering::Relaxed);
         match self.airflow_at(guess).await {
-            // The other generation of Airflow: ask it in its own way, and remember.
+            // The other generation of Airflow: use its path, and remember it.
             Err(Cause {
                 kind: CauseKind::NotFound,
                 ..
@@ -284,7 +286,7 @@ impl Probe {
 
     async fn heartbeat(&self, now: Timestamp) -> ProbeResult<HeartbeatEvidence> {
         match self.heartbeat_within(RECENT, RECENT_PERIOD, now).await {
-            // Silent for hours: was there ever one? A coarse period keeps the answer short.
+            // There was no heartbeat for hours: was there ever one? A coarse period keeps the answer short.
             ProbeResult::Known(HeartbeatEvidence { last_seen: None }) => {
                 self.heartbeat_within(LOOK_BACK, LOOK_BACK_PERIOD, now).await
             }
@@ -319,7 +321,7 @@ impl Probe {
             .scan_by(ScanBy::TimestampDescending)
             .into_paginator()
             .send();
-        // What an answer without a word of our metric, or of an unknown kind, leaves open.
+        // What remains unknown after an answer that lacks the metric, or has an unknown status.
         let mut missing = Some("GetMetricData answered nothing of the heartbeat".to_owned());
         let mut newest: Option<Timestamp> = None;
         while let Some(page) = pages.next().await {
@@ -346,12 +348,12 @@ impl Probe {
                     .chain(newest)
                     .max();
             }
-            // Newest first: what a later page holds is older.
+            // Newest first: the datapoints of a later page are older.
             if missing.is_none() && newest.is_some() {
                 break;
             }
         }
-        // Half an answer may prove life, never death: what it leaves out may be the newest.
+        // A partial answer may prove life, never death: the missing part may be the newest.
         match missing {
             Some(what) if newest.is_none_or(|newest| newest < self.proves_life(now)) => {
                 ProbeResult::Unknown(Cause::new(CauseKind::Unavailable, what))
@@ -360,14 +362,15 @@ impl Probe {
         }
     }
 
-    /// The earliest datapoint that proves that the scheduler lives now.
+    /// The earliest datapoint that proves that the scheduler is alive now.
     fn proves_life(&self, now: Timestamp) -> Timestamp {
         before(now, self.failure_window)
     }
 
-    /// `together` is what one look at both has of the alarms that it asks for once: a request is billed, not a name.
+    /// `together` holds the alarms that one observation of both environments reads once: a request is billed, not a
+    /// name.
     async fn alarms(&self, depth: ProbeScope, together: Option<&OnceCell<AlarmStates>>) -> AlarmStates {
-        // The events of alarms in another region do not reach the watcher: there, only asking tells.
+        // The events of alarms in another region do not reach the watcher: their state must be asked for.
         if depth == ProbeScope::Free && self.settings.region.is_none() && !self.alarms.is_empty() {
             return ProbeResult::Unknown(Cause::not_asked());
         }
@@ -384,7 +387,7 @@ fn unknown_environment(message: &str) -> EnvironmentAnswer {
     EnvironmentAnswer::Unknown(Cause::new(CauseKind::Unparsable, message))
 }
 
-/// Whether asking again can help.
+/// Whether a retry can help.
 pub(crate) fn is_retryable(cause: &Cause) -> bool {
     matches!(
         cause.kind,
@@ -392,7 +395,7 @@ pub(crate) fn is_retryable(cause: &Cause) -> bool {
     )
 }
 
-/// Airflow's own errors come wrapped, with the status that Airflow answered.
+/// Airflow's own errors are wrapped, with Airflow's status.
 pub(crate) fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> Option<Cause> {
     let (status, message) = match error? {
         InvokeRestApiError::RestApiClientException(error) => (error.rest_api_status_code(), error.message()),
@@ -418,7 +421,7 @@ pub(crate) fn rest_api_cause(error: Option<&InvokeRestApiError>, path: &str) -> 
     ))
 }
 
-/// Reads Airflow's health answer. An answer of another shape is none, never bad.
+/// Parses Airflow's health answer. An answer of another shape is `None`, never bad.
 fn read_health(document: &Document) -> Option<AirflowHealth> {
     let field = |part: &str, name: &str| -> Option<Option<String>> {
         match document.as_object()?.get(part)?.as_object()?.get(name) {

@@ -1,4 +1,4 @@
-//! The AWS side of the blue-green controller: adapters over the SDK, one file a service, and classed errors.
+//! The AWS side of the blue-green controller: adapters over the SDK, one file per service, and classified errors.
 
 pub mod airflow_dags;
 pub mod alarms;

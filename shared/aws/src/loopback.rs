@@ -1,6 +1,5 @@
-//! MWAA's host prefixes (`api.`, `env.`), which the SDK puts before any endpoint, can only be resolved before a name: not
-//! before an address, such as the loopback one where a local AWS listens, and not where somebody says that they are not to
-//! be put.
+//! MWAA's host prefixes (`api.`, `env.`), which the SDK puts before any endpoint, can only be resolved before a name.
+//! They fail before an address, such as the loopback address of a local AWS. A person can also disable them.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
@@ -8,11 +7,11 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Removes the prefix where what stands behind it is an address; everywhere with `AWS_DISABLE_HOST_PREFIX_INJECTION`,
-/// which the AWS CLI and boto3 heed and the Rust SDK does not. Any other endpoint is left alone.
+/// Removes the prefix before an address, or before any host with `AWS_DISABLE_HOST_PREFIX_INJECTION`, which the AWS CLI
+/// and boto3 respect and the Rust SDK does not. Any other endpoint stays unchanged.
 #[derive(Debug)]
 pub(crate) struct StripHostPrefix {
-    /// Whether no prefix is wanted at all.
+    /// Whether the prefix is disabled for every host.
     pub(crate) is_disabled: bool,
 }
 
@@ -42,7 +41,7 @@ fn without_prefix(uri: &str, is_disabled: bool) -> Option<String> {
     (is_disabled || is_address(host)).then(|| format!("{scheme}://{host}"))
 }
 
-/// Whether this begins with an IP address, or with the name of the loopback one.
+/// Whether this begins with an IP address, or with the name of the loopback address.
 fn is_address(authority: &str) -> bool {
     if authority.starts_with('[') {
         return true;

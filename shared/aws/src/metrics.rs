@@ -1,4 +1,4 @@
-//! CloudWatch PutMetricData: our own metrics.
+//! CloudWatch PutMetricData: this product's own metrics.
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
@@ -9,7 +9,7 @@ use bluegreen_core::switch::Failure;
 use crate::clients::OnDemand;
 use crate::error::classify;
 
-/// Data that one PutMetricData takes.
+/// The maximum number of data in one PutMetricData.
 const DATA_A_CALL: usize = 1000;
 
 /// The metrics of one pair.
@@ -20,12 +20,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Over a client, for one pair.
+    /// The metrics of one pair, over a client.
     pub fn new(client: OnDemand<Client>, pair: String) -> Self {
         Self { client, pair }
     }
 
-    /// Publishes them, in one request.
+    /// Publishes metrics, in one request.
     pub async fn publish(&self, metrics: &[Metric]) -> Result<(), Failure> {
         for chunk in metrics.chunks(DATA_A_CALL) {
             let data = chunk.iter().map(|metric| self.datum(metric)).collect();

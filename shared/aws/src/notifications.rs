@@ -7,7 +7,7 @@ use bluegreen_core::switch::Failure;
 
 use crate::error::classify;
 
-/// The pair's topic. News is rare, so its client is built when there is some.
+/// The pair's topic. Notifications are rare, so the client is built when the first one is sent.
 #[derive(Debug, Clone)]
 pub struct Notifications {
     client: Client,
@@ -15,7 +15,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Over AWS settings, for one topic.
+    /// The topic, over AWS settings.
     pub fn new(shared: &SdkConfig, topic: String) -> Self {
         Self {
             client: Client::new(shared),
@@ -23,7 +23,7 @@ impl Notifications {
         }
     }
 
-    /// Publishes one; answers the id that SNS gave it. Sent again after an error it may arrive twice.
+    /// Publishes one notification; returns the id that SNS gave it. A retry after an error may deliver it twice.
     pub async fn publish(&self, notification: &Notification) -> Result<Option<String>, Failure> {
         let answer = self
             .client

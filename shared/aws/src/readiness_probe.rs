@@ -1,8 +1,8 @@
-//! Asks what a readiness check needs, all at once and within a time limit. What is not there in time is unknown; a list
-//! of DAGs that is there by half is told as half a list.
+//! Asks everything that a readiness check needs, all at once and within a time limit. An answer that does not arrive in
+//! time is unknown; an incomplete list of DAGs is reported as incomplete.
 //!
-//! Nothing here is billed by the datapoint: MWAA's and Parameter Store's questions are free, DescribeAlarms counts among
-//! CloudWatch's cheap requests.
+//! Nothing here is billed by the datapoint: MWAA's and Parameter Store's questions are free, and DescribeAlarms is one
+//! of CloudWatch's cheap requests.
 
 pub(crate) mod airflow_lists;
 mod guard_traces;
@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::error::classify;
 use crate::parameter_store::ParameterStore;
 
-/// Names that one DescribeAlarms takes.
+/// The maximum number of names in one DescribeAlarms.
 const ALARMS_A_CALL: usize = 100;
 
 /// The questions of a readiness check.
@@ -37,13 +37,13 @@ const ALARMS_A_CALL: usize = 100;
 pub struct ReadinessProbe {
     clients: Both<ColorClients>,
     settings: Both<EnvironmentSettings>,
-    /// The heartbeat alarms' names by the template; none in another region, where the stack makes none.
+    /// The names of the heartbeat alarms by the template; `None` in another region, where the stack creates none.
     heartbeat_alarms: Both<Option<String>>,
     clock: Clock,
 }
 
 impl ReadinessProbe {
-    /// Over the clients, for the environments of the settings.
+    /// The questions about the environments in the settings, over these clients.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
             clients: clients.colors.clone(),
@@ -58,7 +58,8 @@ impl ReadinessProbe {
         }
     }
 
-    /// Asks everything. Also answers the flag's history, which the caller needs anyway; empty if it could not be read.
+    /// Asks everything. Also returns the flag's history, which the caller needs anyway; it is empty if it could not be
+    /// read.
     pub async fn snapshot(&self, store: &ParameterStore, limit: Duration) -> (Snapshot, Vec<HistoryEntry>) {
         let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         // The rate limit is the account's: both environments share it.
@@ -113,7 +114,7 @@ impl ReadinessProbe {
             guards: None,
             old_ticks: Vec::new(),
         };
-        // With the answers of the others: what they do not tell is not asked for.
+        // Asked after the others, whose answers it uses: what they do not contain is not asked for.
         let (guards, old_ticks) = tokio::join!(
             self.guards(&snapshot, &history, &pace, until),
             self.old_ticks(&history, is_airflow_2, &pace, until),
@@ -123,7 +124,7 @@ impl ReadinessProbe {
         (snapshot, history)
     }
 
-    /// Of the standby. None if what the question rests on has no answer itself.
+    /// The guard's traces on the standby. `None` if a question that this one depends on has no answer.
     async fn guards(
         &self,
         snapshot: &Snapshot,
@@ -165,8 +166,8 @@ impl ReadinessProbe {
         }
     }
 
-    /// Of the active, whose answers to the other questions tell the generation of its Airflow. Empty if it does not answer: what
-    /// cannot be read condemns nothing, and the same environment's other gaps are told.
+    /// Runs with old ticks of the active, whose other answers show the generation of its Airflow. Empty if it does not
+    /// respond: an unreadable list counts against nothing, and the environment's other gaps are reported.
     async fn old_ticks(
         &self,
         history: &[HistoryEntry],
@@ -178,7 +179,7 @@ impl ReadinessProbe {
         let (Some(active), Some(since)) = (active, looks_back_to(history, self.clock.now())) else {
             return Vec::new();
         };
-        // The two name the question differently, and Airflow 2 refuses the other's.
+        // The two generations name the parameters differently, and Airflow 2 refuses those of the other.
         let Some(is_airflow_2) = *is_airflow_2.of(active) else {
             return Vec::new();
         };
@@ -198,7 +199,7 @@ impl ReadinessProbe {
         names.extend(heartbeat.clone());
         let (environment, (import_errors, dags), alarms) = tokio::join!(
             within(until, self.environment(color)),
-            // The one small page first: many DAGs must not leave it no time.
+            // The one small page comes first: many DAGs must not use up its time.
             async {
                 (
                     airflow_lists::import_errors(&api).await,
@@ -330,7 +331,7 @@ fn kept(versions: &[(HistoryEntry, Vec<String>)]) -> KeptVersions {
 }
 
 fn details(environment: &Environment) -> Option<EnvironmentDetails> {
-    // MWAA gives an empty path for a file that was taken away.
+    // MWAA returns an empty path for a file that was removed.
     let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
     let file = |path: Option<&str>, version: Option<&str>| {
         given(path).map(|path| SourceFile {

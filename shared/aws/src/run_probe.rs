@@ -1,18 +1,21 @@
-//! Asks both Airflows which DAG runs there were in a period and which of their tasks did something. Parts that could not be
-//! asked are told as gaps.
+//! Asks both Airflows which DAG runs there were in a period and which of their tasks did something. Unanswered parts
+//! are reported as gaps.
 //!
-//! Four lists an environment, whatever the number of DAGs: the runs that started in the period, those that run since
-//! before it, those that are queued, and the task instances of the period that are not skipped. Airflow 2 can filter runs
-//! by start and by logical date only, and a logical date may lie an interval of any length before the tick: hence starts.
+//! There are four lists per environment, whatever the number of DAGs: the runs that started in the period, those that
+//! have been running since before it, those that are queued, and the task instances of the period that are not skipped.
+//! Airflow 2 can filter runs by start and by logical date only, and a logical date may lie an interval of any length
+//! before the tick: hence starts.
 //!
-//! Airflow 3 goes on inventing states. Of runs that go on and show no work, whatever has begun is asked for: one list more, for a
-//! hundred of them.
+//! New versions of Airflow 3 add states. For unfinished runs that show no work, everything that has begun is asked for:
+//! one more list for each hundred of them.
 //!
-//! Runs with ticks from before the period that only one of the two made in it: the other is asked for the earlier runs of those
-//! DAGs, because it may have made them long ago. A fifth list, where there are such runs.
+//! Some runs have ticks from before the period, and only one environment made them in the period. The other environment
+//! may have made them long ago, so it is asked for the earlier runs of those DAGs. This is a fifth list, if there are
+//! such runs.
 //!
-//! No list of runs has a run that was never made. The active's DAGs tell their next runs, so they are listed, too: last,
-//! because there may be thousands of them, and the rest stands without them. Their tags say since when they have been there.
+//! No list of runs contains a run that was never made. The active's DAGs show their next runs, so they are listed, too:
+//! last, because there may be thousands of them, and the rest is valid without them. Their tags show since when they
+//! have existed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -30,7 +33,7 @@ use crate::airflow_api::{AirflowApi, Pace, Question, Shape, count, text};
 use crate::clients::{Clients, ColorClients};
 use crate::health_probe::read_instant;
 
-/// States in which a task instance has done something, or does. Skipped ones are left out: a standby has nothing else.
+/// States in which a task instance has worked, or works. Skipped ones are left out: a standby has nothing else.
 const AT_WORK: [&str; 7] = [
     "success",
     "failed",
@@ -41,10 +44,11 @@ const AT_WORK: [&str; 7] = [
     "deferred",
 ];
 
-/// States in which a task instance does nothing, although it may have a start: none, and those of a try that is still to come.
+/// States in which a task instance does no work, although it may have a start: no state, and the states of a try that
+/// is still to come.
 const IDLE: [&str; 6] = ["", "skipped", "upstream_failed", "removed", "scheduled", "queued"];
 
-/// Ids of runs in one question.
+/// Run ids in one question.
 const RUNS_A_QUESTION: usize = 100;
 
 /// The questions about runs.
@@ -55,7 +59,7 @@ pub struct RunProbe {
 }
 
 impl RunProbe {
-    /// Over the clients, for the environments of the settings.
+    /// The questions about the environments in the settings, over these clients.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         Self {
             clients: clients.colors.clone(),
@@ -63,7 +67,7 @@ impl RunProbe {
         }
     }
 
-    /// Asks both, and the active one for its DAGs' next runs.
+    /// Asks both environments, and the active one for its DAGs' next runs.
     pub async fn ask(&self, period: &Period, active: Color, now: Timestamp, limit: Duration) -> Both<EnvironmentRuns> {
         let until = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
         let pace = Pace::new();
@@ -89,11 +93,12 @@ impl RunProbe {
 }
 
 async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> EnvironmentRuns {
-    // What is too much is not judged.
+    // Slightly wider than the period: what is outside it is not judged.
     let (from, to) = (second_before(period.from), second_after(period.latest_start(now)));
-    // By id, or pages may overlap.
+    // Ordered by id, or pages may overlap.
     let runs = |query: &[(&str, &str)]| Question::get("/dags/~/dagRuns", &[query, &[("order_by", "id")]].concat());
-    // Queued ones first: a run that begins in between is found by one of the two, the other way round by neither.
+    // Queued ones first: a run that begins in between is found by one of the two questions. In the other order, neither
+    // finds it.
     let questions = [
         runs(&[("state", "queued")]),
         runs(&[("start_date_gte", &from), ("start_date_lte", &to)]),
@@ -111,7 +116,7 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Environm
         is_airflow_3 |= listed.entries.values().any(|(_, is_airflow_3)| *is_airflow_3);
         told.runs.extend(listed.entries.into_values().map(|(run, _)| run));
         if let Some(gap) = listed.gap {
-            // An environment that does not answer is not asked again and again: the tick has other things to do.
+            // An environment that does not respond is not asked repeatedly: the tick has other things to do.
             told.tasks_gap = Some(gap.clone());
             told.runs_gap = Some(gap);
             return told;
@@ -126,7 +131,7 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Environm
         ("state".to_owned(), Document::Array(AT_WORK.map(text).to_vec())),
     ]);
     if is_airflow_3 {
-        // Airflow 2 refuses the field. Should its pages overlap, the count tells.
+        // Airflow 2 refuses the field. If its pages overlap, the count reveals it.
         body.insert("order_by".to_owned(), text("id"));
     }
     let question = Question {
@@ -149,8 +154,9 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Environm
     told
 }
 
-/// Tasks in states that Airflow has invented since, such as 3.3's `awaiting_input`. Older versions refuse a question that names
-/// them, so all that began is asked for: of the runs that go on and show no work otherwise. What has ended has states that do.
+/// Adds tasks in states that Airflow has added since, such as 3.3's `awaiting_input`. Older versions refuse a question
+/// that names these states. So everything that began is asked for, but only for unfinished runs that show no other
+/// work. Finished runs have known states.
 async fn add_unknown_work(api: &AirflowApi<'_>, (from, to): (&str, &str), told: &mut EnvironmentRuns) {
     let at_work: BTreeSet<(&str, &str)> = told
         .tasks
@@ -201,7 +207,7 @@ async fn add_unknown_work(api: &AirflowApi<'_>, (from, to): (&str, &str), told: 
     told.tasks.extend(found);
 }
 
-/// The runs of these DAGs that began before the period.
+/// Adds the runs of these DAGs that began before the period.
 async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet<String>, told: &mut EnvironmentRuns) {
     if dags.is_empty() {
         return;
@@ -238,7 +244,7 @@ async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet
 
 async fn add_dags(api: &AirflowApi<'_>, told: &mut EnvironmentRuns) {
     if let Some(gap) = &told.runs_gap {
-        // Whether a DAG has as many runs as it may have would not be known either.
+        // Without them it is also unknown whether a DAG has reached its maximum number of runs.
         told.dags_gap = Some(gap.clone());
         return;
     }
@@ -259,13 +265,13 @@ async fn add_dags(api: &AirflowApi<'_>, told: &mut EnvironmentRuns) {
     told.dags_gap = listed.gap;
 }
 
-/// What a DAG's entry tells of its runs.
+/// What a DAG's entry says about its runs.
 struct Scheduling {
     next: Option<NextRun>,
     since: Option<Timestamp>,
 }
 
-/// No next run for a DAG that is paused or has no next run: without a schedule, triggered by assets, at its end.
+/// A DAG has no next run if it is paused, without a schedule, triggered by assets, or at its end.
 fn read_dag(document: &Document) -> Option<(String, Scheduling)> {
     let dag = document.as_object()?;
     let dag_id = dag.get("dag_id")?.as_string()?.to_owned();
@@ -282,14 +288,14 @@ fn read_dag(document: &Document) -> Option<(String, Scheduling)> {
     Some((dag_id, Scheduling { next, since }))
 }
 
-/// When the next scheduled run of a DAG is to be made, as either generation of Airflow lists it.
+/// When the next scheduled run of a DAG is due, as either generation of Airflow lists it.
 pub(crate) fn next_run(dag: &HashMap<String, Document>) -> Option<Timestamp> {
     ["next_dagrun_run_after", "next_dagrun_create_after"]
         .into_iter()
         .find_map(|name| read_instant(dag.get(name)?.as_string()?))
 }
 
-/// The tags of a DAG as either generation of Airflow lists it.
+/// The tags of a DAG, as either generation of Airflow lists them.
 pub(crate) fn tags(dag: &HashMap<String, Document>) -> impl Iterator<Item = &str> {
     let listed = dag
         .get("tags")
@@ -300,7 +306,7 @@ pub(crate) fn tags(dag: &HashMap<String, Document>) -> impl Iterator<Item = &str
         .filter_map(|tag| tag.as_object()?.get("name")?.as_string())
 }
 
-/// The run, and whether it is Airflow 3 that tells it.
+/// The run, and whether the entry is from Airflow 3.
 pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
     let run = document.as_object()?;
     let words = |name: &str| run.get(name).and_then(Document::as_string).map(str::to_owned);
@@ -334,7 +340,7 @@ pub(crate) fn read_task(document: &Document) -> Option<(String, Task)> {
         state: words("state").unwrap_or_default(),
         ended: words("end_date").as_deref().and_then(read_instant),
     };
-    // A mapped task has many.
+    // A mapped task has many instances.
     let index = task
         .get("map_index")
         .map(|index| format!("{index:?}"))

@@ -1,5 +1,5 @@
-//! The readiness probe against real HTTP: pages, caps, throttles half-way, answers of another shape. A list that is not
-//! whole is told as such, and never as DAGs that are missing.
+//! The readiness probe against real HTTP: pages, caps, throttles half-way, answers of another shape. An incomplete list
+//! is reported as incomplete, and never as missing DAGs.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,7 +35,7 @@ async fn snapshot(server: &MockServer, limit: Duration) -> Snapshot {
 
 const TIME: Duration = Duration::from_secs(20);
 
-/// Airflow's list as the API pages it. What `trouble` answers for a number of the request is answered instead.
+/// Airflow's list as the API pages it. For certain request numbers, `trouble` replaces the answer.
 struct Airflow {
     count: u64,
     cap: u64,
@@ -194,8 +194,8 @@ async fn out_of_time_the_list_is_partial() {
 
 #[tokio::test]
 async fn a_list_that_changes_while_it_is_read_is_partial() {
-    // One DAG was deleted before the second page, and every later one moved up: one that is there was on no page. Airflow
-    // counts at every page, so that the pages together have as many as the last one counts.
+    // One DAG was deleted before the second page, and every later one moved up: one existing DAG was on no page.
+    // Airflow counts at every page, so that the pages together have as many as the last one counts.
     for counted in [150, 149] {
         let list = blue_dags(
             troubled(150, move |number| {
@@ -302,7 +302,7 @@ async fn the_rest_is_read_field_by_field() {
         panic!("{:?}", snapshot.import_errors.blue)
     };
     assert!(errors.files.contains("x.py") && !errors.more);
-    // Green is in another region, where the stack has no alarm; blue's could not be asked for.
+    // Green is in another region, where the stack has no alarm; blue's could not be read.
     assert_eq!(snapshot.heartbeat_alarms.green, None);
     assert!(matches!(snapshot.heartbeat_alarms.blue, Some(ProbeResult::Unknown(_))));
     assert_eq!(snapshot.named_alarms.green, ProbeResult::Known(Vec::new()));
@@ -357,9 +357,9 @@ async fn a_run_made_within_the_second_of_the_transition_is_asked_for() {
 // ---- the guard in the standby's runs
 
 /// Green stands by with two DAGs that may be guarded and one that is not; blue has the two. Each answers lists of task
-/// instances with what is scripted for it, if asked as Airflow wants to be asked.
+/// instances with what is scripted for it, if the question is in Airflow's form.
 struct Runs {
-    /// Whether the question is for guards; the task instances as dag, run, task; and how many there are.
+    /// Whether the question is for guards; the task instances as DAG, run, task; and their number.
     tasks: fn(bool) -> (Vec<(&'static str, &'static str, &'static str)>, u64),
     status: u64,
 }
@@ -384,7 +384,7 @@ impl Respond for Runs {
                     let began = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
                     json!({"dag_id": dag, "dag_run_id": id, "state": state, "start_date": began.to_string(), "run_type": "scheduled"})
                 };
-                // The last three must not count: not to be guarded, from before a day, and not at its end.
+                // The last three must not count: not to be guarded, from before a day, and unfinished.
                 let runs = [
                     run("a", "new", 20, "success"),
                     run("a", "old", 80, "success"),
@@ -474,7 +474,7 @@ async fn guards_of_the_standbys_runs_are_found_by_two_requests_and_their_absence
         })
     };
     let idle = || runs(|_| (vec![], 0));
-    // A server that passes over what is asked for.
+    // A server that ignores the filters of the question.
     let careless = || {
         runs(|_| {
             let load = [("a", "new", "load"), ("b", "new", "load")];
@@ -491,8 +491,8 @@ async fn guards_of_the_standbys_runs_are_found_by_two_requests_and_their_absence
             }
         })
     };
-    // What green and blue answer; the DAGs that are bare, whether a run with a guard was seen, the DAGs that blue guards, and
-    // requests for runs.
+    // The answers of green and blue; the DAGs that are bare, whether a run with a guard was seen, the DAGs that blue
+    // guards, and requests for runs.
     let table: Vec<(&str, Runs, Runs, &[&str], bool, &[&str], [usize; 2])> = vec![
         ("guarded", guarded(), guarded(), &[], true, &[], [2, 0]),
         ("bare", bare(), guarded(), &["a"], false, &["a", "b"], [3, 1]),
@@ -539,7 +539,7 @@ async fn what_cannot_be_read_of_the_guards_is_unknown() {
         panic!("{found:?}")
     };
     assert!(matches!(&traces.guarded_on_active, ProbeResult::Unknown(cause) if cause.kind == CauseKind::AccessDenied));
-    // The DAGs are not known, and with them the tags.
+    // The DAGs are not known, and neither are their tags.
     let server = MockServer::start().await;
     let version = json!({"Name": "f", "Value": "blue", "Version": 1, "LastModifiedDate": 1.7e9, "Labels": []});
     ssm(&server, "GetParameterHistory", json!({"Parameters": [version]})).await;

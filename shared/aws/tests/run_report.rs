@@ -22,12 +22,12 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What the standby's Airflow tells; every request it was asked.
+/// What the standby's Airflow answers; every request that it received.
 async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static) -> (EnvironmentRuns, Vec<Value>) {
     told_while(Color::Green, answer).await
 }
 
-/// What blue's Airflow tells while `active` is active; every request it was asked.
+/// What blue's Airflow answers while `active` is active; every request that it received.
 async fn told_while(
     active: Color,
     answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static,
@@ -69,14 +69,14 @@ fn runs(listed: &[Value]) -> ResponseTemplate {
     rest_api(&json!({"dag_runs": listed, "total_entries": listed.len()}))
 }
 
-/// As 3.0.6 shows a run.
+/// A run as in 3.0.6.
 fn of_airflow_3() -> Value {
     json!({"dag_id": "orders", "dag_run_id": "scheduled__1", "state": "success", "run_type": "scheduled",
            "logical_date": "2026-11-23T10:10:00Z", "run_after": "2026-11-23T10:10:00Z", "start_date": "2026-11-23T10:10:01.5Z",
            "data_interval_end": "2026-11-23T10:11:00Z", "conf": {}, "note": null, "dag_versions": []})
 }
 
-/// As 2.10.5 shows a run that somebody started.
+/// A run that somebody started, as in 2.10.5.
 fn of_airflow_2() -> Value {
     json!({"dag_id": "orders", "dag_run_id": "manual__1", "state": "queued", "run_type": "manual", "note": null,
            "logical_date": "2026-11-23T10:10:00+00:00", "data_interval_end": "2026-11-23T10:11:00+00:00", "start_date": null,
@@ -237,7 +237,7 @@ async fn throttled_at_the_tasks_the_runs_are_still_known() {
     assert_eq!(told.tasks_gap.unwrap().kind, CauseKind::Throttled);
 }
 
-/// A DAG as 3.0.6 or 2.10.5 shows it, as far as it is read.
+/// A DAG as in 3.0.6 or 2.10.5, as far as it is read.
 fn dag(id: &str, due: &str, value: &Value, paused: bool) -> Value {
     json!({"dag_id": id, "is_paused": paused, "max_active_runs": 16, "has_import_errors": id == "broken", due: value})
 }

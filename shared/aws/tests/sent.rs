@@ -1,4 +1,4 @@
-//! What leaves for the bus and for CloudWatch says what happened, and when, in requests that they take.
+//! What is sent to the bus and to CloudWatch says what happened, and when, in requests that they accept.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

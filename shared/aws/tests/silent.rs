@@ -1,4 +1,4 @@
-//! A request that is not answered leaves time for another.
+//! A request that is not answered leaves time for another one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod local;
@@ -16,7 +16,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What the watcher's looks have; a person's have more.
+/// The time of the watcher's observations; a person's requests have more.
 const LOOK: Duration = Duration::from_secs(10);
 
 fn health() -> ResponseTemplate {
@@ -26,7 +26,7 @@ fn health() -> ResponseTemplate {
     }}))
 }
 
-/// Airflow's health, where the first question is never answered and the second one after `slow`.
+/// Airflow's health, if the first question is never answered and the second one after `slow`.
 async fn asked_in_silence(slow: Duration) -> bool {
     let server = MockServer::start().await;
     Mock::given(method("GET"))

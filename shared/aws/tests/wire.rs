@@ -1,4 +1,4 @@
-//! The AWS shell against real HTTP: throttles, 5xx, time-outs, access denied, malformed bodies, every status.
+//! The AWS adapters against real HTTP: throttles, 5xx, time-outs, access denied, malformed bodies, every status.
 //! Whatever goes wrong is unknown, never bad.
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What the mains of the three Lambda functions share. Only they know that there is a Lambda runtime: use cases and the
+//! What the mains of the three Lambda functions share. Only they depend on the Lambda runtime: use cases and the
 //! command line are built without it.
 
 mod runtime;

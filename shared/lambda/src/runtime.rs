@@ -14,10 +14,10 @@ use serde_json::value::RawValue;
 
 use crate::telemetry;
 
-/// A function's main: reads the settings, builds the clients, answers invocations until Lambda ends the process.
+/// The main of a function: reads the settings, builds the clients, answers invocations until Lambda ends the process.
 ///
-/// With a wrong configuration it answers every invocation with `ConfigurationInvalid` and all faults at once, so that
-/// whoever invokes it reads them without having to find the log.
+/// With a wrong configuration it answers every invocation with `ConfigurationInvalid` and all faults at once, so that a
+/// caller can read them without the log.
 pub fn serve<H>(name: &'static str, handler: H) -> ExitCode
 where
     H: AsyncFn(&Services, Value, &Invocation) -> Result<Value, FunctionError>,
@@ -97,7 +97,7 @@ where
     };
     let payload = serde_json::from_str(event.payload.get())
         .map_err(|error| FunctionError::InvalidRequest(format!("the request cannot be read: {error}")))?;
-    // A future within futures is one type, and the compiler nests types only so deep: here the outer ones end.
+    // A future within futures is one type, and the compiler limits how deep types nest: here the outer ones end.
     Box::pin(handler(services, payload, &invocation))
         .await
         .inspect_err(|error| {
@@ -105,7 +105,7 @@ where
         })
 }
 
-/// The error as whoever invoked the function gets it.
+/// The error as the caller of the function gets it.
 fn diagnostic(error: &FunctionError) -> Diagnostic {
     Diagnostic {
         error_type: error.error_type().to_owned(),

@@ -1,4 +1,4 @@
-//! Logs: one JSON line an event, to standard output, where Lambda collects it.
+//! Logs: one JSON line per event, to standard output, where Lambda collects it.
 
 use std::io::Write;
 
@@ -23,7 +23,8 @@ pub(crate) fn start(level: LogLevel) {
         .with_span_list(false)
         .with_target(false)
         .with_writer(|| Lines);
-    // Ours in full; of the SDK only what should be looked at; the runtime repeats every function error we have logged.
+    // This product's own events in full; of the SDK only warnings; the runtime repeats every function error that is
+    // already logged.
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(
@@ -42,8 +43,8 @@ pub(crate) fn start(level: LogLevel) {
         tracing::subscriber::set_global_default(tracing_subscriber::registry().with(targets).with(lines));
 }
 
-/// The standard output, an event at a time. JSON lets line separators and what acts on a terminal stand in a string as they
-/// are; whoever reads the log may split lines there, or show them on a terminal.
+/// The standard output, one event at a time. JSON allows unescaped line separators in a string, and characters that act
+/// on a terminal. A reader of the log may split lines there, or show them on a terminal.
 struct Lines;
 
 impl Write for Lines {

@@ -30,7 +30,7 @@ impl ParameterStore {
         }
     }
 
-    /// Creates the flag, if there is none. False if there is one already.
+    /// Creates the flag, if there is none. Returns false if there is one already.
     pub async fn create_flag(&self, value: Color, description: &str) -> Result<bool, Failure> {
         self.may_write()?;
         match self.put_flag(value, description, false).await {
@@ -40,8 +40,8 @@ impl ParameterStore {
         }
     }
 
-    /// Sent once: only the caller knows what an unanswered try means. The Description is sent as `flag::description` made and
-    /// measured it.
+    /// Sent once: only the caller knows what an unanswered try means. The Description is sent exactly as
+    /// `flag::description` built and measured it.
     async fn put_flag(
         &self,
         value: Color,
@@ -101,7 +101,7 @@ impl ParameterStore {
             .values(self.names.flag())
             .build()
             .map_err(|error| unparsable(&error.to_string()))?;
-        // A page may be empty and yet not the last one.
+        // A page may be empty without being the last one.
         let mut pages = self
             .client
             .describe_parameters()

@@ -1,4 +1,4 @@
-//! The hold, and what of it was told.
+//! The hold, and which of its changes were reported.
 
 use aws_sdk_ssm::types::ParameterType;
 use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
@@ -11,7 +11,7 @@ use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
-    /// Every kept writing of the hold, oldest first; empty if there is none.
+    /// Every kept write of the hold, oldest first; empty if there is none.
     pub async fn hold_history(&self) -> Result<Vec<HoldVersion>, Failure> {
         let kept = self.kept_versions(&self.names.hold()).await?;
         let versions = kept.iter().filter_map(|entry| {
@@ -31,25 +31,25 @@ impl ParameterStore {
         Ok(versions.collect())
     }
 
-    /// The hold as it stands now.
+    /// The present hold.
     pub async fn hold(&self) -> Result<Option<String>, Failure> {
         let mut found = self.get(vec![self.names.hold()]).await?;
         Ok(found.remove(&self.names.hold()).and_then(|parameter| parameter.value))
     }
 
-    /// What of the hold has been told.
+    /// Which change of the hold was reported last.
     pub async fn hold_reported(&self) -> Result<Option<String>, Failure> {
         let name = self.names.hold_reported();
         let mut found = self.get(vec![name.clone()]).await?;
         Ok(found.remove(&name).and_then(|parameter| parameter.value))
     }
 
-    /// Notes what of the hold has been told.
+    /// Records which change of the hold was reported last.
     pub async fn put_hold_reported(&self, mark: String) -> Result<(), Failure> {
         self.put(self.names.hold_reported(), mark).await
     }
 
-    /// Places or replaces the hold in the name of a request; answers the version that it made.
+    /// Places or replaces the hold on behalf of a request; returns the version that this created.
     pub async fn put_hold(&self, hold: &Hold, request_id: &str) -> Result<u64, Failure> {
         self.may_write()?;
         let written = self
@@ -66,7 +66,7 @@ impl ParameterStore {
         u64::try_from(written.version()).map_err(|_| unparsable("PutParameter answered no version"))
     }
 
-    /// Puts a hold back that was overwritten by mistake, as it stood.
+    /// Restores, unchanged, a hold that was overwritten by mistake.
     pub async fn put_hold_again(&self, value: &str) -> Result<(), Failure> {
         self.put(self.names.hold(), value.to_owned()).await
     }

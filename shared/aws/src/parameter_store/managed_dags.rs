@@ -13,12 +13,13 @@ use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
-    /// Remembers which DAGs are to run, and how far that has come.
+    /// Stores which DAGs are to run, and how far pausing and unpausing have come.
     pub async fn put_managed_dags(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.managed_dags(), text).await
     }
 
-    /// Writes the parts of a list, one after the other: Parameter Store takes three puts a second unless asked for more.
+    /// Writes the parts of a list, in sequence: Parameter Store accepts three puts a second, unless a higher limit is
+    /// requested.
     pub async fn put_managed_dags_parts(&self, list: &str, parts: Vec<String>) -> Result<(), Failure> {
         for (number, part) in parts.into_iter().enumerate() {
             self.put(self.names.managed_dags_part(list, number), part).await?;
@@ -26,7 +27,7 @@ impl ParameterStore {
         Ok(())
     }
 
-    /// Reads the parts of a list; none if one is missing.
+    /// Reads the parts of a list; `None` if one is missing.
     pub async fn managed_dags_parts(&self, list: &str, count: usize) -> Result<Option<Vec<String>>, Failure> {
         let names: Vec<_> = (0..count)
             .map(|number| self.names.managed_dags_part(list, number))
@@ -41,7 +42,7 @@ impl ParameterStore {
         self.delete(self.names.managed_dags()).await
     }
 
-    /// Removes the parts of lists other than those `drill_canceled` that were written before `before`.
+    /// Removes the parts of lists other than those in `kept` that were written before `before`.
     pub async fn prune_managed_dags_parts(&self, kept: &[&str], before: Timestamp) -> Result<(), Failure> {
         let kept: Vec<String> = kept
             .iter()

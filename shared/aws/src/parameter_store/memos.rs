@@ -1,4 +1,5 @@
-//! The small memories beside the flag: the drill, how far the audit has come, what was answered, what could not be sent.
+//! The small memories beside the flag: the drill, how far the audit has come, what was answered, what could not be
+//! sent.
 
 use aws_sdk_ssm::types::ParameterType;
 use bluegreen_core::audit::Audited;
@@ -13,22 +14,22 @@ use super::parsing::{already_exists, instant, read_audited};
 use super::store::ParameterStore;
 use crate::error::classify;
 
-/// That a person has acknowledged the automatic failovers so far.
+/// An acknowledgement, by a person, of the automatic failovers so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// When: the parameter's date, not its value, because SSM's clock is the one that the flag's versions are dated by.
+    /// The time: the parameter's date, not its value, because the flag's versions are dated by SSM's clock, too.
     pub at: Timestamp,
-    /// By which request; none where somebody else has written the parameter.
+    /// The request that made it; `None` if somebody else has written the parameter.
     pub request_id: Option<String>,
 }
 
 impl ParameterStore {
-    /// Remembers the drill under way, or how the last one ended.
+    /// Stores the drill under way, or how the last one ended.
     pub async fn put_drill(&self, drill: &Drill) -> Result<(), Failure> {
         self.put(self.names.drill(), json!(drill).to_string()).await
     }
 
-    /// The drill as it stands now.
+    /// The drill as it is stored now.
     pub async fn drill(&self) -> Result<Option<Drill>, Failure> {
         let name = self.names.drill();
         let mut found = self.get(vec![name.clone()]).await?;
@@ -37,7 +38,7 @@ impl ParameterStore {
             .and_then(|parameter| Drill::from_stored(parameter.value()?)))
     }
 
-    /// The last audited color, for the day when the flag itself holds none.
+    /// The last audited color, for the case that the flag itself holds none.
     pub async fn last_active(&self) -> Result<Option<Color>, Failure> {
         let name = self.names.last_active();
         let mut found = self.get(vec![name.clone()]).await?;
@@ -47,18 +48,18 @@ impl ParameterStore {
         }))
     }
 
-    /// Notes the last audited color.
+    /// Records the last audited color.
     pub async fn put_last_active(&self, active: Color, of: Audited) -> Result<(), Failure> {
         let value = json!({"active": active, "version": of.version, "modified": of.at}).to_string();
         self.put(self.names.last_active(), value).await
     }
 
-    /// Notes how far the audit has come; answers the version of the note itself.
+    /// Records how far the audit has come; returns the version of `audited` itself.
     pub async fn put_audited(&self, audited: Audited) -> Result<i64, Failure> {
         self.put_versioned(self.names.audited(), audited.to_stored()).await
     }
 
-    /// What notes of these versions say of how far the audit has come; those that are not kept say nothing.
+    /// How far the audit had come in these versions of `audited`; versions that are no longer kept are left out.
     pub async fn audited_notes(&self, notes: &[i64]) -> Result<Vec<Audited>, Failure> {
         let names = notes.iter().map(|note| format!("{}:{note}", self.names.audited()));
         let answer = self
@@ -78,13 +79,13 @@ impl ParameterStore {
         Ok(found.remove(&name).and_then(|parameter| parameter.value))
     }
 
-    /// Remembers them.
+    /// Stores these requests.
     pub async fn put_answered(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.answered(), text).await
     }
 
-    /// When a person last acknowledged the automatic failovers before it, by a release. Asked only where there are some to
-    /// acknowledge, so that no calm look has to.
+    /// When a person last acknowledged, by a release, the automatic failovers before it. Read only if there are some to
+    /// acknowledge, so that no calm observation needs it.
     pub async fn acknowledgement(&self) -> Result<Option<Acknowledgement>, Failure> {
         let name = self.names.acknowledged();
         let mut found = self.get(vec![name.clone()]).await?;
@@ -97,7 +98,7 @@ impl ParameterStore {
         }))
     }
 
-    /// Notes that a person has acknowledged the automatic failovers so far.
+    /// Records that a person has acknowledged the automatic failovers so far.
     pub async fn put_acknowledged(&self, by: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
         self.put(
             self.names.acknowledged(),
@@ -106,7 +107,8 @@ impl ParameterStore {
         .await
     }
 
-    /// Keeps an event that could not be published. One that is kept already is the same request's, delivered twice.
+    /// Keeps an event that could not be published. An event that is already kept is the same request's, delivered
+    /// twice.
     pub async fn keep_unsent(&self, key: &str, value: &str) -> Result<(), Failure> {
         self.may_write()?;
         let put = self
@@ -123,10 +125,10 @@ impl ParameterStore {
         }
     }
 
-    /// Events that could not be published, by their keys; some of them, if there are many.
+    /// Events that could not be published, by their keys; only some of them, if there are many.
     pub async fn unsent(&self) -> Result<Vec<(String, String)>, Failure> {
         let path = self.names.unsent();
-        // A page may be empty and yet not the last one.
+        // A page may be empty without being the last one.
         let mut pages = self.client.get_parameters_by_path().path(&path).into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {

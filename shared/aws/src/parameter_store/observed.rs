@@ -1,4 +1,4 @@
-//! What one look at the pair's parameters brings, and the watcher's memory.
+//! One observation of the pair's parameters, and the watcher's memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -20,62 +20,62 @@ use tokio::sync::Mutex;
 use super::parsing::{instant, memory, observation, read_audited};
 use super::store::ParameterStore;
 
-/// What one GetParameters brings: everything a tick needs to know of the pair.
+/// The result of one GetParameters: everything a tick needs to know about the pair.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// The flag.
+    /// The flag; `None` if there is none.
     pub flag: Option<FlagObservation>,
     /// The stored hold.
     pub hold: Option<String>,
-    /// The same, with what tells this writing of it from another.
+    /// The stored hold, with what distinguishes this write from others.
     pub stored_hold: Option<StoredHold>,
     /// How far the audit has come.
     pub audited: Option<Audited>,
-    /// How often that was noted so far: the version of the note itself, 0 if there is none.
+    /// How many times that was recorded so far: the version of `audited` itself, 0 if there is none.
     pub audited_notes: i64,
-    /// What was announced once. This, like readiness, overdue drill and run report, is a field of the memory.
+    /// What was announced once. Like readiness, overdue drill and run report, this is a field of the memory.
     pub announced: Option<String>,
-    /// Since when nobody can vouch for the active environment, and whether that was announced.
+    /// Since when the state of the active environment has been unknown, and whether that was announced.
     pub doubt: Option<String>,
-    /// What earlier looks saw of both environments. What cannot be read counts as none.
+    /// What earlier observations saw of both environments. An unreadable value counts as none.
     pub past: Both<Option<Past>>,
     /// The drill under way, or the last one.
     pub drill: Option<String>,
     /// The last check of the standby's readiness.
     pub readiness: Option<String>,
-    /// The last proof whose age a person was told of.
+    /// The last proof whose age was reported to people.
     pub drill_overdue: Option<Timestamp>,
-    /// The transition whose run report was reported last.
+    /// The transition whose run report was published last.
     pub run_report: Option<String>,
     /// Which DAGs are to run, and how far pausing and unpausing have come.
     pub managed_dags: Option<String>,
-    /// Requests that were answered and wrote nothing else; only observed for a request.
+    /// Requests that were answered and wrote nothing else; only read for a request.
     pub answered: Option<String>,
-    /// What only the watcher remembers, to be added to.
+    /// What only the watcher remembers; the tick can add to it.
     pub memory: Remembered,
-    /// Whose root it is.
+    /// The owner of the root.
     pub ownership: Ownership,
 }
 
 impl Observed {
-    /// Judges both environments, with what earlier looks of the watcher saw of them.
+    /// Judges both environments, with what earlier observations of the watcher saw of them.
     pub fn assess(&self, policy: &Policy, evidence: &Both<Evidence>, now: Timestamp) -> Both<Assessment> {
         evidence.map(|color, evidence| assess_after(policy, evidence, self.past.of(color).as_ref(), now))
     }
 }
 
-/// The watcher's memory as one look found it, and what this tick has put into it since.
+/// The watcher's memory as one observation found it, with this tick's additions.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
     added: Arc<std::sync::Mutex<Added>>,
     stored: Arc<Mutex<Stored>>,
 }
 
-/// What the parts of a tick have put into the memory so far.
+/// What the parts of a tick have added to the memory so far.
 #[derive(Debug, Default)]
 struct Added {
     fields: BTreeMap<Field, Option<Value>>,
-    /// How many times something was put there.
+    /// How many additions there were.
     count: u64,
 }
 
@@ -83,9 +83,9 @@ struct Added {
 #[derive(Debug, Default)]
 struct Stored {
     memory: Memory,
-    /// Of the parameter; 0 if there was none.
+    /// The version of the parameter; 0 if there was none.
     version: i64,
-    /// So many of what was added are in it.
+    /// How many of the additions it contains.
     count: u64,
 }
 
@@ -102,16 +102,16 @@ impl Remembered {
         }
     }
 
-    /// Adds something; answers how many that makes.
+    /// Adds a value; returns the number of additions so far.
     fn add(&self, field: Field, value: Option<Value>) -> u64 {
-        // A lock that somebody panicked over holds what was added before.
+        // A poisoned lock still holds what was added before.
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         added.fields.insert(field, value);
         added.count = added.count.saturating_add(1);
         added.count
     }
 
-    /// All that was added, and how many that makes.
+    /// All additions, and their number.
     fn all_added(&self) -> (BTreeMap<Field, Option<Value>>, u64) {
         let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         (added.fields.clone(), added.count)
@@ -119,12 +119,12 @@ impl Remembered {
 }
 
 impl ParameterStore {
-    /// Reads flag, hold and memories in one call. Missing ones are none; trouble is an error.
+    /// Reads flag, hold and memories in one call. A missing one is `None`; a failure is an error.
     pub async fn observe(&self) -> Result<Observed, Failure> {
         self.observe_with(None).await
     }
 
-    /// The same for a person's request: what was answered before, too.
+    /// The same for a person's request, with the parameter `answered`.
     pub async fn observe_for_request(&self) -> Result<Observed, Failure> {
         self.observe_with(Some(self.names.answered())).await
     }
@@ -179,14 +179,14 @@ impl ParameterStore {
         })
     }
 
-    /// Puts something into one field of the watcher's memory, or forgets what it holds. It is stored once this has answered.
+    /// Sets or clears one field of the watcher's memory. The field is stored when this returns.
     ///
-    /// What the parts of a tick put there beside each other is written at once, and nothing is written that is stored already.
+    /// What the parts of a tick add concurrently is written at once. Nothing is written that is already stored.
     ///
-    /// Two ticks may write at once, and Parameter Store cannot compare and swap. So the memory is read again right before
-    /// it is written: a tick that has looked for half a minute takes nothing back that another has put there meanwhile.
-    /// What is left is the time between these two requests. What is lost in it is said once more by the next tick, under
-    /// another id; nothing that must happen once only is kept here.
+    /// Two ticks may write at once, and Parameter Store has no compare-and-swap. So the memory is read again right
+    /// before it is written: a tick that has observed for half a minute reverts nothing that another tick has added
+    /// meanwhile. What remains is the time between these two requests. What is lost in it is published again by the
+    /// next tick, under another id; nothing that must happen only once is kept here.
     pub async fn remember(&self, memory: &Remembered, field: Field, value: Option<Value>) -> Result<(), Failure> {
         let mine = memory.add(field, value);
         // The other parts of the tick add theirs before the first of them writes.
@@ -200,7 +200,7 @@ impl ParameterStore {
         let read = self.get(vec![name.clone()]).await;
         let (mut newest, is_certain) = match read.map(|mut found| self::memory(found.remove(&name))) {
             Ok((found, version)) if version >= stored.version => (found, true),
-            // A replica that lags behind what was seen, or written, or no answer.
+            // No answer, or a replica that lags behind what was read or written.
             _ => (stored.memory.clone(), false),
         };
         let before = newest.clone();

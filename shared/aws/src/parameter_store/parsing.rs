@@ -1,4 +1,4 @@
-//! What Parameter Store answers, read.
+//! Parses the answers of Parameter Store.
 
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::put_parameter::PutParameterError;
@@ -42,8 +42,8 @@ pub(super) fn read_audited(parameter: &Parameter) -> Option<Audited> {
     Audited::read(parameter.value()?, instant(parameter.last_modified_date()?)?)
 }
 
-/// Read without decryption the value of a `SecureString` is ciphertext. A flag of that type counts as one that cannot be read: as
-/// garbage it would be written over, which Parameter Store refuses, because it changes no parameter's type.
+/// Without decryption, the value of a `SecureString` is ciphertext. A flag of that type counts as unreadable. If it
+/// counted as garbage, it would be overwritten. Parameter Store refuses that, because it changes no parameter's type.
 pub(super) fn readable(name: &str, r#type: Option<&ParameterType>) -> Result<(), Failure> {
     if r#type != Some(&ParameterType::SecureString) {
         return Ok(());
@@ -77,12 +77,12 @@ pub(super) fn observation(parameter: &Parameter) -> Result<FlagObservation, Fail
     })
 }
 
-/// Versions count from 1; the SDK gives 0 where the answer has none.
+/// Versions count from 1; the SDK gives 0 if the answer has none.
 pub(super) fn version(number: i64) -> Option<FlagVersion> {
     u64::try_from(number).ok().filter(|number| *number > 0).map(FlagVersion)
 }
 
-/// To the nearest millisecond: SSM sends seconds with three decimals, which a binary fraction can miss by a hair.
+/// To the nearest millisecond: SSM sends seconds with three decimals, which a binary fraction can miss slightly.
 pub(super) fn instant(date: &DateTime) -> Option<Timestamp> {
     let milliseconds = date.as_nanos().checked_add(500_000)?.div_euclid(1_000_000);
     Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()

@@ -14,8 +14,8 @@ use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
-    /// Creates a transition record; the create-only put is the claim. It is stored with the name of the pair in it, see
-    /// [`with_pair`]: who compares texts does so with that.
+    /// Creates a transition record; the create-only put is the claim. The record is stored with the name of the pair in
+    /// it, see [`with_pair`]: a comparison of texts must use that form.
     pub async fn create_claim(&self, record: &str, value: &str) -> Reply {
         if let Err(failure) = self.may_write() {
             return Reply::Failed(failure);
@@ -28,7 +28,7 @@ impl ParameterStore {
             .value(as_value(value))
             .r#type(ParameterType::String)
             .overwrite(false);
-        // The protocol tries again itself: only it knows what an unanswered try means.
+        // The protocol itself retries: only the protocol knows what an unanswered try means.
         match put.customize().config_override(no_retries()).send().await {
             Ok(_) => Reply::ClaimCreated,
             Err(error) if already_exists(&error) => Reply::ClaimExists,
@@ -36,9 +36,9 @@ impl ParameterStore {
         }
     }
 
-    /// Transition records by name; those that are gone or unreadable are left out.
+    /// Transition records by name; missing and unreadable ones are left out.
     pub async fn records(&self, records: &[String]) -> Result<BTreeMap<String, TransitionRecord>, Failure> {
-        // Repeats of a version name its record again, and GetParameters refuses a name that comes twice.
+        // Repeats of a version name its record again, and GetParameters refuses a name that is given twice.
         let mut names: Vec<_> = records.iter().map(|record| self.names.transition(record)).collect();
         names.sort_unstable();
         names.dedup();
@@ -56,7 +56,7 @@ impl ParameterStore {
 
     /// Whether the pair has ever recorded a transition.
     pub async fn has_records(&self) -> Result<bool, Failure> {
-        // A page may be empty and yet not the last one.
+        // A page may be empty without being the last one.
         let mut pages = self
             .client
             .get_parameters_by_path()
@@ -98,7 +98,7 @@ impl ParameterStore {
         Ok(stored.collect())
     }
 
-    /// Removes the record of a version that SSM has forgotten.
+    /// Removes the record of a version that SSM no longer keeps.
     pub async fn delete_record(&self, record: &str) -> Result<(), Failure> {
         self.delete(self.names.transition(record)).await
     }

@@ -1,4 +1,4 @@
-//! The parameters of one pair, and the requests that everything here is made of.
+//! The parameters of one pair, and the requests that the other modules are built on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,26 +26,27 @@ pub struct ParameterStore {
     pub(super) client: Client,
     pub(super) names: ParameterNames,
     pub(super) pair: String,
-    /// Why nothing may be written, as of the last look at the root.
+    /// Why nothing may be written, as of the last observation of the root.
     refusal: Arc<std::sync::Mutex<Option<String>>>,
     newest: Arc<std::sync::Mutex<Option<Newest>>>,
 }
 
-/// For so long it is remembered how far the flag has come: no stale reading is so old, and whatever this process got wrong passes.
+/// How long the newest known version of the flag is remembered. No stale reading is so old, and an error of this
+/// process ends after it.
 const NEWEST_FOR: Duration = Duration::from_secs(60);
 
-/// The newest version of the flag that this process has seen or written: Parameter Store's readings are eventually consistent,
-/// and none may be older than what is known.
+/// The newest version of the flag that this process has seen or written: Parameter Store's readings are eventually
+/// consistent, and none may be older than what is known.
 #[derive(Debug, Clone, Copy)]
 struct Newest {
     version: FlagVersion,
-    /// It was written at this instant, or later.
+    /// The version was written at this instant, or later.
     modified: Timestamp,
     known_at: Instant,
 }
 
 impl ParameterStore {
-    /// Over a client, for the parameters of one flag.
+    /// The parameters of one flag, over a client.
     pub fn new(client: Client, names: ParameterNames) -> Self {
         Self {
             client,
@@ -56,7 +57,7 @@ impl ParameterStore {
         }
     }
 
-    /// The same, of one pair: on a root that it finds to be another's it writes nothing.
+    /// The same for one pair: it writes nothing to a root that belongs to another pair.
     #[must_use]
     pub fn of_pair(self, pair: &str) -> Self {
         Self {
@@ -65,15 +66,15 @@ impl ParameterStore {
         }
     }
 
-    /// The pair.
+    /// The name of the pair.
     pub fn pair(&self) -> &str {
         &self.pair
     }
 
-    /// Whether the root may be written to, as of the last look at it. Every write asks; who has more to do than to write asks
-    /// first.
+    /// Whether the root may be written to, as of the last observation of it. Every write asks; a use case that does
+    /// more than write asks first.
     pub fn may_write(&self) -> Result<(), Failure> {
-        // A lock that somebody panicked over holds what was seen before.
+        // A poisoned lock still holds what was seen before.
         let refusal = self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match refusal.as_ref() {
             None => Ok(()),
@@ -85,7 +86,7 @@ impl ParameterStore {
         }
     }
 
-    /// The names.
+    /// The names of the parameters.
     pub fn names(&self) -> &ParameterNames {
         &self.names
     }
@@ -98,7 +99,8 @@ impl ParameterStore {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        // Half an answer must not pass for a flag that holds garbage, a hold that nobody placed or a claim that nobody made.
+        // A partial answer must not be taken for a flag that holds garbage, a hold that nobody placed or a claim that
+        // nobody made.
         answer
             .parameters
             .unwrap_or_default()
@@ -117,7 +119,7 @@ impl ParameterStore {
         self.put_versioned(name, value).await.map(drop)
     }
 
-    /// Writes; answers which version of the parameter that made.
+    /// Writes a value; returns the version of the parameter that this created.
     pub(super) async fn put_versioned(&self, name: String, value: String) -> Result<i64, Failure> {
         self.may_write()?;
         self.client
@@ -147,14 +149,14 @@ impl ParameterStore {
         }
     }
 
-    /// The version of the flag that this process knows of, if this reading is older.
+    /// The version of the flag that this process knows, if this reading is older.
     pub fn knows_newer_than(&self, flag: &FlagObservation) -> Option<FlagVersion> {
         let newest = self
             .newest
             .lock()
             .ok()?
             .filter(|newest| newest.known_at.elapsed() < NEWEST_FOR)?;
-        // One with a lower number and a later date is another incarnation of the flag.
+        // A version with a lower number and a later date belongs to a re-created flag.
         (flag.version < newest.version && flag.modified <= newest.modified).then_some(newest.version)
     }
 
@@ -185,7 +187,7 @@ impl ParameterStore {
         ownership
     }
 
-    /// All kept versions of a parameter, oldest first; empty if there is none of that name.
+    /// All kept versions of a parameter, oldest first; empty if there is no parameter of that name.
     pub(super) async fn kept_versions(&self, name: &str) -> Result<Vec<ParameterHistory>, Failure> {
         let history = self.client.get_parameter_history().name(name).max_results(HISTORY_PAGE);
         let mut pages = history.into_paginator().send();

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::airflow_api::{AirflowApi, Question, Shape, count, other_shape};
 use crate::run_probe::{next_run, read_run, tags};
 
-/// Import errors that are asked for. Airflow 3 counts one row for every DAG of a file but answers each file once, so
-/// its pages cannot be counted on; the first page is enough to say that something is broken.
+/// Import errors that are asked for. Airflow 3 counts one row for every DAG of a file but returns each file once, so
+/// its pages are unreliable; the first page is enough to show that something is broken.
 const IMPORT_ERRORS: u64 = 50;
 
 /// Files that cannot be imported.
@@ -26,7 +26,7 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> ProbeResult<ImportErr
     }
 }
 
-/// Tag of a DAG that the guard keeps off, and of one that has it where only such DAGs have.
+/// The tags of a DAG that excludes the guard, and of one that has the guard where only tagged DAGs have it.
 const UNGUARDED_TAG: &str = "bluegreen:unguarded";
 const GUARDED_TAG: &str = "bluegreen:guarded";
 
@@ -39,13 +39,13 @@ pub(super) async fn old_ticks(
     is_airflow_2: bool,
     since: Timestamp,
 ) -> Result<Vec<(String, Timestamp)>, Cause> {
-    // Airflow 2 knows only the beginning of an interval; a run whose interval ended later is left out below.
+    // Airflow 2 knows only the beginning of an interval; a run whose interval ended later is filtered out below.
     let (before, order) = if is_airflow_2 {
         ("execution_date_lte", "execution_date")
     } else {
         ("run_after_lte", "run_after")
     };
-    // Wider than what is meant: what is too much is left out below, what was not asked for would be missing.
+    // Wider than necessary: surplus runs are filtered out below, but runs that were not asked for would be missing.
     let question = Question::get(
         "/dags/~/dagRuns",
         &[
@@ -69,7 +69,7 @@ pub(super) async fn old_ticks(
         .collect())
 }
 
-/// All DAGs.
+/// All DAGs of the environment.
 pub(super) async fn dags(api: &AirflowApi<'_>) -> DagList {
     let shape = Shape {
         field: "dags",
@@ -89,7 +89,7 @@ pub(super) async fn dags(api: &AirflowApi<'_>) -> DagList {
 /// The DAG and its id.
 pub(crate) fn read_dag(document: &Document) -> Option<(String, Dag)> {
     let dag = document.as_object()?;
-    // Airflow 2 has null where it does not know yet; such a DAG has never been unpaused.
+    // Airflow 2 returns null while it does not know yet; such a DAG has never been unpaused.
     let is = |name: &str| dag.get(name).and_then(Document::as_bool);
     Some((
         dag.get("dag_id")?.as_string()?.to_owned(),

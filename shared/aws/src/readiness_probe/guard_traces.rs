@@ -1,8 +1,9 @@
-//! What Airflow's lists tell of the standby's guard: two requests in a calm pair, four at most.
+//! What Airflow's lists show about the standby's guard: two requests in a calm pair, four at most.
 //!
-//! A few runs are enough: a package that is missing is missing in all DAGs. Only runs that have ended count, because their
-//! task instances stand still while one list is read after the other. Of the newest hundred the newest of each DAG is taken, ten
-//! at most: however DAGs and ids of runs are combined, their guards fit into one page, so that absence is known.
+//! A few runs are enough: a package that is missing is missing in all DAGs. Only runs that have ended count, because
+//! their task instances do not change while one list is read after the other. Of the newest hundred runs, the newest of
+//! each DAG is taken, at most ten. However DAG ids and run ids are combined, their guards fit into one page, so that an
+//! absence is certain.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,30 +19,30 @@ use jiff::Timestamp;
 use crate::airflow_api::{AirflowApi, Question, Shape, text};
 use crate::run_probe::{read_run, read_task};
 
-/// Runs that are looked at. Its square is a page.
+/// Runs that are examined. The square of this number is a page.
 const RUNS: usize = 10;
 
-/// What is asked.
+/// The input of the questions.
 pub(super) struct Asked<'a> {
     /// The color that stands by.
     pub(super) color: Color,
-    /// Its Airflow.
+    /// The Airflow of the standby.
     pub(super) standby: &'a AirflowApi<'a>,
-    /// The other one.
+    /// The Airflow of the active.
     pub(super) active: &'a AirflowApi<'a>,
     /// DAGs of the standby that may have a guard.
     pub(super) dags: BTreeSet<&'a str>,
-    /// DAGs of the active, which must not be asked for others: Airflow 2 refuses the whole question then.
+    /// DAGs of the active. It must not be asked about others: Airflow 2 then refuses the whole question.
     pub(super) dags_of_active: BTreeSet<&'a str>,
-    /// When the runs began at the earliest.
+    /// The earliest start of the runs.
     pub(super) since: Timestamp,
 }
 
-/// One task instance's DAG and run.
+/// The DAG and the run of one task instance.
 type Of = (String, String);
 
 impl Asked<'_> {
-    /// Asks. Of the active's runs only if something of the standby's is bare.
+    /// Asks for the traces. The active's runs are asked for only if a DAG of the standby is bare.
     pub(super) async fn traces(&self) -> Result<GuardTraces, Cause> {
         let mut traces = GuardTraces {
             standby: self.color,
@@ -63,7 +64,7 @@ impl Asked<'_> {
         if bare.is_empty() || !is_whole {
             return Ok(traces);
         }
-        // Something else than a guard that has succeeded, if only on the first page: nothing rests on its absence.
+        // Tasks other than a guard that have succeeded, from the first page only: nothing depends on their absence.
         let (done, _) = tasks(self.standby, &of_runs(&bare, None)).await?;
         traces.bare = bare
             .into_iter()
@@ -142,8 +143,9 @@ fn array<'a>(words: impl IntoIterator<Item = &'a str>) -> Document {
     Document::Array(words.into_iter().map(text).collect())
 }
 
-/// The runs that have such task instances, as far as the first page has them, and whether it has them all. A guard alone is asked
-/// for, or not counted: whatever else there is, Airflow may pass over a field that it does not know.
+/// The runs that have such task instances, as far as the first page contains them, and whether it contains them all.
+/// The question is either only for guards, or guards are not counted. This is checked here as well, because Airflow may
+/// ignore a field that it does not know.
 async fn tasks(api: &AirflowApi<'_>, body: &HashMap<String, Document>) -> Result<(BTreeSet<Of>, bool), Cause> {
     let wants_guards = body.contains_key("task_ids");
     let question = Question {

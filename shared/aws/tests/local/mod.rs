@@ -1,4 +1,4 @@
-//! Settings of a pair, and AWS at a server of the test's own.
+//! Settings of a pair, and AWS at a server of the test.
 #![allow(
     clippy::unwrap_used,
     dead_code,
@@ -27,7 +27,7 @@ pub fn settings(more: &[(&str, &str)]) -> Settings {
     .unwrap()
 }
 
-/// AWS as that server answers for it.
+/// AWS as that server simulates it.
 pub fn aws(server: &MockServer) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -85,7 +85,7 @@ async fn half_an_answer_of_the_heartbeat_may_prove_life_and_never_death() {
             }
         }
     }
-    // The whole of it, in two parts: what the second says is final.
+    // The whole answer, in two parts: the status of the second part is final.
     let server = MockServer::start().await;
     let page = |points: &[(i64, f64)], status: &str, more: bool| {
         let times = points
@@ -115,7 +115,7 @@ async fn half_an_answer_of_the_heartbeat_may_prove_life_and_never_death() {
         panic!("both parts together are whole")
     };
     assert_eq!(heartbeat.last_seen.map(Timestamp::as_second), Some(old));
-    // Nothing about the metric is no silence either.
+    // An answer without the metric is no silence either.
     let server = MockServer::start().await;
     on_cloudwatch(&server, "GetMetricData", cbor(200, &object(vec![]))).await;
     assert!(matches!(
@@ -205,7 +205,7 @@ async fn alarms_are_read_to_the_last_page_and_one_that_rings_is_kept() {
     }
 }
 
-/// Each answer counts as it comes: what hangs takes nothing with it.
+/// Each answer counts as it arrives: a question that hangs affects no other.
 #[tokio::test]
 async fn what_does_not_answer_hides_nothing_that_is_known() {
     let late = || Duration::from_millis(2500);

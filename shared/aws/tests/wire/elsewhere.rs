@@ -1,4 +1,4 @@
-//! EventBridge, and where requests go.
+//! EventBridge, and the destination of requests.
 
 use crate::*;
 

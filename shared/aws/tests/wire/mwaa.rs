@@ -53,7 +53,7 @@ async fn an_environment_that_does_not_exist_is_not_found() {
 
 #[tokio::test]
 async fn nobody_listening_is_unknown() {
-    // Not one of the pool, which would go on listening, for another test.
+    // Not a server of the pool, which would continue to listen, for another test.
     let server = MockServer::builder().start().await;
     let clients = clients(&server).await;
     drop(server);

@@ -1,4 +1,4 @@
-//! Parameter Store: what one look brings, whose root it is, what the watcher remembers.
+//! Parameter Store: the result of one observation, the owner of the root, the watcher's memory.
 
 use crate::*;
 
@@ -47,7 +47,7 @@ async fn one_call_observes_flag_hold_and_memories() {
         "managed-dags",
         "owner",
     ];
-    // GetParameters takes ten names, and the names of two more parameters are kept for later.
+    // GetParameters accepts ten names, and the names of two more parameters are reserved for later.
     assert!(names.len() <= 7);
     assert_eq!(
         asked["Names"],
@@ -132,7 +132,7 @@ async fn a_flag_that_is_encrypted_cannot_be_read_and_is_no_garbage() {
     }
 }
 
-/// What `remember` puts, with the memory found at first, and then right before writing.
+/// What `remember` puts, with the memory as it was found at first, and then as it was right before the write.
 async fn remembered(found: &Value, before_writing: ResponseTemplate, fields: &[(Field, Option<Value>)]) -> Vec<Value> {
     let server = MockServer::start().await;
     let first = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [found]}));
@@ -151,7 +151,7 @@ async fn remembered(found: &Value, before_writing: ResponseTemplate, fields: &[(
     .await;
     let store = store(&server).await;
     let observed = store.observe().await.unwrap();
-    // Beside each other, as the parts of a tick do it.
+    // Concurrently, as the parts of a tick do it.
     let puts = fields
         .iter()
         .map(|(field, value)| store.remember(&observed.memory, *field, value.clone()));
@@ -208,7 +208,7 @@ async fn a_reading_that_is_older_than_what_was_seen_or_none_costs_no_field() {
         ("throttled", error(400, "ThrottlingException")),
         ("denied", error(400, "AccessDeniedException")),
     ] {
-        // The second sees the first's only because both are of one tick.
+        // The second sees the first one's addition only because both are of one tick.
         let fields = [(Field::RunReport, Some(json!("v2"))), (Field::Announced, None)];
         let puts = remembered(&found, before_writing, &fields).await;
         assert_eq!(
@@ -309,7 +309,7 @@ async fn a_part_whose_value_could_not_be_written_hears_of_it_and_the_next_writes
     assert_eq!(last["Value"], r#"{"doubt":1,"run_report":"v2"}"#);
 }
 
-/// A store of the pair `orders` that has looked at a root with this `owner`.
+/// A store of the pair `orders` that has observed a root with this `owner`.
 async fn on_a_root_of(server: &MockServer, owner: Option<&str>) -> ParameterStore {
     let owner = owner.map(|owner| json!({"Name": "/mwaa/blue-green/owner", "Value": owner, "Version": 1}));
     let answer = json!({"Parameters": owner.into_iter().collect::<Vec<_>>()});
@@ -328,7 +328,7 @@ async fn on_a_root_of(server: &MockServer, owner: Option<&str>) -> ParameterStor
     store
 }
 
-/// Every kind of write; what became of each.
+/// Every kind of write, and its result.
 async fn every_write(store: &ParameterStore) -> Vec<Result<(), CauseKind>> {
     let of = |reply: Reply| match reply {
         Reply::Failed(failure) => Err(failure.cause.kind),
@@ -401,7 +401,7 @@ async fn trouble_with_observing_is_an_error_and_never_a_missing_flag() {
     }
 }
 
-/// Half an answer is none: neither a flag that holds garbage, nor one that is gone, nor a hold that nobody placed.
+/// A partial answer is no answer: no flag that holds garbage or is gone, and no hold that nobody placed.
 #[tokio::test]
 async fn an_answer_that_leaves_something_out_is_unreadable() {
     let flag = |without: &str| {

@@ -2,7 +2,7 @@
 
 use crate::*;
 
-/// What is sent fits 1,024 characters and refers to no other parameter.
+/// What is sent has at most 1,024 characters and references no other parameter.
 #[tokio::test]
 async fn a_description_is_sent_as_it_was_measured() {
     use bluegreen_core::flag::{DescriptionMetadata, MAX_DESCRIPTION, description};
