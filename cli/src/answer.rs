@@ -1,4 +1,4 @@
-//! Answers of the function, told to people.
+//! Shows answers of the function to people.
 
 use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::State;
@@ -26,7 +26,7 @@ pub(crate) fn code_of(outcome: &Open<Outcome>) -> u8 {
         Open::Known(Outcome::Conflict) => exit::CONFLICT,
         Open::Known(Outcome::NotReady | Outcome::Partial | Outcome::Failed | Outcome::Interrupted) => exit::NOT_READY,
         Open::Known(_) => exit::DONE,
-        // A later function's word for something good must not look like it.
+        // An outcome of a later function, even a good one, must not look like success.
         Open::Other(_) => exit::FAILED,
     }
 }
@@ -68,7 +68,7 @@ pub(crate) fn preconditions<'a>(
     }
 }
 
-/// The screen of `status`, and of every look of `watch`.
+/// The screen of `status`, and of every refresh of `watch`.
 pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status, now: Timestamp) -> String {
     let headline = paint.text(Style::Bold, &format!("{pair}: {}", common.reason));
     let rows: Vec<Vec<Cell>> = Color::BOTH
@@ -100,7 +100,7 @@ pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status,
     let failover = match (objects, common.preconditions.is_empty()) {
         (_, true) => String::new(),
         (true, _) => "would be stopped, if it were needed:".to_owned(),
-        // No precondition of status says so, and "would pass" would be believed.
+        // No precondition of status says so, and a reader would believe "would pass".
         (false, _) if status.mode == Mode::Observe => {
             "would only be reported, if it were needed: the mode is observe".to_owned()
         }
@@ -142,7 +142,7 @@ pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status,
     shown
 }
 
-/// Whose root it is; nothing while it is this pair's, as it should be.
+/// The owner of the root; empty while the root belongs to this pair, as it should.
 fn root_line(root: &Root) -> String {
     let path = &root.path;
     match root.is.as_str() {
@@ -178,7 +178,7 @@ fn last_line(last: &HistoryLine) -> String {
     format!("{}{from} {}: {}", last.kind, last.to, why(last))
 }
 
-/// Why a version was written; of one by another backend its IAM author, too, whom no Description names.
+/// Why a version was written; for an external one also its IAM author, whom no Description names.
 fn why(entry: &HistoryLine) -> String {
     let by = format!("by {}", entry.by.as_deref().unwrap_or_default());
     match sentence(entry.description.as_deref().unwrap_or_default()) {
@@ -188,7 +188,7 @@ fn why(entry: &HistoryLine) -> String {
     }
 }
 
-/// A Description without its tail for machines.
+/// A Description without its metadata.
 pub(crate) fn sentence(description: &str) -> &str {
     description
         .rsplit_once(" [effective_from=")
@@ -233,7 +233,7 @@ fn readiness_line(check: &LastCheck, now: Timestamp) -> String {
     line
 }
 
-/// Only where DAGs are managed.
+/// One line on managed DAGs; empty unless DAGs are managed.
 fn dags_line(dags: &ManagedDags, now: Timestamp) -> String {
     let (Some(since), Some(active)) = (dags.since, dags.active) else {
         return String::new();
@@ -373,7 +373,7 @@ pub(crate) fn change(paint: Paint, common: &Common, change: &Change, now: Timest
     if common.outcome.is_dry_run() || common.outcome.known().is_some_and(is_stopped) {
         shown.push_str(&preconditions(paint, &common.preconditions));
     } else if common.outcome == Outcome::Switched && has_objections(common) {
-        // With --yes nothing was shown before.
+        // With `--yes`, nothing was shown before.
         shown.push_str("skipped by force:\n");
         shown.push_str(&preconditions(paint, common.objections()));
     }
@@ -389,7 +389,7 @@ pub(crate) fn back_dating(change: &Change) -> &str {
         .unwrap_or_default()
 }
 
-/// How many warnings came with it, for the last line.
+/// The number of warnings, for the last line.
 pub(crate) fn warnings(change: &Change) -> String {
     match change.warnings.as_ref().map_or(0, Vec::len) {
         0 => String::new(),
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
     use crate::connection::When;
 
-    /// As the function sent it, read and shown as what its outcome says.
+    /// The answer as the function sent it, parsed and shown by its outcome.
     fn shown(answer: &Value) -> String {
         let Response { common, body } = Response::read(answer);
         match &body {

@@ -49,7 +49,7 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     (exit::INTERRUPTED, "interrupted (Ctrl-C)"),
 ];
 
-/// The same as text.
+/// The exit codes as text.
 pub(crate) fn exit_codes() -> String {
     let mut text = "Exit codes:".to_owned();
     for (code, about) in EXIT_CODES {
@@ -163,12 +163,12 @@ impl Command {
                 ..RequestForm::of(ActionName::History)
             },
             Self::Check => RequestForm::of(ActionName::Check),
-            // Without a window the function takes its own.
+            // Without a window the function uses its default.
             Self::RunReport(options) => RequestForm {
                 window_minutes: options.window_minutes,
                 ..RequestForm::of(ActionName::RunReport)
             },
-            // The rest works by itself, or has a module of its own.
+            // The other commands work without a question, or have a module of their own.
             _ => RequestForm::of(ActionName::Status),
         }
     }

@@ -1,4 +1,4 @@
-//! The two backends to an answer: the function, or the same code here.
+//! The two backends that answer requests: the function, or the same use cases in this process.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::connection::Connection;
 use crate::failure::{Asked, Failure, WITHOUT_LAMBDA, at_endpoint, from_sdk};
 use crate::{foreign, sdk_config, settings};
 
-/// The name that records and Descriptions of `--direct` give.
+/// The function name in records and Descriptions of `--direct`.
 const OWN_NAME: &str = "mwaa-bluegreen";
 
-/// Where requests go.
+/// The destination of requests.
 pub(crate) struct Backend {
     kind: Kind,
     function: String,
@@ -39,12 +39,12 @@ enum Kind {
     Direct { services: Box<Services>, source: String },
 }
 
-/// What came back.
+/// A received answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
-    /// As it came, for scripts.
+    /// The answer as it was received, for scripts.
     pub(crate) text: String,
-    /// For people: nothing in it acts on a terminal, and its advice is commands.
+    /// The answer for people: nothing in it acts on a terminal, and its advice is commands.
     pub(crate) response: Response,
 }
 
@@ -92,7 +92,7 @@ impl Backend {
         })
     }
 
-    /// Which pair's function or parameter, for a person who is about to change it.
+    /// The pair's function or parameter, for a person who is about to change it.
     pub(crate) fn describe(&self) -> String {
         match &self.kind {
             Kind::Function(_) => format!("function {} in {}", self.function, self.region),
@@ -104,18 +104,18 @@ impl Backend {
         }
     }
 
-    /// Asks for what changes nothing; AWS's passing failures are retried.
+    /// Sends a request that changes nothing; retryable failures of AWS are retried.
     pub(crate) async fn ask(&self, request: &RequestForm) -> Result<Answered, Failure> {
         self.send(request, false).await
     }
 
-    /// Asks for a change, once. The SDK's own retry could carry it out twice: the claim makes the second harmless, but its
-    /// answer would be that of a conflict.
+    /// Sends a change, once. A retry by the SDK could carry it out twice: the claim makes the second one harmless, but
+    /// its answer would be a conflict.
     pub(crate) async fn change(&self, request: &RequestForm) -> Result<Answered, Failure> {
         self.send(request, true).await
     }
 
-    /// Asks what stands.
+    /// Asks for the current state.
     pub(crate) async fn status(&self) -> Result<(Answered, Common, Status), Failure> {
         let answered = self.ask(&RequestForm::of(ActionName::Status)).await?;
         let common = answered.response.common.clone();
@@ -144,7 +144,7 @@ impl Backend {
         request: &RequestForm,
         changes: bool,
     ) -> Result<Answered, Failure> {
-        // A drill is no work for --direct.
+        // `--direct` cannot run a drill.
         let direct_works = request.wanted() != ActionName::Drill;
         let retries = if changes {
             RetryConfig::disabled()
@@ -191,7 +191,7 @@ impl Backend {
         let started = services.clock.now();
         let invocation = Invocation {
             function: OWN_NAME,
-            // A claim is told from others' by its id, so it must not be anybody else's.
+            // Claims are distinguished by this id, so it must be unique.
             request_id: format!("cli-{}-{:032x}", started.as_millisecond(), fastrand::u128(..)),
             clock: services.clock.clone(),
             started,
@@ -214,7 +214,7 @@ impl Backend {
         }
     }
 
-    /// An error of the work done here.
+    /// Turns an error of a local use case into a failure.
     fn own_error(&self, error: &FunctionError) -> Failure {
         let (error_type, message) = (error.error_type().to_owned(), error.to_string());
         let is_unreachable = matches!(
@@ -236,7 +236,7 @@ impl Backend {
     }
 }
 
-/// An error that came instead of an answer: the function's own, or Lambda's words for a function that died.
+/// An error in place of an answer: the function's own, or Lambda's message about a function that died.
 fn function_error(function: &str, answer: String, changes: bool, direct_works: bool) -> Failure {
     let LambdaError {
         error_type,
@@ -246,7 +246,7 @@ fn function_error(function: &str, answer: String, changes: bool, direct_works: b
     let mut advice = String::new();
     let own = error_type.as_deref().is_some_and(|name| ERROR_TYPES.contains(&name));
     if !own {
-        // A time-out comes without a type.
+        // A time-out has no error type.
         if error_type
             .as_deref()
             .is_none_or(|name| name.starts_with("Runtime.") || name.starts_with("Sandbox."))

@@ -1,4 +1,4 @@
-//! Everything that changes something: look first, ask, change once, see that it is so.
+//! Every command that changes something: observe first, ask, change once, verify.
 
 use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
@@ -22,13 +22,13 @@ use crate::failure::{Failure, exit};
 use crate::session::Session;
 use crate::terminal::{self, Style};
 
-/// Between two looks for what was asked.
+/// The time between two status requests while a change is verified.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A drill is finished by the watcher, whose ticks are a minute apart.
+/// The same for a drill, which is finished by the watcher, whose ticks are a minute apart.
 const DRILL_LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Beyond its return time, how long a drill's outcome is waited for.
+/// How long a drill's outcome is waited for, beyond its return time.
 const DRILL_PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) async fn switch(session: &Session, options: Switch) -> Result<u8, Failure> {
@@ -103,7 +103,7 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
         duration_minutes: options.duration_minutes.map(u64::from),
         ..request(ActionName::Drill, options.reason, &options.consent)
     };
-    // Only a switch touches the flag.
+    // Only a switch changes the flag.
     let mut consent = options.consent;
     consent.yes |= options.mode != DrillMode::Switch;
     let question = |dry_run: &Common| match other_color(dry_run) {
@@ -134,7 +134,7 @@ pub(crate) async fn drill(session: &Session, options: Drill) -> Result<u8, Failu
     wait_for_drill(session, begun).await
 }
 
-/// Why not, and what to do instead.
+/// Why a drill with `--direct` is refused, and what to do instead.
 fn no_direct_drill(mode: DrillMode) -> &'static str {
     match mode {
         DrillMode::Switch => {
@@ -148,7 +148,7 @@ fn no_direct_drill(mode: DrillMode) -> &'static str {
     }
 }
 
-/// The outcome of a drill, once status tells one.
+/// Waits until status shows the outcome of a drill.
 async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8, Failure> {
     let id = &expected.id;
     let limit = expected
@@ -186,7 +186,7 @@ async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8,
     )))
 }
 
-/// A request with what all have.
+/// A request with the fields that every change has.
 fn request(action: ActionName, reason: Option<String>, consent: &Consent) -> RequestForm {
     RequestForm {
         reason,
@@ -195,14 +195,14 @@ fn request(action: ActionName, reason: Option<String>, consent: &Consent) -> Req
     }
 }
 
-/// Who asks, and where that is from.
+/// Who asks, and where that name is from.
 fn requested_by(consent: &Consent) -> Option<(String, &'static str)> {
     let from = |name: &'static str| variable(name).filter(|who| !who.is_empty()).map(|who| (who, name));
     consent
         .requested_by
         .clone()
         .map(|who| (who, "--requested-by"))
-        // Under sudo USER is root, who is nobody.
+        // Under sudo, USER is root, which names no person.
         .or_else(|| from("SUDO_USER"))
         .or_else(|| from("USER"))
         .or_else(|| from("LOGNAME"))
@@ -264,7 +264,7 @@ fn other_color(answer: &Common) -> Option<Color> {
     answer.active.map(Color::other)
 }
 
-/// Looks, asks and changes. A dry run, or one that ends the matter, is the answer.
+/// Observes, asks and changes. A dry run, or a refusal of the dry run, is the answer.
 async fn agreed(
     session: &Session,
     mut request: RequestForm,
@@ -292,13 +292,13 @@ async fn agreed(
     if !question.agrees(&typed(&question.prompt()).await?) {
         return Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()));
     }
-    // What was looked at is what is changed: another write since then refuses this one.
+    // The change must apply to what was shown: another write since then refuses this one.
     let flag_changes = matches!(
         request.wanted(),
         ActionName::Switch | ActionName::Failover | ActionName::Rollback | ActionName::Drill
     );
     if flag_changes {
-        // Over what was typed: the function has compared that already.
+        // Replaces the typed expectation: the function has already compared that one.
         request.expect = as_seen(&would.common).or(request.expect);
     }
     session.backend.change(&request).await
@@ -308,7 +308,7 @@ fn as_seen(dry_run: &Common) -> Option<request::Expect> {
     expected(dry_run.active, dry_run.version)
 }
 
-/// What a person reads before typing.
+/// What a person reads before the confirmation.
 fn plan(
     session: &Session,
     request: &RequestForm,
@@ -381,7 +381,7 @@ fn plan(
     shown
 }
 
-/// One line from the terminal; the end of the input is an empty one.
+/// Reads one line from the terminal; the end of the input is an empty line.
 async fn typed(prompt: &str) -> Result<String, Failure> {
     terminal::note(prompt);
     let line = tokio::task::spawn_blocking(|| {
@@ -402,14 +402,14 @@ async fn typed(prompt: &str) -> Result<String, Failure> {
     }
 }
 
-/// What status tells of the version that was written.
+/// What status shows about the version that was written.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
-    /// It stands.
+    /// This version is the present one.
     Ours,
-    /// An older one stands: the reading may be stale.
+    /// An older version is shown: the reading may be stale.
     NotYet,
-    /// Something else stands since, in words.
+    /// Something else has been written since, described in words.
     Overtaken(String),
 }
 
@@ -422,7 +422,7 @@ fn seen(status: &Common, version: Option<FlagVersion>, active: Option<Color>) ->
             status.active.map_or("no color", Color::as_str)
         )),
         standing if standing == version && status.active == active => Seen::Ours,
-        // A flag that was made again begins at version 1: it says so for good, and the limit ends the waiting.
+        // A re-created flag begins at version 1: it stays older for good, and the limit ends the wait.
         _ => Seen::NotYet,
     }
 }
@@ -436,7 +436,7 @@ fn overtaken(session: &Session, by: &str) -> u8 {
     exit::CONFLICT
 }
 
-/// Waits until status tells the new version, and it is in force.
+/// Waits until status shows the new version, and it is in force.
 async fn see(session: &Session, switched: &Response, limit: Duration) -> Result<u8, Failure> {
     let (version, active) = (switched.common.version, switched.common.active);
     let change = match &switched.body {

@@ -1,4 +1,4 @@
-//! Whether a person agrees.
+//! Whether a person confirms a change.
 
 use bluegreen_core::color::Color;
 
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// The flag will change. At 3 a.m. `y` is typed before the screen is read; the color's name is not.
+    /// The flag will change. At 3 a.m. people type `y` before they read the screen, but not the color's name.
     Color {
         to: Color,
         /// Preconditions object, and will be skipped.
@@ -15,9 +15,9 @@ pub(crate) enum Question {
         /// The active is declared failed.
         is_failover: bool,
     },
-    /// The same where the color is not known beforehand.
+    /// The same if the color is not known beforehand.
     Word { word: &'static str, to_do: String },
-    /// Something that is undone as easily as it is done.
+    /// Something that is as easy to undo as to do.
     YesOrNo { to_do: String },
 }
 
@@ -46,7 +46,7 @@ impl Question {
         }
     }
 
-    /// Whether what was typed agrees; the end of the input does not.
+    /// Whether the typed text confirms; the end of the input does not.
     pub(crate) fn agrees(&self, typed: &str) -> bool {
         let typed = typed.trim();
         match self {
@@ -56,7 +56,7 @@ impl Question {
     }
 }
 
-/// Whether to ask at all: not with `--yes`; and where nobody can answer, nothing may happen.
+/// Whether to ask at all: not with `--yes`. If nobody can answer, nothing may change.
 pub(crate) fn must_ask(yes: bool, somebody_there: bool) -> Result<bool, Failure> {
     match (yes, somebody_there) {
         (true, _) => Ok(false),

@@ -1,4 +1,4 @@
-//! Exit codes.
+//! The exit codes of every command; their meanings are in `arguments::EXIT_CODES`.
 
 pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;

@@ -14,10 +14,10 @@ pub(crate) use crate::exit;
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was given cannot be used.
+    /// An argument or a setting cannot be used.
     #[error("{0}")]
     Usage(String),
-    /// AWS failed, or could not be asked.
+    /// AWS failed, or could not be reached.
     #[error("{0}")]
     Aws(String),
     /// The function answered with an error.
@@ -25,35 +25,35 @@ pub(crate) enum Failure {
     Function {
         error_type: String,
         message: String,
-        /// What stands now and what to do, where the function could not say so itself.
+        /// The current state and what to do, if the function could not say so itself.
         advice: String,
-        /// Its answer as it came.
+        /// The function's answer as it was received.
         answer: String,
     },
-    /// Nobody agreed.
+    /// Nobody confirmed the change.
     #[error("{0}")]
     NotConfirmed(String),
-    /// It was asked for, and not seen in time.
+    /// The change was requested, but not seen in time.
     #[error("{0}")]
     NotInTime(String),
     /// A file or a stream failed.
     #[error("{0}")]
     File(String),
-    /// Whoever read our output has gone.
+    /// The reader of the output has closed it.
     #[error("the output was closed")]
     OutputClosed,
-    /// Ctrl-C.
+    /// The command was interrupted with Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Failure {
-    /// On one line for a person's terminal: much of it are the words of others.
+    /// The failure on one line for a person's terminal: much of it is text from others.
     pub(crate) fn told(&self) -> String {
         visible(&self.to_string())
     }
 
-    /// A function's words about a request, in those of the command line.
+    /// Translates a function's message about a request into the options of the command line.
     pub(crate) fn in_options(self, same_pair: &str) -> Self {
         match self {
             Self::Function {
@@ -89,31 +89,31 @@ impl Failure {
     }
 }
 
-/// The backend around the outage.
+/// The way around an outage of Lambda.
 pub(crate) const WITHOUT_LAMBDA: &str =
     "; if Lambda is the outage, --direct works without it: ask `mwaa-bluegreen status --direct` first";
 
-/// What was asked of AWS, for the advice.
+/// The request to AWS, for the advice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
-    /// As a fragment after "failed".
+    /// What the command was doing, as a fragment after "failed".
     pub(crate) doing: &'a str,
-    /// What it was asked of: a function or a service.
+    /// What was asked: a function or a service.
     pub(crate) of: &'a str,
     pub(crate) region: &'a str,
-    /// The permission it takes.
+    /// The permission that the request needs.
     pub(crate) permission: &'a str,
-    /// Whether it may have changed something.
+    /// Whether the request may have changed something.
     pub(crate) changes: bool,
-    /// Whether it was asked of Lambda, and --direct does the same.
+    /// Whether Lambda was asked, and `--direct` does the same.
     pub(crate) direct_works: bool,
     /// The endpoint, if it is not AWS's own.
     pub(crate) endpoint: Option<&'a str>,
-    /// The profile that was named.
+    /// The named profile.
     pub(crate) profile: Option<&'a str>,
 }
 
-/// A person's words for an SDK error.
+/// Turns an SDK error into a message for a person.
 pub(crate) fn from_sdk<E>(error: &SdkError<E, HttpResponse>, asked: Asked<'_>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -168,7 +168,7 @@ where
             } else if lower.contains("timed out") || lower.contains("timeout") {
                 format!("failed {doing} {of} in {place}: no answer in time: {chain}{uncertain}{without_lambda}")
             } else if let Some(url) = endpoint {
-                // --direct would ask at the same endpoint.
+                // `--direct` would use the same endpoint.
                 format!(
                     "failed {doing} {of} in {region}: {chain}{uncertain}{}",
                     at_endpoint(url)
@@ -184,7 +184,7 @@ where
     Failure::Aws(text)
 }
 
-/// Nobody answered at an endpoint that somebody named.
+/// The advice if nothing responds at a configured endpoint.
 pub(crate) fn at_endpoint(url: &str) -> String {
     format!(
         "; the endpoint is {url} (--endpoint-url, AWS_ENDPOINT_URL, or the profile's endpoint_url): look whether it is right, \
@@ -199,7 +199,7 @@ fn is_throttle(code: &str) -> bool {
     )
 }
 
-/// Lambda cannot decrypt the function's environment.
+/// Whether Lambda cannot decrypt the function's environment.
 fn is_key(code: &str) -> bool {
     code.starts_with("KMS")
 }
@@ -243,7 +243,7 @@ fn service_advice(code: &str, asked: Asked<'_>) -> String {
     }
 }
 
-/// The chain of sources, each said once.
+/// The chain of sources, each one once.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);

@@ -1,5 +1,5 @@
-//! What others wrote, made fit for a person's terminal: nothing in it acts on the terminal, and the advice of a function,
-//! which speaks in requests, is given as commands.
+//! Makes text from others fit for a person's terminal: nothing in it acts on the terminal, and the advice of a
+//! function, which names requests, is given as commands.
 
 use bluegreen_core::printable::visible;
 use bluegreen_core::request::{ActionName, RequestForm};
@@ -7,7 +7,7 @@ use serde_json::{Deserializer, Map, Value};
 
 use crate::connection::Connection;
 
-/// Fields that hold the product's own words, in which advice may stand.
+/// Fields that hold this product's own sentences, which may contain advice.
 const OWN_WORDS: [&str; 7] = ["reason", "detail", "fix", "what", "why", "warnings", "cause"];
 
 /// The fields of a request that are options of a command.
@@ -47,7 +47,7 @@ fn shown(value: &Value, is_own: bool, same_pair: &str) -> Value {
     }
 }
 
-/// Advice that quotes a request quotes the command that makes it.
+/// Replaces each quoted request in advice with the command that makes it.
 pub(crate) fn with_commands(text: &str, same_pair: &str) -> String {
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
@@ -72,9 +72,9 @@ pub(crate) fn with_commands(text: &str, same_pair: &str) -> String {
     told
 }
 
-/// The command, or the option, that means this request; none if it is none.
+/// The command, or the option, for this request; `None` if the text is not a request.
 fn command(request: &RequestForm, same_pair: &str) -> Option<String> {
-    // Nobody types it: it is what the command line saw itself.
+    // Nobody types this field: the command line fills it with what it observed.
     if request.expect.is_some() {
         return None;
     }
@@ -83,7 +83,7 @@ fn command(request: &RequestForm, same_pair: &str) -> Option<String> {
     let text = |text: &Option<String>| text.as_deref().map(quoted);
     let number = |number: Option<u64>| number.map(|number| number.to_string());
     let given = |is_given: bool| is_given.then(String::new);
-    // What is asked for comes first.
+    // The requested change comes first.
     let fields = [
         ("to", to.as_deref().map(quoted)),
         ("dry_run", given(request.dry_run)),
@@ -108,19 +108,19 @@ fn command(request: &RequestForm, same_pair: &str) -> Option<String> {
     }
     let same_pair = match action {
         None => String::new(),
-        // A drill is begun by the function only.
+        // Only the function can begin a drill.
         Some(ActionName::Drill) => same_pair.replace(" --direct", ""),
         Some(_) => same_pair.to_owned(),
     };
     (!words.is_empty()).then(|| format!("`{}{same_pair}`", words.join(" ")))
 }
 
-/// How a field of a request is given on the command line.
+/// The command-line option for a field of a request.
 fn option_of(field: &str) -> String {
     format!("--{}", field.replace('_', "-"))
 }
 
-/// Fields of a request that was refused, as the options that they were given by.
+/// Replaces the fields of a refused request with the options that set them.
 pub(crate) fn with_options(message: &str) -> String {
     let mut told = message.to_owned();
     for field in FIELDS {
@@ -129,7 +129,7 @@ pub(crate) fn with_options(message: &str) -> String {
     told
 }
 
-/// As a shell takes it; a placeholder such as `<color>` is left for the reader.
+/// Quotes for a shell; a placeholder such as `<color>` is left for the reader.
 fn quoted(text: &str) -> String {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '+' | '=' | ',');
@@ -197,7 +197,7 @@ mod tests {
                 "`mwaa-bluegreen drill --duration-minutes 5 --pair p`",
             ),
             ("wait, or add {\"force\":true}", "wait, or add `--force`"),
-            // Anything else in braces is somebody's text.
+            // Any other text in braces is left as it is.
             (
                 "{{ ds }} {} {\"a\":1} {\"action\":\"dance\"} {",
                 "{{ ds }} {} {\"a\":1} {\"action\":\"dance\"} {",

@@ -39,12 +39,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if std::env::args_os().any(|argument| !argument.to_string_lossy().chars().all(is_printable)) {
-                // It repeats what was typed, or pasted.
+                // The error repeats what was typed or pasted.
                 terminal::note(&error.render().to_string());
             } else {
                 let _nobody_listens = error.print();
             }
-            // Help and version are answers, not mistakes.
+            // Help and version are answers, not errors.
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     });
-    // A prompt that nobody answers any more must not keep the process.
+    // An abandoned prompt must not keep the process alive.
     runtime.shutdown_background();
     ExitCode::from(result.unwrap_or_else(|failure| tell(&failure, is_json)))
 }
@@ -83,7 +83,7 @@ fn tell(failure: &Failure, is_json: bool) -> u8 {
     failure.code()
 }
 
-/// What --direct's own work warns of; the SDK's words come with its errors.
+/// Prints the warnings of `--direct`; the SDK's messages are in its errors.
 fn warn_on_stderr() {
     let ours = Targets::new()
         .with_targets(["bluegreen_aws", "bluegreen_controller"].map(|target| (target, LevelFilter::WARN)))
@@ -176,7 +176,7 @@ fn manual() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// As troff takes it: no line may begin with its control characters, and a dash is a dash.
+/// Escapes for troff: no line may begin with its control characters, and a dash stays a dash.
 fn roff(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('-', "\\-");
     let lines: Vec<String> = escaped

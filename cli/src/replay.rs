@@ -1,4 +1,4 @@
-//! Recorded ticks, judged by other thresholds.
+//! Recorded ticks, judged with other thresholds.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::failure::{Failure, exit};
 use crate::session;
 use crate::terminal::{self, Cell, Style, count, moment, table};
 
-/// Everything that was in the files.
+/// Everything that was found in the files.
 #[derive(Debug, Default)]
 struct Recording {
     ticks: Vec<RecordedTick>,
@@ -73,7 +73,7 @@ fn read(file: &Path) -> Result<String, Failure> {
         std::fs::read(file).map(|read| bytes = read)
     };
     read.map_err(|error| Failure::File(format!("{} cannot be read: {error}", file.display())))?;
-    // A log may hold anything; a line that is not text is a line without a tick.
+    // A log may contain anything; a line that is not text is a line without a tick.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -106,7 +106,7 @@ impl Recording {
     }
 }
 
-/// The policy of then, with what is to be tried.
+/// The recorded policy with the thresholds to be tried.
 fn changed(policy: &Policy, options: &Replay) -> Policy {
     let mut policy = policy.clone();
     let seconds = |given: Option<u64>, old: Duration| given.map_or(old, Duration::from_secs);

@@ -9,7 +9,7 @@ use crate::answer::{number, word};
 use crate::failure::exit;
 use crate::terminal::{Cell, Paint, Style, count, fields, look_of, moment, moment_and_age, table};
 
-/// Runs of one kind: what they are called, how many of them are named and how many there are, and what a person does about them.
+/// Runs of one kind: its name, the listed runs, the number of all runs, and what a person does about them.
 struct Kind {
     word: &'static str,
     rows: Vec<Vec<Cell>>,
@@ -17,7 +17,7 @@ struct Kind {
     advice: &'static str,
 }
 
-/// The worst first.
+/// The kinds, the worst first.
 fn kinds(report: &ReportAnswer, counts: &Counts) -> [Kind; 5] {
     let of = |word, runs: &[RunLine], all, advice| Kind {
         word,
@@ -60,8 +60,8 @@ fn kinds(report: &ReportAnswer, counts: &Counts) -> [Kind; 5] {
     ]
 }
 
-/// Whether anything is to be repaired, or could be without anybody knowing. Without a guard nobody claimed that a run is
-/// executed once.
+/// The exit code: whether anything needs repair, or may need it unnoticed. Without a guard, nothing claims that a run
+/// is executed only once.
 pub(crate) fn code(answer: &RunReportAnswer) -> u8 {
     let report = answer.run_report.as_ref();
     let Some(counts) = report.and_then(|report| report.counts) else {
@@ -76,7 +76,7 @@ pub(crate) fn code(answer: &RunReportAnswer) -> u8 {
     }
 }
 
-/// The screen.
+/// The screen of `run-report`.
 pub(crate) fn run_report(
     paint: Paint,
     pair: &str,
@@ -193,7 +193,7 @@ fn row(kind: &str, run: &RunLine) -> Vec<Cell> {
     ]
 }
 
-/// Names the color whose scheduler is late, and what the other did.
+/// Names the color whose scheduler is late, and what the other one did.
 fn late_row(late: &LateLine) -> Vec<Cell> {
     let fate = |color: Color| match late.color {
         Some(is_late) if is_late == color => "late".to_owned(),
@@ -257,7 +257,7 @@ mod tests {
         ] {
             assert_eq!(code(&answer(&counts, partial)), code_expected, "{counts} {partial}");
         }
-        // An answer without a report says nothing good.
+        // An answer without a report is not a good result.
         assert_eq!(code(&read(&json!({})).1), exit::NOT_READY);
     }
 

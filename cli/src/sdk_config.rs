@@ -21,7 +21,7 @@ use crate::failure::Failure;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The endpoints of the environment. An option has been looked at before, and wins.
+/// The endpoint variables of the environment. The option is checked before, and wins.
 const ENDPOINTS: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_LAMBDA",
@@ -32,7 +32,7 @@ const ENDPOINTS: [&str; 7] = [
     "AWS_ENDPOINT_URL_SNS",
 ];
 
-/// The SDK would print its whole request about an endpoint that is none.
+/// Checked here because the SDK would print its whole request about an invalid endpoint.
 fn look_at_endpoints(connection: &Connection, environment: impl Fn(&str) -> Option<String>) -> Result<(), Failure> {
     let is_ignored =
         environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|word| word.eq_ignore_ascii_case("true"));
@@ -60,7 +60,7 @@ pub(crate) async fn configure(connection: &Connection, region: Option<&str>) -> 
     if let Some(region) = connection.region.as_deref().or(region) {
         loader = loader.region(Region::new(region.to_owned()));
     }
-    // AWS_DEFAULT_PROFILE is the AWS CLI's own; the SDK knows AWS_PROFILE only.
+    // The AWS CLI also reads AWS_DEFAULT_PROFILE; the SDK reads AWS_PROFILE only.
     let profile = connection
         .profile
         .clone()
@@ -74,7 +74,7 @@ pub(crate) async fn configure(connection: &Connection, region: Option<&str>) -> 
     }
     let mut config = loader.load().await;
     if let Some(profile) = &connection.profile {
-        // As with the AWS CLI, a profile that is named wins over credentials in the environment.
+        // As with the AWS CLI, a named profile wins over credentials in the environment.
         let provider = ProviderConfig::default()
             .with_http_client(http_client())
             .with_region(config.region().cloned());
@@ -96,7 +96,7 @@ pub(crate) async fn configure(connection: &Connection, region: Option<&str>) -> 
     Ok(config)
 }
 
-/// Time-outs of one try and of all tries together.
+/// The time-outs of one try and of all tries together.
 pub(crate) fn timeouts(seconds: u64) -> TimeoutConfig {
     let limit = Duration::from_secs(seconds);
     TimeoutConfig::builder()
@@ -108,7 +108,7 @@ pub(crate) fn timeouts(seconds: u64) -> TimeoutConfig {
 }
 
 /// The functions' TLS stack, with the machine's root certificates and its proxy settings. `watch` runs for hours, on
-/// laptops that sleep: it has their care for connections, too.
+/// laptops that sleep, so it also replaces dead connections as the functions do.
 fn http_client() -> SharedHttpClient {
     known_alive(|| {
         aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {

@@ -1,4 +1,4 @@
-//! What every command works with.
+//! The state that every command works with.
 
 use std::io::{IsTerminal, stderr, stdout};
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::terminal::{self, Paint};
 use crate::{foreign, run_report};
 
-/// One run.
+/// One run of a command.
 pub(crate) struct Session {
     pub(crate) backend: Backend,
     pub(crate) pair: String,
@@ -24,7 +24,7 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
 }
 
-/// Colors for the standard output.
+/// The color setting for the standard output.
 pub(crate) fn paint(connection: &Connection) -> Paint {
     Paint::new(connection.color, no_color(), &stdout())
 }
@@ -51,7 +51,7 @@ impl Session {
         })
     }
 
-    /// Shows the answer: as it came, or for people.
+    /// Shows the answer: as it was received, or for people.
     pub(crate) fn show(&self, answered: &Answered) -> Result<(), Failure> {
         if self.json {
             return terminal::json(&answered.text);
@@ -66,7 +66,7 @@ impl Session {
         })
     }
 
-    /// Shows it, and the exit code it means.
+    /// Shows the answer; returns its exit code.
     pub(crate) fn finish(&self, answered: &Answered) -> Result<u8, Failure> {
         self.show(answered)?;
         Ok(match &answered.response.body {
@@ -80,14 +80,14 @@ impl Session {
         foreign::same_pair(&self.connection)
     }
 
-    /// One line that the next one replaces; on a terminal only.
+    /// Shows one line that the next one replaces; on a terminal only.
     pub(crate) fn progress(&self, line: &str) {
         if stderr().is_terminal() && !self.json {
             terminal::note(&format!("\r\x1b[K  {line}"));
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(crate) fn end_progress(&self) {
         if stderr().is_terminal() && !self.json {
             terminal::note("\r\x1b[K");

@@ -1,4 +1,4 @@
-//! The function's settings: saved while all is well, used by `--direct` when Lambda is the outage.
+//! The function's settings: saved while all is well, used by `--direct` during an outage of Lambda.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,16 +20,16 @@ const DEFAULTS: [(&str, &str); 2] = [
     ("GREEN_ENVIRONMENT_NAME", "airflow-green"),
 ];
 
-/// Settings, and where they are from.
+/// Settings and their sources.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) settings: Settings,
     pub(crate) source: String,
-    /// The region of the pair, where the file tells it.
+    /// The region of the pair, if the file contains it.
     pub(crate) region: Option<String>,
 }
 
-/// For `--direct`: options first, then the file; without a file the environment and the template's defaults.
+/// Settings for `--direct`: options first, then the file; without a file the environment and the template's defaults.
 pub(crate) fn local(connection: &Connection) -> Result<Found, Failure> {
     let path = file_of(connection);
     let file = match &path {
@@ -55,7 +55,7 @@ pub(crate) fn local(connection: &Connection) -> Result<Found, Failure> {
     })
 }
 
-/// A saved pair lives in the region it was saved from: another default of the person's must not redirect the write.
+/// A saved pair stays in the region where it was saved: a person's new default region must not redirect the write.
 fn region(connection: &Connection, file: Option<&BTreeMap<String, String>>) -> Result<Option<String>, Failure> {
     let saved = file.and_then(|file| file.get("AWS_REGION"));
     match (&connection.region, saved) {
@@ -87,15 +87,16 @@ fn assemble(
         "BLUE_ENVIRONMENT_NAME" => connection.blue_environment.clone(),
         "GREEN_ENVIRONMENT_NAME" => connection.green_environment.clone(),
         "AWS_REGION" => region.map(str::to_owned),
-        // Logs of this process are for its person.
+        // This process logs for the person who runs it.
         "LOG_LEVEL" => Some("warn".to_owned()),
         _ => None,
     };
     let default = |name: &str| match name {
         "AUDIT_BUS_NAME" => Some(format!("{pair}-audit")),
-        // As the template computes it. If it is not this pair's after all, its parameter owner says so, or there is no flag.
+        // As the template computes it. If it belongs to another pair after all, its parameter `owner` says so, or there
+        // is no flag.
         "FLAG_PARAMETER" => Some(ParameterNames::default_flag(pair)),
-        // Another pair's environments have other names; the default ones could be somebody else's.
+        // Another pair's environments have other names; the default names could belong to another pair.
         _ if pair != DEFAULT_PAIR => None,
         _ => DEFAULTS
             .iter()
@@ -143,7 +144,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     parse(&text).map_err(|fault| Failure::Usage(format!("{}: {fault}", path.display())))
 }
 
-/// `KEY=VALUE` lines; empty ones and those after `#` say nothing.
+/// Parses `KEY=VALUE` lines; empty lines and those that begin with `#` are ignored.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut values = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
@@ -162,7 +163,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(values)
 }
 
-/// The function's environment variables, by Lambda's word. `direct_works`: whether the command could do without.
+/// The function's environment variables, read through Lambda. `direct_works` is whether the command could do without.
 pub(crate) async fn of_function(
     connection: &Connection,
     config: &SdkConfig,
@@ -209,7 +210,7 @@ pub(crate) async fn of_function(
     Ok(values)
 }
 
-/// `settings`, and `settings --save`.
+/// The commands `settings` and `settings --save`.
 pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, Failure> {
     if connection.direct && save {
         return Err(Failure::Usage(
@@ -231,7 +232,7 @@ pub(crate) async fn command(connection: &Connection, save: bool) -> Result<u8, F
         })?;
             read_file(there)?
         };
-    // What is saved must be usable on the day it is needed.
+    // Saved settings must be usable when they are needed.
     assemble(
         connection,
         Some(&values),
@@ -274,7 +275,7 @@ fn write(path: &Path, values: &BTreeMap<String, String>, function: &str) -> Resu
         "# Settings of {function}, for mwaa-bluegreen --direct\n{}",
         lines(values)
     );
-    // Whole or not at all: half a file would be found on the worst day.
+    // Written completely or not at all: a truncated file would only be found during an outage.
     let fresh = path.with_extension("env.new");
     std::fs::write(&fresh, text).map_err(failed)?;
     std::fs::rename(&fresh, path).map_err(failed)

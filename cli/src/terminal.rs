@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::connection::When;
 use crate::failure::Failure;
 
-/// Colors, or none.
+/// Whether to print colors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
     on: bool,
@@ -31,7 +31,7 @@ pub(crate) enum Style {
 }
 
 impl Paint {
-    /// By `--color`, `NO_COLOR`, and what the stream is.
+    /// Decides by `--color`, `NO_COLOR`, and whether the stream is a terminal.
     pub(crate) fn new(when: When, no_color: bool, stream: &impl IsTerminal) -> Self {
         Self {
             on: match when {
@@ -61,7 +61,7 @@ impl Paint {
     }
 }
 
-/// How a word of an answer looks.
+/// The style of a word in an answer.
 pub(crate) fn look_of(word: &str) -> Style {
     match word {
         "blue" => Style::Blue,
@@ -85,7 +85,7 @@ impl Cell {
         Self(look, visible(text.as_ref()))
     }
 
-    /// Looks as the word it is.
+    /// A cell in the style of its word.
     pub(crate) fn word(text: impl AsRef<str>) -> Self {
         Self::new(look_of(text.as_ref()), text)
     }
@@ -95,7 +95,7 @@ impl Cell {
     }
 }
 
-/// An aligned table, indented by two; the last column runs free.
+/// An aligned table, indented by two; the last column is not padded.
 pub(crate) fn table(paint: Paint, header: &[&str], rows: &[Vec<Cell>]) -> String {
     let width = |text: &str| text.chars().count();
     let mut widths: Vec<usize> = header.iter().map(|text| width(text)).collect();
@@ -127,7 +127,7 @@ pub(crate) fn table(paint: Paint, header: &[&str], rows: &[Vec<Cell>]) -> String
     out
 }
 
-/// `name  value` lines.
+/// Formats `name  value` lines.
 pub(crate) fn fields(paint: Paint, fields: &[(&str, String)]) -> String {
     let rows: Vec<Vec<Cell>> = fields
         .iter()
@@ -137,12 +137,12 @@ pub(crate) fn fields(paint: Paint, fields: &[(&str, String)]) -> String {
     table(paint, &["", ""], &rows)
 }
 
-/// `2026-11-23 11:14:41Z`.
+/// Formats as `2026-11-23 11:14:41Z`.
 pub(crate) fn moment(at: Timestamp) -> String {
     to_second(at).replacen('T', " ", 1)
 }
 
-/// `2026-11-23 11:14:41Z (3 h ago)`, or `(in 9 s)`.
+/// Formats as `2026-11-23 11:14:41Z (3 h ago)`, or `(in 9 s)`.
 pub(crate) fn moment_and_age(at: Timestamp, now: Timestamp) -> String {
     let distance = if at > now {
         format!(
@@ -155,7 +155,7 @@ pub(crate) fn moment_and_age(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({distance})", moment(at))
 }
 
-/// `9 s`, `4 min`, `3 h`, `12 d`.
+/// Formats as `9 s`, `4 min`, `3 h` or `12 d`.
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (divisor, unit) = match seconds {
@@ -167,7 +167,7 @@ pub(crate) fn span(duration: Duration) -> String {
     format!("{} {unit}", seconds.checked_div(divisor).unwrap_or_default())
 }
 
-/// `1 version`, `2 versions`.
+/// Formats as `1 version` or `2 versions`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     let mut text = format!("{number} {one}");
     if number != 1 {
@@ -181,7 +181,7 @@ pub(crate) fn out(text: &str) -> Result<(), Failure> {
     write_out(&harmless(text))
 }
 
-/// Writes an answer for scripts, as it is. On a terminal the characters that would act on it are written in JSON's other way.
+/// Writes an answer for scripts, unchanged. On a terminal, characters that would act on it are written as JSON escapes.
 pub(crate) fn json(text: &str) -> Result<(), Failure> {
     if std::io::stdout().is_terminal() {
         let lines: Vec<String> = text.lines().map(json_in_one_line).collect();
@@ -191,7 +191,7 @@ pub(crate) fn json(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes what is made of our own words alone, in a language of its own.
+/// Writes text that contains only this product's own words, in a format of its own.
 pub(crate) fn raw(text: &str) -> Result<(), Failure> {
     write_out(text)
 }
@@ -207,13 +207,13 @@ fn write_out(text: &str) -> Result<(), Failure> {
         })
 }
 
-/// Writes to the standard error; nobody can be told if that fails.
+/// Writes to the standard error; a failure here cannot be reported.
 pub(crate) fn note(text: &str) {
     let _nobody_listens = std::io::stderr().lock().write_all(harmless(text).as_bytes());
 }
 
-/// The second net, under every text for people: lines, our own colors and our own moves of the cursor pass, anything else that
-/// would act on the terminal is written out.
+/// The second line of defense for every text for people. Line breaks, this product's own colors and its own cursor
+/// movements pass; anything else that would act on the terminal is written out.
 fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -235,7 +235,7 @@ fn harmless(text: &str) -> String {
     shown
 }
 
-/// How long the sequence of ours is that `text` begins with; zero if it begins with none.
+/// The length of this product's own sequence at the beginning of `text`; zero if there is none.
 fn own_sequence(text: &str) -> usize {
     let Some(inside) = text.strip_prefix("\x1b[") else {
         return 0;
@@ -248,7 +248,7 @@ fn own_sequence(text: &str) -> usize {
     }
 }
 
-/// The standard error, a line at a time: what --direct's own work warns of.
+/// The standard error, one line at a time: the warnings of `--direct`.
 pub(crate) struct Lines;
 
 impl std::io::Write for Lines {
@@ -263,7 +263,7 @@ impl std::io::Write for Lines {
     }
 }
 
-/// At most `width` characters of every line, so that a line is one line on the terminal. Colors count nothing.
+/// At most `width` characters of every line, so that it is one line on the terminal. Colors have no width.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     let mut cut = String::with_capacity(text.len());
     for line in text.lines() {

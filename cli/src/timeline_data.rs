@@ -1,4 +1,4 @@
-//! Fetches the pair's metrics for the picture.
+//! Fetches the pair's metrics for the timeline.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::failure::{Asked, Failure, exit, from_sdk};
 use crate::timeline_svg::{self, Mark, Span, Timeline, spans};
 use crate::{sdk_config, settings, terminal};
 
-/// The points of each series, by what it is.
+/// The points of each series, by source.
 type Series = BTreeMap<Source, Vec<(f64, f64)>>;
 
-/// One metric.
+/// One metric in CloudWatch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Heartbeat(Color),
@@ -47,7 +47,7 @@ impl Source {
         }
     }
 
-    /// Happenings are counted, lengths are not to be averaged away, states are.
+    /// Events are counted, durations must not be averaged away, states are averaged.
     fn statistic(&self) -> &'static str {
         match self {
             Self::Heartbeat(_) => "Sum",
@@ -60,11 +60,11 @@ impl Source {
     }
 }
 
-/// What of the settings the picture takes.
+/// The settings that the timeline needs.
 struct Pair {
     environments: Both<String>,
     regions: Both<String>,
-    /// How long a calm datum speaks for the time after it.
+    /// How long a datum is valid while the pair is calm.
     lasts: f64,
 }
 
@@ -135,13 +135,13 @@ fn range(options: &Chart, now: Timestamp) -> Result<(Timestamp, Timestamp), Fail
     Ok((from, to))
 }
 
-/// `90s`, `30m`, `2h`, `7d`.
+/// Parses `90s`, `30m`, `2h` or `7d`.
 fn length(text: &str) -> Result<Duration, Failure> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86400)];
     units
         .iter()
         .find_map(|(unit, seconds)| text.strip_suffix(*unit)?.parse::<u64>().ok()?.checked_mul(*seconds))
-        // CloudWatch keeps 15 months.
+        // CloudWatch keeps data for 15 months.
         .filter(|seconds| (10..=455 * 86400).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| {
@@ -151,7 +151,7 @@ fn length(text: &str) -> Result<Duration, Failure> {
         })
 }
 
-/// By the function's settings, or with `--direct` by the saved ones.
+/// From the function's settings, or with `--direct` from the saved ones.
 async fn pair(connection: &Connection) -> Result<(SdkConfig, Pair), Failure> {
     if connection.direct {
         let found = settings::local(connection)?;
@@ -183,7 +183,7 @@ async fn pair(connection: &Connection) -> Result<(SdkConfig, Pair), Failure> {
     Ok((config, pair))
 }
 
-/// One publication may be missed.
+/// One missed publication is tolerated.
 fn lasts(interval_minutes: u32) -> f64 {
     f64::from(interval_minutes) * 120.0 + 60.0
 }
@@ -359,7 +359,7 @@ fn timeline(
             .into_iter()
             .map(|(at, _)| (at, precondition.to_owned()))
             .collect();
-        // While a failover is wanted every tick publishes, once a minute.
+        // While a failover is wanted, every tick publishes, once a minute.
         blocked.extend(spans(&points, step.max(90.0), to));
     }
     for span in &mut blocked {
@@ -407,8 +407,8 @@ fn timeline(
     }
 }
 
-/// Which color is active from when on, by blue's metric. Where a datapoint is made of both a 1 and a 0, the flag has changed
-/// within it, and an odd number of changes has ended with the other color.
+/// Which color is active from when on, by blue's metric. If a datapoint contains both a 1 and a 0, the flag changed
+/// within it, and an odd number of changes ended with the other color.
 fn active(blue: &[(f64, f64)], transitions: &[(f64, f64)]) -> Vec<(f64, Color)> {
     let mut active: Vec<(f64, Color)> = Vec::new();
     for (at, value) in blue {
@@ -433,7 +433,7 @@ fn active(blue: &[(f64, f64)], transitions: &[(f64, f64)]) -> Vec<(f64, Color)> 
     active
 }
 
-/// When a block ends with its cause: the active is healthy again, or another one is active.
+/// When a block ends together with its cause: the active is healthy again, or another color is active.
 fn over(active: &[(f64, Color)], healthy: &Both<Vec<Span<bool>>>) -> Vec<f64> {
     active
         .iter()

@@ -10,7 +10,7 @@ use plotters::element::{PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, IntoFont, RGBColor, ShapeStyle};
 
-/// Something that was so for a while; times in seconds since 1970.
+/// A state that lasted for a while; times in seconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Span<T> {
     pub(crate) from: f64,
@@ -18,7 +18,7 @@ pub(crate) struct Span<T> {
     pub(crate) what: T,
 }
 
-/// Something that happened.
+/// An event at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) at: f64,
@@ -26,7 +26,7 @@ pub(crate) struct Mark {
     pub(crate) good: bool,
 }
 
-/// All that is drawn.
+/// Everything that is drawn.
 #[derive(Debug, Clone)]
 pub(crate) struct Timeline {
     pub(crate) title: String,
@@ -48,7 +48,7 @@ const LEFT: f64 = 170.0;
 const RIGHT: f64 = 1250.0;
 const FONT: &str = "sans-serif";
 
-/// The SVG backend writes a font this much smaller than it is asked for.
+/// The SVG backend writes a font this much smaller than requested.
 const POINTS: f64 = 1.24;
 
 const INK: RGBColor = RGBColor(35, 40, 48);
@@ -92,7 +92,7 @@ impl Canvas<'_> {
     }
 
     fn rectangle(&self, left: f64, top: f64, right: f64, bottom: f64, fill: RGBColor) -> Drawn {
-        // A moment is still to be seen.
+        // Even a short span must be visible.
         let right = right.max(left + 1.0);
         let corners = [(pixel(left), pixel(top)), (pixel(right), pixel(bottom))];
         self.area.draw(&Rectangle::new(corners, fill.filled()))
@@ -124,11 +124,11 @@ impl Canvas<'_> {
             .into_font()
             .color(&color)
             .pos(Pos::new(anchor, VPos::Center));
-        // XML knows no way to write a control character, and the backend escapes the rest.
+        // XML cannot represent control characters, and the backend escapes the rest.
         self.area.draw(&Text::new(visible(text), (pixel(x), pixel(y)), style))
     }
 
-    /// A text that the lines of the transitions do not cross.
+    /// Draws a text that the lines of the transitions do not cross.
     fn label(&self, text: &str, x: f64, y: f64, anchor: HPos) -> Drawn {
         let width = width_of(text) * 0.95;
         let left = if matches!(anchor, HPos::Right) { x - width } else { x };
@@ -136,18 +136,18 @@ impl Canvas<'_> {
         self.text(text, x, y, 14, INK, anchor)
     }
 
-    /// The lane's name, left of it.
+    /// Draws the lane's name, left of it.
     fn name(&self, text: &str, y: f64, color: RGBColor) -> Drawn {
         self.text(text, LEFT - 12.0, y, 15, color, HPos::Right)
     }
 }
 
-/// About as wide as a text is drawn.
+/// The approximate width of a drawn text.
 fn width_of(text: &str) -> f64 {
     text.chars().map(|_| 8.0).sum()
 }
 
-/// Draws it.
+/// Draws the timeline; returns the SVG.
 pub(crate) fn draw(timeline: &Timeline) -> Result<String, String> {
     let height: u32 = if timeline.readiness.is_empty() { 560 } else { 660 };
     let mut svg = String::new();
@@ -246,7 +246,7 @@ fn axis(canvas: &Canvas<'_>, top: f64, bottom: f64) -> Drawn {
     while at <= canvas.to {
         let x = canvas.x(at);
         canvas.line(&[(x, top), (x, bottom)], GRID, 1)?;
-        // A longer picture says which day it is, where a day begins.
+        // In a longer picture, the label shows the date where a day begins.
         let is_midnight = at.rem_euclid(86400.0) < 1.0 && length > 7200.0;
         let text = clock(at, if is_midnight { "%m-%d" } else { form });
         canvas.text(&text, x, bottom + 16.0, 14, FAINT, HPos::Center)?;
@@ -296,7 +296,7 @@ fn heartbeats(canvas: &Canvas<'_>, timeline: &Timeline, top: f64, bottom: f64) -
             HPos::Center,
         );
     }
-    // One a little above the other: two hearts that beat alike must both be seen.
+    // One line is slightly above the other: equal heartbeats must both be visible.
     for (color, lift) in [(Color::Blue, 4.0), (Color::Green, 0.0)] {
         let points = timeline.heartbeats.of(color);
         for (index, run) in runs(points).iter().enumerate() {
@@ -325,7 +325,7 @@ fn heartbeats(canvas: &Canvas<'_>, timeline: &Timeline, top: f64, bottom: f64) -
     Ok(())
 }
 
-/// Cuts where points are missing: a silent heart is a gap, not a straight line.
+/// Splits the points where some are missing: a missing heartbeat is a gap, not a straight line.
 fn runs(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     let mut distances: Vec<f64> = points
         .iter()
@@ -344,7 +344,7 @@ fn runs(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// Marks in three rows, so that neighbors' labels do not lie on each other.
+/// Draws marks in three rows, so that neighboring labels do not overlap.
 fn marks(canvas: &Canvas<'_>, marks: &[Mark], top: f64) -> Drawn {
     let mut taken = [f64::MIN; 3];
     for mark in marks.iter().filter(|mark| canvas.shows(mark.at)) {
@@ -410,7 +410,7 @@ fn readiness(canvas: &Canvas<'_>, points: &[(f64, f64)], top: f64, bottom: f64) 
     Ok(())
 }
 
-/// Consecutive data of a state as spans: a datum holds until the next one, but not longer than `lasts`.
+/// Consecutive data of a state as spans: a datum is valid until the next one, but not longer than `lasts`.
 pub(crate) fn spans<T: PartialEq + Clone>(points: &[(f64, T)], lasts: f64, end: f64) -> Vec<Span<T>> {
     let mut spans: Vec<Span<T>> = Vec::new();
     for (index, (at, what)) in points.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Values of options, and what is said of those that are none.
+//! Values of options, and the messages about invalid ones.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ pub(crate) fn color(given: &str) -> Result<Color, String> {
     Color::parse(given).ok_or_else(|| "allowed is exactly blue or green".to_owned())
 }
 
-/// A whole number in a range.
+/// Parses a whole number in a range.
 pub(crate) fn number<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |given| {
         let number = given.parse().ok().filter(|number| range.contains(number));

@@ -17,7 +17,7 @@ use crate::failure::{Failure, exit};
 use crate::session::Session;
 use crate::terminal::{self, Style};
 
-/// Failures in a row, after which it gives up: not a hiccup any more.
+/// The number of consecutive failures after which `watch` gives up: this is no short interruption.
 const MOST_FAILURES: u32 = 10;
 
 pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Failure> {
@@ -35,7 +35,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                     drawn = redraw(drawn, &view(session, (&common, &status), settled, now))?;
                 } else {
                     let plain = line(&common, &status, now);
-                    // Plain lines are for logs: said again only when something is new.
+                    // Plain lines are for logs: repeated only when something has changed.
                     if plain != last_line {
                         terminal::out(&format!("{} {plain}\n", terminal::moment(now)))?;
                         last_line = plain;
@@ -45,7 +45,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                     return Ok(exit::DONE);
                 }
             }
-            // What was asked wrongly will be so again.
+            // A wrong request stays wrong.
             Err(failure @ (Failure::Usage(_) | Failure::OutputClosed)) => return Err(failure),
             Err(failure) => {
                 failures = failures.saturating_add(1);
@@ -70,7 +70,7 @@ fn view(session: &Session, (common, status): (&Common, &Status), settled: bool, 
     shown
 }
 
-/// Draws over what was drawn before; answers how many lines there are now.
+/// Overwrites what was drawn before; returns the new number of lines.
 fn redraw(drawn: usize, view: &str) -> Result<usize, Failure> {
     let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
     let view = terminal::cut(view, width);
@@ -113,7 +113,8 @@ fn in_force_from(status: &Status) -> Option<Timestamp> {
     status.last_transition.as_ref()?.effective_from
 }
 
-/// Nothing goes on any more: the newest version is in force and audited, its color is healthy, and no drill is under way.
+/// Whether nothing is in progress: the newest version is in force and audited, its color is healthy, and no drill is
+/// under way.
 fn is_settled(common: &Common, status: &Status, now: Timestamp) -> bool {
     let is_healthy = common
         .active

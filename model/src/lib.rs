@@ -1,9 +1,9 @@
-//! The protocols in a small world, explored whole by the model checker `stateright`.
+//! The protocols in a small world that the model checker `stateright` explores completely.
 //!
 //! The world runs the product's own code: [`bluegreen_core::switch::Switching`] for claim, write and verify,
 //! [`bluegreen_core::decision::decide`] and [`bluegreen_core::drill`] for what to do. Only the order of requests around
-//! them, which the functions hold, is written down again here ([`Writer`]), one request a step, so that anything may
-//! happen between any two of them: another writer, a crash, a lost answer, a stale reading, a hand at the flag, a sick
+//! them, which the use cases contain, is repeated here ([`Writer`]). One request is one step, so that anything may
+//! happen between any two of them: another writer, a crash, a lost answer, a stale reading, a manual edit, an unhealthy
 //! environment, and time.
 
 mod state;

@@ -1,4 +1,4 @@
-//! What every writer meets and leaves behind: the store, the environments' health, and what was done.
+//! What every writer observes and leaves behind: the store, the environments' health, and what was done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,22 @@ use bluegreen_core::transition::Kind;
 
 use crate::store::Store;
 
-/// The store, the health, and the marks of what was done.
+/// The store, the health, and the traces of what was done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) sick: Both<bool>,
-    /// Who believes to have made which transition.
+    /// Which writers believe to have made which transition.
     believed: BTreeMap<String, BTreeSet<&'static str>>,
-    /// What was told of each drill.
+    /// What was published about each drill.
     told: BTreeMap<String, BTreeSet<String>>,
-    /// Drills of which it was told that their color stays.
+    /// Drills that were published as ones whose color stays.
     stayed: BTreeSet<String>,
     /// Drills whose return was written.
     returned: BTreeSet<String>,
-    /// What should never have been done.
+    /// Actions that must never happen.
     pub(crate) safety_violations: BTreeSet<String>,
-    /// What has come to pass, so that a model in which nothing happens is noticed.
+    /// What has happened, so that a model without events is noticed.
     pub(crate) seen: BTreeSet<&'static str>,
 }
 
@@ -76,7 +76,7 @@ impl State {
             .insert(conclusion.to_stored());
     }
 
-    /// It was told that the drilled color, which is active, stays so.
+    /// Records the publication that the drilled color, which is active, stays active.
     pub(crate) fn stays(&mut self, conclusion: &Conclusion) {
         self.stayed.insert(conclusion.id.clone());
         if conclusion.reason == "kept" {
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// What no writer may do, judged by what it saw.
+    /// Records a write, and what no writer may do, judged by what it saw.
     pub(crate) fn check_write(&mut self, writer: &str, intent: &Intent, to: Color, seen: &Seen, drill: Option<&Drill>) {
         if let (Kind::DrillReturn, Some(drill)) = (intent.kind, drill) {
             self.returned.insert(drill.id.clone());

@@ -1,4 +1,4 @@
-//! Parameter Store as the protocols see it: versions, a create-only put, and a clock that moves when something is written.
+//! Parameter Store as the protocols see it: versions, a create-only put, and a clock that advances with each write.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Blue is active since version 1, and has been audited.
+    /// The initial store: blue is active since version 1, and that version has been audited.
     pub(crate) fn new() -> Self {
         let mut store = Self {
             now: Timestamp::UNIX_EPOCH,
@@ -48,7 +48,7 @@ impl Store {
         self.audited.map(|(version, at)| Audited { version, at })
     }
 
-    /// A stale reading answers as of one version ago.
+    /// The flag's history; a stale reading shows the state of one version ago.
     pub(crate) fn history(&self, stale: bool) -> Vec<HistoryEntry> {
         let hidden = usize::from(stale && self.versions.len() > 1);
         let shown = self.versions.len().saturating_sub(hidden);
@@ -76,7 +76,7 @@ impl Store {
         version
     }
 
-    /// True if it was created, false if there was one already.
+    /// Creates a record; false if it exists already.
     pub(crate) fn create_record(&mut self, name: &str, value: &str) -> bool {
         if self.records.contains_key(name) {
             return false;

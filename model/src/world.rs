@@ -13,7 +13,7 @@ use stateright::Property;
 use crate::state::State;
 use crate::writer::{Fault, Role, Writer};
 
-/// How much may go wrong in one world: each happening costs one of its kind.
+/// How much may go wrong in one world: each event costs one of its kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Functions that die.
@@ -22,21 +22,21 @@ pub struct Budget {
     pub lost_answers: u8,
     /// Readings that are stale.
     pub stale_readings: u8,
-    /// Times a color falls sick or recovers.
+    /// How many times a color becomes unhealthy or recovers.
     pub health_flips: u8,
-    /// Times the flag is written by hand, with a color or with garbage.
+    /// Manual edits of the flag, with a color or with garbage.
     pub hand_edits: u8,
-    /// Times the flag is deleted.
+    /// Deletions of the flag.
     pub deletions: u8,
-    /// Times a hold is placed.
+    /// How many times a hold is placed.
     pub holds: u8,
-    /// Times so long passes that functions time out, claims are abandoned and drills are due.
+    /// How many times so much time passes that functions time out, claims are abandoned and drills are due.
     pub timeouts: u8,
-    /// Events of the change-listener that are delivered: one for each is lost or doubled at will.
+    /// Events of the change-listener that are delivered: an event can be lost or doubled for each.
     pub events: u8,
 }
 
-/// Everything there is.
+/// The whole state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
     state: State,
@@ -48,20 +48,20 @@ pub struct World {
     audited: BTreeSet<(u64, i64)>,
 }
 
-/// One thing that happens.
+/// One event in the world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WorldEvent {
     /// A writer makes its next request.
     Request(usize, Fault),
-    /// A color falls sick, or recovers.
+    /// A color becomes unhealthy, or recovers.
     Turn(Color),
     /// Somebody writes the flag outside this product.
     ByHand(&'static str),
-    /// Somebody deletes it.
+    /// Somebody deletes the flag.
     Deleted,
     /// Somebody places a hold.
     Held,
-    /// Longer passes than any function may run.
+    /// More time passes than any function may run.
     LongWhile,
     /// The change-listener runs.
     Listens,
@@ -74,7 +74,7 @@ pub struct Model {
     pub writers: Vec<Writer>,
     /// What may go wrong.
     pub budget: Budget,
-    /// What must come to pass in some run.
+    /// What must happen in some run.
     pub reaches: &'static [&'static str],
 }
 
@@ -105,10 +105,11 @@ impl World {
             .pass(CLAIM_TIMEOUT.saturating_add(Duration::from_secs(1)));
     }
 
-    /// What becomes of the world when nothing more goes wrong: ticks and events come, and long enough passes.
+    /// The world after nothing more goes wrong: ticks and events come, and enough time passes.
     fn run_to_quiescence(&self) -> Self {
         let mut world = self.clone();
-        // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return; sickness stays as it is.
+        // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return. Health stays as it
+        // is.
         for minutes in [0, 20, 0, 0, 0] {
             world
                 .state
@@ -125,7 +126,7 @@ impl World {
         world
     }
 
-    /// What is wrong with the pair after it was left in peace.
+    /// What is wrong with the pair after it has run to quiescence.
     pub fn liveness_violations(&self) -> Vec<&'static str> {
         let world = self.run_to_quiescence();
         let active = world.state.store.flag(false).and_then(|flag| flag.value.color());
@@ -168,8 +169,8 @@ impl World {
         .collect()
     }
 
-    /// Every version of ours follows the very version that it was claimed out of, unless a hand came in between: a write
-    /// and a deletion of the flag cannot be told from each other's absence without compare-and-swap.
+    /// Whether every version of this product follows the very version that it was claimed from. Manual edits are
+    /// exempt: without compare-and-swap, a write and a deletion of the flag cannot be distinguished from their absence.
     fn claims_are_kept(&self) -> bool {
         let history = versions(&self.state.store.versions);
         let by_hand = history

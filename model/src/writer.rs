@@ -1,4 +1,4 @@
-//! Whoever may write the flag: a watcher's tick, a person, a drill. One request a step.
+//! Whoever may write the flag: a watcher's tick, a person, a drill. One request is one step.
 
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::state::{Seen, State};
 use crate::store::Store;
 
-/// What a writer is for.
+/// The purpose of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A tick of the watcher: failover, drill-return, repair, and the ends of drills.
@@ -30,37 +30,37 @@ pub enum Role {
     Person(Color),
     /// A person's switch with force.
     Forced(Color),
-    /// A person who wants the color that is drilled to stay.
+    /// A person who wants the drilled color to stay.
     Keeper,
-    /// A drill's way out.
+    /// A drill's switch to the other color.
     Drill,
 }
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Nothing.
+    /// Nothing goes wrong.
     None,
     /// It is carried out, but no answer arrives.
     LostAnswer,
-    /// It reads what was so one version ago.
+    /// It reads the state of one version ago.
     Stale,
-    /// The writer dies before it.
+    /// The writer dies before the request.
     DiesBefore,
-    /// The writer dies after it.
+    /// The writer dies after the request.
     DiesAfter,
 }
 
-/// Where a writer is.
+/// The progress of a writer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum WriterState {
     /// About to read the parameters.
     Observing,
     /// About to read the history, for a drill under way.
     Following { seen: Box<Seen>, drill: Box<Drill> },
-    /// About to see whether a claim stands, before a drill.
+    /// About to check for an existing claim, before a drill.
     Checking { seen: Box<Seen>, drill: Box<Drill> },
-    /// About to note the drill.
+    /// About to store the drill.
     Noting { seen: Box<Seen>, drill: Box<Drill> },
     /// In the switch protocol.
     Switching {
@@ -68,16 +68,16 @@ pub(crate) enum WriterState {
         step: Step,
         intent: Box<Intent>,
         seen: Box<Seen>,
-        /// The drill that is begun by it, or ended.
+        /// The drill that this switch begins or ends.
         drill: Option<Box<Drill>>,
     },
     /// About to create the record of a drill's end with this number.
     Ending { number: usize, ending: Box<Ending> },
     /// About to read who has decided the drill's end.
     ReadingEnds { ending: Box<Ending> },
-    /// About to see whether the flag still stands where the drill that was kept from returning has put it.
+    /// About to check whether the flag is still as the drill wrote it, after the return was prevented.
     Keeping { ending: Box<Ending> },
-    /// About to create a deleted flag again.
+    /// About to re-create a deleted flag.
     Creating { color: Color },
     /// About to read the history again, after a drill's return.
     Reading { drill: Box<Drill> },
@@ -85,10 +85,10 @@ pub(crate) enum WriterState {
     Recording {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
-        /// Whether it is of a drill whose color is active, and is to stay so.
+        /// Whether the drilled color is active, and is to stay so.
         stays: bool,
     },
-    /// About to tell it.
+    /// About to publish the outcome.
     Telling {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
@@ -99,7 +99,7 @@ pub(crate) enum WriterState {
         drill: Box<Drill>,
         conclusion: Box<Conclusion>,
     },
-    /// At its end, or dead.
+    /// Finished, or dead.
     Ended,
 }
 
@@ -122,7 +122,7 @@ pub struct Writer {
     pub(crate) at: WriterState,
 }
 
-/// The thresholds of the world: nothing rests, so that as much as possible can happen.
+/// The thresholds of the world: there is no cooldown, so that as much as possible can happen.
 pub(crate) fn policy() -> Policy {
     Policy {
         cooldown: std::time::Duration::ZERO,
@@ -169,7 +169,7 @@ impl Writer {
         !matches!(self.at, WriterState::Ended)
     }
 
-    /// Whether it has begun: a fault before that is nobody's.
+    /// Whether it has begun: an earlier fault would affect no writer.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.is_at_work() && !matches!(self.at, WriterState::Observing)
@@ -206,7 +206,7 @@ impl Writer {
         )
     }
 
-    /// Times out.
+    /// Ends the writer at its time-out.
     pub(crate) fn end(&mut self) {
         self.at = WriterState::Ended;
     }
@@ -223,7 +223,7 @@ impl Writer {
         self.at = match at {
             WriterState::Observing => self.observe(state, is_stale),
             WriterState::Following { seen, drill } => self.follow(state, *seen, *drill, is_stale),
-            // A claim that stands is no drill's to finish: it is blocked, without a trace.
+            // An existing claim is not a drill's to finish: the drill is blocked, without a trace.
             WriterState::Checking { drill, .. } if !is_stale && state.store.records.contains_key(&drill.record()) => {
                 state.tell(&blocked(&drill, "a claim stands", state.store.now));
                 WriterState::Ended
@@ -392,7 +392,7 @@ impl Writer {
         }
     }
 
-    /// A tick without a drill under way.
+    /// The decision of a tick without a drill under way.
     fn decide(&self, seen: Seen, store: &Store) -> WriterState {
         let now = store.now;
         let control = ControlState {
@@ -400,7 +400,7 @@ impl Writer {
             hold: hold(seen.held, now),
             recent: Some(RecentFailovers::default()),
             last_active: store.last_active,
-            // The wait that SSM asks for is time, which passes as it likes here.
+            // SSM's required wait is time, which passes freely in this world.
             missing_since: Some(Timestamp::MIN),
         };
         let verdicts = seen.sick.map(|_, sick| assessment(*sick, now));
@@ -477,7 +477,7 @@ impl Writer {
                 }),
             },
             DrillStep::Finish { outcome, reason } => {
-                // The regular decision is still made, after it: here by the next tick.
+                // The regular decision still follows: here by the next tick.
                 recording(&drill, &reached, outcome, &reason, state)
             }
             DrillStep::Wait(_) => self.decide(seen, store),
@@ -497,7 +497,7 @@ impl Writer {
         }
     }
 
-    /// The end is this writer's: it does what it decided.
+    /// The end belongs to this writer, which does what it decided.
     fn ended_by_us(&self, ending: Ending, state: &State) -> WriterState {
         match (ending.end, self.role) {
             (End::Return, _) => {
@@ -515,7 +515,7 @@ impl Writer {
 
     fn read_ends(&self, ending: Ending, state: &State, is_stale: bool) -> WriterState {
         let now = state.store.now;
-        // A stale reading does not show what was just created.
+        // A stale reading does not show a record that was just created.
         let found: Vec<_> = end_records(&ending.drill.record())
             .iter()
             .map(|name| {
@@ -631,7 +631,7 @@ impl Writer {
     }
 }
 
-/// A person was the first to decide that the color stays: it does, if it has not returned before.
+/// A person was the first to decide that the color stays: it does, unless the drill has already returned.
 fn keep(ending: &Ending, state: &State, is_stale: bool) -> WriterState {
     let standing = state.store.flag(is_stale).map(|flag| flag.version);
     if standing == ending.seen.flag.as_ref().map(|flag| flag.version) {
@@ -641,7 +641,7 @@ fn keep(ending: &Ending, state: &State, is_stale: bool) -> WriterState {
     }
 }
 
-/// The outcome is recorded once, and told by whoever did it.
+/// Records the outcome once; the writer that recorded it publishes it.
 fn record(drill: Box<Drill>, conclusion: Box<Conclusion>, stays: bool, state: &mut State, lost: bool) -> WriterState {
     let name = drill.outcome_record();
     let created = state.store.create_record(&name, &conclusion.to_stored());
@@ -671,14 +671,14 @@ fn blocked(drill: &Drill, reason: &str, now: Timestamp) -> Conclusion {
     conclude(drill, &Stage::NotSwitched, outcome, reason, None, None, now)
 }
 
-/// A drill that was not the first to claim.
+/// The end of a drill that was not the first to claim.
 fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord>, reason: &str) -> WriterState {
-    // Another drill's trace: this one touched nothing, and says so.
+    // The trace belongs to another drill: this one changed nothing, and publishes that.
     if drill.superseded_by(winner, state.store.now) {
         state.tell(&blocked(drill, reason, state.store.now));
         return WriterState::Ended;
     }
-    // Nobody can tell yet who won: the tick follows the trace.
+    // It cannot be decided yet who won: the tick follows the trace.
     if winner.is_none() {
         return WriterState::Ended;
     }
@@ -690,7 +690,7 @@ fn lost_drill(state: &mut State, drill: &Drill, winner: Option<&TransitionRecord
     recording(drill, &overtaken, Some(DrillOutcome::Interrupted), reason, state)
 }
 
-/// Another writer's outcome: told by it, unless it must be dead.
+/// Another writer's outcome: that writer publishes it, unless it must be dead.
 fn abandoned(state: &State, name: &str, drill: Box<Drill>) -> WriterState {
     let stored = state.store.records.get(name);
     match stored {
@@ -699,7 +699,7 @@ fn abandoned(state: &State, name: &str, drill: Box<Drill>) -> WriterState {
                 Some(conclusion) => WriterState::Telling {
                     drill,
                     conclusion: Box::new(conclusion),
-                    // Whoever recorded it knew.
+                    // Only the writer that recorded it knew.
                     stays: false,
                 },
                 None => WriterState::Ended,

@@ -1,4 +1,4 @@
-//! Every world is explored whole. The numbers of states are printed; docs/internals/verification.md has them.
+//! Every world is explored completely. The test prints the number of states; docs/internals/verification.md lists them.
 #![allow(clippy::panic, missing_docs)]
 
 use bluegreen_core::color::Color;

@@ -1,4 +1,4 @@
-//! What is understood, and what is refused.
+//! Which arguments are accepted, and which are refused.
 
 use super::*;
 use crate::connection::{ENDPOINT_ALLOWED, Output, is_endpoint};
