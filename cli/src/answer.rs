@@ -46,7 +46,6 @@ pub(crate) fn has_objections(common: &Common) -> bool {
     common.objections().next().is_some()
 }
 
-/// The preconditions table.
 pub(crate) fn preconditions<'a>(
     paint: Paint,
     preconditions: impl IntoIterator<Item = &'a PreconditionAnswer>,

@@ -39,7 +39,6 @@ enum Kind {
     Direct { services: Box<Services>, source: String },
 }
 
-/// A received answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
     /// The answer as it was received, for scripts.

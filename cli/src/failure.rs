@@ -109,7 +109,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) direct_works: bool,
     /// The endpoint, if it is not AWS's own.
     pub(crate) endpoint: Option<&'a str>,
-    /// The named profile.
     pub(crate) profile: Option<&'a str>,
 }
 

@@ -408,7 +408,7 @@ fn timeline(
 }
 
 /// Which color is active from when on, by blue's metric. If a datapoint contains both a 1 and a 0, the flag changed
-/// within it, and an odd number of changes ended with the other color.
+/// within it. An odd number of changes ended with the other color.
 fn active(blue: &[(f64, f64)], transitions: &[(f64, f64)]) -> Vec<(f64, Color)> {
     let mut active: Vec<(f64, Color)> = Vec::new();
     for (at, value) in blue {

@@ -16,7 +16,7 @@ use crate::writer::{Fault, Role, Writer};
 /// How much may go wrong in one world: each event costs one of its kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Budget {
-    /// Functions that die.
+    /// How many functions die.
     pub deaths: u8,
     /// Answers that are lost.
     pub lost_answers: u8,
@@ -63,14 +63,14 @@ pub enum WorldEvent {
     Held,
     /// More time passes than any function may run.
     LongWhile,
-    /// The change-listener runs.
+    /// The change-listener runs, and audits what is due.
     Listens,
 }
 
 /// A world to explore.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// Who may write.
+    /// The writers of the flag, in the order of their indexes in [`WorldEvent::Request`].
     pub writers: Vec<Writer>,
     /// What may go wrong.
     pub budget: Budget,
@@ -108,8 +108,8 @@ impl World {
     /// The world after nothing more goes wrong: ticks and events come, and enough time passes.
     fn run_to_quiescence(&self) -> Self {
         let mut world = self.clone();
-        // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return. Health stays as it
-        // is.
+        // Enough for a claim to be abandoned, for a drill's minute and for the grace of its return. Health does not
+        // change.
         for minutes in [0, 20, 0, 0, 0] {
             world
                 .state

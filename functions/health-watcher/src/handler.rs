@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::event;
 
-/// Answers one event.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let trigger = event::trigger(&event);
     if trigger.kind == "unrecognized" {

@@ -8,7 +8,6 @@ use bluegreen_core::request;
 use bluegreen_core::response::to_json;
 use serde_json::Value;
 
-/// Answers one request.
 pub(crate) async fn handle(services: &Services, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
     let request = request::read(&event, invocation.started)?;
     Ok(to_json(&requests::carry_out(services, request, invocation).await?))

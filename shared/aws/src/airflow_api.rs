@@ -163,7 +163,6 @@ struct Range {
     limit: u64,
 }
 
-/// A page, parsed.
 struct Page<T> {
     entries: Vec<(String, T)>,
     total: u64,

@@ -73,7 +73,7 @@ impl AirflowDags {
         }
     }
 
-    /// Starts a session.
+    /// Starts a session, whose requests share one rate limit.
     pub fn session(&self) -> DagSession<'_> {
         DagSession {
             dags: self,
@@ -164,8 +164,8 @@ impl DagSession<'_> {
     }
 }
 
-/// Sets every DAG that matches the pattern, page by page: 3.0 and 2 set one page per request, and answer as if that
-/// were all.
+/// Sets every DAG that matches the pattern, page by page: 3.0 and 2 set one page per request, and answer as if it were
+/// all.
 async fn by_pattern(api: &AirflowApi<'_>, pattern: &str, is_paused: bool, is_airflow_2: bool) -> Result<(), Cause> {
     let mut offset: u64 = 0;
     for _ in 0..MOST_PAGES {

@@ -50,8 +50,7 @@ impl NamedAlarms {
         }
     }
 
-    /// The states of these alarms; an alarm that does not exist has no state. One billed request, and none if no alarm
-    /// is named.
+    /// The states of these alarms; an alarm that does not exist has none. One billed request, or none without names.
     pub async fn states(&self) -> ProbeResult<Vec<AlarmEvidence>> {
         if self.is_empty() {
             return ProbeResult::Known(Vec::new());

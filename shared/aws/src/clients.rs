@@ -49,7 +49,7 @@ fn on_demand<C>(build: impl FnOnce() -> C + Send + 'static) -> OnDemand<C> {
 /// The clients of one color, in its own region.
 #[derive(Debug, Clone)]
 pub struct ColorClients {
-    /// The MWAA client.
+    /// MWAA, for the environment's status and Airflow's API.
     pub mwaa: OnDemand<aws_sdk_mwaa::Client>,
     /// The CloudWatch client, for the heartbeat and the user's alarms.
     pub cloudwatch: OnDemand<aws_sdk_cloudwatch::Client>,

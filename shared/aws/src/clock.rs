@@ -5,8 +5,7 @@ use std::time::Duration;
 use bluegreen_core::time::after;
 use jiff::Timestamp;
 
-/// Gives the time. Use cases get it from their `Services`, adapters from their clients, so that a test can set the
-/// time.
+/// Gives the time. Use cases get it from `Services`, adapters from their clients, so that a test can set the time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Source);
 
@@ -21,7 +20,7 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock.
+    /// The system's clock, for everything but tests.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)

@@ -28,8 +28,9 @@ use jiff::Timestamp;
 
 use crate::clock;
 
-/// The maximum idle time of a connection on which something is sent. Far below the limit of any endpoint, balancer or
-/// gateway (the shortest known one is some 20 s), and longer than the pauses within an invocation that sends requests.
+/// The maximum idle time of a connection on which something is sent. It is far below the limit of any endpoint,
+/// balancer or gateway; the shortest known limit is some 20 s. It is longer than the pauses within an invocation that
+/// sends requests.
 pub const MOST_IDLE: Duration = Duration::from_secs(3);
 
 /// By how much the clocks may disagree about a pool's age: more than ordinary clock adjustments.

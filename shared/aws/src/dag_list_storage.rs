@@ -1,5 +1,5 @@
-//! Keeps a list of DAG ids in Parameter Store: in the parameter itself if it is short, otherwise compressed in parts of
-//! up to 4 KB, the maximum of a parameter of the standard tier.
+//! Keeps a list of DAG ids in Parameter Store: in the parameter itself if it is short, otherwise compressed in parts. A
+//! part has up to 4 KB, the maximum of a parameter of the standard tier.
 //!
 //! To read a list manually, join the parts' values in order, then `base64 -d | gunzip`.
 

@@ -26,8 +26,7 @@ impl EventBus {
         Self { client, name }
     }
 
-    /// Sends events, in order. An entry that the bus refuses is an error: the caller sends all again, with the same
-    /// ids.
+    /// Sends events, in order. A refused entry is an error: the caller sends all again, with the same ids.
     pub async fn send(&self, events: &[AuditEvent]) -> Result<(), Failure> {
         for chunk in events.chunks(ENTRIES_A_CALL) {
             let entries = chunk.iter().map(|event| {

@@ -1,10 +1,10 @@
 //! Asks both Airflows which DAG runs there were in a period and which of their tasks did something. Unanswered parts
 //! are reported as gaps.
 //!
-//! There are four lists per environment, whatever the number of DAGs: the runs that started in the period, those that
-//! have been running since before it, those that are queued, and the task instances of the period that are not skipped.
-//! Airflow 2 can filter runs by start and by logical date only, and a logical date may lie an interval of any length
-//! before the tick: hence starts.
+//! There are four lists per environment, whatever the number of DAGs. Three contain runs: those that started in the
+//! period, those that have been running since before it, and those that are queued. The fourth contains the task
+//! instances of the period that are not skipped. The filter is the start, because Airflow 2 can filter runs by start
+//! and by logical date only. A logical date may lie an interval of any length before the tick.
 //!
 //! New versions of Airflow 3 add states. For unfinished runs that show no work, everything that has begun is asked for:
 //! one more list for each hundred of them.
@@ -97,8 +97,7 @@ async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Environm
     let (from, to) = (second_before(period.from), second_after(period.latest_start(now)));
     // Ordered by id, or pages may overlap.
     let runs = |query: &[(&str, &str)]| Question::get("/dags/~/dagRuns", &[query, &[("order_by", "id")]].concat());
-    // Queued ones first: a run that begins in between is found by one of the two questions. In the other order, neither
-    // finds it.
+    // Queued ones first: a run that begins in between is found by one of the questions. In the other order, by neither.
     let questions = [
         runs(&[("state", "queued")]),
         runs(&[("start_date_gte", &from), ("start_date_lte", &to)]),

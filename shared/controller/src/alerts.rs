@@ -1,5 +1,4 @@
-//! What people are notified of once: a failover is blocked, the flag is broken, or the state of the active environment
-//! is unknown.
+//! What people are notified of once: a blocked failover, a broken flag, an active environment whose state is unknown.
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, remembered_since};
@@ -150,8 +149,7 @@ async fn say_once(
                 let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
-            // Published before it is remembered as published: a crash in between publishes it twice, and never loses
-            // it.
+            // Published before it is remembered as published: a crash in between repeats it, and never loses it.
             services
                 .bus
                 .send(&[event(&announcement)])

@@ -1,5 +1,5 @@
-//! The audit events of a change of the flag or the hold. The event says only that something changed; the change itself
-//! is read here.
+//! The audit events of a change of the flag or the hold. The event says only that there was one; the change itself is
+//! read here.
 
 use std::time::Duration;
 

@@ -156,8 +156,7 @@ pub(crate) async fn catch_up_if_late(
 ///
 /// Of two listeners at once, the slower one may know less. It must not revert what the other recorded: those versions
 /// would be published and counted once more. Parameter Store has no compare-and-swap, but it numbers its versions. A
-/// listener whose write is not the next version notices it, and the last one to write records the newest of these
-/// versions.
+/// listener whose write is not the next version notices that, and the last writer records the newest version.
 async fn note(services: &Services, versions: &[Version], newest: Audited, notes: i64) -> Result<(), Failure> {
     // The color comes first, because a broken flag may have to be restored to it: a crash in between only repeats.
     note_last_active(services, versions, newest).await?;

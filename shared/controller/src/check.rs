@@ -34,8 +34,7 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
     );
     let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
     let read = versions(&history);
-    // It claims nothing, so nothing would correct a stale reading: the flag is read again, and compared with its
-    // history.
+    // It claims nothing, so nothing corrects a stale reading: the flag is read again, and compared with its history.
     let observed = match second_reading::second(services, &observed, invocation.started, Some(&read)).await? {
         Second::Same => observed,
         Second::Newer(newer) => *newer,

@@ -51,8 +51,7 @@ pub(crate) struct ReconcileInput<'a> {
     pub(crate) time: Duration,
 }
 
-/// Lists which DAGs run, shortly before a transition. Returns what is stored then or, on failure, what was stored
-/// before.
+/// Lists which DAGs run, shortly before a transition. Returns what is stored then; on failure, what was stored before.
 pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) -> Option<String> {
     let stored = input.stored.map(str::to_owned);
     if !services.settings.manages_dags() {
@@ -68,8 +67,7 @@ pub(crate) async fn read_before(services: &Services, input: ReconcileInput<'_>) 
         let listing = reconciler.airflow.all(input.flag.active, reconciler.until).await;
         reconciler.learn(&input, listing, &unasked).await
     };
-    // If the store takes longer, the ticks do the rest. Parts are named by their content, so an incomplete set does no
-    // harm.
+    // If the store takes longer, the ticks do the rest. Parts are named by content, so an incomplete set does no harm.
     match tokio::time::timeout(input.time, reading).await {
         Ok(Ok(())) => Some(json!(reconciler.memory.progress).to_string()),
         Ok(Err(failure)) => {
@@ -174,8 +172,7 @@ impl<'a> Reconciler<'a> {
         let (active, standby) = (input.flag.active, input.flag.active.other());
         if self.memory.progress.phase == Phase::Activating || !self.memory.progress.verified {
             let began = self.services.clock.now();
-            // A store that refuses this does not stop the work: the next run sees the other color there, and repeats
-            // it.
+            // A store that refuses this does not stop the work: the next run finds the other color, and repeats it.
             let saved = self.memory.save().await;
             let activated = self.activate(active).await?;
             saved?;
@@ -187,8 +184,8 @@ impl<'a> Reconciler<'a> {
                     }
                 }
                 Err(stopped) if self.memory.progress.phase == Phase::Activating => return Ok(stopped),
-                // They ran when they were last listed, so the standby may be paused. Nothing is learned until they are
-                // listed again.
+                // They ran when last listed, so the standby may be paused. Nothing is learned until they are listed
+                // again.
                 Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
             }
         }

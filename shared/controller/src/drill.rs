@@ -312,8 +312,8 @@ async fn blocked(
     Ok(answer)
 }
 
-/// Switches to the other color. The trace comes first, then the switch: the tick follows the trace, whatever becomes of
-/// this run.
+/// Switches to the other color. The trace comes first, then the switch: the tick follows the trace even if this run
+/// dies.
 async fn start(
     services: &Services,
     flag: &FlagObservation,
@@ -368,8 +368,7 @@ async fn start(
                 drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
                 DrillOutcome::Blocked
             } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
-                // It cannot be decided yet who won; or this very request did, delivered twice. The tick follows the
-                // trace.
+                // The winner is not known yet, or is this very request, delivered twice. The tick follows the trace.
                 DrillOutcome::Pending
             } else {
                 let overtaken = Stage::Overtaken {

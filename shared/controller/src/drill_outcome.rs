@@ -16,8 +16,7 @@ use crate::function_error::FunctionError;
 use crate::services::Services;
 use crate::unsent;
 
-/// How many times to try to decide a drill's end, and the wait in between: a record that was just created may not be
-/// readable yet.
+/// Attempts to decide a drill's end, and the wait in between: a record that was just created may not be readable yet.
 const END_TRIES: u32 = 5;
 const END_WAIT: Duration = Duration::from_millis(200);
 

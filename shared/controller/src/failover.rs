@@ -75,8 +75,7 @@ async fn answer_once(
         return Ok(no_flag(invocation));
     };
     if request.to.is_none() && !request.dry_run {
-        // It must be known here whether this request was carried out before: a second failover would return to the
-        // failed color.
+        // It must be known whether this request was carried out before: a second failover returns to the failed color.
         past.must_be_read(
             "finding out whether this request was carried out before (one that names the color, as in \
              {\"action\":\"failover\",\"to\":\"green\"}, does not wait for that)",
@@ -140,8 +139,7 @@ async fn decide_and_carry_out(
     let policy = &services.settings.policy;
     let mut preconditions: Vec<Precondition> = request.expect.iter().map(|expect| expect.precondition(flag)).collect();
     let Some(active) = flag.value.color() else {
-        // Without a color in the flag it is unknown from which color runs are to be taken. Repairing the flag is a
-        // switch.
+        // Without a color in the flag it is unknown which color's runs are taken over. Repairing the flag is a switch.
         preconditions.push(flag_precondition(flag));
         let objections = objections(&preconditions);
         return Ok(answer(Outcome::Refused, objections, preconditions));

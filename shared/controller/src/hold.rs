@@ -32,8 +32,7 @@ pub(crate) async fn hold(
         by: who(request.requested_by.as_deref()),
     };
     if let Some(before) = standing.by_request(invocation).filter(|_| !request.dry_run) {
-        // The end of this hold may have been counted from the second delivery: the end from the first delivery is
-        // valid.
+        // This end may have been counted from the second delivery: the end from the first delivery is valid.
         let placed = before.stored.hold().unwrap_or(hold);
         let mut reason = format!(
             "this request was carried out before, at {}: no automatic failover until {}: {}",
@@ -150,8 +149,8 @@ pub(crate) async fn release(
             Some(seen) if is_younger(&seen) => (None, before.clone()),
             seen => (seen, None),
         };
-        // Ended rather than deleted: the parameter shows who and why, and SSM requires 30 s between a delete and the
-        // next hold.
+        // Ended rather than deleted: the parameter shows who and why, and SSM requires 30 s between a delete and a new
+        // hold.
         let ended = Hold {
             until: invocation.started,
             reason: request.reason.clone().unwrap_or_else(|| "released".to_owned()),
@@ -230,7 +229,6 @@ async fn end(
     Ok(Some(hold))
 }
 
-/// The current state.
 struct Standing {
     observed: Observed,
     history: Vec<HoldVersion>,
@@ -262,8 +260,8 @@ impl Standing {
     }
 }
 
-/// Reads the hold twice. If neither reading shows one in force, the request claims nothing: then it reads twice more, a
-/// moment later.
+/// Reads the hold twice. If neither reading shows one in force, nothing is claimed: it is read twice more, a moment
+/// later.
 async fn observe(services: &Services, dry_run: bool, invocation: &Invocation) -> Result<Standing, FunctionError> {
     let unreadable = |failure: Failure| FunctionError::unreadable("reading the flag and the hold", failure.cause);
     let read = async || {

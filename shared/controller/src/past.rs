@@ -25,8 +25,7 @@ pub(crate) fn saw(services: &Services, past: &Both<Past>) {
     *services.seen.lock().unwrap_or_else(PoisonError::into_inner) = past.map(|_, past| Some(past.clone()));
 }
 
-/// Records it in the memory, if it is new. A failure here does not fail the tick: this process continues with what it
-/// saw.
+/// Records it in the memory, if it is new. A failure here does not fail the tick: this process still has what it saw.
 pub(crate) async fn note(services: &Services, observed: &Observed, past: &Both<Past>) {
     let is_news = past.map(|color, past| past.is_news_to(observed.past.of(color).as_ref()));
     if !(is_news.blue || is_news.green) {

@@ -36,7 +36,7 @@ const LEAST_TIME: Duration = Duration::from_secs(3);
 /// The time that is reserved at the end of the invocation for remembering, publishing and answering.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
-/// So long after its scheduled time a check counts as missed: the tick at its minute came late, or never, or had an
+/// So long after its scheduled time a check counts as missed: the tick at its minute came late or never, or had an
 /// unhealthy active.
 const MISSED: Duration = Duration::from_secs(90);
 
@@ -147,7 +147,6 @@ pub(crate) async fn of_flag(
     services.readiness.snapshot(&services.store, left).await
 }
 
-/// Judges the snapshot.
 pub(crate) fn judge(
     settings: &Settings,
     active: Color,

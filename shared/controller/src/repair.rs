@@ -10,7 +10,6 @@ use crate::observation::Observation;
 use crate::services::Services;
 use crate::{claim_runner, flag_creation};
 
-/// Restores the color.
 pub(crate) async fn restore(
     services: &Services,
     observation: &Observation,

@@ -356,8 +356,7 @@ pub(crate) fn unfinished(reason: String) -> FunctionError {
     }
 }
 
-/// Records that this request is about to write the flag, in parallel with the write, so that the switch does not take
-/// longer.
+/// Records that this request is about to write the flag, in parallel with the write, so that it delays nothing.
 pub(crate) async fn note_begun(services: &Services, invocation: &Invocation) {
     let begun = Answered::begun(&invocation.request_id, services.clock.now());
     if tokio::time::timeout(NOTING_TIME, remember(services, begun, invocation))

@@ -1,8 +1,8 @@
 //! Which runs next to a transition were executed, by which environment, and which by neither. It is published once,
 //! some minutes after each transition, and returned on request (`run_report`).
 //!
-//! The watcher makes it and not the change-listener, which may neither call MWAA nor reach a private web server, and
-//! which would be minutes too early.
+//! The watcher makes it. The change-listener may neither call MWAA nor reach a private web server, and would be minutes
+//! too early.
 
 use std::time::Duration;
 
@@ -39,8 +39,7 @@ const REQUEST_CLOSING_TIME: Duration = Duration::from_secs(3);
 /// Reports on the last transition, if the report is due and not yet made.
 ///
 /// Published before it is remembered: a crash in between publishes it twice, under one id, and never loses it. It does
-/// not wait for unanswered questions. They are the usual case after a failover, and `{"action":"run-report"}` asks
-/// again.
+/// not wait for unanswered questions. They are usual after a failover, and `{"action":"run-report"}` asks again.
 pub(crate) async fn after_transition(
     services: &Services,
     observation: &Observation,

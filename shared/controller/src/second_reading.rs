@@ -162,8 +162,8 @@ pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Time
     Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
 }
 
-/// The flag and its history, once a second reading a moment later shows no change: for an answer that rests on nothing
-/// else.
+/// The flag and its history, once a second reading a moment later shows no change: for an answer that depends on
+/// nothing else.
 pub(crate) async fn settled_twice(
     services: &Services,
     started: Timestamp,

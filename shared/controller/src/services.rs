@@ -62,7 +62,7 @@ impl Services {
         }
     }
 
-    /// Fails if the root belongs to another pair. Call it after the root was observed, before anything is published or
+    /// Fails if the root belongs to another pair. Call it after the root is observed, before anything is published or
     /// written.
     pub fn may_write(&self) -> Result<(), FunctionError> {
         self.store

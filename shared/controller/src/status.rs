@@ -113,8 +113,8 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
     })
 }
 
-/// The version that was audited last; `None` if it belongs to an earlier flag that was deleted: version numbers alone
-/// would hide that.
+/// The version that was audited last; `None` if it belongs to an earlier flag that was deleted, which the number alone
+/// would hide.
 fn audited(observed: &Observed) -> Option<FlagVersion> {
     let (audited, flag) = (observed.audited?, observed.flag.as_ref()?);
     let is_gone = audited.version >= flag.version && audited.at < flag.modified;

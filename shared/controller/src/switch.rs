@@ -306,8 +306,7 @@ async fn guard_and_carry_out(
     carry_out(services, flag, managed_dags, intent, preconditions, invocation).await
 }
 
-/// The requested color is active in a drill, which is about to return. A person who wants the color to stay ends the
-/// drill.
+/// The requested color is active in a drill, which is about to return. To keep the color, a person ends the drill.
 async fn keep_drilled_color(
     services: &Services,
     flag: &FlagObservation,

@@ -26,7 +26,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(6);
 /// observation that waited for nothing, so that such an observation costs no second request.
 const MAX_HOLD_READ_AGE: Duration = Duration::from_secs(1);
 
-/// Runs one tick.
+/// Runs one tick to its end, which may take several observations.
 pub async fn tick(services: &Services, trigger: Trigger, invocation: &Invocation) -> Result<Tick, FunctionError> {
     // The last observation must leave time for its evidence and for closing. The next tick is then not far away.
     let last_look = after(invocation.started, services.settings.probe_until)

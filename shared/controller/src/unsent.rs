@@ -45,7 +45,7 @@ pub(crate) async fn send_or_keep(
     Err(FunctionError::undelivered(doing)(Failure { cause, ..failure }))
 }
 
-/// Publishes the kept events. Sent before it is removed: a crash in between repeats an event under its id, and loses
+/// Publishes the kept events. Sent before it is removed: a crash in between repeats an event under its id, but loses
 /// none.
 pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError> {
     let kept = match services.store.unsent().await {

@@ -23,8 +23,7 @@ pub(crate) fn start(level: LogLevel) {
         .with_span_list(false)
         .with_target(false)
         .with_writer(|| Lines);
-    // This product's own events in full; of the SDK only warnings; the runtime repeats every function error that is
-    // already logged.
+    // This product's own events in full; of the SDK only warnings. The runtime would repeat each function error.
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(

@@ -13,7 +13,7 @@ use super::store::ParameterStore;
 use crate::error::classify;
 
 impl ParameterStore {
-    /// Writes the flag.
+    /// Writes the flag, once, over any present value; the claim must come first.
     pub async fn write_flag(&self, value: Color, description: &str) -> Reply {
         if let Err(failure) = self.may_write() {
             return Reply::Failed(failure);

@@ -31,7 +31,7 @@ impl ParameterStore {
         Ok(versions.collect())
     }
 
-    /// The present hold.
+    /// The hold as it is stored now; `None` if there is none.
     pub async fn hold(&self) -> Result<Option<String>, Failure> {
         let mut found = self.get(vec![self.names.hold()]).await?;
         Ok(found.remove(&self.names.hold()).and_then(|parameter| parameter.value))

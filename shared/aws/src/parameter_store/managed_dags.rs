@@ -18,8 +18,8 @@ impl ParameterStore {
         self.put(self.names.managed_dags(), text).await
     }
 
-    /// Writes the parts of a list, in sequence: Parameter Store accepts three puts a second, unless a higher limit is
-    /// requested.
+    /// Writes the parts of a list, in sequence: Parameter Store accepts three puts a second, unless the limit is
+    /// raised.
     pub async fn put_managed_dags_parts(&self, list: &str, parts: Vec<String>) -> Result<(), Failure> {
         for (number, part) in parts.into_iter().enumerate() {
             self.put(self.names.managed_dags_part(list, number), part).await?;

@@ -79,7 +79,7 @@ impl ParameterStore {
         Ok(found.remove(&name).and_then(|parameter| parameter.value))
     }
 
-    /// Stores these requests.
+    /// Stores the requests that were answered and wrote nothing else.
     pub async fn put_answered(&self, text: String) -> Result<(), Failure> {
         self.put(self.names.answered(), text).await
     }

@@ -25,7 +25,7 @@ use super::store::ParameterStore;
 pub struct Observed {
     /// The flag; `None` if there is none.
     pub flag: Option<FlagObservation>,
-    /// The stored hold.
+    /// The hold as it is stored; whether it is in force depends on the time.
     pub hold: Option<String>,
     /// The stored hold, with what distinguishes this write from others.
     pub stored_hold: Option<StoredHold>,

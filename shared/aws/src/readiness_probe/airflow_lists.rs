@@ -26,7 +26,7 @@ pub(super) async fn import_errors(api: &AirflowApi<'_>) -> ProbeResult<ImportErr
     }
 }
 
-/// The tags of a DAG that excludes the guard, and of one that has the guard where only tagged DAGs have it.
+/// The tags of a DAG that the guard leaves alone, and of one that has the guard where only tagged DAGs have it.
 const UNGUARDED_TAG: &str = "bluegreen:unguarded";
 const GUARDED_TAG: &str = "bluegreen:guarded";
 
