@@ -49,7 +49,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The failure on one line for a person's terminal: much of it is text from others.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         visible(&self.to_string())
     }
 

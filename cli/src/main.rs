@@ -1,14 +1,14 @@
 //! The command line of the blue-green controller.
 
-mod answer;
 mod arguments;
 mod backend;
-mod change;
+mod commands;
 mod confirm;
 mod connection;
 mod exit;
 mod failure;
 mod foreign;
+mod render;
 mod replay;
 mod run_report;
 mod schema;
@@ -76,9 +76,9 @@ fn tell(failure: &Failure, is_json: bool) -> u8 {
         ),
         Failure::Function { answer, .. } if is_json => {
             let _the_error_is_told_below = terminal::json(answer.trim_end());
-            terminal::note(&format!("mwaa-bluegreen: {}\n", failure.told()));
+            terminal::note(&format!("mwaa-bluegreen: {}\n", failure.message()));
         }
-        _ => terminal::note(&format!("mwaa-bluegreen: {}\n", failure.told())),
+        _ => terminal::note(&format!("mwaa-bluegreen: {}\n", failure.message())),
     }
     failure.code()
 }
@@ -126,13 +126,13 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
 
 async fn with_session(session: &Session, command: Command) -> Result<u8, Failure> {
     let request = match command {
-        Command::Switch(options) => return change::switch(session, options).await,
-        Command::Failover(options) => return change::failover(session, options).await,
-        Command::Rollback(options) => return change::rollback(session, options).await,
-        Command::Drill(options) => return change::drill(session, options).await,
-        Command::Hold(options) => return change::hold(session, options).await,
-        Command::Release(options) => return change::release(session, options).await,
-        Command::Initialize(options) => return change::initialize(session, options).await,
+        Command::Switch(options) => return commands::switch(session, options).await,
+        Command::Failover(options) => return commands::failover(session, options).await,
+        Command::Rollback(options) => return commands::rollback(session, options).await,
+        Command::Drill(options) => return commands::drill(session, options).await,
+        Command::Hold(options) => return commands::hold(session, options).await,
+        Command::Release(options) => return commands::release(session, options).await,
+        Command::Initialize(options) => return commands::initialize(session, options).await,
         Command::Watch(options) => return watch::watch(session, &options).await,
         command => command.question(),
     };

@@ -5,8 +5,8 @@ use bluegreen_core::response::{Common, LateLine, ReportAnswer, RunLine, RunRepor
 use bluegreen_core::run_report::Counts;
 use jiff::Timestamp;
 
-use crate::answer::{number, word};
 use crate::failure::exit;
+use crate::render::{number, word};
 use crate::terminal::{Cell, Paint, Style, count, fields, look_of, moment, moment_and_age, table};
 
 /// Runs of one kind: its name, the listed runs, the number of all runs, and what a person does about them.

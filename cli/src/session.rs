@@ -7,10 +7,10 @@ use bluegreen_aws::configuration::variable;
 use bluegreen_core::printable::visible;
 use bluegreen_core::response::{Body, Response};
 
-use crate::answer;
 use crate::backend::{Answered, Backend};
 use crate::connection::{Connection, Output};
 use crate::failure::Failure;
+use crate::render;
 use crate::terminal::{self, Paint};
 use crate::{foreign, run_report};
 
@@ -58,11 +58,11 @@ impl Session {
         }
         let (Response { common, body }, now) = (&answered.response, Clock::system().now());
         terminal::out(&match body {
-            Body::Status(status) => answer::status(self.paint, &self.pair, common, status, now),
-            Body::History(history) => answer::history(self.paint, &self.pair, common, history),
-            Body::Check(check) => answer::check(self.paint, &self.pair, common, check),
+            Body::Status(status) => render::status(self.paint, &self.pair, common, status, now),
+            Body::History(history) => render::history(self.paint, &self.pair, common, history),
+            Body::Check(check) => render::check(self.paint, &self.pair, common, check),
             Body::RunReport(report) => run_report::run_report(self.paint, &self.pair, common, report, now),
-            Body::Change(change) => answer::change(self.paint, common, change, now),
+            Body::Change(change) => render::change(self.paint, common, change, now),
         })
     }
 
@@ -71,7 +71,7 @@ impl Session {
         self.show(answered)?;
         Ok(match &answered.response.body {
             Body::RunReport(report) => run_report::code(report),
-            _ => answer::code_of(&answered.response.common.outcome),
+            _ => render::code_of(&answered.response.common.outcome),
         })
     }
 

@@ -102,10 +102,10 @@ pub(crate) async fn chart(connection: &Connection, options: &Chart) -> Result<u8
         .map_err(|error| Failure::File(format!("the picture cannot be drawn: {error}")))?;
     std::fs::write(file, svg)
         .map_err(|error| Failure::File(format!("{} cannot be written: {error}", file.display())))?;
-    told(file, &timeline)
+    print_timeline(file, &timeline)
 }
 
-fn told(file: &Path, timeline: &Timeline) -> Result<u8, Failure> {
+fn print_timeline(file: &Path, timeline: &Timeline) -> Result<u8, Failure> {
     terminal::out(&format!(
         "{}: {}, {}, {}\n",
         visible(&file.display().to_string()),

@@ -11,9 +11,9 @@ use bluegreen_core::health::Verdict;
 use bluegreen_core::response::{Common, DrillAnswer, Status};
 use jiff::Timestamp;
 
-use crate::answer::{self, number, word};
 use crate::arguments::Watch;
 use crate::failure::{Failure, exit};
+use crate::render::{self, number, word};
 use crate::session::Session;
 use crate::terminal::{self, Style};
 
@@ -52,7 +52,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
                 if failures >= MOST_FAILURES || drawn == 0 && last_line.is_empty() && failures > 1 {
                     return Err(failure);
                 }
-                terminal::note(&format!("{}\n", failure.told()));
+                terminal::note(&format!("{}\n", failure.message()));
                 drawn = 0;
             }
         }
@@ -61,7 +61,7 @@ pub(crate) async fn watch(session: &Session, options: &Watch) -> Result<u8, Fail
 }
 
 fn view(session: &Session, (common, status): (&Common, &Status), settled: bool, now: Timestamp) -> String {
-    let mut shown = answer::status(session.paint, &session.pair, common, status, now);
+    let mut shown = render::status(session.paint, &session.pair, common, status, now);
     let state = if settled { "settled" } else { "something goes on" };
     shown.push_str(&session.paint.text(
         Style::Faint,

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bluegreen_core::claim::Intent;
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::drill::{Conclusion, Drill};
 use bluegreen_core::flag::FlagObservation;
-use bluegreen_core::switch::Intent;
 use bluegreen_core::transition::Kind;
 
 use crate::store::Store;

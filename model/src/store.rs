@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_core::audit::Audited;
+use bluegreen_core::claim::{Reply, Step, StoredClaim};
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
-use bluegreen_core::switch::{Reply, Step, StoredClaim};
 use bluegreen_core::time::after;
 use jiff::Timestamp;
 

@@ -1,5 +1,6 @@
 //! Whoever may write the flag: a watcher's tick, a person, a drill. One request is one step.
 
+use bluegreen_core::claim::{Failure, Intent, Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, ControlState, FlagState, RecentFailovers, decide};
 use bluegreen_core::drill::{
@@ -12,7 +13,6 @@ use bluegreen_core::health::{
 };
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, OnFlagFault, Policy};
-use bluegreen_core::switch::{Failure, Intent, Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::time::{after, elapsed, minutes};
 use bluegreen_core::transition::{Actor, Kind, TransitionRecord, Trigger};
 use jiff::Timestamp;

@@ -6,9 +6,9 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::flag::shortened;
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::switch::Failure;
 
 /// Codes that mean "slow down", over all services used here.
 const THROTTLES: [&str; 9] = [

@@ -4,8 +4,8 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::{AuditEvent, SOURCE};
+use bluegreen_core::claim::Failure;
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::switch::Failure;
 
 use crate::clients::OnDemand;
 use crate::error::classify;

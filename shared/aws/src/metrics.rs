@@ -3,8 +3,8 @@
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use aws_smithy_types::DateTime;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::metric::{Metric, MetricUnit, NAMESPACE};
-use bluegreen_core::switch::Failure;
 
 use crate::clients::OnDemand;
 use crate::error::classify;

@@ -2,8 +2,8 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::notification::Notification;
-use bluegreen_core::switch::Failure;
 
 use crate::error::classify;
 

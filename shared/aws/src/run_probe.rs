@@ -79,7 +79,7 @@ impl RunProbe {
         };
         let (blue, green) = (api(Color::Blue), api(Color::Green));
         let apis = Both { blue, green };
-        let (blue, green) = tokio::join!(told(&apis.blue, period, now), told(&apis.green, period, now));
+        let (blue, green) = tokio::join!(runs_of(&apis.blue, period, now), runs_of(&apis.green, period, now));
         let mut told = Both { blue, green };
         let unknown = to_look_up(period, &told);
         let (blue, green) = tokio::join!(
@@ -92,7 +92,7 @@ impl RunProbe {
     }
 }
 
-async fn told(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> EnvironmentRuns {
+async fn runs_of(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> EnvironmentRuns {
     // Slightly wider than the period: what is outside it is not judged.
     let (from, to) = (second_before(period.from), second_after(period.latest_start(now)));
     // Ordered by id, or pages may overlap.

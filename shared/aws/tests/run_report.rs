@@ -23,12 +23,12 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// What the standby's Airflow answers; every request that it received.
-async fn told(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static) -> (EnvironmentRuns, Vec<Value>) {
-    told_while(Color::Green, answer).await
+async fn runs_of(answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static) -> (EnvironmentRuns, Vec<Value>) {
+    runs_of_while(Color::Green, answer).await
 }
 
 /// What blue's Airflow answers while `active` is active; every request that it received.
-async fn told_while(
+async fn runs_of_while(
     active: Color,
     answer: impl Fn(&Value) -> ResponseTemplate + Send + Sync + 'static,
 ) -> (EnvironmentRuns, Vec<Value>) {
@@ -98,7 +98,7 @@ fn is_list_of_tasks(call: &Value) -> bool {
 
 #[tokio::test]
 async fn four_questions_whatever_the_number_of_dags() {
-    let (told, asked) = told(|call| {
+    let (told, asked) = runs_of(|call| {
         if is_list_of_tasks(call) {
             return tasks();
         }
@@ -139,7 +139,7 @@ async fn four_questions_whatever_the_number_of_dags() {
 
 #[tokio::test]
 async fn airflow_2_is_asked_and_read_in_its_way() {
-    let (told, asked) = told(|call| {
+    let (told, asked) = runs_of(|call| {
         if is_list_of_tasks(call) {
             return rest_api(&json!({"task_instances": [], "total_entries": 0}));
         }
@@ -165,7 +165,7 @@ async fn a_task_in_a_state_of_tomorrow_is_at_work() {
         ("upstream_failed", false),
         ("queued", false),
     ] {
-        let (told, asked) = told(move |call| {
+        let (told, asked) = runs_of(move |call| {
             if !is_list_of_tasks(call) {
                 let mut going_on = of_airflow_3();
                 going_on["state"] = json!("running");
@@ -196,7 +196,7 @@ async fn a_task_in_a_state_of_tomorrow_is_at_work() {
 #[tokio::test]
 async fn an_instant_that_a_template_did_not_find_is_none() {
     for nothing in [json!("None"), json!(""), json!(null)] {
-        let (told, _) = told(move |call| {
+        let (told, _) = runs_of(move |call| {
             let mut run = of_airflow_2();
             run["conf"]["bluegreen_instant"] = nothing.clone();
             if is_list_of_tasks(call) { tasks() } else { runs(&[run]) }
@@ -208,7 +208,7 @@ async fn an_instant_that_a_template_did_not_find_is_none() {
 
 #[tokio::test]
 async fn a_list_that_breaks_off_is_a_gap_and_the_rest_is_not_asked() {
-    let (told, asked) = told(|call| {
+    let (told, asked) = runs_of(|call| {
         if call["QueryParameters"]["state"].is_null() {
             let refusal = ResponseTemplate::new(400).insert_header("x-amzn-ErrorType", "RestApiClientException");
             return refusal.set_body_json(json!({"RestApiStatusCode": 403, "RestApiResponse": {"detail": "no"}}));
@@ -223,7 +223,7 @@ async fn a_list_that_breaks_off_is_a_gap_and_the_rest_is_not_asked() {
 
 #[tokio::test]
 async fn throttled_at_the_tasks_the_runs_are_still_known() {
-    let (told, _) = told(|call| {
+    let (told, _) = runs_of(|call| {
         if is_list_of_tasks(call) {
             return refused();
         }
@@ -248,7 +248,7 @@ async fn the_actives_dags_tell_their_next_runs_in_both_generations() {
         ("next_dagrun_run_after", "2026-11-23T10:10:00Z"),
         ("next_dagrun_create_after", "2026-11-23T10:10:00+00:00"),
     ] {
-        let (told, asked) = told_while(Color::Blue, move |call| {
+        let (told, asked) = runs_of_while(Color::Blue, move |call| {
             let due = json!(instant);
             match call["Path"].as_str().unwrap() {
                 "/dags" => rest_api(&json!({"total_entries": 4, "dags": [
@@ -289,7 +289,7 @@ async fn the_actives_dags_tell_their_tags_in_both_generations() {
         json!({"name": "bluegreen:since=2026-11-23T09:00:00Z"}),
         json!({"name": "bluegreen:since=2026-11-23T09:00:00Z", "dag_id": "orders", "dag_display_name": "orders"}),
     ] {
-        let (told, _) = told_while(Color::Blue, move |call| match call["Path"].as_str().unwrap() {
+        let (told, _) = runs_of_while(Color::Blue, move |call| match call["Path"].as_str().unwrap() {
             "/dags" => rest_api(&json!({"total_entries": 2, "dags": [
                 {"dag_id": "orders", "is_paused": true, "tags": [{"name": "team:a"}, tag]},
                 {"dag_id": "plain", "is_paused": true, "tags": null}]})),
@@ -358,17 +358,17 @@ async fn who_may_have_made_an_old_tick_before_is_asked() {
 
 #[tokio::test]
 async fn the_standbys_dags_are_not_asked_nor_those_of_an_environment_that_does_not_answer() {
-    let (told, asked) = told(|_| runs(&[])).await;
+    let (told, asked) = runs_of(|_| runs(&[])).await;
     assert!(asked.iter().all(|call| call["Path"] != "/dags"), "{asked:?}");
     assert_eq!(told.dags_gap, None);
-    let (told, asked) = told_while(Color::Blue, |_| refused()).await;
+    let (told, asked) = runs_of_while(Color::Blue, |_| refused()).await;
     assert!(asked.iter().all(|call| call["Path"] != "/dags"), "{asked:?}");
     assert_eq!(told.dags_gap.unwrap().kind, CauseKind::Throttled);
 }
 
 #[tokio::test]
 async fn without_the_dags_the_runs_stand() {
-    let (told, _) = told_while(Color::Blue, |call| match call["Path"].as_str().unwrap() {
+    let (told, _) = runs_of_while(Color::Blue, |call| match call["Path"].as_str().unwrap() {
         "/dags" => rest_api(&json!({"dags": [{"is_paused": false}], "total_entries": 1})),
         "/dags/~/dagRuns" if call["QueryParameters"].get("state").is_none() => runs(&[of_airflow_3()]),
         "/dags/~/dagRuns" => runs(&[]),
@@ -390,7 +390,7 @@ async fn an_answer_of_another_shape_is_a_gap() {
         json!({"dag_runs": [], "total_entries": "none"}),
     ] {
         let answer = body.clone();
-        let (told, asked) = told(move |_| rest_api(&answer)).await;
+        let (told, asked) = runs_of(move |_| rest_api(&answer)).await;
         assert_eq!(told.runs_gap.unwrap().kind, CauseKind::Unparsable, "{body}");
         assert_eq!((told.runs.len(), asked.len()), (0, 1), "{body}");
     }

@@ -1,10 +1,10 @@
 //! The answer to a request: the fields that every answer has, and what the use cases add to them.
 
+use bluegreen_core::claim::Switched;
 use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::response::{Change, Common, Open, PreconditionAnswer, Response};
-use bluegreen_core::switch::Switched;
 use bluegreen_core::time::whole_milliseconds;
 
 use crate::invocation::Invocation;
@@ -48,7 +48,7 @@ pub(crate) fn respond(
 }
 
 /// Adds the fields that describe a written flag.
-pub(crate) fn tell_written(
+pub(crate) fn add_written(
     answer: &mut Response<Change>,
     before: &FlagObservation,
     switched: &Switched,

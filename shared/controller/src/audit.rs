@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::flag::{FlagVersion, HistoryEntry};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::response::Heard;
-use bluegreen_core::switch::Failure;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
 use jiff::Timestamp;
 

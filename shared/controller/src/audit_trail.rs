@@ -6,11 +6,11 @@ use std::time::Duration;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{self, Audited};
+use bluegreen_core::claim::Failure;
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
-use bluegreen_core::switch::Failure;
 use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Drives the switch protocol of the core with Parameter Store.
 
-use bluegreen_core::switch::{Outcome, Reply, Step, Switching};
+use bluegreen_core::claim::{Outcome, Reply, Step, Switching};
 
 use crate::services::Services;
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use bluegreen_core::claim::{Outcome, Switched};
 use bluegreen_core::dag_management::{ActiveVersion, Report};
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::response::{Change, DagAnswer, Response};
-use bluegreen_core::switch::{Outcome, Switched};
 use bluegreen_core::time::elapsed;
 
 use crate::dag_reconciler::{ReconcileInput, read_before, reconcile_dags};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::claim::{Decided, Failure, Intent, Outcome, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName, hold_precondition};
 use bluegreen_core::drill::{Conclusion, Drill, DrillOutcome, Mode, Stage, Timings, outcome_record, preconditions};
@@ -13,12 +14,11 @@ use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::readiness::{Level, Readiness};
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::response::{Change, DrillAnswer, Response};
-use bluegreen_core::switch::{Decided, Failure, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;
 
-use crate::answer::{NO_FLAG, objections, respond, tell_written};
+use crate::answer::{NO_FLAG, add_written, objections, respond};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -352,7 +352,7 @@ async fn start(
                 drill.to
             );
             let mut answer = respond(Word::Pending, reason, preconditions, Some(flag), invocation);
-            tell_written(&mut answer, flag, &switched, &switched.warnings);
+            add_written(&mut answer, flag, &switched, &switched.warnings);
             answer.body.drill = Some(DrillAnswer::of(&drill, Some(return_at)));
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             log(services, &answer, invocation);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bluegreen_core::audit;
+use bluegreen_core::claim::{Failure, Reply};
 use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
 use bluegreen_core::identity::with_pair;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
-use bluegreen_core::switch::{Failure, Reply};
 use bluegreen_core::time::{after, elapsed};
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;

@@ -1,13 +1,13 @@
 //! Follows a drill to its end: returns when its time is over or the drilled color fails, and records the outcome.
 
 use bluegreen_core::audit;
+use bluegreen_core::claim::{Conflict, Decided, Failed, Intent, Outcome, Switching};
 use bluegreen_core::decision::{Action, Decision};
 use bluegreen_core::drill::{self, DrillOutcome, DrillStep, End, MAX_ENDS, Stage, Turn, stage};
 use bluegreen_core::flag::versions;
 use bluegreen_core::health::{Cause, Verdict};
 use bluegreen_core::memory::Field;
 use bluegreen_core::response::TickDrill;
-use bluegreen_core::switch::{Conflict, Decided, Failed, Intent, Outcome, Switching};
 use bluegreen_core::time::{to_milliseconds, to_second};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::back_dating::{LastHealthy, back_dating};
+use bluegreen_core::claim::{Decided, Intent, effective_from, overridden};
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{
     Precondition, PreconditionName, SwitchControl, declared_failover_preconditions, flag_precondition,
@@ -13,7 +14,6 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::FailoverRequest;
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::{Decided, Intent, effective_from, overridden};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::Kind;
 use jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! Creates the flag where there is none. The create-only put of the flag is the claim here.
 
 use bluegreen_aws::parameter_store::ParameterStore;
+use bluegreen_core::claim::{Failed, Intent, Outcome, Reply, Switched};
 use bluegreen_core::flag::{DescriptionMetadata, FlagVersion, description};
-use bluegreen_core::switch::{Failed, Intent, Outcome, Reply, Switched};
 use bluegreen_core::time::to_milliseconds;
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;

@@ -1,10 +1,10 @@
 //! The error of a function that cannot carry out its request: a stable `errorType` and a message for a person.
 
 use bluegreen_aws::error;
+use bluegreen_core::claim::{Failed, Failure};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::request::RequestError;
 use bluegreen_core::settings::SettingsFaults;
-use bluegreen_core::switch::{Failed, Failure};
 
 /// The function errors. The variants' names are the `errorType`s.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -2,12 +2,12 @@
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::{HoldRequest, ReleaseRequest};
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::Failure;
 use bluegreen_core::time::to_second;
 use jiff::Timestamp;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use bluegreen_core::claim::{Decided, Intent, Outcome};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName};
 use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::InitializeRequest;
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::{Decided, Intent, Outcome};
 use bluegreen_core::transition::Kind;
 
 use crate::answer::respond;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `health-watcher` | [`tick::tick`]: observe both environments, decide, act, report why |
 //! | `switch-handler`, `mwaa-bluegreen --direct` | [`requests::carry_out`]: switch, rollback, failover, hold, release, drill, initialize, check, status, history, run report |
-//! | `change-listener` | [`audit::audit`]: the events and metrics of what has changed; [`notify::tell_people`]: the message of one event |
+//! | `change-listener` | [`audit::audit`]: the events and metrics of what has changed; [`notify::notify_people`]: the message of one event |
 //!
 //! # The input of a use case
 //!

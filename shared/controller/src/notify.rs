@@ -12,7 +12,7 @@ use crate::invocation::Invocation;
 use crate::services::Services;
 
 /// Sends the message of one event to the pair's topic.
-pub async fn tell_people(
+pub async fn notify_people(
     services: &Services,
     event: &BusEvent,
     invocation: &Invocation,

@@ -1,8 +1,8 @@
 //! Repair of a broken flag, where `ON_FLAG_FAULT` allows it. Garbage is replaced by the color before it, a deleted flag
 //! by the last audited color.
 
+use bluegreen_core::claim::{Conflict, Decided, Intent, Outcome, Switching};
 use bluegreen_core::color::Color;
-use bluegreen_core::switch::{Conflict, Decided, Intent, Outcome, Switching};
 use bluegreen_core::transition::{Kind, Trigger};
 
 use crate::invocation::Invocation;

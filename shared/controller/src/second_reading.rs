@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::flag::{FlagObservation, HistoryEntry, Version, versions};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::outcome::Outcome;
 use bluegreen_core::response::{Change, Response};
-use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
 
 use crate::function_error::FunctionError;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::claim::{Decided, Failure, Intent, Outcome, Switching, overridden};
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{
     Precondition, PreconditionName, SwitchControl, person_drill_precondition, switch_preconditions,
@@ -15,11 +16,10 @@ use bluegreen_core::hold::HoldState;
 use bluegreen_core::outcome::Outcome as Word;
 use bluegreen_core::request::{Expect, RollbackRequest, SwitchRequest};
 use bluegreen_core::response::{Change, Response, Winner};
-use bluegreen_core::switch::{Decided, Failure, Intent, Outcome, Switching, overridden};
 use bluegreen_core::time::{after, minutes, to_second};
 use bluegreen_core::transition::Kind;
 
-use crate::answer::{no_flag, objections, respond, tell_written};
+use crate::answer::{add_written, no_flag, objections, respond};
 use crate::dags;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
@@ -420,7 +420,7 @@ pub(crate) async fn carry_out(
                 Word::Conflict
             };
             let mut answer = respond(outcome, reason, preconditions, Some(flag), invocation);
-            tell_written(&mut answer, flag, &switched, &warnings);
+            add_written(&mut answer, flag, &switched, &warnings);
             dags::after(services, managed_dags.as_deref(), &switched, &mut answer, invocation).await;
             answer
         }

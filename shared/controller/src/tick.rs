@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
+use bluegreen_core::claim::{Decided, Intent, Outcome, Switching};
 use bluegreen_core::decision::Action;
 use bluegreen_core::flag::versions;
 use bluegreen_core::response::Tick;
-use bluegreen_core::switch::{Decided, Intent, Outcome, Switching};
 use bluegreen_core::time::{after, before, elapsed};
 use bluegreen_core::transition::{Kind, Trigger};
 use jiff::Timestamp;

@@ -1,12 +1,12 @@
 //! What a tick does after its decision: publishes, announces, continues what is under way, and answers.
 
 use bluegreen_aws::health_probe::ProbeScope;
+use bluegreen_core::claim::Outcome;
 use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::Report;
 use bluegreen_core::decision::{Action, FlagState, PreconditionName};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::response::{Tick, TickDrill};
-use bluegreen_core::switch::Outcome;
 use bluegreen_core::time::whole_milliseconds;
 use bluegreen_core::transition::Trigger;
 use jiff::Timestamp;

@@ -3,10 +3,10 @@
 
 use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{AuditEvent, Unsent};
+use bluegreen_core::claim::Failure;
 use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Cause;
 use bluegreen_core::metric::Metric;
-use bluegreen_core::switch::Failure;
 
 use crate::function_error::FunctionError;
 use crate::services::Services;

@@ -9,10 +9,10 @@
 
 mod support;
 
+use bluegreen_core::claim::{Conflict, Outcome, Step, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
-use bluegreen_core::switch::{Conflict, Outcome, Step, Switching};
 use bluegreen_core::transition::Kind;
 use support::{Fault, Store, ago, flag, intent, noon, seconds};
 
@@ -97,7 +97,7 @@ fn a_writer_that_tries_again_too_late_leaves_the_flag_alone() {
     let Step::Wait(_) = slow.next(throttled, store.now, 0.5) else {
         panic!("it does not wait")
     };
-    let step = slow.next(bluegreen_core::switch::Reply::Waited, noon() + seconds(61), 0.5);
+    let step = slow.next(bluegreen_core::claim::Reply::Waited, noon() + seconds(61), 0.5);
     assert!(
         matches!(&step, Step::Done(outcome) if matches!(**outcome, Outcome::Failed(_))),
         "{step:?}"

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_core::audit::{Subject, transition};
+use bluegreen_core::claim::{Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{PreconditionName, SwitchControl, switch_preconditions};
 use bluegreen_core::flag::{DescriptionMetadata, versions};
@@ -20,7 +21,6 @@ use bluegreen_core::hold::{HoldState, StoredHold};
 use bluegreen_core::metric::{Metric, MetricName};
 use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
-use bluegreen_core::switch::{Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::{Kind, TransitionRecord};
 use serde_json::json;

@@ -9,13 +9,13 @@
 
 mod support;
 
+use bluegreen_core::claim::{Outcome, Step, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Action, FlagState};
 use bluegreen_core::flag::{DescriptionMetadata, FlagValue, FlagVersion, HistoryEntry, versions};
 use bluegreen_core::health::{AlarmState, CauseKind};
 use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Policy};
-use bluegreen_core::switch::{Outcome, Step, Switching};
 use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::Kind;
 use proptest::prelude::*;

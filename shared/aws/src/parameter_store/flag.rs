@@ -3,10 +3,10 @@
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType};
+use bluegreen_core::claim::{Failure, Reply, StoredClaim};
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::{ALLOWED_PATTERN, FlagValue, HistoryEntry};
 use bluegreen_core::health::{Cause, CauseKind};
-use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 
 use super::parsing::{already_exists, instant, no_retries, observation, readable, unparsable, version};
 use super::store::ParameterStore;

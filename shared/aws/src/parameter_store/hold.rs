@@ -1,9 +1,9 @@
 //! The hold, and which of its changes were reported.
 
 use aws_sdk_ssm::types::ParameterType;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::hold::{Hold, HoldVersion, StoredHold, description};
 use bluegreen_core::parameters::as_value;
-use bluegreen_core::switch::Failure;
 use serde_json::json;
 
 use super::parsing::{instant, unparsable};

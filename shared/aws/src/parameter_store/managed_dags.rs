@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_ssm::types::Parameter;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::parameters::NAMES_A_CALL;
-use bluegreen_core::switch::Failure;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 

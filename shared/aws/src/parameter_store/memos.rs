@@ -3,10 +3,10 @@
 
 use aws_sdk_ssm::types::ParameterType;
 use bluegreen_core::audit::Audited;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::color::Color;
 use bluegreen_core::drill::Drill;
 use bluegreen_core::parameters::{NAMES_A_CALL, as_value};
-use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use aws_sdk_ssm::types::Parameter;
 use bluegreen_core::audit::Audited;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::color::Both;
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::health::{Assessment, Evidence, Past, assess_after};
@@ -12,7 +13,6 @@ use bluegreen_core::hold::StoredHold;
 use bluegreen_core::identity::Ownership;
 use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::policy::Policy;
-use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;

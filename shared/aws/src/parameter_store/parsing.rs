@@ -5,10 +5,10 @@ use aws_sdk_ssm::operation::put_parameter::PutParameterError;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use aws_smithy_types::DateTime;
 use bluegreen_core::audit::Audited;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::memory::Memory;
-use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
 
 use crate::clients::retries;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_ssm::types::{Parameter, ParameterType};
+use bluegreen_core::claim::{Failure, Reply, StoredClaim};
 use bluegreen_core::identity::with_pair;
 use bluegreen_core::parameters::{NAMES_A_CALL, as_value};
-use bluegreen_core::switch::{Failure, Reply, StoredClaim};
 use bluegreen_core::transition::TransitionRecord;
 use futures_util::future::try_join_all;
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use bluegreen_core::claim::Failure;
 use bluegreen_core::flag::{FlagObservation, FlagVersion};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::identity::Ownership;
 use bluegreen_core::parameters::{ParameterNames, as_value};
-use bluegreen_core::switch::Failure;
 use jiff::Timestamp;
 use tokio::time::Instant;
 

@@ -334,7 +334,7 @@ async fn every_write(store: &ParameterStore) -> Vec<Result<(), CauseKind>> {
         Reply::Failed(failure) => Err(failure.cause.kind),
         _ => Ok(()),
     };
-    let kind = |failure: bluegreen_core::switch::Failure| failure.cause.kind;
+    let kind = |failure: bluegreen_core::claim::Failure| failure.cause.kind;
     let note = Audited {
         version: FlagVersion(2),
         at: now(),

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::record::LONGEST_REASON;
+use crate::claim::StoredClaim;
 use crate::policy::CLAIM_TIMEOUT;
-use crate::switch::StoredClaim;
 use crate::text::as_value;
 use crate::text::shortened;
 use crate::time::{after, to_milliseconds};

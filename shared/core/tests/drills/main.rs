@@ -15,6 +15,7 @@ mod support;
 mod told_apart;
 mod under_way;
 
+use bluegreen_core::claim::{Intent, Outcome, Step, Switching, effective_from};
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{Action, FlagState, PreconditionName, SwitchControl, switch_preconditions};
 use bluegreen_core::drill::{
@@ -25,7 +26,6 @@ use bluegreen_core::flag::{DescriptionMetadata, Version, before as before_transi
 use bluegreen_core::health::{AlarmEvidence, AlarmState, Cause, CauseKind, ProbeResult};
 use bluegreen_core::hold::{Hold, HoldState};
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode as WatcherMode, OnFlagFault, Policy};
-use bluegreen_core::switch::{Intent, Outcome, Step, Switching, effective_from};
 use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::{Kind, TransitionRecord};
 use jiff::Timestamp;

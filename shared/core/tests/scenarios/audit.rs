@@ -310,7 +310,7 @@ fn a_write_that_lands_after_ours_is_told() {
     let step = writer.next(reply, store.now, 0.5);
     store.write("blue", None, "arn:aws:iam::123456789012:user/ben");
     let reply = store.answer(&step, Fault::None).unwrap();
-    let bluegreen_core::switch::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
+    let bluegreen_core::claim::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
         panic!("not done")
     };
     let done = switched(Some(*outcome));

@@ -142,7 +142,7 @@ fn an_interleaved_hand_edit_is_told() {
     let reply = store.answer(&write, Fault::None).unwrap();
     let history = writer.next(reply, store.now, 0.5);
     let reply = store.answer(&history, Fault::None).unwrap();
-    let bluegreen_core::switch::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
+    let bluegreen_core::claim::Step::Done(outcome) = writer.next(reply, store.now, 0.5) else {
         panic!("not done")
     };
     let done = switched(Some(*outcome));

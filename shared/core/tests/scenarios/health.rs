@@ -67,12 +67,12 @@ fn an_environment_that_mwaa_gives_up_while_airflow_still_answers() {
     );
     // Without a known instant, a failover counts from its write, without a lead.
     let blind = intent("w", Kind::Failover, Color::Green);
-    let blind = bluegreen_core::switch::Intent {
+    let blind = bluegreen_core::claim::Intent {
         last_known_healthy: None,
         ..blind
     };
     assert_eq!(
-        bluegreen_core::switch::effective_from(&Policy::default(), &blind, noon()),
+        bluegreen_core::claim::effective_from(&Policy::default(), &blind, noon()),
         noon()
     );
 }

@@ -19,6 +19,7 @@ use bluegreen_core::audit::{
     AuditEvent, Audited, EventType, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind,
     records_to_prune, transition,
 };
+use bluegreen_core::claim::{Outcome, Switched, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{
     Action, FlagState, PreconditionName, RecentFailovers, SwitchControl, declared_failover_preconditions,
@@ -30,7 +31,6 @@ use bluegreen_core::hold::{Hold, HoldState, StoredHold};
 use bluegreen_core::metric::MetricName;
 use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{CLAIM_TIMEOUT, Mode, Policy};
-use bluegreen_core::switch::{Outcome, Switched, Switching};
 use bluegreen_core::time::after;
 use bluegreen_core::transition::Kind;
 use std::collections::BTreeMap;

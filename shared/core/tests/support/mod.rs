@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bluegreen_core::claim::{Failure, Intent, Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::decision::{ControlState, Decision, FlagState, RecentFailovers, decide};
 use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion, HistoryEntry};
@@ -20,7 +21,6 @@ use bluegreen_core::health::{
 };
 use bluegreen_core::hold::HoldState;
 use bluegreen_core::policy::Policy;
-use bluegreen_core::switch::{Failure, Intent, Outcome, Reply, Step, StoredClaim, Switching};
 use bluegreen_core::time::{after, before};
 use bluegreen_core::transition::{Actor, Kind, Trigger};
 use jiff::Timestamp;

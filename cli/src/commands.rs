@@ -12,13 +12,13 @@ use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::{self, ActionName, RequestForm};
 use bluegreen_core::response::{Body, Change, Common, DrillAnswer, Open, Response};
 
-use crate::answer::{self, code_of, drill_line, number, word};
 use crate::arguments::{
     Consent, Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify,
 };
 use crate::backend::Answered;
 use crate::confirm::{Question, must_ask};
 use crate::failure::{Failure, exit};
+use crate::render::{self, code_of, drill_line, number, word};
 use crate::session::Session;
 use crate::terminal::{self, Style};
 
@@ -163,7 +163,7 @@ async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8,
         let drill = match session.backend.status().await {
             Ok((_, _, status)) => status.drill,
             Err(failure) => {
-                terminal::note(&format!("  still waiting: {}\n", failure.told()));
+                terminal::note(&format!("  still waiting: {}\n", failure.message()));
                 continue;
             }
         };
@@ -227,7 +227,7 @@ async fn switch_flag(
 ) -> Result<u8, Failure> {
     let is_failover = request.wanted() == ActionName::Failover;
     let question = |dry_run: &Common| {
-        let over_objections = force && answer::has_objections(dry_run);
+        let over_objections = force && render::has_objections(dry_run);
         match to.or_else(|| other_color(dry_run)) {
             Some(to) => Question::Color {
                 to,
@@ -338,7 +338,7 @@ fn plan(
     };
     if let Some(to) = to {
         rows.push(("from, to", format!("{active} (version {version}) -> {to}")));
-        let back_dating = answer::back_dating(&change);
+        let back_dating = render::back_dating(&change);
         rows.push((
             "in force",
             if back_dating.is_empty() {
@@ -366,7 +366,7 @@ fn plan(
         ));
     }
     let mut shown = terminal::fields(paint, &rows);
-    let preconditions = answer::preconditions(paint, &common.preconditions);
+    let preconditions = render::preconditions(paint, &common.preconditions);
     if !preconditions.is_empty() {
         shown.push('\n');
         shown.push_str(&preconditions);
@@ -457,7 +457,7 @@ async fn see(session: &Session, switched: &Response, limit: Duration) -> Result<
                 Seen::NotYet => {}
                 Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
             },
-            Err(failure) => terminal::note(&format!("  still looking: {}\n", failure.told())),
+            Err(failure) => terminal::note(&format!("  still looking: {}\n", failure.message())),
         }
         if began.elapsed() >= limit {
             return Err(late("the new version was not seen"));
@@ -469,7 +469,7 @@ async fn see(session: &Session, switched: &Response, limit: Duration) -> Result<
             "verified: the flag holds {} at version {}{}\n",
             word(active),
             number(version),
-            answer::warnings(&change)
+            render::warnings(&change)
         ));
     }
     let Some(effective_from) = change.effective_from else {
