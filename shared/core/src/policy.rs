@@ -74,8 +74,8 @@ settings! {
         /// as a failure.
         maintenance_grace: Duration = Setting::number("MAINTENANCE_GRACE_SECONDS", 2700, (60, 86400), Unit::Seconds)
             .parameter("MaintenanceGraceSeconds", Group::Failover),
-        /// Least time between any transition and the next automatic failover, so that two failing environments are not swapped to
-        /// and fro.
+        /// Least time between any transition and the next automatic failover, switch by a person or drill, so that two failing
+        /// environments are not swapped to and fro. A rollback and a failover by a person do not wait for it.
         cooldown: Duration = Setting::number("COOLDOWN_SECONDS", 300, (0, 86400), Unit::Seconds)
             .parameter("CooldownSeconds", Group::Failover),
         /// Most automatic failovers in 24 hours. After that a person must look, and acknowledge by a switch or a release. For no
