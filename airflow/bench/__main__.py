@@ -1,5 +1,7 @@
-"""`make bench-airflow`: runs lost and doubled next to simulated switches, what the guard costs, and how soon the new color's
-first run comes on two real Airflow environments (AIRFLOW_PYTHON). A report, not a test.
+"""`make bench-airflow`: a report, not a test.
+
+It shows the runs lost and doubled next to simulated switches and the cost of the guard. On two real Airflow
+environments (AIRFLOW_PYTHON) it shows how soon the new color's first run starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the guard's question costs a run: calls and milliseconds on the local AWS, and Parameter Store's calls by schedule."""
+"""What the guard costs a run: calls and milliseconds on the local AWS, and the calls to Parameter Store by schedule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 QUOTA = 40
 """Parameter Store's default throughput: calls a second, shared by the account and region."""
 
-# A task process of its own, as Airflow starts one for every guard.
+# A task process of its own, because Airflow starts one for every guard.
 PROGRAM = """
 import json, sys, time
 from datetime import datetime, timezone
@@ -43,9 +43,9 @@ class Cost:
     what: str
     calls: list[str]
     first_ms: float
-    """With boto3's import and the making of its client, which the task's own code may need anyway."""
+    """Includes the import of boto3 and the creation of its client, which the task's own code may need anyway."""
     again_ms: float
-    """The same question a moment later, in the same process."""
+    """The same read a moment later, in the same process."""
 
 
 def measure(rounds: int = 9) -> list[Cost]:
@@ -84,11 +84,11 @@ class Run:
     calls_near: int
     """Next to a switch."""
     ms: float
-    """Every look is a task process of its own."""
+    """Every read is made by a task process of its own."""
 
 
 def by_run(costs: list[Cost]) -> list[Run]:
-    """What one run of a guarded DAG costs, by environment."""
+    """The cost of one run of a guarded DAG, by environment."""
     usual, near = costs
     places = [
         ("active", 1),
@@ -111,7 +111,7 @@ class Hour:
 
 
 def looks(wait: int) -> int:
-    """How often the standby asks about one run before it skips it."""
+    """How often the standby's guard reads the flag for one run before it skips the run."""
     step = min(max(wait / STEPS, SHORTEST_STEP.total_seconds()), LONGEST_STEP.total_seconds())
     return 1 + ceil(wait / step)
 

@@ -1,6 +1,7 @@
-"""Flip to first run on the new color, with the deployed functions and two real Airflow environments: measured, not judged.
+"""Time from the switch to the first run on the new color, with the deployed functions and two real Airflow
+environments.
 
-The local AWS's MWAA hands every InvokeRestApi on to the real environments.
+The time is measured, not judged. The local AWS's MWAA forwards every InvokeRestApi to the real environments.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SETTLE = 90
 
 @dataclass
 class Samples:
-    """Seconds."""
+    """The measured seconds."""
 
     planned: list[float] = field(default_factory=list)
     failover: list[float] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Measured:
 
 
 def measure(python: Path, say: Callable[[str], None]) -> Measured:
-    """Some ten minutes. Raises RealAirflowError or AssertionError if something did not happen at all."""
+    """Takes some ten minutes. Raises RealAirflowError or AssertionError if something did not happen at all."""
     with _deployed(python) as (stack, real):
         found = Measured(real["blue"].version, real.tick, 10.0)
         for number in range(SWITCHES):
@@ -78,7 +79,7 @@ def measure(python: Path, say: Callable[[str], None]) -> Measured:
 
 
 def _switch(stack: Pair, real: RealPair, found: Measured, number: int) -> None:
-    """At another place between two ticks each time."""
+    """Each switch comes at a different moment between two ticks."""
     active = stack.stands_at()[0]
     new = OTHER[active]
     real.sleep_until_after_tick(real.tick * (number + 0.5) / SWITCHES)
@@ -93,7 +94,7 @@ def _switch(stack: Pair, real: RealPair, found: Measured, number: int) -> None:
 
 
 def _failover(stack: Pair, real: RealPair, found: Measured) -> None:
-    """Killed just before a tick, with nothing under way."""
+    """The scheduler is killed just before a tick, with no run in progress."""
     dead, version = stack.stands_at()
     alive = OTHER[dead]
     tick = real.quiet_before_a_tick(dead, 2, (GUARDED,))
@@ -111,7 +112,7 @@ def _failover(stack: Pair, real: RealPair, found: Measured) -> None:
 
 
 def _first_run(real: RealPair, color: str, since: float) -> tuple[float, float]:
-    """The first execution on the color of a tick that it owns: the tick, and when its task began."""
+    """The first execution on the color of a tick that it owns: the tick, and the start of its task."""
 
     def first() -> tuple[float, float] | None:
         at = [(e.at, tick) for tick, who in real.executions(GUARDED).items() for e in who if e.color == color and tick >= since]
@@ -132,13 +133,13 @@ def _count(real: RealPair, found: Measured) -> None:
         for run in executed:
             path = f"dags/{GUARDED}/dagRuns/{run.replace('+', '%2B')}/taskInstances"
             for instance in real[color].request("GET", path)["task_instances"]:
-                # A guard that waited has a start and an end that lie a minute apart.
+                # A guard that waited has its start and its end a minute apart.
                 if instance["state"] == "success" and instance["duration"] is not None:
                     found.tasks.setdefault(instance["task_id"], []).append(instance["duration"])
 
 
 def median_task(found: Measured, guard: bool) -> str:
-    """Of the guard, or of the DAG's own task."""
+    """The median of the guard's task, or of the DAG's own task."""
     seconds = [s for task, all_of_it in found.tasks.items() for s in all_of_it if (task == GUARD) == guard]
     return f"{statistics.median(seconds):.2f} (of {len(seconds)})" if seconds else "-"
 

@@ -1,7 +1,7 @@
 """Runs lost and doubled next to switches, simulated: the package's own reader against the usual pattern.
 
-Nothing of the package is imitated: its reader asks a Parameter Store made here, whose reads are late, with a clock made
-here. Everything is drawn from one seed.
+The package is not imitated: its own reader reads a simulated Parameter Store, whose reads are late, by a simulated
+clock. All random values are drawn from one seed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WINDOW, TICK_OF_WATCHER, PROBE = 120.0, 60.0, 5.0
 HEARTBEAT = 5.0
 """Airflow's scheduler_heartbeat_sec."""
 ONE_LATE_IN = 4
-"""So often a scheduler is busy: it comes to a run not within seconds, but within two minutes."""
+"""One run in so many meets a busy scheduler, which starts it not within seconds, but within two minutes."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Write:
 
 
 class Store:
-    """Parameter Store whose every read is up to three seconds late; `at` is now, in seconds since EPOCH."""
+    """A Parameter Store whose every read is up to three seconds late; `at` is the current time in seconds since EPOCH."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance, self.at, self.writes, self.calls = chance, 0.0, list[Write](), Counter[str]()
@@ -53,7 +53,7 @@ class Store:
 
     def seen(self) -> list[Write]:
         late = self.chance.uniform(0, 3) if self.chance.random() < 0.2 else self.chance.uniform(0, 0.2)
-        # The first version is old enough to be seen by everybody.
+        # The first version is old enough for every reader to see it.
         return [w for w in self.writes if w.at <= self.at - late]
 
     def get_parameter(self, **_: Any) -> dict[str, Any]:
@@ -74,18 +74,18 @@ def _item(write: Write) -> dict[str, Any]:
 
 
 def lateness(chance: random.Random) -> float:
-    """How long after its instant an environment comes to a run."""
+    """How long after its instant an environment starts a run."""
     return chance.uniform(5, 120) if chance.randrange(ONE_LATE_IN) == 0 else chance.expovariate(1 / 3)
 
 
 def classic(store: Store, color: str, tick: float, at: float) -> bool:
-    """Whether an environment that compares the flag's present value executes the run."""
+    """Whether an environment that compares the flag's current value executes the run."""
     store.at = at
     return bool(store.get_parameter()["Parameter"]["Value"] == color)
 
 
 def ours(store: Store, color: str, tick: float, at: float) -> bool:
-    """Whether the package executes the run; it may look several times."""
+    """Whether the package executes the run; it may read the flag several times."""
 
     def sleep(seconds: float) -> None:
         store.at += seconds
@@ -93,7 +93,7 @@ def ours(store: Store, color: str, tick: float, at: float) -> bool:
     run = SimpleNamespace(run_type="scheduled", run_id="r", conf={}, run_after=EPOCH + timedelta(seconds=tick), start_date=None)
     store.at = at
     while True:
-        # Every look is a process of its own: nothing is remembered.
+        # Every read is made by a new process, so nothing is cached.
         reader = Flag("/simulated", client=store, sleep=sleep, now=lambda: int((EPOCH.timestamp() + store.at) * 1e9))
         with mock.patch.object(decision, "shared_flag", return_value=reader):
             answer = decision.decide(run, Settings(color), EPOCH + timedelta(seconds=store.at))
@@ -109,12 +109,12 @@ Story = Callable[[random.Random, Pattern, "Counter[str]"], "list[Run]"]
 @dataclass(frozen=True)
 class Run:
     in_time: int
-    """Executions within the hour. A dead environment that comes back later may still make up for a run, or not."""
+    """Executions within the hour. A dead environment that returns later may still catch up on a run, or not."""
     ever: int
 
 
 def planned(chance: random.Random, pattern: Pattern, calls: Counter[str]) -> list[Run]:
-    """One switch within 20 s of a tick: how often the ticks around it were executed."""
+    """One switch within 20 s of a tick: how often each of the surrounding ticks was executed."""
     store, active = Store(chance), chance.choice(COLORS)
     store.write(active, -100_000.0, -100_000.0)
     written = 3_600 + chance.uniform(-20, 20)
@@ -127,7 +127,8 @@ def planned(chance: random.Random, pattern: Pattern, calls: Counter[str]) -> lis
 
 
 def failover(chance: random.Random, pattern: Pattern, calls: Counter[str], at_most_once: bool = False) -> list[Run]:
-    """The active dies within a minute of a tick, and the watcher notices: how often the ticks until then were executed."""
+    """The active environment dies within a minute of a tick, and the watcher notices: how often each tick until then
+    was executed."""
     store, active = Store(chance), chance.choice(COLORS)
     store.write(active, -100_000.0, -100_000.0)
     died = 3_600 + chance.uniform(-30, 30)
@@ -136,7 +137,8 @@ def failover(chance: random.Random, pattern: Pattern, calls: Counter[str], at_mo
     store.write(OTHER[active], written, written + LEAD if at_most_once else last_heartbeat)
     runs = []
     for tick in (3_540.0, 3_600.0, 3_660.0, 3_720.0, 3_780.0, 3_840.0):
-        # The dead one executes what it came to before it died; it comes back an hour later and makes up its runs.
+        # The dead environment has executed the runs that it started before it died. It returns an hour later and
+        # catches up.
         came = tick + lateness(chance)
         lived = came < died
         by_dead = pattern(store, active, tick, came if lived else died + 3_600 + lateness(chance))
@@ -167,7 +169,7 @@ def simulate(switches: int = 1_000, seed: int = 4) -> list[Result]:
     ]
     for kind, story in stories:
         for name, pattern in (("classic", classic), ("mwaa-bluegreen", ours)):
-            # The same worlds for both patterns, as far as they ask the same.
+            # Both patterns run in the same simulated worlds, as far as they read the same values.
             runs, calls = [], Counter[str]()
             for number in range(switches):
                 runs += story(random.Random(f"{seed} {kind.partition(',')[0]} {number}"), pattern, calls)

@@ -1,7 +1,8 @@
-"""The usual pattern, kept working: compare the flag's present value, and branch. Needs no package.
+"""The usual pattern, for comparison: compare the flag's current value, and branch. Needs no package.
 
-It loses and doubles runs next to a switch, because the two environments look at different moments. `daily_orders.py`
-shows what replaces it. The tag keeps the package's guard away, so that the two do not answer each other's question.
+It loses and doubles runs next to a switch, because the two environments read the flag at different moments.
+`daily_orders.py` shows the replacement. The tag excludes the DAG from the package's guard, so that the guard does
+not interfere with the branch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A daily pipeline that knows nothing of blue and green: the package guards it. Its write carries the fencing token."""
+"""A daily pipeline without any code for blue and green: the package guards it. Its write carries the fencing token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def daily_orders():
     def load(orders: list[int]) -> None:
         from mwaa_bluegreen.dag import fencing_token
 
-        # Let the target refuse a smaller token than it has seen: then even a run that was believed dead cannot write.
+        # Let the target refuse a smaller token than it has seen: then even a run that was presumed dead cannot write.
         print(f"writing {len(orders)} orders, fencing token {fencing_token(get_current_context())}")
 
     @task(trigger_rule="all_done")

@@ -1,8 +1,8 @@
-"""Writes shared/core/tests/vectors/ownership.json: the cases that hold Python's and Rust's rule of ownership together.
+"""Writes shared/core/tests/vectors/ownership.json: the cases that keep the ownership rules in Python and Rust equal.
 
     python airflow/tests/make_vectors.py
 
-The cases by hand carry answers by hand. The generated ones carry this package's answers, which Rust's tests confirm:
+The written cases have written answers. The generated ones have this package's answers, which Rust's tests confirm:
 run `cargo test -p bluegreen-core --test ownership_vectors` after every change.
 """
 
@@ -104,7 +104,7 @@ def by_hand() -> list[dict[str, Any]]:
              ("09:59:59", "blue", 1), ("10:00:00", "green", 2)),
     ]
     cases[-1]["asks"] = [{"at": day("10:00:00"), "value": "green", "version": 2}]
-    # Of these the tail is damaged, and the version counts from its LastModifiedDate.
+    # In these the tail is damaged, and the version counts from its LastModifiedDate.
     at = day("10:00:10")
     for damaged in [
         "", "[", "[effective_from=", f"[effective_from={at}]", f"[effective_from={at} record=]", f"[effective_from={at} record=v2",
@@ -122,7 +122,7 @@ def by_hand() -> list[dict[str, Any]]:
     ]:
         cases.append(case(f"damaged tail {damaged!r}", [first, entry(2, "green", "10:00:00", damaged)],
                           ("09:59:59", "blue", 1), ("10:00:00", "green", 2)))
-    # And these are whole: they count from 10:00:10.
+    # These are complete: they count from 10:00:10.
     for whole in [
         tail(at), tail("2026-11-23T10:00:10.000Z"), tail("2026-11-23T10:00:10.000000000Z"), tail("2026-11-23T11:00:10+01:00"),
         tail("2026-11-23T04:30:10-05:30"), tail("2026-11-23T10:00:10+00:00"), tail("2026-11-23t10:00:10z"),
@@ -135,13 +135,13 @@ def by_hand() -> list[dict[str, Any]]:
 
 
 def text(instant: int) -> str:
-    """Nanoseconds as the controller writes them: decimals only where there are some."""
+    """Nanoseconds as the controller writes them: with decimals only where they are not zero."""
     decimals = f".{instant % SECOND:09d}".rstrip("0").rstrip(".")
     return as_datetime(instant // SECOND * SECOND).strftime("%Y-%m-%dT%H:%M:%S") + decimals + "Z"
 
 
 def generated(seed: int) -> dict[str, Any]:
-    """One history as trouble makes it: leads, back-dating, hand edits, inherited and repeated Descriptions, wrong clocks."""
+    """One history with faults: leads, back-dating, manual edits, inherited and repeated Descriptions, wrong clocks."""
     dice = random.Random(seed)
     now = read_instant(day("00:00:00")) or 0
     number = dice.choice([1, 1, 1, 9, 250])

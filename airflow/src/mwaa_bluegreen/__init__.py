@@ -1,6 +1,7 @@
 """Runs executed by exactly one environment of a blue-green pair on Amazon MWAA.
 
-This module needs no Airflow. `mwaa_bluegreen.dag` has what DAG code uses; `mwaa_bluegreen.policy` guards all DAGs.
+This module does not need Airflow. `mwaa_bluegreen.dag` has what DAG code uses; `mwaa_bluegreen.policy` guards all
+DAGs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What a run of Airflow 2 does not keep: when it was due, and, of a sub-DAG's run, whose part it is.
+"""Facts that a run of Airflow 2 does not store: when it was due, and, for a sub-DAG's run, its parent run.
 
-Both environments must answer alike, so nothing here asks a clock or what one environment has recorded of other runs.
+Both environments must get the same answer. So nothing here reads a clock, or what one environment has recorded of
+other runs.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 STEPS = 100
-"""How many runs of a timetable are looked through. Nearly every timetable answers with the first."""
+"""How many runs of a timetable are searched. For nearly every timetable the first one matches."""
 
 
 def due_of(dag_run: Any, timetable: Any) -> datetime | None:
-    """When the scheduler was to make a scheduled run; None if the DAG's timetable does not say.
+    """The instant at which the scheduler was due to create a scheduled run; None if the DAG's timetable does not say.
 
-    A run keeps its data interval, and a timetable may let it run later (or earlier) than that ends. So the timetable is
-    asked for its runs from that interval on, as of a DAG that starts, or goes on, there: with catchup, for which no clock
-    is needed.
+    A run stores its data interval, and a timetable may schedule it later (or earlier) than the interval's end. So
+    the timetable is asked for its runs from that interval on, as for a DAG that starts, or continues, there. It is
+    asked with catchup, for which no clock is needed.
     """
     from airflow.timetables.base import DataInterval, TimeRestriction
     from airflow.utils.timezone import coerce_datetime
@@ -38,7 +39,7 @@ def due_of(dag_run: Any, timetable: Any) -> datetime | None:
 
 
 def root_of(dag: Any, dag_run: Any) -> tuple[Any, Any]:
-    """The DAG and the run that this one is a part of; itself, but for sub-DAGs, which follow their parent.
+    """The DAG and the run that this run is a part of: the run itself, except for sub-DAGs, which follow their parent.
 
     Airflow calls a sub-DAG's run `scheduled` whatever its parent is, and gives it the parent's data interval.
     """

@@ -1,8 +1,8 @@
-"""What Airflow calls of a DAG without running a task: only for runs of this environment. Needs Airflow.
+"""Callbacks that Airflow calls for a DAG without running a task: only for runs of this environment. Needs Airflow.
 
-These are called by the DAG processor (on Airflow 2 in some versions by the scheduler), by the triggerer, or by an executor, at
-any time: each asks for itself. A run whose owner cannot be known is nobody's success, but a failure or a missed deadline of
-it is worth waking somebody.
+The DAG processor (the scheduler in some versions of Airflow 2), the triggerer or an executor calls these at any
+time. So each callback determines the run's owner itself. While the owner of a run cannot be determined, its success
+is not reported, but its failure or missed deadline is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mwaa_bluegreen.since import SINCE_TAG
 log = logging.getLogger(__name__)
 
 _STANDS_FOR, _FILE, _TAGS = "bluegreen_stands_for", "bluegreen_file", "bluegreen_tags"
-"""Arguments of ours, beside those of the user's own."""
+"""Our arguments, beside those of the user's own callback."""
 
 
 def call_only_for_our_runs(dag: Any) -> None:
@@ -47,7 +47,7 @@ def call_only_for_our_runs(dag: Any) -> None:
 
 
 class _Callback:
-    """A callable that looks like the one that it stands for."""
+    """A callable with the attributes of the callable that it wraps."""
 
     def __init__(self, callback: Callable[..., Any] | None) -> None:
         self.callback = callback
@@ -56,7 +56,7 @@ class _Callback:
 
 
 class ForOurRuns(_Callback):
-    """A DAG's callback. `if_unknown`: whether it is called if nobody can say whose the run is."""
+    """A DAG's callback. `if_unknown`: whether it is called if the owner of the run cannot be determined."""
 
     def __init__(self, callback: Callable[[Any], Any], if_unknown: bool) -> None:
         super().__init__(callback)
@@ -70,12 +70,13 @@ class ForOurRuns(_Callback):
 
 
 class IfItHasFailed(_Callback):
-    """A failure callback of the guard. Airflow 3 calls it, too, when it has lost sight of an attempt that it then repeats."""
+    """A failure callback of the guard. Airflow 3 also calls it when it has lost track of an attempt that it then
+    repeats."""
 
     def __call__(self, context: Any) -> Any:
         instance = context.get("ti")
         server = getattr(instance, "_ti_context_from_server", None)  # Airflow 3
-        # With an exception it comes from the guard itself, which knows that there is no further attempt.
+        # An exception means that the guard itself calls, which knows that no further attempt follows.
         if server is not None and context.get("exception") is None:
             tries, allowed = getattr(instance, "try_number", None), getattr(server, "max_tries", None)
             if tries is not None and allowed is not None and tries <= allowed:
@@ -86,7 +87,8 @@ class IfItHasFailed(_Callback):
 
 
 def is_ours(dag: Any, dag_run: Any, task_instance: Any = None, if_unknown: bool = False) -> bool:
-    """Whether this environment executes the run: what its guard has kept, where that can be read, else by the rule."""
+    """Whether this environment executes the run: the guard's recorded decision where it can be read, else the ownership
+    rule."""
     from mwaa_bluegreen.guard import AIRFLOW_3, kept_action
 
     action = None
@@ -114,9 +116,9 @@ def is_ours(dag: Any, dag_run: Any, task_instance: Any = None, if_unknown: bool 
 
 
 class OfOurSlas(_Callback):
-    """In place of a DAG's callbacks for missed SLAs, also if it has none: the mail that Airflow then sends names what is left.
+    """Replaces a DAG's callbacks for missed SLAs, even if it has none: Airflow's mail then names only what is left.
 
-    Airflow asks for missed SLAs of runs that have not been made yet, too.
+    Airflow also asks about missed SLAs of runs that have not been created yet.
     """
 
     def __init__(self, callbacks: list[Callable[..., Any]]) -> None:
@@ -130,7 +132,7 @@ class OfOurSlas(_Callback):
                 ours[sla.execution_date] = is_ours(dag, _run_of(dag, sla.execution_date), if_unknown=True)
             if not ours[sla.execution_date]:
                 slas.remove(sla)  # Airflow's own list, from which it addresses its mail
-                sla.notification_sent = True  # or it asks again in each of its rounds
+                sla.notification_sent = True  # else Airflow asks again in each of its rounds
         if not slas:
             return
         if len(ours) != sum(ours.values()):
@@ -142,7 +144,7 @@ class OfOurSlas(_Callback):
 
 
 def _run_of(dag: Any, logical_date: datetime) -> Any:
-    """The scheduled run of that date, or what it will be."""
+    """The scheduled run of that date, or the run that will be created for it."""
     run = dag.get_dagrun(execution_date=logical_date)
     if run is not None:
         return run
@@ -162,12 +164,12 @@ def _run_of(dag: Any, logical_date: datetime) -> Any:
 
 
 def _deadline_of_our_runs(deadline: Any, tags: Iterable[str] | None) -> Any:
-    """A deadline keeps its callback by name: it gets ours, and ours the name of its own."""
+    """A deadline stores its callback by name: it gets ours, and ours gets the name of the user's callback."""
     if _STANDS_FOR in deadline.callback.kwargs:
         return deadline
     deadline, callback = copy.copy(deadline), copy.copy(deadline.callback)
     ours = missed_deadline_awaited if type(callback).__name__ == "AsyncCallback" else missed_deadline
-    # A module that is a DAG's file cannot be imported by its name.
+    # A module that is a DAG file cannot be imported by its name.
     file = getattr(sys.modules.get(callback.path.rpartition(".")[0]), "__file__", None)
     since = " ".join(sorted(tag for tag in tags or () if tag.startswith(SINCE_TAG)))
     callback.kwargs = {**callback.kwargs, _STANDS_FOR: callback.path, _FILE: file, _TAGS: since}
@@ -190,7 +192,7 @@ def _is_ours_by_context(context: Any, tags: str) -> bool:
 
 
 def _called(context: Any, given: dict[str, Any]) -> Any:
-    """What the user's own answers, called as Airflow would have called it."""
+    """The result of the user's own callback, called as Airflow would have called it."""
     path, file = given.pop(_STANDS_FOR), given.pop(_FILE, None)
     module, _, name = path.rpartition(".")
     try:
@@ -216,12 +218,12 @@ def _accepts_context(callback: Any) -> bool:
 
 
 def missed_deadline(context: Any = None, **given: Any) -> Any:
-    """In place of the callback that is named among the arguments."""
+    """Replaces the callback that is named among the arguments."""
     return _called(context, given) if _is_ours_by_context(context, given.pop(_TAGS, "")) else None
 
 
 async def missed_deadline_awaited(context: Any = None, **given: Any) -> Any:
-    """The same for a callback that is awaited by the triggerer, which must not be kept waiting."""
+    """The same for a callback that the triggerer awaits. The triggerer must not be blocked."""
     if not await asyncio.to_thread(_is_ours_by_context, context, given.pop(_TAGS, "")):
         return None
     return await _called(context, given)

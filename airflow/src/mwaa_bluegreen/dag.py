@@ -1,4 +1,4 @@
-"""For those who write the guard into their DAGs. Needs Airflow."""
+"""For authors who write the guard into their DAGs. Needs Airflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Arguments = ParamSpec("Arguments")
 
 
 def guarded(dag_function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
-    """Guard one DAG in its own code: `@guarded` above `@dag(...)`. The policy then leaves it as it is."""
+    """Guard one DAG in its own code: `@guarded` above `@dag(...)`. The policy then leaves the DAG unchanged."""
 
     @functools.wraps(dag_function)
     def build(*arguments: Arguments.args, **named: Arguments.kwargs) -> Any:
@@ -29,9 +29,10 @@ def guarded(dag_function: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
 
 
 def owned_or_skip(context: Any) -> int:
-    """For a single task of an unguarded DAG: the flag's version if this environment owns the run, else AirflowSkipException.
+    """For a single task of an unguarded DAG: the flag's version if this environment owns the run, else
+    AirflowSkipException.
 
-    Does not wait for `standby_wait`. Raises AirflowException if nobody can say who owns the run.
+    Does not wait for `standby_wait`. Raises AirflowException if the owner of the run cannot be determined.
     """
     try:
         decision = decide(context["dag_run"], now=WHEN_NOTHING_WAITS, dag=context.get("dag"))
@@ -48,11 +49,11 @@ def fencing_token(context: Any) -> int:
     """The flag's version under which this run executes: grows with every switch, the same for all tasks of a run.
 
     Pass it to writes, and let the target refuse a smaller one than it has seen. It starts again at 1 if the flag is
-    deleted and made again. Raises AirflowFailException if the guard has not decided.
+    deleted and re-created. Raises AirflowFailException if the guard has not decided.
     """
     token = kept(context["ti"], TOKEN)
     if token is None and guard_state(context) == "success":
-        # Somebody has cleaned up XComs. The rule gives the same answer again.
+        # The XComs have been cleaned up. The ownership rule gives the same answer again.
         try:
             token = decide(context["dag_run"], now=WHEN_NOTHING_WAITS, dag=context.get("dag")).owner.version
         except BlueGreenError as error:

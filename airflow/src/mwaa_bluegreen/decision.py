@@ -1,4 +1,4 @@
-"""The decision about one run: execute, wait or skip, and the one line that says why."""
+"""The decision about one run: execute, wait or skip, and the log line that gives the reason."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mwaa_bluegreen.since import since_of
 
 EXECUTE, WAIT, SKIP = "execute", "wait", "skip"
 WHEN_NOTHING_WAITS = datetime.max.replace(tzinfo=timezone.utc)
-"""As `now`: who owns the run, without waiting for what a failover may still change."""
+"""Passed as `now`: determine the owner without waiting for a failover that may still change it."""
 SHORTEST_STEP, LONGEST_STEP = timedelta(seconds=5), timedelta(seconds=60)
 STEPS = 7
-"""How often a waiting standby run asks again. Each look starts a task process and asks Parameter Store, whose 40 calls
-a second all DAGs of the account share: 1,000 runs that wait ask 17 times a second."""
+"""How often a waiting standby run reads the flag again. Each read starts a task process and calls Parameter Store, whose 40
+calls a second all DAGs of the account share: 1,000 waiting runs call 17 times a second."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Decision:
     owner: Owner
     instant: datetime
     again_at: datetime | None
-    """When to ask again; only with `wait`."""
+    """When to read the flag again; only with `wait`."""
     line: str
     """For the log: color, owner, flag version, instant and why."""
 
@@ -46,10 +46,12 @@ def decide(
     tags: Iterable[str] | None = None,
     dag: Any = None,
 ) -> Decision:
-    """Ask who owns the run. Raises BlueGreenError if nobody can say; then the run must not execute.
+    """Determine who owns the run. Raises BlueGreenError if the owner cannot be determined; then the run must not
+    execute.
 
-    `time_limit` is the DAG's dagrun_timeout: a standby run waits half of it at most, or Airflow would fail it. `dag`
-    says the rest: its tags, when its runs are due, and which run a sub-DAG is a part of. Without it `tags` are the DAG's.
+    `time_limit` is the DAG's dagrun_timeout: a standby run waits for at most half of it, because Airflow fails a run
+    that exceeds it. `dag` supplies the rest: its tags, when its runs are due, and which run a sub-DAG is a part of.
+    Without `dag`, `tags` are the DAG's tags.
     """
     settings = settings or configuration.read()
     now = now or datetime.now(timezone.utc)

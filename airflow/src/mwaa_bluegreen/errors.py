@@ -1,14 +1,14 @@
-"""What can go wrong. Nothing here is ever answered by assuming a color."""
+"""The errors of this package. No error is ever resolved by assuming a color."""
 
 from __future__ import annotations
 
 
 class BlueGreenError(Exception):
-    """Nobody can say who owns the run; it must not execute."""
+    """The owner of the run cannot be determined; the run must not execute."""
 
 
 class ConfigurationInvalid(BlueGreenError):
-    """A setting of this environment is missing or wrong. Trying again does not help."""
+    """A setting of this environment is missing or wrong. A retry does not help."""
 
 
 class FlagMissing(BlueGreenError):
@@ -16,11 +16,11 @@ class FlagMissing(BlueGreenError):
 
 
 class FlagInvalid(BlueGreenError):
-    """No version of the flag holds a color, or nobody can read it."""
+    """No version of the flag holds a color, or the flag cannot be read."""
 
 
 class FlagEncrypted(FlagInvalid):
-    """The flag is a SecureString. Writing into it does not help: only a new parameter is a String."""
+    """The flag is a SecureString. Writing to it does not help: only a new parameter can be a String."""
 
 
 class StoreUnavailable(BlueGreenError):

@@ -26,12 +26,12 @@ from mwaa_bluegreen.ownership import (
 Answer = TypeVar("Answer")
 
 CACHE_SECONDS = 3.0
-"""How long one answer of Parameter Store serves a process. Must stay well below the lead of a planned switch (10 s)."""
+"""How long a process caches one answer of Parameter Store. Must stay well below the lead of a planned switch (10 s)."""
 
 # One attempt ends after at most 5 s, and all of them after about 25 s.
 CONNECT_TIMEOUT, READ_TIMEOUT, ATTEMPTS = 2, 3, 4
 
-# 100 versions are kept, 50 a page; a page more for writes while we read.
+# SSM keeps 100 versions, 50 on a page; one more page covers writes during the read.
 MAX_PAGES = 4
 # Reads are eventually consistent: the history may be behind the parameter.
 HISTORY_ATTEMPTS, HISTORY_PAUSE = 4, 0.5
@@ -39,7 +39,7 @@ HISTORY_ATTEMPTS, HISTORY_PAUSE = 4, 0.5
 
 @dataclass(frozen=True)
 class Owner:
-    """Who executes, and which version of the flag says so."""
+    """The color that executes, and the flag's version that makes it the owner."""
 
     color: str
     """`blue` or `green`."""
@@ -49,26 +49,26 @@ class Owner:
 
 @dataclass(frozen=True)
 class Ownership:
-    """An owner, and whether that can still change."""
+    """An owner, and whether the owner can still change."""
 
     owner: Owner
     is_final: bool
-    """A newer version is known, and takes effect after the instant; no version ever takes effect before the one before it."""
+    """A newer version is known, and takes effect after the instant; no version ever takes effect before its predecessor."""
     broken: str | None = None
-    """The flag holds no color now, in words; the owner is that of the version before."""
+    """Set if the flag holds no color now: the fault, in words. The owner is that of the version before."""
 
 
 @dataclass(frozen=True)
 class InForce:
-    """An owner with what the flag's history tells of its version."""
+    """An owner, with what the flag's history shows of its version."""
 
     owner: Owner
     since: datetime | None
     """When the version took effect; None if only the history could not be read."""
     why: str | None
-    """Its writer's sentence: foreign text."""
+    """The reason that its writer gave: foreign text."""
     broken: str | None = None
-    """The flag holds no color now, in words; what is in force is the version before."""
+    """Set if the flag holds no color now: the fault, in words. The version before is in force."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,12 @@ class Flag:
         return self.ownership(instant).owner
 
     def ownership(self, instant: datetime) -> Ownership:
-        """As `owner`, with whether that can still change."""
+        """As `owner`, with whether the owner can still change."""
         at = nanoseconds(instant)
         current = self._current(at)
-        # GetParameter gives no Description, and none is needed: every version counts at the latest 60 s after it was
-        # written, however its writer dated it. A version without a color never does: the one before it stays in force.
+        # GetParameter returns no Description, and none is needed: every version counts at the latest 60 s after it was
+        # written, however its writer dated it. A version without a color never counts: the one before it stays in
+        # force.
         is_past = at > current.modified + MAX_LEAD
         if is_past and current.value in COLORS:
             return Ownership(self._owner(Version(current.version, current.value, current.modified)), is_final=False)
@@ -125,13 +126,13 @@ class Flag:
         return Ownership(self._owner(found), is_final, self._broken(current))
 
     def in_force(self, instant: datetime) -> InForce:
-        """As `owner`, with since when and why. One GetParameterHistory more, but only after a new version."""
+        """As `owner`, with since when and why. It makes one more GetParameterHistory, but only after a new version."""
         at = nanoseconds(instant)
         current = self._current(at)
         try:
             history = self._known_history(current)
         except StoreUnavailable:
-            # As far as `owner` needs no history, neither does this.
+            # Where `owner` needs no history, this needs none either.
             if at <= current.modified + MAX_LEAD or current.value not in COLORS:
                 raise
             return InForce(self._owner(Version(current.version, current.value, current.modified)), None, None)
@@ -142,7 +143,7 @@ class Flag:
         return InForce(self._owner(found), since, why, self._broken(current))
 
     def current(self) -> Owner:
-        """The flag's value now, as DAGs compare it that know nothing of ownership. Raises as `owner`."""
+        """The flag's current value, which DAGs without the ownership rule compare. Raises as `owner`."""
         current = self._current(self._now())
         return self._owner(Version(current.version, current.value, current.modified))
 
@@ -164,7 +165,7 @@ class Flag:
 
     def _current(self, at: int) -> _Current:
         with self._lock:
-            # An answer says nothing of instants after it was asked for: a write may lie in between.
+            # An answer shows nothing about instants after the request: a write may lie in between.
             if self._cached is not None:
                 read_at, current = self._cached
                 if self._monotonic() - read_at < CACHE_SECONDS and at <= current.asked_at:
@@ -176,7 +177,7 @@ class Flag:
             return current
 
     def _known_history(self, current: _Current) -> list[HistoryEntry]:
-        """The history up to this version, which nothing can change any more."""
+        """The history up to this version, which can no longer change."""
         if self._remembered is not None:
             known, history = self._remembered
             if (known.version, known.modified) == (current.version, current.modified):
@@ -193,7 +194,7 @@ class Flag:
             entries = self._pages()
             newest = max((entry.version for entry in entries), default=0)
             known = {entry.version: entry.modified for entry in entries}
-            # The same version with another date is another incarnation: the flag was deleted and made again.
+            # The same version with another date is another incarnation: the flag was deleted and re-created.
             if newest > current.version or known.get(current.version) == current.modified:
                 return entries
         raise StoreUnavailable(
@@ -242,12 +243,13 @@ class Flag:
             raise
         except BotoCoreError as error:
             raise StoreUnavailable(f"{call} of {self._parameter} failed: {error}") from error
-        except Exception as error:  # a damaged answer can raise almost anything, here or in botocore
+        except Exception as error:  # A damaged answer can raise almost anything, here or in botocore.
             raise StoreUnavailable(f"{call} of {self._parameter} gave no usable answer: {error!r}") from error
 
 
 def _entry(item: dict[str, Any]) -> HistoryEntry:
-    # Read without decryption its value is ciphertext: that is no garbage, behind which the color before stays in force.
+    # Without decryption the value is ciphertext. That is not garbage, behind which the previous color would stay in
+    # force.
     if item.get("Type") == "SecureString":
         raise FlagEncrypted(
             f"{item.get('Name')} is a SecureString, whose value is encrypted; the flag must be a String. Parameter Store changes "
@@ -267,11 +269,11 @@ def _client(region: str | None) -> Any:
         read_timeout=READ_TIMEOUT,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
-    # A session of our own: boto3's default session is not safe to share between threads while it is being made.
+    # A session of our own: boto3's default session is not safe to share between threads while it is being created.
     return boto3.session.Session().client("ssm", region_name=region, config=config)
 
 
 @lru_cache(maxsize=8)
 def shared_flag(parameter: str, region: str | None = None) -> Flag:
-    """The process's one reader of this flag, with its cache."""
+    """The process's only reader of this flag, with its cache."""
     return Flag(parameter, region)

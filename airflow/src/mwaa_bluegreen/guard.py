@@ -1,6 +1,6 @@
-"""The guard: the root task that executes a run or skips all of it, and what every other task asks of it.
+"""The guard: the root task that executes a run or skips all of it, and the check that every other task makes of it.
 
-Needs Airflow; 2.7 to 3.x.
+Needs Airflow 2.7 to 3.x.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ log = logging.getLogger(__name__)
 TASK_ID = "bluegreen_guard"
 # XComs of the guard.
 ACTION, TOKEN, INSTANT = "bluegreen_action", "bluegreen_token", "bluegreen_instant"
-# What Airflow itself asks before it queues a direct successor of a task that skips.
+# What Airflow itself reads before it queues a direct successor of a skipping task.
 _SKIPPED_KEY = "skipmixin_key"
 
 _UNDECIDED = frozenset({"None", "scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule", "deferred"})
 _GONE = "gone"
-"""Our word for a guard that has no task instance in the run."""
+"""Our state for a guard that has no task instance in the run."""
 _PAUSE, _PATIENCE = 3, 60  # seconds
 _CONTINUOUS_PAUSE = timedelta(seconds=60)
 
@@ -61,7 +61,7 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
     worker. `observe`: log what would be skipped, skip nothing, never fail.
     """
 
-    # Makes Airflow ask for our list of skipped tasks when a direct successor is cleared.
+    # Makes Airflow read our list of skipped tasks when a direct successor is cleared.
     inherits_from_skipmixin = True
     template_fields = ()
     ui_color = "#cfe2f3"
@@ -72,7 +72,8 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
         self.observe = observe
 
     def execute(self, context: Any) -> None:
-        """Raises AirflowFailException for a wrong setting, AirflowException (retried) if nobody can say who owns the run."""
+        """Raises AirflowFailException for a wrong setting, AirflowException (retried) if the owner of the run cannot be
+        determined."""
         if self.observe:
             try:
                 self._observe(context)
@@ -101,16 +102,17 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
 
     def _tell(self, context: Any, decision: Decision) -> None:
         keep(context["ti"], TOKEN, decision.owner.version)
-        # For templates, so the way that they read. If that is broken the run is as well off as any other.
+        # For templates, so it is read the same way. If that is broken, the run is no worse off than any other.
         try:
             context["ti"].xcom_push(key=INSTANT, value=decision.instant.isoformat())
         except Exception as error:
             self.log.warning("bluegreen: the XCom %s could not be written: %r", INSTANT, error)
-        # The last: who finds it finds all.
+        # The last one: if it is found, all are found.
         keep(context["ti"], ACTION, EXECUTE)
 
     def _pace(self, context: Any) -> None:
-        """A DAG with `@continuous` begins its next run when this one ends: without a pause the standby would do nothing else."""
+        """A DAG with `@continuous` starts its next run when this one ends: without a pause the standby would loop
+        constantly."""
         started = context["dag_run"].start_date
         if started is None or not any(kind.__name__ == "ContinuousTimetable" for kind in type(self.dag.timetable).__mro__):
             return
@@ -123,7 +125,7 @@ class Guard(BaseSensorOperator):  # type: ignore[misc]
 
 
 def _decided(context: Any, now: datetime | None = None, time_limit: timedelta | None = None) -> Decision:
-    """The decision in Airflow's terms: AirflowFailException if trying again does not help, else AirflowException."""
+    """The decision in Airflow's terms: AirflowFailException if a retry does not help, else AirflowException."""
     try:
         return decide(context["dag_run"], now=now, time_limit=time_limit, dag=context.get("dag"))
     except ConfigurationInvalid as error:
@@ -133,18 +135,18 @@ def _decided(context: Any, now: datetime | None = None, time_limit: timedelta | 
 
 
 def skip_all(context: Any, tasks: Iterable[Any]) -> None:
-    """StatusPage the tasks' instances of this run as skipped: empty tasks, cleanups, teardowns and mapped tasks too.
+    """Mark the task instances of this run as skipped: empty tasks, cleanups, teardowns and mapped tasks too.
 
-    On Airflow 3 this raises what ends the calling task as a success.
+    On Airflow 3 this raises an exception that ends the calling task as a success.
     """
     tasks = list(tasks)
     identifiers = [task.task_id for task in tasks]
     skipped = {"skipped": identifiers}
     if AIRFLOW_3:
-        # Airflow 3's scheduler reads it from the database, past any XCom backend.
+        # Airflow 3's scheduler reads it from the database and bypasses any XCom backend.
         keep(context["ti"], _SKIPPED_KEY, skipped)
     else:
-        # Airflow 2's asks the backend. Without the list a cleared root asks for itself.
+        # Airflow 2's scheduler asks the backend. Without the list a cleared root checks for itself.
         try:
             context["ti"].xcom_push(key=_SKIPPED_KEY, value=skipped)
         except Exception as error:
@@ -155,7 +157,7 @@ def skip_all(context: Any, tasks: Iterable[Any]) -> None:
         _skip_on_airflow_3(tasks)
     from airflow.models.skipmixin import SkipMixin
 
-    # With plain ids Airflow 2 skips every map index.
+    # Given plain ids, Airflow 2 skips every map index.
     SkipMixin().skip(dag_run=context["dag_run"], execution_date=context["dag_run"].execution_date, tasks=tasks)
 
 
@@ -166,8 +168,8 @@ def _skip_on_airflow_3(tasks: Iterable[Any]) -> NoReturn:
         from airflow.exceptions import DownstreamTasksSkipped
     wanted: list[Any] = []
     for task in tasks:
-        # An id alone means map index -1: a task not mapped, or not expanded yet. Instances that were expanded when the
-        # run was made (from a literal) must be named one by one.
+        # An id alone means map index -1: a task that is not mapped, or not expanded yet. Instances that were expanded
+        # when the run was created (from a literal) must be named one by one.
         wanted.append(task.task_id)
         wanted.extend((task.task_id, index) for index in range(_expanded_at_parse_time(task)))
     raise DownstreamTasksSkipped(tasks=wanted)
@@ -176,7 +178,7 @@ def _skip_on_airflow_3(tasks: Iterable[Any]) -> NoReturn:
 def _expanded_at_parse_time(task: Any) -> int:
     try:
         return int(task.get_parse_time_mapped_ti_count())
-    except Exception:  # not mapped, or its length is only known at run time; Airflow has three exceptions to say so
+    except Exception:  # Not mapped, or its length is known only at run time; Airflow has three exceptions for this.
         return 0
 
 
@@ -184,15 +186,15 @@ def _expanded_at_parse_time(task: Any) -> int:
 
 
 def keep(task_instance: Any, key: str, value: Any) -> None:
-    """An XCom of the guard, straight into the database.
+    """Write an XCom of the guard directly to the database.
 
-    A backend of the user's is the user's code, and may keep a reference where the scheduler looks for the value.
+    A custom backend is the user's code, and may store a reference where the scheduler looks for the value.
     """
     if AIRFLOW_3:
         from airflow.sdk.bases.xcom import BaseXCom
 
         write = getattr(BaseXCom, "_set_xcom_in_db", None)
-        if write is None:  # it is Airflow's own affair, and may go
+        if write is None:  # It is internal to Airflow, and may disappear.
             task_instance.xcom_push(key=key, value=value)
             return
     else:
@@ -205,7 +207,7 @@ def keep(task_instance: Any, key: str, value: Any) -> None:
 
 
 def kept(task_instance: Any, key: str) -> Any:
-    """What the guard has kept in this run, or None."""
+    """The value that the guard has recorded in this run, or None."""
     try:
         return _kept_on_airflow_3(task_instance, key) if AIRFLOW_3 else _kept_on_airflow_2(task_instance, key)
     except AttributeError:
@@ -234,7 +236,7 @@ def _kept_on_airflow_2(task_instance: Any, key: str) -> Any:
 
 
 def kept_action(task_instance: Any) -> str | None:
-    """`execute` or `skip`; None if it is not there, or is not ours."""
+    """`execute` or `skip`; None if it is absent, or not ours."""
     action = kept(task_instance, ACTION)
     return action if action in (EXECUTE, SKIP) else None
 
@@ -258,17 +260,17 @@ def guard_state(context: Any) -> str:
     return str(getattr(state, "value", state))
 
 
-# -- what every other task does before anything of the user's is run ----------------------------------------------------
+# -- what every other task does before any of the user's code runs --------------------------------------------------
 
 _ours: set[tuple[Any, ...]] = set()
-"""The tasks of this process that may go on: asked once, at the first of the places where they are stopped."""
+"""The tasks of this process that may continue: checked once, at the first of the places where they can be stopped."""
 
 
 def obey_guard(context: Any) -> None:
     """Does nothing if the guard has decided that this environment executes the run.
 
-    Raises AirflowSkipException on the standby, AirflowFailException if the guard has ended without a decision. Then no
-    callback of the task is called.
+    Raises AirflowSkipException on the standby, AirflowFailException if the guard has ended without a decision. Then
+    no callback of the task is called.
     """
     task_instance = context["ti"]
     names = ("dag_id", "run_id", "task_id", "map_index", "try_number")
@@ -290,21 +292,23 @@ def obey_guard(context: Any) -> None:
 
 def _what_to_do(context: Any) -> str:
     task_instance = context["ti"]
-    # A task may start while the guard waits: cleared, or by hand. Airflow honors the time of a reschedule for sensors
-    # alone, so most of the waiting is done here.
+    # A task may start while the guard waits: because it was cleared, or started manually. Airflow honors the time of a
+    # reschedule for sensors alone, so most of the waiting is done here.
     give_way_at = time.monotonic() + _PATIENCE
-    # It alone may start before a guard that was cleared together with it has begun, and would find its former decision.
+    # Only such a task may start before a guard that was cleared together with it, and would find the guard's former
+    # decision.
     beside_the_guard = rule_of(getattr(task_instance, "task", None)) == "always"
     while True:
         action = None if beside_the_guard else kept_action(task_instance)
         if action is None:
             state = guard_state(context)
             if state not in _UNDECIDED:
-                action = kept_action(task_instance)  # it may have decided between our questions
+                action = kept_action(task_instance)  # The guard may have decided between the two reads.
         if action is not None:
             return action
         if state == "success":
-            # Somebody has cleaned up XComs, or set the guard to success. The rule gives the same answer again.
+            # The XComs have been cleaned up, or the guard was set to success manually. The ownership rule gives the
+            # same answer again.
             try:
                 decision = _decided(context, now=WHEN_NOTHING_WAITS)
             except AirflowFailException:
@@ -331,9 +335,9 @@ def _what_to_do(context: Any) -> str:
 
 
 def _silence(task_instance: Any) -> None:
-    """Take what is the user's from this instance's task: a task that never ran has nothing to tell.
+    """Remove the user's callbacks and links from this instance's task: a task that never ran has nothing to report.
 
-    Airflow 2.10 calls a skipped task's callbacks of success, too, and 3 asks for the links of its class.
+    Airflow 2.10 also calls the success callbacks of a skipped task, and Airflow 3 asks for the links of its class.
     """
     task = getattr(task_instance, "task", None)
     if task is None:
@@ -357,7 +361,7 @@ def rule_of(task: Any) -> str:
 
 
 def run_by_a_worker(context: Any) -> None:
-    """Does nothing. An empty task that has it is run, with its hooks, instead of being called a success."""
+    """Does nothing. It makes Airflow run an empty task, with its hooks, instead of marking the task as a success."""
 
 
 __all__ = [

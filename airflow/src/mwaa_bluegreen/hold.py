@@ -1,8 +1,10 @@
-"""How every task of a guarded DAG is held back until the guard's decision is known to be this environment's. Needs Airflow.
+"""Every task of a guarded DAG is held back until the guard is known to have decided for this environment. Needs
+Airflow.
 
-A task asks when Airflow is about to render its templates: in every version that is after Airflow has taken its copy of the
-task and before anything of the user's is run (templates and macros, the constructor of a mapped task, hooks, callbacks, the
-class's own `pre_execute`). It asks once more before its `pre_execute` hook, should a later version render elsewhere.
+A task checks when Airflow is about to render its templates. In every version that is after Airflow has copied the
+task and before any of the user's code runs (templates and macros, the constructor of a mapped task, hooks,
+callbacks, the class's own `pre_execute`). It checks again before its `pre_execute` hook, in case a later version
+renders elsewhere.
 """
 
 from __future__ import annotations
@@ -15,37 +17,39 @@ from typing import Any
 
 from mwaa_bluegreen.guard import AIRFLOW_3, obey_guard, run_by_a_worker
 
-# With these an empty task succeeds only after another task of the run has, and without the guard's word none does.
+# With these rules an empty task succeeds only after another task of the run has, and none does before the guard
+# decides.
 _AFTER_A_SUCCESS = frozenset({"all_success", "one_success", "none_failed_min_one_success"})
 
-# What Airflow would do without a worker, kept for the worker. Beside the task's own attributes, which Airflow serializes.
+# What Airflow would do without a worker, stored for the worker. It is not one of the task's own attributes, which
+# Airflow serializes.
 _START = "_bluegreen_start_trigger_args"
 
 
 def hold(task: Any, rule: str) -> None:
-    """Make the task ask. `rule` is the trigger rule by which it is scheduled, were it not for its edge to the guard."""
+    """Make the task check. `rule` is the trigger rule by which it would be scheduled without its edge to the guard."""
     expands = hasattr(task, "partial_kwargs")  # MappedOperator moved between Airflow's versions
     mapped = expands or any(True for _ in task.iter_mapped_task_groups())
     vars(task)["render_template_fields"] = _render_if_ours
     if expands:
-        # Without a hook of the user's too: an unmapped task is a new object, without our attribute.
+        # Even without a hook of the user's: an unmapped task is a new object, without our attribute.
         task.partial_kwargs["pre_execute"] = _asking(task.partial_kwargs.get("pre_execute"))
     else:
         task._pre_execute_hook = _asking(task._pre_execute_hook)
-    # An empty task is a success as soon as the scheduler comes to it, no hook is ever run, and what follows it begins.
-    # Unless it has a callback: then a worker runs it. The join after a branch can do without.
+    # The scheduler marks an empty task as a success as soon as it reaches it. No hook ever runs, and what follows
+    # starts. A task that has a callback is run by a worker instead. The join after a branch does not need that.
     if task.inherits_from_empty_operator and not task.on_execute_callback and (mapped or rule not in _AFTER_A_SUCCESS):
         task.on_execute_callback = [run_by_a_worker]
     _start_in_a_worker(task)
 
 
 def _start_in_a_worker(task: Any) -> None:
-    """A task that Airflow would hand to the triggerer at once (2.10 and later), where nobody asks, goes by a worker."""
+    """Send a task to a worker that Airflow (2.10 and later) would hand to the triggerer at once, where nothing checks."""
     arguments = getattr(task, "start_trigger_args", None)
     if arguments is None:
         return
     vars(task)[_START] = (arguments, task.start_from_trigger)
-    # The scheduler asks for the arguments first, or for the switch, as the version may be.
+    # The scheduler reads the arguments first in some versions, and the switch first in others.
     _set_start(task, None, False)
 
 
@@ -55,7 +59,7 @@ def _set_start(task: Any, arguments: Any, starts: bool) -> None:
 
 
 def _render_if_ours(context: Any, jinja_env: Any = None) -> None:
-    """In place of the task's `render_template_fields`, for which see there. `airflow tasks render` renders without asking."""
+    """Replaces the task's `render_template_fields`; see there. `airflow tasks render` renders without the check."""
     task = context["ti"].task
     if _is_being_run():
         obey_guard(context)
@@ -76,10 +80,10 @@ def _is_being_run() -> bool:
 
 
 def _hand_to_the_triggerer(task: Any, context: Any, jinja_env: Any) -> None:
-    """What the scheduler would have done, now that the run is known to be ours. Raises TaskDeferred."""
+    """Do what the scheduler would have done, now that the run is known to be ours. Raises TaskDeferred."""
     if _START not in vars(task):
         return
-    # Its own code may look at them.
+    # The task's own code may read them.
     _set_start(task, *vars(task)[_START])
     arguments = None if _resumes(context["ti"]) else _arguments(task, context)
     if arguments is None:
@@ -110,10 +114,10 @@ def _resumes(task_instance: Any) -> bool:
 
 
 def _arguments(task: Any, context: Any) -> Any:
-    """Of the trigger that this instance starts in, or None if it starts in a worker."""
+    """The arguments of the trigger that this instance starts in, or None if it starts in a worker."""
     if not hasattr(task, "partial_kwargs"):
         return task.start_trigger_args if task.start_from_trigger else None
-    if AIRFLOW_3:  # it does not start mapped tasks in the triggerer
+    if AIRFLOW_3:  # Airflow 3 does not start mapped tasks in the triggerer.
         return None
     from airflow.utils.session import create_session
 
@@ -124,7 +128,8 @@ def _arguments(task: Any, context: Any) -> Any:
 
 
 def _asking(hook: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """The user's hook, of the kind that it is: Airflow runs a generator to its end since 2.10, and did not begin it before."""
+    """The user's hook with the check before it, a generator if it was one. Airflow runs a generator to its end since
+    2.10, and did not start it before."""
     if hook is None:
         return obey_guard
     if inspect.isgeneratorfunction(hook):

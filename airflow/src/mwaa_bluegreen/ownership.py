@@ -42,7 +42,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class Version:
-    """One version with what follows from the versions before it."""
+    """One version, with the facts that follow from the versions before it."""
 
     version: int
     value: str
@@ -67,9 +67,9 @@ def versions(history: Iterable[HistoryEntry]) -> list[Version]:
     """The versions in order, each with the instant from which it counts.
 
     A version counts from the `effective_from` of its Description's tail, but at the latest 60 s after its
-    LastModifiedDate and no earlier than the version before it. A tail whose record an earlier version has shown
-    before was inherited by a write from outside this product, which counts from its LastModifiedDate; unless the value is
-    the same too: then it is a retried write.
+    LastModifiedDate and no earlier than the version before it. A tail whose record appears in an earlier version was
+    inherited by a write from outside this product. Such a version counts from its LastModifiedDate, unless its value
+    is the same too: then it is a retried write.
     """
     distinct: dict[int, HistoryEntry] = {}
     for entry in history:
@@ -93,11 +93,11 @@ def versions(history: Iterable[HistoryEntry]) -> list[Version]:
 
 
 def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
-    """The newest version with a color and `effective_from <= instant`; before the first that is known, the first one.
+    """The newest version with a color and `effective_from <= instant`; before the first known version, the first one.
 
-    A version without a color is never in force: the color before it stays so until the flag is repaired, or what was
-    due in between would belong to nobody for ever. None only if the history is empty; without a color only if no
-    version has one.
+    A version without a color is never in force: the color before it stays so until the flag is repaired. Otherwise
+    the runs that were due in between would never have an owner. None only if the history is empty; without a color
+    only if no version has one.
     """
     known = versions(history)
     colored = [version for version in known if version.value in COLORS]
@@ -108,9 +108,9 @@ def in_force(history: Iterable[HistoryEntry], instant: int) -> Version | None:
 
 
 def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:
-    """What its writer said of one version, without the tail; None if that is nothing, or an earlier version's words.
+    """The writer's text in one version, without the tail; None if it is empty, or an earlier version's text.
 
-    A write from outside this product can inherit the Description, as `versions` says.
+    A write from outside this product can inherit the Description; see `versions`.
     """
     upto = sorted((entry for entry in history if entry.version <= number), key=lambda entry: entry.version)
     if not upto or upto[-1].version != number or upto[-1].description is None:
@@ -127,7 +127,7 @@ def sentence(history: Iterable[HistoryEntry], number: int) -> str | None:
 
 
 def read_tail(description: str | None) -> tuple[int, str] | None:
-    """`effective_from` and the record's name from the end of a Description; None if there is no whole tail."""
+    """`effective_from` and the record's name from the end of a Description; None if the tail is missing or incomplete."""
     start = -1 if description is None else description.rfind(_TAIL_START)
     if description is None or start < 0 or not description.endswith("]"):
         return None

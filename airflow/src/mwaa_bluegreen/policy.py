@@ -1,6 +1,7 @@
 """The cluster policy: guards DAGs without a change to them. Airflow finds it by the entry point group `airflow.policy`.
 
-Airflow imports this while it is itself being imported: nothing of Airflow but the marker may be imported up here.
+Airflow imports this module while Airflow is itself being imported. So only the marker may be imported from Airflow
+at the top.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from mwaa_bluegreen.since import since_of
 
 UNGUARDED_TAG, GUARDED_TAG = "bluegreen:unguarded", "bluegreen:guarded"
 
-# What the guard takes over from a DAG's default_args: who is told, and where it runs. Not pools, rules or callbacks
-# that are meant for the work itself.
+# What the guard inherits from a DAG's default_args: who is notified, and where it runs. It does not inherit pools,
+# rules or callbacks that are meant for the work itself.
 _INHERITED = (
     "email", "email_on_failure", "executor", "on_failure_callback", "owner", "queue", "run_as_user",
 )  # fmt: skip
 
-# SSM or the flag may be broken for a while: tried again for about 45 minutes before the run fails.
+# SSM or the flag may be broken for a while: the guard retries for about 45 minutes before the run fails.
 _RETRIES = {
     "retry_delay": timedelta(seconds=15),
     "retry_exponential_backoff": True,
@@ -32,7 +33,7 @@ _RETRIES = {
 # After other policies, which may add tasks.
 @hookimpl(trylast=True)  # type: ignore[untyped-decorator]
 def dag_policy(dag: Any) -> None:
-    """Put the guard before the roots of every DAG that is to be guarded. Raises ConfigurationInvalid for a wrong mode."""
+    """Put the guard before the roots of every DAG that must be guarded. Raises ConfigurationInvalid for a wrong mode."""
     mode = settings.mode()
     tags = set(dag.tags or ())
     if mode == "off" or UNGUARDED_TAG in tags or (mode == "tagged" and GUARDED_TAG not in tags):
@@ -41,15 +42,15 @@ def dag_policy(dag: Any) -> None:
 
 
 def inject(dag: Any, observe: bool = False) -> None:
-    """Put the guard before the roots of the DAG. Does nothing if it is there already, or if there are no roots.
+    """Put the guard before the roots of the DAG. Does nothing if the guard is there already, or if there are no roots.
 
-    Raises ValueError if the DAG has another task of that name, and ConfigurationInvalid for a tag that cannot be obeyed.
+    Raises ValueError if the DAG has another task of that name, and ConfigurationInvalid for an invalid tag.
     """
     from mwaa_bluegreen.callbacks import IfItHasFailed, call_only_for_our_runs
     from mwaa_bluegreen.guard import TASK_ID, Guard, rule_of
     from mwaa_bluegreen.hold import hold
 
-    if not observe:  # which breaks nothing, and says in its log what would
+    if not observe:  # It breaks nothing; its log says what it would do.
         since_of(dag.tags)
     present = dag.task_dict.get(TASK_ID)
     if present is None and TASK_ID in dag.task_group.used_group_ids:
@@ -59,7 +60,7 @@ def inject(dag: Any, observe: bool = False) -> None:
             raise ValueError(_taken(dag, TASK_ID))
         return
     roots = [task for task in dag.tasks if not task.upstream_task_ids]
-    if not roots:  # no tasks; or every task is part of a cycle, or behind one, which Airflow refuses in words of its own
+    if not roots:  # No tasks; or every task is part of a cycle, or behind one, which Airflow refuses with an error of its own.
         return
     inherited = {name: dag.default_args[name] for name in _INHERITED if name in dag.default_args}
     inherited.setdefault("owner", roots[0].owner)
@@ -89,15 +90,16 @@ def inject(dag: Any, observe: bool = False) -> None:
     dag.add_task(guard)
     guard.set_downstream(roots)
     for root in roots:
-        # Airflow asks no rule of a task without upstream: it may always run. With the guard before it, only these two say
-        # the same. (A teardown's rule is its own.)
+        # Airflow evaluates no rule for a task without upstream: it may always run. With the guard before it, only these
+        # two rules mean the same. (A teardown's rule is its own.)
         if not root.is_teardown:
             root.trigger_rule = _to_rule("all_done" if observe and not _wants_all_success(dag) else "all_success")
             rules[root.task_id] = "all_success"
     if observe:
         return
-    # Rule `always` does not look at upstream at all: it would begin beside the guard. With the guard before it, which has
-    # succeeded whenever the run goes on, this rule begins at the same moment as nothing else that it looks at can come sooner.
+    # Rule `always` ignores upstream: the task would start beside the guard. The guard has succeeded whenever the run
+    # continues. So with the guard before it, this rule starts the task at the same moment: no other task that the rule
+    # considers can end sooner.
     guard.set_downstream(at_once)
     for task in at_once:
         task.trigger_rule = _to_rule("one_success")
@@ -108,7 +110,7 @@ def inject(dag: Any, observe: bool = False) -> None:
 
 
 def _has_setups(task: Any) -> bool:
-    """Any other rule than `always` waits for them, too."""
+    """Any rule other than `always` waits for setups, too."""
     return any(True for _ in task.get_upstreams_only_setups())
 
 

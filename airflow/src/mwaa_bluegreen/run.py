@@ -1,4 +1,4 @@
-"""Which instant of a DAG run decides who owns it."""
+"""The instant of a DAG run that decides who owns it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ CONF_KEY = "bluegreen_instant"
 """Key of a run's conf: the run belongs to this instant, not to its start. For runs that a run triggers."""
 
 _NOTHING = frozenset({"", "None"})
-"""What a template makes of an instant that is not there: the XCom was cleaned up, could not be written, or the DAG that triggers
-has no guard. That must not fail the run that was triggered."""
+"""What a template renders for a missing instant: the XCom was cleaned up, or could not be written, or the triggering DAG has
+no guard. That must not fail the run that was triggered."""
 
 
 def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = None) -> tuple[datetime, str]:
-    """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`), `timetable`
-    the DAG's.
+    """The instant of a DAG run, and in words which one it is. `since` is that of the DAG's tag (`since_of`),
+    `timetable` the DAG's.
 
-    A scheduled run: its tick, which both environments know alike and which never moves; or what the DAG's tag says, for
-    ticks older than the DAG. Any other run exists in one
-    environment only: its start. (Not `run_after`: that of a backfill, and of a manual run with a logical date, may
-    lie years back.) Raises ConfigurationInvalid if the run says nothing usable.
+    A scheduled run: its tick, which is the same in both environments and never changes; or the instant of the DAG's
+    tag, for ticks older than the DAG.
+
+    Any other run exists in one environment only: its start. (Not `run_after`: that of a backfill, and of a manual
+    run with a logical date, may lie years back.)
+
+    Raises ConfigurationInvalid if the run has no usable instant.
     """
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     if kind == "scheduled":
@@ -38,8 +41,8 @@ def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = Non
     handed_on = (dag_run.conf or {}).get(CONF_KEY) if isinstance(dag_run.conf or {}, Mapping) else None
     if str(handed_on).strip() in _NOTHING:
         handed_on = None
-    # Whatever Airflow calls a run that another one started; the words grow with its versions. Not a backfill, whose one conf
-    # is copied into runs of many ticks.
+    # This covers every name that Airflow gives a run that another run triggered; the names grow with its versions. A
+    # backfill is excluded: its one conf is copied into runs of many ticks.
     if kind not in ("scheduled", "backfill") and handed_on is not None:
         return _parsed(handed_on), f"{CONF_KEY} of the run's conf"
     if dag_run.start_date is None:
@@ -48,7 +51,7 @@ def instant_of(dag_run: Any, since: datetime | None = None, timetable: Any = Non
 
 
 def _tick_of(dag_run: Any, timetable: Any) -> tuple[datetime | None, str]:
-    """When a scheduled run was due, and what says so."""
+    """When a scheduled run was due, and the source of that fact."""
     tick = getattr(dag_run, "run_after", None)  # Airflow 3
     if tick is not None:
         return tick, "run_after"
@@ -57,15 +60,16 @@ def _tick_of(dag_run: Any, timetable: Any) -> tuple[datetime | None, str]:
         return tick, "data_interval_end"
     try:
         due = due_of(dag_run, timetable)
-    except Exception as error:  # a timetable is the user's code; in the other environment it is the same
+    except Exception as error:  # A timetable is the user's code; it fails alike in the other environment.
         return tick, f"data_interval_end, because the DAG's timetable failed to say when it was due ({error!r}),"
-    # No timetable's answer: the DAG has another one than when the run was made. Most runs are due when their interval ends.
+    # None from the timetable: the DAG had another one when the run was created. Most runs are due when their interval
+    # ends.
     return (tick, "data_interval_end") if due in (None, tick) else (due, "due time")
 
 
 def _parsed(text: Any) -> datetime:
     instant: datetime | None = None
-    # Python 3.10 does not read a Z.
+    # Python 3.10 cannot parse a Z.
     with contextlib.suppress(ValueError):
         instant = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     if instant is None or instant.tzinfo is None:

@@ -19,7 +19,7 @@ MODES = ("all", "tagged", "observe", "off")
 STATUS_PAGE = ("on", "off")
 MAX_STANDBY_WAIT_SECONDS = 86_400
 DEFAULT_STANDBY_WAIT_SECONDS = 420
-"""How late an automatic failover may be written and still find the runs it is back-dated to: the controller's longest
+"""How late an automatic failover may be written and still reach the runs to which it is back-dated: the controller's longest
 failure window (300 s, where only CloudWatch's heartbeat speaks), a minute for a late metric, and a minute to its tick."""
 _PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
@@ -27,14 +27,14 @@ _RENAMED = {
     "bluegreen_settle_seconds": "bluegreen_standby_wait_seconds",
     "bluegreen_mark": "bluegreen_status_page",
 }
-"""Options of version 0.1: silently ignored, they would leave the default in their place."""
+"""Options of version 0.1. If they were silently ignored, the default would apply."""
 
 Lookup = Callable[[str], "str | None"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one environment knows of itself."""
+    """The settings of one environment."""
 
     color: str
     """`blue` or `green`."""
@@ -59,7 +59,7 @@ def from_airflow(option: str) -> str | None:
 
 
 def _renamed(lookup: Lookup, *options: str) -> list[str]:
-    """What is wrong where an option is given by its old name."""
+    """The error for an option that is given by its old name."""
     return [f"custom.{old} is called custom.{_RENAMED[old]} now" for old in options if lookup(old)]
 
 
@@ -89,7 +89,7 @@ MIN_GUARD_TIMEOUT, MAX_GUARD_TIMEOUT = 60, 86_400
 
 @dataclass(frozen=True)
 class GuardTask:
-    """What a site's rules may ask of every task, the guard too."""
+    """What a site's rules may demand of every task, including the guard."""
 
     retries: int = GUARD_RETRIES
     timeout_seconds: int | None = None
@@ -99,7 +99,7 @@ class GuardTask:
 
 
 def guard_task(lookup: Lookup = from_airflow) -> GuardTask:
-    """Of the guard as a task. Raises ConfigurationInvalid with all faults at once."""
+    """The settings of the guard as a task. Raises ConfigurationInvalid with all faults at once."""
     faults = []
 
     def number(option: str, lowest: int, highest: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The tag `bluegreen:since=<instant>`: since when a DAG has been there, for the ticks that are older than it."""
+"""The tag `bluegreen:since=<instant>`: when a DAG was added, for the ticks that are older than it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SINCE_TAG = "bluegreen:since"
 def since_of(tags: Iterable[str] | None, now: datetime | None = None) -> datetime | None:
     """The instant of the DAG's tag; None without one.
 
-    Raises ConfigurationInvalid for a tag that cannot be obeyed. An instant to come is refused: until it has come, nobody
-    knows its owner, and a switch in between would give runs that have been executed to the other environment.
+    Raises ConfigurationInvalid for an invalid tag. A future instant is refused: its owner is unknown until it has
+    come, and a switch in between would give runs that have been executed to the other environment.
     """
     given = sorted(tag for tag in tags or () if str(tag).startswith(SINCE_TAG))
     if not given:

@@ -26,15 +26,15 @@ NAME, PATH = "Blue-Green", "/bluegreen"
 ACTIVE, STANDBY, UNKNOWN = "ACTIVE", "STANDBY", "UNKNOWN"
 
 CACHE_SECONDS = 10.0
-"""How long one answer, or one failure, serves all viewers of a process: they cost at most six GetParameter a minute."""
+"""How long one answer, or one failure, is cached for all viewers of a process: at most six GetParameter a minute."""
 STALE_SECONDS = 30.0
-"""How old the last answer may become while a new one is awaited; asking can take a minute."""
+"""How old the last answer may become while a new one is awaited; a read can take a minute."""
 REFRESH_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class StatusPage:
-    """What the page says."""
+    """The content of the page."""
 
     word: str
     """`ACTIVE`, `STANDBY` or `UNKNOWN`."""
@@ -43,15 +43,15 @@ class StatusPage:
     version: int | None = None
     since: datetime | None = None
     why: str | None = None
-    """Foreign text, for those who have logged in."""
+    """Foreign text, for viewers who have logged in."""
     trouble: str | None = None
-    """What failed, for those who have logged in: it names the account, the role and the parameter."""
+    """What failed, for viewers who have logged in: it names the account, the role and the parameter."""
     what_to_do: str | None = None
-    """For everybody."""
+    """For every viewer."""
 
 
 def look(now: datetime | None = None) -> StatusPage:
-    """Ask whether this environment owns a run of now. Never raises: what cannot be known is UNKNOWN."""
+    """Determine whether this environment owns a run that is due now. Never raises: what cannot be known is UNKNOWN."""
     now = now or datetime.now(timezone.utc)
     color = None
     try:
@@ -87,9 +87,9 @@ def _what_to_do(error: BlueGreenError) -> str:
 
 
 class StatusCache:
-    """The last answer, for all viewers of one process. Only one thread asks at a time; none waits for it.
+    """The last answer, for all viewers of one process. Only one thread reads the flag at a time; no other waits for it.
 
-    Whoever waited would hold a thread of the web server, and on Airflow 3 anybody who reaches it can open the page.
+    A waiting viewer would occupy a thread of the web server, and on Airflow 3 anybody who reaches it can open the page.
     """
 
     def __init__(self, ask: Callable[[], StatusPage] = look, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -98,7 +98,7 @@ class StatusCache:
         self._last: tuple[float, StatusPage] | None = None
 
     def status_page(self) -> StatusPage:
-        """What to show."""
+        """The page to show."""
         shown = self._within(CACHE_SECONDS)
         if shown is not None:
             return shown
@@ -109,7 +109,7 @@ class StatusCache:
                 what_to_do="Parameter Store is being asked at this moment; this page looks again by itself",
             )
         try:
-            # Another thread may have asked since.
+            # Another thread may have read the flag since.
             shown = self._within(CACHE_SECONDS)
             if shown is None:
                 shown = self._ask()
@@ -148,7 +148,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem }
 
 
 def page(status_page: StatusPage, logged_in: bool) -> str:
-    """The page's HTML. Who has not logged in reads neither what people wrote nor what AWS answered."""
+    """The page's HTML. A viewer who is not logged in sees neither text that people wrote nor answers of AWS."""
     other = next((color for color in COLORS if color != status_page.color), None) if status_page.color else None
     here = f"This environment is {status_page.color}. " if status_page.color else ""
     belong = {
@@ -186,7 +186,7 @@ def _text(instant: datetime) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    """`PLUGIN`, the entry point: made when Airflow asks for it. None if the status page is off; Airflow passes over that."""
+    """`PLUGIN`, the entry point: created when Airflow reads it. None if the status page is off; Airflow ignores that."""
     if name == "PLUGIN":
         return plugin()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -234,7 +234,7 @@ def plugin(lookup: configuration.Lookup = configuration.from_airflow) -> Any:
         @cached_property
         def appbuilder_views(self) -> list[Any]:
             """Airflow 2: the page and its entry in the menu."""
-            # Before 2.10 Airflow reads `category` without asking whether it is there; empty is the menu's top level.
+            # Before 2.10 Airflow reads `category` without a check that it exists; empty is the menu's top level.
             return [] if airflow_3 else _or_nothing(lambda: [{"name": NAME, "category": "", "view": _view()}])
 
     return BlueGreenMark
@@ -249,7 +249,7 @@ def _or_nothing(make: Callable[[], list[Any]]) -> list[Any]:
 
 
 def _root() -> str:
-    """The path below which Airflow answers, without a slash at its end."""
+    """The path below which Airflow serves, without a slash at its end."""
     from urllib.parse import urlsplit
 
     from airflow.configuration import conf
@@ -276,7 +276,7 @@ def _view() -> Any:
     class BlueGreenMarkView(BaseView):  # type: ignore[misc]
         route_base = PATH
         default_view = "show"
-        # What every role may that may see Airflow's UI: a permission of our own would be the administrators' only.
+        # A permission that every role has that may see Airflow's UI: one of our own would be the administrators' only.
         class_permission_name = "Website"
         method_permission_name = {"show": "read"}  # noqa: RUF012
 

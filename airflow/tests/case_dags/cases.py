@@ -1,4 +1,4 @@
-"""DAGs for the tests: one for each shape that a guard could get wrong. Every task writes down that it ran."""
+"""DAGs for the tests: one for each shape that a guard could handle wrongly. Every task records that it ran."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ran(note: str = "") -> None:
 
 
 def happened(context, name: str, note: str = "") -> None:
-    """The same for what is not a task: a callback, a hook, a macro."""
+    """Records what is not a task: a callback, a hook, a macro."""
     instance = context.get("ti")
     run = context["run_id"] if "run_id" in context else context["dag_run"].run_id
     index = instance.map_index if instance else -1
@@ -63,7 +63,7 @@ with case("rules"):
     first >> EmptyOperator(task_id="empty_all_done", trigger_rule="all_done")
     [first, work("second")] >> work("none_failed", trigger_rule="none_failed")
 
-# What comes after an empty task must not execute because the scheduler calls that one a success.
+# What follows an empty task must not execute merely because the scheduler marks the empty task as a success.
 with case("empties"):
     before = work("before")
     all_done, always = EmptyOperator(task_id="all_done", trigger_rule="all_done"), EmptyOperator(task_id="always", trigger_rule="always")
@@ -117,7 +117,7 @@ with case("mapped"):
     def one(number):
         each.override(task_id="in_group")(number)
 
-    # A literal is expanded when the run is made, an XCom only after its task.
+    # A literal is expanded when the run is created, an XCom only after its task.
     [each.expand(number=numbers()), root_each.expand(number=[1, 2, 3]), one.expand(number=[5, 6])] >> gather()
 
 with case("groups"):
@@ -134,8 +134,9 @@ with case("groups"):
 
 with case("deferred"):
     target = "{{ (ti.start_date + macros.timedelta(seconds=dag_run.conf['seconds'])).isoformat() }}"
-    # Airflow fails a deferred task that is resumed before the scheduler heard that its worker had ended (apache/airflow#66374,
-    # #67287, #72716; 3.0.6 has it, a slow machine meets it). People answer that with retries, and so does this DAG.
+    # Airflow fails a deferred task that resumes before the scheduler has noticed the end of its worker process
+    # (apache/airflow#66374, #67287, #72716; 3.0.6 has it, and a slow machine meets it). Users work around that with
+    # retries, and so does this DAG.
     sleep = DateTimeSensorAsync(task_id="sleep", target_time=target, trigger_rule="all_done", retries=9, retry_delay=timedelta(seconds=1))
     sleep >> work("after")
 
@@ -186,7 +187,7 @@ with case("empty_dag"):
 with case("defaults", default_args={"depends_on_past": True, "trigger_rule": "all_done", "pool": "nowhere", "retries": 0}):
     work("only", pool="default_pool")
 
-# A root may always run, whatever its rule, and a rule that looks at upstream must not find the guard there.
+# A root may always run, whatever its rule. A rule that considers upstream must not find the guard there.
 ODD_RULES = ("all_skipped", "all_failed", "one_failed", "all_done", "always", "none_failed", "none_skipped", "one_done", "one_success")
 with case("odd_roots"):
     for rule in ODD_RULES:
@@ -194,7 +195,7 @@ with case("odd_roots"):
         EmptyOperator(task_id=f"empty_{rule}", trigger_rule=rule) >> work(f"after_empty_{rule}")
     task(ran, task_id="lone_teardown")().as_teardown()
 
-# `always` begins while what is before it runs, or has failed.
+# A task with `always` starts while what is before it runs, or has failed.
 with case("always"):
 
     @setup
@@ -219,7 +220,7 @@ with case("always"):
 
 
 class OwnPreExecute(BaseOperator):
-    """Overrides the hook without a word to the class above."""
+    """Overrides the hook without a call to the base class."""
 
     def pre_execute(self, context):
         happened(context, f"{self.task_id}.class")
@@ -237,7 +238,7 @@ class Templated(OwnPreExecute):
 
 
 class Stateful:
-    """A hook that is an object."""
+    """A hook that is an object with state."""
 
     def __init__(self):
         self.calls = 0
@@ -306,7 +307,7 @@ if StartTriggerArgs is not None:
 
     with case("triggerer"):
         begin = work("begin")
-        # Retries for the same reason as above: these triggers fire at once.
+        # Retries for the same reason as above: these triggers fire immediately.
         again = {"retries": 9, "retry_delay": timedelta(seconds=1)}
         StartsInTheTriggerer(task_id="root_starts", **again) >> work("after_root_starts")
         begin >> StartsInTheTriggerer(task_id="starts", trigger_rule="all_done", **again) >> work("after_starts")
@@ -330,7 +331,7 @@ for number in range(3):
         work("only")
     globals()[f"dynamic_{number}"] = dynamic
 
-# Airflow 2 calls the runs of a sub-DAG scheduled, whatever the run is that they are a part of.
+# Airflow 2 calls the runs of a sub-DAG scheduled, whatever type their parent run has.
 try:
     from airflow.operators.subdag import SubDagOperator
 except ImportError:

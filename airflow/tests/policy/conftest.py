@@ -4,7 +4,7 @@ import contextlib
 
 
 def pytest_configure() -> None:
-    """An Airflow 2 that loads a sub-DAG asks the database for its pool. No other table is needed here."""
+    """An Airflow 2 that loads a sub-DAG reads its pool from the database. No other table is needed here."""
     with contextlib.suppress(ImportError):  # no Airflow, or Airflow 3
         import airflow.operators.subdag  # noqa: F401
         from airflow import settings

@@ -1,4 +1,4 @@
-"""When a run of Airflow 2 was due, and what its sub-DAGs follow. Runs in an environment that has Airflow 2."""
+"""When a run of Airflow 2 was due, and which run its sub-DAGs follow. Needs an environment with Airflow 2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIRST = pendulum.datetime(2026, 3, 20, tz="UTC")
 
 
 class Later(Timetable):
-    """A day's run, some hours after the day has ended: what it works on comes late."""
+    """A daily run that starts some hours after the end of the day, because its data arrives late."""
 
     def __init__(self, after: timedelta = 3 * HOUR) -> None:
         self.after = after
@@ -45,7 +45,7 @@ class Later(Timetable):
 
 
 class Following(Later):
-    """It looks at nothing but the run before."""
+    """It depends on nothing but the previous run."""
 
     def next_dagrun_info(self, *, last_automated_data_interval: Any, restriction: TimeRestriction) -> DagRunInfo | None:
         if last_automated_data_interval is None:
@@ -77,7 +77,7 @@ def builtin() -> list[Timetable]:
 
 
 def made_by(timetable: Timetable, count: int = 12) -> list[DagRunInfo]:
-    """What the scheduler makes runs of: each from the one before."""
+    """The runs that the scheduler creates: each from the previous one."""
     made: list[DagRunInfo] = []
     restriction = TimeRestriction(earliest=FIRST, latest=None, catchup=True)
     while len(made) < count:
@@ -102,8 +102,8 @@ def run(info: DagRunInfo, **more: Any) -> SimpleNamespace:
 def test_every_run_is_due_when_its_timetable_had_it_made(timetable: Timetable) -> None:
     made = made_by(timetable)
     assert made
-    # Over the change to summer time, too: half past two, which that night does not have, ends an interval that no timetable
-    # repeats without the run before.
+    # Over the change to daylight saving time, too. Half past two, which that night does not have, ends an interval that
+    # no timetable repeats without the previous run.
     for info in made:
         assert due_of(run(info), timetable) in (info.run_after, None)
         assert instant_of(run(info), timetable=timetable)[0] == info.run_after
@@ -123,7 +123,7 @@ def test_a_run_that_is_due_later_says_so() -> None:
 def test_where_the_timetable_gives_no_answer_the_interval_ends_it() -> None:
     (info, *_), end = made_by(Later()), FIRST + DAY
     assert instant_of(run(info))[0] == end
-    other = builtin()[0]  # the DAG has had another timetable since
+    other = builtin()[0]  # The DAG's timetable has changed since.
     assert due_of(run(info), other) is None
     assert instant_of(run(info), timetable=other) == (end, "data_interval_end of a scheduled run")
     instant, which = instant_of(run(info), timetable=Broken())
@@ -158,5 +158,5 @@ def test_a_sub_dag_of_a_sub_dag_follows_the_outermost_run_of_the_same_date(monke
     part = SimpleNamespace(execution_date=FIRST)
     assert root_of(inner, part) == (outer, outermost)
     assert asked == [{"dag_id": "outer", "execution_date": FIRST}]
-    outer.dag_id = "gone"  # run by itself
+    outer.dag_id = "gone"  # a run of its own
     assert root_of(inner, part) == (inner, part)

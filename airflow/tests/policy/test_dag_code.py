@@ -1,4 +1,4 @@
-"""What DAG code uses of the package. Runs in an environment that has Airflow."""
+"""The part of the package that DAG code uses. Needs an environment with Airflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREEN = Ownership(Owner("green", 7), is_final=False)
 
 @pytest.fixture
 def green_owns(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Answers a context of a run that is so many seconds old, in the environment of that color."""
+    """Returns a context of a run that is so many seconds old, in the environment of that color."""
     monkeypatch.setattr(decision, "shared_flag", lambda parameter, region: SimpleNamespace(ownership=lambda instant: GREEN))
 
     def context(color: str, seconds: float = 1, settle: str = "420") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""DAGs under the policy of a site that has rules for every task. Runs in an environment that has Airflow."""
+"""DAGs under the policy of a site that has rules for every task. Needs an environment with Airflow."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ with DAG("d", start_date=datetime(2026, 1, 1), schedule=None, tags=["team:orders
     work()
 """
 
-# Airflow reads a site's policy when it is imported: a process of its own.
+# Airflow reads a site's policy when it is imported, so each case needs a process of its own.
 LOAD = """
 import json, sys
 try:
@@ -91,7 +91,7 @@ def test_without_one_of_the_settings_the_rule_is_broken(tmp_path: Path, left_out
     assert f"bluegreen_guard: {broken}" in errors
 
 
-# The policy, then the import errors and the task ids that are expected.
+# The policy, then the expected import errors and task ids.
 HOUSES = {
     "replaces callbacks, pool and queue of every task": (
         """

@@ -1,4 +1,4 @@
-"""The cluster policy, as a DagBag applies it. Runs in an environment that has Airflow."""
+"""The cluster policy, as a DagBag applies it. Needs an environment with Airflow."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_tasks_with_their_own_start_and_no_start_of_the_dag(bag: Any) -> None:
 
 
 def an_instance(said: str | None, task: Any = None, state: str = "success") -> Any:
-    """A task instance whose guard has said this."""
+    """A task instance whose guard has recorded this."""
     return SimpleNamespace(
         dag_id="d", run_id="r", task_id="a", map_index=-1, try_number=1, task=task, said=said, guard_state=state,
     )  # fmt: skip
@@ -380,7 +380,7 @@ def test_a_worker_hands_it_to_the_triggerer_if_the_run_is_ours(bag: Any, said: N
 
 @pytest.fixture
 def owns(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Says whose the runs are: `execute`, `skip`, or nobody knows."""
+    """A stub of the ownership: `execute`, `skip`, or an owner that cannot be determined."""
     from mwaa_bluegreen import callbacks
     from mwaa_bluegreen.errors import StoreUnavailable
 
@@ -510,7 +510,7 @@ def test_a_missed_deadline_of_the_other_environments_run_tells_nobody(
 
 
 def serialized(dag: Any) -> Any:
-    """The DAG as the scheduler knows it."""
+    """The DAG as the scheduler sees it."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
     except ImportError:  # before Airflow 3.2
@@ -525,7 +525,8 @@ def test_every_guarded_dag_survives_serialization(bag: Any) -> None:
 
 
 def scheduled_as(task: Any) -> str:
-    """What Airflow's scheduler makes of a task of a serialized DAG that may run: `scheduled`, or `success` without a worker."""
+    """What Airflow's scheduler makes of a task of a serialized DAG that may run: `scheduled`, or `success` without a
+    worker."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
 
@@ -548,7 +549,7 @@ def scheduled_as(task: Any) -> str:
 
 
 def test_the_scheduler_calls_no_empty_task_a_success_that_could_run_without_the_guards_word(bag: Any) -> None:
-    """What comes after such a task would execute: its hook is only run by a worker."""
+    """What follows such a task would execute: its hook is only run by a worker."""
     filled = bag(
         """
         class Numbered(Empty):
@@ -579,7 +580,7 @@ def test_the_scheduler_calls_no_empty_task_a_success_that_could_run_without_the_
     assert filled.import_errors == {}
     dag = filled.dags["d"]
     found = {task.task_id: scheduled_as(task) for task in serialized(dag).tasks}
-    # These succeed only after another task of the run has, and all that could be the first are held back.
+    # These succeed only after another task of the run has, and every possible first one is held back.
     assert {name for name, state in found.items() if state == "success"} == {"root", "one_success", "none_failed_min_one_success"}
     callbacks = dag.get_task("told").on_execute_callback
     assert [c.__name__ for c in (callbacks if isinstance(callbacks, list) else [callbacks])] == ["told"]

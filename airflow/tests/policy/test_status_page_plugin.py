@@ -1,4 +1,4 @@
-"""The status page, as Airflow's own plugin manager finds it. Runs in an environment that has Airflow."""
+"""The status page, as Airflow's own plugin manager finds it. Needs an environment with Airflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AIRFLOW_3 = hasattr(plugins_manager.AirflowPlugin, "fastapi_apps")
 HAS_VIEWS_IN_FRAMES = hasattr(plugins_manager.AirflowPlugin, "external_views")  # 3.1 and later
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
-# The manager keeps what it has found: a process of its own for each setting.
+# The manager caches what it has found, so each setting needs a process of its own.
 FOUND = """
 import json, sys
 from airflow import plugins_manager
@@ -48,7 +48,7 @@ def test_switched_on_airflow_finds_the_plugin_and_loading_it_imports_no_web_fram
     assert "mwaa-bluegreen" in found[0]["source"].replace("_", "-")
     pages = found[0]["fastapi_apps"] if AIRFLOW_3 else found[0]["appbuilder_views"]
     assert [entry["name"] for entry in pages] == ["Blue-Green"]
-    # On Airflow 3 a view would make the API server want the FAB provider.
+    # On Airflow 3 a view would make the API server require the FAB provider.
     assert bool(found[0]["appbuilder_views"]) is not AIRFLOW_3
 
 

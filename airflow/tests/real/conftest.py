@@ -33,7 +33,8 @@ def the_flag(aws: LocalAws) -> TheFlag:
 
 @pytest.fixture(scope="session")
 def pair_stands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that is there once the deployed pair has measured how fast this machine is, or has failed. Workers share it."""
+    """A file that exists once the deployed pair has measured how fast this machine is, or has failed. All workers share
+    it."""
     folder = tmp_path_factory.getbasetemp()
     return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "pair-stands"
 

@@ -1,7 +1,7 @@
-"""The deployed functions, two real Airflow environments and the package in one picture.
+"""The deployed functions, two real Airflow environments and the package together.
 
-The local AWS's MWAA hands every InvokeRestApi on to the real environments. The classic pattern runs beside the guarded
-DAG as the control group: it must lose and double runs, or the first test could not fail.
+The local AWS's MWAA forwards every InvokeRestApi to the real environments. The classic pattern runs beside the
+guarded DAG as the control group: it must lose and double runs, or the first test could not fail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from support.paths import BINARIES, TEMPLATE
 from support.real_pair import CLASSIC, GUARDED, SLOW, RealPair, TooBusy
 
 SETTLE = "180"  # longer than a failover takes on a slow machine
-SWITCHES = 4  # each way, with the active and with the standby standing still
+SWITCHES = 4  # each way, once with a frozen active and once with a frozen standby
 OTHER = {"blue": "green", "green": "blue"}
 
 
@@ -59,7 +59,7 @@ def clock(instant: float) -> str:
 
 
 def freeze_before_a_tick(real: RealPair, color: str) -> float:
-    """The tick that its scheduler does not see. A slow machine may come too late for one, and takes the next."""
+    """The tick that the frozen scheduler misses. A slow machine may be too late for one tick, and takes the next."""
     while True:
         tick = real.next_tick()
         time.sleep(max(0, tick - 3 - time.time()))
@@ -77,7 +77,7 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     slow = {}
     for number in range(SWITCHES):
         active = stack.stands_at()[0]
-        # The active stands still across a tick (the classic pattern loses it), then the standby (it doubles it).
+        # The active is frozen across a tick (the classic pattern loses it), then the standby (the pattern doubles it).
         frozen = active if number < SWITCHES / 2 else OTHER[active]
         awake = OTHER[frozen]
         tick = freeze_before_a_tick(real, frozen)
@@ -85,7 +85,7 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
             slow[active] = real[active].trigger(SLOW)
             real[active].wait(lambda active=active: real[active].executed(SLOW, slow[active]), "step_1 runs")
         real[awake].wait(lambda awake=awake, tick=tick: real.has_ended(awake, tick), f"{awake} has decided the tick")
-        # The guard would object to a standby that stands still.
+        # A precondition would object to a frozen standby.
         answer = stack.ask(to=OTHER[active], reason="test", force=frozen != active)
         assert answer["outcome"] == "switched", answer
         time.sleep(1)
@@ -110,7 +110,7 @@ def test_runs_next_to_a_switch_are_executed_once_and_a_run_in_progress_is_not_cu
     assert len(times[GUARDED]) >= 2 * SWITCHES
     switched = [f"version {v.number} {v.value}: {v.effective_from:%H:%M:%S.%f}" for v in stack.versions()]
     assert set(times[GUARDED].values()) == {1}, f"{ {t: who for t, who in executions[GUARDED].items() if len(who) != 1} }; {switched}"
-    # The control group: all green, and wrong. A run that a busy machine fails is no proof.
+    # The control group: its runs succeed, and yet are wrong. A run that fails on a busy machine is no proof.
     green = {clock(t) for t, state in real.states("blue", CLASSIC).items() if state == real.states("green", CLASSIC).get(t) == "success"}
     assert any(times[CLASSIC][tick] == 0 for tick in green & times[CLASSIC].keys()), "the classic pattern lost nothing: this test proves nothing"
     assert max(times[CLASSIC].values()) == 2, "the classic pattern doubled nothing: this test proves nothing"
@@ -136,7 +136,7 @@ def test_the_watcher_sees_a_killed_scheduler_and_the_other_color_executes_what_i
     real[alive].restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS=SETTLE)
     stack.client("events").enable_rule(Name=f"{stack.name}-every-minute")
     stack.client("cloudwatch").enable_alarm_actions(AlarmNames=[f"{stack.name}-{color}-heartbeat-lost" for color in OTHER])
-    # Nothing may be under way when it dies: that stays where it is.
+    # No run may be in progress when the scheduler dies: such a run stays with it.
     tick = None
     while tick is None:
         try:

@@ -1,4 +1,4 @@
-"""What the guard does with every shape of DAG and every state of the flag, in one real environment, the blue one."""
+"""The guard with every shape of DAG and every state of the flag, in one real environment, the blue one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_owner_executes_everything_and_every_trigger_rule_means_what_it_mean
 def test_the_owner_executes_a_thousand_tasks_after_one_guard(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("blue")
     run = blue.trigger("crowd")
-    # The other half would take a worker each: their trigger rule ignores a guard that fails.
+    # The other half would take a worker each: their trigger rule ignores a failed guard.
     at_once = {f"crowd_{number}" for number in range(0, 999, 2)} | {"crowd_first", GUARD}
     try:
         blue.wait(lambda: at_once <= {task for task, state in blue.tasks("crowd", run).items() if state == "success"}, "half of them")
@@ -60,13 +60,13 @@ def test_a_dag_that_opted_out_runs_on_the_standby(blue: RealAirflow, the_flag: T
 
 
 def test_the_callbacks_of_a_dag_that_executes_are_called(blue: RealAirflow, the_flag: TheFlag) -> None:
-    """Nothing here could say that they are not called on a standby if they never were."""
+    """The tests of the standby prove nothing unless callbacks are called here."""
     the_flag.write("blue")
     run = blue.trigger("callbacks")
     assert blue.finished("callbacks", run) == "success"
     blue.wait(lambda: [line[4] for line in blue.executed("callbacks", run) if not line[2]], "the DAG's callback is called")
     assert [line[2:] for line in blue.executed("callbacks", run)] == [("only", "-1", ""), ("", "-1", "succeeded")]
-    # The callbacks of two runs are called in their order.
+    # The callbacks of two runs are called in order.
     the_flag.write("green")
     foreign = blue.trigger("callbacks")
     assert blue.finished("callbacks", foreign) == "success"
@@ -85,7 +85,7 @@ def test_the_fencing_token_is_the_version_of_the_flag(blue: RealAirflow, the_fla
 
 
 def deferred_run(blue: RealAirflow) -> str:
-    """A run whose task has deferred itself. On a slow machine the instant it waits for may be over before it looks."""
+    """A run whose task has deferred itself. On a slow machine the instant that it waits for may pass before it checks."""
     for seconds in (15, 60, 240):
         run = blue.trigger("deferred", conf={"seconds": seconds})
 
@@ -135,7 +135,7 @@ def test_tasks_cleared_on_the_standby_are_skipped_again(blue: RealAirflow, the_f
 def test_a_whole_scheduled_run_that_is_cleared_keeps_its_owner_whatever_the_flag_says_now(
     blue: RealAirflow, the_flag: TheFlag
 ) -> None:
-    # With catchup off Airflow has made one run of `yesterday`, whose tick is long before all versions of the flag.
+    # With catchup off Airflow has created one run of `yesterday`, whose tick is long before all versions of the flag.
     run = blue.wait(lambda: blue.runs("yesterday"), "the scheduler has made a run")[0]["dag_run_id"]
     blue.finished("yesterday", run)
     before = count(blue, "yesterday", run)
@@ -147,7 +147,7 @@ def test_a_whole_scheduled_run_that_is_cleared_keeps_its_owner_whatever_the_flag
 
 
 def test_a_backfill_belongs_to_the_owner_of_its_start_not_of_its_interval(blue: RealAirflow, the_flag: TheFlag) -> None:
-    # Airflow 3 allows one backfill of a DAG at a time, also one that failed half-way.
+    # Airflow 3 allows one backfill of a DAG at a time, including one that failed half-way.
     unused = iter(f"backfilled_{number}" for number in range(4))
     for color, executed in (("blue", True), ("green", False)):
         the_flag.write(color)
@@ -218,7 +218,7 @@ def test_a_deleted_flag_executes_nothing_until_it_is_back(blue: RealAirflow, the
     assert blue.tasks("empties", runs["empties"])["always"] != "success"
     the_flag.write("blue")
     for dag, run in runs.items():
-        # Without a tail before its time the run belongs to the first version that is known.
+        # No version takes effect before the run's instant, so the run belongs to the first known version.
         assert blue.finished(dag, run) == "success"
         assert count(blue, dag, run) == WORK[dag]
 
@@ -232,7 +232,7 @@ def test_garbage_in_the_flag_leaves_the_color_before_it_in_force(blue: RealAirfl
     the_flag.write("blue")
 
 
-# -- what else Airflow runs of a DAG ------------------------------------------------------------------------------------
+# -- other code of a DAG that Airflow runs --------------------------------------------------------------------------------
 
 
 def skipped_as_a_whole(blue: RealAirflow, dag: str, run: str) -> bool:
@@ -247,7 +247,8 @@ def in_the_triggerer(blue: RealAirflow) -> list[str]:
 def test_nothing_of_the_users_is_run_on_the_standby_not_even_of_cleared_tasks_whose_guard_is_forgotten(
     blue: RealAirflow, the_flag: TheFlag
 ) -> None:
-    """Cleared after a clean-up of XComs, a root that is no empty task is run by a worker: there it has to ask for itself."""
+    """A root that is not an empty task, cleared after the XComs were cleaned up, is run by a worker: there it must
+    check for itself."""
     the_flag.write("green")
     dags = ["hooks", "unrenderable", "odd_roots", "always", "callbacks", *in_the_triggerer(blue)]
     runs = {dag: blue.trigger(dag) for dag in dags}
@@ -306,7 +307,7 @@ def test_a_continuous_dag_does_not_keep_the_standby_busy(blue: RealAirflow, the_
     _, since = the_flag.write("green")
 
     def made_since() -> list[dict[str, Any]]:
-        # The first run was due when the file was parsed, and belongs to whoever the flag named then.
+        # The first run was due when the file was parsed, and belongs to the color that the flag named then.
         due = "run_after" if blue.is_3 else "data_interval_end"
         return [run for run in blue.runs("continuous") if datetime.fromisoformat(run[due].replace("Z", "+00:00")) > since]
 

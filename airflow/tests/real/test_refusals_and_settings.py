@@ -1,4 +1,4 @@
-"""What the guard does where Parameter Store refuses, and with other settings, in one real environment, the blue one."""
+"""The guard when Parameter Store refuses, and with other settings, in one real environment, the blue one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_store_that_refuses_executes_nothing(blue: RealAirflow, the_flag: TheF
     assert count(blue, "rules", run) == WORK["rules"]
 
 
-# -- other settings: the scheduler is started anew ----------------------------------------------------------------------
+# -- other settings: the scheduler is restarted ---------------------------------------------------------------------------
 
 
 def test_an_unset_color_fails_at_once_and_holds_back_cleanups_too(blue: RealAirflow, the_flag: TheFlag) -> None:
@@ -98,7 +98,7 @@ def test_a_backend_that_keeps_references_changes_nothing(blue: RealAirflow, the_
 
 def test_a_standby_run_waits_without_a_worker_and_a_late_failover_still_executes_it(blue: RealAirflow, the_flag: TheFlag) -> None:
     the_flag.write("green")
-    settle = 140  # the guard looks again after a seventh of it
+    settle = 140  # The guard reads the flag again after a seventh of it.
     blue.restart_scheduler(AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS=str(settle))
     try:
         started = time.monotonic()

@@ -1,6 +1,6 @@
-"""The web server of one Airflow version, in a process of its own, with every option of the package switched on.
+"""The web server of one Airflow version, in a process of its own, with every option of the package on.
 
-`make test` has this for every version that README promises; the tests beside it, for one.
+`make test` runs this for every version that README promises, and the other tests for one version only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""DAGs for two environments next to a switch: one guarded, one with the usual pattern, one that goes on until it is told."""
+"""DAGs for two environments next to a switch: one guarded, one with the usual pattern, one that runs until it is
+released."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ except ImportError:
     from airflow.operators.python import get_current_context
 
 TICK = int(os.environ["BLUEGREEN_TEST_TICK_SECONDS"])
-# Both environments catch up from the same tick, so that a scheduler that was stopped makes every run it missed.
+# Both environments catch up from the same tick, so that a stopped scheduler later creates every run that it missed.
 TICKS = {
     "schedule": f"* * * * * */{TICK}",  # croniter's sixth field is seconds
     "start_date": datetime.fromisoformat(os.environ["BLUEGREEN_TEST_TICK_START"]),

@@ -31,7 +31,7 @@ def store(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stor
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as README says, but by the build backend that is installed here: no network."""
+    """Built as README says, but with the build backend that is installed here, because there is no network."""
     assert "`pip wheel --no-deps ./airflow`" in PACKAGE_README
     wanted = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["build-system"]["requires"]
     assert wanted == [f"hatchling=={version('hatchling')}"], "local/requirements.txt has another build backend than pyproject.toml"

@@ -1,4 +1,4 @@
-"""Reading the flag from the local AWS's Parameter Store: calls, cache, and everything that can be wrong with it."""
+"""Reading the flag from the local AWS's Parameter Store: calls, cache, and every possible fault."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_owner_is_final_once_a_newer_version_takes_effect_after_the_instant(s
 
 
 def test_the_instant_at_which_a_version_takes_effect_is_not_final(store: Store) -> None:
-    # A failover may be dated back to that very instant, and then the newer version has it.
+    # A failover may be back-dated to that very instant, and then the newer version owns it.
     store.put("blue", "made by hand")
     now = datetime.now(timezone.utc)
     store.put("green", tail(now, "v2-1"))
@@ -85,7 +85,7 @@ def test_the_cache_serves_for_a_few_seconds_and_only_instants_before_the_answer(
     future = datetime.now(timezone.utc) + timedelta(days=1)
     assert store.calls(lambda: store.flag.owner(past))[0] == GET
     assert GET not in store.calls(lambda: store.flag.owner(past))
-    # A write may lie between the answer and an instant after it.
+    # A write may lie between the answer and a later instant.
     assert store.calls(lambda: store.flag.owner(future)) == [GET]
     assert GET not in store.calls(lambda: store.flag.owner(past))
     store.seconds += CACHE_SECONDS + 0.1
@@ -141,14 +141,15 @@ def test_a_version_without_a_color_is_never_in_force(store: Store, value: str) -
     written = store.put("green")
     time.sleep(0.01)
     garbage = store.put(value)
-    # The color before it stays in force, before and after the garbage is a minute old, and the run's line says why.
+    # The previous color stays in force, before and after the garbage is a minute old, and the run's log line gives the
+    # reason.
     for instant in (written, garbage, garbage + seconds(1), garbage + seconds(61)):
         assert store.flag.owner(instant) == Owner("green", 1), instant
     broken = store.flag.ownership(garbage + seconds(61)).broken
     assert broken is not None
     assert f"version 2 holds {value!r}, no color: the version before it stays in force" in broken
     time.sleep(0.01)
-    # Once it is repaired, whatever to, what was due meanwhile still has its owner.
+    # After any repair, the runs that were due meanwhile still have their owner.
     repaired = store.put("blue")
     store.seconds += CACHE_SECONDS + 1
     assert store.flag.owner(garbage) == Owner("green", 1)
@@ -157,7 +158,7 @@ def test_a_version_without_a_color_is_never_in_force(store: Store, value: str) -
 
 
 def test_garbage_makes_no_answer_final(store: Store) -> None:
-    # No failover can be back-dated to before the garbage, but one can give a later run to the other color.
+    # No failover can be back-dated to before the garbage, but a failover can give a later run to the other color.
     store.put("green")
     time.sleep(0.01)
     garbage = store.put("purple")
@@ -247,7 +248,7 @@ def test_a_history_behind_the_parameter_is_asked_again(store: Store) -> None:
 
 
 def test_clocks_of_two_environments_do_not_matter(store: Store) -> None:
-    # Which color owns an instant is told by SSM's dates alone: a reader's wrong clock changes nothing but the cache.
+    # SSM's dates alone decide which color owns an instant: a reader's wrong clock affects nothing but the cache.
     store.put("blue")
     now = datetime.now(timezone.utc)
     store.put("green", tail(now + seconds(10), "v2-1"))

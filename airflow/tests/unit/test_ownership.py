@@ -1,4 +1,4 @@
-"""The rule itself, by the vectors that Rust's tests run too."""
+"""The ownership rule, by the vectors that Rust's tests run too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_vectors_are_the_ones_the_script_writes() -> None:
 
 
 def test_far_from_its_write_the_newest_version_owns_whatever_its_description_says() -> None:
-    # The license of the fast path: later than the newest LastModifiedDate + 60 s no Description matters.
+    # The proof that the fast path is allowed: later than the newest LastModifiedDate + 60 s no Description matters.
     checked = 0
     for case in CASES:
         history = make_vectors.entries_of(case["history"])
@@ -36,7 +36,7 @@ def test_far_from_its_write_the_newest_version_owns_whatever_its_description_say
             continue  # SSM's own clock went back; Parameter Store does not
         newest = max(history, key=lambda entry: entry.version)
         if newest.value not in COLORS:
-            continue  # never in force; the fast path knows
+            continue  # It is never in force; the fast path knows that.
         found = in_force(history, dates[-1] + 60_000_000_001)
         assert found is not None
         assert (found.version, found.value) == (newest.version, newest.value), case["name"]

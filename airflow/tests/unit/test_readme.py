@@ -1,4 +1,4 @@
-"""What README.md promises is what the package reads."""
+"""The options and rights that README.md names are the ones that the package uses."""
 
 from __future__ import annotations
 

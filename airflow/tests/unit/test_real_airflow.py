@@ -1,4 +1,4 @@
-"""That nothing of a real environment stays behind."""
+"""No process of a real environment is left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.real_airflow import RealAirflow, processes_in
 
-# As Airflow 2's executor does, and faster: processes with sessions of their own that lose their parents.
+# Imitates Airflow 2's executor, only faster: processes with sessions of their own that lose their parents.
 FORKS = """
 import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -25,7 +25,7 @@ time.sleep(60)
 
 
 class Stand(RealAirflow):
-    """Launches what forks, not Airflow."""
+    """Launches forking processes in place of Airflow."""
 
     def __init__(self, home: Path) -> None:
         self.home, self._own_home, self._processes = home.resolve(), False, {}
@@ -36,7 +36,7 @@ class Stand(RealAirflow):
         directory.mkdir(exist_ok=True)
         self._processes["scheduler"] = subprocess.Popen([sys.executable, "-c", FORKS], cwd=directory, start_new_session=True)
         deadline = time.monotonic() + 60
-        # Counted once a look: they come and go.
+        # Counted on every call: the processes start and end meanwhile.
         while len(processes_in(directory)) < 20:
             assert time.monotonic() < deadline, "it does not fork"
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""When a scheduler may be killed, and what becomes of a machine that does not keep up with the ticks."""
+"""When a scheduler may be killed, and how a machine that does not keep up with the ticks is handled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.real_pair import ATTEMPTS, CLASSIC, GUARDED, RealPair, TooBusy
 
 
 class Time:
-    """Goes on when it is slept."""
+    """A clock that advances when it sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -68,11 +68,11 @@ def test_one_that_does_not_is_said_to_be_too_busy_and_is_not_waited_for_without_
 
 def test_with_a_longer_tick_it_has_one_again_and_no_tick_is_asked_for_that_was_never_made(clock: Time) -> None:
     pair = Pair(clock, takes=25)
-    clock.now = 1006.0  # between two ticks of the shorter kind, neither a tick of the longer
+    clock.now = 1006.0  # Between two ticks of the shorter kind; not a tick of the longer kind.
     pair.slow_down()
     assert pair.tick == 30
     assert {environment.options["BLUEGREEN_TEST_TICK_SECONDS"] for environment in pair.colors.values()} == {"30"}
-    # The last run before can have been due at 1005: its interval's successor is the one from 1020 to 1050.
+    # The last run with the shorter tick can have been due at 1005: the interval that follows it is 1020 to 1050.
     tick = pair.quiet_before_a_tick("blue", 3, (GUARDED, CLASSIC))
     assert min(pair.colors["blue"].asked) >= 1050
     assert tick - 30 + 25 <= clock.now <= tick - 3

@@ -1,4 +1,4 @@
-"""A small run of the benchmark's simulation: the package's reader against late reads and late schedulers."""
+"""A small run of the benchmark's simulation: the package's reader with late reads and late schedulers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The start-up script, in something like the container that MWAA starts: nothing goes on if the guard does not work."""
+"""The start-up script, in an imitation of the container that MWAA starts: nothing continues if the guard does not work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from support.paths import PACKAGE
 
 SCRIPT = PACKAGE / "startup/startup.sh"
 
-# What MWAA's image does with the script (bin/airflow-user/execute-user-startup-script of aws/amazon-mwaa-docker-images): it is read
-# into this shell, its `exit` is another one, and Airflow is only started if the file at the end was written.
+# How MWAA's image runs the script (bin/airflow-user/execute-user-startup-script of aws/amazon-mwaa-docker-images): it
+# is sourced into this shell, its `exit` is replaced, and Airflow starts only if the file at the end was written.
 WRAPPER = """
 finish() { echo {} > "$ENVIRONMENT_FILE"; unalias exit; exit; }
 shopt -s expand_aliases
@@ -81,7 +81,7 @@ def container(tmp_path: Path, new_python: Path) -> Container:
 
 
 def changed(wheel: Path, folder: Path, change: Callable[[str, str], str | None]) -> None:
-    """The wheel with other files; None leaves one out. pip checks no hashes of what it installs."""
+    """The wheel with other files; None leaves one out. pip does not check the hashes of what it installs."""
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(folder / wheel.name, "w") as target:
         for name in source.namelist():
             content = change(name, source.read(name).decode())
@@ -165,7 +165,7 @@ def test_a_package_that_airflow_would_not_find_starts_nothing(
 
 
 def test_the_wrapper_here_goes_on_after_a_plain_exit(container: Container) -> None:
-    """Or the others would prove nothing."""
+    """Otherwise the other tests would prove nothing."""
     script = container.home / "plain.sh"
     script.write_text("exit 1\n")
     assert container.start(script).went_on

@@ -1,4 +1,4 @@
-"""What the status page in Airflow's UI says, and how often it asks. Needs no Airflow."""
+"""The status page in Airflow's UI: its content, and how often it reads the flag. Needs no Airflow."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def tail(instant: datetime, record: str) -> str:
 
 
 def soon() -> datetime:
-    """After every write of the test: the local AWS writes milliseconds."""
+    """Just after every write of the test: the local AWS stores milliseconds."""
     return datetime.now(timezone.utc) + timedelta(milliseconds=10)
 
 
-# -- what it says --------------------------------------------------------------------------------------------------------
+# -- its content ----------------------------------------------------------------------------------------------------------
 
 
 def test_active_says_version_since_when_and_why(store: Store) -> None:
@@ -178,9 +178,9 @@ def test_the_page_has_no_script_loads_nothing_and_looks_again() -> None:
         ([(1, "blue", tail(NOON, "none"))], None),
         ([(1, "blue", "a [effective_from=then record=r]")], "a [effective_from=then record=r]"),  # no tail of ours: all of it
         ([(1, "blue", "first"), (2, "green", "switch: b" + tail(NOON, "r2"))], "switch: b"),
-        # A hand-written value that inherited the words of the version before it.
+        # A manual edit that inherited the Description of the version before it.
         ([(1, "blue", "switch: a" + tail(NOON, "r1")), (2, "green", "switch: a" + tail(NOON, "r1"))], None),
-        # A write that was tried again.
+        # A write that was retried.
         ([(1, "blue", "switch: a" + tail(NOON, "r1")), (2, "blue", "switch: a" + tail(NOON, "r1"))], "switch: a"),
         ([(3, "blue", "of a later version")], None),
     ],
@@ -190,7 +190,7 @@ def test_the_sentence_of_a_version(history: list[tuple[int, str, str | None]], t
     assert sentence(reversed(entries), min(len(entries), 2)) == told
 
 
-# -- how often it asks ---------------------------------------------------------------------------------------------------
+# -- how often it reads the flag ------------------------------------------------------------------------------------------
 
 
 def test_after_the_first_time_one_get_parameter_is_enough_until_the_next_version(store: Store) -> None:
@@ -215,7 +215,7 @@ def test_without_the_history_the_page_knows_as_much_as_the_guard(store: Store) -
 
 
 class Asked:
-    """Counts questions, and can keep the one who asks waiting."""
+    """Counts the reads, and can block the reader."""
 
     def __init__(self, *answers: StatusPage) -> None:
         self.answers, self.count, self.seconds = list(answers), 0, 0.0
@@ -280,7 +280,7 @@ def test_while_one_asks_the_others_do_not_wait_and_an_old_answer_ends(age: float
 
 
 def test_one_who_comes_just_after_an_answer_takes_it() -> None:
-    # Two find the answer too old; the second gets its turn when the first has asked.
+    # Two readers find the answer too old; the second proceeds when the first has read the flag.
     asked = Asked(BLUE, GREEN)
     asked.cache.status_page()
     within = asked.cache._within
@@ -320,6 +320,6 @@ def test_switched_off_it_needs_neither_airflow_nor_a_web_framework_nor_boto3() -
         "print(json.dumps([none, [m for m in ('airflow', 'boto3', 'botocore', 'fastapi', 'flask') if m in sys.modules]]))"
     )
     source = Path(status_page.__file__).parents[1]
-    # Not where pytest works: the repository has a folder that is called airflow.
+    # Not in pytest's working directory: the repository has a folder named airflow.
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(source)}, cwd=source, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [True, []]

@@ -1,4 +1,4 @@
-"""The wheel that PACKAGE_README has its readers build."""
+"""The wheel that README.md's commands build."""
 
 from __future__ import annotations
 

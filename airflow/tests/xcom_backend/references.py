@@ -1,4 +1,4 @@
-"""An XCom backend as people write them: what is in the database is a reference, and the value elsewhere."""
+"""A typical custom XCom backend: the database holds a reference, and the value is stored elsewhere."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class References(BaseXCom):
 
     @staticmethod
     def deserialize_value(result: Any) -> Any:
-        # Without a look at what it is, as many do.
+        # Without a check of its type, as in many backends.
         return json.loads(Path(BaseXCom.deserialize_value(result)).read_text())
