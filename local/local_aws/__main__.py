@@ -36,13 +36,13 @@ def environment(port: int, scratch: str, auth: bool) -> None:
     """ministack reads its settings from the environment, when it is imported."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "LAMBDA_", "MINISTACK_", "LOCALSTACK_", "DOCKER_")) or name.lower().endswith("_proxy"):
-            del os.environ[name]  # a profile or proxy of the person who starts this must not reach a function
+            del os.environ[name]  # A profile or proxy of the person who starts this must not reach a function.
     os.environ.update({
         "GATEWAY_PORT": str(port), "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "localhost", "MINISTACK_REGION": scope.REGION, "MINISTACK_ACCOUNT_ID": scope.ACCOUNT,
         "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "PERSIST_STATE": "0", "S3_PERSIST": "0",
         "LAMBDA_EXECUTOR": "local", "AUTH": "true" if auth else "false", "TMPDIR": scratch,
-        # No Docker is needed. Should a Docker client be installed, it must find nobody and find that out at once.
+        # No Docker is needed. If a Docker client is installed, it must find no server, and fail immediately.
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
     })
     tempfile.tempdir = scratch
@@ -94,7 +94,7 @@ async def serve(listener: socket.socket, ready_file: Path | None, endpoint: str,
         if ready_file:
             unfinished = ready_file.with_name(ready_file.name + ".new")
             unfinished.write_text(ready)
-            unfinished.replace(ready_file)  # whoever waits for the file never sees half of it
+            unfinished.replace(ready_file)  # a reader of the file never sees half of it
         else:
             print(ready, flush=True)
 
@@ -141,7 +141,7 @@ def main() -> None:
         if options.ready_file:
             options.ready_file.unlink(missing_ok=True)
         shutil.rmtree(scratch, ignore_errors=True)
-    # ministack's timers and request threads are still there, and would only be waited for.
+    # ministack's timers and request threads still run; a normal exit would only wait for them.
     sys.stdout.flush()
     os._exit(exit_code)
 

@@ -1,13 +1,12 @@
-"""CloudWatch alarms that tell time.
+"""CloudWatch alarms with a clock.
 
-ministack evaluates an alarm only when some metric is put, over all dimension sets of that name together, and takes
-no notice of missing data. This evaluates every alarm once a second, by exact dimensions, over sliding windows
-(`Period` seconds, the newest ending now), with DatapointsToAlarm, TreatMissingData and metric math (see
-metric_math.py), and on a change of state sends the direct Lambda action and the `CloudWatch Alarm State Change`
-event beside the SNS message that ministack sends.
+ministack evaluates an alarm only when some metric is put, over all dimension sets of that name together, and ignores missing data.
+This module evaluates every alarm once a second, by exact dimensions, over sliding windows (`Period` seconds, the newest ending now).
+It supports DatapointsToAlarm, TreatMissingData and metric math (see metric_math.py). On a change of state it sends the direct Lambda
+action and the `CloudWatch Alarm State Change` event beside the SNS message that ministack sends.
 
-Not as on AWS: real alarms look at aligned periods and evaluate about once a minute, with a few minutes' patience for
-late data. A green run here is no proof of alarm timing.
+Different from AWS: real alarms evaluate aligned periods about once a minute, and wait a few minutes for late data. A green run here
+does not prove alarm timing.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ _BREACHES = {
 
 def judge(datapoints: Sequence[float | None], comparison: str, threshold: float, datapoints_to_alarm: int,
           missing: str) -> str | None:
-    """The state that these periods (newest first) call for; None: keep the state there is."""
+    """The state that follows from these periods (newest first); None: the state does not change."""
     breaches = [None if value is None else _BREACHES[comparison](value, threshold) for value in datapoints]
     if missing in ("breaching", "notBreaching"):
         breaches = [(missing == "breaching") if breach is None else breach for breach in breaches]
@@ -85,7 +84,7 @@ def judge(datapoints: Sequence[float | None], comparison: str, threshold: float,
         return None if missing == "ignore" else "INSUFFICIENT_DATA"
     if sum(breach for _, breach in known) >= datapoints_to_alarm:
         return "ALARM"
-    # All that is there breaches, and for long enough: the gaps since do not count against the alarm.
+    # Every datapoint breaches, and has for long enough: the later gaps do not clear the alarm.
     if all(breach for _, breach in known) and known[-1][0] >= datapoints_to_alarm:
         return "ALARM"
     return "OK"
@@ -198,7 +197,7 @@ def _timer() -> None:
 
 
 def install() -> None:
-    patches.replace(cloudwatch, "_evaluate_all_alarms", lambda _: lambda: None)  # the timer does it
+    patches.replace(cloudwatch, "_evaluate_all_alarms", lambda _: lambda: None)  # The timer evaluates instead.
     patches.replace(cloudwatch, "_evaluate_alarm", lambda _: lambda alarm: None)
     patches.replace(cloudwatch, "_dispatch_alarm_actions", _dispatch_actions)
     patches.replace(cloudwatch, "_put_metric_alarm", _put_metric_alarm)

@@ -1,4 +1,4 @@
-"""The control API under `/_local/`: how a test, the demo or a person steers this local AWS. Table in local/README.md."""
+"""The control API under `/_local/`, by which a test, the demo or a person controls this local AWS. Table in local/README.md."""
 
 from __future__ import annotations
 

@@ -1,13 +1,16 @@
-"""How events reach their targets.
+"""Delivery of events to their targets.
 
-ministack lacks, and this adds: `aws.*` events from inside (PutEvents refuses them from outside); EventBridge rule
--> Lambda through Lambda's asynchronous path, with the rule's RetryPolicy and DeadLetterConfig; the check that the
-function's policy lets EventBridge in; EventBridge rule -> CloudWatch Logs; SNS -> Lambda through the asynchronous
-path; schedules that fire within half a second of being due (as shipped, up to ten seconds late); the metric of the
-messages that lie in a queue, so that an alarm on dead letters can be tried.
+ministack lacks these, and this module adds them:
+- `aws.*` events from inside the process (PutEvents refuses them from outside);
+- EventBridge rule -> Lambda through Lambda's asynchronous path, with the rule's RetryPolicy and DeadLetterConfig;
+- the check that the function's policy admits EventBridge;
+- EventBridge rule -> CloudWatch Logs;
+- SNS -> Lambda through the asynchronous path;
+- schedules that fire within half a second of being due (as shipped, up to ten seconds late);
+- the metric of the messages in a queue, so that an alarm on dead letters can be tried.
 
-A rule's DeadLetterConfig gets what could not be handed to the function (function gone, no permission); a function
-that fails is the business of the function's own retries and destination, as on AWS.
+A rule's DeadLetterConfig gets what could not be delivered to the function (function deleted, no permission). A function that fails is
+handled by the function's own retries and destination, as on AWS.
 """
 
 from __future__ import annotations
@@ -34,12 +37,12 @@ QUEUE_METRIC_SECONDS = 2.0
 
 _outbox: queue.Queue[tuple[str, str, dict[str, Any]]] = queue.Queue()
 _target: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None] = contextvars.ContextVar(
-    "target", default=None)  # (target, event, rule) while ministack works out the payload of one target
+    "target", default=None)  # (target, event, rule) while ministack builds the payload of one target
 _matched: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("matched", default=None)
 
 
 def emit(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
-    """Send an event of an AWS service to the default bus, soon, in order, and never in the way of the caller."""
+    """Send an event of an AWS service to the default bus: soon, in order, and without blocking the caller."""
     _outbox.put((get_account_id(), get_region(), {
         "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "Resources": resources,
         "EventBusName": "default",
@@ -80,8 +83,8 @@ def _invoke_target(original: Any) -> Any:
         try:
             arn = target.get("Arn", "")
             if arn.split(":")[2:3] == ["logs"]:
-                # ministack has no such target. It only hands the finished payload to Lambda targets, so the log
-                # group goes through it dressed as one, and _dispatch_to_lambda below sees what it really is.
+                # ministack has no such target. It passes the finished payload only to Lambda targets. So the log group is disguised as a
+                # Lambda target, and _dispatch_to_lambda below detects what it really is.
                 target = {**target, "Arn": f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:log-group"}
             original(target, event, rule, view)
         finally:
@@ -109,7 +112,7 @@ def _dispatch_to_lambda(_original: Any) -> Any:
             cause = f"event:{event.get('DetailType', '')}"
         refused = invoke_async(
             arn, body, cause,
-            # EventBridge Scheduler works with the role of the target, not with the function's policy.
+            # EventBridge Scheduler uses the role of the target, not the function's policy.
             principal=None if from_scheduler else "events.amazonaws.com", source_arn=rule.get("Arn", ""),
         )
         if refused:
@@ -119,7 +122,7 @@ def _dispatch_to_lambda(_original: Any) -> Any:
 
 
 def invoke_async(function_arn: str, event: Any, cause: str, principal: str | None, source_arn: str) -> tuple[str, str] | None:
-    """Hand an event to a function's asynchronous queue. Returns (code, message) when it may not or cannot be."""
+    """Put an event into a function's asynchronous queue. Returns (code, message) if that is not allowed or not possible."""
     func, config, name = lambda_svc._get_func_record_for_ref(function_arn)
     if not func or not config:
         refused = ("ResourceNotFoundException", f"Function not found: {function_arn}")

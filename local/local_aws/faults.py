@@ -1,10 +1,10 @@
-"""Faults on demand, in front of every AWS call, those of function processes included.
+"""Faults on demand, in front of every AWS call, including those of function processes.
 
-ministack never fails by itself. A fault here names a service and an operation and says what goes wrong: see the table
-in local/README.md. The first fault that fits a call is used; it counts its hits.
+ministack never fails by itself. A fault here names a service and an operation and defines what fails: see the table in
+local/README.md. The first fault that matches a call is used; it counts its hits.
 
-kill-caller finds the process at the other end of the TCP connection and kills it, but only if the local AWS started
-it: the kernel's tables say which process that is, so a function cannot be confused with the test that asks.
+kill-caller finds the process at the other end of the TCP connection and kills it, but only if the local AWS started it. The kernel's
+tables identify that process, so a function cannot be confused with the calling test.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Fault:
     match: str | None = None
     caller: str | None = None  # a function's name
     times: int | None = None
-    after: int = 0  # calls that fit and are let through first
+    after: int = 0  # matching calls that pass first
     probability: float = 1.0
     latency_ms: float | None = None
     stale_seconds: float | None = None
@@ -92,7 +92,7 @@ def remove(fault_id: str | None) -> bool:
 
 def choose(service: str, operation: str, text: str, caller: str, peer_port: int,
            own_port: int) -> tuple[Fault, int | None] | None:
-    """The fault for this call, if any, and the process it is to kill."""
+    """The fault for this call, if any, and the process that it kills."""
     with _lock:
         for fault in _faults.values():
             if not fault.fits(service, operation, text, caller):
@@ -106,7 +106,7 @@ def choose(service: str, operation: str, text: str, caller: str, peer_port: int,
             if fault.kind.startswith("kill-caller"):
                 victim = process_of_peer(peer_port, own_port)
                 if victim is None:
-                    continue  # not a process of ours: nothing is killed, and it is no hit
+                    continue  # Not one of our processes: nothing is killed, and it is not a hit.
             fault.hits += 1
             timeline.note("fault", id=fault.id, kind=fault.kind, service=service, operation=operation, killed=victim)
             return fault, victim
@@ -119,7 +119,7 @@ def kill(pid: int) -> None:
 
 
 def process_of_peer(peer_port: int, own_port: int) -> int | None:
-    """The function process (or a child of it) that owns the other end of a connection to us."""
+    """The function process (or a child of it) at the other end of a connection to us."""
     inode = _socket_inode(peer_port, own_port)
     if inode is None:
         return None
@@ -155,7 +155,7 @@ def _with_descendants(pids: list[int]) -> list[int]:
         if entry.isdigit():
             try:
                 with open(f"/proc/{entry}/stat") as stat:
-                    # The second column is the command in brackets and may hold anything.
+                    # The second column is the command in parentheses and may contain anything.
                     parent = int(stat.read().rsplit(")", 1)[1].split()[1])
             except (OSError, IndexError, ValueError):
                 continue

@@ -1,13 +1,14 @@
 """Function processes and their invocations.
 
-ministack runs a `bootstrap` by itself. It lacks, and this adds: a clean environment (as shipped a function inherits
-everything that is set where ministack was started); the credentials of the function's role without AUTH=true; the
-messages of AWS when a process dies or runs out of time; asynchronous invocation where a throttled event waits
-instead of using up retries, and with AWS's failure record; AWS/Lambda metrics for every invocation and not only for
-those that come over HTTP; an entry in the timeline.
+ministack runs a `bootstrap` by itself. It lacks these, and this module adds them:
+- a clean environment (as shipped a function inherits every variable with which ministack was started);
+- the credentials of the function's role without AUTH=true;
+- the messages of AWS when a process dies or times out;
+- asynchronous invocation where a throttled event waits instead of using up retries, and with AWS's failure record;
+- AWS/Lambda metrics for every invocation, not only for those over HTTP;
+- an entry in the timeline.
 
-Scaled down: on AWS the retries of an asynchronous invocation come after one and two minutes, here after one and two
-seconds.
+Scaled down: on AWS the retries of an asynchronous invocation come after one and two minutes, here after one and two seconds.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ log = logging.getLogger("local_aws.functions")
 RETRY_SECONDS = (1.0, 2.0)
 THROTTLE_RETRY_SECONDS = 0.5
 
-# What a function may see of the environment the local AWS itself was started in.
+# The variables that a function inherits from the local AWS's own environment.
 INHERITED = {"PATH"}
-# What ministack sets, or we do, as Lambda would.
+# The variables that ministack sets, or we do, as Lambda would.
 LAMBDA_SETS = {
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -54,8 +55,8 @@ def _worker_env(original: Any) -> Any:
         return {
             "LANG": "en_US.UTF-8", "TZ": ":UTC", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{config.get('FunctionName', '')}",
-            # Host prefixes (`api.`, `env.` of MWAA) cannot be resolved under 127.0.0.1. Botocore heeds this
-            # variable; the Rust SDK does not and has to strip the prefix itself.
+            # Host prefixes (`api.`, `env.` of MWAA) cannot be resolved under 127.0.0.1. Botocore honors this variable; the Rust SDK does
+            # not and must strip the prefix itself.
             **keep,
         }
 
@@ -63,7 +64,7 @@ def _worker_env(original: Any) -> Any:
 
 
 def _role_credentials(_original: Any) -> Any:
-    """ministack does this under AUTH=true only; without it every call of a function would look like root's."""
+    """ministack does this under AUTH=true only; without it every call of a function would appear as root's."""
 
     def credentials(config: dict[str, Any]) -> dict[str, str]:
         role, function_arn = config.get("Role", ""), config.get("FunctionArn", "")
@@ -91,7 +92,7 @@ def _remember_exit(original: Any) -> Any:
 
 
 def _invoke(original: Any) -> Any:
-    """Say what AWS says when the process is gone."""
+    """Answer with AWS's messages when the process has died or timed out."""
 
     def invoke(worker: Any, event: Any, request_id: str, **kwargs: Any) -> dict[str, Any]:
         worker.last_exit = None
@@ -121,7 +122,7 @@ _SIGNAL_WORDS = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated", signal.
 
 
 def _dispatch(original: Any) -> Any:
-    """Around every invocation that got a slot, whatever caused it."""
+    """Wraps every invocation that got a slot, whatever caused it."""
 
     def dispatch(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> dict[str, Any]:
         entry = timeline.note("invoke", function=config.get("FunctionName"), trigger=scope.trigger.get(),
@@ -144,7 +145,7 @@ def _dispatch(original: Any) -> Any:
 
 
 class _LiveLog:
-    """The log of one invocation, open from its START line on."""
+    """The log of one invocation, open from its START line."""
 
     def __init__(self, config: dict[str, Any], request_id: str) -> None:
         self.group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
@@ -158,7 +159,7 @@ class _LiveLog:
         scope.enter(self.region, self.account)
         now = int(time.time() * 1000)
         group = cloudwatch_logs._log_groups.get(self.group)
-        if group is None:  # as on AWS, the first line makes it
+        if group is None:  # as on AWS, the first line creates it
             group = cloudwatch_logs._log_groups[self.group] = {
                 "arn": cloudwatch_logs._make_group_arn(self.group), "creationTime": now, "retentionInDays": None,
                 "tags": {}, "subscriptionFilters": {}, "streams": {}}
@@ -197,7 +198,7 @@ def _emit_lambda_logs(_original: Any) -> Any:
         config = func.get("config") or func
         live = _live_logs.pop(request_id, None) or _LiveLog(config, request_id)
         for line in text.splitlines() if text else []:
-            if line not in live.written:  # written before the invocation began, or outside this product
+            if line not in live.written:  # written before the invocation started, or by another program
                 live.write(line)
         live.write(f"END RequestId: {request_id}")
         live.write(f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tBilled Duration: {duration_ms} ms\t"
@@ -207,7 +208,7 @@ def _emit_lambda_logs(_original: Any) -> Any:
 
 
 def _metrics_of_throttles(_original: Any) -> Any:
-    """All that is left of ministack's own counting, which misses asynchronous invocations and counts some twice."""
+    """The only rest of ministack's own counting, which misses asynchronous invocations and counts some twice."""
 
     def emit(function_name: str, duration_ms: float, error: bool, throttle: bool) -> None:
         if throttle and not error:
@@ -241,7 +242,7 @@ def _run_async(func: dict[str, Any], config: dict[str, Any], function_arn: str, 
     while True:
         result = lambda_svc._execute_function(func, event)
         if result.get("throttle"):
-            delay = THROTTLE_RETRY_SECONDS  # a throttled event waits, and uses up no retry
+            delay = THROTTLE_RETRY_SECONDS  # A throttled event waits, and uses up no retry.
         else:
             attempts += 1
             if not result.get("error"):
@@ -288,14 +289,14 @@ def _send(arn: str, body: str) -> None:
 
 
 def processes() -> list[int]:
-    """Process ids of the function processes that run now."""
+    """Process ids of the running function processes."""
     with lambda_runtime._lock:
         workers = [worker for entries in lambda_runtime._workers.values() for worker in entries]
     return [worker._proc.pid for worker in workers if worker._proc is not None and worker._proc.poll() is None]
 
 
 def stop_all() -> None:
-    """End every function process: at the end nothing may be left."""
+    """End every function process, so that none is left."""
     pids = processes()
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -304,7 +305,7 @@ def stop_all() -> None:
 
 
 def _delete(original: Any) -> Any:
-    """A stack that goes takes its functions' processes with it."""
+    """Deleting a stack ends its functions' processes, too."""
 
     def delete(physical_id: str, props: dict[str, Any]) -> Any:
         answer = original(physical_id, props)
@@ -332,4 +333,4 @@ def install() -> None:
     patches.replace(lambda_svc, "invoke_async_with_retry", _invoke_async)
     for name in ("_runtime_env_vars", "_event_invoke_config", "_execute_function"):
         patches.original(lambda_svc, name)
-    lambda_runtime._REAP_GRACE = 0.2  # Lambda kills at once; two seconds of grace would only delay every time-out
+    lambda_runtime._REAP_GRACE = 0.2  # Lambda kills immediately; two seconds of grace would only delay every time-out

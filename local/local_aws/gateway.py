@@ -1,7 +1,7 @@
-"""The door that every request comes through.
+"""The entry point of every request.
 
-ministack's own application answers; before it stand the control API (`/_local/…`), the faults, the log of calls, and
-the caller's identity, which the Parameter Store and the event log need and ministack only works out under AUTH=true.
+ministack's own application answers. Before it come the control API (`/_local/…`), the faults, the log of calls, and the caller's
+identity. Parameter Store and the event log need the identity, and ministack determines it only under AUTH=true.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SERVER_ERROR = {"ssm": "InternalServerError", "airflow": "InternalServerExcepti
 
 
 class Request:
-    """One HTTP request, read to its end, and what AWS call it is."""
+    """One complete HTTP request, and the AWS call that it is."""
 
     def __init__(self, asgi: dict[str, Any], body: bytes) -> None:
         self.method: str = asgi["method"]
@@ -52,7 +52,7 @@ class Request:
         self.own_port: int = (asgi.get("server") or ("", 0))[1]
 
     def identify(self) -> tuple[str, str]:
-        """Service (as in its signing name) and operation."""
+        """The service (by its signing name) and the operation."""
         params = ministack.app._routing_params(self.method, self.path, self.headers, self.body, self.query)
         service = router.detect_service(self.method, self.path, self.headers, params)
         if cbor := _CBOR_OPERATION.search(self.path):
@@ -101,7 +101,7 @@ async def _call(asgi: dict[str, Any], request: Request, receive: Receive, send: 
     scope.caller_arn.set(caller)
     chosen = faults.choose(service, operation, request.text, scope.caller_name(caller), request.peer_port, request.own_port)
     fault, victim = chosen or (None, None)
-    # Entered before the work, so that the log is in the order in which calls arrived.
+    # Logged before the work, so that the log has the order in which the calls arrived.
     entry = timeline.calls.add({"service": service, "operation": operation, "caller": scope.caller_name(caller),
                                 "status": None, "ms": None, "fault": fault.kind if fault else None}, at=started)
 
@@ -163,7 +163,7 @@ async def _with_fault(fault: faults.Fault, victim: int | None, service: str, asg
 
 
 async def _refuse(send: Send, service: str, request: Request, code: str, message: str, status: int) -> None:
-    """An error in the protocol of the service, so that an SDK reads it as that error."""
+    """An error in the protocol of the service, so that an SDK parses it as that error."""
     if service == "monitoring":
         cbor = "cbor" in request.headers.get("content-type", "") or "cbor" in request.headers.get("smithy-protocol", "")
         status, headers, body = cloudwatch._error(code, message, status, use_json=not cbor, use_cbor=cbor)
@@ -177,7 +177,7 @@ async def _refuse(send: Send, service: str, request: Request, code: str, message
 
 
 async def _silence(seconds: float, receive: Receive, send: Send) -> None:
-    """Say nothing for so long, or until the caller gives up, and then hang up in the middle of an answer."""
+    """Send nothing for so long, or until the caller gives up, and then close the connection in the middle of an answer."""
     if seconds:
         gone = asyncio.ensure_future(_disconnected(receive))
         await asyncio.wait({gone}, timeout=seconds)
@@ -192,7 +192,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _nowhere(_message: dict[str, Any]) -> None:
-    """Where the answer goes that must not arrive."""
+    """Discards an answer that must not arrive."""
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -227,10 +227,10 @@ def install() -> None:
                          (router, "extract_access_key_id"), (iam_actions, "extract_iam_action"),
                          (iam_evaluator, "request_caller_arn"), (cloudwatch, "_error")):
         patches.original(module, name)
-    # Plain http to the loopback device stands for TLS here: a policy that denies what comes without it must not deny everything.
+    # Plain HTTP to the loopback device counts as TLS here: a policy that denies plain HTTP must not deny everything.
     origin: ContextVar[tuple[str, bool]] = ContextVar("request_origin", default=("127.0.0.1", True))
     patches.replace(iam_evaluator, "_request_origin", lambda _: origin)
     patches.replace(ministack.app, "pin_request_origin", lambda pin: lambda source, _secure: pin(source, True))
-    # ministack loads a service's model with its first answer, which would make that answer up to 80 ms slower.
+    # ministack loads a service's model with its first answer, which would delay that answer by up to 80 ms.
     for service in ("ssm", "airflow", "events", "lambda"):
         patches.original(responses, "_service_model")(service)

@@ -35,7 +35,7 @@ def _query(query: dict[str, Any], by_id: dict[str, Any], metric_value: Any) -> f
         return metric_value(query["MetricStat"])
     expression = query.get("Expression", "")
     try:
-        # IF is a word of Python's; nothing else in the supported part of the language clashes.
+        # IF is a Python keyword; nothing else in the supported part of the language conflicts.
         return _value(ast.parse(expression.replace("IF(", "IF_("), mode="eval").body, by_id, metric_value)
     except ZeroDivisionError:
         return None

@@ -1,8 +1,8 @@
-"""Reading and noting CloudWatch metrics.
+"""Reading and recording CloudWatch metrics.
 
-ministack answers GetMetricData oldest first, whatever ScanBy says, where CloudWatch's default is newest first; and a
-query without dimensions gets the data of every dimension set, where CloudWatch takes it for a metric of its own. This
-corrects both, for the CBOR and JSON protocols that current SDKs speak, and puts the product's own metrics into the timeline.
+ministack answers GetMetricData oldest first, whatever ScanBy says; CloudWatch's default is newest first. A query without dimensions
+gets the data of every dimension set, where CloudWatch treats it as a metric of its own. This module corrects both, for the CBOR and
+JSON protocols that current SDKs use, and adds the product's own metrics to the timeline.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _newest_first: contextvars.ContextVar[bool] = contextvars.ContextVar("newest_fir
 
 
 class ExactDimensions(dict[str, str]):
-    """Dimensions of a query, where none at all is a dimension set too (ministack asks whether they are true)."""
+    """Dimensions of a query, where an empty set is a dimension set too (ministack tests them for truth)."""
 
     def __bool__(self) -> bool:
         return True

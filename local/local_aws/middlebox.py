@@ -1,8 +1,8 @@
-"""What stands between a function and AWS, and forgets: a NAT gateway, a firewall, a load balancer.
+"""A device between a function and AWS that drops idle connections: a NAT gateway, a firewall, a load balancer.
 
-It listens on a port of its own, hands everything on, and counts connections. A connection that it has forgotten is neither
-closed nor refused: what is sent on it is taken, and never answered. It forgets what was idle for longer than `forgets_after`
-seconds, and everything it knows when told to.
+It listens on a port of its own, forwards everything, and counts connections. A connection that it has dropped is neither closed nor
+refused: it accepts what is sent on it, and never answers. It drops connections that were idle for longer than `forgets_after` seconds,
+and all of them on request.
 
     with Middlebox(aws.endpoint, forgets_after=4) as box:
         client = boto3.client("ssm", **{**aws.client_settings(), "endpoint_url": box.url})
@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 
 @dataclass(eq=False)
 class Connection:
-    """One connection of a client, and ours to AWS for it."""
+    """One connection of a client, and our connection to AWS for it."""
 
     client: socket.socket
     server: socket.socket
     last: float = field(default_factory=time.monotonic)
     is_forgotten: bool = False
-    # Bytes that were sent into the void.
+    # Bytes that were accepted and never forwarded.
     swallowed: int = 0
 
 
@@ -54,22 +54,22 @@ class Middlebox:
                 _close(each.client)
                 _close(each.server)
 
-    # -- what a test asks and says -----------------------------------------------------------------------------------
+    # -- the interface for tests -------------------------------------------------------------------------------------
 
     @property
     def connections(self) -> int:
-        """How many were made so far."""
+        """How many connections were made so far."""
         with self._lock:
             return len(self._connections)
 
     @property
     def swallowed(self) -> int:
-        """On how many connections something was sent that nobody will answer."""
+        """On how many connections something was sent that will never be answered."""
         with self._lock:
             return sum(each.swallowed > 0 for each in self._connections)
 
     def forget(self) -> None:
-        """Forget every connection that there is now."""
+        """Drop every current connection."""
         with self._lock:
             for each in self._connections:
                 each.is_forgotten = True
@@ -99,7 +99,7 @@ class Middlebox:
                         connection.is_forgotten = True
                     if connection.is_forgotten:
                         if ready is connection.server:
-                            continue  # not even that AWS has closed it is heard on the other side
+                            continue  # even its end by AWS does not reach the client
                         if not data:
                             return
                         connection.swallowed += len(data)

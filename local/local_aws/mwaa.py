@@ -1,14 +1,13 @@
-"""Amazon MWAA: two environments that can be made ill.
+"""Amazon MWAA: two environments that can be made unhealthy.
 
-ministack has MWAA as a front of an Airflow container and needs Docker for it. This answers instead of it, with
-environments that the control API creates and changes: GetEnvironment, ListEnvironments, Create/DeleteEnvironment,
-and InvokeRestApi, either from a script (the health of the scheduler, the DAGs and the import errors, in both
-generations of Airflow's API) or by asking a real Airflow. While an
-environment's scheduler runs, its SchedulerHeartbeat is published with both its dimensions.
+ministack implements MWAA as a front of an Airflow container and needs Docker for it. This module answers in its place, with
+environments that the control API creates and changes. It supports GetEnvironment, ListEnvironments, Create/DeleteEnvironment and
+InvokeRestApi. InvokeRestApi answers from a script (the health of the scheduler, the DAGs and the import errors, in both generations of
+Airflow's API) or calls a real Airflow. While an environment's scheduler runs, its SchedulerHeartbeat is published with both its
+dimensions.
 
-Known differences: `latest_scheduler_heartbeat` and SchedulerHeartbeat are never late unless metric_delay_seconds
-says so. How the real service answers when Airflow cannot be reached is unverified; here it is a
-RestApiServerException with 503 or, after ten seconds, 504.
+Known differences: `latest_scheduler_heartbeat` and SchedulerHeartbeat are late only by metric_delay_seconds. The answer of the real
+service when Airflow cannot be reached is unverified; here it is a RestApiServerException with 503 or, after ten seconds, 504.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @dataclass
 class Settings:
-    """What the control API may set; see local/README.md."""
+    """The settings of an environment that the control API can change; see local/README.md."""
 
     status: str = "AVAILABLE"
     scheduler: str = "running"
@@ -81,7 +80,7 @@ class Settings:
     dags: Any = 0  # how many, or {"id": {"paused": false, "import_errors": false, "stale": false, "next_run": null, "tags": []}}
     import_errors: list[str] = field(default_factory=list)  # file names
     runs: list[dict[str, Any]] = field(default_factory=list)  # DAG runs, see local/README.md
-    page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's own
+    page_cap: int | None = None  # Airflow's [api] maximum_page_limit; None is the version's default
 
     def check(self) -> None:
         allowed = {"status": STATUSES, "scheduler": SCHEDULERS, "metadatabase": ("healthy", "unhealthy"),
@@ -118,9 +117,9 @@ class Environment:
                 return "healthy" if fresh else "unhealthy"
 
     def health(self, now: float) -> dict[str, Any]:
-        """What Airflow answers: HTTP 200 whatever it says of itself."""
+        """Airflow's answer: HTTP 200, whatever health it reports."""
         if self.settings.metadatabase == "unhealthy":
-            # Airflow asks its database for everything else.
+            # Airflow reads everything else from its database.
             return {"metadatabase": {"status": "unhealthy"},
                     "scheduler": {"status": "unhealthy", "latest_scheduler_heartbeat": None},
                     "triggerer": {"status": "unhealthy", "latest_triggerer_heartbeat": None},
@@ -178,7 +177,7 @@ def _iso(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, tz=timezone.utc).isoformat(timespec="microseconds")
 
 
-# -- what the control API does ------------------------------------------------------------------------------------
+# -- for the control API ------------------------------------------------------------------------------------------
 
 def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     """Create or change an environment."""
@@ -256,7 +255,7 @@ def delete(name: str, region: str | None = None) -> bool:
     return True
 
 
-# -- what the service answers --------------------------------------------------------------------------------------
+# -- the service's answers -----------------------------------------------------------------------------------------
 
 def _answer(status: int, body: dict[str, Any], error: str | None = None) -> Answer:
     headers = {"Content-Type": "application/json"}
@@ -334,7 +333,7 @@ async def _invoke_rest_api(environment: Environment, call: dict[str, Any]) -> An
 
 
 # -- Airflow's lists -----------------------------------------------------------------------------------------------
-# As measured on 2.10.5, 3.0.6 and 3.3.2: only 3.0 has no upper limit of a page, and only it gives 50 unasked.
+# As measured on 2.10.5, 3.0.6 and 3.3.2: only 3.0 has no upper limit of a page, and only 3.0 returns 50 by default.
 
 def _lists(environment: Environment, method: str, path: str, query: dict[str, Any], body: Any) -> Answer | None:
     settings = environment.settings
@@ -366,7 +365,7 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
 
 def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
     is_3 = _is_airflow_3(settings)
-    before = "run_after_lte" if is_3 else "execution_date_lte"  # each refuses, or passes over, the other's
+    before = "run_after_lte" if is_3 else "execution_date_lte"  # each generation refuses, or ignores, the other's name
     known = {"limit", "offset", "order_by", "state", "start_date_gte", "start_date_lte", before}
     if set(query) - known:
         raise ValueError(f"not imitated: {sorted(set(query) - known)}")
@@ -380,7 +379,7 @@ def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
 
 
 def _dag_runs_of(settings: Settings, asked: dict[str, Any]) -> Answer:
-    """The batch form. Both generations refuse fields that they do not know."""
+    """The batch form. Both generations refuse unknown fields."""
     unknown = set(asked) - {"dag_ids", "start_date_gte", "start_date_lte", "page_limit", "page_offset", "order_by"}
     if unknown:
         return _rest_error(422 if _is_airflow_3(settings) else 400, {"detail": f"unknown field: {sorted(unknown)}"})
@@ -402,7 +401,7 @@ def _dag_run(settings: Settings, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def _task_instances(settings: Settings, asked: dict[str, Any]) -> Answer:
-    """The batch form. Both generations refuse fields that they do not know."""
+    """The batch form. Both generations refuse unknown fields."""
     known = {"dag_ids", "dag_run_ids", "task_ids", "state", "start_date_gte", "start_date_lte", "page_limit", "page_offset"}
     unknown = set(asked) - known - ({"order_by"} if _is_airflow_3(settings) else set())
     if unknown:
@@ -449,7 +448,7 @@ def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -
 
 
 def _is_like(pattern: str, dag_id: str) -> bool:
-    """SQL's ILIKE '%pattern%', in which `_` is any character and `%` any number of them."""
+    """SQL's ILIKE '%pattern%', in which `_` is any character and `%` any sequence of characters."""
     words = "".join({"_": ".", "%": ".*"}.get(sign, re.escape(sign)) for sign in ("%" if pattern == "~" else pattern))
     return re.search(words, dag_id, re.IGNORECASE | re.DOTALL) is not None
 
@@ -497,7 +496,7 @@ def _is_airflow_3(settings: Settings) -> bool:
 
 
 def _forward(settings: Settings, path: str, method: str, call: dict[str, Any]) -> Answer:
-    """Ask a real Airflow. MWAA adds the API's version to the path."""
+    """Call a real Airflow. MWAA adds the API's version to the path."""
     url = f"{(settings.forward_to or '').rstrip('/')}/api/{'v2' if _is_airflow_3(settings) else 'v1'}/{path.lstrip('/')}"
     if call.get("QueryParameters"):
         url += "?" + urllib.parse.urlencode(call["QueryParameters"], doseq=True)
@@ -523,7 +522,7 @@ def _forward(settings: Settings, path: str, method: str, call: dict[str, Any]) -
         return _rest_error(503, {"detail": f"Airflow cannot be reached: {error}"})
 
 
-# No proxies, no redirects to elsewhere: the Airflow is on this machine.
+# No proxies, no redirects to another host: the Airflow is on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -544,7 +543,7 @@ def _beat() -> None:
             due = [e for e in _environments.values() if _advance(e, now)]
         for environment in due:
             if environment.settings.forward_to:
-                # A real Airflow may take seconds to answer; the other environments' hearts must not wait for it.
+                # A real Airflow may take seconds to answer; the heartbeats of the other environments must not wait for it.
                 threading.Thread(target=_measure_real, args=(environment, now), daemon=True).start()
             else:
                 _measured(environment, now)
@@ -554,7 +553,7 @@ def _beat() -> None:
 
 
 def _advance(environment: Environment, now: float) -> bool:
-    """Let the scheduler beat; says whether its metric is due."""
+    """Advance the scheduler's heartbeat; returns whether its metric is due."""
     settings = environment.settings
     if settings.scheduler != "running":
         return False
@@ -571,7 +570,7 @@ def _measured(environment: Environment, at: float) -> None:
 
 
 def _measure_real(environment: Environment, at: float) -> None:
-    """A forwarded environment has a real scheduler: its heartbeat, not the script's, is measured."""
+    """A forwarded environment has a real scheduler: its heartbeat is measured in place of the script's."""
     if _real_scheduler_beats(environment):
         _measured(environment, at)
 

@@ -1,11 +1,15 @@
 """Parameter Store, as far as the flag protocol depends on it.
 
-ministack lacks, and this adds: the `Parameter Store Change` event; LastModifiedUser of the real caller;
-AllowedPattern; the limits of 100 versions, of value, description and label sizes and of page sizes; and stale
-reads (a read that sees the store as it was some seconds ago), which the real, eventually consistent service has.
+ministack lacks these, and this module adds them:
+- the `Parameter Store Change` event;
+- LastModifiedUser of the real caller;
+- AllowedPattern;
+- the limits of 100 versions, of value, description and label sizes and of page sizes;
+- stale reads (a read that sees the store as it was some seconds ago), which the real, eventually consistent service has.
 
-Unverified against AWS, so nothing may depend on it: whether AllowedPattern is remembered when a later put omits it
-(here it is), and whether it must match the whole value (here it must).
+Unverified against AWS, so nothing may depend on it: whether AllowedPattern is remembered when a later put omits it (here it is), and
+whether it must match the whole value (here it must).
+
 Not imitated: the 30 s before a deleted name may be created again.
 """
 
@@ -34,7 +38,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class RememberingStore(AccountRegionScopedDict):
-    """ministack's store, plus what each key held before, so that a stale read can be answered."""
+    """ministack's store with the previous values of each key, so that a stale read can be answered."""
 
     def __init__(self) -> None:
         self._live: dict[tuple[str, str, str], Any] = {}
@@ -104,7 +108,7 @@ def _invalid_put(data: dict[str, Any], existing: dict[str, Any] | None) -> Answe
 
 
 def _changed(operation: str, name: str, record: dict[str, Any]) -> None:
-    """Remember the change for stale reads, tell the timeline, and send the event."""
+    """Remember the change for stale reads, add it to the timeline, and send the event."""
     ssm._parameters.remember(name)
     ssm._parameter_history.remember(name)
     timeline.note("parameter", name=name, operation=operation, version=record.get("Version"),
@@ -138,7 +142,7 @@ def _put(original: Any) -> Any:
 
 
 def _delete(names_of: Any) -> Any:
-    """Wrap a delete operation: every name that is gone afterwards was deleted by it."""
+    """Wrap a delete operation: it has deleted every name that is missing after it."""
 
     def wrap(original: Any) -> Any:
         def delete(data: dict[str, Any]) -> Answer:
@@ -236,7 +240,7 @@ def _describe(original: Any) -> Any:
 
 
 def age(name: str, seconds: float, every_version: bool = False) -> None:
-    """Make the newest version of a parameter older than it is, or every one, where a test cannot wait that long."""
+    """Age the newest version of a parameter, or every version, for tests that cannot wait that long."""
     scope.enter(scope.REGION)
     record, history = ssm._parameters.get(name), ssm._parameter_history.get(name)
     if record is None or not history:

@@ -1,8 +1,7 @@
-"""The places where this package takes hold of ministack.
+"""The places where this package patches ministack.
 
-ministack has no extension points, so its module attributes are replaced. That is only safe against one known
-version: the version is checked at start, and so is every name that is about to be replaced, so that an upgrade
-fails with a sentence and not with a test that hangs.
+ministack has no extension points, so its module attributes are replaced. That is only safe with one known version. So the version is
+checked at start, and so is every name before it is replaced: an upgrade fails with an error message and not with a test that hangs.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ MINISTACK_VERSION = "1.5.33"
 
 
 class SeamMissing(SystemExit):
-    """ministack is not what this package was written against."""
+    """ministack is not the version for which this package was written."""
 
 
 def check_version() -> None:
@@ -32,7 +31,7 @@ def check_version() -> None:
 
 
 def original(module: ModuleType, name: str) -> Any:
-    """The attribute of ministack that is about to be replaced or called."""
+    """The attribute of ministack that will be replaced or called."""
     try:
         return getattr(module, name)
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Start, steer and stop a local AWS from a test, the demo or the benchmark. Needs only the standard library.
+"""Start, control and stop a local AWS from a test, the demo or the benchmark. Needs only the standard library.
 
     with LocalAws() as aws:
         aws.put_environment("blue", scheduler="running")
@@ -65,7 +65,7 @@ class LocalAws:
                 self._process = subprocess.Popen(
                     command, env={**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}, stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL, stderr=sink,
-                    start_new_session=True,  # Ctrl-C in the terminal is the caller's to hand on
+                    start_new_session=True,  # the caller decides what Ctrl-C in the terminal does
                 )
             deadline = time.monotonic() + timeout
             while not ready.exists():
@@ -133,7 +133,7 @@ class LocalAws:
         self.control("DELETE", f"faults/{fault_id}" if fault_id else "faults")
 
     def age_parameter(self, name: str, seconds: float, every_version: bool = False) -> None:
-        """Make a parameter's newest version older than it is, or all of its versions."""
+        """Age a parameter's newest version, or all of its versions."""
         self.control("POST", "parameters/age", {"name": name, "seconds": seconds, "every_version": every_version})
 
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ class LocalAws:
 
     def wait_for(self, what: str, where: Callable[[dict[str, Any]], bool] = lambda detail: True, since: int = 0,
                  timeout: float = 60) -> dict[str, Any]:
-        """Wait for a timeline entry of this kind whose detail is right."""
+        """Wait for a timeline entry of this kind whose detail matches."""
         deadline = time.monotonic() + timeout
         while True:
             entries = self.timeline(since)

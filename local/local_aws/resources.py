@@ -1,8 +1,8 @@
 """CloudFormation resources and properties.
 
 ministack lacks the types Events::Archive, Events::EventBusPolicy, CloudWatch::CompositeAlarm, MWAA::Environment, EC2::EIP and
-EC2::NatGateway; it refuses metric-math alarms; it drops ReservedConcurrentExecutions and DeadLetterConfig of a
-function, and the time zone, start and end of a schedule. This adds them.
+EC2::NatGateway. It refuses metric-math alarms. It drops ReservedConcurrentExecutions and DeadLetterConfig of a function, and the time
+zone, start and end of a schedule. This module adds them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _archive_create(logical_id: str, props: dict[str, Any], stack_name: str) -> 
 def _archive_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Made:
     if new.get("ArchiveName") != physical_id:
         made = _archive_create(physical_id, new, stack_name)
-        # Kept where the template's UpdateReplacePolicy says so.
+        # Retained where the template's UpdateReplacePolicy says so.
         provisioners._delete_predecessor(_archive_delete, physical_id, old)
         return made
     if old.get("SourceArn") != new.get("SourceArn"):
@@ -57,7 +57,7 @@ def _archive_delete(physical_id: str, _props: dict[str, Any]) -> None:
     eventbridge._delete_archive({"ArchiveName": physical_id})
 
 
-# -- AWS::Events::EventBusPolicy: stored and shown by DescribeEventBus, and enforced by nobody here
+# -- AWS::Events::EventBusPolicy: stored and shown by DescribeEventBus, but not enforced here
 
 def _bus_policy_create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> Made:
     bus, sid, statement = props.get("EventBusName") or "default", props["StatementId"], props.get("Statement")
@@ -114,7 +114,7 @@ def _alarm_record(original: Any) -> Any:
         for query in queries:
             if query.get("MetricStat"):
                 query["MetricStat"]["Period"] = int(query["MetricStat"].get("Period") or 60)
-        # Let ministack build the rest around a metric that is then taken out again.
+        # Let ministack build the rest around a metric that is then removed.
         plain = {**{key: value for key, value in props.items() if key != "Metrics"}, "MetricName": "math", "Namespace": "math"}
         alarm = original(name, plain)
         for field in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions"):
@@ -211,7 +211,7 @@ def install() -> None:
         "AWS::EC2::NatGateway": {"create": _nat_create, "delete": _nat_delete},
     })
     patches.replace(provisioners, "_cw_metric_alarm_record", _alarm_record)
-    # The table holds the functions themselves, so these are exchanged in the table.
+    # The table holds the functions themselves, so they are replaced in the table.
     function, schedule = handlers["AWS::Lambda::Function"], handlers["AWS::Scheduler::Schedule"]
     function["create"] = _with_function_properties(function["create"], props_at=1)
     function["update"] = _with_function_properties(function["update"], props_at=2)

@@ -1,7 +1,7 @@
-"""Whose request this is: account, region, caller, and what caused an invocation.
+"""The context of a request: account, region, caller, and what caused an invocation.
 
-ministack keeps account and region in context variables that only a request sets. Our own threads (timers,
-deliveries) have to set them, and we add the caller's ARN and the moment a stale read looks at.
+ministack keeps account and region in context variables that only a request sets. Our own threads (timers, deliveries) must set them.
+We add the caller's ARN and the instant that a stale read sees.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ trigger: contextvars.ContextVar[str] = contextvars.ContextVar("trigger", default
 
 
 def enter(region: str, account: str = ACCOUNT) -> None:
-    """Work in this account and region from here on (in a thread of our own)."""
+    """Set the account and region of the rest of this thread, which must be our own."""
     from ministack.core.responses import set_request_account_id, set_request_region
 
     set_request_account_id(account)

@@ -1,7 +1,7 @@
 """Deploy template.yaml to a local AWS as a user would: `aws cloudformation package`, then `aws cloudformation deploy`.
 
-`sam build` would compile and then rewrite the three CodeUri lines to the folders of the binaries; here the rewriting
-alone is done, because the binaries are there already.
+`sam build` would compile and then rewrite the three CodeUri lines to the folders of the binaries. This module only rewrites them,
+because the binaries exist already.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def aws_cli(aws: LocalAws, *arguments: str, timeout: float = 120) -> str:
 
 
 def binary(binaries: Path, function: str) -> Path:
-    """`cargo build` makes a file `<function>`, `cargo lambda build` a folder of that name with `bootstrap` in it."""
+    """`cargo build` writes a file `<function>`, `cargo lambda build` a folder of that name with `bootstrap` in it."""
     built = binaries / function
     return built / "bootstrap" if built.is_dir() else built
 
@@ -46,7 +46,7 @@ def built_template(template: Path, binaries: Path, work: Path) -> Path:
     text = template.read_text()
     for function in FUNCTIONS:
         archive = work / f"{function}.zip"
-        # A fast compression: the archive only crosses the loopback device.
+        # A fast compression: the archive is only sent over the loopback device.
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
             entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
@@ -60,7 +60,7 @@ def built_template(template: Path, binaries: Path, work: Path) -> Path:
 
 
 class Stack:
-    """A deployed stack and the clients to try it with."""
+    """A deployed stack and its clients."""
 
     def __init__(self, aws: LocalAws, name: str, work: Path) -> None:
         self.aws, self.name, self.work = aws, name, work
@@ -83,7 +83,7 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in answer["Stacks"][0].get("Outputs", [])}
 
     def invoke(self, function: str, payload: Any) -> tuple[Any, str | None]:
-        """Invoke by the AWS CLI, as the README tells users to. Returns the answer and the kind of function error."""
+        """Invoke by the AWS CLI, as the README describes. Returns the answer and the kind of function error."""
         answer = self.work / f"answer-{function}.json"
         answer.unlink(missing_ok=True)
         printed = aws_cli(self.aws, "lambda", "invoke", "--function-name", function, "--payload", json.dumps(payload),

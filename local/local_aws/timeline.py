@@ -1,7 +1,7 @@
-"""Every notable thing that happened, in order: what the demo prints and what tests ask.
+"""Every notable event, in order, for the demo's output and the tests' queries.
 
-ministack only logs. Here each entry has a number and the time it happened, and a second list has one entry for
-every AWS call that reached the gateway.
+ministack only logs. Here each entry has a number and the time of the event. A second list has one entry for every AWS call that
+reached the gateway.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Numbered:
-    """A list that only grows, read by `since`, the number after the last entry already seen."""
+    """A list that only grows, read by `since`, the number after the last entry already read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ calls = Numbered()
 
 
 def note(what: str, at: float | None = None, **detail: Any) -> dict[str, Any]:
-    """Add an entry to the timeline. The detail may still be filled in by the caller afterwards."""
+    """Add an entry to the timeline. The caller may still complete the detail afterward."""
     return _timeline.add({"what": what, "detail": detail}, at=at)
 
 

@@ -1,4 +1,4 @@
-"""One local AWS for each test module, clients for it, and a function that does what its event says."""
+"""One local AWS for each test module, clients for it, and a function that executes the command in its event."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from local_aws.process import LocalAws
 from support.clients import Clients
 from support.local_functions import ROLE, function_zip
 
-# The test function is a Python script: let `env python3` find the same Python that runs the tests.
+# The test function is a Python script: `env python3` must find the Python that runs the tests.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deploying comes first, because the deployed schedule is looked at last: its first tick takes a minute."""
+    """The deployment comes first, because its schedule is checked last: the first tick takes a minute."""
     items.sort(key=lambda item: 2 if item.get_closest_marker("last") else 0 if "test_deploy" in item.nodeid else 1)
 
 

@@ -1,4 +1,4 @@
-"""Alarms: when they change state, and what happens then."""
+"""Alarms: when they change state, and what they do then."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_direct_action_invokes_the_function_with_the_alarm(local_aws, client
     alarm_arn = f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{function}"
     allow(client, function, "lambda.alarms.cloudwatch.amazonaws.com", alarm_arn)
     beat(client, dimensions)
-    # A long period: the beat must not grow old while the test looks.
+    # A long period: the heartbeat must not expire while the test waits.
     alarm(client, function, dimensions, Period=60, AlarmActions=[arn_of(function)], OKActions=[arn_of(function)], AlarmDescription="why")
     ok, = until("the function saw it", lambda: events_seen(client, function))
     assert ok["alarmData"]["state"]["value"] == "OK"

@@ -1,4 +1,4 @@
-"""How events reach functions, log groups and queues."""
+"""Delivery of events to functions, log groups and queues."""
 
 from __future__ import annotations
 

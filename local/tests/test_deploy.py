@@ -39,7 +39,7 @@ class Deployed:
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
 
 
-# For the whole session: the schedule of this stack is looked at a minute later.
+# For the whole session: the schedule of this stack is checked a minute later.
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     with LocalAws() as aws:
@@ -75,7 +75,7 @@ def test_each_event_source_invokes_the_function(stack):
     stack.client("sns").publish(TopicArn=stack.resources()["Topic"], Message="hello")
     for trigger in ("event:Parameter Store Change", "event:MWAA Environment Status Change", "sns"):
         stack.aws.wait_for("invoke", lambda d, trigger=trigger: d["trigger"] == trigger and d["status"] == "ok", since)
-    # Since then only: while a stack is being made, a rule can be there before its permission, as on AWS.
+    # Only since then: during the creation of a stack a rule can exist before its permission, as on AWS.
     assert not [e for e in stack.aws.timeline(since) if e["what"] == "undelivered"]
 
 
@@ -126,13 +126,13 @@ def test_an_update_changes_what_it_says_and_keeps_the_rest(stack):
 @pytest.mark.last
 def test_the_schedule_ticks_every_minute_and_the_stack_can_be_deleted(stack):
     tick = stack.aws.wait_for("invoke", lambda d: d["trigger"] == "schedule", timeout=60 + SOON)
-    # The rule was made somewhat later than that.
+    # The rule was created somewhat later than that.
     assert tick["at"] - stack.deploying_since > 59, "a minute after it was made, and not at once"
-    # The log may follow the invocation that wrote it.
+    # The log entry may follow the invocation that wrote it.
     event = until("the function saw it", lambda: [e for e in events_seen(stack.client, WORKER) if e.get("source") == "aws.events"])[0]
     assert event["detail-type"] == "Scheduled Event" and event["resources"][0].endswith("rule/stack-tick")
     assert datetime.fromisoformat(event["time"])
-    # Whole minutes have begun since the deployment: a cron schedule has fired, with the input of its target.
+    # Full minutes have begun since the deployment: a cron schedule has fired, with the input of its target.
     stack.aws.wait_for("invoke", lambda d: d["trigger"] == "scheduler" and d["status"] == "ok")
     until("the function saw it", lambda: {"note": "by cron"} in events_seen(stack.client, WORKER))
     stack.client("cloudformation").delete_stack(StackName="stack")

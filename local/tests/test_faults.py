@@ -127,7 +127,7 @@ def test_a_lost_response_does_the_work(local_aws, client, unique, kind):
 
 def test_a_malformed_answer(local_aws, client):
     local_aws.add_fault("malformed", "ssm", times=1)
-    assert "Parameters" not in CALLS["ssm"](client)  # botocore shrugs at it; the Rust SDK does not
+    assert "Parameters" not in CALLS["ssm"](client)  # botocore ignores it; the Rust SDK does not
     assert "Parameters" in CALLS["ssm"](client)
 
 
@@ -151,7 +151,7 @@ def test_the_process_that_calls_is_killed(local_aws, client, function, kind, don
 
 def test_only_function_processes_are_killed(local_aws, client, unique):
     local_aws.add_fault("kill-caller")
-    put(client, f"/{unique}")  # this very process
+    put(client, f"/{unique}")  # the test's own process
     assert local_aws.faults()[0]["hits"] == 0
 
 

@@ -1,4 +1,4 @@
-"""Function processes: what they see, and what becomes of an invocation whose process dies."""
+"""Function processes: their environment, and the fate of an invocation whose process dies."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def read(client, name, dimensions=None, **more):
 @pytest.mark.parametrize(("more", "values"), [({}, [1, 2, 3]), ({"ScanBy": "TimestampDescending"}, [1, 2, 3]),
                                           ({"ScanBy": "TimestampAscending"}, [3, 2, 1])])
 def test_the_newest_value_comes_first_unless_asked_otherwise(client, unique, more, values):
-    now = time.time()  # once: else two of them could fall into one minute
+    now = time.time()  # read once: otherwise two of them could fall into one minute
     for index, value in enumerate((1, 2, 3)):
         put(client, unique, value, at=now - 60 * index)
     found = read(client, unique, **more)

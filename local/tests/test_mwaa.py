@@ -1,4 +1,4 @@
-"""Environments that can be made ill, and what their API says of it."""
+"""Environments that can be made unhealthy, and what their API answers."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_the_heartbeat_metric_has_both_dimensions_and_stops_with_the_scheduler(l
     assert datapoints(client, unique, function="Executor") == []
     assert datapoints(client, unique, function=None) == []
     local_aws.put_environment(unique, scheduler="stopped")
-    time.sleep(1)  # one may be on its way
+    time.sleep(1)  # one may be in transit
     before = datapoints(client, unique)
     time.sleep(1.2)
     assert datapoints(client, unique) == before
@@ -133,7 +133,7 @@ def test_a_path_may_have_sixty_four_characters(local_aws, client, unique):
     local_aws.put_environment(unique)
     error = refused(lambda: health(client, unique, "/" + "x" * 63))
     assert error["Error"]["Code"] == "RestApiClientException"
-    # boto3 would refuse the longer one itself
+    # boto3 itself would refuse the longer path
     client("mwaa").meta.events.register("before-call.mwaa.InvokeRestApi", lengthen := (
         lambda params, **_: params.update(body=json.dumps({"Path": "/" + "x" * 64, "Method": "GET"}).encode())))
     try:
@@ -156,7 +156,7 @@ def test_a_web_server_that_is_down_slow_or_odd(local_aws, client, unique):
 
 
 class Airflow(BaseHTTPRequestHandler):
-    """What a real Airflow is to the forwarding: something that answers HTTP."""
+    """Stands for a real Airflow behind the forwarding: a server that answers HTTP."""
 
     asked: ClassVar[list[Any]] = []
     beat: str | None = None
@@ -196,7 +196,7 @@ def airflow():
 
 
 def test_calls_are_forwarded_to_a_real_airflow(local_aws, client, unique, airflow):
-    # The heartbeat's metric would ask for its health in between.
+    # The heartbeat's metric would request its health in between.
     local_aws.put_environment(unique, forward_to=airflow, heartbeat_metric=False)
     answer = client("mwaa").invoke_rest_api(Name=unique, Path="/dags", Method="PATCH", QueryParameters={"limit": 5},
                                             Body={"is_paused": True})
@@ -231,7 +231,7 @@ def test_the_heartbeat_metric_of_a_forwarded_environment_follows_the_real_schedu
     until("there are datapoints", lambda: datapoints(client, unique))
 
 
-# -- Airflow's lists, and what two environments may differ in ---------------------------------------------------------
+# -- Airflow's lists, and possible differences between two environments -----------------------------------------------
 
 def rest(client, name, path, method="GET", body=None, **query):
     more = {"Body": body} if body is not None else {}

@@ -1,4 +1,4 @@
-"""What the flag protocol needs of Parameter Store."""
+"""The features of Parameter Store that the flag protocol needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from support.local_functions import invoke
 
-# How old a stale reading is: a test must do its work in less.
+# The age of a stale read: a test must do its work in less.
 STALE = 4
 
 
@@ -24,7 +24,7 @@ def refused(call) -> str:
 
 
 def event_for(local_aws, client, name, operation, since):
-    """The `Parameter Store Change` event as a rule sees it, found by its place after the change in the timeline."""
+    """The `Parameter Store Change` event as a rule receives it, found by its place after the change in the timeline."""
     change = local_aws.wait_for("parameter", lambda d: d["name"] == name and d["operation"] == operation, since)
     return local_aws.wait_for("event", lambda d: d["detail_type"] == "Parameter Store Change", change["n"])
 

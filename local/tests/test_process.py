@@ -1,4 +1,4 @@
-"""Starting and ending: nothing is reachable from outside, and nothing is left behind."""
+"""Start and end: nothing is reachable from outside, and nothing is left behind."""
 
 from __future__ import annotations
 

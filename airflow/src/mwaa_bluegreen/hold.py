@@ -44,7 +44,7 @@ def hold(task: Any, rule: str) -> None:
 
 
 def _start_in_a_worker(task: Any) -> None:
-    """Send a task to a worker that Airflow (2.10 and later) would hand to the triggerer at once, where nothing checks."""
+    """Send a task to a worker that Airflow (2.10 and later) would start directly in the triggerer, where nothing checks."""
     arguments = getattr(task, "start_trigger_args", None)
     if arguments is None:
         return
