@@ -1,5 +1,5 @@
-"""`make bench`: everything in one run, in about two minutes. Ends with an error if something could not be measured, or if a
-target is not met."""
+"""`make bench`: everything in one run, in about two minutes. Ends with an error if something could not be measured, or if a target is not
+met."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def main() -> int:
 
 
 def publish(results: dict[str, Any]) -> int:
-    """Prints and keeps what was measured; answers what the command ends with."""
+    """Prints and stores the results; returns the exit code of the command."""
     made = report.tables(results)
     heading = report.heading(results)
     print("\n" + "\n\n".join([heading, *(table.text() for table in made)]))

@@ -1,7 +1,7 @@
-"""What the deployed stack asks of AWS: calls, sequential round trips and billable requests, from the log of calls.
+"""The AWS calls of the deployed stack: calls, sequential round trips and billable requests, from the log of calls.
 
-Counted while every service answers late. Only then do calls that were made at once overlap for certain, and only then
-does waiting show in the time a function takes: the extra time, divided by the latency, is what it waited for.
+They are counted while every service answers late. Only then do parallel calls reliably overlap, and only then do waits show in a
+function's duration: the extra time divided by the latency is the number of waits.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ PAIR = "bench"
 LATENCY_MS = 100
 SERVICES = ("ssm", "airflow", "monitoring", "events")
 ENDPOINTS = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
-# More than the three seconds after which the functions take an idle connection for dead.
+# Longer than the three seconds after which the functions no longer trust an idle connection.
 IDLE_SECONDS = 4
 FAILURE_WINDOW_SECONDS, PROBE_INTERVAL_SECONDS, FAILOVER_LATENCY_MS = 20, 5, 50
 DAGS, DRILL_SECONDS = 1000, 60
 SCHEDULED = events.load("ticks/schedule")
 WAKERS = ("every-minute", "environment-status")
 HEARTBEAT_ALARMS = [f"{PAIR}-{color}-heartbeat-lost" for color in ("blue", "green")]
-# A delivery of a request may be repeated for a day. Until the flag has rested for so long, a request asks for the flag's history and
-# for the records of what was written within that day, ten records a call: one of them may be its own.
+# A delivery of a request may be repeated for a day. Until the flag has been unchanged for so long, a request reads the flag's history. It
+# also reads the records of what was written within that day, ten records a call: one of them may be its own.
 REST_SECONDS = 25 * 3600
 AT_REST, MOVED, OFTEN = ("manual switch, flag at rest", "manual switch, flag moved within a day",
                          "manual switch, more than ten moves within a day")
-# What the flag has behind it, in moves within a day.
+# The number of moves of the flag within the last day.
 SWITCHES = {AT_REST: 0, MOVED: 1, OFTEN: 11}
 # The history comes in pages of so many versions, one after the other. An old pair has two of them.
 HISTORY_PAGE = 50
@@ -60,12 +60,12 @@ class BenchError(RuntimeError):
 class Switch:
     answer: dict[str, Any]
     calls: list[Call]
-    # Of the listener, for the flag that was written.
+    # Calls of the listener for the write of the flag.
     heard: list[Call]
 
 
 class BenchStack:
-    """The stack, deployed, initialized, and only doing what it is told to."""
+    """The stack, deployed and initialized. It acts only on the benchmark's calls."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
@@ -83,7 +83,7 @@ class BenchStack:
         for rule in WAKERS:
             self.client("events").disable_rule(Name=f"{PAIR}-{rule}")
         self.client("cloudwatch").disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)
-        # Where the template puts it for a pair of this name.
+        # The default of the template for a pair of this name.
         self.flag = self.variables()["health-watcher"]["FLAG_PARAMETER"]
         self.transitions = f"{self.flag.rsplit('/', 1)[0]}/transitions"
         self.listened_to(lambda: self.invoke("switch-handler", {"action": "initialize"}))
@@ -115,7 +115,7 @@ class BenchStack:
         return self.invoke("health-watcher", SCHEDULED)
 
     def calm_calls(self) -> list[Call]:
-        """Calls of a calm tick that is nothing else: the standby of a transition that was just made is checked first."""
+        """Calls of a calm tick that does nothing else. After a transition the next scheduled tick first checks the standby's readiness."""
         self.calm_tick()
         since = self.aws.calls_so_far()
         self.calm_tick()
@@ -133,7 +133,7 @@ class BenchStack:
         return self.calls(function, since)
 
     def listened_to(self, change: Callable[[], Any]) -> list[Call]:
-        """Calls of the listener for what `change` does to the flag. That it then tells people is another invocation."""
+        """Calls of the listener for what `change` does to the flag. The notification that follows is another invocation."""
         calls_before, timeline_before = self.aws.calls_so_far(), self.aws.timeline_so_far()
         change()
         self.aws.wait_for("invoke", lambda detail: detail["function"] == f"{PAIR}-change-listener"
@@ -145,7 +145,7 @@ class BenchStack:
         return self.client("ssm").get_parameter(Name=self.flag)["Parameter"]["Value"]
 
     def switch(self) -> Switch:
-        """To the other color."""
+        """Switch to the other color."""
         to = "blue" if self.active() == "green" else "green"
         answers: list[dict[str, Any]] = []
         since = self.aws.calls_so_far()
@@ -153,8 +153,8 @@ class BenchStack:
         return Switch(answers[0], self.calls("switch-handler", since), heard)
 
     def rest_and_move(self, moves: int) -> None:
-        """The flag has rested, and was then written so many times. Without this, what a switch asks would depend on how many were
-        made before it."""
+        """Let the flag be unchanged for a day, then write it so many times. Without this, the calls of a switch would depend on the
+        number of earlier switches."""
         self.answer_late(0)
         self.aws.age_parameter(self.flag, REST_SECONDS, every_version=True)
         for _ in range(moves):
@@ -173,7 +173,7 @@ class BenchStack:
 
 
 def round_trips(calls: list[Call]) -> int:
-    """The longest chain of calls of which each began after the one before had ended."""
+    """The longest chain of calls in which each began after the previous one had ended."""
     chain, free_at = 0, 0.0
     for began, ended in sorted(((call["at"], call["at"] + call["ms"] / 1000) for call in calls), key=lambda span: span[1]):
         if began >= free_at:
@@ -189,17 +189,17 @@ def summary(calls: list[Call]) -> dict[str, Any]:
 
 
 def billable(calls: list[Call]) -> dict[str, int]:
-    """What AWS charges for. GetMetricData by metric (each of ours asks for one), PutEvents by event (each of ours
-    sends one here). Calls of Parameter Store (standard) and of MWAA cost nothing."""
+    """The requests that AWS charges for: GetMetricData by metric (each of ours requests one), PutEvents by event (each of ours sends one
+    here). Calls of Parameter Store (standard) and of MWAA are free."""
     charged = ("PutMetricData", "GetMetricData", "DescribeAlarms", "PutEvents")
     return {operation: count for operation in charged if (count := sum(call["operation"] == operation for call in calls))}
 
 
 def count(stack: BenchStack) -> dict[str, Any]:
-    """One of each, with latency."""
+    """One case of each kind, with latency."""
     stack.answer_late(LATENCY_MS)
     cases: dict[str, list[Call]] = {"healthy tick, calm": stack.calm_calls()}
-    # First of all a check of readiness: its score is from then on one of the metrics that are always on.
+    # A readiness check comes first: from then on its score is one of the metrics that are always on.
     interval = stack.variables()["health-watcher"]["READINESS_INTERVAL_MINUTES"]
     stack.configure("health-watcher", READINESS_INTERVAL_MINUTES="1")
     since = stack.aws.calls_so_far()
@@ -214,7 +214,7 @@ def count(stack: BenchStack) -> dict[str, Any]:
     switch = stack.switch_of_kind(AT_REST)
     cases[AT_REST], cases["listener event (flag written)"] = switch.calls, switch.heard
     cases[MOVED] = stack.switch_of_kind(MOVED).calls
-    # A drill that is scheduled finds the flag at rest; and blue is active again.
+    # A scheduled drill finds a flag that was unchanged for a day, and blue must be active again.
     stack.answer_late(0)
     if stack.active() == "green":
         stack.switch()
@@ -227,7 +227,7 @@ def count(stack: BenchStack) -> dict[str, Any]:
 
 
 def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
-    """A drill on paper, then a real one: its start, a tick in its middle, its return."""
+    """A dry drill, then a real one: its start, a tick in its middle, its return."""
     cases = {"drill, dry": stack.calls_of("switch-handler", {"action": "drill", "mode": "dry"})}
     drill = {"action": "drill", "mode": "switch", "duration_minutes": DRILL_SECONDS // 60}
     started: list[Call] = []
@@ -249,7 +249,7 @@ def count_drill(stack: BenchStack) -> dict[str, list[Call]]:
 
 
 def check_many(stack: BenchStack) -> dict[str, Any]:
-    """A check of two environments with many DAGs each."""
+    """A readiness check of two environments with many DAGs each."""
     for color in ("blue", "green"):
         stack.aws.put_environment(f"{PAIR}-{color}", dags=DAGS)
     stack.answer_late(LATENCY_MS)
@@ -270,8 +270,8 @@ def check_many(stack: BenchStack) -> dict[str, Any]:
 
 
 def count_exceptions(stack: BenchStack) -> dict[str, Any]:
-    """Ticks and switches that cost more than others. Last of all: it breaks the standby, changes the watcher's variables, and
-    leaves a flag with many versions."""
+    """Ticks and switches that cost more than others. This runs last: it breaks the standby, changes the watcher's variables, and leaves a
+    flag with many versions."""
     standby = "blue" if stack.active() == "green" else "green"
     stack.aws.put_environment(f"{PAIR}-{standby}", scheduler="unhealthy")
     stack.answer_late(LATENCY_MS)
@@ -291,12 +291,12 @@ def count_exceptions(stack: BenchStack) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Waits:
-    """What is timed, and how often it waits, one call after another."""
+    """A timed case, and the number of its sequential waits."""
 
     due: int
     act: Callable[[], tuple[dict[str, Any], list[Call]]]
     before: Callable[[], None] = lambda: None
-    # Of those due, what a pause takes in that it has anyway: it shows in the log of calls, but not in the time.
+    # How many of the due waits are hidden in a pause that takes place anyway: they show in the log of calls, but not in the duration.
     hidden: int = 0
 
 
@@ -308,12 +308,13 @@ def of_one_kind(name: str, samples: list[list[Call]]) -> None:
 
 
 def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
-    """The functions' own time without and with latency, by turns.
+    """The functions' own time without and with latency, alternately.
 
-    One case after the other: a switch changes the standby, and the next scheduled tick then checks its readiness, which is
-    no calm tick. Switches come last, and a tick after each of them, which is not measured, has that check behind it.
-    Only the two kinds of switch are by turns: the one that follows a switch of a flag at rest is one of a flag that has moved. That
-    also keeps the flag below a page of versions.
+    One case follows the other. A switch changes the standby, and the next scheduled tick then checks its readiness, so that tick is
+    not calm. So switches come last, and an unmeasured tick after each of them makes that check.
+
+    Only the two kinds of switch alternate: a switch that follows a switch of an unchanged flag is a switch of a moved flag. That also
+    keeps the flag below one page of versions.
     """
     def of(function: str, act: Callable[[], dict[str, Any]]) -> Callable[[], tuple[dict[str, Any], list[Call]]]:
         def acted() -> tuple[dict[str, Any], list[Call]]:
@@ -329,7 +330,7 @@ def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
     cases = {
         "healthy tick, calm": Waits(1, of("health-watcher", stack.calm_tick)),
         "healthy tick, publishing": Waits(2, of("health-watcher", lambda: stack.invoke("health-watcher", {}))),
-        # It looks a second time half a second after the first, which is longer than the first one waits.
+        # It reads a second time half a second after the first, which is longer than the wait of the first read.
         "status": Waits(2, of("switch-handler", lambda: stack.invoke("switch-handler", {"action": "status"})), hidden=1),
         AT_REST: Waits(3, switched, lambda: stack.rest_and_move(SWITCHES[AT_REST])),
         MOVED: Waits(5, switched),
@@ -361,8 +362,8 @@ def time_waits(stack: BenchStack, samples: int) -> dict[str, Any]:
 
 
 def count_connections(stack: BenchStack) -> dict[str, dict[str, int]]:
-    """New connections, each of them a TCP and a TLS handshake on AWS, of one invocation: the first one of a process, one
-    right after it, and one after a pause in which Lambda would have frozen the process. Idle connections are not trusted."""
+    """New connections of one invocation, each of them a TCP and a TLS handshake on AWS. Three invocations are counted: the first of a
+    process, one right after it, and one after a pause in which Lambda would have frozen the process. Idle connections are not trusted."""
     listening = {"source": "aws.ssm", "detail-type": "Parameter Store Change", "detail": {"name": stack.flag}}
     cases: dict[str, tuple[str, Callable[[], Any]]] = {
         "healthy tick, calm": ("health-watcher", stack.calm_tick),
@@ -379,7 +380,7 @@ def count_connections(stack: BenchStack) -> dict[str, dict[str, int]]:
             return box.connections - so_far
 
         for name, (function, act) in cases.items():
-            # What is configured anew is a new process.
+            # A changed configuration starts a new process.
             stack.configure(function, **{f"AWS_ENDPOINT_URL_{service}": box.url for service in ENDPOINTS})
             counted[name] = {"first": made(act), "at_once": made(act)}
             time.sleep(IDLE_SECONDS)
@@ -424,7 +425,7 @@ def fail_over(stack: BenchStack) -> dict[str, Any]:
 
 
 def split_looks(calls: list[Call]) -> list[list[Call]]:
-    """Between two looks the watcher sleeps, so a gap in its calls starts the next one."""
+    """The watcher sleeps between two probes, so a gap in its calls starts the next probe."""
     looks: list[list[Call]] = [[]]
     for call in sorted(calls, key=lambda call: call["at"]):
         if looks[-1] and call["at"] - looks[-1][-1]["at"] > PROBE_INTERVAL_SECONDS / 2:

@@ -1,8 +1,8 @@
 """Cold start, memory and processor time of every contender, on a Runtime API of our own.
 
-A run: start the process, note when its first GET …/invocation/next has arrived, let it answer a few invocations.
-Nothing is measured inside the process, so that all of them are measured alike. The processes get Lambda's environment
-and nothing of this machine's: an inherited SSL_CERT_FILE alone would change the result.
+A run: start the process, record the arrival of its first GET …/invocation/next, let it answer a few invocations. Nothing is measured
+inside the process, so all contenders are measured alike. The processes get Lambda's environment and nothing of this machine's: an
+inherited SSL_CERT_FILE alone would change the result.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Contender:
 
 @dataclass
 class Run:
-    """One process. Index 0 of the lists is the moment of the first `next`, then one entry an invocation."""
+    """One process. Index 0 of the lists is the moment of the first `next`; one entry for each invocation follows."""
 
     start_ms: float = 0.0
     peak_kb: list[int] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Run:
 
 
 def contenders(endpoint: str, variables: dict[str, dict[str, str]]) -> list[Contender]:
-    """`variables`: by function name, what the template sets."""
+    """`variables`: the template's variables, by function name."""
     def environment(function: str, own: dict[str, str]) -> dict[str, str]:
         return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC", "AWS_REGION": "us-east-1",
                 "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
@@ -73,7 +73,7 @@ def contenders(endpoint: str, variables: dict[str, dict[str, str]]) -> list[Cont
 
 
 class RuntimeApi:
-    """The least Runtime API there can be: one process at a time, no threads, so that nothing delays the clock."""
+    """The smallest possible Runtime API: one process at a time, no threads, so that nothing delays the clock."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=8)
@@ -137,7 +137,7 @@ class RuntimeApi:
 
 
 def _request(head: bytes, connection: socket.socket) -> tuple[str, str]:
-    """Path and body of a request whose first bytes are there. Bodies come whole or in chunks."""
+    """Path and body of a request whose first bytes have arrived. Bodies come complete or in chunks."""
     data = head
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
@@ -171,13 +171,13 @@ def _peak_kb(pid: int) -> int:
 
 
 def _processor_ms(pid: int) -> float:
-    """Time on a processor, of all threads, as the scheduler counts it: to the nanosecond, unlike `times`."""
+    """Processor time of all threads, as the scheduler counts it: to the nanosecond, unlike `times`."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 
 
 def measure(all_contenders: list[Contender], rounds: int, invoked_rounds: int, invocations: int) -> dict[str, Any]:
-    """Round by round, each starting with another contender, so that a busy moment hits all alike."""
+    """Round by round, each starting with another contender, so that a busy moment affects all alike."""
     starts: dict[str, list[Run]] = {contender.name: [] for contender in all_contenders}
     invoked: dict[str, list[Run]] = {contender.name: [] for contender in all_contenders}
     with RuntimeApi() as api:
@@ -231,7 +231,7 @@ def count_instructions(api: RuntimeApi, all_contenders: list[Contender]) -> dict
 
 
 def build_empty_runtime() -> None:
-    """`make functions` leaves it out: it is not part of the product. Nothing to do when it is up to date."""
+    """`make functions` leaves it out: it is not part of the product. Does nothing when it is up to date."""
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["cargo", "lambda", "build", "--release", "--locked", "--package", "empty-runtime"]
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "PATH": tools}, capture_output=True, text=True, check=False)

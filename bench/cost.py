@@ -1,7 +1,7 @@
-"""Cost of one pair in a month: what the template makes, the requests that were counted, and the public price list.
+"""Monthly cost of one pair: the template's resources, the counted requests, and the public price list.
 
-Where a figure cannot be measured here (how long AWS takes to answer, how often things break), it is one of the
-assumptions below, and is printed with the result.
+A figure that cannot be measured here (how long AWS takes to answer, how often failures happen) is one of the assumptions below, and is
+printed with the result.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import yaml
 
 PRICES = Path(__file__).resolve().parent / "prices.json"
 HOURS, MINUTES = 730, 730 * 60
-# What the stack *does* beside holding alarms and metrics ready is where waste would be. Room is left for 20 ms more of processor a tick,
-# as a busy machine may measure (0.02), and not for one billed request more on every tick that publishes (0.09).
+# What the stack *does*, beside its standing alarms and metrics, is where waste would show. The targets leave room for 20 ms more
+# processor time a tick, as a busy machine may measure (0.02). They leave no room for one more billed request on every tick that publishes
+# (0.09).
 DOING_TARGETS_USD = {"calm": 0.23, "alarms named": 0.33, "standby down": 0.32}
-# What it holds ready has its list price, and each was decided on: eight alarms (0.80) and five metrics (1.50). With the dearest of the
-# above that is 2.63, and a ninth alarm or a sixth metric would be too much.
+# What the stack holds ready has its list price, and each item is intended: eight alarms (0.80) and five metrics (1.50). With the most
+# expensive target above that is 2.63; a ninth alarm or a sixth metric would exceed the total.
 TOTAL_TARGET_USD = 2.65
 
-# Assumptions, all on the expensive side.
-READS_MS, WRITES_MS = 500, 100  # what AWS takes for a tick's reads (Airflow's web server answers one) and for a write
+# Assumptions, all on the high side.
+READS_MS, WRITES_MS = 500, 100  # AWS's time for a tick's reads (Airflow's web server answers one) and for a write
 TRANSITIONS_A_MONTH = 4
 SUSPECT_HOURS = 1.0
-LAMBDA_LINES_BYTES = 71 + 55 + 170  # START, END and REPORT, that Lambda itself writes
-LOG_EVENT_BYTES = 26  # that CloudWatch Logs adds to each line
+LAMBDA_LINES_BYTES = 71 + 55 + 170  # START, END and REPORT, which Lambda itself writes
+LOG_EVENT_BYTES = 26  # added to each line by CloudWatch Logs
 AUDIT_EVENT_BYTES = 4096
-CHECK_SECONDS = 2  # of two environments with some hundreds of DAGs each
+CHECK_SECONDS = 2  # for two environments with some hundreds of DAGs each
 HANDSHAKE_MS = 0.5  # of a whole processor for one TLS handshake; 1 to 3 ms for the five or so of a tick, through a TLS proxy
 FULL_PROCESSOR_MB = 1769  # memory for which Lambda gives one whole processor
 
@@ -46,7 +47,7 @@ class Template:
     @staticmethod
     def read(path: Path) -> Template:
         class Loader(yaml.SafeLoader):
-            """Knows that !Ref and the like exist, and nothing of what they mean."""
+            """Accepts !Ref and other short forms, without interpreting them."""
 
         Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
         template = yaml.load(path.read_text(), Loader)
@@ -67,7 +68,7 @@ class Line:
     quantity: float
     unit: str
     usd: float
-    # Held ready, whatever happens.
+    # Billed all month, whatever happens.
     is_standing: bool = False
 
 
@@ -82,12 +83,12 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
     suspect_ticks = SUSPECT_HOURS * 60
     probes = SUSPECT_HOURS * 3600 / template.probe_interval_seconds
     publishing = MINUTES / template.metrics_interval_minutes + suspect_ticks
-    # A switch or an extra tick, and the listener that audits it and tells people.
+    # A switch or an extra tick, the listener that audits it, and the listener that notifies people.
     invocations = MINUTES + 3 * TRANSITIONS_A_MONTH
 
     put_metrics = (publishing * asked["PutMetricData"] + checks * checked.get("PutMetricData", 0)
                    + TRANSITIONS_A_MONTH * listener["PutMetricData"])
-    # What is billed is asked on the ticks that publish, and by every probe of a suspect active.
+    # Billed reads are made on the ticks that publish, and by every probe of a suspect active.
     get_metrics = publishing * asked.get("GetMetricData", 0) + probes * cases["suspect probe"]["billable"]["GetMetricData"]
     get_metrics += checks * checked.get("GetMetricData", 0)
     describe_alarms = (publishing + probes) * asked.get("DescribeAlarms", 0) + checks * checked.get("DescribeAlarms", 0)
@@ -121,7 +122,7 @@ def month(template: Template, cases: dict[str, Any], always_on_metrics: int, pro
 
 
 def compute(template: Template, calls: dict[str, Any], cold_start: dict[str, Any], connections: dict[str, Any]) -> dict[str, Any]:
-    # After a minute no connection is trusted, so a tick costs what the first one of a process does, and connects anew.
+    # After a minute no connection is trusted, so a tick costs as much as the first one of a process, and reconnects.
     handshakes = connections["healthy tick, calm"]["after_idle"]
     processor_ms = statistics.median(cold_start["health-watcher"]["first_processor_ms"]) + handshakes * HANDSHAKE_MS
     log_bytes = statistics.median(cold_start["health-watcher"]["warm_log_bytes"])

@@ -1,4 +1,4 @@
-"""What was measured as tables, for a terminal of 100 columns and in Markdown, and what of it meets its target."""
+"""The results as tables, for a terminal of 100 columns and in Markdown, and the targets that they meet."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from bench.cold_start import EMPTY, FUNCTIONS, PYTHON
 
 WIDTH = 100
-# As AWS and the package gate count.
+# In decimal megabytes, as AWS and the package check count.
 MB = 1_000_000
-# What MWAA allows InvokeRestApi.
+# MWAA's limit for InvokeRestApi.
 MOST_REQUESTS_A_SECOND = 10
 
 
@@ -40,7 +40,7 @@ class Table:
 
 
 def spread(samples: list[float], digits: int = 1) -> str:
-    """Median, and in brackets what eight of ten samples lie between."""
+    """Median, and in parentheses the range of eight of ten samples."""
     tenths = statistics.quantiles(samples, n=10, method="inclusive")
     return f"{statistics.median(samples):.{digits}f} ({tenths[0]:.{digits}f}-{tenths[-1]:.{digits}f})"
 
@@ -188,7 +188,7 @@ def targets(results: dict[str, Any]) -> list[Target]:
                    f"{case['waits']:.2f}", case["waits"] < case["due_waits"] - case["hidden_waits"] + 0.25)
             for name, case in waits.items()]
     check, status = results["check"], results["calls"]["cases"]["status"]
-    # It claims nothing that would correct a stale reading, so it reads twice.
+    # `status` makes no claim that would correct a stale read, so it reads twice.
     met.append(Target("round trips of status", "<= 2", str(status["round_trips"]), status["round_trips"] <= 2))
     met.append(Target(f"requests a second, check of 2 x {check['dags']:,} DAGs", f"< {MOST_REQUESTS_A_SECOND}",
                       f"{check['requests_a_second']:.1f}", check["requests_a_second"] < MOST_REQUESTS_A_SECOND))

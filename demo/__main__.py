@@ -7,7 +7,7 @@ import signal
 import sys
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-for number in ENDINGS:  # first of all: until main() takes over there is nothing to clear up, so the end is quiet
+for number in ENDINGS:  # First of all: until main() takes over there is nothing to clean up, so the end is silent.
     signal.signal(number, lambda number, _: os._exit(128 + number))
 
 import argparse  # noqa: E402
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What takes longer to load is loaded by play().
+# Modules that take longer to import are imported by play().
 from demo.screen import Screen, short_times  # noqa: E402
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LOG_LINES = 8
 
 
 class Stopped(BaseException):
-    """Ctrl-C, or told to end. Not an Exception: nothing on the way may take it for a failure and go on."""
+    """Ctrl-C, or a signal to end. Not an Exception: no handler on the way may treat it as a failure and continue."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -42,7 +42,7 @@ class Stopped(BaseException):
 
 def stop(number: int, _frame: FrameType | None) -> NoReturn:
     for each in ENDINGS:
-        signal.signal(each, signal.SIG_IGN)  # the clearing up takes a moment, and must not be interrupted
+        signal.signal(each, signal.SIG_IGN)  # the cleanup takes a moment, and must not be interrupted
     raise Stopped(number)
 
 
@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.split(": ", 1)[1])
     parser.add_argument("--keep", action="store_true", help="leave the local AWS running at the end, until Ctrl-C")
     parser.add_argument("--airflow", type=Path, metavar="PYTHON", help="with two real Airflow environments of this installation")
-    # For those who work on the product: other binaries, other parameters of the stack.
+    # For developers of the product: other binaries, other parameters of the stack.
     parser.add_argument("--binaries", type=Path, default=ROOT / "target" / "lambda", help=argparse.SUPPRESS)
     parser.add_argument("--command-line", type=Path, default=ROOT / "target" / "debug" / "mwaa-bluegreen",
                         help=argparse.SUPPRESS)
@@ -71,7 +71,7 @@ def main() -> int:
     options = arguments()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     screen = Screen()
-    # Settings, proxies and credentials of the person who runs this have no business here.
+    # Settings, proxies and credentials of the person who runs this must not apply here.
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
@@ -134,12 +134,12 @@ def play(options: argparse.Namespace, screen: Screen) -> int:
             shutil.rmtree(run / "deployment", ignore_errors=True)
         else:
             shutil.rmtree(run, ignore_errors=True)
-            with suppress(OSError):  # the files of another run are in it
+            with suppress(OSError):  # it contains the files of another run
                 FILES.rmdir()
 
 
 def seen_through(story: Story, run: Path) -> str | None:
-    """Tell the story. Returns why it failed, if it did."""
+    """Run the story. Returns the reason why it failed, if it did."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from demo.commands import CommandFailed
@@ -160,13 +160,13 @@ def seen_through(story: Story, run: Path) -> str | None:
         return f"the deployment failed: {error}"
     except (LocalAwsError, BotoCoreError, ClientError, OSError) as error:
         return f"the local AWS does not answer as it should: {error}"
-    except Exception as error:  # a fault of the demo itself; whoever repairs it needs to know where
+    except Exception as error:  # a fault of the demo itself; its developer needs the place
         (run / "traceback.txt").write_text(traceback.format_exc())
         return f"the demo itself failed: {type(error).__name__}: {error}"
 
 
 def report(story: Story, screen: Screen, reason: str, run: Path) -> None:
-    """Say what went wrong, with what the functions said last."""
+    """Print what went wrong, with the last log lines of the functions."""
     screen.end_progress()
     screen.line()
     screen.line(screen.styled("Failed", "red"))
@@ -188,7 +188,7 @@ def report(story: Story, screen: Screen, reason: str, run: Path) -> None:
 
 
 def log_line(line: str) -> str:
-    """`11:30:17 INFO decision active=blue version=1 …`, without what is the same in every line."""
+    """`11:30:17 INFO decision active=blue version=1 …`, without the fields that are the same in every line."""
     try:
         entry = json.loads(line)
         told = [f"{name}={value}" for name, value in entry.items()
@@ -203,5 +203,5 @@ if __name__ == "__main__":
         code = main()
     finally:
         sys.stdout.flush()
-    # Threads of ours only tick; nothing is left to wait for.
+    # Our remaining threads only tick; there is nothing to wait for.
     os._exit(code)

@@ -1,6 +1,6 @@
-"""`--airflow`: the story with two real Airflow environments, and with what their DAG runs do.
+"""`--airflow`: the story with two real Airflow environments, and their DAG runs.
 
-Two DAGs tick in both: one that the package guards, and one that compares the flag's present value, the usual pattern.
+Two DAGs tick in both: one that the package guards, and one that compares the flag's current value, the usual pattern.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class AirflowStory(Story):
     def die(self) -> None:
         real, screen = self.real, self.screen
         screen.heading("3  Blue's scheduler is killed. From here on nobody touches anything")
-        for _ in range(ATTEMPTS):  # nothing may be under way: that would stay where it is
+        for _ in range(ATTEMPTS):  # no run may be in progress: such a run stays with its environment
             tick = real.next_tick()
             before = tick - real.tick
             self.until(lambda before=before: real.states("blue", GUARDED).get(before) in ENDED, "blue has ended a run", 120,
@@ -138,7 +138,7 @@ class AirflowStory(Story):
         follower.until("audit", "the audit event in its log group", 20, lambda h: h.data.get("version") == 2)
 
     def health(self) -> str:
-        """Airflow's own word on blue's scheduler."""
+        """Airflow's own report on blue's scheduler."""
         try:
             scheduler = self.real["blue"].health()["scheduler"]
         except (OSError, RealAirflowError):

@@ -1,4 +1,4 @@
-"""What must be true after the story, each thing checked against what AWS answers."""
+"""What must be true after the story; each item is checked against AWS's answers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from local_aws.process import LocalAws
 from local_aws.stack import FUNCTIONS
 from support.pair import Pair
 
-# What a busy machine may add to the promise "failure window plus one probe".
+# The delay that a busy machine may add to the promise "failure window plus one probe".
 SLACK_SECONDS = 15
 
 
 @dataclass
 class Facts:
-    """What the story remembers for its end."""
+    """The facts of the story that its final checks need."""
 
     began: float = 0.0  # a moment before the flag's first version
     fault_at: float = 0.0
@@ -49,7 +49,7 @@ class Result:
 
 
 def hour(timestamp: str) -> str:
-    """`2026-11-23T11:14:31.813Z` -> `11:14:31`, in UTC as everything here."""
+    """`2026-11-23T11:14:31.813Z` -> `11:14:31`, in UTC like every time here."""
     return timestamp[11:19]
 
 
@@ -152,7 +152,7 @@ def _held(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 
 def _told(pair: Pair, detail_type: str) -> list[dict[str, Any]]:
-    """Details of the events of a type; a repeat of one is not another."""
+    """Details of the events of a type, without repeats."""
     return list({detail["id"]: detail for detail in pair.audit(detail_type)}.values())
 
 
@@ -221,7 +221,7 @@ def _who(pair: Pair, facts: Facts) -> tuple[bool, str]:
 
 
 def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
-    span = (facts.flag_at - 1, time.time() + 1)  # later than the initialization, which has its SwitchDuration, too
+    span = (facts.flag_at - 1, time.time() + 1)  # later than the initialization, which has a SwitchDuration, too
     deadline = time.monotonic() + 60
     while True:
         counts = {kind: sum(value for _, value in pair.datapoints("Transitions", *span, Kind=kind))

@@ -1,4 +1,4 @@
-"""The deployed pair, asked the way its owner would ask: AWS CLI commands in a shell, and the AWS APIs."""
+"""The deployed pair, operated as its owner would: AWS CLI commands in a shell, and the AWS APIs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND_SECONDS = 180
 
 
 class CommandFailed(RuntimeError):
-    """A command that users are told to give did not work; the message has its output."""
+    """A documented command did not work; the message has its output."""
 
 
 def instant(text: str) -> float:
@@ -50,7 +50,7 @@ def run(command: str, environment: dict[str, str]) -> str:
 
 
 class BackgroundCommand:
-    """A command that goes on beside the story; its lines as they come. It ends with the `with` block."""
+    """A command that runs beside the story; its lines as they come. It ends with the `with` block."""
 
     def __init__(self, command: str, environment: dict[str, str]) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -69,7 +69,7 @@ class BackgroundCommand:
             self.lines.append((time.time(), line.rstrip("\n")))
 
     def ended(self) -> int | None:
-        """Its exit code, once it has ended and all it said is in `lines`."""
+        """Its exit code, once it has ended and all its output is in `lines`."""
         return None if self._reader.is_alive() else self._process.wait()
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +91,7 @@ def json_answers(text: str) -> list[Any]:
 
 
 class Operator(Pair):
-    """Gives the commands that users are told to give."""
+    """Runs the documented commands."""
 
     def __init__(self, aws: LocalAws, name: str, environments: dict[str, str], outputs: dict[str, str], program: Path) -> None:
         """`program`: the command line, target/debug/mwaa-bluegreen."""
@@ -101,7 +101,7 @@ class Operator(Pair):
         self.variables = {**aws.environment(), "PATH": path, "PYTHONWARNINGS": "ignore", "MWAA_BLUEGREEN_PAIR": name}
 
     def aws_command(self, command: str) -> dict[str, Any]:
-        """Give an `aws lambda invoke` command; returns the function's answer."""
+        """Run an `aws lambda invoke` command; returns the function's answer."""
         text = run(command, self.variables)
         try:
             answer, call = json_answers(text)
@@ -112,16 +112,16 @@ class Operator(Pair):
         return answer
 
     def command_line(self, command: str) -> str:
-        """Give a `mwaa-bluegreen` command; returns what it says, its messages included."""
+        """Run a `mwaa-bluegreen` command; returns its output, including messages."""
         return run(f"{command} 2>&1", self.variables)
 
     def request_command(self, request: dict[str, str], function: str = "switch-handler") -> str:
-        """The stack's own StatusCommand, with another request or to another function."""
+        """The stack's own StatusCommand, with another request or for another function."""
         _, pipe, rest = self.outputs["StatusCommand"].partition(" | ")
         asked = f" --function-name {self.function('switch-handler')} "
         if asked not in rest:
             raise CommandFailed(f"the stack's StatusCommand asks somebody else: {rest}")
-        # A tick may take longer than the AWS CLI waits by itself.
+        # A tick may take longer than the AWS CLI waits by default.
         patient = " --cli-read-timeout 90" if function == "health-watcher" else ""
         rest = rest.replace(asked, f"{patient} --function-name {self.function(function)} ")
         return f"printf '{json.dumps(request, separators=(',', ':'))}'{pipe}{rest}"

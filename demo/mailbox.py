@@ -1,4 +1,4 @@
-"""A mailbox: a queue that is subscribed to the stack's topic, as a person's e-mail address would be."""
+"""A mailbox: a queue that is subscribed to the stack's topic, in place of a person's e-mail address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Mail:
     text: str
 
     def beginning(self) -> list[str]:
-        """Its first section: what happened."""
+        """The first section of a mail: what happened."""
         return self.text.split("\n\n")[0].splitlines()
 
 
@@ -31,7 +31,7 @@ class Mailbox:
         pair.client("sns").subscribe(TopicArn=pair.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
 
     def mails(self) -> list[Mail]:
-        """All so far, but what the stack's own alarms say: CloudWatch words that."""
+        """All mails so far, except those of the stack's own alarms, which CloudWatch writes."""
         while messages := self.pair.client("sqs").receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 body = json.loads(message["Body"])
@@ -41,7 +41,7 @@ class Mailbox:
         return self._mails
 
     def wait_for(self, part: str, seconds: float = 60) -> Mail:
-        """The first one whose subject has this part."""
+        """The first mail whose subject contains this text."""
         deadline = time.monotonic() + seconds
         while True:
             for mail in self.mails():

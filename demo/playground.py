@@ -1,4 +1,4 @@
-"""`--keep`: what can be tried with the pair that the demo leaves running."""
+"""`--keep`: commands to try on the pair that the demo leaves running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story's second half: what an operator does with `mwaa-bluegreen`. A hold, a drill, a check, a picture."""
+"""The second half of the story: an operator uses `mwaa-bluegreen`. A hold, a drill, a readiness check, a timeline picture."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from demo.screen import milliseconds, seconds, short_times
 from demo.stage import Stage
 from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 
-HOLD_MINUTES, DRILL_MINUTES = 10, 1  # the shortest there is
+HOLD_MINUTES, DRILL_MINUTES = 10, 1  # the shortest allowed
 PICTURE = Path(".demo/timeline.svg")
-PERIOD_SECONDS = 1  # of the picture: everything here takes seconds. CloudWatch itself keeps these metrics by the minute
+PERIOD_SECONDS = 1  # of the picture: everything here takes seconds; CloudWatch itself keeps these metrics by the minute
 
 
 def command(stage: Stage, text: str, doing: str) -> str:
-    """Give a command of the command line, and show what it says."""
+    """Run a command of the command line, and show its output."""
     stage.screen.command(text)
     with stage.screen.working(doing):
         said = stage.pair.command_line(text)
@@ -27,7 +27,7 @@ def command(stage: Stage, text: str, doing: str) -> str:
 
 
 def hold(stage: Stage, blue: str) -> None:
-    """Hold, kill blue's scheduler: nothing may move. Repair, release."""
+    """Place a hold, kill blue's scheduler: nothing may fail over. Repair, release."""
     screen, pair, facts = stage.screen, stage.pair, stage.facts
     screen.heading("4  A hold: work on the network, and nobody may switch meanwhile")
     screen.say("Both sides are well again, says a tick:")
@@ -70,7 +70,7 @@ def hold(stage: Stage, blue: str) -> None:
 
 
 def drill(stage: Stage) -> None:
-    """Practice: green works for a minute, and the watcher returns."""
+    """A drill: green is active for a minute, and the watcher returns to blue."""
     screen, pair = stage.screen, stage.pair
     screen.heading("5  A drill: green shows that it can do the work, while nothing is broken")
     follower = TimelineFollower(stage.aws, pair, screen)
@@ -129,7 +129,7 @@ def drill(stage: Stage) -> None:
 
 
 def outcome_of(stage: Stage, follower: TimelineFollower) -> None:
-    """The drill's outcome, as the audit event and the metric tell it."""
+    """The drill's outcome, from the audit event and the metric."""
     finished = stage.facts.drill
     timings = finished["timings"]
     deadline = time.monotonic() + 60
@@ -145,7 +145,7 @@ def outcome_of(stage: Stage, follower: TimelineFollower) -> None:
 
 
 def look_back(stage: Stage) -> None:
-    """Is the standby ready, and what does the whole look like?"""
+    """Check whether the standby is ready, and draw the whole timeline."""
     screen = stage.screen
     screen.heading("6  Is the standby ready for the next time? And a picture of it all")
     stage.facts.check = command(stage, "mwaa-bluegreen check", "checking the standby")

@@ -15,15 +15,15 @@ from functools import partial
 from typing import TextIO
 
 WIDTH = 100
-WHO_COLUMN = 12  # where the name of the one who acts begins in a line of the timeline
-TEXT_COLUMN = 25  # where the text begins
-QUIET_SECONDS = 10  # without a terminal, progress is said this often
+WHO_COLUMN = 12  # column of the actor's name in a line of the timeline
+TEXT_COLUMN = 25  # column of the text
+QUIET_SECONDS = 10  # without a terminal, progress is printed this often
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-# Words that carry the story. The first style that matches a word wins.
-# Our own styles, the line that replaces itself, and line ends. Anything else that would act on a terminal is written out.
+# Our own styles, the progress line that replaces itself, and line ends. Everything else that would act on a terminal is escaped.
 OWN = re.compile(r"(\x1b\[[0-9;]*m|\r?\x1b\[K|\n)")
 # As is_printable of shared/core/src/printable.rs: control characters, and the invisible ones that hide or turn around text.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+# Highlighted words. The first style that matches a word wins.
 WORDS = {"yellow": r"\bsuspect\b", "red": r"\bunhealthy\b|\bALARM\b|\bNOT SEEN\b", "green": r"\bhealthy\b"}
 
 
@@ -69,7 +69,7 @@ class Screen:
             self.line(f"    {self.styled(line, 'cyan')}")
 
     def event(self, seconds: float, who: str, text: str, more: Sequence[str] = (), style: str = "bold") -> None:
-        """One line of the timeline, and what has to be said about it below it."""
+        """One line of the timeline, with its details below it."""
         first, *rest = wrapped(text, WIDTH - TEXT_COLUMN)
         stamp = f"{round(seconds, 1) + 0.0:+8.1f} s  "  # + 0.0: never -0.0
         self.line(f"{self.styled(stamp, 'dim')}{self.styled(who.ljust(TEXT_COLUMN - WHO_COLUMN), style)}{self._words(first)}")
@@ -77,7 +77,7 @@ class Screen:
             self.line(" " * TEXT_COLUMN + self._words(line))
 
     def printed(self, text: str, indent: int = 4) -> None:
-        """What a program printed, as it printed it; of what is too wide, the last column goes on below."""
+        """The output of a program, unchanged; in lines that are too wide, the last column continues below."""
         for line in text.rstrip("\n").splitlines():
             last = max([found.end() for found in re.finditer(r"(?<=\S)  +(?=\S)", line) if found.end() < 60], default=0)
             last = last or len(line) - len(line.lstrip())
@@ -93,7 +93,7 @@ class Screen:
                 self.line(" " * (indent + column) + self._words(line))
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], indent: int = 4) -> None:
-        """Columns as wide as they must be; the last one wraps."""
+        """A table with columns as wide as necessary; the last one wraps."""
         rows = [[visible(cell) for cell in row] for row in rows]
         widths = [max(len(row[index]) for row in [heads, *rows]) for index in range(len(heads) - 1)]
         start = indent + sum(widths) + 2 * len(widths)
@@ -116,7 +116,7 @@ class Screen:
     # -- progress ------------------------------------------------------------------------------------------------
 
     def progress(self, text: str) -> None:
-        """What is being waited for: a line that replaces itself; without a terminal, a line now and then."""
+        """The step that is being waited for: a line that replaces itself; without a terminal, a line at intervals."""
         with self._lock:
             if self.live:
                 width = shutil.get_terminal_size((WIDTH, 24)).columns - 1
@@ -138,7 +138,7 @@ class Screen:
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
-        """Show that something long goes on, and for how long already."""
+        """Show that a long step is in progress, and for how long already."""
         started, done = time.monotonic(), threading.Event()
 
         def tick() -> None:
@@ -156,7 +156,7 @@ class Screen:
 
 
 def visible(text: str) -> str:
-    """On one line, with what does not show itself written out; what others wrote goes through this before it is styled."""
+    """One line, with unprintable characters escaped. Foreign text passes through this before it is styled."""
     return UNPRINTABLE.sub(lambda found: {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(found[0], f"\\u{{{ord(found[0]):x}}}"), text)
 
 
@@ -169,7 +169,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def broken_command(text: str, width: int) -> list[str]:
-    """A shell command over several lines, each of which can be copied: broken before `|` and `--option`."""
+    """A shell command on several lines that can be copied as a whole: broken before `|` and `--option`."""
     parts: list[str] = []
     for word in re.findall(r"""(?:'[^']*'|"[^"]*"|\S)+""", text):
         if parts and word != "|" and not word.startswith("--"):
@@ -186,7 +186,7 @@ def broken_command(text: str, width: int) -> list[str]:
 
 
 def short_times(text: str) -> str:
-    """Times of day instead of whole timestamps: the demo begins and ends within minutes."""
+    """Times of day in place of full timestamps: the demo starts and ends within minutes."""
     return re.sub(r"\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d)(\.\d)?\d*Z", r"\1\2", text)
 
 

@@ -1,4 +1,4 @@
-"""What every scene plays on: the local AWS, the stack and its pair, the screen, and what is remembered for the end."""
+"""The common ground of every scene: the local AWS, the stack and its pair, the screen, and the facts for the final checks."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ STACK_NAME = "orders-blue-green"
 BLUE, GREEN = "airflow-blue", "airflow-green"
 ROOT = Path(__file__).resolve().parent.parent
 
-# Short, so that the demo is. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
+# Short, for a short demo. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
 PARAMETERS = {"PairName": PAIR_NAME, "FailureWindowSeconds": "20", "HeartbeatAlarmPeriodSeconds": "10",
               "HeartbeatAlarmEvaluationPeriods": "1", "CooldownSeconds": "5", "SwitchLeadSeconds": "3",
               "MetricsIntervalMinutes": "1"}
 PROBE_INTERVAL_SECONDS = 5  # the template's default
 SCHEDULE_SECONDS = 60
-# Airflow calls its scheduler unhealthy when its last heartbeat is older. Less than the alarm's period, so that the
-# watcher, woken by the alarm, finds an Airflow that says so.
+# Airflow reports its scheduler as unhealthy when its last heartbeat is older. It is less than the alarm's period, so that Airflow reports
+# it when the alarm wakes the watcher.
 HEALTH_THRESHOLD_SECONDS = 8
-# Two environments as alike as a pair should be: `check` would find what differs.
+# Two environments as alike as a pair must be: `check` would report differences.
 TWIN = {"dags": 12, "source_bucket_arn": "arn:aws:s3:::orders-dags", "requirements_s3_path": "requirements.txt",
         "requirements_s3_object_version": "7"}
 MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
@@ -41,9 +41,9 @@ class Stage:
         self.parameters = {**PARAMETERS, **parameters}
         self.stack = Stack(aws, STACK_NAME, work)
         self.window = float(self.parameters["FailureWindowSeconds"])
-        # If the alarm's tick came too early to see anything, the schedule's next one does: it takes a minute more.
+        # If the alarm's tick comes too early to see a failure, the schedule's next one sees it: it takes a minute more.
         self.patience = self.window + SCHEDULE_SECONDS + 15
-        self.pair: Operator  # there once deployed
+        self.pair: Operator  # set by the deployment
         self.mailbox: Mailbox
         self.facts = Facts()
 

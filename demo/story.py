@@ -1,4 +1,4 @@
-"""The story that the demo tells, in seven parts. Each step is waited for, and shown when it is seen."""
+"""The story of the demo, in seven parts. Each step is waited for, and shown when it has happened."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Story(Stage):
     title = "an Airflow scheduler dies, the standby takes over; then a hold and a drill"
 
     def stop(self) -> None:
-        """End what the story has started itself: nothing."""
+        """End the story's own processes: here there are none."""
 
     def tell(self) -> None:
-        """Tell all of it. Raises StepTimeout where it stops, and if a check does not pass."""
+        """Run the whole story. Raises StepTimeout where it stops, and if a check does not pass."""
         self.set_up()
         self.fail_over()
         self.switch_back()
@@ -119,7 +119,7 @@ class Story(Stage):
                 f"{self.window:.0f} s is over")
 
     def metrics_of_failover(self) -> None:
-        """Read back from CloudWatch what the functions published."""
+        """Read the published metrics back from CloudWatch."""
         pair, facts = self.pair, self.facts
         deadline = time.monotonic() + 15
         while True:

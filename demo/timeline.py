@@ -1,7 +1,7 @@
-"""What happens in the local AWS, as lines of a timeline, while it happens.
+"""The events in the local AWS, as lines of a timeline, while they happen.
 
-Sources: the local AWS's own timeline, the watcher's log and the audit log group, Airflow's word on its scheduler,
-and, for the progress line, the AWS calls of the watcher.
+Sources: the local AWS's own timeline, the watcher's log and the audit log group, Airflow's report on its scheduler, and, for the
+progress line, the AWS calls of the watcher.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from local_aws.process import LocalAws
 from support.pair import Pair
 
 POLL_SECONDS = 0.25
-# Nothing is given up sooner: the machine may be slow.
+# No step times out sooner: the machine may be slow.
 PATIENCE_SECONDS = 60
-# Lines wait this long, so that those of one moment, which come from several sources, are shown in order.
+# Lines wait this long, so that events of the same moment from several sources are shown in order.
 STANDBY_WAIT_SECONDS = 0.7
 
 
@@ -40,7 +40,7 @@ class TimelineEvent:
 
 
 class TimelineFollower:
-    """Reads on from where it was made, and prints what it reads once told when the fault was."""
+    """Reads the events since its creation, and prints them once it knows when the fault was."""
 
     def __init__(self, aws: LocalAws, pair: Pair, screen: Screen) -> None:
         self.aws, self.pair, self.screen = aws, pair, screen
@@ -59,7 +59,7 @@ class TimelineFollower:
 
     def until(self, kind: str, step: str, timeout: float, where: Callable[[TimelineEvent], bool] = lambda _: True,
               doing: Callable[[float], str] = lambda _: "") -> TimelineEvent:
-        """Show what happens until this has happened."""
+        """Show the events until this one has happened."""
         timeout = max(timeout, PATIENCE_SECONDS)
         deadline = time.monotonic() + timeout
         while True:
@@ -74,7 +74,7 @@ class TimelineFollower:
             time.sleep(POLL_SECONDS)
 
     def poll(self) -> None:
-        self._count_probes()  # before the verdicts, which set it back
+        self._count_probes()  # before the verdicts, which reset it
         found = [*self._timeline(), *self._airflow(), *self._verdicts(), *self._audit(),
                  *(event for source in self.also for event in source())]
         self._waiting = sorted([*self._waiting, *found], key=lambda event: event.at)
@@ -132,7 +132,7 @@ class TimelineFollower:
         return None
 
     def _airflow(self) -> list[TimelineEvent]:
-        """Airflow's own word on its scheduler, when it changes."""
+        """Airflow's own report on its scheduler, when it changes."""
         found = []
         for environment in self.aws.environments():
             name, ill = environment["name"], environment["scheduler_status"] != "healthy"
@@ -165,7 +165,7 @@ class TimelineFollower:
         if decision == "none" and entry["blue"] == entry["green"] == "healthy":
             text, more = f"{verdicts}: nothing to do", []
         elif decision == "none":
-            # The first probe says all that was seen; after it only the clock moves.
+            # The first probe reports the whole observation; after it only the time changes.
             text = verdicts if entry["probe"] == 1 else f"{verdicts}: {reason.split('; ')[-1]}"
             more = reason.split("; ") if entry["probe"] == 1 else []
         elif decision == "blocked":
@@ -174,7 +174,7 @@ class TimelineFollower:
             text, more = f"{verdicts}: {decision}", reason.split("; ")
         if entry.get("conflict"):
             more.append(entry["conflict"])
-        # It is logged after the deed; it was reached before the claim.
+        # The verdict is logged after the write; it was reached before the claim.
         at = self._decided_at.get(entry.get("transition") or "", entry["at"])
         return TimelineEvent(at, "verdict", f"probe {entry['probe']}", text, tuple(more), entry)
 
@@ -199,7 +199,7 @@ class TimelineFollower:
 
 
 def told_by(detail_type: str, detail: dict[str, Any]) -> str:
-    """What an audit event says, in a few words."""
+    """A short text for an audit event."""
     change = f"{detail.get('from')} -> {detail.get('to')}"
     match detail_type:
         case "Environment Transition":

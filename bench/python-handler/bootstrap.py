@@ -1,4 +1,4 @@
-"""Lambda's runtime loop for Python with as little as it can be done: the real one (awslambdaric) does more."""
+"""A minimal Lambda runtime loop for Python: the real one (awslambdaric) does more."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A healthy tick of the health-watcher as one would write it in Python: the same clients, made at start, the same
-questions at once, the same metrics. Only what the comparison needs; it decides nothing."""
+"""A healthy tick of the health-watcher in typical Python: the same clients, created at start, the same parallel requests, the same
+metrics. It has only what the comparison needs; it decides nothing."""
 
 from __future__ import annotations
 
