@@ -1,6 +1,6 @@
-"""Find Rust files that are too long to be read at a sitting.
+"""Find Rust files that are too long.
 
-python -m tools.long_files shared functions cli
+    python -m tools.long_files shared functions cli
 """
 
 from __future__ import annotations

@@ -5,16 +5,16 @@
 A folder with a `lib.rs` or a `main.rs` is a crate, any other a Python package. Cargo keeps crates free of circles; nothing keeps
 modules free of them.
 
-A file depends on another if it imports from it or names a path into it: `use crate::…`, `super::…`, a path inside a body or a
-macro's arguments, `from demo import …` at any depth. What is for tests alone counts too. A name is followed to the file that defines
-it, through every re-export, so that a re-export hides nothing.
+A file depends on another if it imports from it or names a path into it: `use crate::…`, `super::…`, a path inside a body or a macro's
+arguments, `from demo import …` at any depth. Code for tests alone counts too. A name is followed to the file that defines it, through
+every re-export, so that a re-export hides nothing.
 
-Declaring a module and re-exporting from one's own descendants (`mod a; pub use a::A;`, an `__init__.py` that imports its modules)
-is no dependency: that is a table of contents. So a child may use what its parent defines, as long as the parent's own code does not
-use the child.
+Declaring a module and re-exporting from one's own descendants (`mod a; pub use a::A;`, an `__init__.py` that imports its modules) is
+no dependency: that is a table of contents. So a child may use what its parent defines, as long as the parent's own code does not use
+the child.
 
-Two graphs must be without a circle: that of the files, and, for each module with children, that of its children with all below them:
-`drill/record.rs -> flag.rs -> drill/window.rs` is none among the files and one between `drill` and `flag`.
+Two graphs must be without a circle: that of the files, and, for each module with children, that of its children with everything below
+them. `drill/record.rs -> flag.rs -> drill/window.rs` is no circle among the files, and one between `drill` and `flag`.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ import tree_sitter_rust
 from tree_sitter import Language, Node, Parser
 
 RUST = Parser(Language(tree_sitter_rust.language()))
-# Longer chains of re-exports than this are circles of their own.
+# A chain of re-exports that is longer than this is a circle.
 MOST_REEXPORTS = 16
 
 Name = tuple[str, ...]
 
 
 class Unreadable(Exception):
-    """Source whose dependencies cannot be told."""
+    """Source whose dependencies cannot be determined."""
 
 
 @dataclass
 class Dependencies:
-    """Which module depends on which, and for what: the first place and the words there."""
+    """Which module depends on which, and why: the first place and its words."""
 
     because: dict[tuple[Name, Name], str] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ class Dependencies:
             self.because.setdefault((user, used), reason)
 
     def seen_from(self, parent: Name) -> Dependencies:
-        """Those among the children of `parent`, each with all below it."""
+        """Those among the children of `parent`, each with everything below it."""
         below = len(parent) + 1
         seen = Dependencies()
         for (user, used), reason in self.because.items():
@@ -60,7 +60,7 @@ class Dependencies:
         return seen
 
     def circles(self) -> list[list[Name]]:
-        """One circle, a shortest, for each set of modules that all depend on each other."""
+        """One shortest circle for each set of modules that all depend on each other."""
         uses: dict[Name, list[Name]] = {}
         for user, used in sorted(self.because):
             uses.setdefault(user, []).append(used)
@@ -185,12 +185,12 @@ def line(node: Node) -> int:
 
 
 def read_body(node: Node, module: Module, folder: Path) -> None:
-    """All words that stand in a row with `::` between them. Inside a macro's arguments there is no more structure than that."""
+    """All words in a row with `::` between them. A macro's arguments have no more structure than that."""
     if node.type == "use_declaration":
         read_use(node, module)
         return
     path: list[str] = []
-    # What stands before the path's first word, and before the token at hand.
+    # The token before the path's first word, and the token before the current one.
     first, before = "", ""
     begun = 0
 
@@ -218,7 +218,7 @@ def read_body(node: Node, module: Module, folder: Path) -> None:
 
 
 def tokens(node: Node) -> Iterator[Node]:
-    """The leaves, without comments, strings and `pub(super)`; a `use` and a module as a whole."""
+    """The leaf tokens, without comments, strings and `pub(super)`; a `use` and a module count as one token."""
     if "comment" in node.type or node.type in {"string_literal", "raw_string_literal", "char_literal", "visibility_modifier"}:
         return
     if not node.children or node.type in {"use_declaration", "mod_item"}:
@@ -269,7 +269,7 @@ def words(node: Node) -> list[str]:
 
 
 def resolve(module: Module, path: list[str], depth: int = 0) -> Module | None:
-    """The module that defines what the path names; none if another crate does, or a body."""
+    """The module that defines the named item; None if another crate, or a body, defines it."""
     if depth > MOST_REEXPORTS:
         return None
     at: Module | None = module
@@ -325,7 +325,7 @@ def of_crate(root: Path) -> Dependencies:
         for imported in [*module.imports.values(), *module.unnamed, *module.globs]:
             add(imported.path, imported.line, imported.exported)
         for path, at in module.paths:
-            # A lone word that is a module's name is a variable, a field or a macro's own word.
+            # A single word that is a module's name is a variable, a field or a macro's own word.
             if len(path) > 1 or path[0] not in module.children:
                 add(path, at, exported=False)
     return found
@@ -338,7 +338,7 @@ def of_package(folder: Path) -> Dependencies:
     found = Dependencies()
     files = {module_name(folder, file): file for file in sorted(folder.rglob("*.py"))}
     for name, file in files.items():
-        # What `from . import` begins at.
+        # The start of a `from . import`.
         package = name if file.name == "__init__.py" else name[:-1]
         for node in ast.walk(ast.parse(file.read_bytes(), file)):
             if isinstance(node, ast.Import):

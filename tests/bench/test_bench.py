@@ -1,4 +1,4 @@
-"""What `make bench` ends with, and what it does not take for a calm tick. Nothing is measured here."""
+"""The exit code of `make bench`, and the definition of a calm tick. Nothing is measured here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def case(calls_made: int = 5, round_trips: int = 1, **billable: int) -> dict[str
 
 @pytest.fixture
 def results() -> dict[str, Any]:
-    """Of a machine on which everything is as it should be."""
+    """The results of a machine on which every target is met."""
     cases = {
         "healthy tick, calm": case(), "status": case(), "healthy tick, publishing": case(PutMetricData=1),
         "tick, publishing, named alarms": case(PutMetricData=1, DescribeAlarms=1),
@@ -97,7 +97,7 @@ def test_a_target_that_is_not_met_fails_the_command(results: dict[str, Any], wha
 
 
 def test_a_second_request_for_alarms_would_not_meet_the_target(results: dict[str, Any]):
-    """The reason for asking once for both colors."""
+    """The reason why one request covers both colors."""
     assert all(target.met for target in report.targets(results))
     results["calls"]["cases"]["tick, publishing, named alarms"]["billable"]["DescribeAlarms"] = 2
     template = cost.Template(**results["cost"]["template"])
@@ -150,8 +150,8 @@ DAY = 24 * 3600
 
 
 class Flagged(calls.BenchStack):
-    """A stack whose switch asks what the real one does: the flag's history, and in batches of ten the records of what was written within
-    a day, but only if the flag was moved within that day."""
+    """A stack whose switch makes the calls of the real one: the flag's history, and the records of what was written within a day, in
+    batches of ten. It makes them only if the flag was moved within that day."""
 
     def __init__(self, moves: int) -> None:
         self.aws = self  # type: ignore[assignment]
@@ -185,7 +185,7 @@ class Flagged(calls.BenchStack):
     def invoke(self, function: str, payload: Any) -> dict[str, Any]:
         asked, waits, pause = ["GetParameters", "GetEnvironment", "InvokeRestApi"], 1, 0
         if payload == {"action": "status"}:
-            # The second look, half a second after the first.
+            # The second read, half a second after the first.
             asked, waits, pause = [*asked, "GetParameters"], 1, 500
         if "to" in payload:
             young = sum(age < DAY for age in self.ages)

@@ -1,4 +1,4 @@
-"""What the demo prints. That it tells the truth, its end-to-end run shows."""
+"""The output of the demo. Its end-to-end run proves that the output is true."""
 
 from __future__ import annotations
 

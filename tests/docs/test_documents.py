@@ -1,4 +1,4 @@
-"""What a reader is given is run, leads somewhere, is complete, and can be read."""
+"""The documents: their commands are run, their links lead somewhere, they are complete, and their sentences are readable."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_what_is_not_run_in_the_runbooks_is_said_to_be_so() -> None:
 
 
 def test_what_replaces_a_block_is_folded_and_says_so() -> None:
-    """Pasted one after the other, two blocks that go back would go back twice."""
+    """Two blocks that roll back would roll back twice if a reader pasted both."""
     for block in OF_RUNBOOKS:
         if block.is_instead:
             before = (PROJECT / block.page).read_text().splitlines()[: block.line - 2]
@@ -161,7 +161,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_index() -> None:
-    """And from README.md the index is one click away."""
+    """README.md links to the index."""
     assert "docs/README.md" in links(README.read_text())
     reached, todo = set(), [DOCS / "README.md"]
     while todo:
@@ -221,7 +221,7 @@ def test_long_sentences_and_retired_words_are_found() -> None:
 
 
 def rows(page: Path, column: int = 0) -> dict[str, list[str]]:
-    """The cells of the tables' rows, by each name in `code` in their first cell."""
+    """The cells of the tables' rows, by each name in `code` in the row's first cell."""
     found = {}
     for line in page.read_text().splitlines():
         if line.startswith("| ") and not line.startswith("|---"):
@@ -261,7 +261,7 @@ def test_every_event_that_is_a_mail_is_said_to_be_one() -> None:
 
 
 def test_every_outcome_that_the_functions_answer_is_there() -> None:
-    """A Rust test sees to it that each outcome has a recorded answer."""
+    """A Rust test checks that each outcome has a recorded answer."""
     said = {json.loads(path.read_text())["outcome"] for path in PROJECT.glob("shared/core/tests/answers/*.json")}
     assert len(said) >= 4
     assert sorted(said - set(rows(REFERENCE / "requests-and-responses.md"))) == []

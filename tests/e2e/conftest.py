@@ -1,4 +1,4 @@
-"""The deployed stack with its real binaries, on the embedded local AWS: a fresh pair for every test that wants one."""
+"""The deployed stack with its real binaries, on the embedded local AWS: a fresh pair for every test that requests one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, and a short one between any two: a worker begins with two neighbors."""
+    """The longest tests first, and a short one between any two: a worker starts with two neighboring tests."""
     def seconds(item: pytest.Item) -> int:
         mark = item.get_closest_marker("long")
         return mark.args[0] if mark else 0
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template with the packed binaries beside it, made once for all workers."""
+    """The template with the packed binaries beside it, built once for all workers."""
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
@@ -65,7 +65,7 @@ def shared_aws(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def aws(shared_aws: tuple[LocalAws, Clients, str], request: pytest.FixtureRequest) -> Iterator[LocalAws]:
-    """The local AWS, without faults at the beginning and at the end of a test."""
+    """The local AWS, without faults at the start and the end of a test."""
     local = shared_aws[0]
     request.node.watched = local, local.timeline_so_far(), time.time()
     yield local
@@ -76,7 +76,7 @@ def aws(shared_aws: tuple[LocalAws, Clients, str], request: pytest.FixtureReques
 
 @pytest.fixture
 def deploy(aws: LocalAws, shared_aws: tuple[LocalAws, Clients, str], request: pytest.FixtureRequest) -> Iterator[Deploy]:
-    """Deploys a pair: `deploy(wakes=("schedule",), CooldownSeconds="300")`. Template parameters go by their names."""
+    """Deploys a pair: `deploy(wakes=("schedule",), CooldownSeconds="300")`. Template parameters keep their names."""
     made: list[Pair] = []
 
     def make(**wanted: Any) -> Pair:
@@ -91,13 +91,13 @@ def deploy(aws: LocalAws, shared_aws: tuple[LocalAws, Clients, str], request: py
 
 @pytest.fixture
 def pair(deploy: Deploy) -> Pair:
-    """A healthy pair with blue active, that only acts when the test says so."""
+    """A healthy pair with blue active, which acts only on the test's calls."""
     return deploy()
 
 
 @pytest.fixture
 def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Walkthrough]:
-    """The blocks of a page that the test `runs`: all of them."""
+    """All blocks of the page that the test `runs`."""
     section, option = request.param
     made = Walkthrough(section, option, tmp_path)
     yield made
@@ -105,7 +105,7 @@ def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Walkthrough
         assert made.at == len(made.todo), f"{len(made.todo) - made.at} block(s) of {made.section.name} were not run"
 
 
-# -- what a failing test shows -----------------------------------------------------------------------------------------
+# -- the output of a failing test --------------------------------------------------------------------------------------
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -123,6 +123,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             for function in FUNCTIONS:
                 shown = [json.dumps(line)[:600] for line in pair.log(function)[-6:]]
                 report.sections.append((f"the log's end of {pair.name}-{function}", "\n".join(shown)))
-    except Exception as error:  # the report must not hide the failure it is about
+    except Exception as error:  # the report must not hide the test's own failure
         report.sections.append(("the timeline could not be read", repr(error)))
     return report

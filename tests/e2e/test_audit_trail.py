@@ -1,4 +1,4 @@
-"""Every change of the flag and of the hold is told: at least once, recognizably, whatever gets lost on the way."""
+"""Every change of the flag and of the hold is published: at least once, recognizably, whatever is lost on the way."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from support.pair import Pair, only
 from support.waiting import PATIENCE, until
 
-# What wakes the listener to audit; an audit event wakes it to tell people.
+# A change wakes the listener to audit; an audit event wakes it to notify people.
 CHANGE = "event:Parameter Store Change"
-# How long the listener has before the watcher audits in its place.
+# The time that the listener has before the watcher audits in its place.
 LISTENER_GRACE_PERIOD = 30
 
 
@@ -66,7 +66,7 @@ def test_lost_ssm_event_is_made_good_by_the_watcher(pair: Pair):
 
 def test_a_throttled_bus_delays_the_audit_and_loses_nothing(pair: Pair):
     since = pair.aws.timeline_so_far()
-    # As often as the SDK tries within one invocation.
+    # As often as the SDK retries within one invocation.
     pair.aws.add_fault("throttle", "events", "PutEvents", times=3)
     pair.ask(to="green")
     pair.wait_until_audited(2)
@@ -141,7 +141,7 @@ def test_a_label_on_the_flag_is_no_transition(pair: Pair):
 
 @pytest.mark.long(15)
 def test_a_slower_listener_does_not_take_back_what_a_faster_one_noted(pair: Pair):
-    """Nothing ticks here: what two listeners leave behind stays so."""
+    """Nothing ticks here, so the state that two listeners leave is final."""
     slow = pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/audited", times=1, latency_ms=2500)
     since = pair.aws.timeline_so_far()
     pair.ask(to="green")
@@ -158,7 +158,7 @@ def test_a_slower_listener_does_not_take_back_what_a_faster_one_noted(pair: Pair
 @pytest.mark.parametrize("operation", ["GetParameterHistory", "*"], ids=["the history", "everything"])
 @pytest.mark.long(15)
 def test_a_listener_that_reads_the_past_looks_again(pair: Pair, operation: str):
-    """One of its readings is stale, or all of the first ones are: the change it was woken by is not among them."""
+    """One of its reads is stale, or all of the first ones are: they do not contain the change that woke it."""
     times = 2 if operation == "*" else 1
     past = pair.aws.add_fault("stale", "ssm", operation, caller=f"{pair.name}-change-listener", stale_seconds=3600, times=times)
     pair.ask(to="green")
@@ -170,7 +170,7 @@ def test_a_listener_that_reads_the_past_looks_again(pair: Pair, operation: str):
 
 @pytest.mark.long(15)
 def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair: Pair):
-    """The change it was woken by came right after another one, which alone it sees."""
+    """The change that woke it followed another change immediately, and it sees only the earlier one."""
     pair.lose_change_events()
     pair.ask(to="green")
     between = time.time()
@@ -182,7 +182,7 @@ def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair:
 
 @pytest.mark.long(35)
 def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
-    """The note of the old flag arrives after the new flag was made; both have a version 1, and each has its event."""
+    """The note of the old flag arrives after the new flag was created; both have a version 1, and each has its event."""
     pair.look_once_a_tick()
     pair.lose_change_events()
     old = pair.flag()

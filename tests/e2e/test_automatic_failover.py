@@ -1,4 +1,4 @@
-"""The active environment fails, and the pair fails over by itself. In the first tests nobody touches anything."""
+"""The active environment fails, and the pair fails over by itself. In the first tests nobody intervenes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.paths import BINARIES, TEMPLATE
 from support.waiting import until
 
 WINDOW, PROBE = 10, 1
-# Scheduling on a busy machine; the bound only catches what is wildly late.
+# Scheduling delays on a busy machine; the bound catches only extreme delays.
 SLACK = 45
 
 
@@ -29,7 +29,7 @@ def wait_for_failover(pair: Pair, timeout: float) -> None:
 
 
 def is_told_everywhere(pair: Pair, trigger: str) -> None:
-    """The flag, its record, its history, the audit trail, the metrics and the watcher's log tell the same failover."""
+    """The flag, its record, its history, the audit trail, the metrics and the watcher's log report the same failover."""
     before, flag = pair.versions()
     assert (flag.value, flag.number) == ("green", 2)
     assert flag.description.startswith("failover: blue is unhealthy: ")
@@ -55,7 +55,7 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
     recovery = pair.statistic("Maximum", "RecoveryTime")
     assert recovery is not None, "every failover has a time to recovery"
     assert recovery == pytest.approx((flag.modified - moment(record["evidence"]["last_known_healthy"])).total_seconds(), abs=1)
-    # Both are published around the failover; within one second the bucket holds the state before it, too.
+    # Both are published around the failover; within one second the bucket contains the state before it, too.
     assert pair.statistic("Maximum", "ActiveEnvironment", Color="green") == 1
     assert pair.statistic("Minimum", "ActiveEnvironment", Color="blue") == 0
     assert pair.statistic("Minimum", "EnvironmentHealthy", Color="blue") == 0
@@ -68,7 +68,7 @@ def is_told_everywhere(pair: Pair, trigger: str) -> None:
 
 
 def is_back_dated(pair: Pair) -> None:
-    """The runs that blue never executed are green's: the failover counts from the last sign of life, if it may."""
+    """The runs that blue never executed are green's: the failover counts from the last sign of life, within its bounds."""
     before, flag = pair.versions()
     healthy = moment(pair.records()[flag.record]["evidence"]["last_known_healthy"])
     assert abs(flag.effective_from - max(healthy, before.effective_from)) < timedelta(milliseconds=2)
@@ -77,7 +77,7 @@ def is_back_dated(pair: Pair) -> None:
 
 @pytest.mark.long(80)
 def test_a_stack_deployed_by_the_cli_fails_over_by_schedule(aws: LocalAws, tmp_path: Path, request: pytest.FixtureRequest):
-    """As a person deploys it, by the commands that the stack's own outputs and its alarm give."""
+    """Deployed as a person deploys it, with the commands from the stack's own outputs and its alarm."""
     name, clients = "by-the-cli", Clients(aws)
     for color in ("blue", "green"):
         aws.put_environment(f"{name}-{color}")
@@ -106,10 +106,10 @@ def test_a_stack_deployed_by_the_cli_fails_over_by_schedule(aws: LocalAws, tmp_p
     assert '"active":"green"' in run(outputs["StatusCommand"]).replace(" ", "")
     (alarm,) = clients("cloudwatch").describe_alarms(AlarmNames=[f"{name}-dead-letters"])["MetricAlarms"]
     command = alarm["AlarmDescription"].partition("Read it with: ")[2].partition(" Runbook: ")[0]
-    # Version 1 of the AWS CLI heeds AWS_ENDPOINT_URL for every service but this one.
+    # Version 1 of the AWS CLI honors AWS_ENDPOINT_URL for every service except this one.
     assert "Body" not in run(f"{command} --endpoint-url {aws.endpoint}"), "nothing got lost"
     pair.start_scheduler("blue")
-    # The same command with another request is what the reference tells to give.
+    # The same command with another request, as the reference describes.
     switch = outputs["StatusCommand"].replace('{"action":"status"}', '{"to":"blue","reason":"blue is back"}')
     assert '"outcome":"switched"' in run(switch).replace(" ", "")
     assert pair.stands_at() == ("blue", 3)
@@ -172,7 +172,7 @@ def test_an_environment_that_mwaa_calls_unavailable_wakes_the_watcher(deploy: De
     is_told_everywhere(pair, "environment-status")
 
 
-# -- from here on the test itself makes the watcher look -----------------------------------------------------------------
+# -- from here on the test itself triggers the watcher -----------------------------------------------------------------
 
 def test_environment_deleted_after_it_was_seen_alive(pair: Pair):
     pair.aws.delete_environment(pair.environments["blue"])
@@ -182,12 +182,12 @@ def test_environment_deleted_after_it_was_seen_alive(pair: Pair):
 
 
 def test_environment_deleted_while_cloudwatch_is_silent(pair: Pair):
-    """That it was there the watcher has seen itself."""
+    """The watcher itself has seen that it existed."""
     pair.look_once_a_tick()
     assert pair.tick()["decision"] == "none"
     pair.aws.add_fault("server-error", "monitoring", "GetMetricData")
     pair.aws.delete_environment(pair.environments["blue"])
-    pair.configure("health-watcher", LOG_LEVEL="debug")  # another process, which knows it from the memory only
+    pair.configure("health-watcher", LOG_LEVEL="debug")  # another process, which knows it only from the memory
     answer = pair.tick()
     assert (answer["decision"], answer["active"]) == ("failover", "green"), answer
     assert "it was AVAILABLE at" in pair.flag().description and "deleted" in pair.flag().description
@@ -201,7 +201,7 @@ def test_a_name_that_is_mistyped_later_is_no_failover(pair: Pair):
 
 
 def test_a_failover_after_silence_reaches_back_to_the_last_look_before_it(pair: Pair):
-    """As one by a person does: nothing but the watcher's own looks tells when blue lived."""
+    """Like a failover by a person: only the watcher's own observations show when blue was alive."""
     pair.look_once_a_tick()
     pair.aws.age_parameter(pair.flag_name, 3600)
     assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
@@ -231,7 +231,7 @@ def test_wrong_environment_name_from_the_start_is_never_a_failover(deploy: Deplo
 
 
 def test_a_suspicious_watcher_stays_until_the_window_has_passed(pair: Pair):
-    """One tick from the first suspicion to the failover: no waiting for the next minute."""
+    """One tick from the first suspicion to the failover: no wait for the next minute."""
     pair.stop_scheduler("blue")
     time.sleep(2.5)  # until Airflow itself notices
     answer = pair.tick()
@@ -259,7 +259,7 @@ def test_flapping_within_the_window_is_no_failover(deploy: Deploy):
 
 
 def test_heartbeat_never_seen_because_the_metric_is_filtered_out(deploy: Deploy):
-    """Then Airflow's own word is enough, for good and for bad."""
+    """Then Airflow's own report suffices, healthy or not."""
     pair = deploy(environments={"blue": {"heartbeat_metric": False}})
     assert pair.tick()["verdicts"]["blue"]["verdict"] == "healthy"
     pair.environment("blue", scheduler="unhealthy")
@@ -288,7 +288,7 @@ def test_active_updating_with_a_dead_heartbeat_has_its_maintenance_grace(deploy:
 
 @pytest.mark.parametrize(("minutes_dead", "decision"), [(3, "none"), (8, "failover")])
 def test_where_only_the_heartbeat_speaks_it_must_be_silent_for_longer(deploy: Deploy, minutes_dead: float, decision: str):
-    """Metrics may be minutes late, and Airflow does not answer: the window is five minutes, whatever was asked for."""
+    """Metrics may be minutes late, and Airflow does not answer: the window is five minutes, whatever was configured."""
     pair = deploy(environments={"blue": {"heartbeat_metric": False, "rest_api": "down"}})
     pair.look_once_a_tick()
     pair.beat("blue", minutes_dead)

@@ -44,7 +44,7 @@ def is_an_answer_or_a_named_error(function: str, what: str, answer: Any, failed:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_event_to_every_function_is_answered(as_in_events: Pair, function: str):
-    """On a pair to throw away: a valid switch does switch it."""
+    """On a disposable pair, because a valid switch does switch it."""
     pair = as_in_events
     for path in events.files():
         answer, failed = pair.invoke(function, path.read_text())
@@ -104,7 +104,7 @@ def test_an_event_of_unknown_shape_is_a_tick_with_a_warning(pair: Pair):
 
 
 def test_an_event_that_says_alarm_decides_nothing(pair: Pair):
-    """A stale event, or a forged one: what it says of blue is not what blue says of itself."""
+    """A stale event, or a forged one: what it claims about blue is not what blue reports."""
     for path in events.files("ticks/alarm-*", "ticks/environment-status"):
         assert pair.tick(json.loads(path.read_text()))["decision"] == "none", events.name_of(path)
     assert pair.stands_at() == ("blue", 1)
@@ -112,7 +112,7 @@ def test_an_event_that_says_alarm_decides_nothing(pair: Pair):
 
 @pytest.mark.parametrize(("function", "payload"), [("health-watcher", {}), ("switch-handler", {"to": "green"})])
 def test_what_failed_asynchronously_is_not_repeated_and_leaves_a_dead_letter(pair: Pair, function: str, payload: dict[str, Any]):
-    """The next tick is due anyway, and a switch asked for now must not happen later."""
+    """The next tick is due anyway, and a switch requested now must not happen later."""
     pair.look_once_a_tick()
     fault = pair.aws.add_fault("access-denied", "ssm", "GetParameters")
     since = pair.aws.timeline_so_far()
@@ -144,7 +144,7 @@ def test_the_template_refuses_the_same_environment_twice(deploy: Deploy):
 
 
 def test_a_template_in_a_reason_stops_nothing(pair: Pair):
-    """Parameter Store refuses `{{` in a value, which is ordinary text where Airflow is spoken of."""
+    """Parameter Store refuses `{{` in a value, but the text is normal in an Airflow context."""
     reason = "dag renders {{ ds }} wrong"
     held = pair.ask(action="hold", minutes=5, reason=reason)
     assert (held["outcome"], held["hold"]["reason"]) == ("held", reason)

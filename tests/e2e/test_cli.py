@@ -39,7 +39,7 @@ def cli(pair: Pair, tmp_path: Path) -> Cli:
     return Cli(pair, tmp_path)
 
 
-# -- looking -----------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 def test_status_says_who_is_active_and_how_both_are(cli: Cli):
     shown = cli("status").out
@@ -122,7 +122,7 @@ def test_the_exit_code_of_run_report_tells_what_needs_a_person(deploy: Deploy, t
 # -- switching ---------------------------------------------------------------------------------------------------------
 
 def test_the_old_habit_switches(cli: Cli):
-    """`--to green --region us-east-2`, as the replaced script was called; the local AWS has one region."""
+    """`--to green --region us-east-2`, the arguments of the replaced script; the local AWS has one region."""
     ended = cli("--to", "green", "--region", cli.pair.aws.environment()["AWS_REGION"], "--yes")
     assert "switched: green is active, version 2 (it was blue)" in ended.out
     assert "verified: the flag holds green at version 2" in ended.error
@@ -165,7 +165,7 @@ def test_where_nobody_can_be_asked_nothing_changes(cli: Cli):
 
 
 def test_what_changed_since_the_look_refuses_the_switch(cli: Cli):
-    """Somebody else writes while the person reads."""
+    """Another writer changes the flag while the person reads."""
     child, terminal = pty.fork()
     if child == 0:
         os.execve(PROGRAM, [str(PROGRAM), "switch", "--to", "green", "--no-wait"], cli.environment())
@@ -200,7 +200,7 @@ def test_expectations_are_kept_even_by_force(cli: Cli):
 def test_a_claim_in_other_hands_is_a_conflict(cli: Cli):
     cli.pair.fault_at_claim("error:ParameterAlreadyExists")
     ended = cli("switch", "--to", "green", "--yes", code=None)
-    assert ended.code in (DONE, CONFLICT)  # which of the two depends on whether a record is there to be read
+    assert ended.code in (DONE, CONFLICT)  # Which of the two depends on whether there is a record to read.
     flag = cli.pair.flag()
     name = f"v{flag.number + 1}-{flag.milliseconds}"
     other = {"schema": 1, "kind": "switch", "from": flag.value, "to": "green", "version": flag.number + 1,
@@ -390,7 +390,7 @@ def test_wrong_usage_is_told_before_anything_is_asked(cli: Cli):
                       ["status", "--flag-parameter", "/a/b"], ["status", "--output", "x.svg"], ["failover", "--force"], ["failover", "green"],
                       ["hold", "--reason", "x"], ["hold", "--minutes", "10081", "--reason", "x"], ["--timeout", "abc", "status"]):
         assert cli(*arguments, code=USAGE).error, arguments
-    # Functions of an earlier test may still be at work.
+    # Functions of an earlier test may still be running.
     assert [call for call in cli.pair.aws.calls(before) if "assumed-role" not in str(call["caller"])] == []
 
 
@@ -398,7 +398,7 @@ def test_wrong_usage_is_told_before_anything_is_asked(cli: Cli):
 
 @pytest.fixture
 def saved(cli: Cli) -> Cli:
-    """The settings are saved while all is well; then Lambda is the outage."""
+    """The settings are saved while Lambda works; then Lambda fails."""
     ended = cli("settings", "--save")
     assert f"FLAG_PARAMETER={cli.pair.flag_name}" in ended.out
     assert (cli.home / ".config" / "mwaa-bluegreen" / f"{cli.pair.name}.env").exists()
@@ -468,7 +468,7 @@ def test_watch_redraws_on_a_terminal_and_ends_at_control_c(cli: Cli):
 # -- replaying -----------------------------------------------------------------------------------------------------------
 
 def test_recorded_ticks_are_replayed_with_other_thresholds(deploy: Deploy, tmp_path: Path):
-    """A scheduler dies; with a longer window nothing would have been done by then."""
+    """A scheduler dies; with a longer window the watcher would not have acted yet."""
     pair = deploy(FailureWindowSeconds="10")
     pair.log_at_debug()
     pair.look_once_a_tick()

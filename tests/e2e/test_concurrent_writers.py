@@ -1,4 +1,4 @@
-"""Several writers, dying writers, and writes that get no clear answer: one transition, told truly."""
+"""Several writers, dying writers, and writes without a clear answer: one transition, reported correctly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.deployment import Deploy
 from support.pair import CLAIM_TIMEOUT, Pair, asks_at_once, only
 
 # A claim counts as abandoned after 80 s.
-# How old a stale reading is: a test must do its work in less.
+# The age of a stale read: a test must do its work in less.
 PAST = 8
 
 
@@ -57,7 +57,7 @@ def test_ten_people_who_initialize_at_once_make_one_flag(deploy: Deploy):
     assert pair.flag().record == only(answer for answer in answers if answer["outcome"] == "initialized")["transition"]
 
 
-# -- holder crashed mid-switch -----------------------------------------------------------------------------------------
+# -- a writer that died during its switch ------------------------------------------------------------------------------
 
 @pytest.mark.long(80)
 def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
@@ -87,7 +87,7 @@ def test_a_writer_killed_between_claim_and_write_is_rolled_forward(pair: Pair):
     flag = pair.flag()
     assert (flag.number, flag.record) == (2, claim) and "dead writer" in flag.description
     event = only(pair.wait_for_audit(version=2))
-    # It is told as what it is now: ben's switch, by way of a dead writer's claim.
+    # It is reported as what it is now: ben's switch, by way of a dead writer's claim.
     assert (event["record"], event["kind"]) == (claim, "switch") and "ben" in event["reason"]
     assert event["dead_writer"]["request_id"] == dead["actor"]["request_id"]
     assert event["dead_writer"]["reason"] == "the first try"
@@ -99,7 +99,7 @@ def test_a_watcher_killed_in_its_failover_is_replaced_by_the_next_tick(pair: Pai
     pair.fault_at_flag("kill-caller")
     assert pair.tick_in_vain()["errorType"] == "Runtime.ExitError"
     assert pair.stands_at() == ("blue", 1)
-    # Ticks as the schedule makes them, each to its end: a watcher that meets a fresh claim waits for it.
+    # Ticks as the schedule triggers them, each to its end: a watcher that finds a fresh claim waits for it.
     for _ in range(2):
         answer = pair.tick()
         if answer["transition"]:
@@ -122,7 +122,7 @@ def test_a_writer_killed_after_its_write_has_switched(pair: Pair):
 
 @pytest.mark.parametrize("kind", ["kill-caller", "throttle"])
 def test_an_initialization_that_failed_half_way_can_be_repeated(deploy: Deploy, kind: str):
-    """Nothing was ever active, so there is nothing to be careful about."""
+    """Nothing was ever active, so no caution is necessary."""
     pair = deploy(initialize=False)
     pair.fault_at_flag(kind, times=None)
     pair.ask_in_vain(action="initialize")
@@ -186,8 +186,8 @@ def test_a_label_on_the_oldest_of_a_hundred_versions_is_explained(pair: Pair):
 # -- stale reads -------------------------------------------------------------------------------------------------------
 
 def test_a_stale_observation_makes_no_second_switch(pair: Pair):
-    """The first reading shows the past; its claim exists already."""
-    pair.lose_change_events()  # the listener's reading is not the one meant
+    """The first read is stale; the claim of its transition exists already."""
+    pair.lose_change_events()  # a stale read by the listener is not the subject here
     time.sleep(PAST)
     winner = pair.ask(to="green")
     pair.aws.add_fault("stale", "ssm", "GetParameters", times=1, stale_seconds=PAST)

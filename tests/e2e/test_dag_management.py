@@ -26,7 +26,7 @@ def run(dag_id: str, minutes_ago: float, state: str = "running") -> dict[str, An
 
 @pytest.fixture
 def paused_pair(deploy: Deploy) -> Deploy:
-    """A pair that pauses, with green fenced: ready for anything."""
+    """A pair that pauses, with green fenced: a starting point for any test."""
     def made(version: str = "3.0.6", blue: Any = None, green: Any = None, **parameters: str) -> Pair:
         blue = blue if blue is not None else dags(paused=("retired",))
         green = green if green is not None else dags(paused=("retired",))
@@ -63,7 +63,7 @@ def test_at_first_the_standby_is_paused_and_the_active_left_alone(deploy: Deploy
 @pytest.mark.parametrize("version", VERSIONS)
 def test_there_and_back_every_dag_is_as_it_was(paused_pair: Deploy, version: str):
     pair = paused_pair(version)
-    pause_by_hand(pair, "blue", "stock")  # nobody has looked since
+    pause_by_hand(pair, "blue", "stock")  # no tick since
     answer = pair.ask(to="green")
     assert answer["outcome"] == "switched", answer
     assert (answer["dag_management"]["state"], answer["dag_management"]["unpaused"]) == ("draining", 2), answer
@@ -91,7 +91,7 @@ def test_runs_in_progress_are_not_cut_and_dags_at_rest_do_not_wait_for_them(paus
     pair = paused_pair(DrainMinutes="10")
     pair.environment("blue", runs=[run("orders", 5)])
     pair.ask(to="green")
-    # Begun after the transition: the old color's own, which nobody waits for.
+    # Started after the transition: a run of the old color's own, for which nothing waits.
     pair.environment("blue", runs=[run("orders", 5), run("stock", -0.1)])
     first = settle(pair)
     assert first["state"] == "draining" and "orders" in first["detail"], first
@@ -108,7 +108,7 @@ def test_the_old_colors_last_runs_are_waited_for_though_the_flag_was_written_bef
     assert waits["state"] == "draining" and "has taken effect" in waits["detail"], waits
     assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}, "blue still makes runs of its own"
     let_time_pass(pair, 60)
-    # In force for 45 s by now. A late scheduler has begun a run that was due before; the other one is green's.
+    # The transition took effect 45 s ago. A late scheduler has started a run that was due before it; the other run is green's.
     late, greens = run("orders", 40 / 60), run("stock", 35 / 60)
     late["instant"] = (datetime.now(timezone.utc) - timedelta(seconds=300)).isoformat()
     pair.environment("blue", runs=[late, greens])
@@ -170,7 +170,7 @@ def test_a_color_whose_dags_are_not_parsed_yet_is_not_taken_for_done(paused_pair
     assert unpaused(pair, "blue") == {"orders", "invoices", "stock"}
     pair.environment("green", dags=dags(running=(), paused=("orders", "invoices", "retired")))
     assert pair.tick()["dag_management"]["unpaused"] == 2 and unpaused(pair, "green") == {"orders", "invoices"}
-    # One comes later still, as after a broken import: it is owed, and the others are not held up by it.
+    # One DAG appears even later, as after a broken import: it must still be unpaused, and does not delay the others.
     assert settle(pair)["state"] == "settled" and unpaused(pair, "blue") == set()
     pause_by_hand(pair, "green", "invoices")
     pair.tick()
@@ -185,7 +185,7 @@ def test_a_tick_that_is_overtaken_by_a_switch_back_does_not_pause_the_active(pau
     pair = paused_pair()
     pair.ask(to="green")
     let_time_pass(pair, 60)
-    # The tick asks blue for its runs, and while it waits blue becomes the active again.
+    # The tick lists blue's runs, and while it waits blue becomes active again.
     slow = pair.aws.add_fault("latency", "airflow", "InvokeRestApi", match="dagRuns", times=1, latency_ms=4000)
     with ThreadPoolExecutor() as threads:
         tick = threads.submit(pair.tick)
@@ -307,7 +307,7 @@ def test_an_id_too_long_for_a_path_is_set_by_its_pattern_or_named(paused_pair: D
     assert "manual" not in pair.ask(to="green")["dag_management"]
     assert unpaused(pair, "green") == {"orders", LONG}
     settle(pair)
-    # Its pattern would now match one that a person paused.
+    # The pattern of its id would now match a DAG that a person paused.
     pair.environment("green", dags={**alone, f"{LONG}_2": {"paused": True}})
     pair.environment("blue", dags={**{dag_id: {"paused": True} for dag_id in alone}, f"{LONG}_2": {"paused": True}})
     back = pair.ask(to="blue")["dag_management"]
@@ -326,7 +326,7 @@ def test_a_function_killed_at_any_write_leaves_nothing_wrong(paused_pair: Deploy
     blue = {"orders": {"paused": False}, "invoices": {"paused": False}, "stock": {"paused": False}, "retired": {"paused": True},
             "old": {"paused": True}}
     pair = paused_pair(blue=blue, green=blue)
-    # Every write of a switch and of what follows: the store's and Airflow's.
+    # Every write of a switch and of what follows, to Parameter Store and to Airflow.
     in_airflow = nth % 2 == 0
     fault = pair.aws.add_fault(kind, "airflow", "InvokeRestApi", match=PATCH, after=nth // 2, times=1) if in_airflow else \
         pair.aws.add_fault(kind, "ssm", "PutParameter", match=f"{pair.root}/managed-dags", after=nth // 2, times=1)
@@ -367,7 +367,7 @@ def test_what_somebody_unpauses_on_the_standby_is_paused_again_unless_a_hold_sta
 
 def test_a_dag_that_vanished_from_the_active_is_still_unpaused_on_the_other(paused_pair: Deploy):
     pair = paused_pair()
-    pair.environment("blue", dags={"orders": {"paused": False}})  # a broken import takes two away
+    pair.environment("blue", dags={"orders": {"paused": False}})  # a broken import removes two
     pair.tick()
     pair.ask(to="green")
     assert unpaused(pair, "green") == {"orders", "invoices", "stock"}

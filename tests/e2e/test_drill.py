@@ -1,4 +1,4 @@
-"""Drills on the deployed stack: the way out, the way back, and everything that may come in between."""
+"""Drills on the deployed stack: the start, the return, and everything that may happen in between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.waiting import until
 
 MINUTE = 60
 
-# How old a stale reading is: a test must do its work in less.
+# The age of a stale read: a test must do its work in less.
 PAST = 6
 
 FINISHED = "Drill Finished"
@@ -30,7 +30,7 @@ def start(pair: Pair, **request) -> dict:
 
 
 def outcomes(pair: Pair) -> list[dict]:
-    """Every told end of a drill, repeats of the same event taken as one."""
+    """Every published outcome of a drill; repeats of an event count as one."""
     told: dict[str, dict] = {}
     for event in pair.wait_for_audit(FINISHED):
         assert told.setdefault(event["id"], event) == event, "a repeat must say the same"
@@ -79,7 +79,7 @@ def test_a_drill_goes_out_works_for_its_time_and_comes_back_by_itself(pair: Pair
     told = stored(pair)
     assert (told["outcome"], told["proven_at"]) == ("succeeded", timings["finished_at"])
     assert pair.ask(action="status")["drill"]["outcome"] == "succeeded"
-    # It is over: the next tick has nothing to do with it.
+    # It is over: the next tick does nothing about it.
     tick = pair.tick()
     assert (tick["decision"], tick["drill"]) == ("none", None)
 
@@ -210,7 +210,7 @@ def test_bad_requests_for_a_drill_are_refused_by_name(pair: Pair):
     assert pair.flag().number == 1
 
 
-# -- the failure wins --------------------------------------------------------------------------------------------------
+# -- a failure overrides the drill -------------------------------------------------------------------------------------
 
 def test_a_drilled_color_that_fails_is_left_at_once_in_spite_of_the_cooldown(deploy: Deploy):
     pair = deploy(CooldownSeconds="0")
@@ -311,7 +311,7 @@ def test_an_alarm_that_rings_in_a_drill_wakes_the_watcher_which_returns_at_once(
     finished = only(outcomes(pair))
     assert finished["outcome"] == "failed" and "while green was drilled, alarm orders-late is in ALARM since" in finished["reason"]
     assert pair.stands_at() == ("blue", 3)
-    # The color was well: what it began is not taken from it.
+    # The drilled color was healthy: it keeps the runs that it started.
     flag = pair.flag()
     assert flag.effective_from > flag.modified
     assert pair.records()[flag.record]["trigger"] == {"type": "alarm-event", "id": "orders-late"}
@@ -327,7 +327,7 @@ def test_an_alarm_that_rings_while_home_is_not_well_ends_nothing(deploy: Deploy)
     assert (pair.tick()["drill"]["step"], pair.stands_at()) == ("wait", ("green", 2))
 
 
-# -- a person wins -----------------------------------------------------------------------------------------------------
+# -- a person overrides the drill --------------------------------------------------------------------------------------
 
 def test_a_hold_in_the_middle_ends_the_drill_where_it_stands(pair: Pair):
     start(pair)
@@ -383,7 +383,7 @@ def test_a_color_that_was_kept_stays_although_a_slow_tick_is_about_to_return(pai
 
 
 def test_a_hold_that_ended_a_drill_is_not_overtaken_by_a_slow_tick(pair: Pair):
-    """It looked at the hold for the last time just before somebody placed it."""
+    """The tick read the hold for the last time just before it was placed."""
     pair.look_once_a_tick()
     start(pair)
     pair.let_time_pass()
@@ -498,7 +498,7 @@ def test_a_flag_deleted_in_the_middle_ends_it(pair: Pair):
 
 
 def test_a_hold_that_comes_while_a_drill_begins_keeps_it_from_beginning(pair: Pair):
-    """Its questions take seconds, and the hold was read before them."""
+    """The drill's checks take seconds, and the hold was read before them."""
     from concurrent.futures import ThreadPoolExecutor
 
     pair.aws.add_fault("latency", "airflow", "GetEnvironment", latency_ms=3000, times=2)
@@ -511,10 +511,10 @@ def test_a_hold_that_comes_while_a_drill_begins_keeps_it_from_beginning(pair: Pa
     assert pair.flag().number == 1 and pair.parameter("drill") is None
 
 
-# -- trouble at every step ---------------------------------------------------------------------------------------------
+# -- faults at every step ----------------------------------------------------------------------------------------------
 
 def settle(pair: Pair, ticks: int = 4) -> None:
-    """Ticks come until the drill has an outcome; a claim left behind grows old enough in between."""
+    """Ticks until the drill has an outcome; a leftover claim becomes old enough in between."""
     for _ in range(ticks):
         pair.invoke("health-watcher", {})
         if stored(pair)["outcome"] != "pending":
@@ -524,7 +524,7 @@ def settle(pair: Pair, ticks: int = 4) -> None:
     raise AssertionError(f"the drill is stuck: {stored(pair)}")
 
 
-# (what is asked, which part of it): in the order in which the way out, and the way back, ask.
+# (operation, part of its request): in the order in which the start, and the return, make them.
 WAY_OUT = [("PutParameter", "/drill"), ("PutParameter", "/transitions/"), ("PutParameter", "/active-environment")]
 WAY_BACK = [("GetParameters", "/active-environment"), ("GetParameterHistory", "/active-environment"),
             ("GetParameters", "/transitions/"), ("PutParameter", "-end-1"), ("PutParameter", "/transitions/v3-"),
@@ -553,7 +553,7 @@ def test_a_drill_killed_on_its_way_out_is_followed_to_one_outcome(pair: Pair, ki
     wanted = "succeeded" if pair.flag().number == 3 else "failed"
     assert (only(outcomes(pair))["outcome"], stored(pair)["outcome"]) == (wanted, wanted)
     assert pair.flag().value == "blue"
-    # Nothing is stuck: whoever comes next finishes the claim that was left, if one was.
+    # Nothing is stuck: the next writer finishes the leftover claim, if there is one.
     for record in pair.records():
         pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
     assert pair.ask(to="green")["outcome"] == "switched"
@@ -602,7 +602,7 @@ def test_a_history_that_cannot_be_read_delays_the_return_and_no_more(pair: Pair,
 
 
 def test_a_stale_history_returns_nobody(pair: Pair):
-    """Seen through yesterday's eyes, a person's switch has not happened."""
+    """In a stale history a person's switch has not happened."""
     start(pair)
     pair.let_time_pass()
     time.sleep(PAST + 0.5)
@@ -673,7 +673,7 @@ def test_a_standby_that_is_not_ready_fails_a_probe_and_blocks_a_drill(pair: Pair
     finished = only(outcomes(pair))
     assert (finished["mode"], finished["outcome"]) == ("probe", "failed") and "dags-paused" in finished["reason"]
     blocked(pair, "readiness")
-    # Only the preconditions: the lists of DAGs are not asked.
+    # Only the preconditions are checked: the lists of DAGs are not requested.
     assert pair.ask(action="drill", mode="dry")["outcome"] == "succeeded"
 
 
@@ -686,7 +686,7 @@ def test_a_probe_that_could_not_ask_everything_proves_nothing_and_says_what(pair
     finished = only(outcomes(pair))
     assert (finished["mode"], finished["outcome"]) == ("probe", "blocked")
     assert "not everything could be asked: dags (blue), dags (green)" in finished["reason"]
-    # A drill that switches has its own proof, and what is not known speaks against nothing.
+    # A drill that switches proves readiness by itself, and an unknown finding is no objection.
     drill = pair.ask(action="drill", duration_minutes=1)
     assert drill["outcome"] == "pending" and "dags (green)" in precondition(drill, "readiness")["detail"]
 
@@ -708,7 +708,7 @@ def test_a_drill_after_one_that_died_says_what_stands_in_its_way(pair: Pair, mat
     if match == "/drill":
         assert again["outcome"] == "pending"
         return
-    # The claim that was left would be told as the dead drill's: a person's switch takes it out of the way.
+    # The leftover claim would be reported as the dead drill's: a person's switch removes it.
     assert again["outcome"] == "blocked" and not precondition(again, "claim")["passed"], again
     assert "any switch by a person" in again["reason"] and stored(pair)["id"] == early["id"], "no trace of it"
     assert pair.ask(to="green")["outcome"] == "switched"

@@ -1,7 +1,7 @@
 """A function killed at every request that it makes, before it and after it: nothing lost, nothing stuck, one outcome.
 
-No list says where to kill. Each story is lived through once undisturbed, and the requests that its function then made are
-the points. So a request that is added to the code is a point without anybody remembering to make it one.
+No list says where to kill. Each story runs once undisturbed, and the requests that its function then made are the points. So a request
+that is added to the code becomes a point by itself.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from support.deployment import Deploy
 from support.pair import CLAIM_TIMEOUT, RECREATION_WAIT, Pair, Version, only
 from support.waiting import until
 
-# How long the listener has before the watcher audits in its place.
+# The time that the listener has before the watcher audits in its place.
 LISTENER_GRACE_PERIOD = 30
 
 KINDS = ("kill-caller", "kill-caller-after")
 
-# Each has a pair of its own, which lives through its share of the points one after the other: what one leaves behind, the next meets.
+# Each part has a pair of its own, which goes through its share of the points one after the other, in the state that the last one left.
 PARTS = 3
 
-# Who is faster, the listener or the watcher, decides whether some requests are made at all.
+# A race between the listener and the watcher decides whether some requests are made at all.
 ATTEMPTS = 3
 
 SWITCHING, WATCHING, LISTENING = "switch-handler", "health-watcher", "change-listener"
@@ -42,7 +42,7 @@ class Point(NamedTuple):
 
 
 class Start(NamedTuple):
-    """How the pair stood before."""
+    """The state of the pair before the story."""
 
     active: str
     other: str
@@ -51,7 +51,7 @@ class Start(NamedTuple):
     records: set[str]
 
 
-# -- what the stories do, and where they must end ------------------------------------------------------------------------
+# -- the stories, and their required ends ------------------------------------------------------------------------------
 
 def drill_of(pair: Pair) -> dict[str, Any] | None:
     return pair.stored("drill")
@@ -64,7 +64,7 @@ def start_of(pair: Pair) -> Start:
 
 
 def time_passes(pair: Pair, was: Start) -> None:
-    """Claims that were left, and outcomes that were not told, grow old enough."""
+    """Leftover claims, and unreported outcomes, become old enough."""
     kept = {version.record for version in pair.versions() if "record=" in version.description}
     for record in pair.records().keys() - was.records - kept:
         pair.aws.age_parameter(f"{pair.root}/transitions/{record}", CLAIM_TIMEOUT)
@@ -112,13 +112,13 @@ def start_a_drill(pair: Pair, was: Start) -> None:
 
 def drill_to_its_end(pair: Pair, was: Start) -> None:
     assert pair.ask(action="drill", duration_minutes=1)["outcome"] == "pending"
-    # Else it depends on who is faster whether the listener tells of its start, or the watcher with requests of its own.
+    # Otherwise a race decides whether the listener reports the drill's start, or the watcher with requests of its own.
     pair.wait_until_audited(was.version + 1)
     pair.let_time_pass()
 
 
 def the_drill_returned(pair: Pair, was: Start) -> list[str]:
-    # Not aged again: its claim is named after the flag's date.
+    # The flag is not aged again: the claim is named after the flag's date.
     made = a_drill_has_one_outcome(pair, was, is_due=True)
     assert made, "a return is made, and made once"
     return made
@@ -163,7 +163,7 @@ def it_is_put_back(pair: Pair, was: Start) -> list[str]:
 
 
 def delete_it(pair: Pair, was: Start) -> None:
-    """So long ago that SSM would let it be made again."""
+    """So long ago that SSM allows it to be re-created."""
     pair.delete_flag()
     pair.tick()
     since = (datetime.now(timezone.utc) - timedelta(seconds=RECREATION_WAIT + 1)).isoformat().replace("+00:00", "Z")
@@ -243,9 +243,9 @@ class Story:
     victim: str
     before: Callable[[Pair, Start], None]
     act: Callable[[Pair, Start], None]
-    # Sees to it that it ends as it must, and answers the kinds of the versions that it made.
+    # Checks that the story ends as required, and returns the kinds of the versions that it wrote.
     end: Callable[[Pair, Start], list[str]]
-    # A flag that is made again is told by its Description, should the record that comes after it be missing.
+    # A re-created flag is reported by its Description, because the record that follows it may be missing.
     record_may_be_missing: bool = False
 
 
@@ -264,21 +264,21 @@ STORIES = {
 }
 
 
-# -- living through them -------------------------------------------------------------------------------------------------
+# -- running the stories -----------------------------------------------------------------------------------------------
 
 def quiet(pair: Pair, since: int) -> bool:
-    """All that was said has reached people, and nobody works on anything."""
+    """Every notification has been sent, and no function is running."""
     ended = [invocation["status"] for invocation in pair.invocations(LISTENING, since)]
     told = [call for call in pair.calls(LISTENING) if call["operation"] == "Publish"
             and (call["status"] == 200 or call["fault"] == "kill-caller-after")]
-    # What went well, and who acknowledged, is not told to people.
+    # People are not notified of successes and acknowledgments.
     events = {event["id"] for event in pair.audit() if event.get("outcome") != "succeeded" and ":acknowledged:" not in event["id"]}
     return "running" not in ended and len(told) >= len(events)
 
 
 def live_through(pair: Pair, story: Story, kill: tuple[str, Point] | None = None) -> list[Point] | None:
-    """The points of an undisturbed story; none of one whose point was not come to: what another function has done already is not
-    asked again."""
+    """The points of an undisturbed story. None if the story did not reach the point to kill: a request is not made again for what another
+    function has done already."""
     was = start_of(pair)
     story.before(pair, was)
     since, happened = pair.aws.calls_so_far(), pair.aws.timeline_so_far()
@@ -311,14 +311,14 @@ def live_through(pair: Pair, story: Story, kill: tuple[str, Point] | None = None
 
 
 def is_sound(pair: Pair, story: Story, was: Start, kinds: list[str]) -> None:
-    """One version and one record for each transition, every version told under one id, and no claim in anybody's way."""
+    """One version and one record for each transition, every version reported under one id, and no claim that blocks a writer."""
     active = pair.stands_at()[0]
     time_passes(pair, was)
     assert pair.ask(to="green" if active == "blue" else "blue")["outcome"] == "switched", "the next switch is free to go"
     before = 0 if "restore" in kinds and "external" not in kinds else was.version
     versions = [version for version in pair.versions() if version.number > before]
     assert [version.number for version in versions] == list(range(before + 1, before + len(kinds) + 2))
-    # A hand that writes no Description leaves the one there was, and so the record of a version before it.
+    # A manual edit without a Description keeps the previous one, and so the record of an earlier version.
     ours = {version.record for version in versions if "record=" in version.description} - was.records
     made = {name for name in pair.records().keys() - was.records if "-outcome-" not in name}
     assert made == ours or (story.record_may_be_missing and made < ours), (made, ours)

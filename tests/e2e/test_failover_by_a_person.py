@@ -1,4 +1,4 @@
-"""A person declares the active failed: back-dated as the watcher's failover is, and stopped by less."""
+"""A person declares the active failed: back-dated like the watcher's failover, and with fewer preconditions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def minutes_ago(minutes: float) -> datetime:
 
 
 def rested(deploy: Deploy, **wanted: Any) -> Pair:
-    """Blue is active since an hour."""
+    """Blue has been active for an hour."""
     pair = deploy(**wanted)
     pair.look_once_a_tick()
     pair.aws.age_parameter(pair.flag_name, 3600)
@@ -32,7 +32,7 @@ def rested(deploy: Deploy, **wanted: Any) -> Pair:
 
 
 def dead(deploy: Deploy, **wanted: Any) -> Pair:
-    """Blue's scheduler has been silent for minutes, and its database does not say since when."""
+    """Blue's scheduler has been silent for minutes, and its database does not show since when."""
     environments = {"blue": {"heartbeat_metric": False, "metadatabase": "unhealthy"}}
     pair = rested(deploy, environments=environments, **wanted)
     pair.beat("blue", MINUTES_DEAD)
@@ -40,7 +40,7 @@ def dead(deploy: Deploy, **wanted: Any) -> Pair:
 
 
 def owner(pair: Pair, at: datetime) -> str:
-    """By the rule that the guard in both environments follows."""
+    """By the rule that the guard in both environments applies."""
     history = [HistoryEntry(v.number, v.value, nanoseconds(v.modified), v.description) for v in pair.versions()]
     version = in_force(history, nanoseconds(at))
     assert version is not None
@@ -61,7 +61,7 @@ def is_back_dated(pair: Pair, answer: dict[str, Any]) -> Version:
     return flag
 
 
-# -- what it saves -------------------------------------------------------------------------------------------------------
+# -- the runs that it saves --------------------------------------------------------------------------------------------
 
 def test_the_runs_that_the_dead_color_missed_belong_to_the_new_one(deploy: Deploy):
     pair = dead(deploy)
@@ -90,7 +90,7 @@ def test_an_automatic_failover_is_not_told_as_declared(pair: Pair):
 
 
 def test_the_same_as_the_watcher_would_have_decided(deploy: Deploy):
-    """One rule for both: only who asks differs."""
+    """One rule for both: only the requester differs."""
     by_person, by_watcher = dead(deploy), dead(deploy)
     by_person.ask(action="failover", to="green")
     assert by_watcher.tick()["decision"] == "failover"
@@ -157,7 +157,7 @@ def test_at_most_once_leaves_the_gap_out(deploy: Deploy):
     assert "at-most-once" in answer["back_dating"]["why"] and "executed by nobody" in answer["back_dating"]["why"]
 
 
-# -- what stops it, and what does not --------------------------------------------------------------------------------------
+# -- what refuses it, and what does not ----------------------------------------------------------------------------------
 
 def test_neither_hold_nor_cooldown_nor_budget_nor_mode_stops_it(deploy: Deploy):
     pair = deploy(CooldownSeconds="3600", FailoverBudgetPerDay="1", FailoverMode="observe")
@@ -229,7 +229,7 @@ def test_a_dry_run_says_from_when_it_would_count_and_writes_nothing(deploy: Depl
     assert not [call for call in pair.calls("switch-handler", since) if call["operation"] == "PutParameter"]
 
 
-# -- which way -------------------------------------------------------------------------------------------------------------
+# -- the direction -----------------------------------------------------------------------------------------------------
 
 def test_without_a_color_the_standby_takes_over_but_never_by_force(deploy: Deploy):
     pair = dead(deploy)

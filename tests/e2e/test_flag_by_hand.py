@@ -14,7 +14,7 @@ from support.waiting import until
 
 @pytest.fixture
 def ben(pair: Pair) -> dict[str, str]:
-    """The credentials of an IAM user who writes by hand."""
+    """The credentials of an IAM user who edits the flag manually."""
     iam, name = pair.client("iam"), f"ben-{pair.name}"
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -25,7 +25,7 @@ def arn_of_ben(pair: Pair) -> str:
     return f"arn:aws:iam::000000000000:user/ben-{pair.name}"
 
 
-# -- hand edit to a valid value ----------------------------------------------------------------------------------------
+# -- manual edit to a valid value --------------------------------------------------------------------------------------
 
 def test_a_hand_edit_is_adopted_and_audited_with_its_author(pair: Pair, ben: dict[str, str]):
     assert pair.write_by_hand("green", ben) == 2
@@ -50,7 +50,7 @@ def test_a_hand_edit_that_inherits_our_description_is_still_external(pair: Pair)
 
 
 def test_a_hand_edit_that_repeats_value_and_description_is_told_with_its_author(pair: Pair, ben: dict[str, str]):
-    """Nobody can tell it from our own write arriving twice, and it changes nothing; but it is told, and who did it."""
+    """It cannot be distinguished from our own write that arrives twice, and it changes nothing. But it is published, with its author."""
     pair.write_by_hand("blue", ben, Description=pair.flag().description)
     event = only(pair.wait_for_audit(version=2))
     assert (event["repeat"], event["from"], event["to"]) == (True, None, "blue"), "as of the write that it repeats"
@@ -88,7 +88,7 @@ def test_the_flags_own_pattern_keeps_garbage_out(pair: Pair):
 
 
 def break_flag(pair: Pair, value: str) -> None:
-    """By somebody who is determined: the pattern goes, too."""
+    """By a determined user, who removes the pattern, too."""
     if value == "purple":
         pair.write_by_hand(value, AllowedPattern=".*")
     else:
@@ -175,7 +175,7 @@ def test_a_flag_deleted_without_an_event_is_told_once_by_the_watcher(pair: Pair)
 
 
 def test_flag_deleted_in_the_middle_of_a_switch(pair: Pair):
-    """The write makes it anew, and the answer says that something is odd."""
+    """The write re-creates it, and the answer warns about that."""
     fault = pair.fault_at_flag("latency", latency_ms=2000)
     other = Pair(pair.aws, Clients(pair.aws), pair.name, pair.root, pair.environments)
     with ThreadPoolExecutor(1) as pool:

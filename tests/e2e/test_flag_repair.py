@@ -1,4 +1,4 @@
-"""ON_FLAG_FAULT=restore: a broken flag is put back to the color it held before."""
+"""ON_FLAG_FAULT=restore: a broken flag is restored to the color that it held before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.waiting import until
 
 @pytest.fixture
 def mended(deploy: Deploy) -> Pair:
-    """Green is active and audited, and a broken flag is to be repaired."""
+    """Green is active and audited, and the watcher repairs a broken flag."""
     pair = deploy()
     pair.configure("health-watcher", ON_FLAG_FAULT="restore")
     pair.ask(to="green")
@@ -85,7 +85,7 @@ def test_without_a_last_audited_color_nobody_guesses(mended: Pair):
 
 
 def test_what_stood_before_the_garbage_is_put_back_audited_or_not(mended: Pair):
-    """A person's rollback and the garbage after it come in one batch of events, or in none."""
+    """A person's rollback and the garbage after it arrive in one batch of events, or not at all."""
     mended.lose_change_events()
     assert mended.ask(action="rollback")["active"] == "blue"
     mended.garble()
@@ -176,7 +176,7 @@ def test_a_deleted_flag_whose_repair_is_killed_is_made_again_once(mended: Pair, 
 
 
 def test_runs_due_while_the_flag_was_garbage_have_an_owner_and_are_reported(deploy: Deploy):
-    """The guard, over the same Parameter Store, and the report on runs after the repair."""
+    """The guard, on the same Parameter Store, and the run report after the repair."""
     from mwaa_bluegreen.flag import Flag
 
     mended = deploy(OnFlagFault="restore", SwitchLeadSeconds="0")

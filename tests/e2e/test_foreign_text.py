@@ -1,4 +1,4 @@
-"""What others wrote reaches a person's terminal as text: nothing in it acts there, and JSON stays as it was."""
+"""Foreign text reaches a person's terminal as text: none of it has an effect there, and JSON stays unchanged."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from support.command_line import CONFLICT, DONE, FAILED, NOT_READY, REFUSED, USA
 from support.pair import Pair
 from support.runs import run
 
-# Clears the screen, names the window, hides what follows, turns it around, and begins a line of its own.
+# Clears the screen, names the window, hides what follows, reverses it, and starts a line of its own.
 HOSTILE = "up\x1b[2J\x1b]0;owned\x07\x1b[8mgrade\x9b1;1H\u202edlo\u2066\r\nblue is active and healthy\u2028"
 SHOWN = r"up\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}[8mgrade\u{9b}1;1H\u{202e}dlo\u{2066}\r\nblue is active and healthy\u{2028}"
 
-# All that the command line itself sends to a terminal beside text: its colors, and the moves of its progress and of watch.
+# Everything that the command line itself sends to a terminal beside text: its colors, and the moves of its progress and of watch.
 OURS = re.compile(r"\x1b\[(?:[0-9;]*m|K|J|\d+A)|\r(?=\x1b\[)|\n")
 ACTS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -31,7 +31,7 @@ def is_harmless(*texts: str) -> None:
 
 @pytest.fixture
 def hostile(pair: Pair) -> Pair:
-    """Whoever may write parameters and DAGs wrote this wherever text is taken."""
+    """Somebody who may write parameters and DAGs put this wherever text is read."""
     pair.write_by_hand("green", Description=HOSTILE)
     pair.write_by_hand("blue", Description=HOSTILE)
     until = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
@@ -93,7 +93,7 @@ def test_errors_are_one_harmless_line(pair: Pair, tmp_path: Path):
         assert ended.error
         is_harmless(ended.out, ended.error)
         is_harmless(cli.on_a_terminal(*arguments).out)
-    # What AWS says of a failure.
+    # AWS's message about a failure.
     pair.aws.add_fault("access-denied", "lambda", "Invoke")
     is_harmless(cli("status", "--region", "us-east-1", code=FAILED).error)
 
@@ -150,7 +150,7 @@ def test_advice_is_a_command_on_the_command_line_and_a_request_in_json(pair: Pai
     advised(["failover", "--yes"], REFUSED, "if you know that it does not work, add `--force`")
     advised(["rollback", "--yes"], REFUSED, f"name the color with `mwaa-bluegreen switch --to <color> {same}`")
     pair.hold()
-    # Named by the check, with the way to end it.
+    # The readiness check names it, with the way to end it.
     pair.environment("green", dags={})
     advised(["check"], NOT_READY if pair.ask(action="check")["outcome"] != "ready" else DONE, f"`mwaa-bluegreen release {same}`")
     pair.write_by_hand("bleu", AllowedPattern=".*")

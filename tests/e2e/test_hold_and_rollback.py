@@ -1,4 +1,4 @@
-"""`hold`, `release` and `rollback`: what a person says to a pair, and what the pair makes of it."""
+"""`hold`, `release` and `rollback`: a person's requests to a pair, and its reactions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_hold_keeps_a_dead_active_and_a_release_lets_it_go(pair: Pair) -> None
     assert pair.ask(action="status")["hold"] is None
     assert pair.tick()["decision"] == "failover"
     assert pair.flag().value == "green"
-    # Who ended it, and why, is in the audit trail; and a new hold can be placed at once.
+    # The audit trail has who ended it, and why; and a new hold can be placed immediately.
     told = pair.wait_for_audit("Hold Changed", count=2)
     assert [event["state"] for event in told] == ["held", "ended"]
     assert "ana" in told[1]["reason"] and "done" in told[1]["reason"]
@@ -97,7 +97,7 @@ def test_a_hold_and_its_release_that_nobody_heard_of_are_told_by_the_watcher(pai
         assert len(pair.audit("Hold Changed")) == before, "the watcher leaves the listener its time"
         if word == "held":
             pair.aws.age_parameter(f"{pair.root}/hold", LISTENER_GRACE_PERIOD + 1)
-        else:  # older than its own end it would be a hold whose time ran out
+        else:  # A hold older than its own end would have expired.
             time.sleep(max(0, done_at + LISTENER_GRACE_PERIOD + 0.5 - time.monotonic()))
         pair.tick()
         told = pair.wait_for_audit("Hold Changed", count=before + 1)[-1]
@@ -164,7 +164,7 @@ def test_a_rollback_goes_back_without_resting(deploy: Deploy) -> None:
     assert (back["outcome"], back["active"], back["previous"], back["version"]) == ("switched", "blue", "green", 3)
     newest = pair.ask(action="history")["entries"][0]
     assert (newest["kind"], newest["to"]) == ("rollback", "blue")
-    # And back again: the color before is green now.
+    # A second rollback returns again: the color before is green now.
     assert pair.ask(action="rollback")["active"] == "green"
 
 
@@ -190,7 +190,7 @@ def test_twenty_rollbacks_at_once_are_one(pair: Pair) -> None:
     pair.ask(to="green")
     with ThreadPoolExecutor(20) as people:
         outcomes = [answer["outcome"] for answer in people.map(lambda _: pair.ask(action="rollback"), range(20))]
-    # Whoever looks after the first one has finished goes back from there: that is another transition.
+    # A request that starts after the first one has finished rolls back from there: that is another transition.
     versions = pair.flag().number - 2
     assert outcomes.count("switched") == versions >= 1, outcomes
     assert set(outcomes) <= {"switched", "conflict"}, outcomes

@@ -1,8 +1,8 @@
-"""Everything that the functions do, they may: the roles of template.yaml, enforced.
+"""The functions may do everything that they do: the roles of template.yaml, enforced.
 
-Some permissions cannot be tried on the local AWS, which denies them falsely: `airflow:*` on its resources, PutMetricData
-under its condition on the namespace (local/README.md), and the SSM reads that name several parameters or a path, which
-it authorizes against `*`. A second policy grants these, and no more.
+Some permissions cannot be tried on the local AWS, which denies them falsely: `airflow:*` on its resources, PutMetricData under its
+condition on the namespace (local/README.md), and the SSM reads that name several parameters or a path, which it authorizes against
+`*`. A second policy grants these, and no more.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_every_path_of_every_function_is_allowed(guarded: Pair):
     pair.wait_until_audited(3)
     pair.environment("blue", scheduler="unhealthy", heartbeat_metric=False)
     pair.look_once_a_tick()
-    pair.tick()  # asks for the heartbeat
+    pair.tick()  # reads the heartbeat
     pair.delete_flag()
     pair.wait_for_audit("Flag Fault")
     assert pair.tick()["blocked_by"] == ["flag-invalid"]
@@ -101,7 +101,7 @@ def test_a_drill_from_beginning_to_end_is_allowed(guarded: Pair):
 
 
 def test_only_the_listener_may_publish_to_the_topic(guarded: Pair):
-    """And without its own permission it may not: the topic's policy lets in the alarms alone."""
+    """Without its own permission it may not, either: the topic's policy admits the alarms alone."""
     role = roles_of(guarded)["ChangeListenerRole"]
     policy = guarded.client("iam").get_role_policy(RoleName=role, PolicyName="change-listener")["PolicyDocument"]
     policy["Statement"] = [statement for statement in policy["Statement"] if statement["Sid"] != "TellPeople"]
@@ -111,7 +111,7 @@ def test_only_the_listener_may_publish_to_the_topic(guarded: Pair):
 
 
 def test_without_the_shared_policies_a_function_may_nothing(guarded: Pair):
-    """The counter-check: permissions are enforced here at all, also those of a policy that roles share."""
+    """The counter-check: permissions are enforced here, including those of a policy that roles share."""
     role, iam = roles_of(guarded)["SwitchHandlerRole"], guarded.client("iam")
     assert guarded.ask(action="initialize")["outcome"] == "initialized"
     shared = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]

@@ -1,4 +1,4 @@
-"""What a person asks of the switch-handler, and what it answers."""
+"""A person's requests to the switch-handler, and its answers."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_cooldown_refuses_says_when_it_ends_and_force_overrides(deploy: Depl
 
 
 def test_a_switch_takes_effect_no_earlier_than_the_one_before(pair: Pair):
-    """Two planned switches in a row: what counts for readers never runs backwards."""
+    """Two planned switches in a row: the effective instants never go backward."""
     pair.ask(to="green")
     pair.ask(to="blue")
     first, second = pair.versions()[1:]

@@ -1,4 +1,4 @@
-"""What cannot be known is never a reason to fail over."""
+"""An unknown status is never a reason to fail over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_ANSWERS = [("throttle", {}), ("access-denied", {}), ("server-error", {}), ("m
 
 @pytest.fixture
 def dead_blue(pair: Pair) -> Pair:
-    """Blue's scheduler is dead for longer than the failure window, and nobody has looked yet. Ticks end at once."""
+    """Blue's scheduler has been dead for longer than the failure window, and no tick has run since. Ticks end immediately."""
     pair.look_once_a_tick()
     pair.stop_scheduler("blue")
     time.sleep(11)
@@ -69,7 +69,7 @@ def test_cloudwatch_down_but_airflows_api_fine(pair: Pair):
 
 
 def test_cloudwatch_down_does_not_keep_a_dead_scheduler_active(dead_blue: Pair):
-    """Airflow itself says that its scheduler is dead, and no answer of CloudWatch says otherwise."""
+    """Airflow itself reports that its scheduler is dead, and no answer of CloudWatch contradicts it."""
     dead_blue.aws.add_fault("server-error", "monitoring", "GetMetricData")
     assert dead_blue.tick()["decision"] == "failover"
 

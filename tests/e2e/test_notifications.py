@@ -1,4 +1,4 @@
-"""People are told: real subjects and texts, read from a queue that is subscribed to the stack's topic."""
+"""People are notified: real subjects and texts, read from a queue that is subscribed to the stack's topic."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Message:
 
     @property
     def event(self) -> str:
-        """The id that every repeat carries."""
+        """The id that every repeat has."""
         return only(line for line in self.text.splitlines() if line.startswith("Event ")).removeprefix("Event ")
 
     def commands(self) -> list[str]:
         return [line.strip() for line in self.text.splitlines() if line.startswith("      ")]
 
     def requests(self) -> list[dict[str, Any]]:
-        """What its commands send to the switch-handler."""
+        """The requests that its commands send to the switch-handler."""
         return [json.loads(shlex.split(command)[2]) for command in self.commands() if command.startswith("printf")]
 
 
@@ -43,7 +43,7 @@ class Subscriber:
                                      Endpoint=f"arn:aws:sqs:us-east-1:000000000000:{pair.name}-reader")
 
     def messages(self) -> list[Message]:
-        """All so far that came from the listener: the stack's alarms speak for themselves."""
+        """All messages so far that came from the listener, without those of the stack's alarms."""
         answer = self.pair.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
         for entry in answer.get("Messages", []):
             body = json.loads(entry["Body"])
@@ -68,7 +68,7 @@ def reader(pair: Pair) -> Subscriber:
 
 
 def send(pair: Pair, detail_type: str, **detail: Any) -> None:
-    """An event as the functions send it."""
+    """Publish an event as the functions do."""
     detail = {"schema": 1, "id": f"{pair.name}:{pair.flag_name}:test", "pair": pair.name, "flag": pair.flag_name, **detail}
     answer = pair.client("events").put_events(Entries=[{"EventBusName": f"{pair.name}-audit", "Source": "mwaa.bluegreen",
                                                         "DetailType": detail_type, "Detail": json.dumps(detail)}])
@@ -186,7 +186,7 @@ def test_a_replay_of_the_archive_is_told_to_nobody(pair: Pair, reader: Subscribe
 
 def test_a_throttled_topic_delays_a_message_and_loses_none(pair: Pair, reader: Subscriber):
     since = pair.aws.timeline_so_far()
-    # As often as the SDK tries within one invocation.
+    # As often as the SDK retries within one invocation.
     pair.aws.add_fault("throttle", "sns", "Publish", times=3)
     send(pair, "Drill Overdue", days=30, reason="long ago")
     assert pair.statuses("change-listener", since, 2) == ["error:AuditUndelivered", "ok"], "Lambda tried again"

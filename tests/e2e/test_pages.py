@@ -1,4 +1,4 @@
-"""The marked blocks of README.md and of the pages in docs/ beside the runbooks do what they say, word for word."""
+"""The marked blocks of README.md and of the pages in docs/, except the runbooks, do what they say, word for word."""
 
 from __future__ import annotations
 

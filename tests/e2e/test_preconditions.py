@@ -1,4 +1,4 @@
-"""A failover is wanted, and something stands in its way: told once, looked at again on every tick."""
+"""A failover is wanted, and a precondition objects: reported once, evaluated again on every tick."""
 
 from __future__ import annotations
 

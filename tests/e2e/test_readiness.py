@@ -1,4 +1,4 @@
-"""Is the standby ready? `check`, and the watcher's own look now and then."""
+"""The standby's readiness: `check`, and the watcher's own periodic check."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def checked(pair: Pair) -> dict[str, Any]:
 
 
 def found(answer: dict[str, Any]) -> dict[str, str]:
-    """Severity by name; the same name twice is an error here."""
+    """Severity by name; a repeated name is an error here."""
     findings = answer["readiness"]["findings"]
     names = [finding["name"] for finding in findings]
     assert len(names) == len(set(names)), findings
@@ -147,7 +147,7 @@ def test_a_check_has_no_other_fields(twins: Pair):
 # -- the guard in the standby's runs -------------------------------------------------------------------------------------
 
 def ended(dag_id: str, at: datetime, *tasks: str, **more: Any) -> dict[str, Any]:
-    """A run that began at that instant and succeeded, and its tasks that did."""
+    """A run that started at that instant and succeeded, and its successful tasks."""
     began = at.isoformat(timespec="milliseconds")
     return {"dag_id": dag_id, "run_id": f"scheduled__{began}", "state": "success", "instant": began, "start_date": began,
             "tasks": {task: {"state": "success", "start_date": began, "end_date": began} for task in tasks}, **more}
@@ -217,7 +217,7 @@ def test_what_is_not_answered_about_guards_claims_nothing(twins: Pair):
     twins.environment("blue", runs=[ended("dag_00001", at, "bluegreen_guard", "load")])
     twins.environment("green", runs=[ended("dag_00001", at, "load")])
     for match, color in [("taskInstances", "green"), ("dagRuns", "green"), (twins.environments["blue"], "blue")]:
-        # Of blue all that is asked before comes through: its health, import errors and DAGs.
+        # The earlier requests to blue succeed: its health, import errors and DAGs.
         after = 3 if color == "blue" else 0
         twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=match, after=after)
         answer = checked(twins)
@@ -234,14 +234,14 @@ def test_a_thousand_guarded_dags_cost_two_requests(twins: Pair):
         twins.environment(color, dags=1000, runs=[ended(f"dag_{number:05}", at, "bluegreen_guard") for number in range(1, 1001)])
     since = twins.aws.calls_so_far()
     assert found(checked(twins)) == {}
-    # Blue's runs with old ticks are asked for by one more.
+    # Blue's runs with old ticks need one more request.
     assert [call["operation"] for call in twins.calls("switch-handler", since)].count("InvokeRestApi") == 2 + 2 + 2 * 10 + 3
 
 
 # -- many DAGs ---------------------------------------------------------------------------------------------------------
 
 def requests_a_second(pair: Pair, function: str, since: int) -> float:
-    """Requests to Airflow on the whole: eight, more if a busy machine is late with the first ones, dozens without a limit."""
+    """The average rate of requests to Airflow: eight; more if a busy machine is late with the first ones; dozens without a limit."""
     times = sorted(call["at"] for call in pair.calls(function, since) if call["operation"] == "InvokeRestApi")
     return len(times) / max(times[-1] - times[0], 1)
 
@@ -268,7 +268,7 @@ def test_many_dags_are_listed_in_pages_under_the_rate(twins: Pair, version: str,
 def test_throttled_half_way_is_partial_and_nothing_is_missing(twins: Pair):
     for color in ("blue", "green"):
         twins.environment(color, dags=1000)
-    # The health, the import errors and three pages come through.
+    # The health, the import errors and three pages succeed.
     twins.aws.add_fault("throttle", "airflow", "InvokeRestApi", match=twins.environments["green"], after=5)
     answer = checked(twins)
     readiness = answer["readiness"]
@@ -346,7 +346,7 @@ def test_the_watcher_remembers_and_tells_when_it_turns_red_and_when_it_is_over(w
     milliseconds = int(event["id"].rsplit(":", 1)[1])
     assert event["id"] == f"{watched.name}:{watched.flag_name}:readiness:{milliseconds}"
     assert (standing(watched)["red"], "pending_notification" in standing(watched)) == (["dags-missing"], False)
-    scheduled_tick(watched)  # still so: nothing more is said
+    scheduled_tick(watched)  # still so: nothing more is published
     watched.environment("green", dags=3)
     scheduled_tick(watched)
     over = watched.wait_for_audit("Readiness Changed", 2)
@@ -373,7 +373,7 @@ def test_a_standby_whose_named_alarm_rings_is_not_ready_on_a_calm_tick_either(wa
     watched.configure("health-watcher", GREEN_HEALTH_ALARM_NAMES="orders-of-green", METRICS_INTERVAL_MINUTES="60")
     watched.raise_alarm("orders-of-green")
     watched.aws.evaluate_alarms()
-    while datetime.now(timezone.utc).minute == 0:  # the one minute of the hour whose tick asks for the alarms anyway
+    while datetime.now(timezone.utc).minute == 0:  # the one minute of the hour whose tick requests the alarms anyway
         time.sleep(1)
     scheduled_tick(watched)
     assert (standing(watched)["level"], standing(watched)["red"]) == ("red", ["standby-verdict"])

@@ -1,4 +1,4 @@
-"""Lambda's asynchronous queue delivers at least once: the same request, with the same id, may come twice."""
+"""Lambda's asynchronous queue delivers at least once: the same request, with the same id, may arrive twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 60
 
 
 class Runtime:
-    """Lambda's runtime API for one invocation: the local AWS chooses the ids of its own."""
+    """Lambda's runtime API for one invocation, because the local AWS chooses request ids of its own."""
 
     def __init__(self, request_id: str, payload: dict[str, Any]) -> None:
         self.answer, self.done, given = None, threading.Event(), threading.Event()
@@ -120,7 +120,7 @@ def again(pair: Pair):
 
 
 class Delivery:
-    """One request, delivered as often as it is called."""
+    """One request, delivered again by every call."""
 
     def __init__(self, pair: Pair) -> None:
         self.pair, self.request_id = pair, str(uuid.uuid4())
@@ -156,8 +156,8 @@ def test_a_switch_delivered_again_after_somebody_went_back_switches_no_more(pair
 
 
 def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair: Pair):
-    """As docs/cost-and-performance.md counts it: what is asked for the request's own traces depends on what may be a trace."""
-    # Two of them beside the claim and the write: what is begun is noted in `answered`, after that was read.
+    """As docs/cost-and-performance.md counts: the reads for the request's own traces depend on what may be a trace."""
+    # Two of the writes come in addition to the claim and the flag: the start of the work is noted in `answered`, after that was read.
     plain = {"GetParameters": 2, "GetEnvironment": 1, "InvokeRestApi": 1, "PutParameter": 3}
 
     def asked() -> Counter[str]:
@@ -168,7 +168,7 @@ def test_a_switch_reads_the_past_only_where_the_flag_was_moved_within_a_day(pair
     assert asked() == plain, "a flag that nobody has moved yet"
     for _ in range(9):
         assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 3}
-    # With the first version's, eleven records: ten fit into a request.
+    # With the first version's, there are eleven records: ten fit into a request.
     assert asked() == {**plain, "GetParameterHistory": 1, "GetParameters": 4}
     pair.aws.age_parameter(pair.flag_name, 24 * 3600)
     assert asked() == plain, "a flag at rest"
@@ -312,7 +312,7 @@ def test_a_request_whose_first_delivery_died_is_carried_out_by_a_later_one(pair:
     assert pair.stands_at() == ("green", 2)
 
 
-# -- where the traces of the first delivery are unreadable, or gone ------------------------------------------------------
+# -- when the traces of the first delivery are unreadable, or deleted ----------------------------------------------------
 
 def throttle(pair: Pair, what: str) -> None:
     if what == "history":
@@ -322,7 +322,7 @@ def throttle(pair: Pair, what: str) -> None:
 
 
 def is_obeyed_no_more(pair: Pair, again: Delivery, request: dict[str, Any]) -> None:
-    """Lambda tries an error again: once the past can be read, it is answered with what it did."""
+    """Lambda retries after an error: once the history can be read, the answer is the result of the first delivery."""
     stood = pair.stands_at()
     late = again(**request)
     assert late.get("errorType") == "StoreUnavailable" and "nothing was changed" in late["errorMessage"], late

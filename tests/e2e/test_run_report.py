@@ -1,4 +1,4 @@
-"""Which runs were executed, by whom, and which by nobody: `run_report`, and the watcher's report after a transition."""
+"""Which runs were executed, by which color, and which by none: `run_report`, and the watcher's report after a transition."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def lists(answer: dict[str, Any]) -> dict[str, list[str]]:
 
 @pytest.fixture
 def switched(deploy: Deploy) -> Pair:
-    """Green is active since just now."""
+    """Green became active just now."""
     pair = deploy(SwitchLeadSeconds="0")
     pair.ask(to="green")
     pair.wait_until_audited(2)
-    time.sleep(1)  # until the guards of the runs next to it have decided, and the watcher may report
+    time.sleep(1)  # until the guards of the neighboring runs have decided, and the watcher may report
     return pair
 
 
@@ -51,7 +51,8 @@ def test_every_sort_of_run_is_found(switched: Pair, version: str):
 
 @pytest.mark.parametrize("version", ["3.0.6", "2.10.5", "3.3.2"])
 def test_what_a_scheduler_has_not_made_is_late(switched: Pair, version: str):
-    """A tick that only green has made and skipped, because it is blue's; and what green itself has not made, told by its DAGs."""
+    """A tick that only green has created and skipped, because it is blue's; and a tick that green itself has not created, which its DAGs
+    show."""
     now = datetime.now(timezone.utc).replace(microsecond=123_000)
     ago = {minutes: now - timedelta(minutes=minutes) for minutes in (7, 20, 3)}
     switched.environment("blue", airflow_version=version, dags={"not_asked": {"next_run": iso(ago[20])}})
@@ -72,7 +73,7 @@ def test_what_a_scheduler_has_not_made_is_late(switched: Pair, version: str):
 
 @pytest.mark.parametrize("version", ["3.0.6", "2.10.5"])
 def test_the_catch_up_of_a_new_dag_is_named(switched: Pair, version: str):
-    """Old ticks, made and skipped by green after it took over, because they were blue's; one of them blue executed long ago."""
+    """Old ticks, created and skipped by green after it became active, because they were blue's; blue executed one of them long ago."""
     taken_over = switched.flag().effective_from
     old = [taken_over - timedelta(days=days) for days in (9, 8, 7)]
 

@@ -29,7 +29,7 @@ def kinds(pair: Pair) -> list[str]:
 
 INDEX = "docs/runbooks/README.md"
 
-# What it takes to change environments and stacks, the page says, is what one makes them with.
+# The page says that changes of environments and stacks need the rights with which they were created.
 MADE_WITH_OTHER_RIGHTS = {"airflow:CreateEnvironment", "airflow:UpdateEnvironment", "airflow:DeleteEnvironment",
                           "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:Wait"}
 PREFIXES = {"mwaa": "airflow"}
@@ -47,11 +47,11 @@ def test_the_rights_on_the_page_allow_every_command_of_the_runbooks():
                 action = f"{PREFIXES.get(service, service)}:{operation.title().replace('-', '')}"
                 needed.add(ACTIONS.get(action, action))
     assert needed - given == MADE_WITH_OTHER_RIGHTS & needed
-    # And what the command line does in the switch-handler's place.
+    # The rights that the command line needs in place of the switch-handler.
     stack = TemplateStack(KmsKeyArn="arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab")
     may = {action for statement in statements_of(stack, "SwitchHandlerRole") for action in as_list(statement["Action"])}
     assert len(may) > 10
-    # The key is the dead-letter queue's, to which Lambda writes for the function.
+    # These rights on the key are for the dead-letter queue, to which Lambda writes on the function's behalf.
     assert may - given == {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"}
 
 
@@ -471,7 +471,7 @@ def two_regions(deploy: Deploy, **wanted: Any) -> Pair:
 
 
 def lose(pair: Pair, color: str) -> None:
-    """Nothing in its region answers."""
+    """No service in its region answers."""
     for service in ("mwaa", "monitoring"):
         pair.aws.add_fault("server-error", service, match=pair.environments[color])
 

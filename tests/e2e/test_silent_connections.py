@@ -1,7 +1,7 @@
-"""Connections that died without a word while nobody was looking, and endpoints of single services.
+"""Connections that died silently while they were idle, and endpoints of single services.
 
-Lambda freezes a function between invocations, and NAT gateways and endpoints forget idle connections. Here a middlebox
-stands between the functions and the local AWS, which takes what is sent on such a connection and never answers.
+Lambda freezes a function between invocations, and NAT gateways and endpoints drop idle connections. Here a middlebox stands between
+the functions and the local AWS. It accepts what is sent on such a connection and never answers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from support.waiting import until
 SERVICES = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")
 ELSEWHERE = "eu-west-1"
 
-# Longer than the functions keep an idle connection, and shorter than the pauses that the tests make.
+# Longer than the functions trust an idle connection, and shorter than the pauses in the tests.
 FORGETS_AFTER, PAUSE = 3.5, 4.5
 
 REGIONS = pytest.mark.parametrize("green_region", [None, ELSEWHERE], ids=["one region", "two regions"])
@@ -63,16 +63,16 @@ def route(deploy: Deploy) -> Iterator[Callable[..., Route]]:
 
 
 def sound(answer: dict[str, Any]) -> None:
-    """Nothing was left unanswered."""
+    """Every request was answered."""
     assert {color: of["verdict"] for color, of in answer["verdicts"].items()} == {"blue": "healthy", "green": "healthy"}, answer
 
 
 def switched(answer: dict[str, Any]) -> None:
-    """It was done, and the standby was known to be well."""
+    """The switch was made, and the standby was known to be healthy."""
     assert answer["outcome"] == "switched" and all(entry["passed"] for entry in answer["preconditions"]), answer
 
 
-# -- idle for longer than anybody in between remembers ------------------------------------------------------------------
+# -- idle for longer than any device in between keeps the connection ----------------------------------------------------
 
 @REGIONS
 @pytest.mark.long(40)
@@ -110,8 +110,8 @@ def test_within_an_invocation_connections_are_used_again(route: Callable[..., Ro
 # -- silent at any other time: given up early enough for a second try ----------------------------------------------------
 
 def silenced(way: Route, warm: Callable[[], Any], act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `act` answers when every connection that `warm` has left is silent. On a slow machine they may have been idle
-    for so long meanwhile that they are not used at all: then once more."""
+    """The answer of `act` when every connection that `warm` has left is silent. On a slow machine they may have been idle for so long
+    that they are not used at all: then it repeats."""
     for _ in range(5):
         warm()
         way.forget()

@@ -1,4 +1,4 @@
-"""Parameter Store's readings are eventually consistent: an answer that claims nothing must not give a stale one as truth."""
+"""Parameter Store's reads are eventually consistent: an answer that makes no claim must not report a stale read as the truth."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 from support.pair import Pair, moment
 from support.waiting import until
 
-# How old a stale reading is: a test must do its work in less.
+# The age of a stale read: a test must do its work in less.
 PAST = 4
 
 
 def look_back(pair: Pair, operation: str = "GetParameters", times: int | None = 1, seconds: float = PAST) -> None:
-    """The switch-handler's next reading shows what was before."""
+    """The switch-handler's next read is stale."""
     pair.aws.add_fault("stale", "ssm", operation, times=times, stale_seconds=seconds, caller=f"{pair.name}-switch-handler")
 
 
 @pytest.fixture
 def old_pair(pair: Pair) -> Pair:
-    """It was there already in the past that is seen."""
+    """A pair that already existed at the time of the stale read."""
     pair.look_once_a_tick()
     time.sleep(PAST + 1)
     return pair

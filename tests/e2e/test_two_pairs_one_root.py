@@ -1,4 +1,4 @@
-"""A root belongs to one pair: a second stack on it does not deploy, and a function that meets another's writes nothing."""
+"""A root belongs to one pair: a second stack on it does not deploy, and a function on another pair's root writes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def everything_under(pair: Pair) -> dict[str, tuple[str, int]]:
 
 
 def writes(pair: Pair, since: int) -> list[dict[str, Any]]:
-    """What the functions have changed, or said."""
+    """The writes and messages of the functions."""
     changing = ("PutParameter", "DeleteParameter", "PutEvents", "PutMetricData", "Publish")
     return [call for function in FUNCTIONS for call in pair.calls(function, since) if call["operation"] in changing]
 
@@ -42,7 +42,7 @@ def first(deploy: Deploy) -> Pair:
 
 @pytest.fixture
 def stray(first: Pair, deploy: Deploy) -> Pair:
-    """A pair whose functions were pointed at the root of the first one."""
+    """A pair whose functions use the root of the first pair."""
     pair = deploy()
     for function in FUNCTIONS:
         pair.configure(function, FLAG_PARAMETER=first.flag_name, PROBE_UNTIL_SECONDS="0")
@@ -68,7 +68,7 @@ def test_a_second_stack_on_the_same_root_fails_to_deploy_and_says_why(first: Pai
     assert "already exists" in failed["ResourceStatusReason"].lower()
     made = {event["LogicalResourceId"] for event in events if event["ResourceStatus"] == "CREATE_COMPLETE"}
     assert not [logical for logical in made if logical.endswith("Function")], "nothing of it ever looked at the root"
-    # The roll-back took nothing of the first one's away.
+    # The rollback of the stack removed nothing of the first pair.
     assert everything_under(first) == before
     assert first.ask(to="green")["outcome"] == "switched"
 
@@ -115,7 +115,7 @@ def test_no_function_of_another_pair_writes_and_all_of_them_read(stray: Pair, fi
 
 
 def test_the_watcher_that_may_write_nothing_is_heard(stray: Pair):
-    """Its ticks fail, and that is what the stack's alarm on errors counts."""
+    """Its ticks fail, and the stack's alarm on errors counts that."""
     for _ in range(2):
         stray.tick_in_vain()
 
@@ -163,7 +163,7 @@ def test_a_missing_owner_stops_no_failover_and_check_says_so(first: Pair, owner_
     first.fail("blue")
     assert first.tick()["decision"] == "failover"
     assert first.stands_at() == ("green", 2)
-    # As the finding says.
+    # As the finding advises.
     first.client("ssm").put_parameter(Name=name, Value=json.dumps({"pair": first.name}), Type="String", Overwrite=True)
     assert "root-owner" not in str(first.ask(action="check")["readiness"]["findings"])
 

@@ -1,4 +1,4 @@
-"""The audit trail outlives the stack and the pair's name, and the next stack goes on with it."""
+"""The audit trail outlives the stack and the pair's name, and the next stack continues it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.waiting import until
 
 
 def trail(clients: Clients, name: str) -> dict[str, bool]:
-    """Which parts of the audit trail of a pair there are."""
+    """The existing parts of a pair's audit trail."""
     groups = clients("logs").describe_log_groups(logGroupNamePrefix=f"/aws/events/{name}-audit")["logGroups"]
     archives = clients("events").list_archives(NamePrefix=f"{name}-audit")["Archives"]
     buses = clients("events").list_event_buses(NamePrefix=f"{name}-audit")["EventBuses"]
@@ -33,7 +33,7 @@ def test_the_audit_trail_stays_when_the_stack_goes_and_the_next_one_goes_on_with
     first = deploy()
     first.ask(to="green", reason="before it goes")
     first.wait_for_audit(version=2)
-    first.wait_until_audited(2)  # else the next listener tells it again, under the same id
+    first.wait_until_audited(2)  # otherwise the next listener publishes it again, under the same id
     remove(first)
     assert trail(clients, first.name) == ALL
     assert [event["version"] for event in first.audit("Environment Transition")] == [1, 2], "and can be read"
@@ -60,7 +60,7 @@ def test_the_audit_trail_of_the_old_name_stays_when_the_pair_is_renamed(
     pair = deploy()
     pair.ask(to="green", reason="under the old name")
     pair.wait_for_audit(version=2)
-    pair.wait_until_audited(2)  # else the next listener tells it again, under the same id
+    pair.wait_until_audited(2)  # otherwise the next listener publishes it again, under the same id
     name = f"{pair.name}-renamed"
     kept = clients("cloudformation").describe_stacks(StackName=pair.name)["Stacks"][0]["Parameters"]
     parameters = [entry if entry["ParameterKey"] != "PairName" else {**entry, "ParameterValue": name} for entry in kept]

@@ -1,4 +1,4 @@
-"""What several suites of tests share: the deployed pair, what is waited for, the command line, real Airflows.
+"""Code that several test suites share: the deployed pair, waiting, the command line, real Airflows.
 
-A module of tests imports from here and never from another module of tests; the demo and the benchmarks use it, too.
+A test module imports from here and never from another test module; the demo and the benchmarks use it, too.
 """

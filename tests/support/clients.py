@@ -10,7 +10,7 @@ from botocore.config import Config
 
 from local_aws.process import LocalAws
 
-# A proxy of this machine's has no business between the tests and the loopback device.
+# A proxy of this machine must not stand between the tests and the loopback device.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
@@ -19,7 +19,7 @@ READ_SECONDS = 120
 
 
 class Clients:
-    """Clients of one local AWS, made once each. They never try again: a test wants to see the first answer."""
+    """Clients of one local AWS, each created once. They never retry: a test needs the first answer."""
 
     def __init__(self, aws: LocalAws) -> None:
         self._aws = aws

@@ -21,7 +21,7 @@ PROGRAM = BINARIES / "mwaa-bluegreen"
 
 DONE, FAILED, USAGE, REFUSED, CONFLICT, NOT_READY, NOT_CONFIRMED, NOT_IN_TIME, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
-# What of the environment a test must not inherit: whoever runs the tests may have an account.
+# Variables that a test must not inherit: the person who runs the tests may have an account.
 FOREIGN = re.compile(r"AWS_|MWAA_BLUEGREEN_|NO_COLOR|XDG_CONFIG_HOME|[A-Z]+_ENVIRONMENT_NAME|FLAG_PARAMETER|PAIR_NAME", re.I)
 
 
@@ -61,7 +61,7 @@ class Cli:
 
     def on_a_terminal(self, *arguments: str, answers: tuple[tuple[str, str], ...] = (), interrupt_at: str | None = None,
                       **variables: str) -> Ended:
-        """Run it on a pseudo-terminal: type each answer when its prompt has come."""
+        """Run it on a pseudo-terminal: type each answer when its prompt has appeared."""
         child, terminal = pty.fork()
         if child == 0:
             os.execve(PROGRAM, [str(PROGRAM), *arguments], {**self.environment(), "TERM": "xterm", **variables})

@@ -1,4 +1,4 @@
-"""DAGs that are paused and unpaused on the two Airflows of the local AWS."""
+"""DAGs that are paused and unpaused in the two Airflows of the local AWS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ask_airflow(pair: Pair, color: str, method: str, path: str, body: Any = None
 
 
 def unpaused(pair: Pair, color: str) -> set[str]:
-    """The DAGs that run on it, as its Airflow lists them."""
+    """The DAGs that are unpaused in it, as its Airflow lists them."""
     found: set[str] = set()
     offset, total = 0, 1
     while offset < total:
@@ -39,7 +39,7 @@ def progress(pair: Pair) -> dict[str, Any]:
 
 
 def let_time_pass(pair: Pair, seconds: float) -> None:
-    """All that is dated happened so much earlier."""
+    """Every dated event happened so much earlier."""
     def earlier(text: str) -> str:
         return (datetime.fromisoformat(text) - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
@@ -50,6 +50,6 @@ def let_time_pass(pair: Pair, seconds: float) -> None:
 
 
 def settle(pair: Pair) -> dict[str, Any]:
-    """The time in which a straggler may still act is over, and the watcher looks."""
+    """The time in which a straggler may still act passes, and the watcher ticks."""
     let_time_pass(pair, 100)
     return pair.tick()["dag_management"]

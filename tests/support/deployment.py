@@ -1,4 +1,4 @@
-"""The stack, deployed to a local AWS: quickly, and as quick as its template allows."""
+"""The stack, deployed to a local AWS: quickly, and with the shortest intervals that its template allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.waiting import until
 
 CODE = "code"
 
-# As quick as the template allows.
+# The shortest intervals that the template allows.
 QUICK = {
     "FailureWindowSeconds": "10",
     "HeartbeatAlarmPeriodSeconds": "10",
@@ -24,7 +24,7 @@ QUICK = {
     "CooldownSeconds": "0",
 }
 
-# What may wake the watcher without the test doing it. Off unless a test asks for it, so that it knows who acted.
+# The sources that may wake the watcher without the test. They are off unless a test requests them, so that it knows the actor.
 WAKERS = {"schedule": "every-minute", "status": "environment-status", "alarm": "heartbeat-lost"}
 
 Deploy = Callable[..., Pair]
@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 
 def upload(aws: LocalAws, template: Path) -> str:
-    """What `aws cloudformation package` does, without its seconds; one test deploys with the real one."""
+    """Does what `aws cloudformation package` does, without its seconds; one test deploys with the real one."""
     s3 = Clients(aws)("s3")
     s3.create_bucket(Bucket=CODE)
     text = template.read_text()
@@ -72,7 +72,7 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
     if initialize:
         since = aws.timeline_so_far()
         assert pair.ask(action="initialize")["outcome"] == "initialized"
-        # A listener that still works on the first version would report the second one, too, or meet a fault that is not for it.
+        # A listener that still works on the first version would report the second one, too, or hit a fault that is meant for another.
         pair.wait_until_audited(1)
         for trigger in ("event:Parameter Store Change", "event:Environment Transition"):
             pair.statuses("change-listener", since, 1, trigger)

@@ -4,7 +4,7 @@ A block that a reader can run has a mark on the line before it, a comment that i
 
     <!-- names -->                  the names that a reader fills in; put before every block of the page
     <!-- test: NAME -->             a step of the test that is decorated with runs("NAME"); several in a page follow each other
-    <!-- test: NAME, instead -->    takes the place of the step before it, in a run of its own
+    <!-- test: NAME, instead -->    replaces the step before it, in a run of its own
     <!-- make -->                   targets of the Makefile
     <!-- not run: WHY -->           only a real account, or this machine, could show what it does
 """
@@ -28,7 +28,7 @@ RUNNABLE = {"bash", "sh", "shell", "console"}
 SHOWN = {"text", "json", "mermaid", "python"}
 MARK = re.compile(r"<!-- (?:(names)|(make)|test: ([a-z0-9-]+)(, instead)?|not run: (.+)) -->")
 
-# Why a block is not run, and the commands that it may have.
+# The reasons why a block is not run, and the commands that it may have.
 NOT_RUN = {
     "needs a real account": re.compile(r"aws mwaa |sam (build|deploy)\b|pip install |rustup target add |export AWS_"),
     "needs a real MWAA environment": re.compile(r"aws (mwaa|logs) "),
@@ -38,7 +38,7 @@ NOT_RUN = {
 
 
 def pages() -> list[Path]:
-    """All that a reader is meant to read."""
+    """All pages for readers."""
     return sorted([*PROJECT.glob("*.md"), *DOCS.rglob("*.md"), PROJECT / "airflow/README.md", PROJECT / "local/README.md",
                    PROJECT / "events/README.md"])
 
@@ -115,7 +115,7 @@ class Command:
 
 
 def commands(block: str) -> list[Command]:
-    """The commands of a block, each with what the comment behind it says that it answers."""
+    """The commands of a block, each with the answer that the comment behind it promises."""
     found: list[Command] = []
     lines: list[str] = []
     for line in block.splitlines():
@@ -130,7 +130,7 @@ def commands(block: str) -> list[Command]:
 
 @dataclass
 class Section:
-    """The blocks of one test: steps in order, each with every option there is."""
+    """The blocks of one test: steps in order, each with all its options."""
 
     name: str
     page: str
@@ -175,7 +175,7 @@ def run_by_tests() -> set[str]:
 
 
 def wrong_marks(blocks: Iterable[Block], run: set[str], targets: set[str]) -> list[str]:
-    """What a reader could run and no test does; and marks that say what is not so."""
+    """Blocks that a reader could run and no test runs; and marks that are wrong."""
     wrong: list[str] = []
     page_of: dict[str, str] = {}
     last: dict[str, str] = {}
@@ -233,7 +233,7 @@ class Sentence:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """What belongs together: paragraphs, items of lists, cells of tables, headings; without blocks, comments and tags."""
+    """The units of text: paragraphs, items of lists, cells of tables, headings; without blocks, comments and tags."""
     start, is_block = 0, False
     lines: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], 1):
@@ -278,6 +278,6 @@ def anchors(text: str) -> set[str]:
 
 
 def links(text: str) -> list[str]:
-    """The targets of the links, without those to other places in the web."""
+    """The targets of the links, without external addresses."""
     without_blocks = re.sub(r"^ *```.*?^ *```$|`[^`\n]*`", "", text, flags=re.M | re.S)
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks) if not re.match(r"[a-z]+:", target)]

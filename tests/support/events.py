@@ -10,7 +10,7 @@ from support.paths import EVENTS
 
 
 def files(*patterns: str) -> list[Path]:
-    """All, or those whose names match: `files("invalid/*")`."""
+    """All files, or those whose names match: `files("invalid/*")`."""
     found = sorted(path for pattern in patterns or ("**/*",) for path in EVENTS.glob(f"{pattern}.json"))
     assert found, f"no events {patterns}"
     return found

@@ -1,4 +1,4 @@
-"""The flag as the guard of the Airflow package finds it: in a Parameter Store without a controller."""
+"""The flag as the guard of the Airflow package reads it: in a Parameter Store without a controller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tail(instant: datetime, record: str) -> str:
 
 
 class Store:
-    """Parameter Store with the flag, and a reader of it that is made as the product makes it."""
+    """Parameter Store with the flag, and a reader of it that is created as in the product."""
 
     def __init__(self, aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
         self.aws = aws
@@ -32,7 +32,7 @@ class Store:
         self.flag = Flag(NAME, client=_client(None), monotonic=lambda: self.seconds, sleep=self.slept.append)
 
     def put(self, value: str, description: str | None = None) -> datetime:
-        """Writes the flag; answers its LastModifiedDate."""
+        """Writes the flag; returns its LastModifiedDate."""
         more = {} if description is None else {"Description": description}
         self.ssm.put_parameter(Name=NAME, Value=value, Type="String", Overwrite=True, **more)
         return self.ssm.get_parameter(Name=NAME)["Parameter"]["LastModifiedDate"].astimezone(timezone.utc)
@@ -54,7 +54,7 @@ class TheFlag:
         self.aws, self.ssm, self._records = aws, boto3.client("ssm", **aws.client_settings()), 0
 
     def write(self, color: str, seconds_from_now: float | None = None) -> tuple[int, datetime]:
-        """Answers the version and the instant from which it counts. Without seconds: by hand, from now."""
+        """Returns the version and the instant from which it counts. Without seconds: a manual edit, effective now."""
         effective = datetime.now(timezone.utc) + timedelta(seconds=seconds_from_now or 0)
         self._records += 1
         description = "by hand"

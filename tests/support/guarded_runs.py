@@ -1,4 +1,4 @@
-"""What became of a run of the case DAGs."""
+"""The results of runs of the case DAGs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from support.real_airflow import RealAirflow
 
 GUARD = "bluegreen_guard"
 ODD_RULES = ("all_skipped", "all_failed", "one_failed", "all_done", "always", "none_failed", "none_skipped", "one_done", "one_success")
-# What each DAG executes when it may: task, and how often.
+# The executions of each DAG that may execute: the tasks, and how often.
 WORK = {
     "plain": {"extract": 1, "load": 1},
     "rules": {"first": 1, "cleanup": 1, "after_cleanup": 1, "always": 1, "second": 1, "none_failed": 1},
@@ -27,7 +27,7 @@ WORK = {
     "empty_dag": {},
 }
 
-# The same for tasks that tell of more than that they ran. The generator's line is that of Airflow 2.10 and later.
+# The same for tasks that record more than that they ran. The generator's line is that of Airflow 2.10 and later.
 HOOKS = {
     "own", "own.class", "own_all_done", "own_all_done.class", "templated", "templated.class", "macro.text", "mapped", "mapped.class",
     "macro.mapped", "object", "object.object", "generator", "telling", "telling.execute", "telling.success", "empty_telling.execute",
@@ -39,7 +39,7 @@ CONF = {"deferred": {"seconds": 1}}
 
 
 def start(environment: RealAirflow, dag: str) -> str:
-    """A run of a DAG of WORK."""
+    """Starts a run of a DAG of WORK."""
     return environment.trigger(dag, conf=CONF.get(dag, {}))
 
 
@@ -49,7 +49,7 @@ def count(environment: RealAirflow, dag: str, run: str) -> dict[str, int]:
 
 
 def guard_line(environment: RealAirflow, dag: str, run: str) -> str:
-    """The guard's last word. The log may follow the task."""
+    """The guard's last line. The log may follow the task."""
 
     def lines() -> list[str]:
         return [line for line in environment.task_log(dag, run, GUARD).splitlines() if "bluegreen: " in line]

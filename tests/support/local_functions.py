@@ -1,4 +1,4 @@
-"""A function on a local AWS that does what its event says, and what the tests of the local AWS ask of it."""
+"""A function on a local AWS that executes the command in its event, and the queries of the local AWS's tests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROLE = "arn:aws:iam::000000000000:role/tester"
 
 FILES = PROJECT / "local/tests"
 
-# What happens at its time has happened within so many seconds, on a slow machine, too.
+# A timely event has happened within so many seconds, even on a slow machine.
 SOON = 30.0
-# Queues are asked for so long at most (SQS allows no more), and the clients wait for longer than that.
+# The longest poll of a queue (SQS allows no more); the clients wait for longer than that.
 QUEUE_SECONDS = 20
 
 
@@ -50,7 +50,7 @@ def arn_of(name: str) -> str:
 
 
 def connect(client: Clients, rule: str, pattern: dict[str, Any], function: str, bus: str = "default", **target: Any) -> str:
-    """A rule that invokes a function, with the permission to do so."""
+    """A rule that invokes a function, with the permission for that."""
     rule_arn = client("events").put_rule(Name=rule, EventPattern=json.dumps(pattern), EventBusName=bus)["RuleArn"]
     client("events").put_targets(Rule=rule, EventBusName=bus, Targets=[{"Id": "1", "Arn": arn_of(function), **target}])
     allow(client, function, "events.amazonaws.com", rule_arn)
@@ -74,12 +74,12 @@ def received(client: Clients, queue: str, **more: Any) -> dict[str, Any]:
 
 
 def ended(local_aws: LocalAws, function: str, since: int = 0) -> dict[str, Any]:
-    """A function's invocation, once it has ended: its log may be there before."""
+    """A function's invocation, once it has ended: its log may appear before that."""
     return local_aws.wait_for("invoke", lambda d: d["function"] == function and d["status"] != "running", since)["detail"]
 
 
 def alive(pid: int) -> bool:
-    """A zombie waits for its parent to look, and runs no more."""
+    """A zombie waits for its parent to reap it, and no longer runs."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

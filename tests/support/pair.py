@@ -1,4 +1,4 @@
-"""A deployed pair: what a test can say to it, and everything it can be asked."""
+"""A deployed pair: the actions of a test on it, and its queries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from local_aws.process import LocalAws
 from support.clients import Clients
 from support.waiting import PATIENCE, until
 
-# A claim older than this is abandoned: its writer cannot live any more.
+# A claim older than this is abandoned: its writer cannot be alive any more.
 CLAIM_TIMEOUT = 80
 
-# How long SSM asks to wait between deleting a parameter and making it again.
+# How long SSM requires between the deletion of a parameter and its re-creation.
 RECREATION_WAIT = 30
 
 NAMESPACE = "MWAA/BlueGreen"
@@ -29,7 +29,7 @@ TAIL = re.compile(r" \[effective_from=(\S+) record=(\S+)\]$")
 
 @dataclass(frozen=True)
 class Version:
-    """One version of the flag, as Parameter Store alone tells it."""
+    """One version of the flag, with what Parameter Store alone shows."""
 
     number: int
     value: str
@@ -66,13 +66,13 @@ class Pair:
         self.flag_name = f"{root}/active-environment"
 
     def function(self, name: str) -> str:
-        """The name that Lambda knows it by."""
+        """The function's name in Lambda."""
         return f"{self.name}-{name}"
 
-    # -- saying ----------------------------------------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------------------------
 
     def invoke(self, function: str, payload: Any) -> tuple[Any, bool]:
-        """The function's answer, and whether it is a function error. `payload` is JSON text or what becomes it."""
+        """The function's answer, and whether it is a function error. `payload` is JSON text, or a value that is dumped as JSON."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
         answer = self.client("lambda").invoke(FunctionName=f"{self.name}-{function}", Payload=text)
         return json.loads(answer["Payload"].read()), "FunctionError" in answer
@@ -88,21 +88,21 @@ class Pair:
         return answer
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Ask the switch-handler, as `aws lambda invoke` does."""
+        """Send a request to the switch-handler, as `aws lambda invoke` does."""
         return self.answer_of("switch-handler", request)
 
     def ask_in_vain(self, **request: Any) -> dict[str, str]:
         return self.error_of("switch-handler", request)
 
     def tick(self, event: Any = None) -> dict[str, Any]:
-        """Make the watcher look now."""
+        """Run one tick of the watcher now."""
         return self.answer_of("health-watcher", {} if event is None else event)
 
     def tick_in_vain(self) -> dict[str, str]:
         return self.error_of("health-watcher", {})
 
     def listen(self, name: str | None = None, operation: str = "Update") -> dict[str, Any]:
-        """Deliver a change event to the listener, as EventBridge would."""
+        """Deliver a change event to the listener, as EventBridge does."""
         event = {"version": "0", "id": "00000000-0000-4000-8000-000000000000", "source": "aws.ssm",
                  "detail-type": "Parameter Store Change", "account": "000000000000", "region": "us-east-1",
                  "time": "2026-11-23T10:15:02Z", "resources": [],
@@ -113,7 +113,7 @@ class Pair:
         self.aws.put_environment(self.environments[color], **settings)
 
     def stop_scheduler(self, color: str) -> datetime:
-        """Its heart stops, and Airflow notices two seconds later (by default thirty). Returns when."""
+        """Its heartbeat stops, and Airflow notices two seconds later (by default thirty). Returns when."""
         self.environment(color, scheduler="stopped", health_threshold_seconds=2)
         return datetime.now(timezone.utc)
 
@@ -121,13 +121,13 @@ class Pair:
         self.environment(color, scheduler="running", health_threshold_seconds=30)
 
     def beat(self, color: str, minutes_ago: float) -> None:
-        """Its last heartbeat was so long ago, as CloudWatch tells."""
+        """Publish a last heartbeat that is so old to CloudWatch."""
         self.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
             "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=minutes_ago),
             "Dimensions": [{"Name": "Environment", "Value": self.environments[color]}, {"Name": "Function", "Value": "Scheduler"}]}])
 
     def fail(self, color: str) -> None:
-        """It is unusable at once, and MWAA says so."""
+        """It is unusable immediately, and MWAA reports that."""
         self.environment(color, status="UNAVAILABLE")
 
     def heal(self, color: str) -> None:
@@ -139,7 +139,7 @@ class Pair:
         return ssm.put_parameter(Name=self.flag_name, Value=value, Type="String", **{"Overwrite": True, **more})["Version"]
 
     def garble(self) -> None:
-        """The flag names no color any more."""
+        """The flag no longer names a color."""
         self.write_by_hand("purple", AllowedPattern=".*")
 
     def let_time_pass(self, seconds: float = 61) -> None:
@@ -168,7 +168,7 @@ class Pair:
         self.configure("health-watcher", LOG_LEVEL="debug")
 
     def look_once_a_tick(self) -> None:
-        """Ticks end after one look, where a suspicious watcher would stay for a minute."""
+        """Ticks end after one probe, where a suspicious watcher would continue for a minute."""
         self.configure("health-watcher", PROBE_UNTIL_SECONDS="0")
 
     def lose_change_events(self) -> None:
@@ -183,7 +183,7 @@ class Pair:
     def hits(self, fault: str) -> int:
         return next(f["hits"] for f in self.aws.faults() if f["id"] == fault)
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- queries ---------------------------------------------------------------------------------------------------
 
     def versions(self) -> list[Version]:
         """Every kept version of the flag, oldest first."""
@@ -203,12 +203,12 @@ class Pair:
         return found[0]["Value"] if found else None
 
     def stored(self, name: str) -> Any:
-        """What a parameter beside the flag says, read as JSON; None without it."""
+        """The content of a parameter beside the flag, parsed as JSON; None without it."""
         text = self.parameter(name)
         return None if text is None else json.loads(text)
 
     def memory(self, field: str) -> Any:
-        """One field of what only the watcher remembers."""
+        """One field of the watcher's memory."""
         return (self.stored("memory") or {}).get(field)
 
     def change_memory(self, field: str, value: Any) -> None:
@@ -221,7 +221,7 @@ class Pair:
         return {entry["Name"].rsplit("/", 1)[1]: json.loads(entry["Value"]) for page in pages for entry in page["Parameters"]}
 
     def messages(self, log_group: str, since: float = 0) -> list[str]:
-        """What a log has since then (seconds since 1970), oldest first."""
+        """The messages of a log since then (seconds since 1970), oldest first."""
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group, startTime=int(since * 1000))
         return [entry["message"] for page in pages for entry in page["events"]]
 
@@ -253,7 +253,7 @@ class Pair:
     def metric(self, name: str, **dimensions: str) -> list[float]:
         """The values of one metric in the last quarter of an hour, oldest first, by GetMetricData.
 
-        Second by second, finer than AWS keeps such metrics: here a whole story fits into a minute.
+        Second by second, finer than AWS keeps such metrics: here a complete story takes less than a minute.
         """
         now = time.time()
         return [value for _, value in self.datapoints(name, now - 15 * 60, now + 60, "Average", **dimensions)]
@@ -284,7 +284,7 @@ class Pair:
                 and all(line.get(field) == value for field, value in fields.items())]
 
     def decisions(self, since: float = 0) -> list[dict[str, Any]]:
-        """What the watcher logged: one line for every look, and when (seconds since 1970)."""
+        """The watcher's log: one line for every probe, and when (seconds since 1970)."""
         lines = [json.loads(text) for text in self.messages(f"/aws/lambda/{self.function('health-watcher')}", since) if text.startswith("{")]
         return [{**line, "at": moment(line["timestamp"]).timestamp()} for line in lines if line.get("message") == "decision"]
 
@@ -302,7 +302,7 @@ class Pair:
                 and trigger in (None, entry["detail"]["trigger"])]
 
     def statuses(self, function: str, since: int, count: int, trigger: str | None = None) -> list[str]:
-        """How a function's invocations ended, once so many have ended."""
+        """The statuses of a function's invocations, once so many have ended."""
         def ended() -> list[str]:
             found = [invocation["status"] for invocation in self.invocations(function, since, trigger)]
             return found if len(found) >= count and "running" not in found else []
@@ -319,7 +319,7 @@ class Pair:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def user_alarm(self, name: str, **more: Any) -> None:
-        """An alarm of the user's own, which is OK. Tests share a local AWS, so each takes names of its own."""
+        """An alarm of the user's own, in state OK. Tests share a local AWS, so each uses names of its own."""
         cloudwatch = self.client("cloudwatch")
         assert not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"], f"{name} is another test's alarm"
         cloudwatch.put_metric_alarm(**{
@@ -330,7 +330,7 @@ class Pair:
               lambda: cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == "OK")
 
     def raise_alarm(self, name: str) -> None:
-        """The metric that the user's alarm looks at really goes up."""
+        """Really raises the metric of the user's alarm."""
         self.client("cloudwatch").put_metric_data(Namespace="Orders", MetricData=[{"MetricName": name, "Value": 99}])
 
     def alarm_state(self, name: str) -> str:
@@ -338,7 +338,7 @@ class Pair:
 
 
 def precondition(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """The one precondition of that name in an answer."""
+    """The precondition of that name in an answer."""
     found = [entry for entry in answer["preconditions"] if entry["name"] == name]
     assert len(found) == 1, f"{len(found)} preconditions {name} in {answer['preconditions']}"
     return found[0]
@@ -355,8 +355,8 @@ def _always(client: Any, _: str) -> Any:
 
 
 def asks_at_once(pair: Pair, count: int, function: str, payload: Any) -> list[dict[str, Any]]:
-    """The answers to as many invocations that begin together."""
-    clients = [Clients(pair.aws)("lambda") for _ in range(count)]  # a client each, so that no connection is waited for
+    """The answers to as many invocations that start together."""
+    clients = [Clients(pair.aws)("lambda") for _ in range(count)]  # one client for each, so that none waits for a connection
     pairs = [Pair(pair.aws, partial(_always, client), pair.name, pair.root, pair.environments) for client in clients]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(lambda one: one.answer_of(function, payload), pairs))

@@ -1,4 +1,4 @@
-"""Where things are."""
+"""The paths of the project."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 TEMPLATE = PROJECT / "template.yaml"
 EVENTS = PROJECT / "events"
-# What the tests run, built by `make debug`.
+# The binaries for the tests, built by `make debug`.
 BINARIES = PROJECT / "target" / "debug"
-# The Airflow package, and the DAGs that its tests give to a real Airflow.
+# The Airflow package, and the DAGs that its tests run in a real Airflow.
 PACKAGE = PROJECT / "airflow"
 PACKAGE_README = (PACKAGE / "README.md").read_text()
 CASE_DAGS = PACKAGE / "tests/case_dags"

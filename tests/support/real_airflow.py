@@ -47,11 +47,11 @@ PORTS = range(20_000, 32_000)
 
 
 class RealAirflowError(RuntimeError):
-    """The environment did not start, or did not do in time what was waited for."""
+    """The environment did not start, or an awaited event did not happen in time."""
 
 
 class ServerFault(RealAirflowError):
-    """The web server answered with a fault of its own, such as a locked database."""
+    """The web server answered with an internal error, such as a locked database."""
 
 
 LOCKED = "database is locked"
@@ -60,7 +60,7 @@ ATTEMPTS = 10
 
 
 def free_port() -> int:
-    """By chance: others may look for one at the same time."""
+    """By chance: other processes may search for one at the same time."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as listener, contextlib.suppress(OSError):
@@ -73,8 +73,8 @@ def _die_with_parent() -> None:
 
 
 def processes_in(directory: Path) -> set[int]:
-    """Every process whose working directory this is: Airflow's have sessions of their own, lose their parents, and write
-    their titles over their environments, but they stay where they began."""
+    """Every process whose working directory this is. Airflow's processes have sessions of their own, lose their parents, and overwrite
+    their environments with their titles, but they keep their working directory."""
     found = set()
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -90,13 +90,13 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _kill_all_in(directory: Path) -> None:
-    """At once, so that none sees another die. Raises RealAirflowError if one does not end."""
+    """All at once, so that none sees another die. Raises RealAirflowError if one does not end."""
     stopped: set[int] = set()
     while more := processes_in(directory) - stopped:
         for pid in more:
             _signal(pid, signal.SIGSTOP)
         stopped |= more
-    # Again and again: one look misses what is forked by a process that ends during it.
+    # Repeatedly: one search misses a process that is forked by one that ends meanwhile.
     deadline = time.monotonic() + PATIENCE
     while left := processes_in(directory):
         for pid in left:
@@ -107,7 +107,7 @@ def _kill_all_in(directory: Path) -> None:
 
 
 class RealAirflow:
-    """One environment. `options` are Airflow settings, `{"AIRFLOW__CORE__PARALLELISM": "2"}`; they win."""
+    """One environment. `options` are Airflow settings, `{"AIRFLOW__CORE__PARALLELISM": "2"}`; they take precedence."""
 
     def __init__(
         self,
@@ -150,19 +150,19 @@ class RealAirflow:
             "AIRFLOW__CORE__INTERNAL_API_SECRET_KEY": "not-secret",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
-            # Not the package's minutes: a test that wants them says so.
+            # The package's default of minutes does not apply: a test that needs it sets it.
             "AIRFLOW__CUSTOM__BLUEGREEN_STANDBY_WAIT_SECONDS": "0",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            # The files do not change. What else it does, callbacks, it does at once.
+            # The files do not change. The processor does its other work, callbacks, immediately.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-            # A file counts as parsed when a callback of its DAGs is called, and DAGs that were not parsed then as gone.
+            # A file counts as parsed when a callback of its DAGs is called; DAGs that were not parsed then count as removed.
             "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "86400",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",  # seconds to wait for a lock; the machine may be busy
             "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS": "False",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
-            # Airflow 2 lets each task schedule the next ones too, and locks rows against the scheduler's doing the same.
-            # SQLite has no such locks: a task was scheduled twice, and with bad luck executed twice.
+            # Airflow 2 lets each task schedule the next ones too, and locks rows against the scheduler's doing the same. SQLite has no
+            # such locks: a task was scheduled twice, and sometimes executed twice.
             "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__WEBSERVER__SECRET_KEY": f"not-secret-{color}",
@@ -185,7 +185,7 @@ class RealAirflow:
     # -- processes -----------------------------------------------------------------------------------------------
 
     def start(self, triggerer: bool = False) -> RealAirflow:
-        """From nothing to a web server that answers, a scheduler and a DAG processor. Raises RealAirflowError with the log's end."""
+        """Start a web server that answers, a scheduler and a DAG processor. Raises RealAirflowError with the end of the log."""
         try:
             self.prepare()
             self.launch(triggerer)
@@ -196,7 +196,7 @@ class RealAirflow:
         return self
 
     def prepare(self) -> None:
-        """The database, with the DAGs in it."""
+        """Create the database, with the DAGs in it."""
         self.make_database()
         self.command("dags", "reserialize")
 
@@ -209,7 +209,7 @@ class RealAirflow:
                          "--firstname", "a", "--lastname", "a", "--email", "a@example.org")  # fmt: skip
 
     def prepare_like(self, other: RealAirflow) -> None:
-        """A copy of the other's database, which must not have been launched yet: half a minute less."""
+        """Copy the other environment's database, which must not have been launched yet: this saves half a minute."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.record.touch()
         shutil.copy(other.home / "airflow.db", self.home / "airflow.db")
@@ -223,11 +223,11 @@ class RealAirflow:
         self.start_scheduler()
 
     def stop(self) -> None:
-        """End everything in good order."""
+        """End all processes in order."""
         self._end_all(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End everything at once."""
+        """Kill all processes immediately."""
         self._end_all(signal.SIGKILL)
 
     def _end_all(self, number: int) -> None:
@@ -243,7 +243,7 @@ class RealAirflow:
         self._launch("scheduler", "scheduler", "--skip-serve-logs")
 
     def restart_scheduler(self, parse: bool = False, **options: str | None) -> None:
-        """With other settings; None takes one away. `parse`: the DAGs' files are read with them, too, as Airflow 2 always does."""
+        """Restart it with other settings; None removes one. `parse`: the DAG files are parsed with them, too, as Airflow 2 always does."""
         self.stop_scheduler()
         for name, value in options.items():
             self.environment.pop(name, None)
@@ -258,22 +258,22 @@ class RealAirflow:
         self.wait(lambda: self.healthy() and self.last_heartbeat() > stopped, "the new scheduler's heartbeat")
 
     def stop_scheduler(self) -> None:
-        """End it in good order: running tasks are ended too."""
+        """End it in order: running tasks are ended too."""
         self._end("scheduler", signal.SIGTERM)
 
     def kill_scheduler(self) -> None:
-        """As when its machine dies: the scheduler and the tasks it runs, without a word."""
+        """As when its machine dies: the scheduler and the tasks that it runs are killed without a signal to them."""
         self._end("scheduler", signal.SIGKILL)
 
     def freeze_scheduler(self) -> None:
-        """Stop the scheduler's own process (SIGSTOP); tasks that run go on."""
+        """Stop the scheduler's own process (SIGSTOP); running tasks continue."""
         os.kill(self._processes["scheduler"].pid, signal.SIGSTOP)
 
     def continue_scheduler(self) -> None:
         os.kill(self._processes["scheduler"].pid, signal.SIGCONT)
 
     def command(self, *arguments: str, timeout: float = COMMAND_PATIENCE) -> str:
-        """`airflow …`, to its end. Raises RealAirflowError if it fails."""
+        """Run `airflow …` to its end. Raises RealAirflowError if it fails."""
         done = subprocess.run(
             [str(self.python), "-m", "airflow", *arguments], env=self.environment, cwd=self.home, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
@@ -294,7 +294,7 @@ class RealAirflow:
             )  # fmt: skip
 
     def _directory(self, name: str) -> Path:
-        """Where the process and all that it starts stay."""
+        """The working directory of the process and of its children."""
         return self.home / f"in-{name}"
 
     def _end(self, name: str, number: int) -> None:
@@ -342,11 +342,11 @@ class RealAirflow:
         return None
 
     def health(self) -> Any:
-        """What Airflow says of itself."""
+        """Airflow's own health report."""
         return self.request("GET", "monitor/health" if self.is_3 else "health")
 
     def last_heartbeat(self) -> datetime:
-        """The scheduler's, as Airflow tells it; the beginning of time if it has had none."""
+        """The scheduler's last heartbeat, as Airflow reports it; the start of time if there was none."""
         told = self.health()["scheduler"]["latest_scheduler_heartbeat"]
         return datetime.fromisoformat(told.replace("Z", "+00:00")) if told else datetime.min.replace(tzinfo=timezone.utc)
 
@@ -355,7 +355,7 @@ class RealAirflow:
         return self._processes["scheduler"].pid
 
     def healthy(self) -> bool:
-        """The web server answers, and calls all that was started healthy. Raises RealAirflowError if a process has ended."""
+        """The web server answers, and reports every started process as healthy. Raises RealAirflowError if a process has ended."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise RealAirflowError(f"the {name} of {self.color} has ended:\n{self.log(name)}")
@@ -371,7 +371,7 @@ class RealAirflow:
         return path.read_text(errors="replace")[-4000:] if path.exists() else "(no log)"
 
     def trigger(self, dag: str, **more: Any) -> str:
-        """Start a manual run; answers its run id."""
+        """Start a manual run; returns its run id."""
         body = {"logical_date": None, **more} if self.is_3 else {
             {"logical_date": "execution_date"}.get(k, k): v for k, v in more.items()}
         return str(self._write(f"dags/{dag}/dagRuns", body)["dag_run_id"])
@@ -404,12 +404,12 @@ class RealAirflow:
         self._write(f"dags/{dag}/clearTaskInstances", body)
 
     def end_run(self, dag: str, run: str) -> None:
-        """As failed; what of it has not begun is skipped."""
+        """Mark it as failed; its tasks that have not started are skipped."""
         path = f"dags/{dag}/dagRuns/{urllib.parse.quote(run, safe='')}"
         self._write(path, {"state": "failed"}, method="PATCH")
 
     def forget_xcoms(self, dag: str, run: str) -> int:
-        """As a clean-up job does, in the database. Answers how many there were."""
+        """Delete XComs in the database, as a clean-up job does. Returns how many there were."""
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database, database:
             return database.execute("DELETE FROM xcom WHERE dag_id = ? AND run_id = ?", (dag, run)).rowcount
 
@@ -425,19 +425,19 @@ class RealAirflow:
         return "\n".join(path.read_text(errors="replace") for path in sorted(directory.glob("**/*.log")))
 
     def executed(self, dag: str | None = None, run: str | None = None) -> list[tuple[str, ...]]:
-        """What ran: (dag, run, task, map index, note), in order."""
+        """The executions: (dag, run, task, map index, note), in order."""
         lines = [tuple(line.split("|")) for line in self.record.read_text().splitlines()]
         return [line for line in lines if dag in (None, line[0]) and run in (None, line[1])]
 
     def wait(self, condition: Callable[[], Any], what: str = "the condition", timeout: float = PATIENCE) -> Any:
-        """The condition's first true answer. Raises RealAirflowError after `timeout` seconds."""
+        """The first true result of the condition. Raises RealAirflowError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while True:
             trouble = ""
             try:
                 if answer := condition():
                     return answer
-            except (OSError, ServerFault) as fault:  # it is asked again
+            except (OSError, ServerFault) as fault:  # the condition is evaluated again
                 trouble = f"; {fault}"
             if time.monotonic() > deadline:
                 raise RealAirflowError(f"{self.color}: not within {timeout} s: {what}{trouble}\n{self.log('scheduler')}")
@@ -454,7 +454,7 @@ class RealAirflow:
 
 
 class Browser:
-    """Who looks at the web server, with cookies."""
+    """A client of the web server, with cookies."""
 
     def __init__(self, environment: RealAirflow) -> None:
         self.url = environment.url
@@ -463,13 +463,13 @@ class Browser:
         )
 
     def open(self, path: str, **form: str) -> tuple[str, str]:
-        """Where it ends, and what is shown."""
+        """The final address, and the page."""
         data = urllib.parse.urlencode(form).encode() if form else None
         with self.opener.open(f"{self.url}{path}", data, timeout=ANSWER_PATIENCE) as answer:
             return urllib.parse.urlsplit(answer.url).path, answer.read().decode()
 
     def log_in(self, user: str) -> None:
-        """Airflow 2; the password is the name."""
+        """Airflow 2; the password is the user name."""
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.open("/login/")[1])
         assert token
         self.open("/login/", username=user, password=user, csrf_token=token[1])

@@ -1,6 +1,6 @@
-"""Two real Airflow environments, blue and green, with DAGs that tick; who executed which tick.
+"""Two real Airflow environments, blue and green, with DAGs that tick, and the record of who executed which tick.
 
-Used by the tests, the demo and the benchmark. Needs only the standard library.
+The tests, the demo and the benchmark use it. Needs only the standard library.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class RealPair:
         return self.colors[color]
 
     def start(self) -> None:
-        """Both together. Raises RealAirflowError; stop() is the caller's."""
+        """Starts both together. Raises RealAirflowError; the caller must call stop()."""
         blue, green = self.colors.values()
         began = time.monotonic()
         blue.make_database()
-        # Airflow 2 makes its tables one migration after the other.
+        # Airflow 2 creates its tables one migration after the other.
         took = (time.monotonic() - began) / (1 if blue.is_3 else 3)
         self.tick = next((tick for tick in self._ticks if tick > COMMANDS_A_TICK * took), self._ticks[-1])
-        # By now both have usually started. If not, both make up for the ticks they missed.
+        # By now both have usually started. If not, both catch up on the ticks that they missed.
         self.first_tick = (time.time() + 4 * took) // self.tick * self.tick + self.tick
         for environment in self.colors.values():
             environment.environment |= {
@@ -98,7 +98,7 @@ class RealPair:
             environment.kill()
 
     def forwarded(self) -> dict[str, dict[str, Any]]:
-        """Settings of the local AWS's two MWAA environments, by color: these here answer for them."""
+        """Settings for the local AWS's two MWAA environments, by color: the real ones answer for them."""
         return {
             color: {"forward_to": real.url, "airflow_version": real.version, "forward_auth": None if real.is_3 else "admin:admin"}
             for color, real in self.colors.items()
@@ -109,8 +109,8 @@ class RealPair:
         return ((time.time() + 4) // self.tick + 1) * self.tick
 
     def quiet_before_a_tick(self, color: str, seconds: float, dags: tuple[str, ...] = (GUARDED, CLASSIC)) -> float:
-        """The next tick, when the runs of the one before it have ended and it is still so many seconds away. Raises TooBusy
-        if they end too late time after time: start() may have measured a machine that others then began to use."""
+        """The next tick, when the runs of the previous one have ended and it is still so many seconds away. Raises TooBusy if they
+        repeatedly end too late: start() may have measured a machine that other processes then started to use."""
         for _ in range(ATTEMPTS):
             tick = max(self.next_tick(), self.first_tick + self.tick)
             self[color].wait(partial(self.has_ended, color, tick - self.tick, dags), "the tick before")
@@ -119,19 +119,19 @@ class RealPair:
         raise TooBusy(f"{color} does not keep up with a tick every {self.tick} s: the machine is too busy")
 
     def slow_down(self) -> None:
-        """A longer tick in both, by new schedulers; runs under way may fail by that. Raises TooBusy if there is no longer one."""
-        # A multiple, so that each of its ticks would have been one before, too.
+        """Restarts both schedulers with a longer tick; runs in progress may fail. Raises TooBusy if there is no longer tick."""
+        # A multiple, so that each of its ticks would also have been a tick before.
         longer = [tick for tick in self._ticks if tick > self.tick and tick % self.tick == 0]
         if not longer:
             raise TooBusy(f"the machine is too busy for a tick every {self.tick} s, and there is no longer one")
         self.tick = longer[0]
         for environment in self.colors.values():
             environment.restart_scheduler(parse=True, BLUEGREEN_TEST_TICK_SECONDS=str(self.tick))
-        # The interval after the last run of before ends with this tick at the latest.
+        # The interval after the last run with the shorter tick ends with this tick at the latest.
         self.first_tick = self.next_tick() + self.tick
 
     def sleep_until_after_tick(self, seconds: float) -> None:
-        """Until so many seconds after the next tick."""
+        """Sleeps until so many seconds after the next tick."""
         now = time.time()
         time.sleep((now // self.tick + 1) * self.tick + seconds - now)
 
@@ -155,7 +155,7 @@ class RealPair:
         return dict(sorted(found.items()))
 
     def settled(self, dag: str, until: float) -> bool:
-        """Both environments have made and ended every run up to `until`."""
+        """Both environments have created and ended every run up to `until`."""
         wanted = set(range(int(self.first_tick), int(until) + 1, self.tick))
         return all(
             wanted <= {int(tick) for tick, state in self.states(color, dag).items() if state in ENDED} for color in COLORS

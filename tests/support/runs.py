@@ -1,4 +1,4 @@
-"""DAG runs next to a switch, as the two Airflows of the local AWS tell them."""
+"""DAG runs next to a switch, as the two Airflows of the local AWS report them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(dag_id: str, at: datetime, executed: bool, decided: float = 0.5, **more:
 
 
 def scripted(pair: Pair, version: str = "3.0.6") -> None:
-    """One run of every sort, around the moment at which green took over."""
+    """One run of every kind, around the moment at which green became active."""
     flag = pair.flag()
     before, after = flag.effective_from - timedelta(minutes=20), flag.effective_from + timedelta(milliseconds=1)
     running: dict[str, Any] = {"state": "running", "tasks": {GUARD: "success", "load": "running"}}

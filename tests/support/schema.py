@@ -1,4 +1,4 @@
-"""The vocabularies of the code, as `make generate` has written them down; a test of the command line compares them with the code."""
+"""The code's catalogs, as `make generate` has written them; a test of the command line compares them with the code."""
 
 from __future__ import annotations
 

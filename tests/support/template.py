@@ -1,7 +1,7 @@
-"""Reads template.yaml and works out what a deployment with given parameters would contain.
+"""Reads template.yaml and computes what a deployment with given parameters would contain.
 
-SAM's own transform makes CloudFormation's resources of it, as AWS does. Of the rest only what this template uses is
-understood; anything else raises, so that a test cannot pass by not looking.
+SAM's own transform creates CloudFormation's resources from it, as on AWS. Of the rest only what this template uses is supported.
+Everything else raises, so that a test cannot pass by missing it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "mwaa-blue-green",
 }
 NO_VALUE = object()
-# What names a resource of each type, for Ref.
+# The attribute that Ref returns for each resource type.
 NAME_PROPERTIES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
@@ -80,11 +80,11 @@ def load() -> dict[str, Any]:
 
 @functools.cache
 def transformed() -> dict[str, Any]:
-    """The template after SAM's transform: functions with the globals in them, rules and permissions for their events."""
+    """The template after SAM's transform: functions with the globals, rules and permissions for their events."""
     template = load()
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
-            # As `sam deploy` leaves it behind.
+            # As `sam deploy` leaves it.
             resource["Properties"]["CodeUri"] = {"Bucket": "code", "Key": name}
     no_policies = SimpleNamespace(load=dict)
     with mock.patch.dict(os.environ, AWS_DEFAULT_REGION="us-east-1"):
@@ -95,7 +95,7 @@ def transformed() -> dict[str, Any]:
 class Stack:
     """The template with parameters filled in: resources whose condition holds, with intrinsics resolved.
 
-    Fn::GetAtt resolves to "<LogicalId>.<Attribute>", so that tests can say what refers to what.
+    Fn::GetAtt resolves to "<LogicalId>.<Attribute>", so that tests can check references.
     """
 
     def __init__(self, **parameters: Any) -> None:
@@ -115,7 +115,7 @@ class Stack:
         self.environments = {
             name: p["Environment"]["Variables"] for name, p in self.of_type("AWS::Lambda::Function").items()
         }
-        # Of the one that has no variables of its own.
+        # The variables of a function that has none of its own.
         self.environment = self.environments["HealthWatcherFunction"]
         self.outputs = {
             name: self.resolve(output)
@@ -137,7 +137,7 @@ class Stack:
 
     @staticmethod
     def _typed(type_name: str, value: str) -> Any:
-        # CloudFormation makes a list of one empty text out of an empty list, and trims every member.
+        # CloudFormation turns an empty list into a list of one empty text, and trims every item.
         return [member.strip() for member in value.split(",")] if type_name == "CommaDelimitedList" else value
 
     def _truth(self, rule: Any) -> bool:
@@ -211,7 +211,7 @@ class Stack:
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
-    """EventBridge's matching, as far as the rules of this template use it: exact values, `exists`, `anything-but`."""
+    """EventBridge's matching, as far as the rules of this template need it: exact values, `exists`, `anything-but`."""
     if not isinstance(event, dict):
         return False
     for key, wanted in pattern.items():
@@ -240,7 +240,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
-    """What the role holds itself, and what the policies of this stack that are attached to it hold."""
+    """The statements of the role's inline policies, and of this stack's policies that are attached to it."""
     properties = stack.resources[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
     documents += [stack.resources[name]["Properties"]["PolicyDocument"] for name in properties.get("ManagedPolicyArns", [])]

@@ -1,4 +1,4 @@
-"""Waiting for a fact. A test that passes waits no longer than the fact takes; only one that fails waits so long."""
+"""Waiting for a fact. A passing test waits only until the fact is true; only a failing one waits for the full time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# How long anything that is done in the background may take on a busy machine.
+# How long any background work may take on a busy machine.
 PATIENCE = 60.0
 
 
 def until(what: str, check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
-    """The first true answer of `check`; fails with `what` was waited for."""
+    """The first true result of `check`; fails with `what` was waited for."""
     deadline = time.monotonic() + timeout
     while not (found := check()):
         assert time.monotonic() < deadline, f"not within {timeout:g} s: {what} (last answer: {found!r})"

@@ -1,7 +1,7 @@
-"""Runs the marked blocks of a page, word for word, on a terminal, as a person would who means it.
+"""Runs the marked blocks of a page, word for word, on a terminal, as a person would.
 
-The comment behind a command is what it must answer. Questions are answered with what they ask for. A block that is an
-alternative takes the place of the one before it, in a run of its own.
+The comment behind a command is its expected answer. Questions are answered with the text that they ask for. A block that is an
+alternative replaces the one before it, in a run of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from support.documents import Command, Section, commands, sections
 from support.pair import Pair
 from support.paths import BINARIES
 
-# What the command line ends with when it says so; with anything else it must end with 0.
+# The command line's exit code for these outcomes; for every other answer it must be 0.
 EXIT_CODES = {"failed writing": 1, "refused": 3, "blocked": 3, "conflict": 4, "not ready": 5, "partial": 5, "failed": 5, "interrupted": 5}
 
 PROMPT = re.compile(r"Type ((?:force )?(?:blue|green)) to [^\n]*: $|(Place the hold|Release)\? \[y/N\] $")
@@ -34,7 +34,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def names_of(section: Section, pair: Pair, **more: str) -> str:
-    """The page's block of names, with this pair's in the places where a reader fills in theirs."""
+    """The page's block of names, with this pair's names where a reader fills in their own."""
     mine = {"PAIR": pair.name, "ROOT": pair.root, "REGION": pair.aws.environment()["AWS_REGION"], "STACK": pair.name,
             "BLUE": pair.environments["blue"], "GREEN": pair.environments["green"], "NEW": f"{pair.name}-green-2", **more}
     return re.sub(r"^([A-Z_]+)=.*$", lambda line: f"{line[1]}={mine[line[1]]}" if line[1] in mine else line[0], section.names, flags=re.M)
@@ -44,7 +44,7 @@ def environment(section: Section, pair: Pair, home: Path) -> dict[str, str]:
     clean = {name: value for name, value in pair.aws.environment().items() if not FOREIGN.match(name) or name.startswith("AWS_")}
     if "AWS_REGION=" in section.names:
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-            clean.pop(name)  # the block at the top says it
+            clean.pop(name)  # the block at the top says so
     else:
         clean["MWAA_BLUEGREEN_PAIR"] = pair.name
     path = f"{BINARIES}:{Path(sys.executable).parent}:{clean['PATH']}"
@@ -52,7 +52,7 @@ def environment(section: Section, pair: Pair, home: Path) -> dict[str, str]:
 
 
 def on_a_terminal(script: str, variables: dict[str, str], folder: Path, patience: float = 240) -> str:
-    """Runs it in bash on a terminal and answers what is asked there; returns all that was to be seen."""
+    """Runs it in bash on a terminal and answers its questions; returns everything that the terminal showed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(["bash", "-c", script], env=variables, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
                                start_new_session=True)
@@ -79,7 +79,7 @@ def on_a_terminal(script: str, variables: dict[str, str], folder: Path, patience
 
 
 def documents(printed: str) -> list[dict[str, Any]]:
-    """The JSON documents in what was printed: of an invocation, the function's answer and what the AWS CLI says of it."""
+    """The JSON documents in the output: of an invocation, the function's answer and the AWS CLI's own document."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while (at := printed.find("{", at)) >= 0:
         value, at = decoder.raw_decode(printed, at)
@@ -88,7 +88,7 @@ def documents(printed: str) -> list[dict[str, Any]]:
 
 
 def says(command: Command, printed: str, code: int, pair_name: str) -> bool:
-    """Whether it answered what the comment behind it promises; without a comment, whether it ended well."""
+    """Whether the answer matches the comment behind the command; without a comment, whether the command succeeded."""
     wanted = command.answer
     if wanted is None:
         return code == 0
@@ -105,7 +105,7 @@ def says(command: Command, printed: str, code: int, pair_name: str) -> bool:
         return printed.strip() == ""
     for line in printed.splitlines():
         line = " ".join(line.split()).removeprefix(f"{pair_name}: ").removeprefix("mwaa-bluegreen: ")
-        # A whole word: "ready" is not "readyish".
+        # A complete word: "ready" is not "readyish".
         if re.match(re.escape(wanted) + (r"(?!\w)" if wanted[-1].isalnum() else ""), line):
             return True
     return False
@@ -135,7 +135,7 @@ class Walkthrough:
         return seen
 
     def rest(self, pair: Pair, **names: str) -> str:
-        """All blocks that are left; returns what the last one showed."""
+        """Runs all remaining blocks; returns the output of the last one."""
         seen = ""
         while self.at < len(self.todo):
             seen = self(pair, **names)
@@ -143,7 +143,7 @@ class Walkthrough:
 
 
 def runs(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The test runs the blocks of that mark: once for each option."""
+    """The test runs the blocks of that mark, once for each option."""
     section = sections()[name]
     return pytest.mark.parametrize("walk", [pytest.param((section, option), id=f"option-{option + 1}") for option in range(section.options)],
                                    indirect=True)
@@ -153,7 +153,7 @@ def runs(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def settled(deploy: Deploy, active: str = "blue", **wanted: Any) -> Pair:
-    """A pair with the cooldown of the template, at rest since ten minutes."""
+    """A pair with the template's cooldown, unchanged for ten minutes."""
     pair = deploy(**{"CooldownSeconds": "300", "SwitchLeadSeconds": "1", **wanted})
     pair.look_once_a_tick()
     if active == "green":

@@ -1,7 +1,7 @@
-"""The dashboard against CloudWatch's own rules ("Dashboard Body Structure and Syntax" of its API reference), and against
-what the code publishes.
+"""The dashboard against CloudWatch's own rules ("Dashboard Body Structure and Syntax" of its API reference), and against the metrics that
+the code publishes.
 
-CloudWatch takes a dashboard with mistakes in it, and shows an empty graph.
+CloudWatch accepts a dashboard with mistakes in it, and shows an empty graph.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.template import Stack
 COLUMNS = 24
 NAMESPACE = SCHEMA["metrics"]["namespace"]
 MOST_WIDGETS, MOST_METRICS_A_WIDGET, MOST_METRICS = 500, 500, 2500
-# Beyond it the dashboard is none of the three that an account has free.
+# With more metrics the dashboard is not one of the three that are free in an account.
 FREE_METRICS = 50
 
 TOP = {"start", "end", "periodOverride", "widgets", "variables"}
@@ -145,11 +145,11 @@ def test_it_stays_within_what_is_free(body: dict[str, Any]) -> None:
 def test_its_name_and_size_are_allowed() -> None:
     properties = Stack(PairName="p" * 32).resources["PairDashboard"]["Properties"]
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,255}", properties["DashboardName"])
-    # A template may have a megabyte; the body's own limit is not published, and this is far from any.
+    # A template may have a megabyte. The body's own limit is not published, and this is far below any.
     assert len(properties["DashboardBody"].encode()) < 50_000
 
 
-# ---- What it shows -----------------------------------------------------------------------------------------
+# ---- Its content -------------------------------------------------------------------------------------------
 
 
 def test_it_shows_every_metric_that_the_code_publishes_and_no_other(body: dict[str, Any]) -> None:
@@ -217,7 +217,7 @@ def test_the_runbook_can_be_pasted_into_a_shell(stack: Stack, body: dict[str, An
     requests = [json.loads(shlex.split(command)[1]) for command in commands]
     assert all(shlex.split(command)[0] == "ask" for command in commands)
     actions = {request.get("action", "switch") for request in requests}
-    # What somebody needs who is woken; every other action is a request like these.
+    # The actions that a person on call needs; every other action is a similar request.
     assert {"status", "check", "switch", "failover", "rollback", "hold", "release"} <= actions <= {action["name"] for action in ACTIONS}
     assert stack.environment["FLAG_PARAMETER"] in panel["markdown"]
 

@@ -1,4 +1,4 @@
-"""The rules of the stack against the payloads in events/: who wakes whom, and who must not."""
+"""The rules of the stack against the payloads in events/: which event wakes which function, and which wakes none."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from support.template import Stack, matches
 
 FILES = files()
 
-# The rules that SAM makes of the functions' events.
+# The rules that SAM creates from the functions' events.
 SCHEDULE, STATUS = "HealthWatcherFunctionEveryMinute", "HealthWatcherFunctionEnvironmentStatus"
 FLAG_CHANGE, NOTIFICATION = "ChangeListenerFunctionFlagChange", "ChangeListenerFunctionNotification"
 
-# Which rule takes which file; every other file of the folder must be left alone.
+# The rule that matches each file; no rule may match any other file of the folder.
 TAKEN = {
     "BlueNamedAlarmRule": {"ticks/alarm-event", "ticks/alarm-event-composite"},
     "GreenNamedAlarmRule": set(),
@@ -40,7 +40,7 @@ TAKEN = {
     NOTIFICATION: {"audit/failover", "audit/drill-failed"},
 }
 AUDIT_EVENTS = [event["detail_type"] for event in CATALOG if event["is_mail"]]
-# For whoever reads the audit log: a person has just been told of the transition itself.
+# For readers of the audit log: people have already been notified of the transition itself.
 NOT_TOLD = [event["detail_type"] for event in CATALOG if not event["is_mail"]]
 
 

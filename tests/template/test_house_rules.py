@@ -1,4 +1,4 @@
-"""What an account's rules ask of the stack: a trail that stays, keys, boundaries, and policies that fit what AWS takes."""
+"""The demands of an account's rules on the stack: a trail that stays, keys, boundaries, and policies within AWS's limits."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_stack_goes_on_with_the_trail_of_an_earlier_one() -> None:
 
 # ---- What fits -----------------------------------------------------------------------------------------------
 
-# The longest there are in each partition, and one that is longer than any.
+# The longest in each partition, and one that is longer than any.
 PLACES = [
     ("aws", "ap-southeast-1"), ("aws-cn", "cn-northwest-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-iso", "us-iso-east-1"),
     ("aws-iso-b", "us-isob-east-1"), ("aws-iso-e", "eu-isoe-west-1"), ("aws-iso-f", "us-isof-south-1"),
@@ -98,7 +98,7 @@ def test_every_policy_fits_however_long_the_names(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_bound_of_the_root_is_what_keeps_the_policies_within_it() -> None:
-    """The counter-check: without a bound they would not fit."""
+    """The counter-check: without the bound they would not fit."""
     stack = Stack(**longest(400))
     shared = stack.of_type("AWS::IAM::ManagedPolicy").values()
     assert max(len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) for policy in shared) > MANAGED_POLICY_CHARACTERS
@@ -131,7 +131,7 @@ def test_the_longest_list_that_is_taken_fits_the_rule(value: str) -> None:
 
 
 def test_the_longest_list_of_one_color_fits_the_variables_of_a_function() -> None:
-    """Three of them do not, which no rule of CloudFormation can tell: docs/limits.md says so."""
+    """Three of them do not fit, which no CloudFormation rule can check: docs/limits.md says so."""
     stack = Stack(**longest(100, BlueHealthAlarmNames=names(55, 30), GreenHealthAlarmNames="", DrillAlarmNames=""))
     used = sum(len(name.encode()) + len(str(value).encode()) for name, value in stack.environment.items())
     assert used <= VARIABLES_BYTES, used
@@ -170,7 +170,7 @@ def test_only_the_functions_say_something_on_the_audit_bus() -> None:
     statement = policy["Statement"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "events:PutEvents")
     assert statement["Resource"] == "AuditBus.Arn" and policy["EventBusName"] == "mwaa-blue-green-audit"
-    # Both must hold for the denial: nobody's role of ours, and no service of AWS, which replays the archive.
+    # Both must be true for the denial: the principal is none of our roles, and no AWS service, because a service replays the archive.
     assert statement["Condition"] == {
         "ArnNotEquals": {"aws:PrincipalArn": ["HealthWatcherRole.Arn", "SwitchHandlerRole.Arn", "ChangeListenerRole.Arn"]},
         "Bool": {"aws:PrincipalIsAWSService": "false"},

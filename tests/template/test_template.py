@@ -1,4 +1,4 @@
-"""What must hold for template.yaml besides being valid (that, `sam validate --lint` and cfn-lint say)."""
+"""Requirements on template.yaml beside its validity (which `sam validate --lint` and cfn-lint check)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from support.paths import PROJECT, TEMPLATE
 from support.schema import PARAMETERS, SCHEMA, SETTINGS
 from support.template import EVERYTHING, FUNCTIONS, Stack, all_statements, as_list, load, statements_of
 
-# A claim older than this counts as abandoned by its writer, so nobody may still be at work by then.
+# A claim older than this is abandoned, so no function may still run by then.
 CLAIM_TIMEOUT_SECONDS = 80
 AIRFLOW_API_TIMEOUT_SECONDS = 10
 
-# What the functions read at their start.
+# The variables that the functions read at their start.
 ENVIRONMENT = {
     **{setting["variable"]: str(setting["default"]) for setting in SETTINGS},
     "PAIR_NAME": "mwaa-blue-green",
@@ -62,7 +62,7 @@ def test_every_parameter_has_a_default_and_a_description(template: dict[str, Any
 
 
 def test_every_limited_parameter_says_what_it_wants(template: dict[str, Any]) -> None:
-    """Of a number CloudFormation itself says "must be a number not less than 10", and of the rest only that it is wrong."""
+    """For a number CloudFormation itself says "must be a number not less than 10", and for the rest only that it is wrong."""
     limits = {"AllowedPattern", "AllowedValues", "MinLength", "MaxLength"}
     for name, spec in template["Parameters"].items():
         if limits & set(spec):
@@ -226,7 +226,7 @@ def test_functions_build_and_run_alike(template: dict[str, Any]) -> None:
 
 
 def test_the_functions_accept_whatever_the_template_allows(template: dict[str, Any]) -> None:
-    """Else a deployment would succeed, and every function refuse to start."""
+    """Otherwise a deployment would succeed, and every function would refuse to start."""
     for setting in SETTINGS:
         if setting["parameter"] is None:
             continue
@@ -269,7 +269,7 @@ def test_only_who_talks_to_airflow_goes_into_a_vpc(plain: Stack, full: Stack) ->
     assert in_vpc(full) == ["HealthWatcherFunction", "SwitchHandlerFunction"]
 
 
-# ---- Nothing asynchronous may retry without end, or be lost without trace -----------------------------------
+# ---- Asynchronous work neither retries endlessly nor is lost silently ---------------------------------------
 
 
 def test_every_function_limits_its_asynchronous_invocations(plain: Stack) -> None:
@@ -326,9 +326,9 @@ def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[
             if action.split(".")[0] in FUNCTIONS:
                 arn = f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{properties['AlarmName']}"
                 triggers.add((action, "lambda.alarms.cloudwatch.amazonaws.com", arn))
-                # An action that is refused once is not sent again: the permission must be there first.
+                # A refused action is not sent again: the permission must exist first.
                 assert stack.resources[name]["DependsOn"] == f"{name}Permission"
-    # SAM gives the name of the function, and the template the ARN.
+    # SAM passes the name of the function, and the template the ARN.
     arns = {stack.resources[name]["Properties"]["FunctionName"]: f"{name}.Arn" for name in FUNCTIONS}
     permissions = [
         (arns.get(p["FunctionName"], p["FunctionName"]), p["Principal"], p["SourceArn"])
@@ -338,7 +338,7 @@ def test_every_trigger_may_invoke_its_function_and_nobody_else(parameters: dict[
     assert sorted(permissions) == sorted(triggers)
 
 
-# ---- Alarms, and what they cost ----------------------------------------------------------------------------
+# ---- Alarms, and their cost --------------------------------------------------------------------------------
 
 
 def test_the_stack_keeps_within_its_budget(plain: Stack, full: Stack) -> None:
@@ -391,7 +391,7 @@ def test_the_watcher_is_watched(plain: Stack) -> None:
         ("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"),
         ("MWAA/BlueGreen", "EnvironmentUnknown", "mwaa-blue-green"),
     }
-    # A watcher that publishes nothing for a while has found nothing better.
+    # A watcher that publishes nothing for a while has found no improvement.
     assert watched.pop(("MWAA/BlueGreen", "ReadinessScore", "mwaa-blue-green"))["TreatMissingData"] == "ignore"
     silence = watched["AWS/Lambda", "Invocations", watcher]
     assert (silence["ComparisonOperator"], silence["Threshold"], silence["TreatMissingData"]) == (
@@ -408,7 +408,7 @@ def test_alarms_that_people_get_name_a_runbook_that_exists() -> None:
     base = "https://wiki.example.com/runbooks"
     for stack, at in ((Stack(**EVERYTHING), "docs/runbooks"), (Stack(**EVERYTHING, RunbookBaseUrl=base), base)):
         told = {n: p for n, p in stack.of_type("AWS::CloudWatch::Alarm").items() if "HealthWatcherFunction.Arn" not in p["AlarmActions"]}
-        # It says itself what to do, and it is no matter for the night.
+        # It contains its own advice, and is not urgent at night.
         del told["DrillOverdueAlarm"]
         assert len(told) == 7
         for name, properties in told.items():
@@ -492,7 +492,7 @@ def test_the_schedules_role_may_do_that_and_no_more(full: Stack) -> None:
 
 # ---- Permissions -------------------------------------------------------------------------------------------
 
-# Every action that may have Resource "*", and why it cannot be less.
+# Every action that may have Resource "*", and why it cannot be narrower.
 UNBOUNDED = {
     "ssm:DescribeParameters": "knows no single parameters; shows names and patterns, never values",
     "cloudwatch:GetMetricData": "knows no resources and no namespace condition",
@@ -513,7 +513,7 @@ ACTIONS = {
 
 
 def parameter_store(function: str) -> dict[str, set[str]]:
-    """What a function does with Parameter Store, and not a name more."""
+    """A function's operations on Parameter Store, with exactly these names."""
     found: dict[str, set[str]] = {}
     for parameter in PARAMETERS:
         name = parameter["name"]
@@ -596,7 +596,7 @@ def test_functions_may_do_what_they_do_and_no_more(full: Stack, role: str) -> No
             continue
         for action in as_list(statement["Action"]):
             if action.startswith("ssm:"):
-                # DescribeParameters knows no single parameters.
+                # DescribeParameters cannot be restricted to single parameters.
                 anything = ["*"] if action == "ssm:DescribeParameters" else []
                 assert all(r.startswith(root) for r in as_list(statement["Resource"]) if r not in anything)
                 names = {r.removeprefix(root) for r in as_list(statement["Resource"])}
@@ -641,7 +641,8 @@ def test_each_function_has_its_own_role_and_log(plain: Stack) -> None:
 
 
 def test_shared_policies_hold_what_every_role_that_has_them_needs(plain: Stack, full: Stack) -> None:
-    """What a role has, test_functions_may_do_what_they_do_and_no_more says; here, that nothing is shared with somebody else."""
+    """test_functions_may_do_what_they_do_and_no_more checks a role's rights; this checks that no right is shared with a role that does
+    not need it."""
     deciders = ["FunctionsPolicy", "DecidersPolicy"]
     shared = {"HealthWatcherRole": deciders, "SwitchHandlerRole": deciders, "ChangeListenerRole": ["FunctionsPolicy"]}
     for stack, in_vpc in ((plain, []), (full, ["NetworkPolicy"])):
@@ -661,13 +662,13 @@ def test_who_looks_at_environments_may_read_alarms(plain: Stack) -> None:
 
 
 def test_the_stack_does_not_own_the_flag(template: dict[str, Any]) -> None:
-    """An update of the stack would set it back, and so switch environments."""
+    """An update of the stack would reset it, and so switch environments."""
     owned = {n: r["Properties"] for n, r in template["Resources"].items() if r["Type"].startswith("AWS::SSM::")}
     assert list(owned) == [OWNER_RESOURCE]
     assert owned[OWNER_RESOURCE]["Name"]["Fn::Sub"][0] == "${Root}/owner"
 
 
-# ---- Whose root it is ----------------------------------------------------------------------------------------
+# ---- The owner of the root ---------------------------------------------------------------------------------
 
 OWNER_RESOURCE = "ParameterRootBelongsToOnePair"
 
@@ -711,7 +712,7 @@ def test_nobody_but_the_stack_writes_the_owner(full: Stack) -> None:
 
 
 def test_the_owner_goes_with_the_stack_and_leaves_the_root_to_the_next(template: dict[str, Any]) -> None:
-    """Retained, it would keep the same pair from being deployed again."""
+    """If it were retained, the same pair could not be deployed again."""
     owner = template["Resources"][OWNER_RESOURCE]
     assert owner.get("DeletionPolicy", "Delete") == "Delete" and owner.get("UpdateReplacePolicy", "Delete") == "Delete"
 
@@ -723,7 +724,7 @@ def test_the_template_fits_any_account_and_partition() -> None:
 
 
 def test_the_template_has_no_yaml_aliases() -> None:
-    """CloudFormation does not take them."""
+    """CloudFormation does not support them."""
     assert not [t for t in yaml.scan(TEMPLATE.read_text()) if isinstance(t, (yaml.AnchorToken, yaml.AliasToken))]
 
 
@@ -743,7 +744,7 @@ def test_the_audit_trail_reaches_its_log(plain: Stack) -> None:
 
 
 def test_outputs_are_the_five_that_a_user_needs(plain: Stack) -> None:
-    """Every other name begins with the pair's, so that documents can give a command as it is."""
+    """Every other name starts with the pair's, so documents can give a command as it is."""
     assert set(plain.outputs) == {"InitializeCommand", "StatusCommand", "FlagParameter", "NotificationTopicArn", "DashboardUrl"}
     assert all(output["Description"] for output in plain.outputs.values())
 
@@ -775,7 +776,7 @@ def test_samconfig_gives_parameters_that_exist(template: dict[str, Any]) -> None
     examples = re.findall(r'^#\s+"(\w+)=', (PROJECT / "samconfig.toml").read_text(), re.M)
     assert set(given) | set(examples) <= set(template["Parameters"])
     assert len(examples) >= 3
-    # CAPABILITY_IAM is enough only while no role or policy has a name of its own.
+    # CAPABILITY_IAM suffices only while no role or policy has a custom name.
     for name, resource in template["Resources"].items():
         assert not {"RoleName", "ManagedPolicyName"} & set(resource["Properties"]), name
 

@@ -1,4 +1,4 @@
-"""What is generated is up to date, and a mark that cannot be followed is refused."""
+"""The generated blocks are up to date, and an invalid mark is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_generated_block_is_up_to_date() -> None:
 
 
 def changed(schema: dict[str, Any]) -> set[str]:
-    """Which files would change with other catalogs."""
+    """The files that would change with other catalogs."""
     return {path.name for path, text in generate.generated(schema).items() if path.read_text() != text}
 
 
@@ -58,7 +58,7 @@ def test_what_is_added_to_a_catalog_goes_everywhere(what: str, capsys: pytest.Ca
                                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     change, files = NEW[what]
     assert changed(other(change)) == files
-    # And the gates say so.
+    # The gates report it, too.
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(other(change)))
     monkeypatch.setattr(generate, "SCHEMA", schema)

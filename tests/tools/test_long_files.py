@@ -1,4 +1,4 @@
-"""A file over the limit fails the gate, one at the limit does not, and a folder without files is no pass."""
+"""A file over the limit fails the gate, a file at the limit passes, and a folder without files fails."""
 
 from __future__ import annotations
 

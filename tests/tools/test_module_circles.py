@@ -1,4 +1,4 @@
-"""The check that keeps modules free of circles sees them, and sees none where there is none."""
+"""The check for circles between modules finds them, and finds none where there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-# Two files each beside `mod a; mod b;` in the root.
+# Two files each, beside `mod a; mod b;` in the root.
 RUST_CIRCLES = {
     "by use": ("use crate::b::B;\npub struct A(B);", "use crate::a::A;\npub struct B(Box<A>);"),
     "through super": ("use super::b::B;\npub struct A(B);", "use super::a;\npub struct B(Box<a::A>);"),
@@ -44,7 +44,7 @@ def test_a_circle_between_two_files_is_seen(tmp_path: Path, case: str) -> None:
     assert any("a -> b -> a" in circle for circle in found), found
 
 
-# What lies beside `lib.rs`, and the circle.
+# The files beside `lib.rs`, and the circle.
 RUST_TREES = {
     "hidden by a re-export": (
         {"lib.rs": "mod a; mod b; pub use b::B;", "a.rs": "use crate::B; pub struct A(B);", "b.rs": "pub struct B(Option<Box<crate::a::A>>);"},
@@ -146,7 +146,7 @@ def test_a_circle_fails_the_gate_and_says_where(tmp_path: Path, capsys: pytest.C
 
 
 def test_most_files_of_the_project_are_seen() -> None:
-    """A reader that follows nothing would find no circles either."""
+    """A reader that resolves nothing would find no circles either."""
     dependencies = module_circles.of_crate(PROJECT / "shared/core/src/lib.rs")
     users = {"/".join(user) for user, _ in dependencies.because}
     files = list((PROJECT / "shared/core/src").rglob("*.rs"))

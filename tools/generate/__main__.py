@@ -25,7 +25,7 @@ REFERENCE = PROJECT / "docs/reference"
 
 
 def generated(schema: dict[str, Any]) -> dict[Path, str]:
-    """Every file with blocks, as it is to be. The reference reads the template as it is to be, too."""
+    """Every file with blocks, in its new form. The reference reads the template in its new form, too."""
     files = {TEMPLATE: replaced("template.yaml", TEMPLATE.read_text(), stack.blocks(schema))}
     blocks = reference.blocks(schema, read(files[TEMPLATE]))
     for page, its_blocks in blocks.items():

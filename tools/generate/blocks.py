@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# What writes a block, given the spaces before it.
+# Writes a block, given the indentation before it.
 Writer = Callable[[str], list[str]]
 
 BEGIN = re.compile(r"(\s*)(?:# generated: (.+)|<!-- generated: (.+) -->)")
@@ -13,11 +13,11 @@ END = re.compile(r"\s*(?:# end generated|<!-- end generated -->)")
 
 
 class BadBlocks(Exception):
-    """Marks that cannot be followed."""
+    """Marks that cannot be resolved."""
 
 
 def replaced(name: str, text: str, writers: dict[str, Writer]) -> str:
-    """The text with every block written anew."""
+    """The text with every block replaced."""
     missing = set(writers)
     lines: list[str] = []
     is_inside = False

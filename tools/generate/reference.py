@@ -10,7 +10,7 @@ from tools.generate.blocks import Writer
 from tools.generate.stack import FUNCTIONS
 from tools.generate.template import text_of
 
-# Where more is said of a parameter than its description has room for.
+# The page that says more about a parameter than its description can hold.
 SEE = {
     "ParameterRoot": "[two pairs](../features/two-pairs.md)",
     "OnFlagFault": "[flag repair](../features/flag-repair.md)",
@@ -21,7 +21,7 @@ SEE = {
     "KmsKeyArn": "[a key of your own](../features/account-rules.md#a-key-of-your-own)",
     "SsmEndpointUrl": "[networks](../features/account-rules.md#networks)",
 }
-# Which parameter makes a resource that has a condition.
+# The parameter that enables a conditional resource.
 ONLY_WITH = {
     "BlueIsHere": "blue in the stack's region",
     "GreenIsHere": "green in the stack's region",
@@ -179,7 +179,7 @@ def options(schema: dict[str, Any]) -> list[str]:
 
 
 def angled(text: str) -> str:
-    """Placeholders, which Markdown would take for tags."""
+    """Placeholders, which Markdown would parse as tags."""
     return re.sub(r"([^\s\[\]]*<[A-Za-z-]+>[^\s\[\]]*)", r"`\1`", text)
 
 
@@ -211,7 +211,7 @@ def alarms(template: dict[str, Any]) -> list[str]:
 
 
 def placeholders(text: str) -> str:
-    """What a deployment fills in, and the command that is given."""
+    """The placeholders that a deployment replaces, and the resulting command."""
     text = text.replace("${PairName}", "<pair>").replace("${AWS::Region}", "<region>")
     text, found, command = text.partition(" with: ")
     text = re.sub(r"(\S*<pair>\S*?)([.,:]?)(?=\s|$)", r"`\1`\2", re.sub(r"\$\{(\w+)\}", r"`\1`", text))
@@ -247,7 +247,7 @@ def template_parameters(schema: dict[str, Any], template: dict[str, Any]) -> lis
 
 
 def blocks(schema: dict[str, Any], template: dict[str, Any]) -> dict[str, dict[str, Writer]]:
-    """By page, what each of its blocks says."""
+    """The content of each block, by page."""
 
     def writer(lines: list[str]) -> Writer:
         return lambda _: lines

@@ -10,7 +10,7 @@ from typing import Any
 from tools.generate.blocks import Writer
 
 FUNCTIONS = ("health-watcher", "switch-handler", "change-listener")
-# Who has a policy of its own: all functions, the two that decide, and each alone.
+# The holders of a policy: all functions, the two that decide, and each function alone.
 HOLDERS = {
     "functions": set(FUNCTIONS),
     "deciders": {"health-watcher", "switch-handler"},
@@ -18,16 +18,16 @@ HOLDERS = {
 }
 ROOT = '{Root: !If [RootGiven, !Ref ParameterRoot, !If [IsDefaultPair, /mwaa/blue-green, !Sub "/mwaa/${PairName}"]]}'
 ARN = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${Root}/"
-# Of the values of one metric, in their order; of what is no value, the last.
+# For the values of one metric, in their order; the last for what is no value.
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#9edae5",
           "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5")  # fmt: skip
-# What a color, a failure and a success look like wherever they are drawn.
+# The fixed colors of an environment, a failure and a success, wherever they are drawn.
 FIXED = {"blue": "#1f77b4", "green": "#2ca02c", "succeeded": "#2ca02c", "failed": "#d62728", "failover": "#d62728",
          "standby-unhealthy": "#d62728"}  # fmt: skip
 
 
 def plain(about: str) -> str:
-    """As the console shows it: without marks."""
+    """As the console shows it: without Markdown marks."""
     return " ".join(about.replace("`", "").split())
 
 
@@ -71,7 +71,7 @@ def variables(settings: Iterable[dict[str, Any]], indent: str) -> list[str]:
 
 
 def held(parameter: dict[str, Any], access: str) -> dict[str, bool]:
-    """Which holders need this right to this parameter: the widest whose functions all need it, then the rest."""
+    """The holders that need this right to this parameter: the widest whose functions all need it, then the rest."""
     needing = {function for function in FUNCTIONS if access in parameter["access"][function]}
     found = {}
     for holder, functions in HOLDERS.items():
@@ -86,7 +86,7 @@ def resources(names: Iterable[str], indent: str) -> list[str]:
 
 
 def rights(schema: dict[str, Any]) -> dict[str, Writer]:
-    """The parameters of every statement, by its holder and what it may do."""
+    """The parameters of every statement, by its holder and its right."""
     found: dict[str, Writer] = {}
     accesses = sorted({access for p in schema["parameters"] for function in FUNCTIONS for access in p["access"][function]})
     for access in accesses:
@@ -96,7 +96,7 @@ def rights(schema: dict[str, Any]) -> dict[str, Writer]:
                 if held(parameter, access)[holder]:
                     name = parameter["name"]
                     if access == "list":
-                        # It is authorized against the path asked for, with and without the slash.
+                        # Authorized against the requested path, with and without the slash.
                         names += [name.rstrip("/"), name]
                     else:
                         names.append(f"{name}*" if name.endswith("/") else name)

@@ -1,4 +1,4 @@
-"""Reads template.yaml, with CloudFormation's short forms left as they are: {"Fn": …}."""
+"""Reads template.yaml, with CloudFormation's short forms unresolved: {"Fn": …}."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def text_of(value: Any) -> str:
-    """What a text says before anything is put into it."""
+    """The literal text, before any substitution."""
     if isinstance(value, dict):
         value = value["Sub"]
     return str(value[0] if isinstance(value, list) else value)
