@@ -111,7 +111,7 @@ class Hour:
 
 
 def looks(wait: int) -> int:
-    """How often the standby's guard reads the flag for one run before it skips the run."""
+    """How often the standby's guard reads the flag before it skips one run."""
     step = min(max(wait / STEPS, SHORTEST_STEP.total_seconds()), LONGEST_STEP.total_seconds())
     return 1 + ceil(wait / step)
 

@@ -12,7 +12,6 @@ import pytest
 from support.deployment import Deploy
 from support.pair import CLAIM_TIMEOUT, Pair, asks_at_once, only
 
-# A claim counts as abandoned after 80 s.
 # The age of a stale read: a test must do its work in less.
 PAST = 8
 

@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 
 def upload(aws: LocalAws, template: Path) -> str:
-    """Does what `aws cloudformation package` does, without its seconds; one test deploys with the real one."""
+    """Does what `aws cloudformation package` does, only faster; one test deploys with the real one."""
     s3 = Clients(aws)("s3")
     s3.create_bucket(Bucket=CODE)
     text = template.read_text()

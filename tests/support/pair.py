@@ -121,7 +121,7 @@ class Pair:
         self.environment(color, scheduler="running", health_threshold_seconds=30)
 
     def beat(self, color: str, minutes_ago: float) -> None:
-        """Publish a last heartbeat that is so old to CloudWatch."""
+        """Publish to CloudWatch a last heartbeat that is so many minutes old."""
         self.client("cloudwatch").put_metric_data(Namespace="AmazonMWAA", MetricData=[{
             "MetricName": "SchedulerHeartbeat", "Value": 1, "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=minutes_ago),
             "Dimensions": [{"Name": "Environment", "Value": self.environments[color]}, {"Name": "Function", "Value": "Scheduler"}]}])
@@ -143,7 +143,7 @@ class Pair:
         self.write_by_hand("purple", AllowedPattern=".*")
 
     def let_time_pass(self, seconds: float = 61) -> None:
-        """The flag was written so much earlier than it was."""
+        """Date the flag's last write so many seconds back."""
         self.aws.age_parameter(self.flag_name, seconds)
 
     def delete_flag(self) -> None:

@@ -262,7 +262,7 @@ class RealAirflow:
         self._end("scheduler", signal.SIGTERM)
 
     def kill_scheduler(self) -> None:
-        """As when its machine dies: the scheduler and the tasks that it runs are killed without a signal to them."""
+        """As when its machine dies: the scheduler and the tasks that it runs are killed without a chance to react."""
         self._end("scheduler", signal.SIGKILL)
 
     def freeze_scheduler(self) -> None:

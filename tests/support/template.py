@@ -43,7 +43,7 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "mwaa-blue-green",
 }
 NO_VALUE = object()
-# The attribute that Ref returns for each resource type.
+# The property that Ref returns for each resource type.
 NAME_PROPERTIES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",

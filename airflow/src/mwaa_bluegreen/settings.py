@@ -1,6 +1,6 @@
 """Settings, from Airflow configuration options of the section `custom` (on MWAA: `custom.environment_color` and so on).
 
-They are read as environment variables, `AIRFLOW__CUSTOM__…`, which is how MWAA hands them to every process; a local
+They are read as environment variables, `AIRFLOW__CUSTOM__…`, which is how MWAA passes them to every process; a local
 Airflow may have them in airflow.cfg.
 """
 
