@@ -1,5 +1,4 @@
-"""Every task of a guarded DAG is held back until the guard is known to have decided for this environment. Needs
-Airflow.
+"""Holds every task of a guarded DAG until the guard has decided for this environment. Needs Airflow.
 
 A task checks when Airflow is about to render its templates. In every version that is after Airflow has copied the task
 and before any of the user's code runs: templates and macros, the constructor of a mapped task, hooks, callbacks, the
