@@ -34,9 +34,9 @@ print("FOUND" + json.dumps([found, errors, costly], default=str))
 
 
 def found_with(setting: str | None, **more: str) -> tuple[list[dict[str, Any]], dict[str, str], list[str]]:
-    environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW__CUSTOM__BLUEGREEN_MARK"}
+    environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW__CUSTOM__BLUEGREEN_STATUS_PAGE"}
     if setting is not None:
-        environment["AIRFLOW__CUSTOM__BLUEGREEN_MARK"] = setting
+        environment["AIRFLOW__CUSTOM__BLUEGREEN_STATUS_PAGE"] = setting
     done = subprocess.run([sys.executable, "-c", FOUND], env={**environment, **more}, capture_output=True, text=True, check=True)
     found, errors, costly = json.loads(done.stdout.partition("FOUND")[2])
     return found, {source: error for source, error in errors.items() if "bluegreen" in source + error}, costly

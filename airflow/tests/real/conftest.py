@@ -49,7 +49,7 @@ def blue(
         while not pair_stands.exists() and time.monotonic() < deadline:
             time.sleep(0.5)
     the_flag.write("green")
-    environment = RealAirflow("blue", airflow_python, CASE_DAGS, aws.environment(), {"AIRFLOW__CUSTOM__BLUEGREEN_MARK": "on"})
+    environment = RealAirflow("blue", airflow_python, CASE_DAGS, aws.environment(), {"AIRFLOW__CUSTOM__BLUEGREEN_STATUS_PAGE": "on"})
     started = time.monotonic()
     environment.start(triggerer=True)
     print(f"Airflow {environment.version} answers after {time.monotonic() - started:.0f} s")
