@@ -49,6 +49,7 @@ impl Failure {
             .unwrap_or_else(|| first_seen(scheduler, heartbeat, now));
         let in_alarm = signals.alarms.as_ref().filter(|alarms| alarms.is_bad());
         let alarmed_at = in_alarm.and_then(Reading::since);
+        let was_read = past.and_then(|past| past.status.as_ref()).map(|status| status.read);
         let alarm_watched_from = alarmed_at.and_then(|at| {
             let watched_from = close.and_then(|past| past.watched_from).unwrap_or(now);
             (elapsed(at, watched_from) > BLIND_FOR).then_some(watched_from)
@@ -56,7 +57,6 @@ impl Failure {
         // A failure that had begun when the status was last read, or that has outlasted the grace, is not caused by
         // planned work.
         let newest = alarmed_at.into_iter().chain(began).max();
-        let was_read = past.and_then(|past| past.status.as_ref()).map(|status| status.read);
         let began_in_sight = newest.is_some_and(|newest| was_read.is_some_and(|read| read >= newest));
         let has_outlasted = window_of(policy, scheduler, heartbeat)
             .is_some_and(|window| lasted >= policy.maintenance_grace.max(window));

@@ -97,14 +97,22 @@ pub(super) fn judge(
         StatusClass::Unknown => return judge_unread(policy, status, signals, &failure, now),
         StatusClass::Serving | StatusClass::Degraded => {}
     }
+    let window = window_of(policy, scheduler, heartbeat);
+    // If it has lasted longer than planned work may take, it is a failure, unless an earlier observation saw planned
+    // work.
+    let is_over = window.is_some_and(|window| {
+        failure.counts >= window
+            || (failure.status_since.is_none() && failure.lasted >= policy.maintenance_grace.max(window))
+    });
     if let Some(alarms) = in_alarm {
-        return judge_alarms(policy, said, alarms, &failure, now);
+        let judgment = judge_alarms(policy, said, alarms, &failure, now);
+        // An alarm that does not count yet must not delay what the scheduler and the heartbeat show by themselves.
+        if judgment.verdict == Verdict::Unhealthy || !is_over {
+            return judgment;
+        }
     }
-    if let Some(window) = window_of(policy, scheduler, heartbeat) {
-        // If it has lasted longer than planned work may take, it is a failure, unless an earlier observation saw
-        // planned work.
-        let has_outlasted = failure.status_since.is_none() && failure.lasted >= policy.maintenance_grace.max(window);
-        if failure.counts >= window || has_outlasted {
+    if let Some(window) = window {
+        if is_over {
             return Judgment::of(Verdict::Unhealthy, &[scheduler, heartbeat]);
         }
         return Judgment::of(Verdict::Suspect, &[scheduler, heartbeat]).until(

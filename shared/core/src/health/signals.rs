@@ -136,6 +136,10 @@ impl<'a> Status<'a> {
             EnvironmentAnswer::Found(environment) => (StatusClass::of(&environment.status), None, true),
             // It was observed before: by a status that was read, or by a heartbeat, which CloudWatch may not return
             // now.
+            // An environment that is gone runs no Airflow: where it says that it is healthy, one answer is wrong.
+            EnvironmentAnswer::NotFound if read_scheduler(&evidence.airflow).is_ok() => {
+                (StatusClass::Unknown, last, false)
+            }
             EnvironmentAnswer::NotFound if last.is_some() || last_seen(evidence).is_some() => {
                 (StatusClass::Failed, last, false)
             }
@@ -217,6 +221,9 @@ fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Read
             };
             let detail = format!("MWAA has no such environment any more: {seen}, so it was deleted");
             Reading::bad(last_seen(evidence), detail)
+        }
+        EnvironmentAnswer::NotFound if read_scheduler(&evidence.airflow).is_ok() => {
+            Reading::unknown("MWAA has no environment of this name, and yet its Airflow answers that it is healthy")
         }
         EnvironmentAnswer::NotFound => Reading::unknown(
             "MWAA has no environment of this name, and none has been seen: check the name and the region",

@@ -174,3 +174,33 @@ fn an_alarm_that_lasts_is_noted_again_and_again_so_that_a_new_process_knows_it_w
         Verdict::Unhealthy
     );
 }
+
+#[test]
+fn an_old_alarm_does_not_delay_what_the_scheduler_and_the_heartbeat_show() {
+    let seen = |dead: u64| {
+        healthy()
+            .scheduler_dead_for(dead)
+            .metric_last_seen(dead)
+            .alarm(Some(AlarmState::Alarm), 2700)
+    };
+    let grace = Policy::default().maintenance_grace.as_secs();
+    for dead in [130, grace + 60] {
+        assert_eq!(
+            Looks::default().verdict(0, &seen(dead)),
+            Verdict::Unhealthy,
+            "dead for {dead} s"
+        );
+    }
+    // For less than the failure window neither counts.
+    assert_eq!(Looks::default().verdict(0, &seen(60)), Verdict::Suspect);
+}
+
+#[test]
+fn an_environment_whose_airflow_answers_is_not_gone() {
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    let mut contradicts = healthy();
+    contradicts.0.environment = bluegreen_core::health::EnvironmentAnswer::NotFound;
+    assert_eq!(looks.verdict(60, &contradicts), Verdict::Unknown);
+    assert_eq!(looks.verdict(120, &silent(120).not_found()), Verdict::Unhealthy);
+}
