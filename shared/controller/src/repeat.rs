@@ -33,7 +33,10 @@ const WAIT: Duration = Duration::from_millis(250);
 const OTHER_DELIVERY: u32 = 12;
 
 /// How long recording that a switch has begun may take: it must not delay the answer beyond the switch itself.
-const NOTING_TIME: Duration = Duration::from_secs(2);
+const BEGIN_NOTING_TIME: Duration = Duration::from_secs(2);
+
+/// How long recording an answer may take: the caller must not take a hold that stands for one that failed.
+const ANSWER_NOTING_TIME: Duration = Duration::from_secs(5);
 
 /// What is known of the past when a request arrives.
 #[derive(Debug, Default)]
@@ -290,7 +293,7 @@ impl Past {
             oldest.is_some_and(|oldest| oldest.entry.version.0 == 1 && oldest.entry.modified > begun.at);
         Ok(is_of_another_flag.then(|| {
             let reason = format!(
-                "this request came before, at {}, and the flag was deleted and made again since: whether it was carried out \
+                "this request came before, at {}, and the flag was deleted and re-created since: whether it was carried out \
                  then, nobody can tell; if it is still wanted, send it anew",
                 to_second(begun.at)
             );
@@ -359,12 +362,7 @@ pub(crate) fn unfinished(reason: String) -> FunctionError {
 /// Records that this request is about to write the flag, in parallel with the write, so that it delays nothing.
 pub(crate) async fn note_begun(services: &Services, invocation: &Invocation) {
     let begun = Answered::begun(&invocation.request_id, services.clock.now());
-    if tokio::time::timeout(NOTING_TIME, remember(services, begun, invocation))
-        .await
-        .is_err()
-    {
-        tracing::warn!(request_id = %invocation.request_id, "that this request was begun is not remembered");
-    }
+    remember(services, begun, BEGIN_NOTING_TIME, invocation).await;
 }
 
 /// Remembers the answer to a request. A failure here does not fail the request.
@@ -380,16 +378,22 @@ pub(crate) async fn note(services: &Services, answer: &Response, invocation: &In
         reason,
         services.clock.now(),
     );
-    remember(services, answered, invocation).await;
+    remember(services, answered, ANSWER_NOTING_TIME, invocation).await;
 }
 
-async fn remember(services: &Services, answered: Answered, invocation: &Invocation) {
+async fn remember(services: &Services, answered: Answered, limit: Duration, invocation: &Invocation) {
     let noted = async {
         let stored = services.store.answered().await?;
         let text = answered::with(stored.as_deref(), answered, services.clock.now());
         services.store.put_answered(text).await
     };
-    if let Err(failure) = noted.await {
-        tracing::warn!(error = %failure.cause, request_id = %invocation.request_id, "what was answered is not remembered");
+    match tokio::time::timeout(limit, noted).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => {
+            tracing::warn!(error = %failure.cause, request_id = %invocation.request_id, "what was answered is not remembered");
+        }
+        Err(_) => {
+            tracing::warn!(request_id = %invocation.request_id, "what was answered is not remembered in time");
+        }
     }
 }

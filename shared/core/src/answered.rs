@@ -81,6 +81,11 @@ pub fn read(stored: Option<&str>) -> Vec<Answered> {
 #[must_use]
 pub fn with(stored: Option<&str>, answered: Answered, now: Timestamp) -> String {
     let mut requests = read(stored);
+    // Of two deliveries of one request the slower one may begin after the faster one was answered.
+    let earlier = requests
+        .iter()
+        .find(|request| request.id == answered.id && !request.is_begun() && answered.is_begun());
+    let answered = earlier.cloned().unwrap_or(answered);
     requests.retain(|request| request.id != answered.id && elapsed(request.at, now) < REPEATED_FOR);
     requests.insert(0, answered);
     loop {
@@ -104,6 +109,18 @@ mod tests {
 
     fn request(number: i64) -> Answered {
         Answered::new(&format!("r-{number}"), "refused", "cooldown: wait", at(number))
+    }
+
+    #[test]
+    fn a_late_begin_does_not_replace_an_answer() {
+        let answer = request(1);
+        let stored = with(None, answer.clone(), at(1));
+        assert_eq!(
+            read(Some(&with(Some(&stored), Answered::begun("r-1", at(2)), at(2)))),
+            std::slice::from_ref(&answer)
+        );
+        let begun = with(None, Answered::begun("r-1", at(0)), at(0));
+        assert_eq!(read(Some(&with(Some(&begun), answer.clone(), at(1)))), [answer]);
     }
 
     #[test]
