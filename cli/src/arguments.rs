@@ -349,7 +349,7 @@ pub(crate) struct Initialize {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Watch {
-    /// Seconds between looks
+    /// Seconds between readings
     #[arg(long, value_name = "SECONDS", default_value_t = 2, allow_negative_numbers = true, value_parser = number::<u64>(1..=3600))]
     pub(crate) interval: u64,
     /// End when nothing goes on any more: newest version in force and audited, active healthy, no drill

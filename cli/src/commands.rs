@@ -457,7 +457,7 @@ async fn see(session: &Session, switched: &Response, limit: Duration) -> Result<
                 Seen::NotYet => {}
                 Seen::Overtaken(by) => return Ok(overtaken(session, &by)),
             },
-            Err(failure) => terminal::note(&format!("  still looking: {}\n", failure.message())),
+            Err(failure) => terminal::note(&format!("  still waiting: {}\n", failure.message())),
         }
         if began.elapsed() >= limit {
             return Err(late("the new version was not seen"));

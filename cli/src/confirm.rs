@@ -62,7 +62,7 @@ pub(crate) fn must_ask(yes: bool, somebody_there: bool) -> Result<bool, Failure>
         (true, _) => Ok(false),
         (false, true) => Ok(true),
         (false, false) => Err(Failure::NotConfirmed(
-            "nobody can be asked, because the standard input or the standard error is not a terminal; nothing was changed: \
+            "there is no terminal to ask on: the standard input or the standard error is not a terminal; nothing was changed: \
              look at it with --dry-run, then give --yes"
                 .to_owned(),
         )),

@@ -186,7 +186,7 @@ impl<'a> Reconciler<'a> {
                 Err(stopped) if self.memory.progress.phase == Phase::Activating => return Ok(stopped),
                 // They ran when last listed, so the standby may be paused. Nothing is learned until they are listed
                 // again.
-                Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be looked at again"),
+                Err((_, why)) => tracing::warn!(reason = why, "the active's DAGs could not be read again"),
             }
         }
         self.memory.save().await?;
@@ -294,7 +294,7 @@ impl<'a> Reconciler<'a> {
         Ok(Err((
             State::ActivationFailed,
             format!(
-                "not activated: which DAGs ran on {other} was never listed, and {other} does not tell it now{why}: unpause \
+                "not activated: which DAGs ran on {other} was never listed, and {other} cannot list them now{why}: unpause \
                  {active}'s DAGs by hand"
             ),
         )))

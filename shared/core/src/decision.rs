@@ -184,7 +184,7 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         FlagState::Present(observation) => observation,
         FlagState::Missing => {
             let precondition = Precondition::new(PreconditionName::FlagInvalid, false, flag_missing_advice());
-            let reason = "the flag is missing, so nobody can say which color is active";
+            let reason = "the flag is missing, so the active color is unknown";
             // SSM asks for 30 s between a deletion and a creation. A stale reading is over by then, too.
             let earliest = after(control.missing_since.unwrap_or(now), RECREATION_WAIT);
             return repair(policy, control, reason, precondition, earliest, now);
@@ -192,10 +192,7 @@ pub fn decide(policy: &Policy, control: &ControlState, verdicts: &Both<Assessmen
         FlagState::Unreadable(cause) => return Decision::none(format!("the flag cannot be read: {cause}"), true),
     };
     let FlagValue::Valid(active) = observation.value else {
-        let reason = format!(
-            "the flag holds {}, so nobody can say which color is active",
-            observation.value
-        );
+        let reason = format!("the flag holds {}, so the active color is unknown", observation.value);
         return repair(policy, control, &reason, flag_precondition(observation), now, now);
     };
     let standby = active.other();
@@ -340,7 +337,7 @@ fn budget_precondition(policy: &Policy, recent: RecentFailovers) -> Precondition
     let detail = if passed {
         counted
     } else {
-        format!("{counted}; a person must look, and acknowledge by any switch or by {{\"action\":\"release\"}}")
+        format!("{counted}; a person must check, and acknowledge by any switch or by {{\"action\":\"release\"}}")
     };
     Precondition::new(PreconditionName::FailoverBudget, passed, detail)
 }

@@ -78,7 +78,7 @@ settings! {
         /// environments are not swapped to and fro. A rollback and a failover by a person do not wait for it.
         cooldown: Duration = Setting::number("COOLDOWN_SECONDS", 300, (0, 86400), Unit::Seconds)
             .parameter("CooldownSeconds", Group::Failover),
-        /// Most automatic failovers in 24 hours. After that a person must look, and acknowledge by a switch or a release. For no
+        /// Most automatic failovers in 24 hours. After that a person must check, and acknowledge by a switch or a release. For no
         /// automatic failover at all use `FailoverMode=observe`.
         failover_budget: u32 = Setting::number("FAILOVER_BUDGET_PER_DAY", 3, (1, 24), Unit::Count)
             .parameter("FailoverBudgetPerDay", Group::Failover),

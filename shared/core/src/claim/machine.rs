@@ -403,7 +403,7 @@ impl Switching {
             (Some(version), _) => self.unseen(
                 version,
                 CauseKind::TimedOut,
-                ": the flag was deleted and made again, or written by another writer in between",
+                ": the flag was deleted and re-created, or written by another writer in between",
             ),
             (None, Some(newest)) => {
                 let flag = observation_of(newest);

@@ -246,7 +246,7 @@ pub fn decide(
         },
         (Verdict::Healthy, _) if given_up => DrillStep::Return {
             outcome: DrillOutcome::Failed,
-            reason: format!("nobody can vouch for {to}: {}", said(drilled)),
+            reason: format!("it is in doubt whether {to} works: {}", said(drilled)),
         },
         (Verdict::Healthy, verdict) => {
             DrillStep::Wait(format!("the drill is to end, but {to} is {verdict}: {}", said(drilled)))
