@@ -157,6 +157,7 @@ generate: tools debug ## write what follows from the code's catalogs: blocks of 
 lint: tools ## format, lints, types, circles, spelling, generated blocks
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
+	@echo "== cargo doc"; RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --exclude empty-runtime --no-deps --document-private-items --quiet
 	@echo "== ruff"; $(BIN)/ruff check --quiet --no-cache
 	@echo "== mypy"; $(BIN)/mypy --no-error-summary --cache-dir=.tools/mypy-cache
 	@cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache

@@ -1,5 +1,8 @@
 //! The command line of the blue-green controller.
 
+// Comments of arguments are the help text, in which <pair> is a placeholder.
+#![allow(rustdoc::invalid_html_tags)]
+
 mod arguments;
 mod backend;
 mod commands;

@@ -2,7 +2,7 @@
 //! reference and tests from.
 //!
 //! The lists themselves stand with their types: preconditions in [`precondition`](crate::precondition), events in [`audit`](crate::audit),
-//! metrics in [`metric`](crate::metric), actions in [`request`](crate::request), settings in [`settings`](crate::settings),
+//! metrics in [`metric`](crate::metric), actions in [`request`](crate::request), settings in [`settings`],
 //! [`policy`](crate::policy) and [`drill`](crate::drill). What no type needs is listed below.
 
 mod outcomes;
