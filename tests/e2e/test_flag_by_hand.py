@@ -74,7 +74,7 @@ def test_a_hand_edit_between_claim_and_write_is_told(pair: Pair, ben: dict[str, 
     between = only(pair.wait_for_audit(version=2))
     assert (between["kind"], between["who"]["last_modified_user"]) == ("external", arn_of_ben(pair))
     ours = only(pair.wait_for_audit(version=3))
-    assert (ours["kind"], ours["expected_version"]) == ("switch", 2) and "another road" in ours["warning"]
+    assert (ours["kind"], ours["expected_version"]) == ("switch", 2) and "another writer" in ours["warning"]
 
 
 # -- stored value `Blue ` or `purple` ----------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_without_a_topic_the_listener_says_so_and_works_on(pair: Pair):
     pair.client("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": variables})
     answer = pair.answer_of("change-listener", {"source": "mwaa.bluegreen", "detail-type": "Flag Fault", "detail": {}})
     assert answer["notified"] is False
-    assert pair.wait_for_log("change-listener", "nobody is told: NOTIFICATION_TOPIC_ARN is not set")
+    assert pair.wait_for_log("change-listener", "nobody is notified: NOTIFICATION_TOPIC_ARN is not set")
 
 
 def test_the_schedule_asks_the_switch_handler_for_a_drill(deploy: Deploy):

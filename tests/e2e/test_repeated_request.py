@@ -381,7 +381,7 @@ def test_a_switch_does_not_come_again_to_a_flag_that_was_made_again(pair: Pair, 
     pair.delete_flag()
     assert pair.ask(action="initialize", to="blue", force=True)["outcome"] == "initialized"
     late = again(to="green")
-    assert (late["outcome"], late["repeat"]) == ("refused", True) and "made again since" in late["reason"], late
+    assert (late["outcome"], late["repeat"]) == ("refused", True) and "re-created since" in late["reason"], late
     assert pair.stands_at() == ("blue", 1)
     assert pair.ask(to="green")["outcome"] == "switched", "another request"
 
