@@ -154,7 +154,7 @@ bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to si
 generate: tools debug ## write what follows from the code's catalogs: blocks of template.yaml and docs/reference, tests/support/schema.json
 	@target/debug/mwaa-bluegreen schema --json | $(BIN)/python -m tools.generate
 
-lint: tools ## format, lints, types, circles, spelling, generated blocks
+lint: tools ## format, lints, rustdoc, types, circles, spelling, generated blocks
 	@echo "== cargo fmt"; cargo fmt --all --check
 	@echo "== cargo clippy"; cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	@echo "== cargo doc"; RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --exclude empty-runtime --no-deps --document-private-items --quiet

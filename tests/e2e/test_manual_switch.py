@@ -42,6 +42,11 @@ def test_a_switch_takes_two_round_trips_after_the_observation(pair: Pair):
     assert sorted(calls[:3]) == ["GetEnvironment", "GetParameters", "InvokeRestApi"]
     # Claim and write, one after the other; beside them it is noted that the request was begun.
     assert sorted(calls[3:]) == ["GetParameters", "PutParameter", "PutParameter", "PutParameter"]
+    flag, ssm = pair.flag(), pair.client("ssm")
+    root = pair.flag_name.rpartition("/")[0]
+    claim = ssm.get_parameter(Name=f"{root}/transitions/{flag.record}")["Parameter"]
+    written = ssm.get_parameter(Name=pair.flag_name)["Parameter"]
+    assert claim["LastModifiedDate"] <= written["LastModifiedDate"], "the claim comes first"
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(pair: Pair):

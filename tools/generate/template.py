@@ -11,12 +11,17 @@ class _Loader(yaml.SafeLoader):
     pass
 
 
-def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def value_of(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    """What a short form is applied to."""
     if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
+        return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    return {suffix: value_of(loader, node)}
 
 
 _Loader.add_multi_constructor("!", _tag)

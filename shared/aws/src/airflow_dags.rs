@@ -17,7 +17,7 @@ use crate::airflow_api::{AirflowApi, PAGE, Pace, Question, Shape, count, number,
 use crate::clients::{Clients, OnDemand};
 use crate::clock::Clock;
 use crate::readiness_probe::airflow_lists;
-use crate::run_probe::read_run;
+use crate::run_probe::DAG_RUNS;
 
 /// Requests that are sent at once.
 const IN_FLIGHT: usize = 4;
@@ -133,12 +133,7 @@ impl DagSession<'_> {
         let mut runs = Vec::new();
         for state in UNFINISHED {
             let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
-            let shape = Shape {
-                field: "dag_runs",
-                what: "DAG runs",
-                read: read_run,
-            };
-            let listed = api.list(&question, &shape).await;
+            let listed = api.list(&question, &DAG_RUNS).await;
             match listed.gap {
                 Some(_) if listed.total.is_some() => return Ok(None),
                 Some(cause) => return Err(cause),

@@ -48,6 +48,20 @@ const AT_WORK: [&str; 7] = [
 /// is still to come.
 const IDLE: [&str; 6] = ["", "skipped", "upstream_failed", "removed", "scheduled", "queued"];
 
+/// The answer to a question for DAG runs.
+pub(crate) const DAG_RUNS: Shape<(Run, bool)> = Shape {
+    field: "dag_runs",
+    what: "DAG runs",
+    read: read_run,
+};
+
+/// The answer to a question for task instances.
+pub(crate) const TASK_INSTANCES: Shape<Task> = Shape {
+    field: "task_instances",
+    what: "task instances",
+    read: read_task,
+};
+
 /// Run ids in one question.
 const RUNS_A_QUESTION: usize = 100;
 
@@ -103,15 +117,10 @@ async fn runs_of(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Envir
         runs(&[("start_date_gte", &from), ("start_date_lte", &to)]),
         runs(&[("state", "running"), ("start_date_lte", &from)]),
     ];
-    let shape = Shape {
-        field: "dag_runs",
-        what: "DAG runs",
-        read: read_run,
-    };
     let mut told = EnvironmentRuns::default();
     let mut is_airflow_3 = false;
     for question in &questions {
-        let listed = api.list(question, &shape).await;
+        let listed = api.list(question, &DAG_RUNS).await;
         is_airflow_3 |= listed.entries.values().any(|(_, is_airflow_3)| *is_airflow_3);
         told.runs.extend(listed.entries.into_values().map(|(run, _)| run));
         if let Some(gap) = listed.gap {
@@ -133,18 +142,7 @@ async fn runs_of(api: &AirflowApi<'_>, period: &Period, now: Timestamp) -> Envir
         // Airflow 2 refuses the field. If its pages overlap, the count reveals it.
         body.insert("order_by".to_owned(), text("id"));
     }
-    let question = Question {
-        method: RestApiMethod::Post,
-        path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
-        query: HashMap::new(),
-        body: Some(body),
-    };
-    let shape = Shape {
-        field: "task_instances",
-        what: "task instances",
-        read: read_task,
-    };
-    let listed = api.list(&question, &shape).await;
+    let listed = api.list(&of_tasks(body), &TASK_INSTANCES).await;
     told.tasks.extend(listed.entries.into_values());
     told.tasks_gap = listed.gap;
     if is_airflow_3 && told.tasks_gap.is_none() {
@@ -170,29 +168,19 @@ async fn add_unknown_work(api: &AirflowApi<'_>, (from, to): (&str, &str), told: 
         .map(|run| (run.dag_id.as_str(), run.run_id.as_str()))
         .filter(|run| !at_work.contains(run))
         .collect();
-    let shape = Shape {
-        field: "task_instances",
-        what: "task instances",
-        read: read_task,
-    };
     let idle: Vec<_> = idle.into_iter().collect();
     let mut found = Vec::new();
     for chunk in idle.chunks(RUNS_A_QUESTION) {
         let (dags, runs): (BTreeSet<&str>, BTreeSet<&str>) = chunk.iter().copied().unzip();
         let texts = |ids: BTreeSet<&str>| Document::Array(ids.into_iter().map(text).collect());
-        let question = Question {
-            method: RestApiMethod::Post,
-            path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
-            query: HashMap::new(),
-            body: Some(HashMap::from([
-                ("dag_ids".to_owned(), texts(dags)),
-                ("dag_run_ids".to_owned(), texts(runs)),
-                ("start_date_gte".to_owned(), text(from)),
-                ("start_date_lte".to_owned(), text(to)),
-                ("order_by".to_owned(), text("id")),
-            ])),
-        };
-        let listed = api.list(&question, &shape).await;
+        let question = of_tasks(HashMap::from([
+            ("dag_ids".to_owned(), texts(dags)),
+            ("dag_run_ids".to_owned(), texts(runs)),
+            ("start_date_gte".to_owned(), text(from)),
+            ("start_date_lte".to_owned(), text(to)),
+            ("order_by".to_owned(), text("id")),
+        ]));
+        let listed = api.list(&question, &TASK_INSTANCES).await;
         let unknown = |task: &Task| {
             let state = task.state.as_str();
             !AT_WORK.contains(&state) && !IDLE.contains(&state)
@@ -204,6 +192,16 @@ async fn add_unknown_work(api: &AirflowApi<'_>, (from, to): (&str, &str), told: 
         }
     }
     told.tasks.extend(found);
+}
+
+/// The question for task instances of any DAG and run, as the body limits them.
+pub(crate) fn of_tasks(body: HashMap<String, Document>) -> Question {
+    Question {
+        method: RestApiMethod::Post,
+        path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
+        query: HashMap::new(),
+        body: Some(body),
+    }
 }
 
 /// Adds the runs of these DAGs that began before the period.
@@ -226,12 +224,7 @@ async fn add_earlier_runs(api: &AirflowApi<'_>, period: &Period, dags: &BTreeSet
             ("order_by".to_owned(), text("id")),
         ])),
     };
-    let shape = Shape {
-        field: "dag_runs",
-        what: "DAG runs",
-        read: read_run,
-    };
-    let listed = api.list(&question, &shape).await;
+    let listed = api.list(&question, &DAG_RUNS).await;
     told.earlier.extend(
         listed
             .entries
@@ -329,7 +322,7 @@ pub(crate) fn read_run(document: &Document) -> Option<(String, (Run, bool))> {
     Some((key, (read, run_after.is_some())))
 }
 
-pub(crate) fn read_task(document: &Document) -> Option<(String, Task)> {
+fn read_task(document: &Document) -> Option<(String, Task)> {
     let task = document.as_object()?;
     let words = |name: &str| task.get(name).and_then(Document::as_string).map(str::to_owned);
     let read = Task {

@@ -92,6 +92,14 @@ fn tasks() -> ResponseTemplate {
     rest_api(&json!({"task_instances": listed, "total_entries": 3}))
 }
 
+/// One run in the period, and none that goes on from before it or is queued.
+fn one_run(call: &Value) -> ResponseTemplate {
+    match call["QueryParameters"]["state"].as_str() {
+        None => runs(&[of_airflow_3()]),
+        Some(_) => runs(&[]),
+    }
+}
+
 fn is_list_of_tasks(call: &Value) -> bool {
     call["Path"] == "/dags/~/dagRuns/~/taskInstances/list"
 }
@@ -102,10 +110,7 @@ async fn four_questions_whatever_the_number_of_dags() {
         if is_list_of_tasks(call) {
             return tasks();
         }
-        match call["QueryParameters"]["state"].as_str() {
-            None => runs(&[of_airflow_3()]),
-            Some(_) => runs(&[]),
-        }
+        one_run(call)
     })
     .await;
     assert_eq!((told.runs.len(), told.tasks.len()), (1, 3));
@@ -227,10 +232,7 @@ async fn throttled_at_the_tasks_the_runs_are_still_known() {
         if is_list_of_tasks(call) {
             return refused();
         }
-        match call["QueryParameters"]["state"].as_str() {
-            None => runs(&[of_airflow_3()]),
-            Some(_) => runs(&[]),
-        }
+        one_run(call)
     })
     .await;
     assert_eq!((told.runs.len(), told.runs_gap), (1, None));

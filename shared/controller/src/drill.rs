@@ -96,9 +96,9 @@ pub(crate) async fn drill(
     let mut is_answered = true;
     if let (Some(active), Some((snapshot, history))) = (flag.value.color(), &lists) {
         let check = judge(&services.settings, active, &verdicts, snapshot, history, &observed, now);
-        let readiness;
-        (readiness, is_answered) = of_check(&check, active.other(), request.mode);
+        let (readiness, whole) = of_check(&check, active.other(), request.mode);
         preconditions.push(readiness);
+        is_answered = whole;
     }
     let ready = preconditions.iter().all(|precondition| precondition.passed);
     // A probe asks whether the standby is ready: a standby that is not ready is its outcome, and no objection to it.

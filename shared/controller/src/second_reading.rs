@@ -157,9 +157,16 @@ pub(crate) async fn settled(
     Ok((observed, history))
 }
 
-/// Whether a reading a moment later shows no change.
-pub(crate) async fn stands(services: &Services, first: &Observed, first_at: Timestamp) -> Result<bool, FunctionError> {
-    Ok(matches!(second(services, first, first_at, None).await?, Second::Same))
+/// These readings, if one a moment later shows no change; else newer ones.
+pub(crate) async fn unless_changed(
+    services: &Services,
+    settled: (Observed, Result<Vec<HistoryEntry>, Failure>),
+    first_at: Timestamp,
+) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
+    match second(services, &settled.0, first_at, None).await? {
+        Second::Same => Ok(settled),
+        Second::Newer(_) => self::settled(services).await,
+    }
 }
 
 /// The flag and its history, once a second reading a moment later shows no change: for an answer that depends on
@@ -168,11 +175,7 @@ pub(crate) async fn settled_twice(
     services: &Services,
     started: Timestamp,
 ) -> Result<(Observed, Result<Vec<HistoryEntry>, Failure>), FunctionError> {
-    let settled = settled(services).await?;
-    if stands(services, &settled.0, started).await? {
-        return Ok(settled);
-    }
-    self::settled(services).await
+    unless_changed(services, settled(services).await?, started).await
 }
 
 /// Whether a history shows this flag as its newest version. A history that could not be read does not contradict.

@@ -33,10 +33,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
             .health
             .both(ProbeScope::Full, EVIDENCE_TIME, invocation.started)
     );
-    let (mut observed, mut history) = settled?;
-    if !second_reading::stands(services, &observed, invocation.started).await? {
-        (observed, history) = second_reading::settled(services).await?;
-    }
+    let (observed, history) = second_reading::unless_changed(services, settled?, invocation.started).await?;
     let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());

@@ -132,7 +132,7 @@ async fn answer_once(
             }
         },
     };
-    guard_and_carry_out(services, &flag, (observed, past), evidence, wanted, invocation).await
+    check_and_carry_out(services, &flag, (observed, past), evidence, wanted, invocation).await
 }
 
 fn switch_wanted(request: &SwitchRequest) -> Wanted {
@@ -214,7 +214,7 @@ pub(crate) fn evidence_time(force: bool) -> Duration {
     if force { FORCED_EVIDENCE_TIME } else { EVIDENCE_TIME }
 }
 
-async fn guard_and_carry_out(
+async fn check_and_carry_out(
     services: &Services,
     flag: &FlagObservation,
     (observed, past): (&Observed, &Past),

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
 use bluegreen_core::color::Color;
 use bluegreen_core::health::{Cause, ProbeResult};
@@ -16,8 +15,8 @@ use bluegreen_core::run_report::{GUARD_TASK, Run};
 use bluegreen_core::time::second_before;
 use jiff::Timestamp;
 
-use crate::airflow_api::{AirflowApi, Question, Shape, text};
-use crate::run_probe::{read_run, read_task};
+use crate::airflow_api::{AirflowApi, Question, text};
+use crate::run_probe::{DAG_RUNS, TASK_INSTANCES, of_tasks};
 
 /// Runs that are examined. The square of this number is a page.
 const RUNS: usize = 10;
@@ -92,12 +91,7 @@ impl Asked<'_> {
                 ("order_by", "-start_date"),
             ],
         );
-        let shape = Shape {
-            field: "dag_runs",
-            what: "DAG runs",
-            read: read_run,
-        };
-        let (listed, _) = self.standby.first_page(&question, &shape).await?;
+        let (listed, _) = self.standby.first_page(&question, &DAG_RUNS).await?;
         let mut runs: Vec<(Timestamp, Run)> = listed
             .into_iter()
             .filter_map(|(run, _)| Some((run.started?, run)))
@@ -148,18 +142,7 @@ fn array<'a>(words: impl IntoIterator<Item = &'a str>) -> Document {
 /// ignore a field that it does not know.
 async fn tasks(api: &AirflowApi<'_>, body: &HashMap<String, Document>) -> Result<(BTreeSet<Of>, bool), Cause> {
     let wants_guards = body.contains_key("task_ids");
-    let question = Question {
-        method: RestApiMethod::Post,
-        path: "/dags/~/dagRuns/~/taskInstances/list".to_owned(),
-        query: HashMap::new(),
-        body: Some(body.clone()),
-    };
-    let shape = Shape {
-        field: "task_instances",
-        what: "task instances",
-        read: read_task,
-    };
-    let (listed, is_whole) = api.first_page(&question, &shape).await?;
+    let (listed, is_whole) = api.first_page(&of_tasks(body.clone()), &TASK_INSTANCES).await?;
     let found = listed
         .into_iter()
         .filter(|task| {

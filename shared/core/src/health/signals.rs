@@ -111,9 +111,10 @@ pub fn heartbeat_could_change(airflow: &ProbeResult<AirflowHealth>) -> bool {
 
 /// Evaluates all four.
 pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Signals {
+    let scheduler = read_scheduler(&evidence.airflow);
     Signals {
-        status: read_status(evidence, status, now),
-        scheduler: read_scheduler(&evidence.airflow),
+        status: read_status(evidence, status, &scheduler, now),
+        scheduler,
         heartbeat: read_heartbeat(policy, evidence, now),
         alarms: read_alarms(evidence),
     }
@@ -195,7 +196,7 @@ impl<'a> Status<'a> {
     }
 }
 
-fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Reading {
+fn read_status(evidence: &Evidence, status: &Status<'_>, scheduler: &Reading, now: Timestamp) -> Reading {
     let class = status.class;
     match &evidence.environment {
         EnvironmentAnswer::Found(environment) => {
@@ -222,7 +223,7 @@ fn read_status(evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Read
             let detail = format!("MWAA has no such environment any more: {seen}, so it was deleted");
             Reading::bad(last_seen(evidence), detail)
         }
-        EnvironmentAnswer::NotFound if read_scheduler(&evidence.airflow).is_ok() => {
+        EnvironmentAnswer::NotFound if scheduler.is_ok() => {
             Reading::unknown("MWAA has no environment of this name, and yet its Airflow answers that it is healthy")
         }
         EnvironmentAnswer::NotFound => Reading::unknown(
