@@ -29,7 +29,7 @@ def command(stage: Stage, text: str, doing: str) -> str:
 def hold(stage: Stage, blue: str) -> None:
     """Place a hold, kill blue's scheduler: nothing may fail over. Repair, release."""
     screen, pair, facts = stage.screen, stage.pair, stage.facts
-    screen.heading("4  A hold: work on the network, and nobody may switch meanwhile")
+    screen.heading("4  A hold: work on the network, and no automatic failover meanwhile")
     screen.say("Both sides are well again, says a tick:")
     stage.healthy_tick()
     screen.line()

@@ -163,7 +163,7 @@ class Story(Stage):
 
     def switch_back(self) -> None:
         screen, pair = self.screen, self.pair
-        screen.heading("3  Repair blue, and switch back by hand")
+        screen.heading("3  Repair blue, and switch back")
         self.aws.put_environment(BLUE, scheduler="running")
         self.follower.until("repair", "the scheduler started again", 5)
         self.follower.until("airflow", "Airflow calls its scheduler healthy", 15, lambda h: not h.data["ill"])
