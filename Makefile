@@ -30,7 +30,7 @@ AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
 # Without circles among their modules: crates and Python packages.
-MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws tests/support airflow/src/mwaa_bluegreen
+MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src shared/environments/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws tests/support airflow/src/mwaa_bluegreen
 # Without files that are too long.
 READABLE := shared functions cli
 # Without a network rustup cannot fetch the toolchain that rust-toolchain.toml names: the one that is there has to do.

@@ -8,6 +8,7 @@ mod backend;
 mod commands;
 mod confirm;
 mod connection;
+mod environments;
 mod exit;
 mod failure;
 mod foreign;

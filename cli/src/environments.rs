@@ -1,0 +1,1 @@
+//! Environments as code: `env`, `rollout`, `drained` and `dags`.

@@ -1,0 +1,6 @@
+//! Environments as code: what `pair.toml` says, the stacks that follow from it, and the next step towards them.
+//!
+//! Nothing in this crate performs input or output, reads a clock or the environment, or has an AWS type in its signature.
+//! The command line reads and writes; this crate says what.
+
+pub mod stack;
