@@ -22,7 +22,7 @@ use crate::failure::Failure;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The endpoint variables of the environment. The option is checked before, and wins.
-const ENDPOINTS: [&str; 7] = [
+const ENDPOINTS: [&str; 9] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ENDPOINT_URL_SSM",
@@ -30,6 +30,8 @@ const ENDPOINTS: [&str; 7] = [
     "AWS_ENDPOINT_URL_CLOUDWATCH",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_SNS",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_CLOUDFORMATION",
 ];
 
 /// Checked here because the SDK would print its whole request about an invalid endpoint.
