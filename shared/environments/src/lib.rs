@@ -3,5 +3,6 @@
 //! Nothing in this crate performs input or output, reads a clock or the environment, or has an AWS type in its signature.
 //! The command line reads and writes; this crate says what.
 
+pub mod artifacts;
 pub mod dag_sync;
 pub mod stack;
