@@ -5,4 +5,7 @@
 
 pub mod artifacts;
 pub mod dag_sync;
+pub mod description;
+pub mod names;
 pub mod stack;
+pub mod template;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::color::Color;
 
+mod desired;
+
+pub use desired::{CodeBucket, Uploads, code_bucket, desired};
+
 /// What a stack holds. In the order of deployment; deletion goes the other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
@@ -24,11 +28,16 @@ pub enum Layer {
 pub enum Value {
     /// Known from the description or from a file.
     Known(String),
-    /// Known once another stack is deployed.
+    /// Known once another stack in the same region is deployed.
     OutputOf {
         /// The other stack's name.
         stack: String,
         /// The output's key.
+        key: String,
+    },
+    /// Known once the object is uploaded: its version in the bucket of the stack's color.
+    VersionOf {
+        /// The object's key.
         key: String,
     },
 }
@@ -66,3 +75,6 @@ pub struct DeployedStack {
     /// Its outputs; `TemplateHash` is missing where something else than the command line deployed it.
     pub outputs: BTreeMap<String, String>,
 }
+
+#[cfg(test)]
+mod tests;
