@@ -2,3 +2,5 @@
 
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod bucket;
+#[allow(dead_code, reason = "not every command that uses it has landed")]
+pub(crate) mod stacks;

@@ -7,5 +7,6 @@ pub mod artifacts;
 pub mod dag_sync;
 pub mod description;
 pub mod names;
+pub mod operation;
 pub mod stack;
 pub mod template;
