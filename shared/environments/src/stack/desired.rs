@@ -181,11 +181,6 @@ fn lineage(description: &Description, colors: &[Color]) -> Result<DesiredStack, 
 
 fn environment(description: &Description, uploads: &Uploads, color: Color) -> Result<DesiredStack, TemplateFault> {
     let environment = &description.environment;
-    // Without a pair there is no flag; a guard that found none would let nothing execute.
-    let flag = match description.mode {
-        Mode::Standard => String::new(),
-        Mode::BlueGreen => description.flag(),
-    };
     let guard_mode = description.guard.options.get("guard");
     let mut parameters = known([
         ("PairName", description.name.clone()),
@@ -201,7 +196,9 @@ fn environment(description: &Description, uploads: &Uploads, color: Color) -> Re
         ("WebserverAccessMode", environment.access_mode.clone()),
         ("DagsPath", "dags".to_owned()),
         ("WorkerReplacementStrategy", environment.worker_replacement.clone()),
-        ("FlagParameter", flag),
+        // In standard mode, too: `env apply` makes the flag, which names the one environment, so that the guard lets
+        // everything execute. Otherwise a second color could not come or go without a restart of the first.
+        ("FlagParameter", description.flag()),
         ("ControllerRegion", controller_region(description, color)),
         ("GuardMode", guard_mode.map_or("all", String::as_str).to_owned()),
         ("LineageNamespace", names::environment(&description.name, color)),

@@ -56,10 +56,17 @@ fn standard_mode_is_one_color_without_a_controller() {
             "orders-blue-environment in eu-west-1",
         ]
     );
-    // Without a pair the guard is off: a missing flag would let nothing execute.
-    assert_eq!(known(&stacks[2], "FlagParameter"), "");
     let green = self::stacks(&format!("{STANDARD}active = \"green\"\n"));
     assert_eq!(green[1].name, "orders-green-base");
+}
+
+#[test]
+fn a_color_is_the_same_in_both_modes() {
+    let standard = stacks(STANDARD);
+    let pair = stacks(&STANDARD.replace("\"standard\"", "\"blue-green\""));
+    for stack in &standard {
+        assert!(pair.contains(stack), "{}", stack.name);
+    }
 }
 
 #[test]
