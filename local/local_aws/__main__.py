@@ -127,9 +127,20 @@ def main() -> None:
         logging.basicConfig(
             level=logging.INFO if options.log else logging.WARNING, filename=options.log, force=True,
             format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
-        from local_aws import alarms, delivery, functions, gateway, metrics, mwaa, parameter_store, resources
+        from local_aws import (
+            alarms,
+            change_sets,
+            delivery,
+            functions,
+            gateway,
+            metrics,
+            mwaa,
+            mwaa_stack,
+            parameter_store,
+            resources,
+        )
 
-        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, gateway):
+        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, mwaa_stack, change_sets, gateway):
             part.install()
         asyncio.run(serve(listener, options.ready_file, f"http://127.0.0.1:{port}", stop))
     except SystemExit as refusal:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from local_aws import alarms, faults, mwaa, parameter_store, timeline
+from local_aws import alarms, change_sets, faults, mwaa_environments, mwaa_service, parameter_store, timeline
 
 
 async def handle(method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
@@ -24,11 +24,15 @@ async def handle(method: str, path: str, query: dict[str, list[str]], body: byte
 async def _route(method: str, parts: list[str], since: int, asked: dict[str, Any]) -> tuple[int, Any]:
     match method, parts:
         case "PUT", ["mwaa", "environments", name]:
-            return 200, mwaa.put(name, asked)
+            return 200, mwaa_environments.put(name, asked)
         case "GET", ["mwaa", "environments"]:
-            return 200, {"environments": mwaa.listing()}
+            return 200, {"environments": mwaa_environments.listing()}
         case "DELETE", ["mwaa", "environments", name]:
-            return (200, {}) if mwaa.delete(name) else (404, {"error": f"no environment {name}"})
+            return (200, {}) if mwaa_environments.delete(name) else (404, {"error": f"no environment {name}"})
+        case "PUT", ["mwaa", "defaults"]:
+            return 200, mwaa_service.set_defaults(asked)
+        case "PUT", ["cloudformation"]:
+            return 200, change_sets.set_settings(asked)
         case "POST", ["faults"]:
             return 200, {"id": faults.add(asked).id}
         case "GET", ["faults"]:

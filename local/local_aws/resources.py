@@ -1,8 +1,8 @@
 """CloudFormation resources and properties.
 
-ministack lacks the types Events::Archive, Events::EventBusPolicy, CloudWatch::CompositeAlarm, MWAA::Environment, EC2::EIP and
-EC2::NatGateway. It refuses metric-math alarms. It drops ReservedConcurrentExecutions and DeadLetterConfig of a function, and the time
-zone, start and end of a schedule. This module adds them.
+ministack lacks the types Events::Archive, Events::EventBusPolicy, CloudWatch::CompositeAlarm, EC2::EIP and EC2::NatGateway. It refuses
+metric-math alarms. It drops ReservedConcurrentExecutions and DeadLetterConfig of a function, and the time zone, start and end of a
+schedule. This module adds them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch, ec2, eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
-from local_aws import mwaa, patches
+from local_aws import patches
 
 Made = tuple[str, dict[str, Any]]
 
@@ -159,23 +159,6 @@ def _with_schedule_properties(original: Any, props_at: int) -> Any:
     return make
 
 
-# -- AWS::MWAA::Environment
-
-def _mwaa_create(logical_id: str, props: dict[str, Any], stack_name: str) -> Made:
-    name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=80)
-    mwaa.put(name, {"region": get_region(), **({"airflow_version": props["AirflowVersion"]} if props.get("AirflowVersion") else {})})
-    return name, {"Arn": f"arn:aws:airflow:{get_region()}:{get_account_id()}:environment/{name}",
-                  "WebserverUrl": f"{name}.c2.{get_region()}.airflow.amazonaws.com"}
-
-
-def _mwaa_update(physical_id: str, _old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Made:
-    return _mwaa_create(physical_id, {**new, "Name": physical_id}, stack_name)
-
-
-def _mwaa_delete(physical_id: str, _props: dict[str, Any]) -> None:
-    mwaa.delete(physical_id, get_region())
-
-
 # -- AWS::EC2::EIP and AWS::EC2::NatGateway: only so that a template with a network deploys
 
 def _eip_create(_logical_id: str, _props: dict[str, Any], _stack_name: str) -> Made:
@@ -206,7 +189,6 @@ def install() -> None:
         "AWS::Events::Archive": {"create": _archive_create, "update": _archive_update, "delete": _archive_delete},
         "AWS::Events::EventBusPolicy": {"create": _bus_policy_create, "update": _bus_policy_update, "delete": _bus_policy_delete},
         "AWS::CloudWatch::CompositeAlarm": {"create": _composite_create, "update": _composite_update, "delete": _composite_delete},
-        "AWS::MWAA::Environment": {"create": _mwaa_create, "update": _mwaa_update, "delete": _mwaa_delete},
         "AWS::EC2::EIP": {"create": _eip_create, "delete": _eip_delete},
         "AWS::EC2::NatGateway": {"create": _nat_create, "delete": _nat_delete},
     })
