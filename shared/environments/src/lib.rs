@@ -8,5 +8,6 @@ pub mod dag_sync;
 pub mod description;
 pub mod names;
 pub mod operation;
+pub mod rollout;
 pub mod stack;
 pub mod template;

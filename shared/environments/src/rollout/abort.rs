@@ -1,0 +1,238 @@
+//! Which color still has the configuration from before the rollout, and that configuration for the other color.
+
+use std::collections::BTreeMap;
+
+use bluegreen_core::color::{Both, Color};
+
+use super::hold::Before;
+use super::observed::{ColorState, DagState, StackState};
+use crate::stack::{DeployedStack, DesiredStack, Value};
+
+/// Where `--abort` finds the configuration to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AbortSource {
+    /// This color has it.
+    Of(Color),
+    /// Both colors are as `pair.toml` says: there is nothing to go back from.
+    Nothing,
+    /// No color has it any more; why.
+    Lost(String),
+}
+
+/// The color whose configuration an abort goes back to. `colors` are compared with `pair.toml`; `before` is what the
+/// rollout's hold says.
+#[must_use]
+pub fn abort_source(colors: &Both<ColorState>, before: Option<Before>, active: Color) -> AbortSource {
+    let is_new = |color: Color| colors.of(color).is_finished();
+    match before {
+        _ if is_new(Color::Blue) && is_new(Color::Green) => AbortSource::Nothing,
+        Some(before) => {
+            let state = colors.of(before.color);
+            let stacks_gone = before.stacks && state.stack == StackState::Matches;
+            let dags_gone = before.dags && state.dags == DagState::Match;
+            if stacks_gone || dags_gone {
+                AbortSource::Lost(format!(
+                    "{} had the configuration from before the rollout, and has the new {} already",
+                    before.color,
+                    if stacks_gone { "stacks" } else { "DAG files" }
+                ))
+            } else {
+                AbortSource::Of(before.color)
+            }
+        }
+        // Without a hold that says it: the standby is changed first, and what differs from `pair.toml` is older.
+        None if is_new(active) => AbortSource::Of(active.other()),
+        None => AbortSource::Of(active),
+    }
+}
+
+/// Parameters that belong to a color, or to what was deployed before its environment, and never go to the other one.
+const OWN: [&str; 6] = [
+    "Color",
+    "EnvironmentName",
+    "SecurityGroupIds",
+    "ExecutionRoleArn",
+    "BucketArn",
+    "LineageNamespace",
+];
+
+/// Parameters that belong to a region.
+const OF_REGION: [&str; 4] = ["VpcId", "SubnetIds", "KmsKeyArn", "ControllerRegion"];
+
+/// The parameters that name an object in the color's bucket, each with that of its version, which differs by bucket.
+pub const ARTIFACTS: [(&str, &str); 3] = [
+    ("RequirementsPath", "RequirementsVersion"),
+    ("PluginsPath", "PluginsVersion"),
+    ("StartupScriptPath", "StartupScriptVersion"),
+];
+
+/// The stack `source`, of the color with the old configuration and with its template, as a stack of the other color.
+///
+/// `own` is the other color's stack as `pair.toml` describes it, `versions` has the object versions in the other color's
+/// bucket by path.
+#[must_use]
+pub fn of_the_other(
+    source: &DeployedStack,
+    template: &str,
+    source_region: &str,
+    own: &DesiredStack,
+    versions: &BTreeMap<String, String>,
+) -> DesiredStack {
+    let same_region = source_region == own.region;
+    let mut parameters = BTreeMap::new();
+    for (key, value) in &source.parameters {
+        let artifact = ARTIFACTS.iter().find(|(_, version)| version == key);
+        let kept = if let Some((path, _)) = artifact {
+            let path = source.parameters.get(*path).map(String::as_str).unwrap_or_default();
+            let version = versions.get(path).cloned();
+            // Without an object there is no version, on either color.
+            version.or_else(|| value.is_empty().then(String::new)).map(Value::Known)
+        } else if OWN.contains(&key.as_str()) || (!same_region && OF_REGION.contains(&key.as_str())) {
+            own.parameters.get(key).cloned()
+        } else {
+            Some(Value::Known(value.clone()))
+        };
+        if let Some(kept) = kept {
+            parameters.insert(key.clone(), kept);
+        }
+    }
+    DesiredStack {
+        template: template.to_owned(),
+        template_hash: source.outputs.get("TemplateHash").cloned().unwrap_or_default(),
+        parameters,
+        ..own.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::observed::InFlight;
+    use crate::stack::Layer;
+
+    fn state(stack_is_new: bool, dags_are_new: bool) -> ColorState {
+        ColorState {
+            stack: if stack_is_new {
+                StackState::Matches
+            } else {
+                StackState::Differs
+            },
+            replacement: None,
+            dags: if dags_are_new {
+                DagState::Match
+            } else {
+                DagState::Differ
+            },
+            in_flight: InFlight::Known(0),
+            attempted: false,
+        }
+    }
+
+    #[test]
+    fn an_abort_goes_back_to_the_color_that_was_not_changed() {
+        let (old, new, half) = (state(false, false), state(true, true), state(true, false));
+        let of = |blue: &ColorState, green: &ColorState, before: Option<Before>, active| {
+            let colors = Both {
+                blue: blue.clone(),
+                green: green.clone(),
+            };
+            abort_source(&colors, before, active)
+        };
+        let before = Some(Before {
+            color: Color::Blue,
+            stacks: true,
+            dags: true,
+        });
+        for active in Color::BOTH {
+            for green in [&old, &half, &new] {
+                assert_eq!(of(&old, green, before, active), AbortSource::Of(Color::Blue));
+            }
+            assert_eq!(of(&new, &new, before, active), AbortSource::Nothing);
+            assert!(matches!(of(&half, &new, before, active), AbortSource::Lost(_)));
+            assert!(matches!(of(&new, &half, before, active), AbortSource::Lost(_)));
+        }
+        let dags_only = Some(Before {
+            color: Color::Blue,
+            stacks: false,
+            dags: true,
+        });
+        assert_eq!(of(&half, &new, dags_only, Color::Green), AbortSource::Of(Color::Blue));
+        // Without a hold.
+        assert_eq!(of(&old, &new, None, Color::Blue), AbortSource::Of(Color::Blue));
+        assert_eq!(of(&old, &new, None, Color::Green), AbortSource::Of(Color::Blue));
+        assert_eq!(of(&old, &half, None, Color::Blue), AbortSource::Of(Color::Blue));
+    }
+
+    #[test]
+    fn the_others_stack_keeps_what_is_its_own() {
+        let own = DesiredStack {
+            name: "orders-green-environment".to_owned(),
+            layer: Layer::Environment,
+            color: Some(Color::Green),
+            region: "eu-west-1".to_owned(),
+            template: "new".to_owned(),
+            template_hash: "2222".to_owned(),
+            parameters: [
+                ("Color", "green"),
+                ("EnvironmentName", "orders-green"),
+                ("BucketArn", "arn:aws:s3:::green"),
+                ("SubnetIds", "subnet-new"),
+                ("AirflowVersion", "2.11.0"),
+            ]
+            .map(|(key, value)| (key.to_owned(), Value::Known(value.to_owned())))
+            .into(),
+        };
+        let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let source = DeployedStack {
+            name: "orders-blue-environment".to_owned(),
+            parameters: text(&[
+                ("Color", "blue"),
+                ("EnvironmentName", "orders-blue"),
+                ("BucketArn", "arn:aws:s3:::blue"),
+                ("LineageNamespace", "orders-blue"),
+                ("SubnetIds", "subnet-old"),
+                ("AirflowVersion", "2.10.3"),
+                ("RequirementsPath", "artifacts/requirements-1.txt"),
+                ("RequirementsVersion", "of-blue"),
+                ("PluginsPath", ""),
+                ("PluginsVersion", ""),
+            ]),
+            outputs: text(&[("TemplateHash", "1111")]),
+            ..DeployedStack::default()
+        };
+        let versions = text(&[("artifacts/requirements-1.txt", "of-green")]);
+        let made = |region: &str| of_the_other(&source, "old", region, &own, &versions);
+        let stack = made("eu-west-1");
+        assert_eq!(
+            (stack.name.as_str(), stack.template.as_str()),
+            ("orders-green-environment", "old")
+        );
+        assert_eq!(stack.template_hash, "1111");
+        let known = |key: &str| match stack.parameters.get(key) {
+            Some(Value::Known(value)) => Some(value.as_str()),
+            _ => None,
+        };
+        for (key, value) in [
+            ("Color", Some("green")),
+            ("EnvironmentName", Some("orders-green")),
+            ("BucketArn", Some("arn:aws:s3:::green")),
+            ("LineageNamespace", None),
+            ("SubnetIds", Some("subnet-old")),
+            ("AirflowVersion", Some("2.10.3")),
+            ("RequirementsVersion", Some("of-green")),
+            ("PluginsVersion", Some("")),
+        ] {
+            assert_eq!(known(key), value, "{key}");
+        }
+        let elsewhere = made("eu-central-1");
+        assert_eq!(
+            elsewhere.parameters.get("SubnetIds"),
+            Some(&Value::Known("subnet-new".to_owned()))
+        );
+    }
+}
