@@ -22,6 +22,7 @@ mod settings;
 mod terminal;
 mod timeline_data;
 mod timeline_svg;
+mod under_way;
 mod values;
 mod watch;
 
@@ -75,9 +76,16 @@ fn main() -> ExitCode {
 fn tell(failure: &Failure, is_json: bool) -> u8 {
     match failure {
         Failure::OutputClosed => {}
-        Failure::Interrupted => terminal::note(
-            "\ninterrupted; what was sent before is carried out all the same: ask `mwaa-bluegreen status`\n",
-        ),
+        Failure::Interrupted => {
+            let told = under_way::told();
+            if told.is_empty() {
+                terminal::note(
+                    "\ninterrupted; what was sent before is carried out all the same: ask `mwaa-bluegreen status`\n",
+                );
+            } else {
+                terminal::note(&format!("\ninterrupted\n{}\n", told.join("\n")));
+            }
+        }
         Failure::Function { answer, .. } if is_json => {
             let _the_error_is_told_below = terminal::json(answer.trim_end());
             terminal::note(&format!("mwaa-bluegreen: {}\n", failure.message()));

@@ -1,0 +1,399 @@
+//! One stack, from whatever it is now to what it shall be. Looks first, each time: an earlier run may have ended anywhere,
+//! and CloudFormation goes on without it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bluegreen_core::printable::visible;
+use bluegreen_environments::operation::{self, Event, Standing};
+
+use super::stacks::{Found, NewChangeSet, Stacks, Template};
+use crate::failure::Failure;
+use crate::terminal::{self, span};
+use crate::under_way;
+
+/// The first wait between two looks, and the longest: a tenth of the time so far lies between them.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How many looks in a row may fail while CloudFormation works by itself. Each was repeated for half a minute already.
+const MOST_FAILED_LOOKS: u32 = 5;
+
+/// After so long without news, a line says that it still goes on.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long an operation that was begun may not be seen.
+const UNSEEN: Duration = Duration::from_secs(60);
+
+/// A stack as it shall be, with all parameters known.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) template: String,
+    /// Where the template lies, if it is too long to be sent.
+    pub(crate) template_url: Option<String>,
+    pub(crate) template_hash: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// Whether it gets termination protection.
+    pub(crate) protected: bool,
+    /// What a person should know about how long it takes.
+    pub(crate) patience: &'static str,
+    /// Whether an environment, and what it stands on, may be replaced.
+    pub(crate) may_replace: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// CloudFormation found nothing to change; no update was started.
+    Unchanged,
+    Created,
+    Updated,
+}
+
+/// Waits until nothing goes on with the stack; what is left of a failed creation is deleted. The result is a stack that can
+/// be updated, or none.
+pub(crate) async fn settle(stacks: &Stacks, name: &str) -> Result<Option<Found>, Failure> {
+    loop {
+        let Some(found) = stacks.describe(name).await? else {
+            return Ok(None);
+        };
+        let status = found.stack.status.clone();
+        match Standing::of(Some(&status)) {
+            Standing::Absent => return Ok(None),
+            Standing::Settled => return Ok(Some(found)),
+            Standing::Busy => {
+                say(
+                    name,
+                    &format!("{status}: somebody, or an earlier run, is at it; waiting"),
+                );
+                let since = stacks.last_operation(&found.id).await?;
+                wait(
+                    stacks,
+                    name,
+                    &found.id,
+                    &Looking::at(since.first().map(|event| event.id.clone())),
+                    "",
+                )
+                .await?;
+            }
+            Standing::Leftover => {
+                let why = reasons(stacks, &found.id).await?;
+                if status == "REVIEW_IN_PROGRESS" {
+                    say(
+                        name,
+                        "REVIEW_IN_PROGRESS: an earlier run got no further than this; taking it away",
+                    );
+                } else {
+                    say(
+                        name,
+                        &format!("{status}: its creation failed before{why}; taking it away"),
+                    );
+                }
+                remove(stacks, &found, "").await?;
+            }
+            Standing::Stuck => {
+                let why = reasons(stacks, &found.id).await?;
+                let help = operation::help(name, stacks.region(), &status);
+                return Err(Failure::Aws(format!("stack {name} is {status}{why}; {help}")));
+            }
+        }
+    }
+}
+
+/// Deploys the stack by a change set. Refuses to replace an environment, or what it stands on.
+pub(crate) async fn deploy(stacks: &Stacks, wanted: &Wanted) -> Result<Done, Failure> {
+    let name = &wanted.name;
+    let before = settle(stacks, name).await?;
+    let is_creation = before.is_none();
+    let change_set = operation::change_set_name(&wanted.template_hash, &wanted.parameters);
+    if !make_change_set(stacks, wanted, &change_set, is_creation).await? {
+        if let Some(found) = &before {
+            protect(stacks, wanted, found).await?;
+        }
+        return Ok(Done::Unchanged);
+    }
+    let (id, newest) = match stacks.describe(name).await? {
+        Some(found) => {
+            let newest = stacks.last_operation(&found.id).await?;
+            (found.id, newest.first().map(|event| event.id.clone()))
+        }
+        None => (name.clone(), None),
+    };
+    let doing = if is_creation { "creating" } else { "updating" };
+    say(name, &format!("{doing}{}", wanted.patience));
+    if let Err(failure) = stacks.execute(name, &change_set).await {
+        // The answer may have been lost, or another run was faster with the same change.
+        let is_executed = stacks
+            .change_set(name, &change_set)
+            .await?
+            .is_none_or(|found| found.is_executed());
+        if !is_executed {
+            return Err(failure);
+        }
+    }
+    let looking = Looking {
+        newest,
+        must_begin: true,
+    };
+    let (status, events) = wait(stacks, name, &id, &looking, wanted.patience).await?;
+    if operation::has_failed(&status) {
+        return Err(failed(name, stacks.region(), &status, &events, is_creation));
+    }
+    if let Some(found) = stacks.describe(name).await? {
+        protect(stacks, wanted, &found).await?;
+    }
+    Ok(if is_creation { Done::Created } else { Done::Updated })
+}
+
+/// Whether there is something to execute.
+async fn make_change_set(stacks: &Stacks, wanted: &Wanted, name: &str, is_creation: bool) -> Result<bool, Failure> {
+    let stack = &wanted.name;
+    let new = NewChangeSet {
+        stack,
+        name,
+        is_creation,
+        template: match &wanted.template_url {
+            Some(url) => Template::Url(url),
+            None => Template::Text(&wanted.template),
+        },
+        parameters: &wanted.parameters,
+    };
+    if !stacks.create_change_set(&new).await? {
+        // Of an earlier run, and perhaps made for another state of the stack.
+        stacks.delete_change_set(stack, name).await?;
+        if !stacks.create_change_set(&new).await? {
+            return Err(Failure::Aws(format!(
+                "the change set {name} of stack {stack} is there, and does not go away: somebody else runs this command at \
+                 the same time; wait until they are done"
+            )));
+        }
+    }
+    let began = Instant::now();
+    let found = loop {
+        let found = stacks.change_set(stack, name).await?.ok_or_else(|| {
+            Failure::Aws(format!(
+                "the change set {name} of stack {stack} is gone: somebody else runs this command at the same time; wait \
+                 until they are done, and repeat it"
+            ))
+        })?;
+        if !found.is_pending() {
+            break found;
+        }
+        pause(began).await;
+    };
+    if found.status == "FAILED" {
+        take_away(stacks, stack, name, is_creation).await?;
+        if operation::is_empty(&found.reason) && !is_creation {
+            return Ok(false);
+        }
+        return Err(Failure::Aws(format!(
+            "CloudFormation refuses the change of stack {stack}: {}{}; nothing was changed",
+            found.reason,
+            advised(&found.reason)
+        )));
+    }
+    let replaced = operation::replacing(&found.changes);
+    if !is_creation && !wanted.may_replace && !replaced.is_empty() {
+        let told: Vec<String> = replaced
+            .iter()
+            .map(|change| {
+                let how = match (change.action.as_str(), change.replacement.as_str()) {
+                    ("Modify", "Conditional") => "perhaps replace",
+                    ("Modify", _) => "replace",
+                    _ => "remove",
+                };
+                format!("{how} {} ({})", change.resource, change.kind)
+            })
+            .collect();
+        stacks.delete_change_set(stack, name).await?;
+        return Err(Failure::Usage(format!(
+            "the change of stack {stack} would {}: nothing was changed. An environment cannot be replaced in place. Take the \
+             change back, or let `mwaa-bluegreen rollout` replace the standby's environment, never the active's",
+            told.join(", ")
+        )));
+    }
+    if !found.is_executable() {
+        take_away(stacks, stack, name, is_creation).await?;
+        return Err(Failure::Aws(format!(
+            "the change set {name} of stack {stack} cannot be executed ({} {}): {}; repeat the command",
+            found.status, found.execution, found.reason
+        )));
+    }
+    Ok(true)
+}
+
+/// Takes away a change set that is not executed, and the empty stack that the first one of a stack makes.
+async fn take_away(stacks: &Stacks, stack: &str, change_set: &str, is_creation: bool) -> Result<(), Failure> {
+    stacks.delete_change_set(stack, change_set).await?;
+    if !is_creation {
+        return Ok(());
+    }
+    match stacks.describe(stack).await? {
+        Some(found) if found.stack.status == "REVIEW_IN_PROGRESS" => remove(stacks, &found, "").await,
+        _ => Ok(()),
+    }
+}
+
+async fn protect(stacks: &Stacks, wanted: &Wanted, found: &Found) -> Result<(), Failure> {
+    if wanted.protected && !found.protected {
+        stacks.protect(&wanted.name, true).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a stack and waits for its end. Its termination protection must be off.
+pub(crate) async fn remove(stacks: &Stacks, found: &Found, patience: &str) -> Result<(), Failure> {
+    let name = &found.stack.name;
+    let newest = stacks.last_operation(&found.id).await?;
+    let newest = newest.first().map(|event| event.id.clone());
+    stacks.delete(name).await?;
+    let looking = Looking {
+        newest,
+        must_begin: found.stack.status != "REVIEW_IN_PROGRESS",
+    };
+    let (status, events) = wait(stacks, name, &found.id, &looking, patience).await?;
+    if operation::has_failed(&status) {
+        return Err(failed(name, stacks.region(), &status, &events, false));
+    }
+    Ok(())
+}
+
+/// From which event on, and whether an operation must be seen to begin: after a request, the stack may be shown as it was
+/// before for a moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Looking {
+    newest: Option<String>,
+    must_begin: bool,
+}
+
+impl Looking {
+    fn at(newest: Option<String>) -> Self {
+        Self {
+            newest,
+            must_begin: false,
+        }
+    }
+}
+
+/// Waits until CloudFormation is done, and tells each step. Returns the status, and the events of the operation, newest first.
+async fn wait(
+    stacks: &Stacks,
+    name: &str,
+    id: &str,
+    looking: &Looking,
+    patience: &str,
+) -> Result<(String, Vec<Event>), Failure> {
+    let began = Instant::now();
+    let mut told_at = began;
+    let mut seen: Vec<Event> = Vec::new();
+    let mut failed_looks = 0_u32;
+    let result = loop {
+        let newest = seen.first().map(|event| event.id.clone()).or(looking.newest.clone());
+        let looked = tokio::join!(stacks.describe(id), stacks.events(id, newest.as_deref()));
+        let (found, mut events) = match looked {
+            (Ok(found), Ok(events)) => (found, events),
+            (Err(failure), _) | (_, Err(failure)) => {
+                failed_looks = failed_looks.saturating_add(1);
+                if failed_looks >= MOST_FAILED_LOOKS {
+                    break Err(Failure::Aws(format!(
+                        "{failure}; CloudFormation goes on with stack {name} by itself: repeat the command, which then waits for it"
+                    )));
+                }
+                say(name, &format!("cannot be seen at the moment, looking again: {failure}"));
+                pause(began).await;
+                continue;
+            }
+        };
+        failed_looks = 0;
+        let status = found.map_or_else(|| "DELETE_COMPLETE".to_owned(), |found| found.stack.status);
+        for event in events.iter().rev() {
+            tell(name, event, began);
+            told_at = Instant::now();
+        }
+        events.append(&mut seen);
+        seen = events;
+        let has_begun = !looking.must_begin
+            || status == "DELETE_COMPLETE"
+            || seen.iter().any(Event::begins)
+            || began.elapsed() > UNSEEN;
+        let is_busy = Standing::of(Some(&status)) == Standing::Busy;
+        if has_begun && !is_busy {
+            break Ok((status, seen));
+        }
+        under_way::note(
+            id,
+            format!(
+                "CloudFormation goes on with stack {name} ({status}) by itself; the same command again waits for it"
+            ),
+        );
+        if told_at.elapsed() > SILENCE {
+            told_at = Instant::now();
+            say(
+                name,
+                &format!("still {status} after {}{patience}", span(began.elapsed())),
+            );
+        }
+        pause(began).await;
+    };
+    under_way::done(id);
+    result
+}
+
+/// Waits a tenth of the time since then.
+async fn pause(began: Instant) {
+    let wait = began.elapsed().checked_div(10).unwrap_or_default();
+    let wait = wait.clamp(FIRST_WAIT, LONGEST_WAIT);
+    // Some more, or less: several stacks must not be asked for in step.
+    tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+}
+
+fn failed(name: &str, region: &str, status: &str, events: &[Event], is_creation: bool) -> Failure {
+    let causes = operation::causes(events);
+    let why = if causes.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", causes.join("; then "))
+    };
+    let advice = causes
+        .iter()
+        .find_map(|cause| operation::advice(cause))
+        .map(|advice| format!("; {advice}"))
+        .unwrap_or_default();
+    let next = if is_creation {
+        "once that is mended, repeat the command: it takes away what is left of this try".to_owned()
+    } else if Standing::of(Some(status)) == Standing::Stuck {
+        operation::help(name, region, status)
+    } else {
+        "it is as it was before; once that is mended, repeat the command".to_owned()
+    };
+    Failure::Aws(format!("stack {name} is {status}{why}{advice}; {next}"))
+}
+
+async fn reasons(stacks: &Stacks, id: &str) -> Result<String, Failure> {
+    let causes = operation::causes(&stacks.last_operation(id).await?);
+    Ok(causes.first().map(|cause| format!(" ({cause})")).unwrap_or_default())
+}
+
+fn advised(reason: &str) -> String {
+    operation::advice(reason)
+        .map(|advice| format!("; {advice}"))
+        .unwrap_or_default()
+}
+
+fn tell(name: &str, event: &Event, began: Instant) {
+    let reason = match &event.reason {
+        Some(reason) if event.status.ends_with("_FAILED") => format!(": {reason}"),
+        _ => String::new(),
+    };
+    let what = if event.resource == name { "" } else { &event.resource };
+    say(
+        name,
+        format!("{:>7}  {} {what}{reason}", span(began.elapsed()), event.status).trim_end(),
+    );
+}
+
+/// One line of progress.
+pub(crate) fn say(name: &str, text: &str) {
+    terminal::note(&format!("{}  {}\n", visible(name), visible(text)));
+}
