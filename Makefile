@@ -99,8 +99,9 @@ test-model: ## the protocols in a small world, explored whole by a model checker
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
-test-template: tools ## the template and the events; the documents; what the demo prints; what the bench ends with; the gates' own tools
+test-template: tools ## the templates and the events; the documents; what the demo prints; what the bench ends with; the gates' own tools
 	@$(BIN)/python -m pytest -q tests/template
+	@$(BIN)/python -m pytest -q tests/infra
 	@$(BIN)/python -m pytest -q tests/docs
 	@$(BIN)/python -m pytest -q tests/tools
 	@$(BIN)/python -m pytest -q tests/demo
@@ -170,7 +171,8 @@ lint: tools ## format, lints, rustdoc, types, circles, spelling, generated block
 check: lint ## before every commit: the lints, the fast tests, the functions built quickly: about a minute once all is built
 	@echo "== the functions, as far as the compiler"; cargo build --locked --profile quick-release --quiet
 	@echo "== tests of the decisions"; cargo test --locked --package bluegreen-core --quiet
-	@echo "== tests of the template, the events and the documents"; $(BIN)/python -m pytest -q tests/template
+	@echo "== tests of the templates, the events and the documents"; $(BIN)/python -m pytest -q tests/template
+	@$(BIN)/python -m pytest -q tests/infra
 	@$(BIN)/python -m pytest -q tests/docs
 
 gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## the lints for every Python, template, dependencies, package size

@@ -1,14 +1,17 @@
-"""Reads template.yaml and computes what a deployment with given parameters would contain.
+"""Reads a template and computes what a deployment with given parameters would contain.
 
-SAM's own transform creates CloudFormation's resources from it, as on AWS. Of the rest only what this template uses is supported.
-Everything else raises, so that a test cannot pass by missing it.
+SAM's own transform creates CloudFormation's resources from template.yaml, as on AWS. Of the rest only what the templates use is
+supported. Everything else raises, so that a test cannot pass by missing it.
 """
 
 from __future__ import annotations
 
 import functools
+import ipaddress
+import itertools
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -42,6 +45,7 @@ PSEUDO_PARAMETERS = {
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "123456789012",
     "AWS::StackName": "mwaa-blue-green",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 NO_VALUE = object()
 # The property that Ref returns for each resource type.
@@ -70,8 +74,8 @@ def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any
 _Loader.add_multi_constructor("!", _tag)
 
 
-def load() -> dict[str, Any]:
-    return yaml.load(TEMPLATE.read_text(), _Loader)  # _Loader is a SafeLoader
+def load(path: Path = TEMPLATE) -> dict[str, Any]:
+    return yaml.load(path.read_text(), _Loader)  # _Loader is a SafeLoader
 
 
 @functools.cache
@@ -88,34 +92,30 @@ def transformed() -> dict[str, Any]:
     return made
 
 
-class Stack:
-    """The template with parameters filled in: resources whose condition holds, with intrinsics resolved.
+class Rendered:
+    """A template with parameters filled in: resources whose condition holds, with intrinsics resolved.
 
     Fn::GetAtt resolves to "<LogicalId>.<Attribute>", so that tests can check references.
     """
 
-    def __init__(self, **parameters: Any) -> None:
-        self.template = transformed()
-        unknown = set(parameters) - set(self.template["Parameters"])
+    def __init__(self, template: dict[str, Any], parameters: dict[str, Any]) -> None:
+        self.template = template
+        unknown = set(parameters) - set(template["Parameters"])
         assert not unknown, f"no such parameters: {unknown}"
+        missing = {name for name, spec in template["Parameters"].items() if "Default" not in spec} - set(parameters)
+        assert not missing, f"parameters without a default: {missing}"
         self.parameters = {
-            name: self._typed(spec["Type"], str(parameters.get(name, spec["Default"])))
-            for name, spec in self.template["Parameters"].items()
+            name: self._typed(spec["Type"], str(parameters.get(name, spec.get("Default")))) for name, spec in template["Parameters"].items()
         }
-        self.conditions = {name: self._truth(rule) for name, rule in self.template["Conditions"].items()}
+        self.conditions = {name: self._truth(rule) for name, rule in template["Conditions"].items()}
         self.resources = {
             name: self.resolve(resource)
-            for name, resource in self.template["Resources"].items()
+            for name, resource in template["Resources"].items()
             if self.conditions.get(resource.get("Condition", ""), True)
         }
-        self.environments = {
-            name: p["Environment"]["Variables"] for name, p in self.of_type("AWS::Lambda::Function").items()
-        }
-        # The variables of a function that has none of its own.
-        self.environment = self.environments["HealthWatcherFunction"]
         self.outputs = {
             name: self.resolve(output)
-            for name, output in self.template["Outputs"].items()
+            for name, output in template["Outputs"].items()
             if self.conditions.get(output.get("Condition", ""), True)
         }
 
@@ -125,7 +125,7 @@ class Stack:
     def refused_by_rules(self) -> list[str]:
         return [
             assertion["AssertDescription"]
-            for rule in self.template["Rules"].values()
+            for rule in self.template.get("Rules", {}).values()
             if self._truth(rule.get("RuleCondition", {"Fn::Equals": ["", ""]}))
             for assertion in rule["Assertions"]
             if not self._truth(assertion["Assert"])
@@ -186,6 +186,15 @@ class Stack:
                 return ".".join(argument)
             case "Fn::If":
                 return self.resolve(argument[1] if self.conditions[argument[0]] else argument[2])
+            case "Fn::FindInMap":
+                table, first, second = (self.resolve(part) for part in argument)
+                return self.template["Mappings"][table][first][second]
+            case "Fn::GetAZs":
+                return [f"{self.resolve(argument) or PSEUDO_PARAMETERS['AWS::Region']}{letter}" for letter in "abc"]
+            case "Fn::Cidr":
+                block, count, bits = (self.resolve(part) for part in argument)
+                parts = ipaddress.ip_network(block).subnets(new_prefix=32 - int(bits))
+                return [str(part) for part in itertools.islice(parts, int(count))]
             case "Fn::Join":
                 return argument[0].join(self.resolve(argument[1]))
             case "Fn::Split":
@@ -204,6 +213,33 @@ class Stack:
 
                 return re.sub(r"\$\{([^!}]+)\}", fill, text)
         raise NotImplementedError(function)
+
+
+class Stack(Rendered):
+    """template.yaml with parameters filled in, after SAM's transform."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(transformed(), parameters)
+        self.environments = {
+            name: p["Environment"]["Variables"] for name, p in self.of_type("AWS::Lambda::Function").items()
+        }
+        # The variables of a function that has none of its own.
+        self.environment = self.environments["HealthWatcherFunction"]
+
+
+def allows(spec: dict[str, Any], value: str) -> bool:
+    """Whether CloudFormation takes the value for a parameter."""
+    if spec["Type"] == "Number":
+        if not re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", value):
+            return False
+        number = float(value)
+        if not float(spec.get("MinValue", number)) <= number <= float(spec.get("MaxValue", number)):
+            return False
+    elif not int(spec.get("MinLength", 0)) <= len(value) <= int(spec.get("MaxLength", 4096)):
+        return False
+    if "AllowedValues" in spec and value not in map(str, spec["AllowedValues"]):
+        return False
+    return re.search(rf"\A(?:{spec.get('AllowedPattern', '.*')})\Z", value, re.S) is not None
 
 
 def matches(pattern: dict[str, Any], event: Any) -> bool:
@@ -235,7 +271,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
+def statements_of(stack: Rendered, role: str) -> list[dict[str, Any]]:
     """The statements of the role's inline policies, and of this stack's policies that are attached to it."""
     properties = stack.resources[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
@@ -243,5 +279,5 @@ def statements_of(stack: Stack, role: str) -> list[dict[str, Any]]:
     return [statement for document in documents for statement in document["Statement"]]
 
 
-def all_statements(stack: Stack) -> list[tuple[str, dict[str, Any]]]:
+def all_statements(stack: Rendered) -> list[tuple[str, dict[str, Any]]]:
     return [(role, s) for role in stack.of_type("AWS::IAM::Role") for s in statements_of(stack, role)]
