@@ -9,15 +9,18 @@
 
 mod abort;
 mod check;
+mod foresee;
 mod hold;
 mod observed;
 mod stacks;
+mod words;
 
 use bluegreen_core::color::Color;
 use bluegreen_core::flag::FlagVersion;
 
-pub use abort::{ARTIFACTS, AbortSource, abort_source, of_the_other};
+pub use abort::{AbortSource, abort_source, of_the_other};
 pub use check::{Differences, judge};
+pub use foresee::foresee;
 pub use hold::{Before, HOLD_MINUTES, HOLD_RENEWED_BELOW_MINUTES, HoldReason, RolloutId, classify};
 pub use observed::{
     CheckSeen, ColorState, DagState, Flag, Goal, Health, HoldSeen, InFlight, Observed, Options, StackState,
@@ -111,7 +114,7 @@ impl Waiting {
     #[must_use]
     pub fn is_progress(&self) -> bool {
         match self {
-            Self::Stack(..) | Self::InForce(_) | Self::Drained(_, InFlight::Known(_)) => true,
+            Self::Stack(..) | Self::InForce(_) | Self::Drained(_, InFlight::Running(_) | InFlight::Drained) => true,
             Self::Unreadable(_) | Self::ActiveHealth(_) | Self::Drained(_, InFlight::Unknown(_)) => false,
         }
     }
@@ -334,7 +337,7 @@ impl Place<'_> {
         let color = self.standby;
         let state = self.seen.colors.of(color);
         let runs = !matches!(state.stack, StackState::Missing | StackState::Unusable(_));
-        if runs && state.in_flight != InFlight::Known(0) && !self.seen.options.not_drained {
+        if runs && state.in_flight != InFlight::Drained && !self.seen.options.not_drained {
             return Step::Wait(Waiting::Drained(color, state.in_flight.clone()));
         }
         match &state.stack {
@@ -345,10 +348,12 @@ impl Place<'_> {
             },
             StackState::Differs | StackState::RolledBack(_) => match &state.replacement {
                 None => Step::ApplyStandby(color),
-                Some(why) if self.seen.options.yes || self.seen.replacement_confirmed => Step::ReplaceStandby {
-                    color,
-                    why: why.clone(),
-                },
+                Some(why) if self.seen.options.yes || self.seen.replacement_confirmed == Some(color) => {
+                    Step::ReplaceStandby {
+                        color,
+                        why: why.clone(),
+                    }
+                }
                 Some(why) => Step::AskToReplace {
                     color,
                     why: why.clone(),

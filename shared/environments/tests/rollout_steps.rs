@@ -49,7 +49,7 @@ fn nothing_is_changed_where_something_cannot_be_read_or_two_would_be_changed() {
         HoldSeen::Foreign { words: why() },
     ];
     let health = [Health::Healthy, Health::Unclear(why()), Health::Failed(why())];
-    let flights = [InFlight::Known(0), InFlight::Known(3), InFlight::Unknown(why())];
+    let flights = [InFlight::Drained, InFlight::Running(why()), InFlight::Unknown(why())];
     let checks = [CheckSeen::NotAsked, CheckSeen::Ready, CheckSeen::NotReady(vec![why()])];
     let mut steps = HashSet::new();
     let color = |stack: &StackState, dags: &DagState, in_flight: &InFlight, bits: u32| ColorState {
@@ -76,7 +76,7 @@ fn nothing_is_changed_where_something_cannot_be_read_or_two_would_be_changed() {
                             },
                             check: checks[usize::try_from(bits % 3).unwrap()].clone(),
                             switch_confirmed: None,
-                            replacement_confirmed: false,
+                            replacement_confirmed: None,
                             options: Options {
                                 yes: bits & 4 > 0,
                                 ..Options::default()
@@ -118,7 +118,7 @@ fn judge(seen: &Observed, step: &Step) {
             assert_eq!(seen.active_health, Health::Healthy, "{seen:?}");
             let state = seen.colors.of(*color);
             let empty = matches!(state.stack, StackState::Missing | StackState::Unusable(_));
-            assert!(empty || state.in_flight == InFlight::Known(0), "{seen:?}");
+            assert!(empty || state.in_flight == InFlight::Drained, "{seen:?}");
             if let (Step::ApplyStandby(_), Some(_)) = (step, &state.replacement) {
                 assert_eq!(state.stack, StackState::Missing, "replaced in place: {seen:?}");
             }

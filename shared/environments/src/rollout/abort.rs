@@ -60,7 +60,7 @@ const OWN: [&str; 6] = [
 const OF_REGION: [&str; 4] = ["VpcId", "SubnetIds", "KmsKeyArn", "ControllerRegion"];
 
 /// The parameters that name an object in the color's bucket, each with that of its version, which differs by bucket.
-pub const ARTIFACTS: [(&str, &str); 3] = [
+const ARTIFACTS: [(&str, &str); 3] = [
     ("RequirementsPath", "RequirementsVersion"),
     ("PluginsPath", "PluginsVersion"),
     ("StartupScriptPath", "StartupScriptVersion"),
@@ -68,25 +68,20 @@ pub const ARTIFACTS: [(&str, &str); 3] = [
 
 /// The stack `source`, of the color with the old configuration and with its template, as a stack of the other color.
 ///
-/// `own` is the other color's stack as `pair.toml` describes it, `versions` has the object versions in the other color's
-/// bucket by path.
+/// `own` is the other color's stack as `pair.toml` describes it.
 #[must_use]
-pub fn of_the_other(
-    source: &DeployedStack,
-    template: &str,
-    source_region: &str,
-    own: &DesiredStack,
-    versions: &BTreeMap<String, String>,
-) -> DesiredStack {
+pub fn of_the_other(source: &DeployedStack, template: &str, source_region: &str, own: &DesiredStack) -> DesiredStack {
     let same_region = source_region == own.region;
     let mut parameters = BTreeMap::new();
     for (key, value) in &source.parameters {
         let artifact = ARTIFACTS.iter().find(|(_, version)| version == key);
         let kept = if let Some((path, _)) = artifact {
-            let path = source.parameters.get(*path).map(String::as_str).unwrap_or_default();
-            let version = versions.get(path).cloned();
-            // Without an object there is no version, on either color.
-            version.or_else(|| value.is_empty().then(String::new)).map(Value::Known)
+            match source.parameters.get(*path) {
+                // Without an object there is no version, on either color.
+                None => Some(Value::Known(value.clone())),
+                Some(path) if path.is_empty() => Some(Value::Known(value.clone())),
+                Some(path) => Some(Value::VersionOf { key: path.clone() }),
+            }
         } else if OWN.contains(&key.as_str()) || (!same_region && OF_REGION.contains(&key.as_str())) {
             own.parameters.get(key).cloned()
         } else {
@@ -123,7 +118,7 @@ mod tests {
             } else {
                 DagState::Differ
             },
-            in_flight: InFlight::Known(0),
+            in_flight: InFlight::Drained,
             attempted: false,
         }
     }
@@ -205,8 +200,7 @@ mod tests {
             outputs: text(&[("TemplateHash", "1111")]),
             ..DeployedStack::default()
         };
-        let versions = text(&[("artifacts/requirements-1.txt", "of-green")]);
-        let made = |region: &str| of_the_other(&source, "old", region, &own, &versions);
+        let made = |region: &str| of_the_other(&source, "old", region, &own);
         let stack = made("eu-west-1");
         assert_eq!(
             (stack.name.as_str(), stack.template.as_str()),
@@ -224,11 +218,16 @@ mod tests {
             ("LineageNamespace", None),
             ("SubnetIds", Some("subnet-old")),
             ("AirflowVersion", Some("2.10.3")),
-            ("RequirementsVersion", Some("of-green")),
             ("PluginsVersion", Some("")),
         ] {
             assert_eq!(known(key), value, "{key}");
         }
+        assert_eq!(
+            stack.parameters.get("RequirementsVersion"),
+            Some(&Value::VersionOf {
+                key: "artifacts/requirements-1.txt".to_owned()
+            })
+        );
         let elsewhere = made("eu-central-1");
         assert_eq!(
             elsewhere.parameters.get("SubnetIds"),

@@ -31,8 +31,8 @@ pub struct Observed {
     pub check: CheckSeen,
     /// The flag's version for which a person agreed to the switch.
     pub switch_confirmed: Option<FlagVersion>,
-    /// Whether a person agreed that the standby's environment is replaced.
-    pub replacement_confirmed: bool,
+    /// The color whose environment a person agreed to replace.
+    pub replacement_confirmed: Option<Color>,
     /// The options of the command.
     pub options: Options,
 }
@@ -156,8 +156,10 @@ pub enum DagState {
 /// The DAG runs in flight on an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum InFlight {
-    /// So many.
-    Known(u64),
+    /// None, and no more can begin.
+    Drained,
+    /// Some, or some may still begin; in words.
+    Running(String),
     /// Nobody can say; why.
     Unknown(String),
 }

@@ -27,7 +27,7 @@ const FORWARD: Scenario = Scenario {
     looks_at_hold: true,
 };
 
-fn scenarios() -> [Scenario; 2] {
+fn scenarios() -> [Scenario; 3] {
     [
         FORWARD,
         Scenario {
@@ -35,6 +35,7 @@ fn scenarios() -> [Scenario; 2] {
             yes: true,
             ..FORWARD
         },
+        Scenario { major: true, ..FORWARD },
     ]
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) had_hold: bool,
     pub(crate) check: u8,
     pub(crate) confirmed: Option<u8>,
-    pub(crate) replacement_confirmed: bool,
+    pub(crate) replacement_confirmed: Option<Color>,
     /// What was decided, the version and the hold it was decided for, and what the goal was.
     pub(crate) pending: Option<(Step, u8, Hold, Target)>,
     pub(crate) budget: u8,
@@ -102,7 +102,7 @@ impl World {
             had_hold: false,
             check: 0,
             confirmed: None,
-            replacement_confirmed: false,
+            replacement_confirmed: None,
             pending: None,
             budget,
         }
@@ -128,7 +128,11 @@ impl World {
                 } else {
                     DagState::Differ
                 },
-                in_flight: InFlight::Known(u64::from(environment.running)),
+                in_flight: if environment.running {
+                    InFlight::Running(why())
+                } else {
+                    InFlight::Drained
+                },
                 attempted: environment.attempted,
             }
         })
@@ -234,7 +238,7 @@ impl World {
             self.colors.of_mut(color).attempted = false;
         }
         (self.had_hold, self.check, self.confirmed) = (false, 0, None);
-        (self.replacement_confirmed, self.pending) = (false, None);
+        (self.replacement_confirmed, self.pending) = (None, None);
     }
 
     fn adversary(&self) -> Vec<Self> {
@@ -355,6 +359,9 @@ impl World {
             }
             Step::ReplaceStandby { color, .. } => {
                 world.may_change(color, scenario);
+                let unusable = world.colors.of(color).op == Op::Unusable;
+                let agreed = scenario.yes || world.replacement_confirmed == Some(color) || unusable;
+                assert!(agreed, "nobody agreed to this replacement: {self:?}");
                 let environment = world.colors.of_mut(color);
                 (environment.op, environment.attempted) = (Op::Deleting, true);
             }
@@ -370,7 +377,7 @@ impl World {
                     return vec![world, bad];
                 }
             }
-            Step::AskToReplace { .. } => world.replacement_confirmed = true,
+            Step::AskToReplace { color, .. } => world.replacement_confirmed = Some(color),
             Step::AskToSwitch { version, .. } => world.confirmed = u8::try_from(version.0).ok(),
             Step::Switch { to, version } => {
                 // `expect` and the claim make it atomic.
