@@ -99,6 +99,10 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
             decision: decided.as_str().to_owned(),
             root: Root::of(settings.names.root(), &observed.ownership),
             hold: hold.describe(),
+            held: match hold {
+                HoldState::Active(hold) => Some(hold),
+                HoldState::None | HoldState::Invalid(_) => None,
+            },
             drill: drill(observed.drill.as_deref(), history.as_deref().ok()),
             readiness,
             dag_management: managed.map(ManagedDags::from),

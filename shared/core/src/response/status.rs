@@ -9,6 +9,7 @@ use crate::color::{Both, Color};
 use crate::dag_management::{Progress, State};
 use crate::flag::{FlagVersion, Origin, Version};
 use crate::health::{Assessment, Signals, Verdict};
+use crate::hold::Hold;
 use crate::identity::{Owner, Ownership};
 use crate::policy::Mode;
 use crate::readiness::{Level, PendingNotification, ReadinessState};
@@ -27,6 +28,9 @@ tolerant! {
         pub root: Root,
         /// The hold in force, in words.
         pub hold: Option<String>,
+        /// The same as a hold, where it can be read as one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub held: Option<Hold>,
         /// The drill under way, or the last one that switched.
         pub drill: Option<DrillAnswer>,
         /// The last check of the current standby.
