@@ -8,6 +8,7 @@ pub mod dag_sync;
 pub mod description;
 pub mod names;
 pub mod operation;
+pub mod resolve;
 pub mod rollout;
 pub mod stack;
 pub mod template;
