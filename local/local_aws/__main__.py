@@ -131,6 +131,7 @@ def main() -> None:
             alarms,
             change_sets,
             delivery,
+            existing,
             functions,
             gateway,
             metrics,
@@ -138,9 +139,11 @@ def main() -> None:
             mwaa_stack,
             parameter_store,
             resources,
+            stack_events,
         )
 
-        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, mwaa_stack, change_sets, gateway):
+        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, mwaa_stack, change_sets, existing,
+                     stack_events, gateway):
             part.install()
         asyncio.run(serve(listener, options.ready_file, f"http://127.0.0.1:{port}", stop))
     except SystemExit as refusal:
