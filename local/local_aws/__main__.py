@@ -129,6 +129,7 @@ def main() -> None:
             format="%(asctime)s %(levelname)s [%(name)s] %(message)s")
         from local_aws import (
             alarms,
+            buckets,
             change_sets,
             delivery,
             existing,
@@ -137,13 +138,14 @@ def main() -> None:
             metrics,
             mwaa,
             mwaa_stack,
+            networks,
             parameter_store,
             resources,
             stack_events,
         )
 
-        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, mwaa_stack, change_sets, existing,
-                     stack_events, gateway):
+        for part in (parameter_store, delivery, functions, metrics, alarms, mwaa, resources, networks, buckets, mwaa_stack,
+                     change_sets, existing, stack_events, gateway):
             part.install()
         asyncio.run(serve(listener, options.ready_file, f"http://127.0.0.1:{port}", stop))
     except SystemExit as refusal:

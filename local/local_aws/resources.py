@@ -1,18 +1,16 @@
 """CloudFormation resources and properties.
 
-ministack lacks the types Events::Archive, Events::EventBusPolicy, CloudWatch::CompositeAlarm, EC2::EIP and EC2::NatGateway. It refuses
-metric-math alarms. It drops ReservedConcurrentExecutions and DeadLetterConfig of a function, and the time zone, start and end of a
-schedule. This module adds them.
+ministack lacks the types Events::Archive, Events::EventBusPolicy and CloudWatch::CompositeAlarm. It refuses metric-math alarms. It drops
+ReservedConcurrentExecutions and DeadLetterConfig of a function, and the time zone, start and end of a schedule. This module adds them.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cloudwatch, ec2, eventbridge, lambda_svc, scheduler
+from ministack.services import cloudwatch, eventbridge, lambda_svc, scheduler
 from ministack.services.cloudformation import provisioners
 
 from local_aws import patches
@@ -159,38 +157,12 @@ def _with_schedule_properties(original: Any, props_at: int) -> Any:
     return make
 
 
-# -- AWS::EC2::EIP and AWS::EC2::NatGateway: only so that a template with a network deploys
-
-def _eip_create(_logical_id: str, _props: dict[str, Any], _stack_name: str) -> Made:
-    ec2._allocate_address({"Domain": ["vpc"]})
-    allocation, address = next(reversed(list(ec2._addresses.items())))
-    return address["PublicIp"], {"AllocationId": allocation, "PublicIp": address["PublicIp"]}
-
-
-def _eip_delete(physical_id: str, _props: dict[str, Any]) -> None:
-    for allocation, address in list(ec2._addresses.items()):
-        if address["PublicIp"] == physical_id:
-            ec2._release_address({"AllocationId": [allocation]})
-
-
-def _nat_create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> Made:
-    _raise(ec2._create_nat_gateway({"SubnetId": [props.get("SubnetId", "")], "AllocationId": [props.get("AllocationId", "")],
-                                    "ClientToken": [uuid.uuid4().hex]}), "AWS::EC2::NatGateway")
-    return (name := next(reversed(list(ec2._nat_gateways)))), {"NatGatewayId": name}
-
-
-def _nat_delete(physical_id: str, _props: dict[str, Any]) -> None:
-    ec2._delete_nat_gateway({"NatGatewayId": [physical_id]})
-
-
 def install() -> None:
     handlers = patches.original(provisioners, "_RESOURCE_HANDLERS")
     handlers.update({
         "AWS::Events::Archive": {"create": _archive_create, "update": _archive_update, "delete": _archive_delete},
         "AWS::Events::EventBusPolicy": {"create": _bus_policy_create, "update": _bus_policy_update, "delete": _bus_policy_delete},
         "AWS::CloudWatch::CompositeAlarm": {"create": _composite_create, "update": _composite_update, "delete": _composite_delete},
-        "AWS::EC2::EIP": {"create": _eip_create, "delete": _eip_delete},
-        "AWS::EC2::NatGateway": {"create": _nat_create, "delete": _nat_delete},
     })
     patches.replace(provisioners, "_cw_metric_alarm_record", _alarm_record)
     # The table holds the functions themselves, so they are replaced in the table.
@@ -203,7 +175,6 @@ def install() -> None:
         (provisioners, ("_physical_name", "_delete_predecessor")),
         (eventbridge, ("_create_archive", "_update_archive", "_delete_archive", "_event_buses", "_event_bus_policies", "_remove_permission")),
         (cloudwatch, ("_put_composite_alarm", "_delete_alarms")),
-        (ec2, ("_addresses", "_nat_gateways", "_allocate_address", "_release_address", "_create_nat_gateway", "_delete_nat_gateway")),
     ):
         for name in names:
             patches.original(module, name)

@@ -31,6 +31,10 @@ def _add_event(original: Any) -> Any:
         if logical_id == stack_name and kind == _STACK:
             if status == "UPDATE_COMPLETE":
                 note("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+            if status == "ROLLBACK_IN_PROGRESS" and reason == "Rollback requested":
+                failed = [event["LogicalResourceId"] for event in cloudformation._stack_events[stack_id]
+                          if event["ResourceStatus"] == "CREATE_FAILED"]
+                reason = f"The following resource(s) failed to create: [{', '.join(failed)}]. Rollback requested by user."
             note(status)
             return
         key = (stack_name, logical_id)
