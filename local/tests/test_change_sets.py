@@ -169,7 +169,7 @@ def test_a_failed_creation_may_be_deleted_at_once(stack, client):
     ({"Short": "a"}, "Short"), ({"Short": "abcde"}, "Short"), ({"Short": "AB"}, "Short.*pattern"),
     ({"Count": "0"}, "Count"), ({"Count": "4"}, "Count"), ({"Count": "x"}, "Count"),
     ({"Color": "green", "Count": "2"}, "green has one of them"),
-    ({"Colour": "blue"}, r"Parameters: \[Colour\] do not exist in the template"),
+    ({"Shade": "blue"}, r"Parameters: \[Shade\] do not exist in the template"),
 ])
 def test_parameters_that_do_not_fit_are_refused_and_nothing_is_made(stack, parameters, what):
     assert refused(what, lambda: stack.change_set(parameters)) == "ValidationError"
@@ -195,6 +195,14 @@ Resources: { Topic: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Join ["
     refused("subnet-none for parameter name Subnets", lambda: stack.change_set({**right, "Subnets": f"{subnets[0]},subnet-none"}, template))
     assert stack.deploy(right, template) == "CREATE_COMPLETE"
     assert client("sns").get_topic_attributes(TopicArn=stack.resources()["Topic"])["Attributes"]["DisplayName"] == "+".join(subnets)
+
+
+@pytest.mark.parametrize(("name", "needed"), [("", "CAPABILITY_IAM"), ("RoleName: fixed, ", "CAPABILITY_NAMED_IAM")])
+def test_roles_must_be_acknowledged(stack, name, needed):
+    template = "Resources: { Role: { Type: AWS::IAM::Role, Properties: { NAMED AssumeRolePolicyDocument: {} } } }".replace("NAMED", name)
+    wanted = {"StackName": stack.name, "ChangeSetName": "c", "ChangeSetType": "CREATE", "TemplateBody": template}
+    assert refused(needed, lambda: stack.api.create_change_set(**wanted)) == "InsufficientCapabilitiesException"
+    stack.api.create_change_set(**wanted, Capabilities=[needed])
 
 
 def test_a_protected_stack_is_not_deleted(stack):
