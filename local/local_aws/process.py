@@ -123,6 +123,13 @@ class LocalAws:
     def delete_environment(self, name: str) -> None:
         self.control("DELETE", f"mwaa/environments/{urllib.parse.quote(name)}")
 
+    def set_mwaa_defaults(self, **settings: Any) -> dict[str, Any]:
+        """For environments that stacks and the API of MWAA make from now on."""
+        return self.control("PUT", "mwaa/defaults", settings)
+
+    def set_cloudformation(self, **settings: Any) -> dict[str, Any]:
+        return self.control("PUT", "cloudformation", settings)
+
     def add_fault(self, kind: str, service: str = "*", operation: str = "*", **more: Any) -> str:
         return self.control("POST", "faults", {"kind": kind, "service": service, "operation": operation, **more})["id"]
 

@@ -215,10 +215,10 @@ def test_a_protected_stack_is_not_deleted(stack):
 
 
 def test_a_change_set_may_take_its_time(stack, local_aws):
-    local_aws.control("PUT", "cloudformation", {"change_set_seconds": 0.6})
+    local_aws.set_cloudformation(change_set_seconds=0.6)
     name = {"StackName": stack.name, "ChangeSetName": "slow"}
     stack.api.create_change_set(ChangeSetType="CREATE", TemplateBody=TEMPLATE, **name)
-    local_aws.control("PUT", "cloudformation", {"change_set_seconds": 0})
+    local_aws.set_cloudformation(change_set_seconds=0)
     early = stack.api.describe_change_set(**name)
     assert (early["Status"], early["ExecutionStatus"], early["Changes"]) == ("CREATE_IN_PROGRESS", "UNAVAILABLE", [])
     assert refused("CREATE_IN_PROGRESS", lambda: stack.api.execute_change_set(**name)) == "InvalidChangeSetStatus"

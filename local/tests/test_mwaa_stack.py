@@ -58,7 +58,7 @@ def test_every_property_of_a_stack_is_in_get_environment(made, client):
 
 
 def test_creating_updating_and_deleting_take_their_time_and_the_stack_waits(made, local_aws, client, unique):
-    local_aws.control("PUT", "mwaa/defaults", {"create_seconds": 1, "update_seconds": 1, "delete_seconds": 1})
+    local_aws.set_mwaa_defaults(create_seconds=1, update_seconds=1, delete_seconds=1)
     ids = made.resources()
     template = f"""
 Parameters: {{ Workers: {{ Type: Number, Default: 2 }} }}
@@ -91,7 +91,7 @@ Resources:
     seen = [entry["detail"]["status"] for entry in local_aws.timeline(since)
             if entry["what"] == "mwaa-status" and entry["detail"]["environment"] == unique]
     assert seen == ["CREATING", "AVAILABLE", "UPDATING", "AVAILABLE", "DELETING", "DELETED"]
-    local_aws.control("PUT", "mwaa/defaults", {"create_seconds": 0.5, "update_seconds": 0.5, "delete_seconds": 0.5})
+    local_aws.set_mwaa_defaults(create_seconds=0.5, update_seconds=0.5, delete_seconds=0.5)
 
 
 def test_an_update_changes_in_place_what_it_says(made, client):
@@ -137,7 +137,7 @@ def test_a_failing_update_is_rolled_back_with_its_reason(made, local_aws, client
 
 
 def test_a_failing_creation_leaves_nothing(made, local_aws, client, unique):
-    local_aws.control("PUT", "mwaa/defaults", {"fail_next_create": "no internet"})
+    local_aws.set_mwaa_defaults(fail_next_create="no internet")
     stack = Stack(client, unique, TEMPLATE)
     assert stack.deploy({"Name": unique}) == "ROLLBACK_COMPLETE"
     assert "no internet" in stack.reasons() and status(client, unique) == "gone"
@@ -228,10 +228,10 @@ def test_the_api_updates_and_deletes_too(made, local_aws, client, request_, uniq
     until("it is available", lambda: status(client, unique) == "AVAILABLE")
     with pytest.raises(ClientError, match="a new major version needs a new environment"):
         mwaa.update_environment(Name=unique, AirflowVersion="3.0.6")
-    local_aws.control("PUT", "mwaa/defaults", {"downgrades": False})
+    local_aws.set_mwaa_defaults(downgrades=False)
     with pytest.raises(ClientError, match="Cannot downgrade"):
         mwaa.update_environment(Name=unique, AirflowVersion="2.10.3")
-    local_aws.control("PUT", "mwaa/defaults", {"downgrades": True})
+    local_aws.set_mwaa_defaults(downgrades=True)
     mwaa.update_environment(Name=unique, MaxWorkers=3, WorkerReplacementStrategy="FORCED")
     with pytest.raises(ClientError, match="UPDATING state and cannot be deleted"):
         mwaa.delete_environment(Name=unique)

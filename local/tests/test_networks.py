@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from support.local_functions import FILES
 from support.stacks import Stack
+from support.waiting import until
 
 NETWORK = """
 Parameters: { Gateways: { Type: Number, Default: 2 }, Note: { Type: String, Default: one } }
@@ -113,8 +114,7 @@ def test_what_an_environment_uses_is_not_deleted(stack, client, unique):
     assert {"Left", "Right", "First", "Network"} <= kept and "Second" not in kept and "Other" not in kept
     assert "has a dependent object" in whole.reasons() and "has dependencies and cannot be deleted" in whole.reasons()
     client("mwaa").delete_environment(Name=unique)
-    while unique in client("mwaa").list_environments()["Environments"]:
-        pass
+    until("it is gone", lambda: unique not in client("mwaa").list_environments()["Environments"])
     assert whole.delete() == "absent"
 
 
