@@ -135,7 +135,7 @@ impl Clients {
 }
 
 impl ColorClients {
-    fn build(shared: &SdkConfig, region: Option<&str>) -> Self {
+    pub(crate) fn build(shared: &SdkConfig, region: Option<&str>) -> Self {
         let region = region
             .map(|region| Region::new(region.to_owned()))
             .or_else(|| shared.region().cloned());

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod clock;
 pub mod configuration;
 pub mod connections;
+pub mod dag_folder;
 pub mod dag_list_storage;
 pub mod error;
 pub mod event_bus;
