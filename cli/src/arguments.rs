@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::connection::Connection;
+use crate::environments::arguments::Dags;
 use crate::exit;
 use crate::values::{color, number};
 
@@ -27,16 +28,17 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     ),
     (
         exit::REFUSED,
-        "refused: a precondition objects, or --expect-active or --expect-version does not hold",
+        "refused: a precondition objects, or --expect-active or --expect-version does not hold; dags sync: the other color \
+         has become active",
     ),
     (
         exit::CONFLICT,
-        "conflict: another writer made, or is making, this transition",
+        "conflict: another writer made, or is making, this transition; dags sync: another one writes to the same bucket",
     ),
     (
         exit::NOT_READY,
         "check: not ready, or partial; drill: failed or interrupted; run-report: a run lost, late, or doubled although \
-         its DAG is guarded; or partial",
+         its DAG is guarded; or partial; dags sync: new import errors",
     ),
     (
         exit::NOT_CONFIRMED,
@@ -44,7 +46,7 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     ),
     (
         exit::NOT_IN_TIME,
-        "not in time: carried out, but not seen to be so within the limit",
+        "not in time: carried out, but not seen to be so within the limit; dags sync: not parsed in time",
     ),
     (exit::INTERRUPTED, "interrupted (Ctrl-C)"),
 ];
@@ -129,6 +131,8 @@ pub(crate) enum Command {
     Initialize(Initialize),
     /// Follow a switch or a drill while it goes on
     Watch(Watch),
+    /// DAG files in the environments' buckets
+    Dags(Dags),
     /// What other thresholds would have made of recorded ticks
     ///
     /// Reads the watcher's log as aws logs tail or aws logs filter-log-events give it, recorded at LogLevel=debug.

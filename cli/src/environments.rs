@@ -1,7 +1,12 @@
 //! Environments as code: `env`, `rollout`, `drained` and `dags`.
 
+pub(crate) mod arguments;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod bucket;
+pub(crate) mod dag_color;
+pub(crate) mod dag_files;
+#[allow(dead_code, reason = "rollout has not landed")]
+pub(crate) mod dags;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod deployment;
 #[allow(dead_code, reason = "not every command that uses it has landed")]

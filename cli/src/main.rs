@@ -128,6 +128,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         }
         Command::Replay(options) => replay::replay(connection, &options),
         Command::Chart(options) => timeline_data::chart(connection, &options).await,
+        Command::Dags(options) => environments::dags::command(connection, options).await,
         Command::Settings(options) => settings::command(connection, options.save).await,
         command => {
             let session = Session::open(connection).await?;
@@ -164,10 +165,10 @@ fn manual() -> Result<String, Failure> {
         .map_err(|error| Failure::File(format!("the manual page cannot be written: {error}")))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
     text.push_str(".SH COMMANDS\n");
-    for subcommand in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for (name, subcommand) in schema::commands_of(&command) {
         let about = subcommand.get_long_about().or(subcommand.get_about());
         let about = about.map(ToString::to_string).unwrap_or_default();
-        text.extend([".SS ", subcommand.get_name(), "\n", &roff(&about), "\n"]);
+        text.extend([".SS ", &name, "\n", &roff(&about), "\n"]);
         for argument in subcommand.get_arguments().filter(|argument| !argument.is_global_set()) {
             let name = match argument.get_long() {
                 Some("help") => continue,

@@ -21,17 +21,32 @@ pub(crate) fn schema() -> Value {
 }
 
 fn commands() -> Value {
-    Cli::command()
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .map(|command| {
+    commands_of(&Cli::command())
+        .into_iter()
+        .map(|(name, command)| {
             json!({
-                "name": command.get_name(),
+                "name": name,
                 "about": command.get_about().map(ToString::to_string),
                 "options": options(command),
             })
         })
         .collect()
+}
+
+/// The commands that do something, by the words that a person types.
+pub(crate) fn commands_of(program: &clap::Command) -> Vec<(String, &clap::Command)> {
+    let mut found = Vec::new();
+    let shown = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    for command in program.get_subcommands().filter(shown) {
+        let name = command.get_name().to_owned();
+        if command.has_subcommands() {
+            let inner = commands_of(command).into_iter();
+            found.extend(inner.map(|(inner, command)| (format!("{name} {inner}"), command)));
+        } else {
+            found.push((name, command));
+        }
+    }
+    found
 }
 
 fn options(command: &clap::Command) -> Value {

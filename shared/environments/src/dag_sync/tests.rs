@@ -26,7 +26,7 @@ type Folder = BTreeMap<String, Vec<u8>>;
 
 impl World {
     fn put(&mut self, path: &str, content: &[u8], writer: Writer) -> String {
-        self.writes += 1;
+        self.writes = self.writes.saturating_add(1);
         let tag = if self.kms {
             format!("kms-{}", self.writes)
         } else {
@@ -70,26 +70,26 @@ impl World {
             .map(|(path, content)| (path.clone(), LocalFile::of(content)))
             .collect();
         let difference = Difference::between(&local, &self.listing(), self.manifest());
-        let mut spent = 0;
-        let mut spend = || {
-            spent += 1;
-            spent <= budget
+        let mut sent: usize = 0;
+        let mut is_alive = || {
+            sent = sent.saturating_add(1);
+            sent <= budget
         };
         if let Some(intent) = difference.intent(&local) {
-            if !spend() {
+            if !is_alive() {
                 return (false, budget);
             }
             self.manifest = Some(intent.to_bytes());
         }
         let mut written = BTreeMap::new();
         for path in difference.puts.keys() {
-            if !spend() {
+            if !is_alive() {
                 return (false, budget);
             }
             written.insert(path.clone(), self.put(path, &folder[path], Writer::Us));
         }
         for path in &difference.deletes {
-            if !spend() {
+            if !is_alive() {
                 return (false, budget);
             }
             let (_, writer, _) = self.objects.remove(path).unwrap();
@@ -100,12 +100,12 @@ impl World {
             );
         }
         if let Some(outcome) = difference.outcome(&local, &written) {
-            if !spend() {
+            if !is_alive() {
                 return (false, budget);
             }
             self.manifest = Some(outcome.to_bytes());
         }
-        (true, spent)
+        (true, sent)
     }
 }
 
@@ -346,7 +346,7 @@ proptest! {
 // -- Airflow -----------------------------------------------------------------------------------------------------------
 
 fn at(seconds: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    jiff::Timestamp::from_second(seconds.saturating_add(1_800_000_000)).unwrap()
 }
 
 fn dag(path: &str, parsed: i64) -> DagFile {
