@@ -10,4 +10,6 @@ pub(crate) mod dags;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod deployment;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
+pub(crate) mod desired;
+#[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod stacks;

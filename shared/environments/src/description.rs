@@ -7,6 +7,7 @@ mod check;
 mod fault;
 mod read;
 mod reader;
+mod requirements;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -17,6 +18,7 @@ use bluegreen_core::color::{Both, Color};
 
 pub use fault::{Fault, nearest};
 pub use read::{Reading, read};
+pub use requirements::unpinned;
 pub use words::{CLASSES, Class, GUARD_OPTIONS, KNOWN_VERSIONS, LOG_LEVELS};
 
 /// One environment, or two with a controller.

@@ -11,7 +11,7 @@ pub struct Fault {
     pub key: String,
     /// What was given.
     pub given: String,
-    /// What is allowed.
+    /// What is allowed; empty if `given` says it all.
     pub allowed: String,
     /// What to do; may be empty if that is plain.
     pub advice: String,
@@ -25,7 +25,11 @@ impl fmt::Display for Fault {
         if !self.key.is_empty() {
             write!(formatter, "{}: ", self.key)?;
         }
-        write!(formatter, "given {}; allowed: {}", self.given, self.allowed)?;
+        if self.allowed.is_empty() {
+            write!(formatter, "{}", self.given)?;
+        } else {
+            write!(formatter, "given {}; allowed: {}", self.given, self.allowed)?;
+        }
         if !self.advice.is_empty() {
             write!(formatter, "; {}", self.advice)?;
         }
