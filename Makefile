@@ -182,6 +182,7 @@ gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO
 	@echo "== cfn-lint"; $(TOOLS_LINT)/bin/cfn-lint template.yaml infra/*.yaml
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
 	@for template in infra/*.yaml; do SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template $$template; done
+	@echo "== cfripper (policies of infra/)"; $(TOOLS_LINT)/bin/python -m tools.policy_scan
 	@echo "== cargo machete (unused dependencies)"; $(TOOLS_CARGO)/bin/cargo-machete
 	@echo "== cargo deny (licenses, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
