@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -23,6 +24,15 @@ shopt -s expand_aliases
 alias exit=finish
 source "$STARTUP_SCRIPT"
 finish
+"""
+
+# What MWAA does next (mwaa/utils/user_requirements.py and mwaa/entrypoint.py there): requirements.txt, whose failure it only
+# logs, and then Airflow, which finds its policies by their entry points.
+REQUIREMENTS = 'python3 -m pip install -r "$REQUIREMENTS_FILE" || echo "ERROR: pip installation exited with a non-zero error code"'
+AIRFLOW = """
+from importlib.metadata import entry_points
+policies = [entry.load() for entry in entry_points(group="airflow.policy")]
+print("airflow started with", sorted(policy.__name__ for policy in policies if callable(getattr(policy, "dag_policy", None))))
 """
 
 POLICIES = "def hookimpl(*_, **__):\n    return lambda function: function\n"
@@ -55,6 +65,22 @@ class Container:
         )  # fmt: skip
         self.went_on, self.said = (self.home / "environment.json").exists(), done.stdout
         return self
+
+    def go_on(self, requirements: str) -> str:
+        """What Airflow says when it starts. As in MWAA, whatever became of the requirements."""
+        assert self.went_on, self.said
+        file = self.home / "requirements.txt"
+        file.write_text(requirements)
+        environment = {
+            "PATH": f"{self.python.parent}{os.pathsep}{os.defpath}", "HOME": str(self.home), "REQUIREMENTS_FILE": str(file),
+            "PYTHONPATH": str(self.home / "airflow_is_there"), "TMPDIR": str(self.home), "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+            "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", f"{REQUIREMENTS}\npython3 -c '{AIRFLOW}'"], env=environment, cwd=self.home, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
 
     def refused_with(self, *parts: str) -> None:
         assert not self.went_on, self.said
@@ -162,6 +188,66 @@ def test_a_package_that_airflow_would_not_find_starts_nothing(
 ) -> None:
     changed(wheel, container.plugins, change)
     container.start().refused_with("is installed, and Airflow would not find its policy", said)
+
+
+GUARDED = "airflow started with ['mwaa_bluegreen.policy']"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "said"),
+    [
+        ("mwaa-no-such-package==1.0\n", "ERROR: pip installation exited"),
+        ("this is no requirement ==\n", "ERROR: pip installation exited"),
+        ("--find-links /nowhere\n--no-index\nmwaa-bluegreen==99.0\n", "ERROR: pip installation exited"),
+        ("\x00\xff binary", "ERROR: pip installation exited"),
+        ("", "airflow started"),
+        ("--no-index\nmwaa-bluegreen==0.2.0\n", "already satisfied"),
+    ],
+)
+def test_broken_requirements_leave_the_guard_in_place(container: Container, wheel: Path, requirements: str, said: str) -> None:
+    put(wheel, container.plugins)
+    airflow = container.start().go_on(requirements)
+    assert said in airflow
+    assert GUARDED in airflow
+
+
+def test_without_the_script_broken_requirements_leave_airflow_without_a_guard(container: Container) -> None:
+    """Why the script is there, and that the test above can fail."""
+    nothing = container.home / "nothing.sh"
+    nothing.write_text("")
+    airflow = container.start(nothing).go_on("mwaa-bluegreen==0.2.0\n")
+    assert "ERROR: pip installation exited" in airflow
+    assert "airflow started with []" in airflow
+
+
+def carrying(wheel: bytes, own: str = "") -> str:
+    """The script as `mwaa-bluegreen env apply` writes it: it carries the wheel, before the lines of startup.sh."""
+    encoded = base64.encodebytes(wheel).decode()
+    name = "mwaa_bluegreen-0.2.0-py3-none-any.whl"
+    head = f'MWAA_BLUEGREEN_WHEEL="$(mktemp -d)/{name}"\nbase64 -d > "$MWAA_BLUEGREEN_WHEEL" <<\'MWAA_BLUEGREEN_BYTES\'\n{encoded}MWAA_BLUEGREEN_BYTES\n\n'
+    return head + SCRIPT.read_text() + own
+
+
+def test_a_script_that_carries_the_wheel_needs_neither_plugins_nor_a_network(container: Container, wheel: Path) -> None:
+    script = container.home / "carrying.sh"
+    script.write_text(carrying(wheel.read_bytes(), own="\necho the user was here\n"))
+    (container.home / "plugins").rmdir()
+    airflow = container.start(script).go_on("mwaa-no-such-package==1.0\n")
+    assert "the user was here" in container.said
+    assert GUARDED in airflow
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:2000], lambda data: b"", lambda data: data[:500] + b"x" * 500 + data[1000:]])
+def test_a_script_that_carries_a_broken_wheel_starts_nothing(container: Container, wheel: Path, damage: Callable[[bytes], bytes]) -> None:
+    script = container.home / "carrying.sh"
+    script.write_text(carrying(damage(wheel.read_bytes())))
+    container.start(script).refused_with(wheel.name)
+
+
+def test_where_the_base64_is_broken_nothing_starts(container: Container, wheel: Path) -> None:
+    script = container.home / "carrying.sh"
+    script.write_text(carrying(wheel.read_bytes()).replace("MWAA_BLUEGREEN_BYTES'\n", "MWAA_BLUEGREEN_BYTES'\n!!!\n", 1))
+    container.start(script).refused_with("could not be installed")
 
 
 def test_the_wrapper_here_goes_on_after_a_plain_exit(container: Container) -> None:
