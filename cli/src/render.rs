@@ -132,6 +132,7 @@ pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status,
                     .map(|dags| dags_line(dags, now))
                     .unwrap_or_default(),
             ),
+            ("in flight", in_flight_lines(status)),
             ("failover", failover),
         ],
     ));
@@ -139,6 +140,17 @@ pub(crate) fn status(paint: Paint, pair: &str, common: &Common, status: &Status,
         shown.push_str(&preconditions(paint, &common.preconditions));
     }
     shown
+}
+
+/// What is still in flight on the environment that stands by; empty where no answer says so.
+fn in_flight_lines(status: &Status) -> String {
+    let reasons = Color::BOTH
+        .iter()
+        .filter_map(|color| status.in_flight.of(*color).as_ref());
+    reasons
+        .map(|found| found.reason.as_str())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The owner of the root; empty while the root belongs to this pair, as it should.

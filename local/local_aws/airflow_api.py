@@ -107,10 +107,11 @@ def _dag_runs(settings: Settings, query: dict[str, Any]) -> Answer:
 
 def _dag_runs_of(settings: Settings, asked: dict[str, Any]) -> Answer:
     """The batch form. Both generations refuse unknown fields."""
-    unknown = set(asked) - {"dag_ids", "start_date_gte", "start_date_lte", "page_limit", "page_offset", "order_by"}
+    unknown = set(asked) - {"dag_ids", "states", "start_date_gte", "start_date_lte", "page_limit", "page_offset", "order_by"}
     if unknown:
         return rest_error(422 if is_airflow_3(settings) else 400, {"detail": f"unknown field: {sorted(unknown)}"})
     fitting = [run for run in settings.runs if asked.get("dag_ids") is None or run["dag_id"] in asked["dag_ids"]
+               if asked.get("states") is None or run["state"] in asked["states"]
                if _between(run.get("start_date"), asked.get("start_date_gte"), asked.get("start_date_lte"))]
     page = _page(settings, fitting, {"limit": asked.get("page_limit", 100), "offset": asked.get("page_offset", 0)})
     return _rest_answer({"dag_runs": [_dag_run(settings, run) for run in page], "total_entries": len(fitting)})

@@ -61,6 +61,13 @@ impl Pace {
         }
     }
 
+    /// Starts at once; later requests are spaced as always.
+    pub(crate) fn at_once() -> Self {
+        Self {
+            next: Mutex::new((Instant::now(), SPACING)),
+        }
+    }
+
     async fn turn(&self) {
         let start = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,8 @@
 //! Lists the DAGs of both environments, pauses and unpauses them, in both generations of Airflow's API.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_mwaa::types::RestApiMethod;
 use aws_smithy_types::Document;
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::dag_management::{Plan, path_of};
@@ -43,9 +44,6 @@ pub struct Listing {
 /// unfinished, be it scheduled, queued, deferred or up for retry. If a person or `dagrun_timeout` ends a run early,
 /// Airflow ends its tasks, too. Sub-DAGs (Airflow 2) and backfills (of both) are ordinary runs, in these states, and
 /// `~` lists them with the rest.
-///
-/// Queued comes first: a run that begins between the two questions is in the second answer. In the other order it would
-/// be in neither, and its DAG would be paused during the run.
 const UNFINISHED: [&str; 2] = ["queued", "running"];
 
 /// The DAGs of both environments.
@@ -78,6 +76,14 @@ impl AirflowDags {
         DagSession {
             dags: self,
             pace: Pace::new(),
+        }
+    }
+
+    /// The same, for a question that usually is a single request: it does not wait for the health questions.
+    pub fn short_session(&self) -> DagSession<'_> {
+        DagSession {
+            dags: self,
+            pace: Pace::at_once(),
         }
     }
 }
@@ -128,19 +134,26 @@ impl DagSession<'_> {
     }
 
     /// The runs that have not ended; `None` if they could not be listed completely.
+    ///
+    /// One question for both states, so that a run that begins meanwhile is in the answer: in two questions it could be
+    /// in neither. Where there are several pages, a run that ends while they are read moves the others, and another one
+    /// that begins hides that from the count. So a long list is read from both ends, and a run that one of the two
+    /// readings contains counts.
     pub async fn in_flight(&self, color: Color, until: Instant) -> Result<Option<Vec<Run>>, Cause> {
         let api = self.api(color, until);
-        let mut runs = Vec::new();
-        for state in UNFINISHED {
-            let question = Question::get("/dags/~/dagRuns", &[("state", state), ("order_by", "id")]);
-            let listed = api.list(&question, &DAG_RUNS).await;
+        let mut runs = BTreeMap::new();
+        for order in ["id", "-id"] {
+            let listed = api.list(&unfinished(order), &DAG_RUNS).await;
             match listed.gap {
                 Some(_) if listed.total.is_some() => return Ok(None),
                 Some(cause) => return Err(cause),
-                None => runs.extend(listed.entries.into_values().map(|(run, _)| run)),
+                None => runs.extend(listed.entries),
+            }
+            if listed.total.is_none_or(|total| total <= PAGE) {
+                break;
             }
         }
-        Ok(Some(runs))
+        Ok(Some(runs.into_values().map(|(run, _)| run).collect()))
     }
 
     /// Whether Airflow responds at all.
@@ -197,6 +210,20 @@ async fn one(api: &AirflowApi<'_>, id: &str, is_paused: bool) -> Result<(), Caus
     }
 }
 
+/// The question for all runs that have not ended. Asked by POST, because InvokeRestApi has no query parameter with two
+/// values.
+fn unfinished(order: &str) -> Question {
+    Question {
+        method: RestApiMethod::Post,
+        path: "/dags/~/dagRuns/list".to_owned(),
+        query: HashMap::new(),
+        body: Some(HashMap::from([
+            ("states".to_owned(), Document::Array(UNFINISHED.map(text).to_vec())),
+            ("order_by".to_owned(), text(order)),
+        ])),
+    }
+}
+
 /// The DAG, and whether the entry is from Airflow 2.
 fn read_dag(document: &Document) -> Option<(String, (Dag, bool))> {
     let (id, dag) = airflow_lists::read_dag(document)?;
@@ -208,17 +235,4 @@ fn read_set(document: &Document) -> Option<(u64, u64)> {
     let fields = document.as_object()?;
     let set = u64::try_from(fields.get("dags")?.as_array()?.len()).ok()?;
     Some((set, count(fields.get("total_entries")?)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_that_begins_between_the_two_questions_is_in_one_of_the_answers() {
-        for was in [["queued", "queued"], ["queued", "running"], ["running", "running"]] {
-            let is_found = UNFINISHED.iter().zip(was).any(|(asked, is)| *asked == is);
-            assert!(is_found, "{was:?}");
-        }
-    }
 }

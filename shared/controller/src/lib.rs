@@ -32,7 +32,7 @@
 //! | use cases | `tick`, `requests`, `audit`, `notify` |
 //! | of a tick | `tick_report`, `alerts`: what is published, announced and answered |
 //! | of a request | `switch`, `failover`, `drill`, `hold`, `initialize`, `check`, `status` |
-//! | features | `dags`, `drill_return`, `hold_report`, `readiness`, `repair`, `run_report` |
+//! | features | `dags`, `drill_return`, `hold_report`, `in_flight`, `readiness`, `repair`, `run_report` |
 //! | what a tick observes | `observation` over `active_drill`, `past`, `recent_failovers`, `restore_target` |
 //! | what a request observes | `second_reading` over `repeat` over `answer` |
 //! | writers | `claim_runner`, `flag_creation`, `drill_outcome`, `dag_reconciler` over `dag_memory`, `audit_trail`, `unsent` |
@@ -60,6 +60,7 @@ mod failover;
 mod flag_creation;
 mod hold;
 mod hold_report;
+mod in_flight;
 mod initialize;
 mod observation;
 mod past;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::claim::Failure;
 use bluegreen_core::color::Color;
 use bluegreen_core::dag_management::Progress;
 use bluegreen_core::decision::{Action, ControlState, FlagState, decide, failover_preconditions};
@@ -20,20 +21,24 @@ use crate::answer::{NO_FLAG, common};
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
-use crate::{recent_failovers, second_reading};
+use crate::{in_flight, recent_failovers, second_reading};
 
 /// As long as the slowest source may take; the function's time-out is 30 s.
 const EVIDENCE_TIME: Duration = Duration::from_secs(12);
 
 /// The current state: all questions at once, and the flag once more at the end.
 pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Result<Response<Status>, FunctionError> {
-    let (settled, evidence) = tokio::join!(
-        second_reading::settled(services),
+    let (read, evidence) = tokio::join!(
+        readings(services, invocation),
         services
             .health
             .both(ProbeScope::Full, EVIDENCE_TIME, invocation.started)
     );
-    let (observed, history) = second_reading::unless_changed(services, settled?, invocation.started).await?;
+    let Readings {
+        observed,
+        history,
+        in_flight,
+    } = read?;
     let now = services.clock.now();
     let verdicts = observed.assess(&services.settings.policy, &evidence, now);
     let active = observed.flag.as_ref().and_then(|flag| flag.value.color());
@@ -109,9 +114,49 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
             mode: settings.policy.mode.into(),
             audited: audited(&observed),
             environments: settings.environments.map(|_, environment| environment.name.clone()),
+            in_flight: in_flight
+                .map(|asked| asked.answer(history.as_deref(), now))
+                .unwrap_or_default(),
             verdicts: verdicts.map(|_, assessment| VerdictAnswer::from(assessment)),
         },
     })
+}
+
+/// The parameters, and the unfinished runs of the color that stands by.
+struct Readings {
+    observed: Observed,
+    history: Result<Vec<HistoryEntry>, Failure>,
+    in_flight: Option<in_flight::Asked>,
+}
+
+/// Reads the parameters twice, and lists the standby's runs in between. If the flag has changed meanwhile, the runs are
+/// those of the new active color, and the other's are listed.
+async fn readings(services: &Services, invocation: &Invocation) -> Result<Readings, FunctionError> {
+    let standby = |observed: &Observed| Some(observed.flag.as_ref()?.value.color()?.other());
+    let settled = second_reading::settled(services).await?;
+    let first = standby(&settled.0);
+    let (read, asked) = tokio::join!(
+        second_reading::unless_changed(services, settled, invocation.started),
+        ask(services, first, invocation)
+    );
+    let (observed, history) = read?;
+    let now_standby = standby(&observed);
+    let in_flight = match asked {
+        asked if now_standby == first => asked,
+        _ => ask(services, now_standby, invocation).await,
+    };
+    Ok(Readings {
+        observed,
+        history,
+        in_flight,
+    })
+}
+
+async fn ask(services: &Services, standby: Option<Color>, invocation: &Invocation) -> Option<in_flight::Asked> {
+    match standby {
+        Some(standby) => Some(in_flight::ask(services, standby, invocation).await),
+        None => None,
+    }
 }
 
 /// The version that was audited last; `None` if it belongs to an earlier flag that was deleted, which the number alone

@@ -20,6 +20,7 @@ pub mod flag;
 pub mod health;
 pub mod hold;
 pub mod identity;
+pub mod in_flight;
 pub mod memory;
 pub mod metric;
 pub mod notification;

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::flag::{FlagValue, FlagVersion, HistoryEntry, versions};
+use crate::color::Color;
+use crate::flag::{FlagValue, FlagVersion, HistoryEntry, Version, versions};
 
 /// The owner of an instant: the color in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +22,23 @@ pub struct Owner {
 #[must_use]
 pub fn owner(history: &[HistoryEntry], instant: Timestamp) -> Option<Owner> {
     let versions = versions(history);
-    let colored = || versions.iter().filter(|version| version.entry.value.color().is_some());
-    let in_force = colored()
-        .rev()
-        .find(|version| version.effective_from <= instant)
-        .or_else(|| colored().next())
-        .or(versions.first())?;
+    let in_force = in_force(&versions, instant)?;
     Some(Owner {
         value: in_force.entry.value.clone(),
         version: in_force.entry.version,
     })
+}
+
+/// The same color, for versions that are at hand; none if no version ever held one.
+pub(crate) fn color_in_force(versions: &[Version], instant: Timestamp) -> Option<Color> {
+    in_force(versions, instant)?.entry.value.color()
+}
+
+fn in_force(versions: &[Version], instant: Timestamp) -> Option<&Version> {
+    let colored = || versions.iter().filter(|version| version.entry.value.color().is_some());
+    colored()
+        .rev()
+        .find(|version| version.effective_from <= instant)
+        .or_else(|| colored().next())
+        .or(versions.first())
 }

@@ -25,7 +25,7 @@ pub use change::{Change, DagAnswer, DrillAnswer, DrillReturn, DrillTrace, Winner
 pub use check::{Check, CheckReport, FindingAnswer, UnansweredQuestionAnswer};
 pub use open::Open;
 pub use run_report::{Gap, LateLine, ReportAnswer, RunLine, RunReportAnswer, TransitionAnswer, Window};
-pub use status::{History, HistoryLine, LastCheck, ManagedDags, Root, Status, VerdictAnswer};
+pub use status::{History, HistoryLine, InFlightAnswer, LastCheck, ManagedDags, Root, Status, VerdictAnswer};
 pub use tick::{Heard, Tick, TickDrill};
 
 tolerant! {

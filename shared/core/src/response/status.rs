@@ -11,6 +11,7 @@ use crate::flag::{FlagVersion, Origin, Version};
 use crate::health::{Assessment, Signals, Verdict};
 use crate::hold::Hold;
 use crate::identity::{Owner, Ownership};
+use crate::in_flight::InFlight;
 use crate::policy::Mode;
 use crate::readiness::{Level, PendingNotification, ReadinessState};
 use crate::transition_kind::Kind;
@@ -43,8 +44,32 @@ tolerant! {
         pub audited: Option<FlagVersion>,
         /// The names of the environments.
         pub environments: Both<String>,
+        /// What is still in flight on the environment that stands by; none for the active one, and without a flag.
+        pub in_flight: Both<Option<InFlightAnswer>>,
         /// The health of the environments.
         pub verdicts: Both<VerdictAnswer>,
+    }
+
+    /// What is still in flight on an environment that is not active.
+    pub struct InFlightAnswer {
+        /// Whether nothing is in flight, and nothing more can come. Never while that is unknown.
+        pub drained: bool,
+        /// The state in one sentence.
+        pub reason: String,
+        /// The number of unfinished runs that it executes; none if that is unknown.
+        pub runs: Option<usize>,
+        /// The number of unfinished runs that belong to the other color. They wait in their guards, unless their DAGs have
+        /// none.
+        pub others: Option<usize>,
+        /// Since when the oldest of its runs has existed.
+        pub oldest: Option<Timestamp>,
+        /// The DAGs of its runs, those with the oldest run first; at most five.
+        pub dags: Vec<String>,
+        /// The number of DAGs with such a run.
+        pub dag_count: Option<usize>,
+        /// Why the runs are unknown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub unknown: Option<String>,
     }
 
     /// One version of the flag.
@@ -191,6 +216,22 @@ impl From<Progress> for ManagedDags {
             active: Some(progress.active),
             since: Some(progress.since),
             remembered: progress.unpaused.map(|list| list.count),
+        }
+    }
+}
+
+impl From<&InFlight> for InFlightAnswer {
+    fn from(found: &InFlight) -> Self {
+        let own = found.runs.as_ref().ok();
+        Self {
+            drained: found.drained,
+            reason: found.reason.clone(),
+            runs: own.map(|own| own.runs),
+            others: own.map(|own| own.others),
+            oldest: own.and_then(|own| own.oldest),
+            dags: own.map(|own| own.dags.clone()).unwrap_or_default(),
+            dag_count: own.map(|own| own.dag_count),
+            unknown: found.runs.as_ref().err().cloned(),
         }
     }
 }
