@@ -19,6 +19,7 @@ use bluegreen_core::color::{Both, Color};
 pub use fault::{Fault, nearest};
 pub use read::{Reading, read};
 pub use requirements::unpinned;
+pub(crate) use words::major_minor;
 pub use words::{CLASSES, Class, GUARD_OPTIONS, KNOWN_VERSIONS, LOG_LEVELS};
 
 /// One environment, or two with a controller.

@@ -6,8 +6,11 @@
 pub mod artifacts;
 pub mod dag_sync;
 pub mod description;
+pub mod init_file;
 pub mod names;
 pub mod operation;
+pub mod plan;
+pub mod price;
 pub mod resolve;
 pub mod rollout;
 pub mod stack;

@@ -77,4 +77,4 @@ pub struct DeployedStack {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

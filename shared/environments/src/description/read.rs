@@ -105,6 +105,7 @@ pub fn read(text: &str) -> Reading {
         "cidr",
         "nat_gateways",
         "interface_endpoints",
+        "zones",
         "vpc_id",
         "subnet_ids",
         "green",
