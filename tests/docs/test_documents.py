@@ -183,7 +183,7 @@ def test_the_index_names_every_runbook_feature_and_reference() -> None:
 
 # -- prose -----------------------------------------------------------------------------------------------------------
 
-PROSE = [README, PROJECT / "airflow/README.md", *sorted(DOCS.rglob("*.md"))]
+PROSE = [README, PROJECT / "airflow/README.md", PROJECT / "infra/README.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def test_the_first_page_is_short() -> None:

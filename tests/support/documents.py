@@ -40,7 +40,7 @@ NOT_RUN = {
 def pages() -> list[Path]:
     """All pages for readers."""
     return sorted([*PROJECT.glob("*.md"), *DOCS.rglob("*.md"), PROJECT / "airflow/README.md", PROJECT / "local/README.md",
-                   PROJECT / "events/README.md"])
+                   PROJECT / "events/README.md", PROJECT / "infra/README.md"])
 
 
 def name_of(page: Path) -> str:
