@@ -35,6 +35,7 @@ class Defaults:
     parse_seconds: float = 0.5
     fail_next_create: str | None = None
     downgrades: bool = True
+    roll_back_updates: bool = False  # whether a stack's rollback updates an environment once more after its update has failed
 
 
 defaults = Defaults()

@@ -4,8 +4,8 @@ The stack waits as long as the environment is CREATING, UPDATING or DELETING. A 
 first was retained by a stack that is gone. A change of Name makes another environment; any other create-only property of a named one
 fails the update, because there cannot be two of that name. Every change, also one of tags only, updates the environment.
 
-Known difference: after a failed update CloudFormation may call UpdateEnvironment once more to roll back; here the environment is left as
-MWAA restored it, in UPDATE_FAILED.
+Unverified: whether CloudFormation's rollback of a failed update calls UpdateEnvironment once more. Here the environment is left as MWAA
+restored it, in UPDATE_FAILED, unless the control API sets `roll_back_updates`; then it is updated again, and is AVAILABLE.
 """
 
 from __future__ import annotations
@@ -124,3 +124,5 @@ def install() -> None:
     patches.original(provisioners, "_STACK_TAG_PROPERTY")[TYPE] = ("Tags", "map")
     # The handlers wait: not in the thread that answers every request.
     patches.replace(stacks, "_runs_on_worker_thread", lambda original: lambda kind: kind == TYPE or original(kind))
+    patches.replace(stacks, "_sends_back_failed_update", lambda original: lambda kind: (
+        mwaa_service.defaults.roll_back_updates if kind == TYPE else original(kind)))

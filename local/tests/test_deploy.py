@@ -21,8 +21,6 @@ class Deployed:
     def __init__(self, aws: LocalAws, directory) -> None:
         self.aws, self.directory = aws, directory
         self.client = Clients(aws)
-        # The AWS CLI looks every 30 s whether a stack is ready.
-        aws.set_mwaa_defaults(create_seconds=0, update_seconds=0, delete_seconds=0)
         self.client("s3").create_bucket(Bucket="code")
         for name in ("stack.yaml", "function"):
             (shutil.copytree if (FILES / name).is_dir() else shutil.copy)(FILES / name, directory / name)

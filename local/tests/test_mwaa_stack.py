@@ -136,6 +136,17 @@ def test_a_failing_update_is_rolled_back_with_its_reason(made, local_aws, client
     assert status(client, "made-blue") == "AVAILABLE" and "Error" not in shown(client, "made-blue")["LastUpdate"]
 
 
+def test_a_rollback_may_update_once_more(made, local_aws, client):
+    local_aws.set_mwaa_defaults(roll_back_updates=True)
+    local_aws.put_environment("made-blue", fail_next_update="no space left")
+    since = local_aws.timeline_so_far()
+    made.execute(made.change_set({"Name": "made-blue", "Parallelism": "8"}, previous=("Group", "RequirementsVersion")))
+    assert made.settled() == "UPDATE_ROLLBACK_COMPLETE"
+    local_aws.set_mwaa_defaults(roll_back_updates=False)
+    seen = [e["detail"]["status"] for e in local_aws.timeline(since) if e["what"] == "mwaa-status" and e["detail"]["environment"] == "made-blue"]
+    assert seen == ["UPDATING", "ROLLING_BACK", "UPDATE_FAILED", "UPDATING", "AVAILABLE"]
+
+
 def test_a_failing_creation_leaves_nothing(made, local_aws, client, unique):
     local_aws.set_mwaa_defaults(fail_next_create="no internet")
     stack = Stack(client, unique, TEMPLATE)
