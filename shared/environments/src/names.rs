@@ -191,6 +191,35 @@ pub fn is_parameter_root(root: &str) -> bool {
         })
 }
 
+/// The rule of a lineage endpoint: the pattern of environment.yaml's `LineageUrl`.
+pub const LINEAGE_URL_RULE: &str = "http:// or https://, a host name, a port if needed, and a path that ends with a slash, without api/v1/lineage; at most 150 characters";
+
+/// Whether a client of `OpenLineage` can send events there. It puts `api/v1/lineage` in place of what follows the
+/// last slash of a path.
+#[must_use]
+pub fn is_lineage_url(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+        return false;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
+    url.len() <= 150
+        && host.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && (1..=5).contains(&port.len())
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && path.split_inclusive('/').all(|level| {
+            level.strip_suffix('/').is_some_and(|level| {
+                !level.is_empty()
+                    && level
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-'))
+            })
+        })
+}
+
 /// Whether IAM takes it as the path of a role.
 #[must_use]
 pub fn is_role_path(path: &str) -> bool {

@@ -382,20 +382,7 @@ fn color_part<'t>(reader: &mut Reader<'t>, root: &Section<'_, 't>, color: Color)
 
 fn lineage<'t>(reader: &mut Reader<'t>, root: &Section<'_, 't>) -> Lineage {
     let section = reader.section(root, "lineage", Some(&["url", "deploy"]));
-    let is_url = |text: &str| {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-            && text.len() <= 1024
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-    };
-    let url = reader.checked(
-        &section,
-        "url",
-        is_url,
-        "an endpoint such as https://lineage.example.com:5000",
-    );
+    let url = reader.checked(&section, "url", names::is_lineage_url, names::LINEAGE_URL_RULE);
     let deploy = reader.boolean(&section, "deploy").unwrap_or_default();
     match (url, deploy) {
         (Some(_), true) => {

@@ -71,6 +71,42 @@ fn a_root_follows_the_template() {
     }
 }
 
+#[test]
+fn a_lineage_endpoint_follows_the_template() {
+    let long = |length: usize| format!("https://{}", "h".repeat(length.saturating_sub(8)));
+    for url in [
+        "http://marquez.orders-lineage.internal:5000",
+        "https://lineage.example.com",
+        "https://lineage.example.com/",
+        "https://lineage.example.com:8443/teams/data_1/",
+        &long(150),
+    ] {
+        assert!(is_lineage_url(url), "{url}");
+    }
+    for url in [
+        "",
+        "https://",
+        "ftp://x",
+        "lineage.example.com",
+        "https://-x",
+        "https://x:",
+        "https://x:123456",
+        "https://x:port",
+        "https://x/lineage",
+        "https://x/api/v1/lineage",
+        "https://x//",
+        "https://x/a//b/",
+        "https://user:password@x",
+        "https://x/?a=1",
+        "https://x\"y",
+        "https://x/a b/",
+        "HTTPS://x",
+        &long(151),
+    ] {
+        assert!(!is_lineage_url(url), "{url}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_derived_from_an_allowed_name_is_within_its_limit(name in "[a-z][a-z0-9-]{1,38}[a-z0-9]") {
