@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import botocore.session
 import pytest
@@ -188,6 +189,9 @@ def test_sizes_that_mwaa_does_not_have_are_refused() -> None:
         ({"DagsPath": "/dags"}, ["does not begin with a slash"]),
         ({"LineageUrl": 'http://x"y'}, ["a host name"]),
         ({"LineageUrl": "ftp://x"}, ["http:// or https://"]),
+        ({"LineageUrl": "https://x/lineage"}, ["ends with a slash"]),
+        ({"LineageUrl": "https://x:5000/api/v1/lineage"}, ["without api/v1/lineage"]),
+        ({"LineageUrl": "https://x//"}, ["ends with a slash"]),
         ({"LineageUrl": "http://" + "x" * 150}, ["http:// or https://"]),
         ({"FlagParameter": "active-environment"}, ["name of an SSM parameter"]),
         ({"Color": "teal"}, ["blue or green."]),
@@ -238,6 +242,15 @@ def test_lineage_has_time_outs_and_a_namespace_for_each_color() -> None:
     assert options(LineageUrl=url, LineageNamespace="a/b")["openlineage.namespace"] == "a/b"
     # Both tries, and connecting and reading each, end before OpenLineage's own time-out for a task.
     assert (1 + transport["retry"]["total"]) * 2 * transport["timeout"] < int(blue["openlineage.execution_timeout"])
+    assert (blue["openlineage.execute_in_thread"], blue["openlineage.disabled_for_operators"]) == ("True", "mwaa_bluegreen.guard.Guard")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/lineage/", "/teams/data/"])
+def test_what_the_lineage_client_appends_keeps_the_path(path: str) -> None:
+    url = f"https://lineage.example.org{path}"
+    assert refused("environment", LineageUrl=url) == []
+    given = json.loads(options(LineageUrl=url)["openlineage.transport"])["url"]
+    assert urljoin(given, "api/v1/lineage") == f"https://lineage.example.org{path.rstrip('/')}/api/v1/lineage"
 
 
 def test_no_option_is_longer_than_the_resource_once_allowed() -> None:
