@@ -390,6 +390,10 @@ class RealAirflow:
 
     def tasks(self, dag: str, run: str) -> dict[str, str]:
         """States by task id; `task[index]` for mapped ones."""
+        return {name: instance["state"] for name, instance in self.instances(dag, run).items()}
+
+    def instances(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
+        """Task instances by task id; `task[index]` for mapped ones."""
         found: list[dict[str, Any]] = []
         run = urllib.parse.quote(run, safe="")
         while True:
@@ -397,7 +401,7 @@ class RealAirflow:
             found += page
             if not page:
                 break
-        return {i["task_id"] + (f"[{i['map_index']}]" if i["map_index"] >= 0 else ""): i["state"] for i in found}
+        return {i["task_id"] + (f"[{i['map_index']}]" if i["map_index"] >= 0 else ""): i for i in found}
 
     def clear(self, dag: str, run: str, tasks: list[str], **more: Any) -> None:
         body = {"dry_run": False, "dag_run_id": run, "task_ids": tasks, "only_failed": False, "reset_dag_runs": True, **more}

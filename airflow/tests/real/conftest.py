@@ -40,14 +40,17 @@ def pair_stands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def blue(
-    aws: LocalAws, the_flag: TheFlag, airflow_python: Path, pair_stands: Path, request: pytest.FixtureRequest
-) -> Iterator[RealAirflow]:
-    """One environment for all tests of this session that need no second one."""
+def after_the_pair(pair_stands: Path, request: pytest.FixtureRequest) -> None:
+    """Environments that start meanwhile would make this machine slower than it is."""
     if "PYTEST_XDIST_WORKER" in os.environ and any("deployed" in getattr(item, "fixturenames", ()) for item in request.session.items):
         deadline = time.monotonic() + PATIENCE
         while not pair_stands.exists() and time.monotonic() < deadline:
             time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def blue(aws: LocalAws, the_flag: TheFlag, airflow_python: Path, after_the_pair: None) -> Iterator[RealAirflow]:
+    """One environment for all tests of this session that need no second one."""
     the_flag.write("green")
     environment = RealAirflow("blue", airflow_python, CASE_DAGS, aws.environment(), {"AIRFLOW__CUSTOM__BLUEGREEN_STATUS_PAGE": "on"})
     started = time.monotonic()
