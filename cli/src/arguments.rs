@@ -19,7 +19,7 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     (
         exit::DONE,
         "done, or nothing needed doing; a dry run that nothing objects to; check: ready; drill: succeeded or begun; \
-         run-report: no run lost, doubled or late",
+         run-report: no run lost, doubled or late; drained: nothing in flight",
     ),
     (exit::FAILED, "the function or AWS failed, or gave no answer"),
     (
@@ -121,6 +121,11 @@ pub(crate) enum Command {
     /// Compares the runs that both environments list. A run that neither scheduler has made is in no list; of those only
     /// the next one of each DAG of the active environment is known.
     RunReport(RunReport),
+    /// Has a color drained: is none of the DAG runs that it executes itself in flight any more
+    ///
+    /// Runs of the other color, which only wait in their guards, do not count. What cannot be read is not drained, and neither
+    /// is the active color.
+    Drained(Drained),
     /// Practice a failover: switch, wait, return
     Drill(Drill),
     /// No automatic failover until its end
@@ -231,6 +236,25 @@ pub(crate) struct Switch {
     pub(crate) consent: Consent,
     #[command(flatten)]
     pub(crate) verify: Verify,
+    /// Then wait until the color that was active before has drained
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) wait_drained: bool,
+    /// How many seconds to wait for that
+    #[arg(long, value_name = "SECONDS", default_value_t = 43200, requires = "wait_drained", allow_negative_numbers = true, value_parser = number::<u64>(0..=604800))]
+    pub(crate) drained_within: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Drained {
+    /// Which color: blue or green
+    #[arg(value_name = "COLOR", value_parser = color)]
+    pub(crate) of: Color,
+    /// Wait until it has drained
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How many seconds to wait for that
+    #[arg(long, value_name = "SECONDS", default_value_t = 43200, requires = "wait", allow_negative_numbers = true, value_parser = number::<u64>(0..=604800))]
+    pub(crate) within: u64,
 }
 
 #[derive(Debug, Clone, Args)]

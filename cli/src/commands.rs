@@ -17,6 +17,7 @@ use crate::arguments::{
 };
 use crate::backend::Answered;
 use crate::confirm::{Question, must_ask};
+use crate::drained;
 use crate::failure::{Failure, exit};
 use crate::render::{self, code_of, drill_line, number, word};
 use crate::session::Session;
@@ -36,7 +37,12 @@ pub(crate) async fn switch(session: &Session, options: Switch) -> Result<u8, Fai
     request.to = Some(options.to.into());
     guarded(&mut request, options.force, &options.expect);
     let to = Some(options.to);
-    switch_flag(session, request, to, options.force, &options.consent, &options.verify).await
+    let code = switch_flag(session, request, to, options.force, &options.consent, &options.verify).await?;
+    if options.wait_drained && code == exit::DONE && !options.consent.dry_run {
+        let limit = Duration::from_secs(options.drained_within);
+        return drained::wait(session, options.to.other(), limit, false).await;
+    }
+    Ok(code)
 }
 
 pub(crate) async fn failover(session: &Session, options: Failover) -> Result<u8, Failure> {

@@ -8,6 +8,7 @@ mod backend;
 mod commands;
 mod confirm;
 mod connection;
+mod drained;
 mod environments;
 mod exit;
 mod failure;
@@ -146,6 +147,7 @@ async fn with_session(session: &Session, command: Command) -> Result<u8, Failure
         Command::Hold(options) => return commands::hold(session, options).await,
         Command::Release(options) => return commands::release(session, options).await,
         Command::Initialize(options) => return commands::initialize(session, options).await,
+        Command::Drained(options) => return drained::drained(session, &options).await,
         Command::Watch(options) => return watch::watch(session, &options).await,
         command => command.question(),
     };

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.command_line import CONFLICT, DONE, NOT_IN_TIME, NOT_READY, REFUSED, USAGE, Cli
 from support.deployment import Deploy
 from support.pair import Pair
 from support.runs import GUARD, iso
@@ -78,6 +80,15 @@ def test_what_cannot_be_read_is_unknown_and_never_nothing(switched: Pair, versio
     assert found["unknown"] and found["reason"] == f"it is unknown what is in flight on blue: {found['unknown']}", found
 
 
+def test_the_run_report_does_not_take_unlisted_runs_for_none(switched: Pair):
+    before, _ = times(switched)
+    switched.environment("blue", runs=[unfinished("orders", before)])
+    answer = switched.ask(action="run-report")
+    assert answer["run_report"]["counts"]["in_flight"] == 1 and "; 1 under way on the old" in answer["reason"], answer
+    switched.environment("blue", rest_api="down")
+    assert "; it is unknown how many are under way on the old (" in switched.ask(action="run-report")["reason"]
+
+
 def test_without_the_flags_history_no_run_has_an_owner(switched: Pair):
     switched.fault_at_flag("access-denied", "GetParameterHistory", times=None)
     found = in_flight(switched)
@@ -123,3 +134,83 @@ def rest_calls(pair: Pair) -> int:
     so_far = pair.aws.calls_so_far()
     pair.ask(action="status")
     return sum(call["operation"] == "InvokeRestApi" for call in pair.calls("switch-handler", so_far))
+
+
+@pytest.fixture
+def cli(switched: Pair, tmp_path: Path) -> Cli:
+    return Cli(switched, tmp_path)
+
+
+@pytest.fixture(params=[(), ("--direct",)], ids=["function", "direct"])
+def way(request: pytest.FixtureRequest, cli: Cli) -> tuple[str, ...]:
+    """By the function, and without it."""
+    way: tuple[str, ...] = request.param
+    if way:
+        cli("settings", "--save")
+    return way
+
+
+def test_the_exit_code_says_whether_it_has_drained(cli: Cli, way: tuple[str, ...]):
+    before, after = times(cli.pair)
+    cli.pair.environment("blue", runs=[unfinished("orders", before), unfinished("stock", after, waits=True)])
+    ended = cli("drained", "blue", *way, code=NOT_READY)
+    assert ended.out.startswith("1 run in flight on blue: orders, the oldest since ") and "1 run of green not counted" in ended.out
+    assert "in flight  1 run in flight on blue: orders" in cli("status", *way).out
+    cli.pair.environment("blue", rest_api="down")
+    assert cli("drained", "blue", *way, code=NOT_READY).out.startswith("it is unknown what is in flight on blue: ")
+    cli.pair.environment("blue", rest_api="up", runs=[unfinished("orders", before, "success")])
+    assert cli("drained", "blue", *way).out == "blue has drained: none of its own runs is in flight\n"
+    assert cli("drained", "blue", "--output", "json", *way).json["in_flight"]["blue"]["drained"] is True
+    for wait in ((), ("--wait",)):
+        ended = cli("drained", "green", *wait, *way, code=REFUSED)
+        assert ended.out.startswith("green is the active color (version 2): it has not drained"), ended.out
+
+
+def test_the_wait_ends_when_the_runs_do(cli: Cli, way: tuple[str, ...]):
+    before, _ = times(cli.pair)
+    cli.pair.environment("blue", runs=[unfinished("orders", before)])
+    waiting = cli.start("drained", "blue", "--wait", *way)
+    assert waiting.stderr and waiting.stdout
+    assert waiting.stderr.readline().startswith("1 run in flight on blue: orders, the oldest since ")
+    cli.pair.environment("blue", rest_api="down")
+    assert waiting.stderr.readline().startswith("it is unknown what is in flight on blue: "), "which is waited through"
+    cli.pair.environment("blue", rest_api="up", runs=[])
+    assert waiting.wait(120) == DONE
+    assert waiting.stdout.read() == "blue has drained: none of its own runs is in flight\n"
+
+
+def test_what_is_not_drained_in_time_is_said(cli: Cli):
+    before, _ = times(cli.pair)
+    cli.pair.environment("blue", runs=[unfinished("orders", before)])
+    ended = cli("drained", "blue", "--wait", "--within", "0", code=NOT_IN_TIME)
+    assert "blue has not drained within 0 s: 1 run in flight on blue: orders" in ended.error
+    cli.pair.environment("blue", rest_api="down")
+    assert "within 0 s: it is unknown" in cli("drained", "blue", "--wait", "--within", "0", code=NOT_IN_TIME).error
+
+
+def test_a_second_switch_during_the_wait_ends_it(cli: Cli):
+    before, _ = times(cli.pair)
+    cli.pair.environment("blue", runs=[unfinished("orders", before)])
+    waiting = cli.start("drained", "blue", "--wait")
+    assert waiting.stderr and waiting.stdout
+    assert "1 run in flight" in waiting.stderr.readline()
+    cli.pair.ask(to="blue")
+    assert waiting.wait(120) == CONFLICT
+    assert waiting.stdout.read().startswith("blue is the active color (version 3)")
+
+
+def test_a_switch_can_wait_until_the_old_color_has_drained(deploy: Deploy, tmp_path: Path):
+    pair = deploy(SwitchLeadSeconds="0")
+    cli = Cli(pair, tmp_path)
+    pair.environment("blue", runs=[unfinished("orders", datetime.now(timezone.utc) - timedelta(minutes=5))])
+    waiting = cli.start("switch", "--to", "green", "--yes", "--wait-drained")
+    assert waiting.stderr and waiting.stdout
+    lines = iter(waiting.stderr.readline, "")
+    assert any(line.startswith("1 run in flight on blue: orders") for line in lines)
+    let_hour_pass(pair)
+    pair.environment("blue", runs=[])
+    assert any(line.startswith("blue has drained") for line in lines)
+    assert waiting.wait(120) == DONE and waiting.stdout.read().startswith("switched: green is active")
+    again = cli("switch", "--to", "green", "--yes", "--wait-drained")
+    assert again.out.startswith("unchanged") and "blue has drained" in again.error, "so that it can be repeated"
+    cli("switch", "--to", "blue", "--yes", "--wait-drained", "--no-wait", code=USAGE)

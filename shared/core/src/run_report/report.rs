@@ -173,10 +173,25 @@ impl RunReport {
             0 => String::new(),
             number => format!("; {number} due for minutes and not made by the scheduler"),
         };
+        // Runs that were not listed are not zero runs.
+        let under_way = match self.unlisted_on_old() {
+            Some(cause) => format!("it is unknown how many are under way on the old ({cause})"),
+            None => format!("{} under way on the old", counts.in_flight),
+        };
         format!(
             "{what}: of {} run(s), {} executed by nobody, {} by both ({} of them without a guard), {} waiting on the new \
-             color; {} under way on the old{late}{partial}",
-            counts.runs, counts.lost, counts.doubled, counts.doubled_unguarded, counts.pending, counts.in_flight
+             color; {under_way}{late}{partial}",
+            counts.runs, counts.lost, counts.doubled, counts.doubled_unguarded, counts.pending
         )
+    }
+
+    /// Why the runs of the old color are not all listed.
+    fn unlisted_on_old(&self) -> Option<&str> {
+        let old = self.transition.as_ref()?.to.other();
+        let gap = self
+            .not_asked
+            .iter()
+            .find(|gap| gap.question == "dag-runs" && gap.color == old)?;
+        Some(&gap.cause)
     }
 }
