@@ -10,7 +10,8 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::connection::Connection;
-use crate::environments::arguments::Dags;
+pub(crate) use crate::consent::Consent;
+use crate::environments::arguments::{Dags, Rollout};
 use crate::exit;
 use crate::values::{color, number};
 
@@ -136,6 +137,11 @@ pub(crate) enum Command {
     Initialize(Initialize),
     /// Follow a switch or a drill while it goes on
     Watch(Watch),
+    /// Bring what pair.toml describes to the standby, switch to it, then bring it to the other color
+    ///
+    /// Under a hold, with a check and a question before the switch. Looks at stacks, flag and hold before each step and
+    /// stores nothing: whatever stops it, the same command goes on, also on another machine; --abort goes back.
+    Rollout(Box<Rollout>),
     /// DAG files in the environments' buckets
     Dags(Dags),
     /// What other thresholds would have made of recorded ticks
@@ -181,20 +187,6 @@ impl Command {
             _ => RequestForm::of(ActionName::Status),
         }
     }
-}
-
-/// Of everything that writes.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Consent {
-    /// Do not ask
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Say what would happen, write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Who asks, for the record [default: the operating system's user name, from SUDO_USER, USER or LOGNAME]
-    #[arg(long, value_name = "WHO")]
-    pub(crate) requested_by: Option<String>,
 }
 
 /// The state a request is made for.

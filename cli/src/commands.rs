@@ -1,10 +1,9 @@
 //! Every command that changes something: observe first, ask, change once, verify.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use bluegreen_aws::clock::Clock;
-use bluegreen_aws::configuration::variable;
 use bluegreen_core::color::Color;
 use bluegreen_core::drill::{DrillOutcome, Mode};
 use bluegreen_core::flag::FlagVersion;
@@ -12,11 +11,10 @@ use bluegreen_core::outcome::Outcome;
 use bluegreen_core::request::{self, ActionName, RequestForm};
 use bluegreen_core::response::{Body, Change, Common, DrillAnswer, Open, Response};
 
-use crate::arguments::{
-    Consent, Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify,
-};
+use crate::arguments::{Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify};
 use crate::backend::Answered;
-use crate::confirm::{Question, must_ask};
+use crate::confirm::{Question, must_ask, typed};
+use crate::consent::{Consent, request, requested_by};
 use crate::drained;
 use crate::failure::{Failure, exit};
 use crate::render::{self, code_of, drill_line, number, word};
@@ -192,28 +190,6 @@ async fn wait_for_drill(session: &Session, expected: &DrillAnswer) -> Result<u8,
     )))
 }
 
-/// A request with the fields that every change has.
-fn request(action: ActionName, reason: Option<String>, consent: &Consent) -> RequestForm {
-    RequestForm {
-        reason,
-        requested_by: requested_by(consent).map(|(who, _)| who),
-        ..RequestForm::of(action)
-    }
-}
-
-/// Who asks, and where that name is from.
-fn requested_by(consent: &Consent) -> Option<(String, &'static str)> {
-    let from = |name: &'static str| variable(name).filter(|who| !who.is_empty()).map(|who| (who, name));
-    consent
-        .requested_by
-        .clone()
-        .map(|who| (who, "--requested-by"))
-        // Under sudo, USER is root, which names no person.
-        .or_else(|| from("SUDO_USER"))
-        .or_else(|| from("USER"))
-        .or_else(|| from("LOGNAME"))
-}
-
 fn guarded(request: &mut RequestForm, force: bool, expect: &Expect) {
     request.force = force;
     request.expect = expected(expect.expect_active, expect.expect_version.map(FlagVersion));
@@ -385,27 +361,6 @@ fn plan(
     }
     shown.push('\n');
     shown
-}
-
-/// Reads one line from the terminal; the end of the input is an empty line.
-async fn typed(prompt: &str) -> Result<String, Failure> {
-    terminal::note(prompt);
-    let line = tokio::task::spawn_blocking(|| {
-        let _nobody_listens = std::io::stderr().flush();
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    match line.await {
-        Ok(Ok(line)) => {
-            if !line.ends_with('\n') {
-                terminal::note("\n");
-            }
-            Ok(line)
-        }
-        _ => Err(Failure::NotConfirmed(
-            "the terminal cannot be read; nothing was changed".to_owned(),
-        )),
-    }
 }
 
 /// What status shows about the version that was written.

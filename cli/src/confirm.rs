@@ -1,8 +1,11 @@
 //! Whether a person confirms a change.
 
+use std::io::Write as _;
+
 use bluegreen_core::color::Color;
 
 use crate::failure::Failure;
+use crate::terminal;
 
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,27 @@ pub(crate) fn must_ask(yes: bool, somebody_there: bool) -> Result<bool, Failure>
             "there is no terminal to ask on: the standard input or the standard error is not a terminal; nothing was changed: \
              look at it with --dry-run, then give --yes"
                 .to_owned(),
+        )),
+    }
+}
+
+/// Reads one line from the terminal; the end of the input is an empty line.
+pub(crate) async fn typed(prompt: &str) -> Result<String, Failure> {
+    terminal::note(prompt);
+    let line = tokio::task::spawn_blocking(|| {
+        let _nobody_listens = std::io::stderr().flush();
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    match line.await {
+        Ok(Ok(line)) => {
+            if !line.ends_with('\n') {
+                terminal::note("\n");
+            }
+            Ok(line)
+        }
+        _ => Err(Failure::NotConfirmed(
+            "the terminal cannot be read; nothing was changed".to_owned(),
         )),
     }
 }

@@ -5,11 +5,11 @@ pub(crate) mod arguments;
 pub(crate) mod bucket;
 pub(crate) mod dag_color;
 pub(crate) mod dag_files;
-#[allow(dead_code, reason = "rollout has not landed")]
 pub(crate) mod dags;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod deployment;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod desired;
+pub(crate) mod rollout;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod stacks;

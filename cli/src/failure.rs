@@ -17,6 +17,12 @@ pub(crate) enum Failure {
     /// An argument or a setting cannot be used.
     #[error("{0}")]
     Usage(String),
+    /// What was asked would do harm, or is not the time for.
+    #[error("{0}")]
+    Refused(String),
+    /// Something is not ready for what was asked.
+    #[error("{0}")]
+    NotReady(String),
     /// AWS failed, or could not be reached.
     #[error("{0}")]
     Aws(String),
@@ -82,6 +88,8 @@ impl Failure {
             Self::Usage(_) => exit::USAGE,
             Self::Function { error_type, .. } if error_type == "InvalidRequest" => exit::USAGE,
             Self::Aws(_) | Self::Function { .. } | Self::File(_) | Self::OutputClosed => exit::FAILED,
+            Self::Refused(_) => exit::REFUSED,
+            Self::NotReady(_) => exit::NOT_READY,
             Self::NotConfirmed(_) => exit::NOT_CONFIRMED,
             Self::NotInTime(_) => exit::NOT_IN_TIME,
             Self::Interrupted => exit::INTERRUPTED,

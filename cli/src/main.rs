@@ -8,6 +8,7 @@ mod backend;
 mod commands;
 mod confirm;
 mod connection;
+mod consent;
 mod drained;
 mod environments;
 mod exit;
@@ -129,6 +130,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         }
         Command::Replay(options) => replay::replay(connection, &options),
         Command::Chart(options) => timeline_data::chart(connection, &options).await,
+        Command::Rollout(options) => environments::rollout::rollout(connection, &options).await,
         Command::Dags(options) => environments::dags::command(connection, options).await,
         Command::Settings(options) => settings::command(connection, options.save).await,
         command => {

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use bluegreen_core::color::Color;
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use crate::consent::Consent;
 use crate::values::{color, number};
 
 #[derive(Debug, Clone, Args)]
@@ -38,6 +39,46 @@ pub(crate) struct DagsSync {
     pub(crate) to: Option<Color>,
     #[command(flatten)]
     pub(crate) patience: Patience,
+}
+
+/// Where a rollout ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// When the standby is changed and ready; the hold stays
+    Standby,
+}
+
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
+pub(crate) struct Rollout {
+    /// The description of the pair
+    #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Stop before the switch
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) until: Option<Until>,
+    /// Go back to the configuration from before the rollout, as long as one color has it
+    #[arg(long, conflicts_with = "until")]
+    pub(crate) abort: bool,
+    /// Work under a hold that somebody else has placed, or that another rollout has
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// Change the standby although runs are in flight on it, or nobody can say
+    #[arg(long)]
+    pub(crate) not_drained: bool,
+    /// Leave the DAG files alone
+    #[arg(long)]
+    pub(crate) without_dags: bool,
+    /// How many seconds to wait for what may heal by itself: an unreadable answer, a check that is not ready yet
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, allow_negative_numbers = true, value_parser = number::<u64>(0..=86400))]
+    pub(crate) patience: u64,
+    /// Seconds between looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, allow_negative_numbers = true, value_parser = number::<u64>(1..=3600))]
+    pub(crate) interval: u64,
+    #[command(flatten)]
+    pub(crate) dag_patience: Patience,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }
 
 /// How long Airflow may take with new files.

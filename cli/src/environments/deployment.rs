@@ -103,6 +103,15 @@ pub(crate) async fn settle(stacks: &Stacks, name: &str) -> Result<Option<Found>,
 
 /// Deploys the stack by a change set. Refuses to replace an environment, or what it stands on.
 pub(crate) async fn deploy(stacks: &Stacks, wanted: &Wanted) -> Result<Done, Failure> {
+    deploy_if(stacks, wanted, async || Ok(())).await
+}
+
+/// The same, if `may_execute` consents once the change is made and nothing is left but to execute it.
+pub(crate) async fn deploy_if(
+    stacks: &Stacks,
+    wanted: &Wanted,
+    may_execute: impl AsyncFnOnce() -> Result<(), Failure>,
+) -> Result<Done, Failure> {
     let name = &wanted.name;
     let before = settle(stacks, name).await?;
     let is_creation = before.is_none();
@@ -120,6 +129,10 @@ pub(crate) async fn deploy(stacks: &Stacks, wanted: &Wanted) -> Result<Done, Fai
         }
         None => (name.clone(), None),
     };
+    if let Err(failure) = may_execute().await {
+        take_away(stacks, name, &change_set, is_creation).await?;
+        return Err(failure);
+    }
     let doing = if is_creation { "creating" } else { "updating" };
     say(name, &format!("{doing}{}", wanted.patience));
     if let Err(failure) = stacks.execute(name, &change_set).await {

@@ -153,6 +153,23 @@ impl Stacks {
         }))
     }
 
+    /// The template that a stack was deployed with, word for word.
+    pub(crate) async fn template(&self, stack: &str) -> Result<String, Failure> {
+        let doing = Doing {
+            what: "reading the template of",
+            stack,
+            permission: "cloudformation:GetTemplate",
+        };
+        self.client
+            .get_template()
+            .stack_name(stack)
+            .template_stage(aws_sdk_cloudformation::types::TemplateStage::Original)
+            .send()
+            .await
+            .map(|answer| text(answer.template_body()))
+            .map_err(|error| self.explained(&error, doing))
+    }
+
     /// Makes a change set; false if there is one of that name.
     pub(crate) async fn create_change_set(&self, wanted: &NewChangeSet<'_>) -> Result<bool, Failure> {
         let doing = Doing {

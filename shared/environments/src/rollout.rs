@@ -12,6 +12,7 @@ mod check;
 mod foresee;
 mod hold;
 mod observed;
+mod replacement;
 mod stacks;
 mod words;
 
@@ -25,6 +26,7 @@ pub use hold::{Before, HOLD_MINUTES, HOLD_RENEWED_BELOW_MINUTES, HoldReason, Rol
 pub use observed::{
     CheckSeen, ColorState, DagState, Flag, Goal, Health, HoldSeen, InFlight, Observed, Options, StackState,
 };
+pub use replacement::replacement;
 pub use stacks::{combined, of_status};
 
 /// How long a pair has no standby while its environment is replaced: MWAA's user guide says 10-15 minutes for a deletion

@@ -1,0 +1,244 @@
+//! The loop: look, ask for the one step, carry it out, look again.
+
+use std::convert::Infallible;
+use std::io::IsTerminal;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bluegreen_aws::clock::Clock;
+use bluegreen_core::color::Color;
+use bluegreen_environments::rollout::{
+    HOLD_RENEWED_BELOW_MINUTES, HoldSeen, InFlight, REPLACEMENT_TIME, StackState, Step, Waiting, next_step,
+};
+
+use super::pair::Target;
+use super::requests::Unmoved;
+use super::run::{Checked, Next, Run, Seen};
+use crate::confirm::{Question, must_ask, typed};
+use crate::failure::Failure;
+use crate::terminal::{self, span};
+
+impl Run<'_> {
+    pub(super) async fn carry_to_the_end(mut self, described: &Rc<Target>) -> Result<u8, Failure> {
+        loop {
+            let seen = match self.look(described).await {
+                Ok(seen) => seen,
+                // What cannot be read at the beginning is wrong; later it may pass.
+                Err(failure) if self.memory.has_looked && is_passing(&failure) => {
+                    let waiting = Waiting::Unreadable(failure.message());
+                    self.wait(&waiting, None)?;
+                    tokio::time::sleep(self.interval()).await;
+                    continue;
+                }
+                Err(failure) => return Err(self.resumable(failure)),
+            };
+            self.memory.has_looked = true;
+            if self.options.consent.dry_run {
+                return self.foresee(&seen);
+            }
+            let step = next_step(&seen.observed);
+            if matches!(step, Step::Stop { .. })
+                && seen.observed.hold == HoldSeen::Released
+                && !self.is_settled().await?
+            {
+                continue;
+            }
+            match self.carry_out(&step, &seen).await {
+                Ok(Next::LookAgain) => self.memory.waiting = None,
+                Ok(Next::Wait) => tokio::time::sleep(self.interval()).await,
+                Ok(Next::End(code)) => return Ok(code),
+                Err(failure) => return Err(self.resumable(failure)),
+            }
+        }
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        Duration::from_secs(self.options.interval)
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_secs(self.options.patience)
+    }
+
+    async fn carry_out(&mut self, step: &Step, seen: &Seen) -> Result<Next, Failure> {
+        self.tell(step);
+        let changes = matches!(
+            step,
+            Step::ApplyStandby(_) | Step::ReplaceStandby { .. } | Step::SyncDags(_)
+        );
+        if changes {
+            self.memory.check = None;
+            self.memory.dags = None;
+            return self.change(step, seen).await;
+        }
+        match step {
+            Step::Hold { .. } | Step::ExtendHold => {
+                self.memory.hold_until = Some(self.place_hold(seen.before).await?);
+                Ok(Next::LookAgain)
+            }
+            Step::Wait(waiting) => {
+                let standby = seen.common.active.map(Color::other);
+                self.wait(waiting, standby)?;
+                Ok(Next::Wait)
+            }
+            Step::Check(standby) => self.check(*standby, seen).await,
+            Step::AskToReplace { color, why } => {
+                let question = Question::Word {
+                    word: "replace",
+                    to_do: format!("delete the environment of {color} and make it again"),
+                };
+                terminal::note(&format!(
+                    "{color} cannot be changed in place: {why}.\nIts environment is deleted with its metadata database \
+                     (variables, connections, run history, which DAGs are paused) and made again. For {REPLACEMENT_TIME} the pair has no \
+                     standby: nothing can fail over.\n"
+                ));
+                self.ask(&question).await?;
+                self.memory.replacement_confirmed = Some(*color);
+                Ok(Next::LookAgain)
+            }
+            Step::AskToSwitch { to, version } => {
+                self.ask(&Question::Color {
+                    to: *to,
+                    over_objections: false,
+                    is_failover: false,
+                })
+                .await?;
+                self.memory.switch_confirmed = Some(*version);
+                Ok(Next::LookAgain)
+            }
+            Step::Switch { to, version } => self.switch(*to, *version).await,
+            Step::Release { why } => {
+                self.release(why).await?;
+                self.memory.hold_until = None;
+                self.note_under_way();
+                Ok(Next::LookAgain)
+            }
+            Step::Done(ending) => self.done(*ending, seen),
+            Step::Stop { why, to_do } => self.stop(why, to_do, seen),
+            Step::ApplyStandby(_) | Step::ReplaceStandby { .. } | Step::SyncDags(_) => Ok(Next::LookAgain),
+        }
+    }
+
+    /// Changes the standby, under a hold that is placed again meanwhile.
+    async fn change(&mut self, step: &Step, seen: &Seen) -> Result<Next, Failure> {
+        if let Step::ApplyStandby(color) | Step::ReplaceStandby { color, .. } = step {
+            *self.memory.attempted.of_mut(*color) = true;
+        }
+        let fence = Unmoved::new(self, seen);
+        let work = async {
+            match step {
+                Step::ApplyStandby(color) => self.pair.apply(&seen.target, *color, &fence).await,
+                Step::ReplaceStandby { color, .. } => {
+                    let unusable = matches!(seen.observed.colors.of(*color).stack, StackState::Unusable(_));
+                    self.pair.delete(*color, unusable, &fence).await
+                }
+                Step::SyncDags(color) => {
+                    let progress = |line: &str| self.session.progress(&format!("{color}: {line}"));
+                    let synced = self
+                        .pair
+                        .sync_dags(&seen.target, *color, self.options.dag_patience, &fence, progress)
+                        .await;
+                    self.session.end_progress();
+                    synced
+                }
+                _ => Ok(()),
+            }
+        };
+        let done = self.under_hold(work, seen).await;
+        match done {
+            Err(_) if fence.has_moved() => {
+                self.say("flag or hold were written in the meantime: looking again");
+                Ok(Next::LookAgain)
+            }
+            Err(failure) => Err(failure),
+            Ok(()) => Ok(Next::LookAgain),
+        }
+    }
+
+    /// Places the hold again while the work goes on, so that it cannot run out under a long update.
+    async fn under_hold<T>(&self, work: impl Future<Output = T>, seen: &Seen) -> T {
+        let keep = async || -> Infallible {
+            let mut until = self.memory.hold_until;
+            loop {
+                let renewed_at = until.map_or(Duration::from_secs(600), |until| {
+                    let left = bluegreen_core::time::elapsed(Clock::system().now(), until);
+                    left.saturating_sub(Duration::from_secs(HOLD_RENEWED_BELOW_MINUTES.saturating_mul(60)))
+                });
+                tokio::time::sleep(renewed_at.max(Duration::from_secs(60))).await;
+                // Only a hold that still is this rollout's.
+                if let Ok((_, _, status)) = self.session.backend.status().await
+                    && matches!(self.hold(&status), HoldSeen::Ours { ends_soon: true })
+                    && let Ok(placed) = self.place_hold(seen.before).await
+                {
+                    until = Some(placed);
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = keep() => match never {},
+        }
+    }
+
+    fn wait(&mut self, waiting: &Waiting, standby: Option<Color>) -> Result<(), Failure> {
+        let kind = std::mem::discriminant(waiting);
+        let since = match self.memory.waiting {
+            Some((waited, since)) if waited == kind => since,
+            _ => Instant::now(),
+        };
+        self.memory.waiting = Some((kind, since));
+        self.session.progress(&format!("{waiting} ({})", span(since.elapsed())));
+        if waiting.is_progress() || since.elapsed() < self.patience() {
+            return Ok(());
+        }
+        self.session.end_progress();
+        let more = match (waiting, standby) {
+            (Waiting::Drained(_, InFlight::Unknown(_)), Some(color)) => format!(
+                "; look yourself on {color}'s Airflow page, and if nothing of its own runs go on with --not-drained"
+            ),
+            _ => String::new(),
+        };
+        Err(Failure::NotInTime(format!(
+            "{waiting}: not within {} (--patience){more}",
+            span(self.patience())
+        )))
+    }
+
+    async fn check(&mut self, standby: Color, seen: &Seen) -> Result<Next, Failure> {
+        let Some(version) = seen.common.version else {
+            return Ok(Next::Wait);
+        };
+        let against = self.ask_check(&seen.observed).await?;
+        let since = match &self.memory.check {
+            Some(before) if before.standby == standby && before.version == version => before.since,
+            _ => Instant::now(),
+        };
+        let is_ready = against.is_empty();
+        if !is_ready {
+            self.session
+                .progress(&format!("{standby} is not ready yet: {}", against.join("; ")));
+        }
+        self.memory.check = Some(Checked {
+            standby,
+            version,
+            against,
+            since,
+        });
+        Ok(if is_ready { Next::LookAgain } else { Next::Wait })
+    }
+
+    async fn ask(&self, question: &Question) -> Result<(), Failure> {
+        let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        must_ask(false, somebody_there)?;
+        self.session.end_progress();
+        if question.agrees(&typed(&question.prompt()).await?) {
+            Ok(())
+        } else {
+            Err(Failure::NotConfirmed("not confirmed".to_owned()))
+        }
+    }
+}
+
+fn is_passing(failure: &Failure) -> bool {
+    matches!(failure, Failure::Aws(_) | Failure::Function { .. })
+}
