@@ -67,11 +67,11 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
     match method, [unquote(part) for part in path.strip("/").split("/")]:
         case "GET", ["dags"]:
             asked = query.get("paused")
-            listed = [_dag(settings, dag_id, dag) for dag_id, dag in environment.dags.items()
+            listed = [_dag(environment, dag_id, dag) for dag_id, dag in environment.dags.items()
                       if not dag["stale"] and asked in (None, "true" if dag["paused"] else "false")]
             return _rest_answer({"dags": _page(settings, listed, query), "total_entries": len(listed)})
         case "GET", ["importErrors"]:
-            errors = [{"import_error_id": number, "timestamp": iso(environment.created_at), "filename": file,
+            errors = [{"import_error_id": number, "timestamp": iso(environment.parsed_at(time.time())), "filename": file,
                        **({"bundle_name": "dags-folder"} if is_airflow_3(settings) else {}),
                        "stack_trace": f"Traceback (most recent call last):\n  File \"{file}\", line 1\nImportError"}
                       for number, file in enumerate(settings.import_errors, 1)]
@@ -84,7 +84,7 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
             return _task_instances(settings, body or {})
         case "PATCH", ["dags", dag_id] if dag_id in environment.dags:
             environment.dags[dag_id]["paused"] = bool((body or {}).get("is_paused"))
-            return _rest_answer(_dag(settings, dag_id, environment.dags[dag_id]))
+            return _rest_answer(_dag(environment, dag_id, environment.dags[dag_id]))
         case "PATCH", ["dags"]:
             return _patch_many(environment, query, bool((body or {}).get("is_paused")))
     return None
@@ -171,7 +171,7 @@ def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -
     page = _page(settings, fitting, query)
     for dag_id in fitting if _patches_all(settings) else page:
         environment.dags[dag_id]["paused"] = paused
-    return _rest_answer({"dags": [_dag(settings, dag_id, environment.dags[dag_id]) for dag_id in page],
+    return _rest_answer({"dags": [_dag(environment, dag_id, environment.dags[dag_id]) for dag_id in page],
                          "total_entries": len(fitting)})
 
 
@@ -193,7 +193,8 @@ def _page(settings: Settings, entries: list[Any], query: dict[str, Any]) -> list
     return entries[offset:offset + (limit if cap is None else min(limit, cap))]
 
 
-def _dag(settings: Settings, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]:
+def _dag(environment: Environment, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]:
+    settings, parsed = environment.settings, iso(environment.parsed_at(time.time()))
     tomorrow = iso((time.time() // 86400 + 1) * 86400)
     next_run = dag.get("next_run", tomorrow)
     relative = dag.get("file", f"{dag_id}.py")
@@ -206,12 +207,12 @@ def _dag(settings: Settings, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]
              "next_dagrun_data_interval_end": "2026-11-24T00:00:00Z", "last_expired": None}
     if is_airflow_3(settings):
         return {**shown, "is_stale": dag["stale"], "timetable_summary": "0 0 * * *", "relative_fileloc": relative,
-                "last_parsed_time": "2026-11-23T10:00:00Z", "bundle_name": "dags-folder", "bundle_version": None,
+                "last_parsed_time": parsed, "bundle_name": "dags-folder", "bundle_version": None,
                 "next_dagrun_logical_date": "2026-11-23T00:00:00Z", "next_dagrun_run_after": next_run,
                 "file_token": "t" * 80}
     return {**shown, "is_active": not dag["stale"], "is_subdag": False, "root_dag_id": None, "pickle_id": None,
             "default_view": "grid", "schedule_interval": {"__type": "CronExpression", "value": "0 0 * * *"},
-            "last_parsed_time": "2026-11-23T10:00:00+00:00", "last_pickled": None, "scheduler_lock": None,
+            "last_parsed_time": parsed, "last_pickled": None, "scheduler_lock": None,
             "next_dagrun": "2026-11-23T00:00:00+00:00", "next_dagrun_create_after": next_run,
             "file_token": "t" * 80}
 

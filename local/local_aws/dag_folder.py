@@ -94,7 +94,8 @@ def _watch() -> None:
             found = list(environments.values())
         for environment in found:
             made = environment.made
-            if made is None or not made.reads_bucket or environment.settings.status in WITHOUT_AIRFLOW:
+            if made is None or not made.reads_bucket or environment.settings.status in WITHOUT_AIRFLOW \
+                    or environment.settings.scheduler != "running":
                 continue
             scope.enter(environment.settings.region)
             with lock:

@@ -34,9 +34,9 @@ _MWAA_OPERATIONS = {
 }
 _QUERY_SERVICES = {"sns", "sqs", "sts", "iam", "cloudformation", "ec2"}
 _REST_SERVICES = {"airflow", "lambda", "scheduler"}
-_ACCESS_DENIED = {"monitoring": "AccessDenied"}
+_ACCESS_DENIED = {"monitoring": "AccessDenied", "s3": "AccessDenied"}
 _SERVER_ERROR = {"ssm": "InternalServerError", "airflow": "InternalServerException", "lambda": "ServiceException",
-                 "events": "InternalException", "monitoring": "InternalServiceFault"}
+                 "events": "InternalException", "monitoring": "InternalServiceFault", "s3": "InternalError"}
 
 
 class Request:
@@ -124,13 +124,16 @@ async def _with_fault(fault: faults.Fault, victim: int | None, service: str, asg
         return
     match fault.kind:
         case "throttle":
-            await _refuse(send, service, request, "ThrottlingException", "Rate exceeded", 400)
+            if service == "s3":
+                await _refuse(send, service, request, "SlowDown", "Please reduce your request rate.", 503)
+            else:
+                await _refuse(send, service, request, "ThrottlingException", "Rate exceeded", 400)
         case "server-error":
             await _refuse(send, service, request, _SERVER_ERROR.get(service, "InternalFailure"), "injected by a fault", 500)
         case "access-denied":
             await _refuse(send, service, request, _ACCESS_DENIED.get(service, "AccessDeniedException"),
                           "User is not authorized to perform this action (injected by a fault)",
-                          403 if service in _REST_SERVICES or service == "monitoring" else 400)
+                          403 if service in _REST_SERVICES or service in ("monitoring", "s3") else 400)
         case "malformed":
             await _send(send, 200, {"Content-Type": "application/json"}, b'{"this is": not an answer')
         case "timeout":
@@ -171,6 +174,11 @@ async def _refuse(send: Send, service: str, request: Request, code: str, message
         headers = {"Content-Type": "text/xml"}
         body = (f"<ErrorResponse><Error><Type>{'Sender' if status < 500 else 'Receiver'}</Type><Code>{code}</Code>"
                 f"<Message>{message}</Message></Error><RequestId>fault</RequestId></ErrorResponse>").encode()
+    elif service == "s3":
+        headers = {"Content-Type": "application/xml"}
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>fault</RequestId></Error>".encode()
+        if request.method == "HEAD":
+            body = b""
     else:
         status, headers, body = error_response_json(code, message, status)
     await _send(send, status, {**headers, "x-amzn-requestid": "injected-fault"}, body)

@@ -113,6 +113,12 @@ class Environment:
     def arn(self) -> str:
         return f"arn:aws:airflow:{self.settings.region}:{scope.ACCOUNT}:environment/{self.name}"
 
+    def parsed_at(self, now: float) -> float:
+        """When every file was last parsed. Airflow parses again and again, also what the bucket has otherwise by now."""
+        if self.settings.scheduler == "running":
+            return now
+        return self.heartbeat or self.created_at
+
     def scheduler_status(self, now: float) -> str | None:
         match self.settings.scheduler:
             case "never-started":

@@ -91,7 +91,7 @@ impl DagFolder {
 
     /// The DAGs with their files; then the import errors. All of them, or why not.
     pub async fn read(&self, limit: Duration) -> Result<(Vec<ParsedDag>, Vec<BrokenFile>), Cause> {
-        let pace = Pace::new();
+        let pace = Pace::at_once();
         let api = self.api(&pace, limit);
         let shape = Shape {
             field: "dags",
@@ -108,7 +108,7 @@ impl DagFolder {
 
     /// The files that cannot be imported: all of them, or why not.
     pub async fn import_errors(&self, limit: Duration) -> Result<Vec<BrokenFile>, Cause> {
-        let pace = Pace::new();
+        let pace = Pace::at_once();
         import_errors(&self.api(&pace, limit)).await
     }
 
