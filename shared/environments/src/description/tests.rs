@@ -248,7 +248,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (
         "[lineage]\nurl = \"ftp://x\"\n",
         "line 6: lineage.url",
-        "https://lineage.example.com:5000",
+        "at most 150 characters",
     ),
     (
         "[lineage]\nurl = \"https://x\"\ndeploy = true\n",
