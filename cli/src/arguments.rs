@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use crate::connection::Connection;
 pub(crate) use crate::consent::Consent;
-use crate::environments::arguments::{Dags, Rollout};
+use crate::environment_arguments::{Dags, Rollout};
 use crate::exit;
 use crate::values::{color, number};
 

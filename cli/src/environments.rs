@@ -1,6 +1,7 @@
 //! Environments as code: `env`, `rollout`, `drained` and `dags`.
 
-pub(crate) mod arguments;
+pub(crate) use crate::environment_arguments as arguments;
+
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod bucket;
 pub(crate) mod dag_color;

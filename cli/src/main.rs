@@ -10,6 +10,7 @@ mod confirm;
 mod connection;
 mod consent;
 mod drained;
+mod environment_arguments;
 mod environments;
 mod exit;
 mod failure;

@@ -134,12 +134,17 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::arguments::Cli;
+
+    #[derive(Debug, Parser)]
+    struct Given {
+        #[command(flatten)]
+        connection: Connection,
+    }
 
     #[test]
     fn an_endpoint_of_the_environment_that_is_none_is_named() {
-        let connection = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().connection;
-        let plain = connection("mwaa-bluegreen status");
+        let connection = |line: &str| Given::try_parse_from(line.split(' ')).unwrap().connection;
+        let plain = connection("mwaa-bluegreen");
         for name in ENDPOINTS {
             let told = look_at_endpoints(&plain, |asked| (asked == name).then(|| "foo".to_owned())).unwrap_err();
             assert_eq!(told.to_string(), format!("{name} is \"foo\"; {ENDPOINT_ALLOWED}"));
@@ -150,7 +155,7 @@ mod tests {
         );
         assert!(look_at_endpoints(&plain, |_| Some(String::new())).is_ok());
         assert!(look_at_endpoints(&plain, |_| Some("http://localhost:4566".to_owned())).is_ok());
-        let named = connection("mwaa-bluegreen status --endpoint-url http://localhost");
+        let named = connection("mwaa-bluegreen --endpoint-url http://localhost");
         assert!(look_at_endpoints(&named, |_| Some("foo".to_owned())).is_ok());
     }
 }

@@ -3,6 +3,10 @@
 //! Every request here may be sent twice without harm, so each is repeated after a throttle, a time-out or a server's
 //! error, with growing waits. Thousands of small requests in a row meet S3's `SlowDown` sooner or later.
 
+mod advice;
+mod endpoint;
+mod fields;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
@@ -15,10 +19,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::base64;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
-use bluegreen_aws::configuration::variable;
 use bluegreen_aws::error::classify;
 use bluegreen_environments::dag_sync::{Object, sha256};
 
+use self::advice::{advice, is_passing};
+use self::endpoint::{is_address, s3_endpoint};
+use self::fields::{size, unquoted, version};
 use crate::connection::Connection;
 use crate::failure::{Asked, Failure, from_sdk};
 use crate::sdk_config;
@@ -559,39 +565,6 @@ impl Head {
     }
 }
 
-/// What a person can do; empty where `failure` knows better.
-fn advice(code: &str, permission: &str, bucket: &str) -> String {
-    match code {
-        "AccessDenied" | "AllAccessDisabled" => format!(
-            "; whoever asks needs {permission} on {bucket} (`aws sts get-caller-identity` shows who asks), and, if the \
-             bucket is encrypted with a key of your own, kms:GenerateDataKey and kms:Decrypt on that key"
-        ),
-        "NoSuchBucket" | "NotFound" => format!(
-            "; there is no bucket {bucket}: `mwaa-bluegreen env plan` shows what is deployed; a bucket that somebody \
-             deleted comes back with `env apply` after its stack NAME-<color>-base is deleted"
-        ),
-        "SlowDown" | "ServiceUnavailable" | "InternalError" | "OperationAborted" => {
-            "; S3 asks to slow down, and was asked several times: repeat the command, it goes on where it stopped"
-                .to_owned()
-        }
-        code if code.starts_with("KMS.") => {
-            "; S3 cannot use the bucket's key: look at the key's policy and state".to_owned()
-        }
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => {
-            "; the credentials are refused: log in again (`aws sso login`), or choose others with --profile".to_owned()
-        }
-        "RequestTimeTooSkewed" => "; this machine's clock is wrong: set it".to_owned(),
-        _ => String::new(),
-    }
-}
-
-fn is_passing(code: &str) -> bool {
-    matches!(
-        code,
-        "SlowDown" | "ServiceUnavailable" | "InternalError" | "OperationAborted" | "RequestTimeout"
-    )
-}
-
 fn writing(key: &str) -> Doing<'_> {
     Doing {
         what: "writing",
@@ -615,76 +588,5 @@ async fn wait(tries: u32) {
     tokio::time::sleep(wait).await;
 }
 
-fn unquoted(etag: Option<&str>) -> String {
-    etag.unwrap_or_default().trim_matches('"').to_owned()
-}
-
-fn version(given: Option<&str>) -> Option<String> {
-    // `null` is S3's name for the one version of a bucket without versions.
-    given.filter(|version| *version != "null").map(str::to_owned)
-}
-
-fn size(given: Option<i64>) -> u64 {
-    given.and_then(|size| u64::try_from(size).ok()).unwrap_or_default()
-}
-
-/// The endpoint of S3, if it is not AWS's own.
-fn s3_endpoint(config: &SdkConfig) -> Option<String> {
-    variable("AWS_ENDPOINT_URL_S3")
-        .filter(|url| !url.is_empty())
-        .or_else(|| config.endpoint_url().map(str::to_owned))
-}
-
-/// Whether the endpoint's host is an address, or the name of the loopback address.
-fn is_address(url: &str) -> bool {
-    url.parse::<http::Uri>().is_ok_and(|url| {
-        let host = url.host().unwrap_or_default();
-        host == "localhost" || host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok()
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_addresses_take_buckets_in_the_path() {
-        for (url, expected) in [
-            ("http://127.0.0.1:4566", true),
-            ("http://localhost:4566", true),
-            ("http://[::1]:4566", true),
-            ("https://s3.eu-west-1.amazonaws.com", false),
-            (
-                "https://bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com",
-                false,
-            ),
-            ("https://10.0.3.7", true),
-            ("foo", false),
-        ] {
-            assert_eq!(is_address(url), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_bucket_without_versions_has_no_version() {
-        assert_eq!(version(Some("null")), None);
-        assert_eq!(
-            version(Some("3sL4kqtJlcpXroDTDmJ")).as_deref(),
-            Some("3sL4kqtJlcpXroDTDmJ")
-        );
-        assert_eq!(unquoted(Some("\"9b2cf\"")), "9b2cf");
-    }
-
-    #[test]
-    fn an_object_of_another_content_is_not_taken_for_the_same() {
-        let head = |size, checksum: Option<&[u8]>| Head {
-            etag: String::new(),
-            version: None,
-            size,
-            checksum: checksum.map(|bytes| base64::encode(sha256(bytes))),
-            written_at: 0,
-        };
-        assert!(head(3, None).is_of(b"abc") && head(3, Some(b"abc")).is_of(b"abc"));
-        assert!(!head(2, None).is_of(b"abc") && !head(3, Some(b"abd")).is_of(b"abc"));
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@
 //! the bucket's listing, and knows what is ours by the entries.
 
 mod airflow;
+mod content;
 mod files;
 mod manifest;
 #[cfg(test)]
@@ -17,61 +18,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use md5::Md5;
-use sha2::{Digest, Sha256};
-
 pub use airflow::{DagFile, Expectation, ImportError, Parsed, Seen, parsed, relative};
+pub use content::{LocalFile, Object, sha256};
 pub use files::{Looks, Rule, looks, rule_of};
 pub use manifest::{Entry, Manifest, ManifestFault};
 
 /// The manifest's key. It is outside of the folder that Airflow reads.
 pub const MANIFEST: &str = "bluegreen/dags-manifest.json";
-
-/// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Its entity tag, without quotes. The MD5 of its content, unless the bucket is encrypted with a key of KMS.
-    pub etag: String,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// SHA-256 of a content.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
-/// A file of the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalFile {
-    /// SHA-256 of its content, in hex.
-    pub sha256: String,
-    /// MD5 of its content, in hex: the entity tag that S3 gives it in most buckets.
-    pub md5: String,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-impl LocalFile {
-    /// The file with this content.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            sha256: hex(&sha256(bytes)),
-            md5: hex(&Md5::digest(bytes)),
-            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _a_string_takes_all = write!(text, "{byte:02x}");
-        text
-    })
-}
 
 /// Why a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

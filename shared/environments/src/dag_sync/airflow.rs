@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Looks;
+use super::files::Looks;
 
 /// The folder as Airflow names it on MWAA.
 const FOLDER: &str = "/usr/local/airflow/dags/";

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::LocalFile;
+use super::content::LocalFile;
 
 /// The manifest's format. A reader refuses a later one: what it does not understand, it might delete.
 const FORMAT: u32 = 1;
