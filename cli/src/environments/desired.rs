@@ -157,6 +157,14 @@ impl Files {
                 let given = format!("{path:?}, which names no functions (CodeUri)");
                 self.fault("controller.template", &given, "the product's template.yaml", "");
             }
+            // Of a template that could not be read, every parameter would be unknown.
+            let parameters = &description.controller.parameters;
+            let faults =
+                (!controller_template.is_empty()).then(|| template::faults_of(parameters, &controller_template));
+            for fault in faults.unwrap_or_default() {
+                let key = format!("controller.parameters.{}", fault.parameter);
+                self.fault(&key, &fault.given, &fault.allowed, &fault.advice);
+            }
             let architecture = description.controller.parameters.get("Architecture");
             let architecture = architecture.map_or("arm64", String::as_str).to_owned();
             for folder in folders {

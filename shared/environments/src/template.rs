@@ -8,6 +8,10 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+mod parameters;
+
+pub use parameters::{Allowed, ParameterFault, faults_of, parameters};
+
 /// infra/network.yaml.
 pub const NETWORK: &str = include_str!("../../../infra/network.yaml");
 /// infra/environment-base.yaml.
