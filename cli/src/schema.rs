@@ -1,12 +1,13 @@
 //! Every vocabulary of the product as JSON, for `make generate`.
 
 use bluegreen_controller::function_error::ERRORS;
+use bluegreen_environments::price::{self, Prices};
 use clap::CommandFactory;
 use serde_json::{Value, json};
 
 use crate::arguments::{Cli, EXIT_CODES};
 
-/// What the core lists, the errors of the functions, and what is only here: commands and exit codes.
+/// What the core lists, the errors of the functions, and what is only here: commands, exit codes and the costs.
 pub(crate) fn schema() -> Value {
     let mut schema = bluegreen_core::catalog::schema();
     if let Some(fields) = schema.as_object_mut() {
@@ -15,6 +16,7 @@ pub(crate) fn schema() -> Value {
         let codes = EXIT_CODES.map(|(code, about)| json!({"code": code, "about": about}));
         fields.insert("exit_codes".to_owned(), json!(codes));
         fields.insert("commands".to_owned(), commands());
+        fields.insert("costs".to_owned(), price::table(&Prices::own()));
         fields.insert("options".to_owned(), options(&Cli::command()));
     }
     schema

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.generate import reference, stack
+from tools.generate import costs, reference, stack
 from tools.generate.blocks import BadBlocks, replaced
 from tools.generate.template import read
 
@@ -22,11 +22,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 SCHEMA = PROJECT / "tests/support/schema.json"
 TEMPLATE = PROJECT / "template.yaml"
 REFERENCE = PROJECT / "docs/reference"
+COSTS = PROJECT / "docs/cost-and-performance.md"
 
 
 def generated(schema: dict[str, Any]) -> dict[Path, str]:
     """Every file with blocks, in its new form. The reference reads the template in its new form, too."""
     files = {TEMPLATE: replaced("template.yaml", TEMPLATE.read_text(), stack.blocks(schema))}
+    files[COSTS] = replaced("docs/cost-and-performance.md", COSTS.read_text(), costs.blocks(schema))
     blocks = reference.blocks(schema, read(files[TEMPLATE]))
     for page, its_blocks in blocks.items():
         path = REFERENCE / page

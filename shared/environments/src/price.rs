@@ -8,6 +8,10 @@ use bluegreen_core::color::Color;
 use crate::description::{Description, Lineage, Mode, Network};
 use crate::template;
 
+mod table;
+
+pub use table::table;
+
 const LIST: &str = include_str!("../../../bench/prices.json");
 
 /// Hours in a month, as AWS's calculator and bench/cost.py count them.
@@ -73,9 +77,28 @@ pub enum Scale {
     FewestWorkers,
 }
 
+/// What a part is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// NAT gateways and interface endpoints.
+    Network,
+    /// An environment with what is included.
+    Environment,
+    /// Workers, schedulers and web servers beyond what is included.
+    Further,
+    /// The metadata database of an environment.
+    Metadata,
+    /// The lineage server.
+    Lineage,
+    /// This product.
+    Controller,
+}
+
 /// One part of the price.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
+    /// What it is for.
+    pub kind: Kind,
     /// What it is.
     pub name: String,
     /// How it was counted.
@@ -87,7 +110,10 @@ pub struct Part {
 /// Together, of what is known; and whether that is all.
 #[must_use]
 pub fn total(parts: &[Part]) -> (f64, bool) {
-    let known = parts.iter().filter_map(|part| part.monthly).sum();
+    let known = parts
+        .iter()
+        .filter_map(|part| part.monthly)
+        .fold(0.0, |sum, part| sum + part);
     (known, parts.iter().all(|part| part.monthly.is_some()))
 }
 
@@ -113,8 +139,9 @@ pub fn monthly(description: &Description, scale: Scale, prices: &Prices) -> Vec<
     parts
 }
 
-fn part(name: impl Into<String>, detail: impl Into<String>, monthly: Option<f64>) -> Part {
+fn part(kind: Kind, name: impl Into<String>, detail: impl Into<String>, monthly: Option<f64>) -> Part {
     Part {
+        kind,
         name: name.into(),
         detail: detail.into(),
         monthly,
@@ -141,6 +168,7 @@ fn networks(description: &Description, prices: &Prices) -> Vec<Part> {
         if *nat_gateways > 0 {
             let hourly = prices.of("nat_gateway_hour").zip(prices.of("public_address_hour"));
             parts.push(part(
+                Kind::Network,
                 format!("NAT gateways, {region}"),
                 format!("{nat_gateways}, each with its public address"),
                 hourly.map(|(gateway, address)| f64::from(*nat_gateways) * (gateway + address) * HOURS),
@@ -149,6 +177,7 @@ fn networks(description: &Description, prices: &Prices) -> Vec<Part> {
         if *interface_endpoints {
             let count = endpoints();
             parts.push(part(
+                Kind::Network,
                 format!("interface endpoints, {region}"),
                 format!("{count} in 2 zones"),
                 prices
@@ -170,13 +199,14 @@ fn environment(description: &Description, color: Color, fewest: bool, prices: &P
     let name = description.environment_name(color);
     if description.colors.of(color).existing.is_some() {
         let detail = "made by hand: its class is not in this description";
-        return vec![part(format!("environment {name}"), detail, None)];
+        return vec![part(Kind::Environment, format!("environment {name}"), detail, None)];
     }
     let environment = &description.environment;
     let class = environment.class.strip_prefix("mw1.").unwrap_or(&environment.class);
     let price = |what: &str| prices.of(&format!("mwaa_{class}{what}_hour"));
     let workers = if fewest { 1 } else { environment.min_workers };
     let mut parts = vec![part(
+        Kind::Environment,
         format!("environment {name}"),
         environment.class.clone(),
         price("").map(|hourly| hourly * HOURS),
@@ -189,6 +219,7 @@ fn environment(description: &Description, color: Color, fewest: bool, prices: &P
         let further = count.saturating_sub(included);
         if further > 0 {
             parts.push(part(
+                Kind::Further,
                 format!("further {what} of {name}"),
                 format!("{further} all month"),
                 price(key).map(|hourly| f64::from(further) * hourly * HOURS),
@@ -196,6 +227,7 @@ fn environment(description: &Description, color: Color, fewest: bool, prices: &P
         }
     }
     parts.push(part(
+        Kind::Metadata,
         format!("metadata database of {name}"),
         format!("{METADATA_GB} GB, assumed"),
         prices.of("mwaa_metadata_gb_month").map(|price| price * METADATA_GB),
@@ -218,16 +250,19 @@ fn lineage(prices: &Prices) -> Vec<Part> {
         .sum();
     vec![
         part(
+            Kind::Lineage,
             "lineage server",
             format!("{TASK_CPUS} vCPU and {TASK_GB} GB on Fargate"),
             task,
         ),
         part(
+            Kind::Lineage,
             "lineage database",
             format!("db.t4g.micro and {DATABASE_GB} GB"),
             database,
         ),
         part(
+            Kind::Lineage,
             "lineage, the rest",
             "a secret, a private DNS zone and a name in it",
             rest,
@@ -247,6 +282,7 @@ fn controller(prices: &Prices) -> Part {
         .map(|(name, count)| prices.of(name).map(|price| price * count))
         .sum();
     part(
+        Kind::Controller,
         "controller",
         "alarms, metrics, their requests, functions and logs",
         sum.map(|sum| sum + LAMBDA_AND_LOGS),

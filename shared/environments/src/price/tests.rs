@@ -62,20 +62,23 @@ fn each_scale_is_as_computed_by_hand() {
 }
 
 #[test]
-fn a_class_without_a_price_is_unknown_and_never_nothing() {
-    for class in ["mw1.micro", "mw1.xlarge", "mw1.2xlarge"] {
-        let shown = cents(&format!("{PAIR}[environment]\nclass = \"{class}\"\n"), Scale::Standard);
-        assert_eq!(shown[1], ("environment orders-blue".to_owned(), None));
+fn what_has_no_price_is_unknown_and_never_nothing() {
+    for (class, key) in [
+        ("mw1.xlarge", "min_workers = 2"),
+        ("mw1.2xlarge", "min_workers = 2"),
+        ("mw1.small", "min_webservers = 3\nmax_webservers = 3"),
+    ] {
+        let shown = cents(
+            &format!("{PAIR}[environment]\nclass = \"{class}\"\n{key}\n"),
+            Scale::Standard,
+        );
+        assert!(shown[1].1.is_some(), "the environment itself: {shown:?}");
+        assert!(
+            shown[2].0.starts_with("further ") && shown[2].1.is_none(),
+            "{class}: {shown:?}"
+        );
         assert_eq!(shown.last().unwrap().1, None, "{class}");
     }
-    let shown = cents(
-        &format!("{PAIR}[environment]\nmin_webservers = 3\nmax_webservers = 3\n"),
-        Scale::Standard,
-    );
-    assert!(
-        shown.contains(&("further web servers of orders-blue".to_owned(), None)),
-        "{shown:?}"
-    );
     let by_hand = cents(&format!("{PAIR}[blue]\nexisting = \"prod\"\n"), Scale::BlueGreen);
     assert!(by_hand.contains(&("environment prod".to_owned(), None)), "{by_hand:?}");
 }
@@ -87,15 +90,67 @@ fn medium_and_large_with_schedulers() {
     let shown = cents(&text, Scale::Standard);
     assert_eq!(shown[1].1, Some(72270));
     assert_eq!(shown[2], ("further schedulers of orders-blue".to_owned(), Some(32120)));
-    // 0.74 * 730 = 540.20
+    for (class, cents_of_class) in [
+        // 0.74 * 730
+        ("mw1.medium", 54020),
+        // 0.29 * 730
+        ("mw1.micro", 21170),
+        // 1.98 * 730
+        ("mw1.xlarge", 144_540),
+        // 3.96 * 730
+        ("mw1.2xlarge", 289_080),
+    ] {
+        let shown = cents(&format!("{PAIR}[environment]\nclass = \"{class}\"\n"), Scale::Standard);
+        assert_eq!(shown[1].1, Some(cents_of_class), "{class}");
+    }
+    // 0.055 * 730 = 40.15
+    let text = format!("{PAIR}[environment]\nclass = \"mw1.medium\"\nmin_webservers = 3\nmax_webservers = 3\n");
+    assert_eq!(cents(&text, Scale::Standard)[2].1, Some(4015));
+}
+
+#[test]
+fn the_tables_of_the_page_are_as_computed_by_hand() {
+    let table = table(&Prices::own());
+    let classes = table["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 6);
+    let small = classes.iter().find(|class| class["class"] == "mw1.small").unwrap();
+    // Three further workers: 3 * 40.15 = 120.45. Two environments: 715.40. 715.40 + 240.90 + 2 + 73 + 2.48734 = 1033.78734.
+    let both = &small["modes"][1];
+    for (field, dollars) in [
+        ("environments", "715.40"),
+        ("further_workers", "240.90"),
+        ("metadata", "2.00"),
+        ("network", "73.00"),
+        ("controller", "2.49"),
+        ("together", "1033.79"),
+        // Another environment with its workers and database, and the controller: 357.70 + 120.45 + 1 + 2.48734.
+        ("more_than_standard", "481.64"),
+    ] {
+        assert_eq!(both[field], *dollars, "{field}");
+    }
+    let standard = &small["modes"][0];
     assert_eq!(
-        cents(
-            &format!("{PAIR}[environment]\nclass = \"mw1.medium\"\n"),
-            Scale::Standard
-        )[1]
-        .1,
-        Some(54020)
+        (&standard["controller"], &standard["more_than_standard"]),
+        (&"0.00".into(), &"0.00".into())
     );
+    let fewest = &small["modes"][2];
+    assert_eq!(fewest["together"], "913.34");
+    assert_eq!(
+        (&small["saved"], &small["saved_percent"]),
+        (&"120.45".into(), &"12".into())
+    );
+    for class in classes.iter().filter(|class| class["workers"] == 1) {
+        assert_eq!(class["modes"].as_array().unwrap().len(), 2, "nothing to save: {class}");
+        assert!(class["saved"].is_null());
+    }
+    let networks: Vec<&str> = table["networks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|network| network["month"].as_str().unwrap())
+        .collect();
+    assert_eq!(networks, ["73.00", "36.50", "131.40", "204.40"]);
+    assert_eq!(table["lineage"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -143,5 +198,10 @@ fn every_price_has_a_source() {
             "{name}"
         );
         assert!(price["unit"].is_string(), "{name}");
+        let second = &price["second_source"];
+        assert!(
+            second.is_null() || second.as_str().is_some_and(|url| url.starts_with("https://")),
+            "{name}: another page, or null, which says that none was found"
+        );
     }
 }
