@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use crate::connection::Connection;
 pub(crate) use crate::consent::Consent;
-use crate::environment_arguments::{Dags, Rollout};
+use crate::environment_arguments::{Dags, Env, Rollout};
 use crate::exit;
 use crate::values::{color, number};
 
@@ -153,6 +153,8 @@ pub(crate) enum Command {
     Chart(Chart),
     /// Show the settings for --direct, or save them while all is well
     Settings(Settings),
+    /// Environments as code: what pair.toml describes
+    Env(Env),
     /// Print the completions of a shell
     Completions {
         /// Which shell

@@ -1,6 +1,5 @@
 //! Every command that changes something: observe first, ask, change once, verify.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use bluegreen_aws::clock::Clock;
@@ -13,7 +12,7 @@ use bluegreen_core::response::{Body, Change, Common, DrillAnswer, Open, Response
 
 use crate::arguments::{Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify};
 use crate::backend::Answered;
-use crate::confirm::{Question, must_ask, typed};
+use crate::confirm::{Question, must_ask, somebody_is_there, typed};
 use crate::consent::{Consent, request, requested_by};
 use crate::drained;
 use crate::failure::{Failure, exit};
@@ -260,8 +259,7 @@ async fn agreed(
     if consent.dry_run {
         return session.backend.ask(&with_dry_run()).await;
     }
-    let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !must_ask(consent.yes, somebody_there)? {
+    if !must_ask(consent.yes, somebody_is_there())? {
         return session.backend.change(&request).await;
     }
     let dry_run = session.backend.ask(&with_dry_run()).await?;

@@ -1,6 +1,6 @@
 //! Whether a person confirms a change.
 
-use std::io::Write as _;
+use std::io::{IsTerminal, Write as _};
 
 use bluegreen_core::color::Color;
 
@@ -57,6 +57,11 @@ impl Question {
             _ => typed.split_whitespace().collect::<Vec<_>>().join(" ") == self.wanted(),
         }
     }
+}
+
+/// Whether somebody can read a question and answer it.
+pub(crate) fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Whether to ask at all: not with `--yes`. If nobody can answer, nothing may change.

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use bluegreen_core::color::Color;
-use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use bluegreen_environments::permission::Target;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::consent::Consent;
 use crate::values::{color, number};
@@ -93,4 +94,101 @@ pub(crate) struct Patience {
     /// How many seconds later Airflow has seen a new file for certain: its option scheduler.dag_dir_list_interval
     #[arg(long, value_name = "SECONDS", default_value_t = 300, allow_negative_numbers = true, value_parser = number::<u64>(0..=3600))]
     pub(crate) list_seconds: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Env {
+    #[command(subcommand)]
+    pub(crate) command: EnvCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum EnvCommand {
+    /// Deploy what differs: network, buckets, files, environments, controller, flag
+    ///
+    /// Refuses to change the active color, and anything that would replace an environment. Whatever stops it, the repeat goes
+    /// on from there; what CloudFormation has begun it carries on with by itself.
+    Apply(Apply),
+    /// Delete stacks, in the reverse order; buckets, logs and the audit trail stay
+    Destroy(Destroy),
+}
+
+/// The description of the pair, and the consent.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Agreed {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Say what would happen, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What `env apply` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Blue's bucket, files and environment
+    Blue,
+    /// Green's bucket, files and environment
+    Green,
+    /// The functions and their alarms, and the flag, if there is none
+    Controller,
+    /// The VPC
+    Network,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Apply {
+    /// Only this part [default: everything that differs]
+    #[arg(value_name = "PART")]
+    pub(crate) part: Option<Part>,
+    /// The description of the pair
+    #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Change the active color all the same; takes its name
+    #[arg(long, requires = "part")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) consent: Agreed,
+}
+
+impl Apply {
+    pub(crate) fn target(&self) -> Target {
+        match self.part {
+            None => Target::Everything,
+            Some(Part::Blue) => Target::Color(Color::Blue),
+            Some(Part::Green) => Target::Color(Color::Green),
+            Some(Part::Controller) => Target::Controller,
+            Some(Part::Network) => Target::Network,
+        }
+    }
+}
+
+/// What is left after `env destroy --leave`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Left {
+    /// The environment that pair.toml names in standard mode, and what it stands on
+    Standard,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("extent").required(true).args(["part", "all", "leave"])))]
+pub(crate) struct Destroy {
+    /// This color's environment and what it stands on
+    #[arg(value_name = "COLOR", value_parser = color)]
+    pub(crate) part: Option<Color>,
+    /// Everything, also the active color
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Everything but one environment: the way back to standard mode
+    #[arg(long, value_name = "MODE")]
+    pub(crate) leave: Option<Left>,
+    /// The description of the pair
+    #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Also delete every version of every object in the buckets of the deleted colors; nothing of it can be brought back
+    #[arg(long)]
+    pub(crate) empty_buckets: bool,
+    #[command(flatten)]
+    pub(crate) consent: Agreed,
 }

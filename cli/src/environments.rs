@@ -2,15 +2,27 @@
 
 pub(crate) use crate::environment_arguments as arguments;
 
+mod apply;
 #[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod bucket;
 pub(crate) mod dag_color;
 pub(crate) mod dag_files;
 pub(crate) mod dags;
-#[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod deployment;
-#[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod desired;
+mod destroy;
 pub(crate) mod rollout;
-#[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod stacks;
+pub(crate) mod world;
+
+use crate::connection::Connection;
+use crate::environment_arguments::EnvCommand;
+use crate::failure::Failure;
+
+/// `env …`: needs no function of a pair, which may not be there yet.
+pub(crate) async fn env(connection: &Connection, command: &EnvCommand) -> Result<u8, Failure> {
+    match command {
+        EnvCommand::Apply(options) => apply::apply(connection, options).await,
+        EnvCommand::Destroy(options) => destroy::destroy(connection, options).await,
+    }
+}

@@ -133,6 +133,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Chart(options) => timeline_data::chart(connection, &options).await,
         Command::Rollout(options) => environments::rollout::rollout(connection, &options).await,
         Command::Dags(options) => environments::dags::command(connection, options).await,
+        Command::Env(options) => environments::env(connection, &options.command).await,
         Command::Settings(options) => settings::command(connection, options.save).await,
         command => {
             let session = Session::open(connection).await?;

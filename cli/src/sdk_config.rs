@@ -1,5 +1,6 @@
 //! Credentials, region and endpoint, as the AWS CLI finds them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -12,7 +13,11 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bluegreen_aws::configuration::variable;
 use bluegreen_aws::connections::{MOST_IDLE, known_alive};
 
@@ -112,6 +117,36 @@ pub(crate) fn timeouts(seconds: u64) -> TimeoutConfig {
 /// The functions' TLS stack, with the machine's root certificates and its proxy settings. `watch` runs for hours, on
 /// laptops that sleep, so it also replaces dead connections as the functions do.
 fn http_client() -> SharedHttpClient {
+    SharedHttpClient::new(Counted(uncounted()))
+}
+
+/// How many requests this process has sent, with repeats.
+pub(crate) fn calls() -> u64 {
+    CALLS.load(Ordering::Relaxed)
+}
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Debug)]
+struct Counted(SharedHttpClient);
+
+impl HttpClient for Counted {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(CountedConnector(self.0.http_connector(settings, components)))
+    }
+}
+
+#[derive(Debug)]
+struct CountedConnector(SharedHttpConnector);
+
+impl HttpConnector for CountedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        self.0.call(request)
+    }
+}
+
+fn uncounted() -> SharedHttpClient {
     known_alive(|| {
         aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
             let mut builder = Connector::builder()

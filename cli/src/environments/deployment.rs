@@ -101,6 +101,24 @@ pub(crate) async fn settle(stacks: &Stacks, name: &str) -> Result<Option<Found>,
     }
 }
 
+/// Waits until nothing goes on with the stack.
+pub(crate) async fn wait_while_busy(stacks: &Stacks, name: &str) -> Result<(), Failure> {
+    while let Some(found) = stacks.describe(name).await? {
+        let status = &found.stack.status;
+        if Standing::of(Some(status)) != Standing::Busy {
+            break;
+        }
+        say(
+            name,
+            &format!("{status}: somebody, or an earlier run, is at it; waiting"),
+        );
+        let newest = stacks.last_operation(&found.id).await?;
+        let looking = Looking::at(newest.first().map(|event| event.id.clone()));
+        wait(stacks, name, &found.id, &looking, "").await?;
+    }
+    Ok(())
+}
+
 /// Deploys the stack by a change set. Refuses to replace an environment, or what it stands on.
 pub(crate) async fn deploy(stacks: &Stacks, wanted: &Wanted) -> Result<Done, Failure> {
     deploy_if(stacks, wanted, async || Ok(())).await
@@ -220,7 +238,7 @@ async fn make_change_set(stacks: &Stacks, wanted: &Wanted, name: &str, is_creati
             })
             .collect();
         stacks.delete_change_set(stack, name).await?;
-        return Err(Failure::Usage(format!(
+        return Err(Failure::Refused(format!(
             "the change of stack {stack} would {}: nothing was changed. An environment cannot be replaced in place. Take the \
              change back, or let `mwaa-bluegreen rollout` replace the standby's environment, never the active's",
             told.join(", ")
@@ -320,7 +338,7 @@ async fn wait(
         };
         failed_looks = 0;
         let status = found.map_or_else(|| "DELETE_COMPLETE".to_owned(), |found| found.stack.status);
-        for event in events.iter().rev() {
+        for event in events.iter().rev().filter(|event| event.is_news()) {
             tell(name, event, began);
             told_at = Instant::now();
         }

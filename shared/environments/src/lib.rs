@@ -9,6 +9,7 @@ pub mod description;
 pub mod init_file;
 pub mod names;
 pub mod operation;
+pub mod permission;
 pub mod plan;
 pub mod price;
 pub mod resolve;

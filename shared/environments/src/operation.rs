@@ -76,6 +76,15 @@ impl Event {
         self.kind == "AWS::CloudFormation::Stack"
     }
 
+    /// Whether it is worth a line: what ends, what fails, and the beginning of what takes long.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        !self.status.ends_with("_IN_PROGRESS")
+            || self.status.contains("ROLLBACK")
+            || self.is_of_the_stack()
+            || self.kind == "AWS::MWAA::Environment"
+    }
+
     /// Whether an operation on the stack begins with it.
     #[must_use]
     pub fn begins(&self) -> bool {
