@@ -169,7 +169,15 @@ pub(crate) async fn deploy_if(
     };
     let (status, events) = wait(stacks, name, &id, &looking, wanted.patience).await?;
     if operation::has_failed(&status) {
-        return Err(failed(name, stacks.region(), &status, &events, is_creation));
+        let help = operation::help(name, stacks.region(), &status);
+        let next = if is_creation {
+            "once that is mended, repeat the command: it takes away what is left of this try"
+        } else if Standing::of(Some(&status)) == Standing::Stuck {
+            &help
+        } else {
+            "it is as it was before; once that is mended, repeat the command"
+        };
+        return Err(failed(name, &status, &events, next));
     }
     if let Some(found) = stacks.describe(name).await? {
         protect(stacks, wanted, &found).await?;
@@ -285,7 +293,12 @@ pub(crate) async fn remove(stacks: &Stacks, found: &Found, patience: &str) -> Re
     };
     let (status, events) = wait(stacks, name, &found.id, &looking, patience).await?;
     if operation::has_failed(&status) {
-        return Err(failed(name, stacks.region(), &status, &events, false));
+        return Err(failed(
+            name,
+            &status,
+            &events,
+            "what could be deleted is gone; once that is mended, repeat the command",
+        ));
     }
     Ok(())
 }
@@ -379,7 +392,7 @@ async fn pause(began: Instant) {
     tokio::time::sleep(wait.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
 }
 
-fn failed(name: &str, region: &str, status: &str, events: &[Event], is_creation: bool) -> Failure {
+fn failed(name: &str, status: &str, events: &[Event], next: &str) -> Failure {
     let causes = operation::causes(events);
     let why = if causes.is_empty() {
         String::new()
@@ -391,13 +404,6 @@ fn failed(name: &str, region: &str, status: &str, events: &[Event], is_creation:
         .find_map(|cause| operation::advice(cause))
         .map(|advice| format!("; {advice}"))
         .unwrap_or_default();
-    let next = if is_creation {
-        "once that is mended, repeat the command: it takes away what is left of this try".to_owned()
-    } else if Standing::of(Some(status)) == Standing::Stuck {
-        operation::help(name, region, status)
-    } else {
-        "it is as it was before; once that is mended, repeat the command".to_owned()
-    };
     Failure::Aws(format!("stack {name} is {status}{why}{advice}; {next}"))
 }
 

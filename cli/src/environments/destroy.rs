@@ -67,6 +67,10 @@ pub(crate) async fn destroy(connection: &Connection, options: &Destroy) -> Resul
         Layer::Base,
         Layer::Network,
     ] {
+        // Before the stack that knows the bucket's name: a repeat must find it, too.
+        if layer == Layer::Base && options.empty_buckets {
+            empty(&world, &buckets).await?;
+        }
         let of_layer: Vec<&(Place, Found)> = places
             .iter()
             .filter(|(place, _)| layer_of(&description, place) == Some(layer))
@@ -77,24 +81,26 @@ pub(crate) async fn destroy(connection: &Connection, options: &Destroy) -> Resul
             deleted.push(place.name.clone());
         }
     }
-    if options.empty_buckets {
-        for (region, name) in &buckets {
-            let bucket = Bucket::new(&world.config, &world.connection, region, name);
-            let told = |number| {
-                say(
-                    name,
-                    &format!(
-                        "{} deleted",
-                        count(usize::try_from(number).unwrap_or(usize::MAX), "version")
-                    ),
-                );
-            };
-            bucket.delete_all_versions(told).await?;
-            say(name, "empty");
-        }
-    }
     let what = format!("{} deleted", count(deleted.len(), "stack"));
     report(connection, &description.name, &what, began, &deleted)
+}
+
+async fn empty(world: &World, buckets: &[(String, String)]) -> Result<(), Failure> {
+    for (region, name) in buckets {
+        let bucket = Bucket::new(&world.config, &world.connection, region, name);
+        let told = |number| {
+            say(
+                name,
+                &format!(
+                    "{} deleted",
+                    count(usize::try_from(number).unwrap_or(usize::MAX), "version")
+                ),
+            );
+        };
+        bucket.delete_all_versions(told).await?;
+        say(name, "empty");
+    }
+    Ok(())
 }
 
 async fn agreed(question: &Question) -> Result<(), Failure> {
