@@ -113,7 +113,8 @@ class Site:
         try:
             return self.clients("cloudformation").describe_stacks(StackName=f"{self.name}{part}")["Stacks"][0]
         except ClientError as error:
-            assert "does not exist" in str(error)
+            if "does not exist" not in str(error):
+                raise
             return {"StackStatus": "absent"}
 
     def events(self, part: str) -> int:
@@ -245,8 +246,9 @@ def test_killed_after_every_change_and_repeated_it_ends_as_if_nothing_had_happen
             assert process.returncode == DONE, out + error
             break
         kills += hit
-    assert kills.count("ExecuteChangeSet") == len(PARTS), kills
-    assert kills.count("PutObject") >= 6 and kills.count("UpdateTerminationProtection") == 2, kills
+    # Both colors are deployed at the same time, so that one of them may get further than the kill of the other.
+    assert kills.count("ExecuteChangeSet") >= 4, kills
+    assert kills.count("PutObject") >= 6 and kills.count("UpdateTerminationProtection") >= 1 and "Invoke" in kills, kills
     until("the changes of all kinds are done", lambda: set(site.statuses().values()) == {"CREATE_COMPLETE"})
     assert site.flag() == "blue"
     assert "no update was started" in site.apply().out
