@@ -289,7 +289,7 @@ pub(crate) async fn remove(stacks: &Stacks, found: &Found, patience: &str) -> Re
     stacks.delete(name).await?;
     let looking = Looking {
         newest,
-        must_begin: found.stack.status != "REVIEW_IN_PROGRESS",
+        must_begin: true,
     };
     let (status, events) = wait(stacks, name, &found.id, &looking, patience).await?;
     if operation::has_failed(&status) {
