@@ -16,7 +16,9 @@ use std::fmt::Write as _;
 pub use wheel::{BadWheel, Wheel};
 
 use archive::Entry;
-use encoding::{STANDARD, base64, hex};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use encoding::hex;
 
 /// The start-up script that does not let an environment start without its guard.
 const STARTUP: &str = include_str!("../../../airflow/startup/startup.sh");
@@ -274,7 +276,7 @@ fn startup(own: &str, wheel: &Wheel) -> Artifact {
         wheel.file_name()
     );
     let head = text.clone();
-    let encoded = base64(STANDARD, wheel.bytes());
+    let encoded = BASE64_STANDARD.encode(wheel.bytes());
     for line in encoded.as_bytes().chunks(LINE) {
         text.push_str(&String::from_utf8_lossy(line));
         text.push('\n');

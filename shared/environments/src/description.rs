@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::color::{Both, Color};
 
-pub use fault::{Fault, nearest};
+pub use fault::Fault;
 pub use read::{Reading, read};
 pub use requirements::unpinned;
 pub(crate) use words::major_minor;

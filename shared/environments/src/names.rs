@@ -3,7 +3,7 @@
 use bluegreen_core::color::Color;
 use bluegreen_core::parameters::DEFAULT_PAIR;
 
-use crate::stack::Layer;
+use crate::layer::Layer;
 
 /// The name of a layer's stack; a layer of both colors has none.
 #[must_use]

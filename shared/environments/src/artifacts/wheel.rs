@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
 use super::archive::{self, Entry};
-use super::encoding::{URL, base64, plain_sha256, sha256};
+use super::encoding::{plain_sha256, sha256};
 
 /// The version in airflow/pyproject.toml; a test compares them.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -89,8 +92,7 @@ impl Wheel {
         files.push((format!("{info}/entry_points.txt"), of_version(ENTRY_POINTS)));
         let mut record = String::new();
         for (name, text) in &files {
-            let hash = base64(URL, &plain_sha256(text.as_bytes()));
-            let hash = hash.trim_end_matches('=');
+            let hash = BASE64_URL_SAFE_NO_PAD.encode(plain_sha256(text.as_bytes()));
             let _a_string_takes_all = writeln!(record, "{name},sha256={hash},{}", text.len());
         }
         let name = format!("{info}/RECORD");

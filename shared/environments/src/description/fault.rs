@@ -36,34 +36,3 @@ impl fmt::Display for Fault {
         Ok(())
     }
 }
-
-/// The word of `known` that is nearest to `given`, if one is near enough to be meant.
-#[must_use]
-pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let most = (given.chars().count() / 3).max(2);
-    known
-        .into_iter()
-        .map(|word| (distance(&given.to_lowercase(), &word.to_lowercase()), word))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// How many letters must be changed, added or left out.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, letter) in left.chars().enumerate() {
-        let mut diagonal = line;
-        let mut before = line.saturating_add(1);
-        let mut next = vec![before];
-        for (above, other) in row.iter().skip(1).zip(&right) {
-            let changed = diagonal.saturating_add(usize::from(letter != *other));
-            before = changed.min(above.saturating_add(1)).min(before.saturating_add(1));
-            diagonal = *above;
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}

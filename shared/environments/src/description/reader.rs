@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, nearest};
+use super::fault::Fault;
+use crate::nearest::nearest;
 
 /// A table with its path, or nothing.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::nearest::nearest;
 
 const PAIR: &str = "[pair]\nname = \"orders\"\nmode = \"blue-green\"\nregion = \"eu-west-1\"\n";
 
@@ -34,8 +35,8 @@ fn a_small_file_is_right() {
 /// What is added to a right file, how the fault begins, and what it contains.
 const FAULTS: &[(&str, &str, &str)] = &[
     (
-        "activ = \"blue\"\n",
-        "line 5: pair.activ: given an unknown key",
+        "actives = \"blue\"\n",
+        "line 5: pair.actives: given an unknown key",
         "did you mean active?",
     ),
     (
@@ -105,7 +106,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "three numbers",
     ),
     (
-        "[environment]\nclass = \"mw1.smal\"\n",
+        "[environment]\nclass = \"mw1.smalls\"\n",
         "line 6: environment.class",
         "did you mean mw1.small?",
     ),
@@ -495,7 +496,7 @@ fn every_class_and_level_is_one_of_the_templates() {
 
 #[test]
 fn the_nearest_word_is_found_only_if_it_is_near() {
-    assert_eq!(nearest("regoin", ["region", "name"]), Some("region"));
+    assert_eq!(nearest("regions", ["region", "name"]), Some("region"));
     assert_eq!(nearest("INFO", ["info"]), Some("info"));
     assert_eq!(nearest("something", ["region", "name"]), None);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::description::nearest;
+use crate::nearest::nearest;
 
 /// What one parameter allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
