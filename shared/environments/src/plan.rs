@@ -6,9 +6,10 @@ use bluegreen_core::color::Color;
 
 use crate::description::major_minor;
 use crate::operation::{Standing, help};
-use crate::resolve::{defaults, deployed_version};
+use crate::resolve::deployed_version;
 use crate::stack::{DeployedStack, DesiredStack, Layer, Value};
 use crate::template::HASH_OUTPUT;
+use crate::template::defaults;
 
 /// What a change does to what runs. The greater includes the lesser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::stack::{DeployedStack, DesiredStack, Value};
+use crate::template;
 use crate::template::HASH_OUTPUT;
 
 /// A value that is not known yet.
@@ -79,7 +80,7 @@ pub fn differences(
     if deployed.outputs.get(HASH_OUTPUT) != Some(&stack.template_hash) {
         found.push("the template".to_owned());
     }
-    let defaults = defaults(&stack.template);
+    let defaults = template::defaults(&stack.template);
     let empty = String::new();
     for (name, given) in parameters {
         // An empty value is not always listed.
@@ -96,63 +97,10 @@ pub fn differences(
     found
 }
 
-/// The defaults of a template's parameters, as this product's templates write them: in a block or in braces.
-#[must_use]
-pub fn defaults(template: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut name = None;
-    let lines = template
-        .lines()
-        .skip_while(|line| line.trim_end() != "Parameters:")
-        .skip(1)
-        .take_while(|line| line.starts_with([' ', '#']) || line.trim().is_empty());
-    for line in lines {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with('#') {
-            continue;
-        }
-        let is_name = line.strip_prefix("  ").is_some_and(|rest| !rest.starts_with(' '));
-        if is_name {
-            name = trimmed.split_once(':').map(|(name, _)| name.to_owned());
-        }
-        let value = trimmed
-            .strip_prefix("Default:")
-            .map(|rest| scalar(rest, false))
-            .or_else(|| {
-                let braces = trimmed.find(['{', ','])?;
-                let (_, rest) = trimmed.get(braces..)?.split_once(" Default:")?;
-                trimmed.starts_with('{').then(|| scalar(rest, true))
-            });
-        if let (Some(name), Some(value)) = (&name, value) {
-            found.entry(name.clone()).or_insert(value);
-        }
-    }
-    found
-}
-
-fn scalar(rest: &str, in_braces: bool) -> String {
-    let rest = rest.trim();
-    for quote in ['"', '\''] {
-        if let Some(inside) = rest.strip_prefix(quote) {
-            return inside.split(quote).next().unwrap_or_default().to_owned();
-        }
-    }
-    let end = if in_braces {
-        rest.find([',', '}'])
-    } else {
-        rest.find(" #")
-    };
-    rest.get(..end.unwrap_or(rest.len()))
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stack::Layer;
-    use crate::template;
 
     fn desired() -> DesiredStack {
         DesiredStack {
@@ -240,7 +188,11 @@ mod tests {
             (template::ENVIRONMENT, "GuardMode", "all"),
             (template::ENVIRONMENT, "KmsKeyArn", ""),
         ] {
-            assert_eq!(defaults(text).get(name).map(String::as_str), Some(value), "{name}");
+            assert_eq!(
+                template::defaults(text).get(name).map(String::as_str),
+                Some(value),
+                "{name}"
+            );
         }
         for text in [
             controller,
@@ -259,9 +211,9 @@ mod tests {
                 .filter(|line| !line.trim_start().starts_with('#') && !line.trim_start().starts_with("Description"))
                 .filter(|line| line.contains(" Default: "))
                 .count();
-            assert_eq!(defaults(text).len(), written);
+            assert_eq!(template::defaults(text).len(), written);
             assert!(written > 0);
         }
-        assert!(!defaults(template::ENVIRONMENT).contains_key("PairName"));
+        assert!(!template::defaults(template::ENVIRONMENT).contains_key("PairName"));
     }
 }

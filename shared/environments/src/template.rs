@@ -8,8 +8,10 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+mod defaults;
 mod parameters;
 
+pub use defaults::defaults;
 pub use parameters::{Allowed, ParameterFault, faults_of, parameters};
 
 /// infra/network.yaml.

@@ -195,7 +195,7 @@ mod tests {
             super::super::LINEAGE,
             super::super::BASE,
         ] {
-            let defaults = crate::resolve::defaults(text);
+            let defaults = super::super::defaults(text);
             assert!(!defaults.is_empty());
             assert_eq!(faults_of(&defaults, text), []);
         }
