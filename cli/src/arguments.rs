@@ -25,7 +25,7 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     (exit::FAILED, "the function or AWS failed, or gave no answer"),
     (
         exit::USAGE,
-        "wrong usage, wrong settings, or a request that the function calls invalid",
+        "wrong usage, wrong settings, a fault in pair.toml, or a request that the function calls invalid",
     ),
     (
         exit::REFUSED,
@@ -39,7 +39,7 @@ pub(crate) const EXIT_CODES: [(u8, &str); 9] = [
     (
         exit::NOT_READY,
         "check: not ready, or partial; drill: failed or interrupted; run-report: a run lost, late, or doubled although \
-         its DAG is guarded; or partial; dags sync: new import errors",
+         its DAG is guarded; or partial; env plan: a stack cannot be updated; dags sync: new import errors",
     ),
     (
         exit::NOT_CONFIRMED,

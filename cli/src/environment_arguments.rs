@@ -104,6 +104,14 @@ pub(crate) struct Env {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum EnvCommand {
+    /// Write a commented pair.toml, from options and from answers
+    ///
+    /// The name is --pair, the region --region. On a terminal it asks for what is not given. Never replaces a file by itself.
+    Init(Box<Init>),
+    /// What apply would change in each color, whether that restarts or replaces, and what the pair costs in a month
+    ///
+    /// Reads pair.toml and the files that it names, and asks AWS for each stack once. Changes nothing.
+    Plan(Plan),
     /// Deploy what differs: network, buckets, files, environments, controller, flag
     ///
     /// Refuses to change the active color, and anything that would replace an environment. Whatever stops it, the repeat goes
@@ -191,4 +199,69 @@ pub(crate) struct Destroy {
     pub(crate) empty_buckets: bool,
     #[command(flatten)]
     pub(crate) consent: Agreed,
+}
+
+/// How many environments a pair has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InitMode {
+    /// One environment
+    Standard,
+    /// Two, and the controller that fails over between them
+    BlueGreen,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Init {
+    /// The file to write
+    #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not ask: take the default of what is not given
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// One environment or two
+    #[arg(long, value_name = "MODE", default_value = "blue-green")]
+    pub(crate) mode: InitMode,
+    /// The region of green, if it is another one
+    #[arg(long, value_name = "REGION")]
+    pub(crate) green_region: Option<String>,
+    /// Version of Airflow, such as 3.0.6
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) airflow_version: Option<String>,
+    /// Environment class, such as mw1.small
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// The fewest workers
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::<u32>(1..=200))]
+    pub(crate) min_workers: Option<u32>,
+    /// The most workers
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number::<u32>(1..=200))]
+    pub(crate) max_workers: Option<u32>,
+    /// Folder of the DAGs, seen from the file
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dags: Option<String>,
+    /// requirements.txt, seen from the file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requirements: Option<String>,
+    /// A VPC that exists, in place of one of the pair's own
+    #[arg(long, value_name = "ID", requires = "subnet_ids")]
+    pub(crate) vpc_id: Option<String>,
+    /// Two private subnets of it in two zones, separated by a comma
+    #[arg(long, value_name = "IDS", value_delimiter = ',', requires = "vpc_id")]
+    pub(crate) subnet_ids: Vec<String>,
+    /// An environment that exists and is to be blue; it is never deployed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) existing_blue: Option<String>,
+    /// An environment that exists and is to be green; it is never deployed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) existing_green: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Plan {
+    /// The description of the pair
+    #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }

@@ -11,6 +11,8 @@ pub(crate) mod dags;
 pub(crate) mod deployment;
 pub(crate) mod desired;
 mod destroy;
+mod init;
+mod plan;
 pub(crate) mod rollout;
 pub(crate) mod stacks;
 pub(crate) mod world;
@@ -22,6 +24,8 @@ use crate::failure::Failure;
 /// `env …`: needs no function of a pair, which may not be there yet.
 pub(crate) async fn env(connection: &Connection, command: &EnvCommand) -> Result<u8, Failure> {
     match command {
+        EnvCommand::Init(options) => init::init(connection, options).await,
+        EnvCommand::Plan(options) => plan::plan(connection, options).await,
         EnvCommand::Apply(options) => apply::apply(connection, options).await,
         EnvCommand::Destroy(options) => destroy::destroy(connection, options).await,
     }

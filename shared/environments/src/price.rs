@@ -198,7 +198,7 @@ fn endpoints() -> u32 {
 fn environment(description: &Description, color: Color, fewest: bool, prices: &Prices) -> Vec<Part> {
     let name = description.environment_name(color);
     if description.colors.of(color).existing.is_some() {
-        let detail = "made by hand: its class is not in this description";
+        let detail = "not deployed by this product: its class is not in this description";
         return vec![part(Kind::Environment, format!("environment {name}"), detail, None)];
     }
     let environment = &description.environment;
