@@ -187,7 +187,8 @@ gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO
 	@echo "== cargo deny (licenses, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
 
-bench: functions ## cold start, memory, calls, connections, sizes and cost, side by side; fails if a target is not met
+# The command line is that of the tests, as in the demo.
+bench: functions debug ## cold start, memory, calls, connections, sizes, environments and cost, side by side; fails if a target is not met
 	@$(BIN)/python -m bench
 
 clean: ## remove what was built and installed

@@ -1,4 +1,4 @@
-"""`make bench`: everything in one run, in about two minutes. Ends with an error if something could not be measured, or if a target is not
+"""`make bench`: everything in one run, in about three minutes. Ends with an error if something could not be measured, or if a target is not
 met."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from bench import calls, cold_start, cost, report
+from bench import calls, cold_start, cost, environments, report
 from bench.cold_start import BINARIES, EMPTY, FUNCTIONS, PROJECT
 from local_aws.process import LocalAws
 
@@ -85,6 +85,7 @@ def measure() -> dict[str, Any]:
         results["failover"] = calls.fail_over(stack)
         step("counting calls of ticks that are not calm")
         results["calls"]["cases"] |= results["failover"]["cases"] | calls.count_exceptions(stack)
+    results["environments"] = environments.measure(step)
     results["cost"] = cost.compute(cost.Template.read(PROJECT / "template.yaml"), results["calls"], results["cold_start"],
                                    results["connections"])
     results["targets"] = [{**vars(target), "verdict": target.verdict} for target in report.targets(results)]
@@ -97,6 +98,9 @@ def main() -> int:
     missing = [name for name in FUNCTIONS if not (BINARIES / name / "bootstrap").is_file()]
     if missing:
         print(f"no release binary of {', '.join(missing)}: run `make functions`", file=sys.stderr)
+        return 1
+    if not environments.PROGRAM.is_file():
+        print("no command line: run `make debug`", file=sys.stderr)
         return 1
     return publish(measure())
 

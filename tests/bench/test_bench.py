@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench
-from bench import calls, cost, report
+from bench import calls, cost, environments, report
 from bench.calls import Call
 from bench.cold_start import EMPTY, FUNCTIONS, PYTHON
 from support.paths import TEMPLATE
@@ -55,6 +55,24 @@ def results() -> dict[str, Any]:
     }
     template = cost.Template.read(TEMPLATE)
     measured["cost"] = cost.compute(template, measured["calls"], measured["cold_start"], measured["connections"])
+    unchanged = {"calls": 8, "round_trips": 1, "described": 7, "changes": 0, "operations": {}, "seconds": 0.4, "late_seconds": 0.5,
+                 "latency_ms": 100}
+    controller = f"{sum(line['usd'] for line in measured['cost']['lines']['calm']):.2f}"
+    month = {"mode": "blue-green", "environments": "715.40", "further_workers": None, "metadata": "2.00", "network": "73.00",
+             "controller": controller, "together": None}
+
+    def sync(requests: int, writes: int) -> dict[str, Any]:
+        return {"calls": requests, "changes": writes, "round_trips": 9, "operations": {"InvokeRestApi": 7}, "seconds": 3.0}
+
+    measured["environments"] = {
+        "from_nothing": {"calls": 97, "changes": 24, "round_trips": 97, "operations": {}, "seconds": 3.0},
+        "unchanged": {"stacks": 7, "events": 0, "cases": {"env plan": dict(unchanged), "env apply": dict(unchanged)}},
+        "sync": {"files": 5000, "changed": 10, "cases": {
+            environments.UNCHANGED: {environments.OWN: sync(19, 0), environments.NAIVE: sync(5, 0)},
+            environments.HERE: {environments.OWN: sync(32, 12), environments.NAIVE: sync(15, 10)},
+            environments.CHECKOUT: {environments.OWN: sync(32, 12), environments.NAIVE: sync(5005, 5000)}}},
+        "costs": {"region": "us-east-1", "metadata_gb": 10.0, "classes": [{"class": "mw1.small", "workers": 1, "modes": [month]}]},
+    }
     return measured
 
 
@@ -82,8 +100,17 @@ def test_it_ends_well_when_every_target_is_met(results: dict[str, Any], tmp_path
     ("cost a month of what it does, alarms named", ("cost", "doing_usd", "alarms named"), 0.34),
     ("cost a month of what it does, calm", ("cost", "doing_usd", "calm"), 0.24),
     ("cost a month, calm", ("cost", "total_usd", "calm"), 2.66),
+    ("DescribeStacks of env plan", ("environments", "unchanged", "cases", "env plan", "described"), 8),
+    ("AWS calls of env apply", ("environments", "unchanged", "cases", "env apply", "calls"), 11),
+    ("round trips of env plan", ("environments", "unchanged", "cases", "env plan", "round_trips"), 2),
+    ("changing calls of env apply", ("environments", "unchanged", "cases", "env apply", "changes"), 1),
+    ("stack events of both", ("environments", "unchanged", "events"), 1),
+    ("reads of dags sync, 10 changed", ("environments", "sync", "cases", environments.HERE, environments.OWN, "calls"), 41),
+    ("requests against aws s3 sync", ("environments", "sync", "cases", environments.CHECKOUT, environments.NAIVE, "calls"), 1599),
+    ("cost a month, the controller in env plan",
+     ("environments", "costs", "classes", 0, "modes", 0, "controller"), "2.20"),
 ])
-def test_a_target_that_is_not_met_fails_the_command(results: dict[str, Any], what: str, path: tuple[str, ...], worse: Any, tmp_path: Path,
+def test_a_target_that_is_not_met_fails_the_command(results: dict[str, Any], what: str, path: tuple[Any, ...], worse: Any, tmp_path: Path,
                                                     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     changed = copy.deepcopy(results)
     inside: Any = changed
@@ -144,6 +171,50 @@ def test_a_tick_that_checks_readiness_is_not_measured_as_calm():
     assert len(Ticking(["GetParameters", "GetEnvironment"]).calm_calls()) == 2
     with pytest.raises(calls.BenchError, match="readiness"):
         Ticking(["GetParameters", "DescribeParameters"]).calm_calls()
+
+
+def test_one_write_more_of_a_sync_would_not_meet_the_target(results: dict[str, Any]):
+    own = results["environments"]["sync"]["cases"][environments.CHECKOUT][environments.OWN]
+    own["calls"], own["changes"] = own["calls"] + 1, own["changes"] + 1
+    assert [target.what for target in report.targets(results) if not target.met] == [f"writes of dags sync, {environments.CHECKOUT}"]
+
+
+def test_what_a_price_list_does_not_know_is_shown_as_unknown(results: dict[str, Any]):
+    row = report.month_table(results["environments"]["costs"]).rows[0]
+    assert row[0] == "mw1.small: blue-green, 1 + 1" and row.count("unknown") == 2
+
+
+@pytest.mark.parametrize(("mode", "shown"), [
+    ("standard", "standard, 4"), ("blue-green", "blue-green, 4 + 4"),
+    ("blue-green, standby with 1 worker", "blue-green, 4 + 1")])
+def test_a_mode_is_shown_by_the_workers_of_each_environment(results: dict[str, Any], mode: str, shown: str):
+    small = results["environments"]["costs"]["classes"][0]
+    small["workers"], small["modes"][0]["mode"] = 4, mode
+    assert report.month_table(results["environments"]["costs"]).rows[0][0] == f"mw1.small: {shown}"
+
+
+def test_what_is_said_of_environments_fits_a_terminal(results: dict[str, Any]):
+    measured = results["environments"]
+    for table in (report.unchanged_table(measured), report.sync_table(measured["sync"]), report.month_table(measured["costs"])):
+        assert max(map(len, table.text().splitlines())) <= report.WIDTH, table.title
+
+
+def test_only_calls_of_the_person_are_counted_and_each_change_is_one():
+    def call(operation: str, caller: str = environments.PERSON, service: str = "cloudformation", at: float = 0.0) -> Call:
+        return {"operation": operation, "caller": caller, "service": service, "at": at, "ms": 100.0}
+
+    made = [call("DescribeStacks"), call("DescribeStacks", at=0.05), call("GetParameters", "bench-health-watcher", "ssm"),
+            call("DescribeAlarms", service="monitoring"), call("CreateChangeSet", at=0.2), call("PutObject", service="s3", at=0.35)]
+    counted = environments.summary(environments.calls_of_a_person(made))
+    assert (counted["calls"], counted["changes"], counted["round_trips"]) == (4, 2, 3)
+
+
+def test_the_files_to_synchronize_differ_in_what_changed_alone():
+    names = [environments.name(number) for number in range(environments.FILES)]
+    assert len(set(names)) == 5000 and sum(name.endswith(".py") for name in names) == 500
+    for number in (1, environments.DAG_EVERY):
+        first, second = environments.content(number), environments.content(number, version=2)
+        assert first != second and len(first) == len(second), "of one size, as a changed number is"
 
 
 DAY = 24 * 3600
