@@ -165,6 +165,21 @@ impl Pair {
         Ok(())
     }
 
+    /// Puts termination protection on the environments' stacks; a run that was killed while one was made never did.
+    pub(super) async fn protect(&self) -> Result<(), Failure> {
+        for color in Color::BOTH {
+            let deployed = self.deployed_of(color).await?;
+            let is_ours = self.description().deployed_colors().contains(&color);
+            if let Some(found) = deployed
+                .of(Layer::Environment)
+                .filter(|found| is_ours && !found.protected)
+            {
+                self.stacks(color).protect(&found.stack.name, true).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the goal's DAG files to a color, and waits until its Airflow has parsed them.
     pub(super) async fn sync_dags(
         &self,

@@ -108,6 +108,7 @@ impl Run<'_> {
             }
             Step::Switch { to, version } => self.switch(*to, *version).await,
             Step::Release { why } => {
+                self.pair.protect().await?;
                 self.release(why).await?;
                 self.memory.hold_until = None;
                 self.note_under_way();

@@ -1,0 +1,449 @@
+"""`rollout` on a local AWS of its own: a change goes to the standby first, whatever stops it or interferes.
+
+All tests share one pair, made by `env apply`; each one rolls something else out. `Watched` has the real times of the flag's versions and
+of the stacks' events, and in the end says whether both colors, or the active one, were ever changed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.process import LocalAws
+from local_aws.stack import FUNCTIONS
+from support.clients import Clients
+from support.command_line import (
+    DONE,
+    FAILED,
+    NOT_CONFIRMED,
+    NOT_READY,
+    PROGRAM,
+    REFUSED,
+    Cli,
+    Ended,
+)
+from support.pair import Pair
+from support.paths import BINARIES, TEMPLATE
+from support.waiting import until
+
+NAME = "orders"
+QUICK = ("--interval", "1", "--within", "20", "--sync-seconds", "0", "--list-seconds", "0")
+CHANGES = (("cloudformation", "CreateChangeSet"), ("cloudformation", "ExecuteChangeSet"), ("s3", "PutObject"))
+MOST_KILLS = 40
+
+
+@dataclass
+class Watched:
+    """The flag's versions and the stacks' events with their real times; the flag is dated back, so that the old color has drained at once."""
+
+    aws: LocalAws
+    clients: Clients
+    root: str
+    flag: list[tuple[float, str]] = field(default_factory=list)
+    since: float = 0.0
+    dates_back: bool = True
+
+    def start(self) -> None:
+        threading.Thread(target=self.follow, daemon=True).start()
+
+    def follow(self) -> None:
+        ssm, version = self.clients("ssm"), 0
+        while True:
+            try:
+                now = ssm.get_parameter(Name=f"{self.root}/active-environment")["Parameter"]
+                if now["Version"] != version:
+                    version = now["Version"]
+                    self.flag.append((now["LastModifiedDate"].timestamp(), now["Value"]))
+                    if self.dates_back:
+                        self.aws.age_parameter(f"{self.root}/active-environment", 3600, every_version=True)
+            except Exception:  # the local AWS is not there yet, or not any more
+                pass
+            time.sleep(0.1)
+
+    def changes(self) -> list[tuple[float, float, str]]:
+        """When each color was changed: beginning, end, color."""
+        found = []
+        for color in ("blue", "green"):
+            for layer in ("base", "environment"):
+                events = self.events(f"{NAME}-{color}-{layer}")
+                own = [(one["Timestamp"].timestamp(), one["ResourceStatus"]) for one in events if one["ResourceType"] == "AWS::CloudFormation::Stack"]
+                begun = None
+                for at, status in sorted(own):
+                    if begun is None and status in ("UPDATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+                        begun = at
+                    elif begun is not None and not status.endswith("IN_PROGRESS"):
+                        found.append((begun, at, color))
+                        begun = None
+                if begun is not None:
+                    found.append((begun, time.time(), color))
+        return sorted(change for change in found if change[0] >= self.since)
+
+    def events(self, stack: str) -> list[dict[str, Any]]:
+        """Of every stack of that name, deleted ones included."""
+        client = self.clients("cloudformation")
+        ids = [one["StackId"] for page in client.get_paginator("list_stacks").paginate() for one in page["StackSummaries"]
+               if one["StackName"] == stack]
+        return [event for one in ids for event in client.describe_stack_events(StackName=one)["StackEvents"]]
+
+    def active(self, at: float) -> str:
+        return [color for written, color in self.flag if written <= at][-1]
+
+    def check(self) -> list[str]:
+        """The colors that were changed, in order. Never two at once, never the active one."""
+        changes = self.changes()
+        for (_, end, one), (begin, _, other) in itertools.pairwise(changes):
+            assert one == other or end <= begin, f"both colors were changed at once: {changes}"
+        for begin, _, color in changes:
+            assert self.active(begin) != color, f"{color} was changed while it was active: {changes} {self.flag}"
+        return list(dict.fromkeys(color for _, _, color in changes))
+
+
+@dataclass
+class Site:
+    """The pair's file, and whoever works with it."""
+
+    aws: LocalAws
+    folder: Path
+    functions: Path
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.folder / "dags").mkdir(parents=True, exist_ok=True)
+        (self.folder / "dags" / "orders.py").write_text("import airflow\n")
+        self.clients = Clients(self.aws)
+        self.pair = Pair(self.aws, self.clients, NAME, f"/mwaa/{NAME}", {color: f"{NAME}-{color}" for color in ("blue", "green")})
+        self.cli = Cli(self.pair, self.folder)
+        self.watched = Watched(self.aws, self.clients, f"/mwaa/{NAME}")
+
+    def write(self, **changed: Any) -> None:
+        """Another configuration."""
+        self.environment.update(changed)
+        settings = {"airflow_version": "2.10.3", "class": "mw1.small", "min_workers": 1, "max_workers": 3, "dags": "dags", **self.environment}
+        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+        (self.folder / "pair.toml").write_text(
+            f'[pair]\nname = "{NAME}"\nmode = "blue-green"\nregion = "us-east-1"\n[network]\nnat_gateways = 1\n[environment]\n{lines}'
+            f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "x86_64"\n'
+            'FailoverMode = "observe"\nFailureWindowSeconds = 10\nProbeIntervalSeconds = 1\nCooldownSeconds = 0\nSwitchLeadSeconds = 0\n')
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen([PROGRAM, *arguments], env=self.cli.environment(), cwd=self.folder, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def run(self, *arguments: str, code: int = DONE) -> Ended:
+        process = self.start(*arguments)
+        out, error = process.communicate(timeout=100)
+        assert process.returncode == code, f"{process.returncode}: {out}\n{error}"
+        return Ended(process.returncode, out, error)
+
+    def rollout(self, *arguments: str, code: int = DONE, patience: int = 20) -> Ended:
+        return self.run("rollout", *QUICK, "--patience", str(patience), *arguments, code=code)
+
+    def stack(self, color: str, layer: str = "environment") -> dict[str, Any]:
+        try:
+            return self.clients("cloudformation").describe_stacks(StackName=f"{NAME}-{color}-{layer}")["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            return {"StackStatus": "absent", "Parameters": []}
+
+    def parameter(self, color: str, name: str) -> str:
+        return {one["ParameterKey"]: one["ParameterValue"] for one in self.stack(color)["Parameters"]}.get(name, "")
+
+    def both(self, name: str) -> tuple[str, str]:
+        return self.parameter("blue", name), self.parameter("green", name)
+
+    @property
+    def active(self) -> str:
+        return self.pair.stands_at()[0]
+
+    @property
+    def standby(self) -> str:
+        return {"blue": "green", "green": "blue"}[self.active]
+
+    def hold(self) -> str | None:
+        return self.pair.ask(action="status")["hold"]
+
+    def until_line(self, process: subprocess.Popen[str], text: str) -> str:
+        """The line of the progress that has this text."""
+        assert process.stderr
+        for line in process.stderr:
+            if text in line:
+                return line
+        raise AssertionError(f"no line with {text!r}: {process.communicate()}")
+
+    def kill_at(self, text: str, *arguments: str) -> None:
+        process = self.start("rollout", "--yes", *QUICK, *arguments)
+        self.until_line(process, text)
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("pair")
+    functions = folder / "functions"
+    functions.mkdir()
+    for function in FUNCTIONS:
+        binary = folder / "bootstrap"
+        shutil.copy(BINARIES / function, binary)
+        if strip := shutil.which("strip"):
+            subprocess.run([strip, binary], check=True)
+        with zipfile.ZipFile(functions / f"{function}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
+            entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, binary.read_bytes())
+    with LocalAws(log=folder / "local.log") as aws:
+        aws.set_mwaa_defaults(create_seconds=0.3, update_seconds=0.3, delete_seconds=0.3, parse_seconds=0.1)
+        site = Site(aws, folder, functions)
+        site.write()
+        site.run("env", "apply", "--yes")
+        site.watched.start()
+        site.run("dags", "sync", "--within", "20", "--sync-seconds", "0", "--list-seconds", "0")
+        yield site
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """The pair between two rollouts: both colors are equal, and nothing is held; also after a test that failed."""
+    made.aws.clear_faults()
+    if made.hold():
+        (made.folder / "dags" / "new.py").write_text("import airflow\n")
+        for color in ("blue", "green"):
+            made.pair.environment(color, status="AVAILABLE", scheduler="running", health_threshold_seconds=30, rest_api="up", update_seconds=0.3)
+        made.pair.ask(action="release")
+        made.rollout("--yes")
+    made.watched.since = time.time()
+    yield made
+    made.aws.clear_faults()
+
+
+def test_an_upgrade_goes_to_the_standby_first_and_asks_before_the_switch(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(airflow_version="2.10.1")
+    foreseen = site.rollout("--dry-run").out
+    assert foreseen.index(f"apply to {to}") < foreseen.index(f"switch to {to}") < foreseen.index(f"apply to {old}"), foreseen
+    assert site.both("AirflowVersion") == ("2.10.3", "2.10.3") and site.hold() is None, "a dry run changes nothing"
+    assert "nothing was changed" in site.rollout(code=NOT_CONFIRMED).error
+    told = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((f"to switch to {to}: ", f"{to}\n"),))
+    assert told.code == DONE, told.out
+    assert site.both("AirflowVersion") == ("2.10.1", "2.10.1")
+    assert (site.active, site.hold()) == (to, None)
+    assert site.watched.check() == [to, old]
+    again = site.rollout("--yes", "--output", "json").json
+    assert again["outcome"] == "finished" and site.watched.check() == [to, old], "nothing is left to do"
+
+
+def test_until_standby_stops_before_the_switch_and_a_no_leaves_all_as_it_is(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(**{"class": "mw1.medium"})
+    told = site.rollout("--until", "standby").out
+    assert "standby ready" in told and "the hold stays until" in told
+    assert (site.parameter(to, "EnvironmentClass"), site.parameter(old, "EnvironmentClass")) == ("mw1.medium", "mw1.small")
+    assert site.active == old and "rollout" in str(site.hold())
+    no = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((f"to switch to {to}: ", "no\n"),))
+    assert no.code == NOT_CONFIRMED and "--abort goes back" in no.out
+    assert site.active == old and "rollout" in str(site.hold())
+    site.rollout("--yes")
+    assert site.both("EnvironmentClass") == ("mw1.medium", "mw1.medium") and site.watched.check() == [to, old]
+
+
+def test_requirements_and_dags_go_the_same_way(site: Site) -> None:
+    old, to = site.active, site.standby
+    (site.folder / "requirements.txt").write_text("requests==2.32.3\n")
+    (site.folder / "dags" / "new.py").write_text("import airflow\n")
+    before = site.parameter(old, "RequirementsPath")
+    site.write(requirements="requirements.txt")
+    process = site.start("rollout", "--yes", *QUICK)
+    site.until_line(process, f"switch to {to}")
+    assert site.parameter(old, "RequirementsPath") == before, "the active still has the old ones"
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == DONE, out + error
+    blue, green = site.both("RequirementsPath")
+    assert blue == green != before and site.parameter("blue", "RequirementsVersion") != site.parameter("green", "RequirementsVersion")
+    for color in ("blue", "green"):
+        bucket = {one["OutputKey"]: one["OutputValue"] for one in site.stack(color, "base")["Outputs"]}["BucketName"]
+        keys = [one["Key"] for one in site.clients("s3").list_objects_v2(Bucket=bucket, Prefix="dags/")["Contents"]]
+        assert keys == ["dags/new.py", "dags/orders.py"], keys
+    assert site.watched.check() == [to, old]
+
+
+def test_killed_at_every_step_and_after_every_change_it_goes_on(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(airflow_version="2.10.3")
+    told: set[str] = set()
+    hits: list[tuple[str, str]] = []
+    for _ in range(MOST_KILLS):
+        active = site.active
+        for service, operation in CHANGES:
+            # Once for each color: what is killed after a change set was made makes another one.
+            if (operation, active) not in hits:
+                site.aws.add_fault("lost-response-timeout", service, operation, times=1, latency_ms=100_000)
+        process = site.start("rollout", "--yes", *QUICK)
+        threading.Thread(target=kill_at_hit, args=(site, active, process, hits), daemon=True).start()
+        assert process.stderr
+        for line in process.stderr:
+            _, _, step = line.partition(": ")
+            if "  rollout " in line and step not in told:
+                told.add(step)
+                process.kill()
+                break
+        process.communicate()
+        site.aws.clear_faults()
+        if process.returncode == DONE:
+            break
+    assert process.returncode == DONE, sorted(told)
+    for step in ("place a hold", f"apply to {to}", f"check whether {to}", f"switch to {to}", f"apply to {old}", f"check whether {old}", "end the hold"):
+        assert any(one.startswith(step) for one in told), (step, told)
+    assert {(operation, active) for operation in ("CreateChangeSet", "ExecuteChangeSet") for active in (old, to)} <= set(hits), hits
+    assert site.both("AirflowVersion") == ("2.10.3", "2.10.3") and (site.active, site.hold()) == (to, None)
+    assert site.watched.check() == [to, old]
+
+
+def kill_at_hit(site: Site, active: str, process: subprocess.Popen[str], hits: list[tuple[str, str]]) -> None:
+    """The change was carried out, and its answer never came."""
+    while process.poll() is None:
+        hit = [fault["operation"] for fault in site.aws.faults() if fault["hits"]]
+        if hit:
+            hits += [(operation, active) for operation in hit]
+            process.kill()
+            return
+        time.sleep(0.05)
+
+
+def test_an_update_that_is_rolled_back_stops_with_its_reason_and_is_tried_again(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=4)
+    site.pair.environment(to, fail_next_update="the image does not start")
+    failed = site.rollout("--yes", code=FAILED)
+    assert "the image does not start" in failed.error and "the same command goes on" in failed.error
+    assert site.both("MaxWorkers") == ("3", "3") and site.active == old and "rollout" in str(site.hold())
+    # Killed in the update, which is rolled back while nobody looks.
+    site.pair.environment(to, fail_next_update="again", update_seconds=2)
+    site.kill_at("UPDATE_IN_PROGRESS")
+    until("it is rolled back", lambda: site.stack(to)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
+    site.pair.environment(to, update_seconds=0.3)
+    site.rollout("--yes")
+    assert site.both("MaxWorkers") == ("4", "4") and site.watched.check() == [to, old]
+
+
+def test_new_import_errors_and_a_sick_standby_stop_it_before_the_switch(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=5)
+    (site.folder / "dags" / "new.py").write_text("raise ImportError\n")
+    broken = site.rollout("--yes", code=NOT_READY)
+    assert "new.py" in broken.error and site.active == old
+    # What stopped it stops it again, although the files are there now.
+    assert "import-errors" in site.rollout("--yes", code=NOT_READY, patience=2).out
+    (site.folder / "dags" / "new.py").write_text("import airflow\n")
+    other = site.rollout("--yes", code=REFUSED).out
+    assert "another rollout is under way" in other and "--take-over" in other
+    site.rollout("--until", "standby", "--take-over")
+    site.pair.stop_scheduler(to)
+    until("it is unhealthy", lambda: site.pair.ask(action="status")["verdicts"][to]["verdict"] == "unhealthy", 30)
+    assert "not ready" in site.rollout("--yes", code=NOT_READY, patience=2).out
+    assert site.active == old
+    site.pair.start_scheduler(to)
+    site.rollout("--yes")
+    assert site.both("MaxWorkers") == ("5", "5") and site.watched.check() == [to, old]
+
+
+def test_a_failover_in_the_middle_is_gone_on_from(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=6)
+    site.rollout("--until", "standby")
+    site.pair.fail(old)
+    told = site.rollout("--yes", code=REFUSED).out
+    assert f"failover --to {to}" in told and site.hold() is None, "nothing may keep a failover from the standby"
+    assert site.pair.ask(action="failover")["outcome"] == "switched"
+    site.pair.heal(old)
+    site.rollout("--yes")
+    assert site.active == to and site.both("MaxWorkers") == ("6", "6") and site.watched.check() == [to, old]
+
+
+def test_a_switch_between_the_decision_and_the_change_stops_the_change(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=7)
+    # The change is made, and not yet executed.
+    site.aws.add_fault("latency", "cloudformation", "DescribeChangeSet", times=1, latency_ms=3000)
+    process = site.start("rollout", "--yes", *QUICK)
+    site.until_line(process, f"apply to {to}")
+    until("the change set is made", lambda: any(call["operation"] == "DescribeChangeSet" for call in site.aws.calls(site.aws.calls_so_far() - 20)))
+    assert site.pair.ask(to=to)["outcome"] == "switched"
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == DONE, out + error
+    assert "written in the meantime" in error
+    assert site.watched.check() == [old, to], "the other one became the standby, and was the first"
+    assert site.both("MaxWorkers") == ("7", "7") and site.active == old
+
+
+def test_a_forced_switch_onto_a_color_under_change_is_waited_for(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=8)
+    site.pair.environment(to, update_seconds=3)
+    site.kill_at("UPDATE_IN_PROGRESS")
+    assert site.pair.ask(to=to, force=True)["outcome"] == "switched"
+    told = site.rollout("--yes")
+    site.pair.environment(to, update_seconds=0.3)
+    assert f"wait for CloudFormation's work on {to}" in told.error
+    assert site.active == to and site.both("MaxWorkers") == ("8", "8") and site.watched.check() == [to, old]
+
+
+def test_aborted_before_the_switch_the_standby_goes_back(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=9)
+    site.rollout("--until", "standby")
+    told = site.rollout("--abort", "--yes")
+    assert "aborted" in told.out
+    assert site.both("MaxWorkers") == ("8", "8") and (site.active, site.hold()) == (old, None) and site.watched.check() == [to]
+    assert "both colors have the same" in site.rollout("--abort", "--yes").out, "nothing is left of it"
+
+
+def test_aborted_after_the_switch_it_switches_back_first_also_under_another_description(site: Site) -> None:
+    old, to, before = site.active, site.standby, site.both("MaxWorkers")
+    site.write(max_workers=9)
+    (site.folder / "dags" / "more.py").write_text("import airflow\n")
+    site.watched.dates_back = False
+    site.kill_at(f"wait until {old} has drained")
+    site.watched.dates_back = True
+    assert site.active == to
+    # The file has changed since: only the hold says which color is the old one.
+    site.write(max_workers=10)
+    site.kill_at(f"apply to {to}", "--abort")
+    site.rollout("--abort", "--yes")
+    assert site.both("MaxWorkers") == before and (site.active, site.hold()) == (old, None) and site.watched.check() == [to]
+    bucket = {one["OutputKey"]: one["OutputValue"] for one in site.stack(to, "base")["Outputs"]}["BucketName"]
+    keys = [one["Key"] for one in site.clients("s3").list_objects_v2(Bucket=bucket, Prefix="dags/")["Contents"]]
+    assert "dags/more.py" not in keys, "the DAG files went back, too"
+    (site.folder / "dags" / "more.py").unlink()
+    site.write(max_workers=int(before[0]))
+
+
+def test_a_major_version_replaces_the_standbys_environment_and_never_the_actives(site: Site) -> None:
+    old, to = site.active, site.standby
+    ids = {color: site.stack(color)["StackId"] for color in (old, to)}
+    buckets = {color: site.stack(color, "base")["StackId"] for color in (old, to)}
+    site.write(airflow_version="3.0.6")
+    no = site.rollout("--until", "standby", code=NOT_CONFIRMED)
+    assert "30 to 45 minutes" in no.error and "metadata database" in no.error
+    assert {color: site.stack(color)["StackId"] for color in (old, to)} == ids, "nothing is replaced unasked"
+    # Killed while the environment is being deleted, and again while it is being made.
+    site.kill_at("DELETE_IN_PROGRESS")
+    site.kill_at("CREATE_IN_PROGRESS")
+    site.rollout("--yes")
+    assert site.both("AirflowVersion") == ("3.0.6", "3.0.6") and site.active == to
+    assert all(site.stack(color)["StackId"] != ids[color] for color in ids)
+    assert {color: site.stack(color, "base")["StackId"] for color in (old, to)} == buckets, "the buckets stay"
+    assert all(site.stack(color)["EnableTerminationProtection"] for color in ids)
+    assert site.watched.check() == [to, old]
