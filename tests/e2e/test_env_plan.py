@@ -17,9 +17,10 @@ from local_aws.process import LocalAws
 from local_aws.stack import FUNCTIONS
 from support.clients import Clients
 from support.command_line import DONE, FAILED, FOREIGN, PROGRAM, USAGE, Ended
-from support.paths import BINARIES, PROJECT, TEMPLATE
+from support.paths import PROJECT, TEMPLATE
 
-NOT_READY = 5
+# The head of an ELF file for x86_64: a plan only reads for which processor a function is built, and packing real ones takes minutes.
+BINARY = b"\x7fELF" + bytes(14) + b"\x3e\x00"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ class Site:
         built = self.folder / "target/lambda"
         for function in FUNCTIONS:
             (built / function).mkdir(parents=True)
-            (built / function / "bootstrap").symlink_to(BINARIES / function)
+            (built / function / "bootstrap").write_bytes(BINARY)
         (self.folder / "template.yaml").symlink_to(TEMPLATE)
         self.change("[controller.parameters]\n", '[controller.parameters]\nArchitecture = "x86_64"\n')
 
