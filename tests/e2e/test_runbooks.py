@@ -31,7 +31,7 @@ INDEX = "docs/runbooks/README.md"
 
 # The page says that changes of environments and stacks need the rights with which they were created.
 MADE_WITH_OTHER_RIGHTS = {"airflow:CreateEnvironment", "airflow:UpdateEnvironment", "airflow:DeleteEnvironment",
-                          "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:Wait"}
+                          "cloudformation:UpdateStack", "cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents", "cloudformation:Wait"}
 PREFIXES = {"mwaa": "airflow"}
 ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "logs:Tail": "logs:FilterLogEvents"}
 
@@ -605,6 +605,9 @@ def test_the_old_name_comes_back(deploy: Deploy, walk: Walkthrough, made_environ
     ("mwaa-bluegreen check    # ready", "p: ready, 100 of 100\n", 0, True),
     ("ask switch-handler '{}'    # switched", '{"outcome":"would_switch"}{"StatusCode":200}', 0, False),
     ("ask switch-handler '{}'    # would switch", '{"outcome":"would_switch"}{"StatusCode":200}', 0, True),
+    ("mwaa-bluegreen rollout    # rollout 3f2a9c41 finished", "rollout 07ab9bec finished after 9 s\n", 0, True),
+    ("mwaa-bluegreen rollout    # rollout 3f2a9c41 finished", "rollout 07ab9bec stopped after 9 s\n", 0, False),
+    ("mwaa-bluegreen rollout    # rollout 3f2a9c41 finished", "rollout finished after 9 s\n", 0, False),
     ("aws ssm get-parameter    # green", "greenish\n", 0, False),
     ("aws ssm delete-parameter    # nothing", "something\n", 0, False),
 ])

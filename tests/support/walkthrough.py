@@ -29,7 +29,10 @@ from support.paths import BINARIES
 # The command line's exit code for these outcomes; for every other answer it must be 0.
 EXIT_CODES = {"failed writing": 1, "refused": 3, "blocked": 3, "conflict": 4, "not ready": 5, "partial": 5, "failed": 5, "interrupted": 5}
 
-PROMPT = re.compile(r"Type ((?:force )?(?:blue|green)) to [^\n]*: $|(Place the hold|Release)\? \[y/N\] $")
+# The name of a rollout in a page is an example.
+ROLLOUT_ID = re.compile(r"(?<=rollout\\ )[0-9a-f]{8}\b")
+
+PROMPT = re.compile(r"Type ((?:force )?(?:blue|green)|replace|destroy) to [^\n]*: $|(Place the hold|Release|Apply this to [a-z0-9-]+)\? \[y/N\] $")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -47,7 +50,7 @@ def environment(section: Section, pair: Pair, home: Path) -> dict[str, str]:
             clean.pop(name)  # the block at the top says so
     else:
         clean["MWAA_BLUEGREEN_PAIR"] = pair.name
-    path = f"{BINARIES}:{Path(sys.executable).parent}:{clean['PATH']}"
+    path = f"{home / 'bin'}:{BINARIES}:{Path(sys.executable).parent}:{clean['PATH']}"
     return {**clean, "PATH": path, "HOME": str(home), "USER": "ana", "SUDO_USER": "", "NO_COLOR": "1", "TERM": "xterm"}
 
 
@@ -106,7 +109,7 @@ def says(command: Command, printed: str, code: int, pair_name: str) -> bool:
     for line in printed.splitlines():
         line = " ".join(line.split()).removeprefix(f"{pair_name}: ").removeprefix("mwaa-bluegreen: ")
         # A complete word: "ready" is not "readyish".
-        if re.match(re.escape(wanted) + (r"(?!\w)" if wanted[-1].isalnum() else ""), line):
+        if re.match(ROLLOUT_ID.sub("[0-9a-f]{8}", re.escape(wanted)) + (r"(?!\w)" if wanted[-1].isalnum() else ""), line):
             return True
     return False
 
