@@ -36,7 +36,7 @@ const HASH_MARK: &str = "# template hash";
 pub struct Rendered {
     /// Its text, with the hash among its outputs.
     pub text: String,
-    /// The first 16 hex digits of the SHA-256 of the text without that output.
+    /// The first 16 hex digits of the SHA-256 of the text without that output, comments and blank lines.
     pub hash: String,
 }
 
@@ -186,9 +186,38 @@ pub fn product_options() -> Vec<&'static str> {
         .collect()
 }
 
+/// The text without what CloudFormation does not read: a comment that a release rewords must not restart an environment.
+/// In a block of text a line that begins with # is no comment.
+fn meaning(text: &str) -> String {
+    let mut meaning = String::new();
+    let mut block: Option<usize> = None;
+    for line in text.lines() {
+        let content = line.trim();
+        if content.is_empty() {
+            continue;
+        }
+        let indent = line.len().saturating_sub(line.trim_start().len());
+        if block.is_some_and(|outside| indent <= outside) {
+            block = None;
+        }
+        if block.is_none() {
+            if content.starts_with('#') {
+                continue;
+            }
+            let last = content.rsplit(' ').next().unwrap_or_default();
+            if matches!(last, "|" | "|-" | "|+" | ">" | ">-" | ">+") {
+                block = Some(indent);
+            }
+        }
+        meaning.push_str(line.trim_end());
+        meaning.push('\n');
+    }
+    meaning
+}
+
 /// Adds the hash to the outputs.
 fn hashed(text: &str) -> Result<Rendered, TemplateFault> {
-    let digest = Sha256::digest(text.as_bytes());
+    let digest = Sha256::digest(meaning(text).as_bytes());
     let hash: String = digest.iter().take(8).fold(String::new(), |mut hex, byte| {
         let _to_a_string_never_fails = write!(hex, "{byte:02x}");
         hex

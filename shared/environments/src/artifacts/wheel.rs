@@ -98,14 +98,6 @@ impl Wheel {
         let name = format!("{info}/RECORD");
         let _a_string_takes_all = writeln!(record, "{name},,");
         files.push((name, record));
-        // RECORD has the hash of everything else.
-        let identity = sha256(
-            &files
-                .last()
-                .map(|(_, record)| record.as_bytes())
-                .into_iter()
-                .collect::<Vec<_>>(),
-        );
         let entries: Vec<Entry> = files
             .into_iter()
             .map(|(path, text)| Entry {
@@ -115,10 +107,10 @@ impl Wheel {
             })
             .collect();
         Ok(Self {
+            identity: identity(&entries),
             file_name: format!("mwaa_bluegreen-{VERSION}-py3-none-any.whl"),
             version: VERSION.to_owned(),
             bytes: archive::write(&entries).map_err(|error| format!("the guard's wheel cannot be packed: {error}"))?,
-            identity,
         })
     }
 
@@ -144,7 +136,7 @@ impl Wheel {
         Ok(Self {
             file_name: file_name.to_owned(),
             version: version.to_owned(),
-            identity: plain_sha256(&bytes),
+            identity: identity(&entries),
             bytes,
         })
     }
@@ -175,6 +167,20 @@ impl Wheel {
     pub(super) fn identity(&self) -> [u8; 32] {
         self.identity
     }
+}
+
+/// The files by name and content: the same source packed once more has other dates, and perhaps another order.
+fn identity(entries: &[Entry]) -> [u8; 32] {
+    let mut files: Vec<(&str, &[u8])> = entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.bytes.as_slice()))
+        .collect();
+    files.sort_unstable();
+    let parts: Vec<&[u8]> = files
+        .into_iter()
+        .flat_map(|(path, bytes)| [path.as_bytes(), bytes])
+        .collect();
+    sha256(&parts)
 }
 
 #[cfg(test)]
@@ -230,6 +236,22 @@ mod tests {
         let points: String = project["entry-points"].as_table().unwrap().iter().map(group).collect();
         let blocks = |text: &str| -> BTreeSet<String> { text.trim_end().split("\n\n").map(str::to_owned).collect() };
         assert_eq!(blocks(ENTRY_POINTS), blocks(&points));
+    }
+
+    #[test]
+    fn a_given_wheel_is_known_by_its_files_however_it_is_packed() {
+        let own = Wheel::own().unwrap();
+        let mut entries = archive::read(own.bytes()).unwrap();
+        entries.reverse();
+        let packed = |entries: &[Entry]| Wheel::given(own.file_name(), archive::write(entries).unwrap()).unwrap();
+        let otherwise = packed(&entries);
+        assert_ne!(otherwise.bytes(), own.bytes());
+        assert_eq!(otherwise.identity(), own.identity());
+        entries[3].bytes.push(b'#');
+        assert_ne!(packed(&entries).identity(), own.identity());
+        entries[3].bytes.pop();
+        entries[3].path.push('2');
+        assert_ne!(packed(&entries).identity(), own.identity());
     }
 
     #[test]

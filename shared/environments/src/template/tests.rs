@@ -107,3 +107,17 @@ fn a_function_that_was_not_built_is_named() {
     );
     assert_eq!(controller("Outputs:\n", &functions), Err(TemplateFault::NoFunctions));
 }
+
+#[test]
+fn a_comment_is_no_change_and_a_line_of_a_text_is_one() {
+    let of = |text: &str| {
+        super::hashed(&format!("{text}\nOutputs:\n  # template hash\n"))
+            .unwrap()
+            .hash
+    };
+    let text = "Resources:\n  A:\n    Code: |\n      # first\n      x\n    B: 1";
+    let commented = "# new\nResources:\n\n  # of A\n  A:\n    Code: |\n      # first\n      x\n    # of B\n    B: 1";
+    assert_eq!(of(text), of(commented));
+    assert_ne!(of(text), of(&text.replace("# first", "# second")));
+    assert_ne!(of(text), of(&text.replace("B: 1", "B: 2")));
+}
