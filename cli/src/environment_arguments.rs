@@ -153,7 +153,7 @@ pub(crate) struct Apply {
     /// The description of the pair
     #[arg(long, value_name = "FILE", default_value = "pair.toml", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Change the active color all the same; takes its name
+    /// Change the active color, a standby with runs in flight, or the network under both all the same; takes its name
     #[arg(long, requires = "part")]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -11,6 +11,7 @@ pub(crate) mod dags;
 pub(crate) mod deployment;
 pub(crate) mod desired;
 mod destroy;
+mod in_use;
 mod init;
 mod plan;
 pub(crate) mod rollout;

@@ -273,6 +273,10 @@ def test_the_active_is_changed_only_by_its_name_and_by_force(pair: Site) -> None
         assert pair.untouched() == before
         assert "shared-green-environment  will be updated: MaxWorkers" in pair.apply("green", "--dry-run").error
         assert pair.run("env", "apply", "green", code=NOT_CONFIRMED)
+        pair.aws.add_fault("access-denied", "lambda", "Invoke")
+        told = pair.apply("green", code=REFUSED).error
+        pair.aws.clear_faults()
+        assert "it is unknown whether green, which stands by, has runs in flight" in told and "env apply green --force" in told
         assert pair.untouched() == before
         pair.apply("green")
         assert pair.parameters("-green-environment")["MaxWorkers"] == "4"
@@ -290,6 +294,8 @@ def test_nothing_is_replaced(pair: Site) -> None:
     pair.network = {**network, "cidr": "10.9.0.0/16"}
     try:
         told = pair.apply("network", code=REFUSED).error
+        assert "both colors" in told and "env apply network --force" in told
+        told = pair.apply("network", "--force", code=REFUSED).error
     finally:
         pair.network = network
     assert "replace Vpc (AWS::EC2::VPC)" in told and "nothing was changed" in told
@@ -364,7 +370,7 @@ def test_two_at_once_wait_for_each_other_and_an_interruption_says_what_goes_on(s
 def test_destroy_goes_back_in_order_and_says_what_stays(site: Site) -> None:
     site.apply()
     buckets = [site.outputs(f"-{color}-base")["BucketName"] for color in ("blue", "green")]
-    assert "blue is active: nothing was deleted" in site.destroy("blue", code=REFUSED).error
+    assert "nothing was deleted: blue is active" in site.destroy("blue", code=REFUSED).error
     assert site.run("env", "destroy", "green", code=NOT_CONFIRMED)
     assert site.run("env", "destroy", code=USAGE)
     since = site.untouched()
@@ -395,6 +401,42 @@ def test_destroy_goes_back_in_order_and_says_what_stays(site: Site) -> None:
     assert not s3.list_object_versions(Bucket=buckets[0]).get("Versions"), "emptied"
     assert s3.list_object_versions(Bucket=buckets[1])["Versions"], "green was deleted without --empty-buckets"
     assert "nothing to delete" in site.destroy("--all").out
+
+
+def test_nothing_is_deleted_of_one_color_while_the_flag_names_none_or_has_moved(site: Site) -> None:
+    site.apply()
+    ssm, name = site.clients("ssm"), f"/mwaa/{site.name}/active-environment"
+    before = site.untouched()
+    ssm.delete_parameter(Name=name)
+    told = site.destroy("green", code=REFUSED).error
+    assert f"there is no flag {name}" in told
+    # Nor is anything of a pair with a controller updated: nothing says which color works.
+    site.environment = {"max_workers": 4}
+    told = site.apply(code=REFUSED).error
+    assert f"there is no flag {name}" in told and f"{site.name}-blue-environment" in told
+    site.environment = {}
+    site.controller = {"ParameterRoot": "/mwaa/moved"}
+    told = site.apply(code=REFUSED).error
+    assert f"/mwaa/{site.name}" in told and "/mwaa/moved" in told
+    site.controller = {}
+    ssm.put_parameter(Name=name, Value="purple", Type="String")
+    told = site.destroy("green", code=REFUSED).error
+    assert "purple" in told and "which is no color" in told and "env destroy --all" in told
+    assert site.untouched() == before
+    # It moves while the command waits for the first look at the stack that it is to delete.
+    ssm.put_parameter(Name=name, Value="blue", Type="String", Overwrite=True)
+    site.aws.put_environment(f"{site.name}-green", update_seconds=4)
+    site.environment = {"max_workers": 4}
+    update = site.start("env", "apply", "green", "--yes", "--force")
+    until("green is updated", lambda: site.stack("-green-environment")["StackStatus"] == "UPDATE_IN_PROGRESS")
+    process = site.start("env", "destroy", "green", "--yes")
+    time.sleep(1)
+    ssm.put_parameter(Name=name, Value="green", Type="String", Overwrite=True)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == REFUSED, told
+    assert f"stack {site.name}-green-environment was not deleted: green is active" in told
+    update.communicate(timeout=60)
+    assert site.stack("-green-environment")["StackStatus"] == "UPDATE_COMPLETE"
 
 
 def test_a_flag_of_another_pair_is_not_touched(site: Site, pair: Site) -> None:

@@ -20,6 +20,7 @@ use super::arguments::Apply;
 use super::bucket::Bucket;
 use super::deployment::{self, Done, Wanted, say};
 use super::desired::{self, Local};
+use super::in_use::{self, InUse};
 use super::stacks::LONGEST_TEMPLATE;
 use super::world::{Flag, Place, World};
 use crate::backend::Backend;
@@ -51,7 +52,11 @@ pub(crate) async fn apply(connection: &Connection, options: &Apply) -> Result<u8
     }
     let target = options.target();
     let changes = changes(&local, &world, target)?;
-    refuse(&local, &world, target, options.force, &changes)?;
+    let in_use = InUse::look(&local.description, &world, &changes).await;
+    refuse(&local, &world, &in_use, options, &changes)?;
+    for line in in_use.notes() {
+        terminal::note(&format!("{line}\n"));
+    }
     let to_initialize = world.flag == Flag::Missing && matches!(target, Target::Everything | Target::Controller);
     for line in foreseen(&local, &world, &changes, to_initialize) {
         terminal::note(&format!("{line}\n"));
@@ -176,8 +181,8 @@ fn told(missing: &resolve::Missing) -> String {
     }
 }
 
-fn refuse(local: &Local, world: &World, target: Target, force: bool, changes: &[Change]) -> Result<(), Failure> {
-    let description = &local.description;
+fn refuse(local: &Local, world: &World, in_use: &InUse, options: &Apply, changes: &[Change]) -> Result<(), Failure> {
+    let (description, target) = (&local.description, options.target());
     if let Flag::Invalid(value) = &world.flag {
         return Err(Failure::Refused(format!(
             "the flag {} holds {value}, which is no color: nothing says which color is active, and nothing was changed; write a color \
@@ -200,8 +205,11 @@ fn refuse(local: &Local, world: &World, target: Target, force: bool, changes: &[
             description.environment_name(color)
         )));
     }
-    let situation = situation(local, world);
-    match permission::refusal(&situation, target, force, changes) {
+    let mut situation = situation(local, world);
+    situation.in_flight.clone_from(&in_use.in_flight);
+    situation.rollout.clone_from(&in_use.rollout);
+    situation.is_asked = options.consent.dry_run || !options.consent.yes;
+    match permission::refusal(&situation, target, options.force, changes) {
         Some(refusal) => Err(Failure::Refused(refusal)),
         None => Ok(()),
     }
@@ -224,6 +232,11 @@ fn situation(local: &Local, world: &World) -> Situation {
         },
         has_controller: is_there(&controller),
         surplus: surplus.into_iter().filter(is_there).collect(),
+        flag_parameter: description.flag(),
+        moved_root: in_use::moved_root(description, world),
+        in_flight: None,
+        rollout: None,
+        is_asked: false,
     }
 }
 
@@ -283,7 +296,7 @@ async fn carry_out(
             }
         }
         let world_now = &*world;
-        let deployed = join_all(steps.iter().map(|step| deploy(world_now, step, options))).await;
+        let deployed = join_all(steps.iter().map(|step| deploy(local, world_now, step, options))).await;
         let mut failures = Vec::new();
         for (step, result) in steps.iter().zip(deployed) {
             world.look_again(&step.place).await?;
@@ -305,6 +318,9 @@ async fn carry_out(
 /// A stack that is to be deployed.
 struct Step {
     place: Place,
+    layer: Layer,
+    color: Option<Color>,
+    is_update: bool,
     wanted: Wanted,
 }
 
@@ -383,6 +399,9 @@ async fn prepare(
     })?;
     Ok(Some(Step {
         place,
+        layer: stack.layer,
+        color: stack.color,
+        is_update: found.is_some(),
         wanted: Wanted {
             name: stack.name,
             template: stack.template,
@@ -436,8 +455,14 @@ fn url(region: &str, bucket: &str, key: &str) -> String {
     format!("https://s3.{region}.{suffix}/{bucket}/{key}")
 }
 
-async fn deploy(world: &World, step: &Step, _options: &Apply) -> Result<Done, Failure> {
-    let done = deployment::deploy(world.stacks(&step.place.region)?, &step.wanted).await?;
+async fn deploy(local: &Local, world: &World, step: &Step, options: &Apply) -> Result<Done, Failure> {
+    let may_execute = async || {
+        if step.is_update && (step.color.is_some() || step.layer == Layer::Network) {
+            in_use::still_so(&local.description, world, &step.wanted.name, step.color, options).await?;
+        }
+        Ok(())
+    };
+    let done = deployment::deploy_if(world.stacks(&step.place.region)?, &step.wanted, may_execute).await?;
     say(
         &step.wanted.name,
         match done {

@@ -119,12 +119,8 @@ pub(crate) async fn wait_while_busy(stacks: &Stacks, name: &str) -> Result<(), F
     Ok(())
 }
 
-/// Deploys the stack by a change set. Refuses to replace an environment, or what it stands on.
-pub(crate) async fn deploy(stacks: &Stacks, wanted: &Wanted) -> Result<Done, Failure> {
-    deploy_if(stacks, wanted, async || Ok(())).await
-}
-
-/// The same, if `may_execute` consents once the change is made and nothing is left but to execute it.
+/// Deploys the stack by a change set, if `may_execute` consents once that is made and nothing is left but to execute it.
+/// Refuses to replace an environment, or what it stands on.
 pub(crate) async fn deploy_if(
     stacks: &Stacks,
     wanted: &Wanted,
@@ -133,6 +129,11 @@ pub(crate) async fn deploy_if(
     let name = &wanted.name;
     let before = settle(stacks, name).await?;
     let is_creation = before.is_none();
+    // Before the change set is made: whatever begins after it is seen, also if another run executes it first.
+    let newest = match &before {
+        Some(found) => newest_event(stacks, &found.id).await?,
+        None => None,
+    };
     let change_set = operation::change_set_name(&wanted.template_hash, &wanted.parameters);
     if !make_change_set(stacks, wanted, &change_set, is_creation).await? {
         if let Some(found) = &before {
@@ -140,13 +141,10 @@ pub(crate) async fn deploy_if(
         }
         return Ok(Done::Unchanged);
     }
-    let (id, newest) = match stacks.describe(name).await? {
-        Some(found) => {
-            let newest = stacks.last_operation(&found.id).await?;
-            (found.id, newest.first().map(|event| event.id.clone()))
-        }
-        None => (name.clone(), None),
-    };
+    let id = stacks.describe(name).await?.ok_or_else(|| gone(name))?.id;
+    if before.as_ref().is_some_and(|found| found.id != id) {
+        return Err(gone(name));
+    }
     if let Err(failure) = may_execute().await {
         take_away(stacks, name, &change_set, is_creation).await?;
         return Err(failure);
@@ -155,12 +153,16 @@ pub(crate) async fn deploy_if(
     say(name, &format!("{doing}{}", wanted.patience));
     if let Err(failure) = stacks.execute(name, &change_set).await {
         // The answer may have been lost, or another run was faster with the same change.
-        let is_executed = stacks
-            .change_set(name, &change_set)
-            .await?
-            .is_none_or(|found| found.is_executed());
-        if !is_executed {
-            return Err(failure);
+        match stacks.change_set(name, &change_set).await? {
+            Some(found) if found.is_executed() => {}
+            Some(_) => return Err(failure),
+            // Executing one change set deletes all others, and so does a second run that makes this one anew.
+            None => {
+                return Err(Failure::Aws(format!(
+                    "the change set {change_set} of stack {name} was deleted before it could be executed: somebody else changes the \
+                     stack at the same time; wait until they are done, and repeat the command ({failure})"
+                )));
+            }
         }
     }
     let looking = Looking {
@@ -168,6 +170,9 @@ pub(crate) async fn deploy_if(
         must_begin: true,
     };
     let (status, events) = wait(stacks, name, &id, &looking, wanted.patience).await?;
+    if Standing::of(Some(&status)) == Standing::Absent {
+        return Err(gone(name));
+    }
     if operation::has_failed(&status) {
         let help = operation::help(name, stacks.region(), &status);
         let next = if is_creation {
@@ -183,6 +188,18 @@ pub(crate) async fn deploy_if(
         protect(stacks, wanted, &found).await?;
     }
     Ok(if is_creation { Done::Created } else { Done::Updated })
+}
+
+/// Somebody else was at it.
+fn gone(name: &str) -> Failure {
+    Failure::Aws(format!(
+        "stack {name} was deleted in the meantime by somebody else: wait until they are done, and repeat the command"
+    ))
+}
+
+async fn newest_event(stacks: &Stacks, id: &str) -> Result<Option<String>, Failure> {
+    let newest = stacks.last_operation(id).await?;
+    Ok(newest.first().map(|event| event.id.clone()))
 }
 
 /// Whether there is something to execute.
@@ -284,9 +301,9 @@ async fn protect(stacks: &Stacks, wanted: &Wanted, found: &Found) -> Result<(), 
 /// Deletes a stack and waits for its end. Its termination protection must be off.
 pub(crate) async fn remove(stacks: &Stacks, found: &Found, patience: &str) -> Result<(), Failure> {
     let name = &found.stack.name;
-    let newest = stacks.last_operation(&found.id).await?;
-    let newest = newest.first().map(|event| event.id.clone());
-    stacks.delete(name).await?;
+    let newest = newest_event(stacks, &found.id).await?;
+    // By its id: another run may have deleted it meanwhile, and made a new one of that name.
+    stacks.delete(&found.id).await?;
     let looking = Looking {
         newest,
         must_begin: true,
@@ -332,12 +349,12 @@ async fn wait(
     let mut told_at = began;
     let mut seen: Vec<Event> = Vec::new();
     let mut failed_looks = 0_u32;
+    let mut settled_at: Option<Instant> = None;
     let result = loop {
         let newest = seen.first().map(|event| event.id.clone()).or(looking.newest.clone());
-        let looked = tokio::join!(stacks.describe(id), stacks.events(id, newest.as_deref()));
-        let (found, mut events) = match looked {
-            (Ok(found), Ok(events)) => (found, events),
-            (Err(failure), _) | (_, Err(failure)) => {
+        let (found, mut events) = match look(stacks, id, newest.as_deref()).await {
+            Ok(looked) => looked,
+            Err(failure) => {
                 failed_looks = failed_looks.saturating_add(1);
                 if failed_looks >= MOST_FAILED_LOOKS {
                     break Err(Failure::Aws(format!(
@@ -351,19 +368,23 @@ async fn wait(
         };
         failed_looks = 0;
         let status = found.map_or_else(|| "DELETE_COMPLETE".to_owned(), |found| found.stack.status);
-        for event in events.iter().rev().filter(|event| event.is_news()) {
-            tell(name, event, began);
+        for line in operation::news(&events) {
+            say(name, &format!("{:>7}  {line}", span(began.elapsed())));
             told_at = Instant::now();
         }
         events.append(&mut seen);
         seen = events;
-        let has_begun = !looking.must_begin
-            || status == "DELETE_COMPLETE"
-            || seen.iter().any(Event::begins)
-            || began.elapsed() > UNSEEN;
-        let is_busy = Standing::of(Some(&status)) == Standing::Busy;
-        if has_begun && !is_busy {
+        let has_ended = !looking.must_begin || status == "DELETE_COMPLETE" || operation::ended(&seen).is_some();
+        if Standing::of(Some(&status)) == Standing::Busy {
+            settled_at = None;
+        } else if has_ended {
             break Ok((status, seen));
+        } else if settled_at.get_or_insert_with(Instant::now).elapsed() > UNSEEN {
+            break Err(Failure::Aws(format!(
+                "CloudFormation took the request for stack {name}, and after {} its events do not show that it was carried out (the stack \
+                 is {status}): repeat the command, which looks first",
+                span(began.elapsed())
+            )));
         }
         under_way::note(
             id,
@@ -382,6 +403,12 @@ async fn wait(
     };
     under_way::done(id);
     result
+}
+
+/// The events, and only then the status: a status from before the last event says nothing about the end.
+async fn look(stacks: &Stacks, id: &str, since: Option<&str>) -> Result<(Option<Found>, Vec<Event>), Failure> {
+    let events = stacks.events(id, since).await?;
+    Ok((stacks.describe(id).await?, events))
 }
 
 /// Waits a tenth of the time since then.
@@ -416,18 +443,6 @@ fn advised(reason: &str) -> String {
     operation::advice(reason)
         .map(|advice| format!("; {advice}"))
         .unwrap_or_default()
-}
-
-fn tell(name: &str, event: &Event, began: Instant) {
-    let reason = match &event.reason {
-        Some(reason) if event.status.ends_with("_FAILED") => format!(": {reason}"),
-        _ => String::new(),
-    };
-    let what = if event.resource == name { "" } else { &event.resource };
-    say(
-        name,
-        format!("{:>7}  {} {what}{reason}", span(began.elapsed()), event.status).trim_end(),
-    );
 }
 
 /// One line of progress.

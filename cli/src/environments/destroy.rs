@@ -8,6 +8,7 @@ use bluegreen_core::color::Color;
 use bluegreen_environments::description::{self, Description, Mode};
 use bluegreen_environments::names;
 use bluegreen_environments::operation::Standing;
+use bluegreen_environments::permission;
 use bluegreen_environments::stack::Layer;
 use futures_util::future::join_all;
 
@@ -59,6 +60,7 @@ pub(crate) async fn destroy(connection: &Connection, options: &Destroy) -> Resul
         };
         agreed(&question).await?;
     }
+    let goes = going(&description, options);
     let mut deleted = Vec::new();
     for layer in [
         Layer::Controller,
@@ -75,7 +77,12 @@ pub(crate) async fn destroy(connection: &Connection, options: &Destroy) -> Resul
             .iter()
             .filter(|(place, _)| layer_of(&description, place) == Some(layer))
             .collect();
-        let results = join_all(of_layer.iter().map(|(place, _)| remove(&world, place))).await;
+        let results = join_all(
+            of_layer
+                .iter()
+                .map(|(place, _)| remove(&description, &world, goes, place)),
+        )
+        .await;
         for ((place, _), result) in of_layer.iter().zip(results) {
             result.map_err(|failure| with_groups(failure, layer, &places))?;
             deleted.push(place.name.clone());
@@ -133,12 +140,17 @@ fn read(file: &Path) -> Result<Description, Failure> {
     }
 }
 
+/// The color that goes while the other one stays and works.
+fn going(description: &Description, options: &Destroy) -> Option<Color> {
+    match (options.part, options.leave) {
+        (Some(color), _) => Some(color),
+        (None, Some(Left::Standard)) => Some(description.active.other()),
+        (None, None) => None,
+    }
+}
+
 /// The stacks that are to be deleted and are there.
 fn doomed(description: &Description, world: &World, options: &Destroy) -> Result<Vec<(Place, Found)>, Failure> {
-    let active = match &world.flag {
-        Flag::Names(color) => Some(*color),
-        _ => None,
-    };
     let pair = &description.name;
     let goes: Box<dyn Fn(Layer, Option<Color>) -> bool> = match (options.part, options.leave) {
         (Some(color), _) => {
@@ -147,7 +159,6 @@ fn doomed(description: &Description, world: &World, options: &Destroy) -> Result
                     "{color} is the only environment of {pair} and does all the work: nothing was deleted; `env destroy --all` deletes everything"
                 )));
             }
-            refuse_active(description, active, color)?;
             Box::new(move |_, of| of == Some(color))
         }
         (None, Some(Left::Standard)) => {
@@ -158,12 +169,11 @@ fn doomed(description: &Description, world: &World, options: &Destroy) -> Result
                 ));
             }
             let other = description.active.other();
-            refuse_active(description, active, other)?;
             Box::new(move |layer, of| layer == Layer::Controller || of == Some(other))
         }
         (None, None) => Box::new(|_, _| true),
     };
-    Ok(world
+    let places: Vec<(Place, Found)> = world
         .found
         .iter()
         .filter(|(place, _)| {
@@ -171,18 +181,20 @@ fn doomed(description: &Description, world: &World, options: &Destroy) -> Result
             layer.is_some_and(|layer| goes(layer, color))
         })
         .map(|(place, found)| (place.clone(), found.clone()))
-        .collect())
+        .collect();
+    if !places.is_empty()
+        && let Some(color) = going(description, options)
+    {
+        refuse_active(description, &world.flag, color, "nothing was deleted")?;
+    }
+    Ok(places)
 }
 
-fn refuse_active(description: &Description, active: Option<Color>, color: Color) -> Result<(), Failure> {
-    if active != Some(color) {
-        return Ok(());
+fn refuse_active(description: &Description, flag: &Flag, color: Color, done: &str) -> Result<(), Failure> {
+    match permission::deletion_refusal(&description.name, &description.flag(), flag, color) {
+        Some(refusal) => Err(Failure::Refused(format!("{done}: {refusal}"))),
+        None => Ok(()),
     }
-    let (pair, other) = (&description.name, color.other());
-    Err(Failure::Refused(format!(
-        "{color} is active: nothing was deleted. Switch first, `mwaa-bluegreen switch --to {other} --pair {pair}`, and wait until {color} has \
-         finished its runs, `mwaa-bluegreen drained {color} --wait`; `env destroy --all` deletes both"
-    )))
 }
 
 fn layer_of(description: &Description, place: &Place) -> Option<Layer> {
@@ -256,7 +268,7 @@ fn kept(world: &World, places: &[(Place, Found)], empties: bool) -> Vec<String> 
     lines
 }
 
-async fn remove(world: &World, place: &Place) -> Result<(), Failure> {
+async fn remove(description: &Description, world: &World, goes: Option<Color>, place: &Place) -> Result<(), Failure> {
     let stacks = world.stacks(&place.region)?;
     let name = &place.name;
     deployment::wait_while_busy(stacks, name).await?;
@@ -266,8 +278,13 @@ async fn remove(world: &World, place: &Place) -> Result<(), Failure> {
     if Standing::of(Some(&found.stack.status)) == Standing::Absent {
         return Ok(());
     }
+    // Again right before each: questions and waits may have taken hours, and whoever is active now must not go.
+    if let Some(color) = goes {
+        let flag = world.read_flag(description).await?;
+        refuse_active(description, &flag, color, &format!("stack {name} was not deleted"))?;
+    }
     if found.protected {
-        stacks.protect(name, false).await?;
+        stacks.protect(&found.id, false).await?;
     }
     say(name, "deleting");
     let is_environment = found.stack.outputs.contains_key("WebserverUrl");

@@ -9,6 +9,7 @@ use bluegreen_core::settings;
 use bluegreen_environments::description::Description;
 use bluegreen_environments::names;
 use bluegreen_environments::operation::Standing;
+pub(crate) use bluegreen_environments::permission::Flag;
 use bluegreen_environments::stack::Layer;
 use futures_util::future::try_join_all;
 
@@ -33,17 +34,6 @@ pub(crate) struct World {
     regions: BTreeMap<String, Stacks>,
     pub(crate) found: BTreeMap<Place, Found>,
     pub(crate) flag: Flag,
-}
-
-/// The flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Flag {
-    /// There is none.
-    Missing,
-    /// It names this color.
-    Names(Color),
-    /// It holds something else.
-    Invalid(String),
 }
 
 impl World {
@@ -90,7 +80,7 @@ impl World {
     }
 
     /// A missing flag is one thing, one that cannot be read another: the latter is an error.
-    async fn read_flag(&self, description: &Description) -> Result<Flag, Failure> {
+    pub(crate) async fn read_flag(&self, description: &Description) -> Result<Flag, Failure> {
         let flag = description.flag();
         let lookup = |name: &str| match name {
             "PAIR_NAME" => Some(description.name.clone()),

@@ -76,13 +76,13 @@ impl Event {
         self.kind == "AWS::CloudFormation::Stack"
     }
 
-    /// Whether it is worth a line: what ends, what fails, and the beginning of what takes long.
-    #[must_use]
-    pub fn is_news(&self) -> bool {
-        !self.status.ends_with("_IN_PROGRESS")
-            || self.status.contains("ROLLBACK")
-            || self.is_of_the_stack()
-            || self.kind == "AWS::MWAA::Environment"
+    /// Whether it is worth a line. Beginning and end of the whole stack are said anyway; that it goes back is not.
+    fn is_news(&self) -> bool {
+        if self.is_of_the_stack() {
+            self.status.ends_with("ROLLBACK_IN_PROGRESS") || self.status.ends_with("_FAILED")
+        } else {
+            !self.status.ends_with("_IN_PROGRESS")
+        }
     }
 
     /// Whether an operation on the stack begins with it.
@@ -94,6 +94,53 @@ impl Event {
                 "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "IMPORT_IN_PROGRESS"
             )
     }
+}
+
+/// How the newest operation ended: the status of the stack's own last event after its beginning; none while it goes on,
+/// and while no beginning is seen. `newest_first` is the order of `DescribeStackEvents`.
+#[must_use]
+pub fn ended(newest_first: &[Event]) -> Option<&str> {
+    let begin = newest_first.iter().position(Event::begins)?;
+    newest_first
+        .iter()
+        .take(begin)
+        .find(|event| event.is_of_the_stack())
+        .map(|event| event.status.as_str())
+        .filter(|status| !status.ends_with("_IN_PROGRESS"))
+}
+
+/// What one look brought, in lines: the resources of one status in one, each failure in its own with its reason.
+#[must_use]
+pub fn news(newest_first: &[Event]) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
+    for event in newest_first.iter().rev().filter(|event| event.is_news()) {
+        let is_alone = event.status.ends_with("_FAILED") || event.is_of_the_stack();
+        let resource = if event.is_of_the_stack() {
+            ""
+        } else {
+            event.resource.as_str()
+        };
+        let status = event.status.as_str();
+        let line = lines
+            .iter_mut()
+            .find(|(of, _, reason)| !is_alone && *of == status && reason.is_none());
+        match line {
+            Some((_, resources, _)) if resources.contains(&resource) => {}
+            Some((_, resources, _)) => resources.push(resource),
+            None => {
+                let reason = event.reason.as_deref().unwrap_or("no reason given");
+                lines.push((status, vec![resource], is_alone.then_some(reason)));
+            }
+        }
+    }
+    lines
+        .into_iter()
+        .map(|(status, resources, reason)| {
+            let text = format!("{status} {}", resources.join(", "));
+            let text = text.trim_end();
+            reason.map_or_else(|| text.to_owned(), |reason| format!("{text}: {reason}"))
+        })
+        .collect()
 }
 
 /// Why the last operation failed, the cause first. `newest_first` is the order of `DescribeStackEvents`.
@@ -321,6 +368,57 @@ mod tests {
             ["orders-blue-base (AWS::CloudFormation::Stack): Transform failed"]
         );
         assert!(causes(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_operation_ends_with_the_own_event_of_the_stack_after_its_beginning() {
+        let stack = "orders-blue-base";
+        let begin = event(stack, "UPDATE_IN_PROGRESS", "User Initiated");
+        let end = event(stack, "UPDATE_COMPLETE", "");
+        let of = |events: &[&Event]| {
+            ended(&events.iter().map(|event| (*event).clone()).collect::<Vec<_>>()).map(str::to_owned)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[&end]), None, "the end of the operation before");
+        assert_eq!(
+            of(&[&begin, &end]),
+            None,
+            "it has begun, and what ended is the one before"
+        );
+        let bucket = event("Bucket", "UPDATE_COMPLETE", "");
+        assert_eq!(of(&[&bucket, &begin]), None, "the end of a resource");
+        let cleanup = event(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "");
+        assert_eq!(of(&[&cleanup, &bucket, &begin]), None);
+        assert_eq!(
+            of(&[&end, &cleanup, &bucket, &begin]),
+            Some("UPDATE_COMPLETE".to_owned())
+        );
+        let back = event(stack, "UPDATE_ROLLBACK_COMPLETE", "");
+        assert_eq!(of(&[&back, &begin]), Some("UPDATE_ROLLBACK_COMPLETE".to_owned()));
+    }
+
+    #[test]
+    fn one_look_is_one_line_for_each_status_and_each_failure() {
+        let events = [
+            event("orders-blue-base", "ROLLBACK_COMPLETE", ""),
+            event("orders-blue-base", "ROLLBACK_IN_PROGRESS", "failed to create: [Role]"),
+            event("Role", "CREATE_FAILED", "exists"),
+            event("Other", "CREATE_FAILED", "cancelled"),
+            event("Policy", "CREATE_COMPLETE", ""),
+            event("Bucket", "CREATE_COMPLETE", ""),
+            event("Bucket", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
+            event("orders-blue-base", "CREATE_IN_PROGRESS", "User Initiated"),
+        ];
+        assert_eq!(
+            news(&events),
+            [
+                "CREATE_COMPLETE Bucket, Policy",
+                "CREATE_FAILED Other: cancelled",
+                "CREATE_FAILED Role: exists",
+                "ROLLBACK_IN_PROGRESS: failed to create: [Role]",
+            ]
+        );
+        assert!(news(&events[6..]).is_empty());
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Run<'_> {
             state.dags = dags.of(color).clone();
             *self.memory.attempted.of_mut(color) |= matches!(state.stack, StackState::Busy(_));
             state.attempted = *self.memory.attempted.of(color);
-            state.in_flight = in_flight(&status, color);
+            state.in_flight = InFlight::of(status.in_flight.of(color).as_ref(), color);
         }
         let health = health(&status, active);
         let check = self.check_seen(&flag);
@@ -214,14 +214,5 @@ fn health(status: &Status, active: Color) -> Health {
         Some(Verdict::Healthy) => Health::Healthy,
         Some(Verdict::Unhealthy) => Health::Failed(words),
         _ => Health::Unclear(words),
-    }
-}
-
-fn in_flight(status: &Status, color: Color) -> InFlight {
-    match status.in_flight.of(color) {
-        None => InFlight::Unknown(format!("the controller does not say what is in flight on {color}")),
-        Some(answer) if answer.drained => InFlight::Drained,
-        Some(answer) if answer.unknown.is_some() => InFlight::Unknown(answer.reason.clone()),
-        Some(answer) => InFlight::Running(answer.reason.clone()),
     }
 }

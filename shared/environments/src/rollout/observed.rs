@@ -2,6 +2,7 @@
 
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::FlagVersion;
+use bluegreen_core::response::InFlightAnswer;
 
 /// Where a rollout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -175,6 +176,19 @@ pub enum CheckSeen {
     NotYet(Vec<String>),
     /// Something still does.
     NotReady(Vec<String>),
+}
+
+impl InFlight {
+    /// Of what the controller says about a color.
+    #[must_use]
+    pub fn of(answer: Option<&InFlightAnswer>, color: Color) -> Self {
+        match answer {
+            None => Self::Unknown(format!("the controller does not say what is in flight on {color}")),
+            Some(answer) if answer.drained => Self::Drained,
+            Some(answer) if answer.unknown.is_some() => Self::Unknown(answer.reason.clone()),
+            Some(answer) => Self::Running(answer.reason.clone()),
+        }
+    }
 }
 
 impl ColorState {
