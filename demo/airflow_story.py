@@ -12,7 +12,7 @@ from typing import Any
 
 from demo.commands import Operator
 from demo.screen import seconds
-from demo.stage import BLUE, GREEN, ROOT, STACK_NAME
+from demo.stage import BLUE, GREEN, PAIR_NAME, ROOT
 from demo.story import Story
 from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 from support.real_airflow import RealAirflowError
@@ -67,7 +67,7 @@ class AirflowStory(Story):
             self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
             self.pair = Operator(self.aws, self.parameters["PairName"], {"blue": BLUE, "green": GREEN}, self.stack.outputs(), self.program)
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
-        self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries; {given} (short, for the demo)")
+        self.fact("stack", f"{PAIR_NAME}: template.yaml with the real binaries; {given} (short, for the demo)")
         # Before the first tick: a run that finds no flag fails.
         answer = self.invoke(self.pair.outputs["InitializeCommand"], "initializing the flag")
         if answer["outcome"] != "initialized":

@@ -39,6 +39,7 @@ class Facts:
     history: dict[str, Any] = field(default_factory=dict)
     drill: dict[str, Any] = field(default_factory=dict)
     check: str = ""
+    upgraded_to: str = ""
 
 
 @dataclass
@@ -64,22 +65,23 @@ def verify(pair: Pair, aws: LocalAws, mailbox: Mailbox, picture: Path, facts: Fa
             passed, seen = False, f"{type(error).__name__}: {error}"
         results.append(Result(what, passed, seen))
 
-    check("the flag says blue again, version 5", lambda: _flag(pair))
-    check("its history tells the five changes", lambda: _history(pair))
+    check("the flag says green, version 6", lambda: _flag(pair))
+    check("its history tells the six changes", lambda: _history(pair))
     check("the claim is the record of the failover", lambda: _record(pair, facts))
     check("the heartbeat alarm fired, the watcher woke", lambda: _alarm(pair, facts))
     check("blue was suspect first, then unhealthy", lambda: _verdicts(pair, facts))
     check("failover: after the window, within one probe", lambda: _timing(facts, window, probe_interval))
     check("nobody else touched anything meanwhile", lambda: _untouched(pair, aws, facts))
     check("under the hold a dead blue stayed active", lambda: _held(pair, facts))
-    check("the hold, its block and its end were told once", lambda: _hold_reported(pair))
+    check("each hold, the block and each end were told once", lambda: _hold_reported(pair))
     check("the drill switched, held a minute, returned", lambda: _drill(pair, facts))
     check("its outcome was told once, and is a metric", lambda: _outcome(pair, facts))
     check("the audit log has each transition once", lambda: _audit(pair))
     check("who and why are in the audit log", lambda: _who(pair, facts))
     check("people got a mail of each thing they must know", lambda: _mails(mailbox))
-    check("metrics tell of all four transitions", lambda: _metrics(pair, facts))
-    check("metrics say that blue is active", lambda: _active(pair))
+    check("both have the new Airflow, the standby first", lambda: _upgraded(pair, facts))
+    check("metrics tell of all five transitions", lambda: _metrics(pair, facts))
+    check("metrics say that green is active", lambda: _active(pair))
     check("the standby is ready", lambda: _ready(facts))
     check("the picture shows failover, hold and drill", lambda: _picture(picture))
     check("the stack's schedule makes ticks, too", lambda: _schedule(pair))
@@ -89,7 +91,7 @@ def verify(pair: Pair, aws: LocalAws, mailbox: Mailbox, picture: Path, facts: Fa
 
 def _flag(pair: Pair) -> tuple[bool, str]:
     flag = pair.flag()
-    return (flag.value, flag.number) == ("blue", 5), f"ssm get-parameter: {flag.value}, version {flag.number}"
+    return (flag.value, flag.number) == ("green", 6), f"ssm get-parameter: {flag.value}, version {flag.number}"
 
 
 def _history(pair: Pair) -> tuple[bool, str]:
@@ -99,7 +101,8 @@ def _history(pair: Pair) -> tuple[bool, str]:
                 (2, "green", "failover", pair.function("health-watcher")),
                 (3, "blue", "switch", pair.function("switch-handler")),
                 (4, "green", "drill", pair.function("switch-handler")),
-                (5, "blue", "drill-return", pair.function("health-watcher"))]
+                (5, "blue", "drill-return", pair.function("health-watcher")),
+                (6, "green", "switch", pair.function("switch-handler"))]
     return versions == expected, "; ".join(f"{number} {value}, {kind}" for number, value, kind, _ in versions)
 
 
@@ -159,7 +162,7 @@ def _told(pair: Pair, detail_type: str) -> list[dict[str, Any]]:
 def _hold_reported(pair: Pair) -> tuple[bool, str]:
     changes = [detail["state"] for detail in _told(pair, "Hold Changed")]
     blocked = [",".join(detail["blocked_by"]) for detail in _told(pair, "Failover Blocked")]
-    return ((changes, blocked) == (["held", "ended"], ["hold"]),
+    return ((changes, blocked) == (["held", "ended"] * 2, ["hold"]),
             f"Hold Changed: {', '.join(changes)}; Failover Blocked by {', '.join(blocked)}")
 
 
@@ -204,8 +207,8 @@ def _transitions(pair: Pair) -> list[dict[str, Any]]:
 
 def _audit(pair: Pair) -> tuple[bool, str]:
     found = [(detail["id"].rsplit(":", 1)[-1].split("-")[0], detail["kind"]) for detail in _transitions(pair)]
-    expected = [("v1", "initialize"), ("v2", "failover"), ("v3", "switch"), ("v4", "drill"), ("v5", "drill-return")]
-    return (sorted(found) == expected and pair.audited() == 5,
+    expected = [("v1", "initialize"), ("v2", "failover"), ("v3", "switch"), ("v4", "drill"), ("v5", "drill-return"), ("v6", "switch")]
+    return (sorted(found) == expected and pair.audited() == 6,
             ", ".join(f"{version} {kind}" for version, kind in found))
 
 
@@ -229,7 +232,7 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
         durations = [value for _, value in pair.datapoints("SwitchDuration", *span)]
         recovery = pair.datapoints("RecoveryTime", *span)
         exact = facts.flag_at - facts.last_heartbeat
-        passed = set(counts.values()) == {1} and len(durations) == len(counts) and len(recovery) == 1 and \
+        passed = counts == {"failover": 1, "switch": 2, "drill": 1, "drill-return": 1} and len(durations) == 5 and len(recovery) == 1 and \
             abs(recovery[0][1] - exact) < 0.5
         if passed or time.monotonic() > deadline:
             break
@@ -239,12 +242,27 @@ def _metrics(pair: Pair, facts: Facts) -> tuple[bool, str]:
         f"Transitions {shown}; SwitchDuration {durations}, RecoveryTime {recovery}")
 
 
+def _upgraded(pair: Pair, facts: Facts) -> tuple[bool, str]:
+    """From what CloudFormation remembers: each update lies in a time in which the other color was active."""
+    mwaa, stacks = pair.client("mwaa"), pair.client("cloudformation")
+    versions = {color: mwaa.get_environment(Name=name)["Environment"]["AirflowVersion"] for color, name in pair.environments.items()}
+    switched = pair.versions()[5].modified.timestamp()
+    updates = {}
+    for color in ("blue", "green"):
+        events = stacks.describe_stack_events(StackName=f"{pair.name}-{color}-environment")["StackEvents"]
+        updates[color] = [event["Timestamp"].timestamp() for event in events
+                          if event["ResourceType"] == "AWS::MWAA::Environment" and event["ResourceStatus"].startswith("UPDATE_")]
+    in_order = bool(updates["blue"] and updates["green"]) and max(updates["green"]) < switched < min(updates["blue"])
+    passed = set(versions.values()) == {facts.upgraded_to} and in_order
+    return passed, f"green {versions['green']}, then the switch, then blue {versions['blue']}" if in_order else f"{versions}, {updates}"
+
+
 def _active(pair: Pair) -> tuple[bool, str]:
     last, written = {}, pair.flag().modified.timestamp()
     for color in ("blue", "green"):
         values = pair.datapoints("ActiveEnvironment", written, time.time() + 1, Color=color)
         last[color] = values[-1][1] if values else math.nan
-    return last == {"blue": 1, "green": 0}, ", ".join(f"ActiveEnvironment {color} {value:g}" for color, value in last.items())
+    return last == {"blue": 0, "green": 1}, ", ".join(f"ActiveEnvironment {color} {value:g}" for color, value in last.items())
 
 
 def _schedule(pair: Pair) -> tuple[bool, str]:

@@ -147,7 +147,7 @@ def outcome_of(stage: Stage, follower: TimelineFollower) -> None:
 def look_back(stage: Stage) -> None:
     """Check whether the standby is ready, and draw the whole timeline."""
     screen = stage.screen
-    screen.heading("6  Is the standby ready for the next time? And a picture of it all")
+    screen.heading("7  Is the standby ready for the next time? And a picture of it all")
     stage.facts.check = command(stage, "mwaa-bluegreen check", "checking the standby")
     screen.line()
     (ROOT / PICTURE).parent.mkdir(exist_ok=True)

@@ -15,8 +15,7 @@ from local_aws.process import LocalAws
 from local_aws.stack import Stack
 
 PAIR_NAME = "orders"
-STACK_NAME = "orders-blue-green"
-BLUE, GREEN = "airflow-blue", "airflow-green"
+BLUE, GREEN = f"{PAIR_NAME}-blue", f"{PAIR_NAME}-green"  # as `env apply` names them
 ROOT = Path(__file__).resolve().parent.parent
 
 # Short, for a short demo. The defaults, meant for real environments, are 120 s and an alarm of two minutes.
@@ -28,10 +27,6 @@ SCHEDULE_SECONDS = 60
 # Airflow reports its scheduler as unhealthy when its last heartbeat is older. It is less than the alarm's period, so that Airflow reports
 # it when the alarm wakes the watcher.
 HEALTH_THRESHOLD_SECONDS = 8
-# Two environments as alike as a pair must be: `check` would report differences.
-TWIN = {"dags": 12, "source_bucket_arn": "arn:aws:s3:::orders-dags", "requirements_s3_path": "requirements.txt",
-        "requirements_s3_object_version": "7"}
-MAINTENANCE_WINDOWS = {BLUE: "SUN:03:00", GREEN: "WED:03:00"}
 
 
 class Stage:
@@ -39,7 +34,7 @@ class Stage:
                  parameters: dict[str, str]) -> None:
         self.aws, self.screen, self.binaries, self.program = aws, screen, binaries, program
         self.parameters = {**PARAMETERS, **parameters}
-        self.stack = Stack(aws, STACK_NAME, work)
+        self.stack = Stack(aws, PAIR_NAME, work)
         self.window = float(self.parameters["FailureWindowSeconds"])
         # If the alarm's tick comes too early to see a failure, the schedule's next one sees it: it takes a minute more.
         self.patience = self.window + SCHEDULE_SECONDS + 15

@@ -1,31 +1,17 @@
-"""The story of the demo, in seven parts. Each step is waited for, and shown when it has happened."""
+"""The story of the demo, in eight parts. Each step is waited for, and shown when it has happened."""
 
 from __future__ import annotations
 
-import platform
 import time
 
-from demo import checks, scenes
-from demo.commands import Operator
-from demo.mailbox import SUBSCRIBER, Mailbox
+from demo import checks, environments, scenes
 from demo.screen import milliseconds, seconds, short_times
-from demo.stage import (
-    BLUE,
-    GREEN,
-    HEALTH_THRESHOLD_SECONDS,
-    MAINTENANCE_WINDOWS,
-    PROBE_INTERVAL_SECONDS,
-    ROOT,
-    SCHEDULE_SECONDS,
-    STACK_NAME,
-    TWIN,
-    Stage,
-)
+from demo.stage import BLUE, HEALTH_THRESHOLD_SECONDS, PROBE_INTERVAL_SECONDS, ROOT, SCHEDULE_SECONDS, Stage
 from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
 
 
 class Story(Stage):
-    title = "an Airflow scheduler dies, the standby takes over; then a hold and a drill"
+    title = "a pair from nothing; a scheduler dies, the standby takes over; a hold, a drill, an upgrade"
 
     def stop(self) -> None:
         """End the story's own processes: here there are none."""
@@ -37,6 +23,7 @@ class Story(Stage):
         self.switch_back()
         scenes.hold(self, BLUE)
         scenes.drill(self)
+        environments.upgrade(self)
         scenes.look_back(self)
         self.verify()
 
@@ -44,35 +31,12 @@ class Story(Stage):
 
     def set_up(self) -> None:
         screen = self.screen
-        screen.heading("1  Set up: a local AWS, two Airflow environments, the stack")
+        screen.heading("1  From nothing: one file, one command")
         started = time.monotonic()
         with screen.working("starting the local AWS"):
             self.aws.start()
-        for color, name in (("blue", BLUE), ("green", GREEN)):
-            self.aws.put_environment(name, scheduler="running", health_threshold_seconds=HEALTH_THRESHOLD_SECONDS, **TWIN,
-                                     weekly_maintenance_window_start=MAINTENANCE_WINDOWS[name],
-                                     configuration_options={"custom.environment_color": color})
-        self.fact("local AWS", f"{self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}")
-        self.fact("MWAA", f"{BLUE} and {GREEN}, schedulers running")
-        started = time.monotonic()
-        with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
-            architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-            self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
-            self.pair = Operator(self.aws, self.parameters["PairName"], {"blue": BLUE, "green": GREEN}, self.stack.outputs(), self.program)
-            self.mailbox = Mailbox(self.pair)
-        self.fact("stack", f"{STACK_NAME}: template.yaml with the real binaries, deployed in "
-                  f"{seconds(time.monotonic() - started)}")
-        given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
-        self.fact("parameters", f"{given} (short, for the demo)")
-        self.fact("mailbox", f"the queue {SUBSCRIBER}, subscribed to the stack's topic in place of an e-mail address")
-        screen.line()
-        screen.say("Say once which environment is active:")
-        self.facts.began = time.time() - 2
-        answer = self.invoke(self.pair.outputs["InitializeCommand"], "initializing the flag")
-        if answer["outcome"] != "initialized":
-            raise StepTimeout(f"the flag initialized: the answer was {answer['outcome']}: {answer['reason']}")
-        screen.fields([("outcome", f"{answer['outcome']}: {self.pair.flag_name} = {answer['active']}, "
-                                   f"version {answer['version']}")])
+        self.fact("local AWS", f"{self.aws.endpoint}, ready in {seconds(time.monotonic() - started)}; it is empty")
+        environments.from_nothing(self)
         screen.line()
         screen.say("Make the health-watcher look now; its schedule does it every minute:")
         self.healthy_tick()
@@ -215,11 +179,11 @@ class Story(Stage):
                          short_times(sentence.removeprefix(f"{entry['kind']}: "))))
         self.screen.table(("version", "kind", "change", "written", "effective", "why"), rows)
 
-    # -- 4 to 6: scenes.py; and 7 -----------------------------------------------------------------------------------
+    # -- 4, 5, 7: scenes.py; 6: environments.py; and 8 -----------------------------------------------------------------------------------
 
     def verify(self) -> None:
         screen, follower = self.screen, self.follower
-        screen.heading("7  Check all of it against what AWS answers now")
+        screen.heading("8  Check all of it against what AWS answers now")
         if not any(d["trigger"] == "schedule" for d in self.pair.decisions()):
             follower.until("verdict", "a tick by the stack's schedule", SCHEDULE_SECONDS + 15,
                            lambda h: h.data["trigger"] == "schedule", lambda since:
