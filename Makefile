@@ -85,7 +85,7 @@ ifdef AIRFLOW_DEMO
 demo: $(AIRFLOW_PYTHON)
 endif
 # The functions as on Lambda. The command line is that of the tests: its release build takes minutes, and shows nothing else.
-demo: functions debug ## watch a failover, a hold and a drill on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
+demo: functions debug ## a pair from nothing, a failover, a hold, a drill and an upgrade on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
 test: test-rust test-model test-local test-template test-airflow test-airflow-versions test-end-to-end ## all tests, fast ones first

@@ -25,7 +25,7 @@ DOCS = PROJECT / "docs"
 RUNBOOKS = DOCS / "runbooks"
 
 RUNNABLE = {"bash", "sh", "shell", "console"}
-SHOWN = {"text", "json", "mermaid", "python"}
+SHOWN = {"text", "json", "mermaid", "python", "toml"}
 MARK = re.compile(r"<!-- (?:(names)|(make)|test: ([a-z0-9-]+)(, instead)?|not run: (.+)) -->")
 
 # The reasons why a block is not run, and the commands that it may have.

@@ -500,3 +500,15 @@ fn the_nearest_word_is_found_only_if_it_is_near() {
     assert_eq!(nearest("INFO", ["info"]), Some("info"));
     assert_eq!(nearest("something", ["region", "name"]), None);
 }
+
+#[test]
+fn the_description_that_the_documents_show_is_right() {
+    let page = include_str!("../../../../docs/features/environments.md");
+    let shown = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    assert_eq!(faults(shown), [""; 0]);
+    assert_eq!(read(shown).accepted().unwrap().name, "orders");
+}
