@@ -143,11 +143,11 @@ def test_all_faults_of_the_file_and_of_the_files_it_names_are_told_at_once(site:
     site.init()
     site.change('dags = "dags"', 'dags = "none"')
     site.change('# requirements = "requirements.txt"', 'requirements = "missing.txt"')
-    site.change('class = "mw1.small"', 'class = "mw1.smal"')
+    site.change('class = "mw1.small"', 'class = "mw1.smalls"')
     told = site.run("env", "plan", code=USAGE).error
     lines = site.file.read_text().splitlines()
     for wrong, key in (('dags = "none"', "environment.dags"), ('requirements = "missing.txt"', "environment.requirements"),
-                       ('class = "mw1.smal"', "environment.class"), ('functions = "target/lambda"', "controller.template")):  # fmt: skip
+                       ('class = "mw1.smalls"', "environment.class"), ('functions = "target/lambda"', "controller.template")):  # fmt: skip
         number = lines.index(wrong) + 1 if key != "controller.template" else lines.index('template = "template.yaml"') + 1
         assert f"pair.toml: line {number}: {key}: " in told, told
     assert "4 faults in pair.toml" in told and "did you mean mw1.small?" in told
