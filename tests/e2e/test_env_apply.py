@@ -439,6 +439,40 @@ def test_nothing_is_deleted_of_one_color_while_the_flag_names_none_or_has_moved(
     assert site.stack("-green-environment")["StackStatus"] == "UPDATE_COMPLETE"
 
 
+def test_what_changes_between_decision_and_execution_stops_the_update(pair: Site) -> None:
+    before, stack = pair.untouched(), "shared-green-environment"
+    cloudformation = pair.clients("cloudformation")
+
+    def available() -> list[str]:
+        sets = cloudformation.list_change_sets(StackName=stack)["Summaries"]
+        return [one["ChangeSetName"] for one in sets if one["ExecutionStatus"] == "AVAILABLE"]
+
+    pair.environment = {"max_workers": 6}
+    try:
+        # The flag moves while the change set is made.
+        pair.aws.add_fault("latency", "cloudformation", "DescribeChangeSet", match="shared-green", times=1, latency_ms=2500)
+        process = pair.start("env", "apply", "green", "--yes")
+        until("the change set is there", available)
+        pair.run("switch", "--to", "green", "--pair", "shared", "--yes", "--force", "--no-wait")
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == REFUSED, told
+        assert "was blue when this was decided, and is green now" in told and f"stack {stack} was not changed" in told
+        assert not available(), "what is not executed is taken away"
+        pair.run("switch", "--to", "blue", "--pair", "shared", "--yes", "--force", "--no-wait")
+        # A second run takes the change set away.
+        pair.aws.add_fault("latency", "cloudformation", "ExecuteChangeSet", match="shared-green", times=1, latency_ms=2500)
+        process = pair.start("env", "apply", "green", "--yes", "--force")
+        until("the change set is about to be executed", lambda: any(fault["hits"] for fault in pair.aws.faults() if fault["operation"] == "ExecuteChangeSet"))
+        cloudformation.delete_change_set(StackName=stack, ChangeSetName=available()[0])
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == FAILED, told
+        assert "was deleted before it could be executed" in told and "repeat the command" in told
+    finally:
+        pair.environment = {}
+        pair.aws.clear_faults()
+    assert pair.untouched() == before
+
+
 def test_a_flag_of_another_pair_is_not_touched(site: Site, pair: Site) -> None:
     site.controller = {"ParameterRoot": "/mwaa/shared"}
     told = site.apply(code=REFUSED).error
