@@ -149,8 +149,6 @@ pub(crate) async fn deploy_if(
         take_away(stacks, name, &change_set, is_creation).await?;
         return Err(failure);
     }
-    let doing = if is_creation { "creating" } else { "updating" };
-    say(name, &format!("{doing}{}", wanted.patience));
     if let Err(failure) = stacks.execute(name, &change_set).await {
         // The answer may have been lost, or another run was faster with the same change.
         match stacks.change_set(name, &change_set).await? {
@@ -369,7 +367,9 @@ async fn wait(
         failed_looks = 0;
         let status = found.map_or_else(|| "DELETE_COMPLETE".to_owned(), |found| found.stack.status);
         for line in operation::news(&events) {
-            say(name, &format!("{:>7}  {line}", span(began.elapsed())));
+            // The beginning: how long it will take.
+            let patience = if line.ends_with("_IN_PROGRESS") { patience } else { "" };
+            say(name, &format!("{:>7}  {line}{patience}", span(began.elapsed())));
             told_at = Instant::now();
         }
         events.append(&mut seen);

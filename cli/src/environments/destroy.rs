@@ -286,7 +286,6 @@ async fn remove(description: &Description, world: &World, goes: Option<Color>, p
     if found.protected {
         stacks.protect(&found.id, false).await?;
     }
-    say(name, "deleting");
     let is_environment = found.stack.outputs.contains_key("WebserverUrl");
     let patience = if is_environment {
         "; MWAA takes 10 to 15 minutes"

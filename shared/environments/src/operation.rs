@@ -76,10 +76,10 @@ impl Event {
         self.kind == "AWS::CloudFormation::Stack"
     }
 
-    /// Whether it is worth a line. Beginning and end of the whole stack are said anyway; that it goes back is not.
+    /// Whether it is worth a line. The end of the whole stack is said anyway.
     fn is_news(&self) -> bool {
         if self.is_of_the_stack() {
-            self.status.ends_with("ROLLBACK_IN_PROGRESS") || self.status.ends_with("_FAILED")
+            self.begins() || self.status.ends_with("ROLLBACK_IN_PROGRESS") || self.status.ends_with("_FAILED")
         } else {
             !self.status.ends_with("_IN_PROGRESS")
         }
@@ -129,7 +129,7 @@ pub fn news(newest_first: &[Event]) -> Vec<String> {
             Some((_, resources, _)) => resources.push(resource),
             None => {
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
-                lines.push((status, vec![resource], is_alone.then_some(reason)));
+                lines.push((status, vec![resource], (is_alone && !event.begins()).then_some(reason)));
             }
         }
     }
@@ -412,13 +412,14 @@ mod tests {
         assert_eq!(
             news(&events),
             [
+                "CREATE_IN_PROGRESS",
                 "CREATE_COMPLETE Bucket, Policy",
                 "CREATE_FAILED Other: cancelled",
                 "CREATE_FAILED Role: exists",
                 "ROLLBACK_IN_PROGRESS: failed to create: [Role]",
             ]
         );
-        assert!(news(&events[6..]).is_empty());
+        assert!(news(&events[6..7]).is_empty());
     }
 
     #[test]
