@@ -1,6 +1,6 @@
 //! The description of a pair: what `pair.toml` says.
 //!
-//! [`read`] names every fault of the file at once. A file that another one names is looked at by the command line, which
+//! [`read()`] names every fault of the file at once. A file that another one names is looked at by the command line, which
 //! adds what it finds to the same list: [`Reading::line_of`] says where the file was named.
 
 mod check;
