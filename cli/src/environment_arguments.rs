@@ -67,6 +67,9 @@ pub(crate) struct Rollout {
     /// Change the standby although runs are in flight on it, or nobody can say
     #[arg(long)]
     pub(crate) not_drained: bool,
+    /// Delete the standby's environment with its metadata database and make it again, where it cannot be changed in place
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Leave the DAG files alone
     #[arg(long)]
     pub(crate) without_dags: bool,

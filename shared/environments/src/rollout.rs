@@ -26,7 +26,7 @@ pub use hold::{Before, HOLD_MINUTES, HOLD_RENEWED_BELOW_MINUTES, HoldReason, Rol
 pub use observed::{
     CheckSeen, ColorState, DagState, Flag, Goal, Health, HoldSeen, InFlight, Observed, Options, StackState,
 };
-pub use replacement::replacement;
+pub use replacement::{Compared, compare, lacks, replacement};
 pub use stacks::{combined, of_status};
 
 /// How long a pair has no standby while its environment is replaced: MWAA's user guide says 10-15 minutes for a deletion
@@ -147,6 +147,16 @@ pub fn next_step(seen: &Observed) -> Step {
             in_force,
         } => (*active, *version, *in_force),
     };
+    let is_finished = Color::BOTH.iter().all(|color| seen.colors.of(*color).is_finished());
+    // Before anything else: neither a person who is waited for nor an unreadable answer may keep a failover waiting.
+    if let (Health::Failed(_), HoldSeen::Ours { .. }, false) = (&seen.active_health, &seen.hold, is_finished) {
+        return Step::Release {
+            why: format!(
+                "the active color, {active}, is unhealthy: nothing may keep a failover from {}",
+                active.other()
+            ),
+        };
+    }
     for color in Color::BOTH {
         let state = seen.colors.of(color);
         if let StackState::Unknown(cause) | StackState::Stuck(cause) = &state.stack {
@@ -168,7 +178,7 @@ pub fn next_step(seen: &Observed) -> Step {
         standby,
         version,
     };
-    if Color::BOTH.iter().all(|color| seen.colors.of(*color).is_finished()) {
+    if is_finished {
         return place.finish();
     }
     if let Some(drill) = &seen.drill {
@@ -304,20 +314,13 @@ impl Place<'_> {
             Health::Healthy => {}
             Health::Unclear(why) => return Some(Step::Wait(Waiting::ActiveHealth(why.clone()))),
             Health::Failed(why) => {
-                return Some(match &self.seen.hold {
-                    HoldSeen::Ours { .. } => Step::Release {
-                        why: format!(
-                            "the active color, {active}, is unhealthy: nothing may keep a failover from {standby}"
-                        ),
-                    },
-                    _ => stop(
-                        format!("the active color, {active}, is unhealthy: {why}"),
-                        &format!(
-                            "the watcher fails over if {standby} is healthy; `mwaa-bluegreen failover --to {standby}` does it now; \
-                             then run the same command again: it goes on from what it finds"
-                        ),
+                return Some(stop(
+                    format!("the active color, {active}, is unhealthy: {why}"),
+                    &format!(
+                        "the watcher fails over if {standby} is healthy; `mwaa-bluegreen failover --to {standby}` does it now; then \
+                         run the same command again: it goes on from what it finds"
                     ),
-                });
+                ));
             }
         }
         match &self.seen.colors.of(active).stack {
@@ -350,12 +353,20 @@ impl Place<'_> {
             },
             StackState::Differs | StackState::RolledBack(_) => match &state.replacement {
                 None => Step::ApplyStandby(color),
-                Some(why) if self.seen.options.yes || self.seen.replacement_confirmed == Some(color) => {
+                Some(why) if self.seen.options.replace || self.seen.replacement_confirmed == Some(color) => {
                     Step::ReplaceStandby {
                         color,
                         why: why.clone(),
                     }
                 }
+                // It deletes a metadata database: whoever said --yes to a rollout has not said that.
+                Some(why) if self.seen.options.yes => stop(
+                    format!("{color}, the standby, cannot be changed in place: {why}"),
+                    &format!(
+                        "its environment would be deleted with its metadata database and made again, with {REPLACEMENT_TIME} without \
+                         a standby: add --replace to --yes if that is what you want, or leave --yes out and be asked"
+                    ),
+                ),
                 Some(why) => Step::AskToReplace {
                     color,
                     why: why.clone(),

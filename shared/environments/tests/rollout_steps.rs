@@ -63,7 +63,7 @@ fn nothing_is_changed_where_something_cannot_be_read_or_two_would_be_changed() {
         for (blue_dags, green_dags) in pairs(&dags) {
             for (flag, hold) in flags.iter().flat_map(|flag| holds.iter().map(move |hold| (flag, hold))) {
                 for (health, in_flight) in health.iter().flat_map(|one| flights.iter().map(move |two| (one, two))) {
-                    for bits in 0..8_u32 {
+                    for bits in 0..16_u32 {
                         let seen = Observed {
                             goal: Goal::Forward,
                             flag: flag.clone(),
@@ -79,6 +79,7 @@ fn nothing_is_changed_where_something_cannot_be_read_or_two_would_be_changed() {
                             replacement_confirmed: None,
                             options: Options {
                                 yes: bits & 4 > 0,
+                                replace: bits & 8 > 0,
                                 ..Options::default()
                             },
                         };
@@ -110,6 +111,17 @@ fn judge(seen: &Observed, step: &Step) {
         .iter()
         .any(|color| matches!(seen.colors.of(*color).stack, StackState::Busy(_)));
     let ours = matches!(seen.hold, HoldSeen::Ours { .. });
+    // A failover waits for nothing that a rollout waits for.
+    if let (Health::Failed(_), true, Flag::Holds { .. }) = (&seen.active_health, ours, &seen.flag) {
+        assert!(matches!(step, Step::Release { .. }), "{seen:?}");
+    }
+    if let (Step::Stop { to_do, .. }, Some(active)) = (step, active) {
+        let replaced = to_do.contains("--replace");
+        assert!(
+            !replaced || seen.options.yes && seen.colors.of(active.other()).replacement.is_some(),
+            "{seen:?}"
+        );
+    }
     match step {
         Step::ApplyStandby(color) | Step::ReplaceStandby { color, .. } | Step::SyncDags(color) => {
             assert_eq!(active, Some(color.other()), "{seen:?}");
@@ -122,7 +134,7 @@ fn judge(seen: &Observed, step: &Step) {
             if let (Step::ApplyStandby(_), Some(_)) = (step, &state.replacement) {
                 assert_eq!(state.stack, StackState::Missing, "replaced in place: {seen:?}");
             }
-            if let (Step::ReplaceStandby { .. }, false) = (step, seen.options.yes) {
+            if let (Step::ReplaceStandby { .. }, false) = (step, seen.options.replace) {
                 assert!(
                     matches!(state.stack, StackState::Unusable(_)),
                     "replaced unasked: {seen:?}"
@@ -143,7 +155,10 @@ fn judge(seen: &Observed, step: &Step) {
                 HoldSeen::Foreign { .. } | HoldSeen::OfRollout { .. }
             ));
         }
-        Step::Release { .. } => assert!(ours && !unreadable, "{seen:?}"),
+        Step::Release { .. } => {
+            let failed = matches!(seen.active_health, Health::Failed(_));
+            assert!(ours && (!unreadable || failed), "{seen:?}");
+        }
         Step::Done(_) => assert!(Color::BOTH.iter().all(|color| seen.colors.of(*color).is_finished())),
         Step::Stop { why, to_do } => assert!(!why.is_empty() && !to_do.is_empty()),
         Step::Wait(waiting) => assert!(unreadable || busy || !matches!(waiting, Waiting::Stack(..)), "{seen:?}"),

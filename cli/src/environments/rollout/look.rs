@@ -94,6 +94,7 @@ impl Run<'_> {
             options: Options {
                 until_standby: self.options.until.is_some(),
                 yes: self.options.consent.yes,
+                replace: self.options.replace,
                 take_over: self.options.take_over,
                 not_drained: self.options.not_drained,
             },

@@ -10,8 +10,8 @@ use bluegreen_environments::description::Description;
 use bluegreen_environments::names;
 use bluegreen_environments::resolve;
 use bluegreen_environments::rollout::{
-    AbortSource, Before, ColorState, DagState, Goal, InFlight, RolloutId, StackState, abort_source, combined,
-    of_status, of_the_other, replacement,
+    AbortSource, Before, ColorState, Compared, DagState, Goal, InFlight, RolloutId, StackState, abort_source, combined,
+    compare, lacks, of_status, of_the_other,
 };
 use bluegreen_environments::stack::{DesiredStack, Layer, Value};
 use futures_util::future::try_join_all;
@@ -273,14 +273,17 @@ impl Pair {
         if wanted.is_empty() {
             return state;
         }
+        let own_names = LAYERS.map(|layer| self.stack_name(layer, color));
         let mut states = BTreeMap::new();
         for stack in wanted {
-            let one = match own.of(stack.layer) {
-                None => StackState::Missing,
-                Some(found) => {
-                    let (differs, replaced) = differs(stack, own, found);
-                    state.replacement = state.replacement.or(replaced);
-                    self.of(found, color, differs)
+            let lacking = lacks(stack, &own_names, |name, key| own.output(name, key));
+            let one = match (lacking, own.of(stack.layer)) {
+                (Some(lacking), _) => StackState::Stuck(lacking),
+                (None, None) => StackState::Missing,
+                (None, Some(found)) => {
+                    let compared = compared(stack, own, found);
+                    state.replacement = state.replacement.or(compared.replacement);
+                    self.of(found, color, compared.differs)
                 }
             };
             states.insert(stack.layer, one);
@@ -333,24 +336,10 @@ impl Pair {
     }
 }
 
-/// Whether a stack differs from what it shall be, and why that needs a new environment.
-fn differs(stack: &DesiredStack, own: &Deployed, found: &Found) -> (bool, Option<String>) {
+fn compared(stack: &DesiredStack, own: &Deployed, found: &Found) -> Compared {
     let bucket = own.of(Layer::Base).and_then(|base| base.stack.outputs.get("BucketArn"));
-    // What is not known yet differs from everything that is deployed.
-    let unknown = |what: &str| Some(format!("{what}, not known yet"));
-    let output = |name: &str, key: &str| own.output(name, key).or_else(|| unknown(key));
-    let version = |key: &str| resolve::deployed_version(&found.stack, bucket?, key).or_else(|| unknown(key));
-    match resolve::parameters(stack, output, version) {
-        Err(_no_bucket) => (true, None),
-        Ok(parameters) => {
-            let differences = resolve::differences(stack, &parameters, &found.stack);
-            let replaced = match stack.layer {
-                Layer::Environment => replacement(&parameters, &found.stack.parameters),
-                _ => None,
-            };
-            (!differences.is_empty(), replaced)
-        }
-    }
+    let version = |key: &str| resolve::deployed_version(&found.stack, bucket?, key);
+    compare(stack, |name, key| own.output(name, key), version, &found.stack)
 }
 
 /// A path inside the folder; anything that leads out of it is refused.

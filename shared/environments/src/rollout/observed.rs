@@ -44,8 +44,10 @@ pub struct Observed {
 pub struct Options {
     /// Stop before the switch.
     pub until_standby: bool,
-    /// Do not ask.
+    /// Do not ask, except before an environment is replaced.
     pub yes: bool,
+    /// Replace the standby's environment where it cannot be changed in place.
+    pub replace: bool,
     /// Work under a hold that somebody else placed.
     pub take_over: bool,
     /// Change the standby although runs are in flight on it, or nobody can say.

@@ -23,6 +23,7 @@ const FORWARD: Scenario = Scenario {
     goal: Goal::Forward,
     major: false,
     yes: false,
+    replace: false,
     looks_at_flag: true,
     looks_at_hold: true,
 };
@@ -33,6 +34,7 @@ fn scenarios() -> [Scenario; 3] {
         Scenario {
             major: true,
             yes: true,
+            replace: true,
             ..FORWARD
         },
         Scenario { major: true, ..FORWARD },

@@ -77,6 +77,7 @@ pub(crate) struct Scenario {
     /// The change cannot be made in place.
     pub(crate) major: bool,
     pub(crate) yes: bool,
+    pub(crate) replace: bool,
     /// Whether a change is made only if the flag is as it was observed.
     pub(crate) looks_at_flag: bool,
     /// The same of the hold.
@@ -197,6 +198,7 @@ impl World {
             replacement_confirmed: self.replacement_confirmed,
             options: Options {
                 yes: scenario.yes,
+                replace: scenario.replace,
                 ..Options::default()
             },
         }
@@ -360,7 +362,7 @@ impl World {
             Step::ReplaceStandby { color, .. } => {
                 world.may_change(color, scenario);
                 let unusable = world.colors.of(color).op == Op::Unusable;
-                let agreed = scenario.yes || world.replacement_confirmed == Some(color) || unusable;
+                let agreed = scenario.replace || world.replacement_confirmed == Some(color) || unusable;
                 assert!(agreed, "nobody agreed to this replacement: {self:?}");
                 let environment = world.colors.of_mut(color);
                 (environment.op, environment.attempted) = (Op::Deleting, true);
