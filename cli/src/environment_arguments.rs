@@ -61,6 +61,12 @@ pub(crate) struct Rollout {
     /// Go back to the configuration from before the rollout, as long as one color has it
     #[arg(long, conflicts_with = "until")]
     pub(crate) abort: bool,
+    /// With --abort: the color whose configuration both shall have, where nothing else says which one is from before
+    #[arg(long, value_name = "COLOR", requires = "abort", value_parser = color)]
+    pub(crate) to: Option<Color>,
+    /// With --yes: switch once more, although the flag was moved back after this rollout had switched
+    #[arg(long)]
+    pub(crate) switch_again: bool,
     /// Work under a hold that somebody else has placed, or that another rollout has
     #[arg(long)]
     pub(crate) take_over: bool,

@@ -430,6 +430,67 @@ def test_aborted_after_the_switch_it_switches_back_first_also_under_another_desc
     site.write(max_workers=int(before[0]))
 
 
+def test_a_persons_way_back_is_not_undone(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=11)
+    site.watched.dates_back = False
+    process = site.start("rollout", "--yes", *QUICK)
+    site.until_line(process, f"wait until {old} has drained")
+    site.watched.dates_back = True
+    assert site.pair.ask(action="rollback", reason="everything is slow")["outcome"] == "switched"
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == REFUSED and "moved away again" in out and "everything is slow" in out, out + error
+    # Another run knows it from the flag's history.
+    assert "--switch-again" in site.rollout("--yes", code=REFUSED).out
+    assert site.active == old and site.parameter(old, "MaxWorkers") != "11"
+    asked = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((f"to switch to {to}: ", "no\n"),))
+    assert asked.code == NOT_CONFIRMED and "everything is slow" in asked.out
+    site.rollout("--yes", "--switch-again")
+    assert site.active == to and site.both("MaxWorkers") == ("11", "11") and site.watched.check() == [to, old]
+
+
+def test_aborted_after_the_file_was_changed_back_nothing_is_overwritten(site: Site) -> None:
+    old, to, before = site.active, site.standby, site.both("MaxWorkers")
+    for has_hold in (True, False):
+        site.write(max_workers=12)
+        site.rollout("--until", "standby")
+        site.write(max_workers=int(before[0]))
+        if not has_hold:
+            site.pair.ask(action="release")
+            told = site.rollout("--abort", "--yes", code=REFUSED).error
+            assert f"{old} is as pair.toml describes" in told and f"--to {old}" in told
+            assert (site.parameter(old, "MaxWorkers"), site.parameter(to, "MaxWorkers"), site.active) == (before[0], "12", old)
+        site.rollout("--abort", "--yes", *(() if has_hold else ("--to", old)))
+        assert site.both("MaxWorkers") == before and (site.active, site.hold()) == (old, None)
+    assert site.watched.check() == [to]
+
+
+def test_a_failed_active_ends_the_hold_while_nobody_answers_and_in_the_middle_of_an_update(site: Site) -> None:
+    old, to = site.active, site.standby
+    site.write(max_workers=13)
+    site.pair.environment(to, update_seconds=8)
+    process = site.start("rollout", "--yes", *QUICK)
+    site.until_line(process, "UPDATE_IN_PROGRESS")
+    site.pair.fail(old)
+    site.until_line(process, "THE HOLD IS ENDED")
+    assert site.stack(to)["StackStatus"] == "UPDATE_IN_PROGRESS" and site.hold() is None
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == REFUSED and f"failover --to {to}" in out, out + error
+    site.pair.environment(to, update_seconds=0.3)
+    site.pair.heal(old)
+    site.rollout("--until", "standby")
+    prompt = f"to switch to {to}: "
+    failure = threading.Timer(6, site.pair.fail, [old])
+    failure.start()
+    told = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK)
+    failure.join()
+    assert told.code == REFUSED and told.out.index(prompt) < told.out.index("THE HOLD IS ENDED") and site.hold() is None
+    assert site.pair.ask(action="failover")["outcome"] == "switched"
+    site.pair.heal(old)
+    site.rollout("--yes")
+    assert site.active == to and site.both("MaxWorkers") == ("13", "13") and site.watched.check() == [to, old]
+
+
 def test_a_major_version_replaces_the_standbys_environment_and_never_the_actives(site: Site) -> None:
     old, to = site.active, site.standby
     ids = {color: site.stack(color)["StackId"] for color in (old, to)}
@@ -437,11 +498,12 @@ def test_a_major_version_replaces_the_standbys_environment_and_never_the_actives
     site.write(airflow_version="3.0.6")
     no = site.rollout("--until", "standby", code=NOT_CONFIRMED)
     assert "30 to 45 minutes" in no.error and "metadata database" in no.error
+    assert "--replace" in site.rollout("--yes", code=REFUSED).out, "who says --yes has not said that"
     assert {color: site.stack(color)["StackId"] for color in (old, to)} == ids, "nothing is replaced unasked"
     # Killed while the environment is being deleted, and again while it is being made.
-    site.kill_at("DELETE_IN_PROGRESS")
-    site.kill_at("CREATE_IN_PROGRESS")
-    site.rollout("--yes")
+    site.kill_at("DELETE_IN_PROGRESS", "--replace")
+    site.kill_at("CREATE_IN_PROGRESS", "--replace")
+    site.rollout("--yes", "--replace")
     assert site.both("AirflowVersion") == ("3.0.6", "3.0.6") and site.active == to
     assert all(site.stack(color)["StackId"] != ids[color] for color in ids)
     assert {color: site.stack(color, "base")["StackId"] for color in (old, to)} == buckets, "the buckets stay"

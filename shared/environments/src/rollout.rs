@@ -11,6 +11,7 @@ mod abort;
 mod check;
 mod foresee;
 mod hold;
+mod moved;
 mod observed;
 mod replacement;
 mod stacks;
@@ -22,7 +23,10 @@ use bluegreen_core::flag::FlagVersion;
 pub use abort::{AbortSource, abort_source, of_the_other};
 pub use check::{Differences, judge};
 pub use foresee::foresee;
-pub use hold::{Before, HOLD_MINUTES, HOLD_RENEWED_BELOW_MINUTES, HoldReason, RolloutId, classify};
+pub use hold::{
+    Before, HOLD_MINUTES, HOLD_RENEWED_BELOW_MINUTES, HoldReason, Meanwhile, RolloutId, classify, meanwhile,
+};
+pub use moved::moved_away;
 pub use observed::{
     CheckSeen, ColorState, DagState, Flag, Goal, Health, HoldSeen, InFlight, Observed, Options, StackState,
 };
@@ -72,6 +76,8 @@ pub enum Step {
         to: Color,
         /// The flag's version that was seen.
         version: FlagVersion,
+        /// What moved the flag back after this rollout had switched to that color.
+        after: Option<String>,
     },
     /// Switch, if the flag is still as it was seen.
     Switch {
@@ -381,6 +387,21 @@ impl Place<'_> {
 
     /// The standby is as the goal wants, and the active is not.
     fn switch(&self) -> Step {
+        let (to, version) = (self.standby, self.version);
+        let Options {
+            yes,
+            switch_again,
+            until_standby,
+            ..
+        } = self.seen.options;
+        // At once, and not after the wait for a check that is not ready yet.
+        if let (Some(away), true, false, false) = (&self.seen.moved_away, yes, switch_again, until_standby) {
+            return stop(
+                format!("this rollout had switched to {to}, and the flag was moved away again: {away}"),
+                "ask whoever did it; then go back with `mwaa-bluegreen rollout --abort`, or switch once more: without --yes you are \
+                 asked, with --yes add --switch-again",
+            );
+        }
         match &self.seen.check {
             CheckSeen::NotAsked | CheckSeen::NotYet(_) => return Step::Check(self.standby),
             CheckSeen::NotReady(findings) => {
@@ -391,15 +412,18 @@ impl Place<'_> {
             }
             CheckSeen::Ready => {}
         }
-        if self.seen.options.until_standby {
+        if until_standby {
             return Step::Done(Ending::StandbyReady);
         }
-        let (to, version) = (self.standby, self.version);
         // A person agrees to one version of the flag, not to whatever it holds later.
-        if self.seen.options.yes || self.seen.switch_confirmed == Some(version) {
+        if yes || self.seen.switch_confirmed == Some(version) {
             Step::Switch { to, version }
         } else {
-            Step::AskToSwitch { to, version }
+            Step::AskToSwitch {
+                to,
+                version,
+                after: self.seen.moved_away.clone(),
+            }
         }
     }
 }

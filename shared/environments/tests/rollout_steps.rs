@@ -75,11 +75,13 @@ fn nothing_is_changed_where_something_cannot_be_read_or_two_would_be_changed() {
                                 green: color(green, green_dags, in_flight, bits),
                             },
                             check: checks[usize::try_from(bits % 3).unwrap()].clone(),
+                            moved_away: (bits & 1 > 0).then(why),
                             switch_confirmed: None,
                             replacement_confirmed: None,
                             options: Options {
                                 yes: bits & 4 > 0,
                                 replace: bits & 8 > 0,
+                                switch_again: bits & 2 > 0,
                                 ..Options::default()
                             },
                         };
@@ -146,6 +148,10 @@ fn judge(seen: &Observed, step: &Step) {
             assert!(!unreadable && !busy && ours && seen.options.yes, "{seen:?}");
             assert_eq!((seen.check.clone(), version.0), (CheckSeen::Ready, 7));
             assert!(seen.colors.of(*to).is_finished(), "{seen:?}");
+            assert!(
+                seen.moved_away.is_none() || seen.options.switch_again,
+                "a person is fought: {seen:?}"
+            );
             assert_eq!(seen.active_health, Health::Healthy);
         }
         Step::Hold { .. } | Step::ExtendHold => {

@@ -8,15 +8,19 @@ use bluegreen_core::color::{Both, Color};
 use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Verdict;
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::response::{Common, Status};
+use bluegreen_core::request::{ActionName, RequestForm};
+use bluegreen_core::response::{Body, Common, Status};
 use bluegreen_environments::rollout::{
-    Before, CheckSeen, DagState, Flag, Goal, Health, HoldReason, HoldSeen, InFlight, Observed, Options, StackState,
-    classify,
+    Before, CheckSeen, ColorState, DagState, Flag, Goal, Health, HoldReason, HoldSeen, InFlight, Observed, Options,
+    StackState, classify, moved_away,
 };
 
 use super::pair::{Deployed, Target, before};
 use super::run::{DAGS_AGAIN, Run, STALE, Seen};
 use crate::failure::Failure;
+
+/// How many versions of the flag are looked through for this rollout's own switch.
+const HISTORY: u64 = 20;
 
 impl Run<'_> {
     /// A hold that is gone may be an old reading.
@@ -76,7 +80,9 @@ impl Run<'_> {
         }
         let health = health(&status, active);
         let check = self.check_seen(&flag);
-        let before = told_before.unwrap_or_else(|| before(self.goal, &target, &colors, active));
+        let mut before = told_before.unwrap_or_else(|| before(self.goal, &target, &colors, active));
+        before.color = self.options.to.unwrap_or(before.color);
+        let moved_away = self.moved_away(&flag, &colors).await?;
         let drill = status
             .drill
             .as_ref()
@@ -89,12 +95,15 @@ impl Run<'_> {
             active_health: health,
             colors,
             check,
+            moved_away,
             switch_confirmed: self.memory.switch_confirmed,
             replacement_confirmed: self.memory.replacement_confirmed,
             options: Options {
                 until_standby: self.options.until.is_some(),
                 yes: self.options.consent.yes,
                 replace: self.options.replace,
+                // A consent to one switch, not to every one.
+                switch_again: self.options.switch_again && !self.memory.has_switched,
                 take_over: self.options.take_over,
                 not_drained: self.options.not_drained,
             },
@@ -110,6 +119,29 @@ impl Run<'_> {
             target,
             before,
         })
+    }
+
+    /// Asked only where the next step could be the switch.
+    async fn moved_away(&self, flag: &Flag, colors: &Both<ColorState>) -> Result<Option<String>, Failure> {
+        let Flag::Holds { active, .. } = flag else {
+            return Ok(None);
+        };
+        let standby = active.other();
+        if !colors.of(standby).is_finished() || colors.of(*active).is_finished() {
+            return Ok(None);
+        }
+        let request = RequestForm {
+            limit: Some(HISTORY),
+            ..RequestForm::of(ActionName::History)
+        };
+        let answered = self.session.backend.ask(&request).await?;
+        match &answered.response.body {
+            Body::History(history) => Ok(moved_away(&history.entries, &self.id, self.goal, standby)),
+            _ => Err(Failure::Aws(format!(
+                "the history of the flag was answered {}: {}",
+                answered.response.common.outcome, answered.response.common.reason
+            ))),
+        }
     }
 
     pub(super) fn flag(&mut self, common: &Common, status: &Status) -> Flag {
@@ -158,7 +190,14 @@ impl Run<'_> {
         }
         let target = self
             .pair
-            .old_target(described, &colors, deployed, before, active, self.folder.path())
+            .old_target(
+                described,
+                &colors,
+                deployed,
+                before,
+                (active, self.options.to),
+                self.folder.path(),
+            )
             .await?;
         let target = target.map_or_else(|| described.clone(), Rc::new);
         self.memory.from_before = Some(target.clone());
@@ -208,7 +247,7 @@ impl Run<'_> {
     }
 }
 
-fn health(status: &Status, active: Color) -> Health {
+pub(super) fn health(status: &Status, active: Color) -> Health {
     let answer = status.verdicts.of(active);
     let words = format!("{active} is {}: {}", answer.verdict, answer.reasons.join("; "));
     match answer.verdict.known() {

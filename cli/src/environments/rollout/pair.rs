@@ -181,19 +181,49 @@ impl Pair {
         colors: &Both<ColorState>,
         deployed: &Both<Deployed>,
         before: Option<Before>,
-        active: Color,
+        (active, chosen): (Color, Option<Color>),
         folder: &Path,
     ) -> Result<Option<Target>, Failure> {
-        let source = match abort_source(colors, before, active) {
+        // What is left alone is not compared, and says nothing.
+        let before = before.map(|before| Before {
+            dags: before.dags && !self.without_dags,
+            ..before
+        });
+        let source = match abort_source(colors, before, chosen) {
             AbortSource::Of(color) => color,
             AbortSource::Nothing => return Ok(None),
             AbortSource::Lost(why) => {
                 return Err(Failure::Refused(format!(
-                    "this rollout cannot be aborted any more: {why}; finish it with `mwaa-bluegreen rollout`, or bring the old \
-                     configuration back to pair.toml and roll that out"
+                    "this rollout cannot be aborted any more: {why}; finish it with `mwaa-bluegreen rollout`, bring the old \
+                     configuration back to pair.toml and roll that out with --take-over, or name the color whose configuration both \
+                     shall have: --abort --to blue, or --to green"
                 )));
             }
+            AbortSource::Ask(why) => {
+                // Two colors with the same configuration leave nothing to choose.
+                let target = self.target_of(active, described, deployed, before, folder).await?;
+                let standby = active.other();
+                let mut state = self.state(&target, deployed, standby);
+                state.dags = self.dag_state(&target, standby).await;
+                return if state.is_finished() {
+                    Ok(Some(target))
+                } else {
+                    Err(Failure::Refused(why))
+                };
+            }
         };
+        Ok(Some(self.target_of(source, described, deployed, before, folder).await?))
+    }
+
+    /// What a color has, as the goal for both.
+    async fn target_of(
+        &self,
+        source: Color,
+        described: &Target,
+        deployed: &Both<Deployed>,
+        before: Option<Before>,
+        folder: &Path,
+    ) -> Result<Target, Failure> {
         let mut target = Target {
             colors: Both::default(),
             dags: None,
@@ -211,7 +241,7 @@ impl Pair {
         if !self.without_dags && before.is_none_or(|before| before.dags) {
             target.dags = self.download_dags(source, folder).await?;
         }
-        Ok(Some(target))
+        Ok(target)
     }
 
     /// The DAG files of a color as its manifest lists them, in `folder`; none if it has no manifest.

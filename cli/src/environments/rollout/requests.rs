@@ -17,6 +17,7 @@ use super::changes::Fence;
 use super::run::{Next, Run, Seen};
 use crate::consent::request;
 use crate::failure::Failure;
+use crate::under_way;
 
 /// Flag and hold as they were when a change was decided.
 pub(super) struct Unmoved<'a> {
@@ -76,13 +77,25 @@ impl Run<'_> {
             reason: Some(reason.to_string()),
             ..self.request(ActionName::Hold)
         };
+        if self.memory.hold_until.is_none() {
+            under_way::note(
+                "rollout",
+                format!(
+                    "the rollout's hold may have been placed, for {HOLD_MINUTES} minutes: `mwaa-bluegreen status` shows it; the same \
+                     command goes on from what it finds, with --abort it goes back, and `mwaa-bluegreen release` ends the hold"
+                ),
+            );
+        }
         let answered = self.session.backend.change(&request).await?;
         let held = match &answered.response.body {
             Body::Change(change) => change.hold.as_ref().map(|hold| hold.until),
             _ => None,
         };
         match (answered.response.common.outcome.known(), held) {
-            (Some(Outcome::Held), Some(until)) => Ok(until),
+            (Some(Outcome::Held), Some(until)) => {
+                self.note_hold(Some(until));
+                Ok(until)
+            }
             _ => Err(unexpected("the hold", &answered.response.common)),
         }
     }
@@ -136,6 +149,7 @@ impl Run<'_> {
         match common.outcome.known() {
             Some(Outcome::Switched | Outcome::Unchanged | Outcome::DrillCanceled) => {
                 self.memory.check = None;
+                self.memory.has_switched = true;
                 Ok(Next::LookAgain)
             }
             // Somebody else's transition: which color is the standby is looked at again.

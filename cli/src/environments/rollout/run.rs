@@ -36,6 +36,7 @@ pub(super) struct Memory {
     pub(super) waiting: Option<(std::mem::Discriminant<Waiting>, Instant)>,
     pub(super) told: String,
     pub(super) has_looked: bool,
+    pub(super) has_switched: bool,
     /// What an abort goes back to. It stays what it was when it was found: nobody changes it any more.
     pub(super) from_before: Option<Rc<Target>>,
 }

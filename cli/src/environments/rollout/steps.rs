@@ -1,16 +1,15 @@
 //! The loop: look, ask for the one step, carry it out, look again.
 
-use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bluegreen_aws::clock::Clock;
 use bluegreen_core::color::Color;
 use bluegreen_environments::rollout::{
-    HOLD_RENEWED_BELOW_MINUTES, HoldSeen, InFlight, REPLACEMENT_TIME, StackState, Step, Waiting, next_step,
+    Before, Health, HoldSeen, InFlight, Meanwhile, REPLACEMENT_TIME, StackState, Step, Waiting, meanwhile, next_step,
 };
 
+use super::look::health;
 use super::pair::Target;
 use super::requests::Unmoved;
 use super::run::{Checked, Next, Run, Seen};
@@ -96,7 +95,7 @@ impl Run<'_> {
                 self.memory.replacement_confirmed = Some(*color);
                 Ok(Next::LookAgain)
             }
-            Step::AskToSwitch { to, version } => {
+            Step::AskToSwitch { to, version, .. } => {
                 self.ask(&Question::Color {
                     to: *to,
                     over_objections: false,
@@ -145,9 +144,13 @@ impl Run<'_> {
                 _ => Ok(()),
             }
         };
-        let done = self.under_hold(work, seen).await;
+        let (done, is_released) = self.under_hold(work, seen.before).await;
+        let has_moved = fence.has_moved();
+        if is_released {
+            self.memory.hold_until = None;
+        }
         match done {
-            Err(_) if fence.has_moved() => {
+            Err(_) if has_moved => {
                 self.say("flag or hold were written in the meantime: looking again");
                 Ok(Next::LookAgain)
             }
@@ -156,29 +159,59 @@ impl Run<'_> {
         }
     }
 
-    /// Places the hold again while the work goes on, so that it cannot run out under a long update.
-    async fn under_hold<T>(&self, work: impl Future<Output = T>, seen: &Seen) -> T {
-        let keep = async || -> Infallible {
-            let mut until = self.memory.hold_until;
-            loop {
-                let renewed_at = until.map_or(Duration::from_secs(600), |until| {
-                    let left = bluegreen_core::time::elapsed(Clock::system().now(), until);
-                    left.saturating_sub(Duration::from_secs(HOLD_RENEWED_BELOW_MINUTES.saturating_mul(60)))
-                });
-                tokio::time::sleep(renewed_at.max(Duration::from_secs(60))).await;
-                // Only a hold that still is this rollout's.
-                if let Ok((_, _, status)) = self.session.backend.status().await
-                    && matches!(self.hold(&status), HoldSeen::Ours { ends_soon: true })
-                    && let Ok(placed) = self.place_hold(seen.before).await
-                {
-                    until = Some(placed);
-                }
-            }
-        };
+    /// Keeps the hold while the work goes on, so that it cannot run out under a long update; ends it if the active fails.
+    /// The work is not broken off: what it begins next is fenced by the hold.
+    /// Says whether it did.
+    async fn under_hold<T>(&self, work: impl Future<Output = T>, before: Before) -> (T, bool) {
+        let mut work = std::pin::pin!(work);
         tokio::select! {
-            done = work => done,
-            never = keep() => match never {},
+            done = &mut work => return (done, false),
+            why = self.until_active_fails(Some(before)) => self.tell_released(&why),
         }
+        (work.await, true)
+    }
+
+    /// Looks again and again, and returns once the active has failed and this rollout's hold was ended for it: why. The hold
+    /// is placed again only with `before`.
+    async fn until_active_fails(&self, before: Option<Before>) -> String {
+        loop {
+            tokio::time::sleep(self.interval()).await;
+            // What cannot be read is looked at again.
+            let Ok((_, common, status)) = self.session.backend.status().await else {
+                continue;
+            };
+            let Some(active) = common.active else {
+                continue;
+            };
+            let health = health(&status, active);
+            match (meanwhile(&self.hold(&status), &health), before, health) {
+                (Meanwhile::Release, _, Health::Failed(why)) => {
+                    let freed = format!("the active color, {active}, is unhealthy: {why}");
+                    match self.release(&freed).await {
+                        Ok(()) => return freed,
+                        Err(failure) => self.say(&format!(
+                            "{freed}; the hold could not be ended, and keeps a failover from {}: {}",
+                            active.other(),
+                            failure.message()
+                        )),
+                    }
+                }
+                (Meanwhile::Extend, Some(before), _) => {
+                    // If that fails, the next look tries again; it has more than an hour left.
+                    drop(self.place_hold(before).await);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_released(&self, why: &str) {
+        self.session.end_progress();
+        self.note_hold(None);
+        self.say(&format!(
+            "{why}; THE HOLD IS ENDED, nothing of this rollout keeps a failover any more: the watcher fails over if the standby is \
+             healthy, `mwaa-bluegreen failover` does it now"
+        ));
     }
 
     fn wait(&mut self, waiting: &Waiting, standby: Option<Color>) -> Result<(), Failure> {
@@ -228,11 +261,25 @@ impl Run<'_> {
         Ok(if is_ready { Next::LookAgain } else { Next::Wait })
     }
 
-    async fn ask(&self, question: &Question) -> Result<(), Failure> {
+    async fn ask(&mut self, question: &Question) -> Result<(), Failure> {
         let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         must_ask(false, somebody_there)?;
         self.session.end_progress();
-        if question.agrees(&typed(&question.prompt()).await?) {
+        let prompt = question.prompt();
+        // The person may have gone for lunch: the question must not keep a failover waiting.
+        let answer = tokio::select! {
+            answer = typed(&prompt) => answer?,
+            why = self.until_active_fails(None) => {
+                terminal::note("\n");
+                self.tell_released(&why);
+                self.memory.hold_until = None;
+                return Err(Failure::Refused(format!(
+                    "{why}; the hold is ended, so that nothing keeps a failover; afterwards the same command goes on from what it \
+                     finds, and --abort goes back"
+                )));
+            }
+        };
+        if question.agrees(&answer) {
             Ok(())
         } else {
             Err(Failure::NotConfirmed("not confirmed".to_owned()))

@@ -3,6 +3,7 @@
 use bluegreen_core::color::Color;
 use bluegreen_core::printable::visible;
 use bluegreen_environments::rollout::{CheckSeen, Ending, Goal, StackState, Step, Waiting, foresee};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::run::{Next, Run, Seen};
@@ -84,9 +85,7 @@ impl Run<'_> {
     }
 
     pub(super) fn hold_left(&self) -> String {
-        self.memory.hold_until.map_or_else(String::new, |until| {
-            format!("the hold stays until {}: ", terminal::moment(until))
-        })
+        self.memory.hold_until.map_or_else(String::new, stays)
     }
 
     /// A failure, with how to go on.
@@ -134,17 +133,26 @@ impl Run<'_> {
     }
 
     pub(super) fn note_under_way(&self) {
-        match self.memory.hold_until {
-            Some(_) => under_way::note(
+        self.note_hold(self.memory.hold_until);
+    }
+
+    /// What a person who interrupts this command is told, from now on.
+    pub(super) fn note_hold(&self, until: Option<Timestamp>) {
+        match until {
+            Some(until) => under_way::note(
                 "rollout",
                 format!(
                     "{}the same command goes on with rollout {} from what it finds, also on another machine; with --abort it goes \
                      back",
-                    self.hold_left(),
+                    stays(until),
                     self.id
                 ),
             ),
             None => under_way::done("rollout"),
         }
     }
+}
+
+fn stays(until: Timestamp) -> String {
+    format!("the hold stays until {}: ", terminal::moment(until))
 }

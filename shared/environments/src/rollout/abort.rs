@@ -17,19 +17,32 @@ pub enum AbortSource {
     Nothing,
     /// No color has it any more; why.
     Lost(String),
+    /// Nothing says which color has it: a person names one; why, and what each answer does.
+    Ask(String),
 }
 
 /// The color whose configuration an abort goes back to. `colors` are compared with `pair.toml`; `before` is what the
-/// rollout's hold says.
+/// rollout's hold says; `chosen` is the color that a person has named.
 #[must_use]
-pub fn abort_source(colors: &Both<ColorState>, before: Option<Before>, active: Color) -> AbortSource {
+pub fn abort_source(colors: &Both<ColorState>, before: Option<Before>, chosen: Option<Color>) -> AbortSource {
     let is_new = |color: Color| colors.of(color).is_finished();
+    let exists = |color: Color| !matches!(colors.of(color).stack, StackState::Missing | StackState::Unusable(_));
+    if is_new(Color::Blue) && is_new(Color::Green) {
+        return AbortSource::Nothing;
+    }
+    if let Some(chosen) = chosen {
+        return if exists(chosen) {
+            AbortSource::Of(chosen)
+        } else {
+            AbortSource::Lost(format!("{chosen} has no environment to go back to"))
+        };
+    }
     match before {
-        _ if is_new(Color::Blue) && is_new(Color::Green) => AbortSource::Nothing,
         Some(before) => {
-            let state = colors.of(before.color);
-            let stacks_gone = before.stacks && state.stack == StackState::Matches;
-            let dags_gone = before.dags && state.dags == DagState::Match;
+            // If only this color is as `pair.toml` says, the file was changed back, and nothing is lost.
+            let both = |is_so: &dyn Fn(&ColorState) -> bool| Color::BOTH.iter().all(|color| is_so(colors.of(*color)));
+            let stacks_gone = before.stacks && both(&|state| state.stack == StackState::Matches);
+            let dags_gone = before.dags && both(&|state| state.dags == DagState::Match);
             if stacks_gone || dags_gone {
                 AbortSource::Lost(format!(
                     "{} had the configuration from before the rollout, and has the new {} already",
@@ -40,10 +53,30 @@ pub fn abort_source(colors: &Both<ColorState>, before: Option<Before>, active: C
                 AbortSource::Of(before.color)
             }
         }
-        // Without a hold that says it: the standby is changed first, and what differs from `pair.toml` is older.
-        None if is_new(active) => AbortSource::Of(active.other()),
-        None => AbortSource::Of(active),
+        None => match (exists(Color::Blue), exists(Color::Green)) {
+            (true, false) => AbortSource::Of(Color::Blue),
+            (false, true) => AbortSource::Of(Color::Green),
+            // The color that is as `pair.toml` says is the new one, or, where the file was changed back, the old one: what
+            // is taken for new here is overwritten.
+            _ => AbortSource::Ask(ask(Color::BOTH.into_iter().find(|color| is_new(*color)))),
+        },
     }
+}
+
+fn ask(as_described: Option<Color>) -> String {
+    let forward = match as_described {
+        Some(color) => format!(
+            "{color} is as pair.toml describes, and {other} is not. Was pair.toml changed back? Then `mwaa-bluegreen rollout` brings \
+             {other} back to it",
+            other = color.other()
+        ),
+        None => "neither color is as pair.toml describes".to_owned(),
+    };
+    format!(
+        "there is no hold of this rollout any more that says which color has the configuration from before. {forward}. Otherwise \
+         name the color to go back to: `mwaa-bluegreen rollout --abort --to blue` gives green what blue has, `--to green` gives \
+         blue what green has"
+    )
 }
 
 /// Parameters that belong to a color, or to what was deployed before its environment, and never go to the other one.
@@ -126,36 +159,66 @@ mod tests {
     #[test]
     fn an_abort_goes_back_to_the_color_that_was_not_changed() {
         let (old, new, half) = (state(false, false), state(true, true), state(true, false));
-        let of = |blue: &ColorState, green: &ColorState, before: Option<Before>, active| {
+        let of = |blue: &ColorState, green: &ColorState, before: Option<Before>| {
             let colors = Both {
                 blue: blue.clone(),
                 green: green.clone(),
             };
-            abort_source(&colors, before, active)
+            abort_source(&colors, before, None)
         };
         let before = Some(Before {
             color: Color::Blue,
             stacks: true,
             dags: true,
         });
-        for active in Color::BOTH {
-            for green in [&old, &half, &new] {
-                assert_eq!(of(&old, green, before, active), AbortSource::Of(Color::Blue));
-            }
-            assert_eq!(of(&new, &new, before, active), AbortSource::Nothing);
-            assert!(matches!(of(&half, &new, before, active), AbortSource::Lost(_)));
-            assert!(matches!(of(&new, &half, before, active), AbortSource::Lost(_)));
+        for green in [&old, &half, &new] {
+            assert_eq!(of(&old, green, before), AbortSource::Of(Color::Blue));
         }
+        assert_eq!(of(&new, &new, before), AbortSource::Nothing);
+        assert!(matches!(of(&half, &new, before), AbortSource::Lost(_)));
+        assert!(matches!(of(&new, &half, before), AbortSource::Lost(_)));
+        // pair.toml was changed back: blue is as it says again, and still is the color from before.
+        assert_eq!(of(&new, &old, before), AbortSource::Of(Color::Blue));
         let dags_only = Some(Before {
             color: Color::Blue,
             stacks: false,
             dags: true,
         });
-        assert_eq!(of(&half, &new, dags_only, Color::Green), AbortSource::Of(Color::Blue));
-        // Without a hold.
-        assert_eq!(of(&old, &new, None, Color::Blue), AbortSource::Of(Color::Blue));
-        assert_eq!(of(&old, &new, None, Color::Green), AbortSource::Of(Color::Blue));
-        assert_eq!(of(&old, &half, None, Color::Blue), AbortSource::Of(Color::Blue));
+        assert_eq!(of(&half, &new, dags_only), AbortSource::Of(Color::Blue));
+    }
+
+    #[test]
+    fn without_a_hold_that_says_it_nothing_is_guessed() {
+        let (old, new, half) = (state(false, false), state(true, true), state(true, false));
+        let missing = ColorState {
+            stack: StackState::Missing,
+            ..old.clone()
+        };
+        let of = |blue: &ColorState, green: &ColorState, chosen: Option<Color>| {
+            let colors = Both {
+                blue: blue.clone(),
+                green: green.clone(),
+            };
+            abort_source(&colors, None, chosen)
+        };
+        for (blue, green, told) in [
+            (&old, &new, "green is as pair.toml describes"),
+            // blue may be the old one, and pair.toml changed back: to go back to green would overwrite it.
+            (&new, &old, "blue is as pair.toml describes"),
+            (&old, &half, "neither color"),
+        ] {
+            let AbortSource::Ask(why) = of(blue, green, None) else {
+                unreachable!("guessed: {blue:?} {green:?}")
+            };
+            assert!(why.contains(told) && why.contains("rollout --abort --to blue"), "{why}");
+            for color in Color::BOTH {
+                assert_eq!(of(blue, green, Some(color)), AbortSource::Of(color));
+            }
+        }
+        assert_eq!(of(&old, &missing, None), AbortSource::Of(Color::Blue));
+        assert_eq!(of(&missing, &new, None), AbortSource::Of(Color::Green));
+        assert!(matches!(of(&missing, &new, Some(Color::Blue)), AbortSource::Lost(_)));
+        assert_eq!(of(&new, &new, None), AbortSource::Nothing);
     }
 
     #[test]

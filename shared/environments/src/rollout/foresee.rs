@@ -93,6 +93,7 @@ mod tests {
                 green: state,
             },
             check: CheckSeen::NotAsked,
+            moved_away: None,
             switch_confirmed: None,
             replacement_confirmed: None,
             options: Options::default(),

@@ -9,7 +9,7 @@ use bluegreen_core::time::elapsed;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::observed::{Goal, HoldSeen};
+use super::observed::{Goal, Health, HoldSeen};
 
 /// How long a rollout's hold lasts. It is placed again while the command runs; of one that died, failovers are automatic
 /// again after this time at the latest.
@@ -170,6 +170,27 @@ pub fn classify(
     }
 }
 
+/// What to do about the hold while something else takes its time: a question to a person, an update, DAG files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// Place it again, with a later end.
+    Extend,
+    /// End it: the active does not work, and a failover waits for nobody.
+    Release,
+}
+
+/// Only a hold that still is this rollout's is written, and it is placed again only while the active is healthy.
+#[must_use]
+pub const fn meanwhile(hold: &HoldSeen, active: &Health) -> Meanwhile {
+    match (hold, active) {
+        (HoldSeen::Ours { .. }, Health::Failed(_)) => Meanwhile::Release,
+        (HoldSeen::Ours { ends_soon: true }, Health::Healthy) => Meanwhile::Extend,
+        _ => Meanwhile::Nothing,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bluegreen_core::hold::Hold;
@@ -231,6 +252,32 @@ mod tests {
             "network rollout 3f2a9c41",
         ] {
             assert_eq!(HoldReason::read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn while_something_takes_its_time_the_hold_never_stands_in_the_way_of_a_failover() {
+        let why = String::new;
+        let ours = |ends_soon| HoldSeen::Ours { ends_soon };
+        let failed = Health::Failed(why());
+        for ends_soon in [false, true] {
+            assert_eq!(meanwhile(&ours(ends_soon), &failed), Meanwhile::Release);
+        }
+        assert_eq!(meanwhile(&ours(true), &Health::Healthy), Meanwhile::Extend);
+        assert_eq!(meanwhile(&ours(false), &Health::Healthy), Meanwhile::Nothing);
+        assert_eq!(meanwhile(&ours(true), &Health::Unclear(why())), Meanwhile::Nothing);
+        for others in [
+            HoldSeen::None,
+            HoldSeen::Released,
+            HoldSeen::Foreign { words: why() },
+            HoldSeen::OfRollout {
+                id: why(),
+                words: why(),
+            },
+        ] {
+            for health in [&Health::Healthy, &failed] {
+                assert_eq!(meanwhile(&others, health), Meanwhile::Nothing);
+            }
         }
     }
 

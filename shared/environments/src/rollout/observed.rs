@@ -30,6 +30,8 @@ pub struct Observed {
     pub colors: Both<ColorState>,
     /// What the check of the standby said, since something was last changed.
     pub check: CheckSeen,
+    /// What moved the flag away from the standby after this rollout had switched to it.
+    pub moved_away: Option<String>,
     /// The flag's version for which a person agreed to the switch.
     pub switch_confirmed: Option<FlagVersion>,
     /// The color whose environment a person agreed to replace.
@@ -48,6 +50,8 @@ pub struct Options {
     pub yes: bool,
     /// Replace the standby's environment where it cannot be changed in place.
     pub replace: bool,
+    /// Switch although the flag was moved back after this rollout had switched.
+    pub switch_again: bool,
     /// Work under a hold that somebody else placed.
     pub take_over: bool,
     /// Change the standby although runs are in flight on it, or nobody can say.

@@ -28,7 +28,13 @@ impl fmt::Display for Step {
             }
             Self::SyncDags(color) => write!(formatter, "bring the DAG files to {color}, the standby"),
             Self::Check(color) => write!(formatter, "check whether {color} could take over"),
-            Self::AskToSwitch { to, .. } => write!(formatter, "ask whether to switch to {to}"),
+            Self::AskToSwitch { to, after: None, .. } => write!(formatter, "ask whether to switch to {to}"),
+            Self::AskToSwitch {
+                to, after: Some(after), ..
+            } => write!(
+                formatter,
+                "ask whether to switch to {to} once more, after this rollout had switched to it and the flag was moved away: {after}"
+            ),
             Self::Switch { to, .. } => write!(formatter, "switch to {to}"),
             Self::Release { why } => write!(formatter, "end the hold: {why}"),
             Self::Done(Ending::Finished) => formatter.write_str("done: both colors are as described"),

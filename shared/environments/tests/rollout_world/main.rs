@@ -24,6 +24,7 @@ const FORWARD: Scenario = Scenario {
     major: false,
     yes: false,
     replace: false,
+    to: None,
     looks_at_flag: true,
     looks_at_hold: true,
 };
@@ -87,7 +88,7 @@ fn whatever_happens_it_can_be_aborted_while_the_old_configuration_exists() {
         });
         let all = explore(starts, abort);
         println!("{abort:?}: {} worlds", all.len());
-        let (mut known, mut back, mut lost) = (HashMap::new(), 0, 0);
+        let (mut known, mut back, mut lost, mut asked) = (HashMap::new(), 0, 0, 0);
         for world in &all {
             let end = world.repaired().run(abort, &mut known);
             match end.is_over().unwrap() {
@@ -103,6 +104,24 @@ fn whatever_happens_it_can_be_aborted_while_the_old_configuration_exists() {
                         back += 1;
                     }
                 }
+                // Nothing is guessed; whichever color a person names, both have what it has.
+                Step::Stop { why, .. } if why.contains("Ask") => {
+                    asked += 1;
+                    for color in Color::BOTH {
+                        let named = Scenario {
+                            to: Some(color),
+                            ..abort
+                        };
+                        let source = end.colors.of(color);
+                        let target = Target {
+                            stack_new: source.stack_new,
+                            dags_new: source.dags_new,
+                        };
+                        let end = end.repaired().run(named, &mut HashMap::new());
+                        assert_eq!(end.is_over(), Some(&Step::Done(Ending::Finished)), "from {world:?}");
+                        assert!(is_all(&end, target), "not as {color}: from {world:?}\nto {end:?}");
+                    }
+                }
                 // Only where a hold said that the old configuration is gone.
                 Step::Stop { why, .. } => {
                     assert!(why.contains("Lost"), "{why} from {world:?}");
@@ -111,7 +130,7 @@ fn whatever_happens_it_can_be_aborted_while_the_old_configuration_exists() {
                 _ => unreachable!(),
             }
         }
-        assert!(back > 1000 && lost > 0, "{back} {lost}");
+        assert!(back > 1000 && lost > 0 && asked > 0, "{back} {lost} {asked}");
     }
 }
 

@@ -78,6 +78,8 @@ pub(crate) struct Scenario {
     pub(crate) major: bool,
     pub(crate) yes: bool,
     pub(crate) replace: bool,
+    /// The color that a person names for an abort.
+    pub(crate) to: Option<Color>,
     /// Whether a change is made only if the flag is as it was observed.
     pub(crate) looks_at_flag: bool,
     /// The same of the hold.
@@ -147,11 +149,24 @@ impl World {
     }
 
     /// What the goal is in this world; none where an abort has lost it.
-    fn target(&self, goal: Goal) -> Result<Target, AbortSource> {
-        if goal == Goal::Forward {
+    fn target(&self, scenario: Scenario) -> Result<Target, AbortSource> {
+        if scenario.goal == Goal::Forward {
             return Ok(NEW);
         }
-        match abort_source(&self.states(NEW, false), self.before(), self.active) {
+        let is_busy =
+            |environment: &Environment| matches!(environment.op, Op::Updating(_) | Op::Creating(_) | Op::Deleting);
+        // Nothing says yet what a color has.
+        if Color::BOTH.iter().any(|color| is_busy(self.colors.of(*color))) {
+            return Ok(NEW);
+        }
+        let (blue, green) = (self.colors.of(Color::Blue), self.colors.of(Color::Green));
+        let alike = (blue.stack_new, blue.dags_new) == (green.stack_new, green.dags_new);
+        let source = match abort_source(&self.states(NEW, false), self.before(), scenario.to) {
+            // There is nothing to choose.
+            AbortSource::Ask(_) if alike => AbortSource::Of(self.active),
+            source => source,
+        };
+        match source {
             AbortSource::Of(color) => {
                 let source = self.colors.of(color);
                 Ok(Target {
@@ -160,7 +175,7 @@ impl World {
                 })
             }
             AbortSource::Nothing => Ok(NEW),
-            lost @ AbortSource::Lost(_) => Err(lost),
+            lost @ (AbortSource::Lost(_) | AbortSource::Ask(_)) => Err(lost),
         }
     }
 
@@ -194,6 +209,7 @@ impl World {
                 1 => CheckSeen::Ready,
                 _ => CheckSeen::NotReady(Vec::new()),
             },
+            moved_away: None,
             switch_confirmed: self.confirmed.map(|version| FlagVersion(version.into())),
             replacement_confirmed: self.replacement_confirmed,
             options: Options {
@@ -296,7 +312,7 @@ impl World {
             environment.attempted |= matches!(environment.op, Op::Updating(_) | Op::Creating(_) | Op::Deleting);
         }
         world.had_hold |= matches!(world.hold, Hold::Rollout { goal, .. } if goal == scenario.goal);
-        let (step, target) = match world.target(scenario.goal) {
+        let (step, target) = match world.target(scenario) {
             Ok(target) => (next_step(&world.observed(scenario, target)), target),
             Err(lost) => (
                 Step::Stop {
@@ -335,10 +351,13 @@ impl World {
                     .into_iter()
                     .filter(|color| !world.states(NEW, false).of(*color).is_finished())
                     .collect();
-                let before = world.before().or(Some(Before {
-                    color: match unfinished.as_slice() {
-                        [only] => *only,
-                        _ => world.active,
+                let before = world.before().filter(|_| scenario.to.is_none()).or(Some(Before {
+                    color: match scenario.to {
+                        Some(to) => to,
+                        None => match unfinished.as_slice() {
+                            [only] => *only,
+                            _ => world.active,
+                        },
                     },
                     stacks: true,
                     dags: true,
