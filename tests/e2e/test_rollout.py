@@ -164,6 +164,11 @@ class Site:
     def both(self, name: str) -> tuple[str, str]:
         return self.parameter("blue", name), self.parameter("green", name)
 
+    def other(self, parameter: str, one: str, another: str) -> tuple[str, str]:
+        """What both colors have, and what they have not: which tests have run here before is for pytest-xdist to say."""
+        now, _ = self.both(parameter)
+        return now, another if now == one else one
+
     @property
     def active(self) -> str:
         return self.pair.stands_at()[0]
@@ -230,15 +235,15 @@ def site(made: Site) -> Iterator[Site]:
 
 
 def test_an_upgrade_goes_to_the_standby_first_and_asks_before_the_switch(site: Site) -> None:
-    old, to = site.active, site.standby
-    site.write(airflow_version="2.10.1")
+    old, to, (before, newer) = site.active, site.standby, site.other("AirflowVersion", "2.10.1", "2.10.3")
+    site.write(airflow_version=newer)
     foreseen = site.rollout("--dry-run").out
     assert foreseen.index(f"apply to {to}") < foreseen.index(f"switch to {to}") < foreseen.index(f"apply to {old}"), foreseen
-    assert site.both("AirflowVersion") == ("2.10.3", "2.10.3") and site.hold() is None, "a dry run changes nothing"
+    assert site.both("AirflowVersion") == (before, before) and site.hold() is None, "a dry run changes nothing"
     assert "nothing was changed" in site.rollout(code=NOT_CONFIRMED).error
     told = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((f"to switch to {to}: ", f"{to}\n"),))
     assert told.code == DONE, told.out
-    assert site.both("AirflowVersion") == ("2.10.1", "2.10.1")
+    assert site.both("AirflowVersion") == (newer, newer)
     assert (site.active, site.hold()) == (to, None)
     assert site.watched.check() == [to, old]
     again = site.rollout("--yes", "--output", "json").json
@@ -246,17 +251,17 @@ def test_an_upgrade_goes_to_the_standby_first_and_asks_before_the_switch(site: S
 
 
 def test_until_standby_stops_before_the_switch_and_a_no_leaves_all_as_it_is(site: Site) -> None:
-    old, to = site.active, site.standby
-    site.write(**{"class": "mw1.medium"})
+    old, to, (before, larger) = site.active, site.standby, site.other("EnvironmentClass", "mw1.small", "mw1.medium")
+    site.write(**{"class": larger})
     told = site.rollout("--until", "standby").out
     assert "standby ready" in told and "the hold stays until" in told
-    assert (site.parameter(to, "EnvironmentClass"), site.parameter(old, "EnvironmentClass")) == ("mw1.medium", "mw1.small")
+    assert (site.parameter(to, "EnvironmentClass"), site.parameter(old, "EnvironmentClass")) == (larger, before)
     assert site.active == old and "rollout" in str(site.hold())
     no = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((f"to switch to {to}: ", "no\n"),))
     assert no.code == NOT_CONFIRMED and "--abort goes back" in no.out
     assert site.active == old and "rollout" in str(site.hold())
     site.rollout("--yes")
-    assert site.both("EnvironmentClass") == ("mw1.medium", "mw1.medium") and site.watched.check() == [to, old]
+    assert site.both("EnvironmentClass") == (larger, larger) and site.watched.check() == [to, old]
 
 
 def test_requirements_and_dags_go_the_same_way(site: Site) -> None:
@@ -275,13 +280,13 @@ def test_requirements_and_dags_go_the_same_way(site: Site) -> None:
     for color in ("blue", "green"):
         bucket = {one["OutputKey"]: one["OutputValue"] for one in site.stack(color, "base")["Outputs"]}["BucketName"]
         keys = [one["Key"] for one in site.clients("s3").list_objects_v2(Bucket=bucket, Prefix="dags/")["Contents"]]
-        assert keys == ["dags/new.py", "dags/orders.py"], keys
+        assert keys == sorted(f"dags/{file.name}" for file in (site.folder / "dags").iterdir()), keys
     assert site.watched.check() == [to, old]
 
 
 def test_killed_at_every_step_and_after_every_change_it_goes_on(site: Site) -> None:
-    old, to = site.active, site.standby
-    site.write(airflow_version="2.10.3")
+    old, to, (_, newer) = site.active, site.standby, site.other("AirflowVersion", "2.10.1", "2.10.3")
+    site.write(airflow_version=newer)
     told: set[str] = set()
     hits: list[tuple[str, str]] = []
     for _ in range(MOST_KILLS):
@@ -307,7 +312,7 @@ def test_killed_at_every_step_and_after_every_change_it_goes_on(site: Site) -> N
     for step in ("place a hold", f"apply to {to}", f"check whether {to}", f"switch to {to}", f"apply to {old}", f"check whether {old}", "end the hold"):
         assert any(one.startswith(step) for one in told), (step, told)
     assert {(operation, active) for operation in ("CreateChangeSet", "ExecuteChangeSet") for active in (old, to)} <= set(hits), hits
-    assert site.both("AirflowVersion") == ("2.10.3", "2.10.3") and (site.active, site.hold()) == (to, None)
+    assert site.both("AirflowVersion") == (newer, newer) and (site.active, site.hold()) == (to, None)
     assert site.watched.check() == [to, old]
 
 
@@ -323,12 +328,12 @@ def kill_at_hit(site: Site, active: str, process: subprocess.Popen[str], hits: l
 
 
 def test_an_update_that_is_rolled_back_stops_with_its_reason_and_is_tried_again(site: Site) -> None:
-    old, to = site.active, site.standby
+    old, to, before = site.active, site.standby, site.both("MaxWorkers")
     site.write(max_workers=4)
     site.pair.environment(to, fail_next_update="the image does not start")
     failed = site.rollout("--yes", code=FAILED)
     assert "the image does not start" in failed.error and "the same command goes on" in failed.error
-    assert site.both("MaxWorkers") == ("3", "3") and site.active == old and "rollout" in str(site.hold())
+    assert site.both("MaxWorkers") == before and site.active == old and "rollout" in str(site.hold())
     # Killed in the update, which is rolled back while nobody looks.
     site.pair.environment(to, fail_next_update="again", update_seconds=2)
     site.kill_at("UPDATE_IN_PROGRESS")
@@ -401,12 +406,12 @@ def test_a_forced_switch_onto_a_color_under_change_is_waited_for(site: Site) -> 
 
 
 def test_aborted_before_the_switch_the_standby_goes_back(site: Site) -> None:
-    old, to = site.active, site.standby
+    old, to, before = site.active, site.standby, site.both("MaxWorkers")
     site.write(max_workers=9)
     site.rollout("--until", "standby")
     told = site.rollout("--abort", "--yes")
     assert "aborted" in told.out
-    assert site.both("MaxWorkers") == ("8", "8") and (site.active, site.hold()) == (old, None) and site.watched.check() == [to]
+    assert site.both("MaxWorkers") == before and (site.active, site.hold()) == (old, None) and site.watched.check() == [to]
     assert "both colors have the same" in site.rollout("--abort", "--yes").out, "nothing is left of it"
 
 
