@@ -184,7 +184,7 @@ def test_what_is_deployed_is_compared_in_one_call_a_stack(site: Site, aws: Local
     assert environment["effect"] == "restart"
     assert [change["what"] for change in environment["changes"]] == ["MaxWorkers", "template"]
     text = site.run("env", "plan").out
-    assert "MaxWorkers: 10 -> 12  [restart]" in text and "rollout" in text and "blue (active)" in text
+    assert "MaxWorkers: 10 -> 12  [restart]" in text and "one environment has no standby" in text and "blue (active)" in text
 
     site.change('airflow_version = "2.10.3"', 'airflow_version = "3.0.6"')
     stacks = {stack["name"]: stack for stack in site.plan()["stacks"]}

@@ -561,5 +561,12 @@ fn report(
         span(began.elapsed()),
         count(usize::try_from(calls).unwrap_or(usize::MAX), "AWS call")
     ))?;
+    let has_new = done
+        .stacks
+        .iter()
+        .any(|(name, done)| *done == Done::Created && name.ends_with("-environment"));
+    if has_new {
+        terminal::note("Next: `mwaa-bluegreen dags sync` brings the DAG files, which Airflow pauses at first.\n");
+    }
     Ok(exit::DONE)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bluegreen_core::color::Color;
-use bluegreen_environments::description::{Description, Fault};
+use bluegreen_environments::description::{Description, Fault, Mode};
 use bluegreen_environments::plan::{Action, Effect, StackPlan, plan as compare};
 use bluegreen_environments::price::{Part, Prices, Scale, monthly, total};
 use bluegreen_environments::stack::{CodeBucket, DeployedStack, Layer};
@@ -99,7 +99,7 @@ fn as_text(paint: Paint, description: &Description, flag: &Flag, plans: &[StackP
     }
     out.push_str(&price_text(paint, description));
     out.push('\n');
-    out.push_str(&advice(plans));
+    out.push_str(&advice(description.mode, plans));
     out
 }
 
@@ -203,7 +203,7 @@ fn price_text(paint: Paint, description: &Description) -> String {
     )
 }
 
-fn advice(plans: &[StackPlan]) -> String {
+fn advice(mode: Mode, plans: &[StackPlan]) -> String {
     let worst = plans
         .iter()
         .map(|plan| plan.action.effect())
@@ -217,17 +217,25 @@ fn advice(plans: &[StackPlan]) -> String {
     if is("busy") {
         lines.push("CloudFormation is at work: wait, and look again.");
     }
-    match worst {
-        Effect::Replace => lines.push(
+    match (mode, worst) {
+        (Mode::Standard, Effect::Replace) => lines.push(
+            "`env apply` refuses what cannot be changed in place, and one environment has no standby: make a pair first, with mode = \"blue-green\".",
+        ),
+        (Mode::Standard, Effect::Restart) => lines.push(
+            "A restart takes 10 to 30 minutes, and one environment has no standby: choose a quiet time for `mwaa-bluegreen env apply`.",
+        ),
+        (Mode::BlueGreen, Effect::Replace) => lines.push(
             "`env apply` refuses what cannot be changed in place: `mwaa-bluegreen rollout` replaces the standby's environment, never the active's.",
         ),
-        Effect::Restart => lines.push(
+        (Mode::BlueGreen, Effect::Restart) => lines.push(
             "A restart takes 10 to 30 minutes: `mwaa-bluegreen rollout` changes the standby first, switches, then changes the other color.",
         ),
-        Effect::None => {}
+        (_, Effect::None) => {}
     }
     if is("create") {
-        lines.push("`mwaa-bluegreen env apply` makes what is missing.");
+        lines.push(
+            "`mwaa-bluegreen env apply` makes what is missing; then `mwaa-bluegreen dags sync` brings the DAG files.",
+        );
     }
     if lines.is_empty() {
         lines.push(if is("update") {
