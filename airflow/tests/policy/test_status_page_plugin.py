@@ -25,8 +25,10 @@ FOUND = """
 import json, sys
 from airflow import plugins_manager
 before = set(sys.modules)
-plugins_manager.ensure_plugins_loaded()
+# Ours alone, as its entry point loads it: other plugins, such as OpenLineage's, may import what they like.
+import mwaa_bluegreen.status_page
 costly = [name for name in ("boto3", "fastapi", "flask", "flask_appbuilder") if name in set(sys.modules) - before]
+plugins_manager.ensure_plugins_loaded()
 found = [plugin for plugin in plugins_manager.get_plugin_info() if plugin["name"] == "bluegreen_status_page"]
 errors = plugins_manager.get_import_errors() if hasattr(plugins_manager, "get_import_errors") else plugins_manager.import_errors
 print("FOUND" + json.dumps([found, errors, costly], default=str))
