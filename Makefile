@@ -131,7 +131,7 @@ $(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed-package
 test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 
-# The files mostly wait, so they do it beside each other.
+# The files mostly wait, so they do it beside each other, each with a worker of its own.
 test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=2.10.5)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy

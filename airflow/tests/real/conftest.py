@@ -42,7 +42,9 @@ def pair_stands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def after_the_pair(pair_stands: Path, request: pytest.FixtureRequest) -> None:
     """Environments that start meanwhile would make this machine slower than it is."""
-    if "PYTEST_XDIST_WORKER" in os.environ and any("deployed" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    # With fewer workers than files all of them may wait here, and none would be left for the pair's own file.
+    files, workers = {item.path for item in request.session.items}, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if workers >= len(files) and any("deployed" in getattr(item, "fixturenames", ()) for item in request.session.items):
         deadline = time.monotonic() + PATIENCE
         while not pair_stands.exists() and time.monotonic() < deadline:
             time.sleep(0.5)
