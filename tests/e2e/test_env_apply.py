@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,10 +18,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.process import LocalAws
-from local_aws.stack import FUNCTIONS
 from support.clients import Clients
 from support.command_line import DONE, FAILED, FOREIGN, INTERRUPTED, NOT_CONFIRMED, PROGRAM, REFUSED, USAGE, Ended
-from support.paths import BINARIES, TEMPLATE
+from support.described import packed
+from support.paths import TEMPLATE
 from support.waiting import until
 
 CHANGES = (("cloudformation", "CreateChangeSet"), ("cloudformation", "ExecuteChangeSet"), ("cloudformation", "UpdateTerminationProtection"),
@@ -35,18 +34,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The functions as archives, without what only a debugger reads: the debug build of the command line hashes slowly."""
-    folder = tmp_path_factory.mktemp("functions")
-    for function in FUNCTIONS:
-        binary = folder / "bootstrap"
-        shutil.copy(BINARIES / function, binary)
-        if strip := shutil.which("strip"):
-            subprocess.run([strip, binary], check=True)
-        with zipfile.ZipFile(folder / f"{function}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
-            entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(entry, binary.read_bytes())
-    return folder
+    return packed(tmp_path_factory.mktemp("functions"))
 
 
 @pytest.fixture(scope="module")

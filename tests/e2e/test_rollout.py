@@ -7,38 +7,30 @@ of the stacks' events, and in the end says whether both colors, or the active on
 from __future__ import annotations
 
 import itertools
-import json
-import shutil
 import subprocess
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.process import LocalAws
-from local_aws.stack import FUNCTIONS
 from support.clients import Clients
 from support.command_line import (
     DONE,
     FAILED,
     NOT_CONFIRMED,
     NOT_READY,
-    PROGRAM,
     REFUSED,
     Cli,
     Ended,
 )
-from support.pair import Pair
-from support.paths import BINARIES, TEMPLATE
+from support.described import NAME, SETTINGS, Deployed, packed
 from support.waiting import until
 
-NAME = "orders"
 QUICK = ("--interval", "1", "--within", "20", "--sync-seconds", "0", "--list-seconds", "0")
 CHANGES = (("cloudformation", "CreateChangeSet"), ("cloudformation", "ExecuteChangeSet"), ("s3", "PutObject"))
 MOST_KILLS = 40
@@ -110,59 +102,24 @@ class Watched:
         return list(dict.fromkeys(color for _, _, color in changes))
 
 
-@dataclass
-class Site:
+class Site(Deployed):
     """The pair's file, and whoever works with it."""
 
-    aws: LocalAws
-    folder: Path
-    functions: Path
-    environment: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        (self.folder / "dags").mkdir(parents=True, exist_ok=True)
-        (self.folder / "dags" / "orders.py").write_text("import airflow\n")
-        self.clients = Clients(self.aws)
-        self.pair = Pair(self.aws, self.clients, NAME, f"/mwaa/{NAME}", {color: f"{NAME}-{color}" for color in ("blue", "green")})
-        self.cli = Cli(self.pair, self.folder)
-        self.watched = Watched(self.aws, self.clients, f"/mwaa/{NAME}")
+    def __init__(self, aws: LocalAws, folder: Path, functions: Path) -> None:
+        super().__init__(aws, folder, functions)
+        (folder / "dags").mkdir(parents=True, exist_ok=True)
+        (folder / "dags" / "orders.py").write_text("import airflow\n")
+        self.environment: dict[str, Any] = dict(SETTINGS)
+        self.cli = Cli(self.pair, folder)
+        self.watched = Watched(aws, self.clients, self.pair.root)
 
     def write(self, **changed: Any) -> None:
         """Another configuration."""
         self.environment.update(changed)
-        settings = {"airflow_version": "2.10.3", "class": "mw1.small", "min_workers": 1, "max_workers": 3, "dags": "dags", **self.environment}
-        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
-        (self.folder / "pair.toml").write_text(
-            f'[pair]\nname = "{NAME}"\nmode = "blue-green"\nregion = "us-east-1"\n[network]\nnat_gateways = 1\n[environment]\n{lines}'
-            f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "x86_64"\n'
-            'FailoverMode = "observe"\nFailureWindowSeconds = 10\nProbeIntervalSeconds = 1\nCooldownSeconds = 0\nSwitchLeadSeconds = 0\n')
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen([PROGRAM, *arguments], env=self.cli.environment(), cwd=self.folder, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run(self, *arguments: str, code: int = DONE) -> Ended:
-        process = self.start(*arguments)
-        out, error = process.communicate(timeout=100)
-        assert process.returncode == code, f"{process.returncode}: {out}\n{error}"
-        return Ended(process.returncode, out, error)
+        self.write_file(self.environment)
 
     def rollout(self, *arguments: str, code: int = DONE, patience: int = 20) -> Ended:
         return self.run("rollout", *QUICK, "--patience", str(patience), *arguments, code=code)
-
-    def stack(self, color: str, layer: str = "environment") -> dict[str, Any]:
-        try:
-            return self.clients("cloudformation").describe_stacks(StackName=f"{NAME}-{color}-{layer}")["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
-            return {"StackStatus": "absent", "Parameters": []}
-
-    def parameter(self, color: str, name: str) -> str:
-        return {one["ParameterKey"]: one["ParameterValue"] for one in self.stack(color)["Parameters"]}.get(name, "")
-
-    def both(self, name: str) -> tuple[str, str]:
-        return self.parameter("blue", name), self.parameter("green", name)
 
     def other(self, parameter: str, one: str, another: str) -> tuple[str, str]:
         """What both colors have, and what they have not: which tests have run here before is for pytest-xdist to say."""
@@ -170,15 +127,8 @@ class Site:
         return now, another if now == one else one
 
     @property
-    def active(self) -> str:
-        return self.pair.stands_at()[0]
-
-    @property
     def standby(self) -> str:
         return {"blue": "green", "green": "blue"}[self.active]
-
-    def hold(self) -> str | None:
-        return self.pair.ask(action="status")["hold"]
 
     def until_line(self, process: subprocess.Popen[str], text: str) -> str:
         """The line of the progress that has this text."""
@@ -198,17 +148,8 @@ class Site:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("pair")
-    functions = folder / "functions"
-    functions.mkdir()
-    for function in FUNCTIONS:
-        binary = folder / "bootstrap"
-        shutil.copy(BINARIES / function, binary)
-        if strip := shutil.which("strip"):
-            subprocess.run([strip, binary], check=True)
-        with zipfile.ZipFile(functions / f"{function}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
-            entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(entry, binary.read_bytes())
+    (folder / "functions").mkdir()
+    functions = packed(folder / "functions")
     with LocalAws(log=folder / "local.log") as aws:
         aws.set_mwaa_defaults(create_seconds=0.3, update_seconds=0.3, delete_seconds=0.3, parse_seconds=0.1)
         site = Site(aws, folder, functions)

@@ -43,37 +43,21 @@ def packed(folder: Path) -> Path:
     return folder
 
 
-class Described:
-    """The pair, the folder with its pair.toml, and whoever works there."""
+class Deployed:
+    """A pair that a pair.toml describes, and whoever works in the file's folder."""
 
-    def __init__(self, aws: LocalAws, functions: Path) -> None:
-        self.aws, self.functions, self.folder = aws, functions, functions
+    def __init__(self, aws: LocalAws, folder: Path, functions: Path) -> None:
+        self.aws, self.folder, self.functions = aws, folder, functions
         self.clients = Clients(aws)
         self.pair = Pair(aws, self.clients, NAME, f"/mwaa/{NAME}", {color: f"{NAME}-{color}" for color in ("blue", "green")})
-        self.deployed: dict[str, Any] = dict(SETTINGS)
-        self.dags = dict(DAGS)
 
-    def work_in(self, folder: Path) -> None:
-        """Somebody's folder, with what is deployed. Short waits for whatever is typed there."""
-        self.folder, self.dags = folder, dict(DAGS)
-        self.write()
-        (folder / "bin").mkdir(exist_ok=True)
-        wrapper = folder / "bin" / PROGRAM.name
-        wrapper.write_text(f'#!/bin/sh\ncase $1 in rollout) set -- "$@" {QUICK} ;; esac\nexec {PROGRAM} "$@"\n')
-        wrapper.chmod(0o755)
-
-    def write(self, **changed: Any) -> None:
-        """pair.toml and the files that it names, with these changes of what is deployed."""
-        settings = {**self.deployed, **changed}
+    def write_file(self, settings: dict[str, Any]) -> None:
+        """pair.toml, with these settings of the environments."""
         lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
         (self.folder / "pair.toml").write_text(
             f'[pair]\nname = "{NAME}"\nmode = "blue-green"\nregion = "us-east-1"\n[network]\nnat_gateways = 1\n[environment]\n{lines}'
             f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "x86_64"\n'
             'FailoverMode = "observe"\nFailureWindowSeconds = 10\nProbeIntervalSeconds = 1\nCooldownSeconds = 0\nSwitchLeadSeconds = 0\n')
-        shutil.rmtree(self.folder / "dags", ignore_errors=True)
-        (self.folder / "dags").mkdir()
-        for name, text in self.dags.items():
-            (self.folder / "dags" / name).write_text(text)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         environment = Cli(self.pair, self.folder).environment()
@@ -85,20 +69,6 @@ class Described:
         out, error = process.communicate(timeout=200)
         assert process.returncode == code, f"{process.returncode}: {out}\n{error}"
         return Ended(process.returncode, out, error)
-
-    def rollout(self, *arguments: str, code: int = DONE) -> Ended:
-        return self.run("rollout", *QUICK.split(), *arguments, code=code)
-
-    def rollout_killed_at(self, text: str, *arguments: str) -> None:
-        """A colleague's rollout, whose machine dies when this line of its progress has been shown."""
-        process = self.start("rollout", "--yes", *QUICK.split(), *arguments)
-        assert process.stderr
-        for line in process.stderr:
-            if text in line:
-                process.kill()
-                process.communicate()
-                return
-        raise AssertionError(f"no line with {text!r}: {process.communicate()}")
 
     def stack(self, color: str, layer: str = "environment") -> dict[str, Any]:
         try:
@@ -114,15 +84,55 @@ class Described:
     def both(self, name: str) -> tuple[str, str]:
         return self.parameter("blue", name), self.parameter("green", name)
 
-    def last_updates(self) -> dict[str, Any]:
-        return {color: (self.stack(color)["StackId"], self.stack(color).get("LastUpdatedTime")) for color in ("blue", "green")}
-
     @property
     def active(self) -> str:
         return self.pair.stands_at()[0]
 
     def hold(self) -> str | None:
         return self.pair.ask(action="status")["hold"]
+
+
+class Described(Deployed):
+    """The pair of the pages, which each test finds as it was."""
+
+    def __init__(self, aws: LocalAws, folder: Path, functions: Path) -> None:
+        super().__init__(aws, folder, functions)
+        self.deployed: dict[str, Any] = dict(SETTINGS)
+        self.dags = dict(DAGS)
+
+    def work_in(self, folder: Path) -> None:
+        """Somebody's folder, with what is deployed. Short waits for whatever is typed there."""
+        self.folder, self.dags = folder, dict(DAGS)
+        self.write()
+        (folder / "bin").mkdir(exist_ok=True)
+        wrapper = folder / "bin" / PROGRAM.name
+        wrapper.write_text(f'#!/bin/sh\ncase $1 in rollout) set -- "$@" {QUICK} ;; esac\nexec {PROGRAM} "$@"\n')
+        wrapper.chmod(0o755)
+
+    def write(self, **changed: Any) -> None:
+        """pair.toml and the files that it names, with these changes of what is deployed."""
+        self.write_file({**self.deployed, **changed})
+        shutil.rmtree(self.folder / "dags", ignore_errors=True)
+        (self.folder / "dags").mkdir()
+        for name, text in self.dags.items():
+            (self.folder / "dags" / name).write_text(text)
+
+    def rollout(self, *arguments: str, code: int = DONE) -> Ended:
+        return self.run("rollout", *QUICK.split(), *arguments, code=code)
+
+    def rollout_killed_at(self, text: str, *arguments: str) -> None:
+        """A colleague's rollout, whose machine dies when this line of its progress has been shown."""
+        process = self.start("rollout", "--yes", *QUICK.split(), *arguments)
+        assert process.stderr
+        for line in process.stderr:
+            if text in line:
+                process.kill()
+                process.communicate()
+                return
+        raise AssertionError(f"no line with {text!r}: {process.communicate()}")
+
+    def last_updates(self) -> dict[str, Any]:
+        return {color: (self.stack(color)["StackId"], self.stack(color).get("LastUpdatedTime")) for color in ("blue", "green")}
 
     def settle(self, **deployed: Any) -> None:
         """Blue is active, both colors have this configuration, and nothing is held, whatever the last test left."""
@@ -171,8 +181,7 @@ def made_by_env_apply(folder: Path) -> Iterator[Described]:
     functions = packed(folder / "functions")
     with LocalAws(log=folder / "local.log") as aws:
         aws.set_mwaa_defaults(create_seconds=0.3, update_seconds=0.3, delete_seconds=0.3, parse_seconds=0.1)
-        made = Described(aws, functions)
-        made.folder = folder
+        made = Described(aws, folder, functions)
         made.write()
         made.run("env", "apply", "--yes")
         with time_passes(made.pair):
