@@ -7,7 +7,6 @@ function's duration: the extra time divided by the latency is the number of wait
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -24,7 +23,7 @@ from botocore.config import Config
 from bench.cold_start import BINARIES, FUNCTIONS, PROJECT
 from local_aws.middlebox import Middlebox
 from local_aws.process import LocalAws
-from local_aws.stack import Stack
+from local_aws.stack import Stack, architecture
 from support import events
 
 PAIR = "bench"
@@ -79,7 +78,7 @@ class BenchStack:
                 "FailureWindowSeconds": str(FAILURE_WINDOW_SECONDS), "ProbeIntervalSeconds": str(PROBE_INTERVAL_SECONDS),
                 "CooldownSeconds": "0", "MetricsIntervalMinutes": "60",
                 "HeartbeatAlarmPeriodSeconds": "10", "HeartbeatAlarmEvaluationPeriods": "1",
-            }, architecture="arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64")
+            }, architecture=architecture())
         for rule in WAKERS:
             self.client("events").disable_rule(Name=f"{PAIR}-{rule}")
         self.client("cloudwatch").disable_alarm_actions(AlarmNames=HEARTBEAT_ALARMS)

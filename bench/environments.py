@@ -23,7 +23,7 @@ import boto3
 from bench.calls import LATENCY_MS, BenchError, Call, round_trips
 from bench.cold_start import BINARIES, PROJECT
 from local_aws.process import LocalAws
-from local_aws.stack import built_template
+from local_aws.stack import architecture, built_template
 
 PROGRAM = PROJECT / "target/debug/mwaa-bluegreen"
 PAIR = "bench"
@@ -48,7 +48,7 @@ def description() -> str:
             '[network]\nnat_gateways = 2\n[environment]\nairflow_version = "3.0.6"\nclass = "mw1.small"\nmin_workers = 1\nmax_workers = 4\n'
             f'[controller]\nfunctions = "functions"\ntemplate = "{PROJECT / "template.yaml"}"\n'
             '[controller.parameters]\nFailoverMode = "observe"\n'
-            f'Architecture = "{"arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"}"\n')
+            f'Architecture = "{architecture()}"\n')
 
 
 def name(number: int) -> str:

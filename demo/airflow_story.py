@@ -5,7 +5,6 @@ Two DAGs tick in both: one that the package guards, and one that compares the fl
 
 from __future__ import annotations
 
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from demo.screen import seconds
 from demo.stage import BLUE, GREEN, PAIR_NAME, ROOT
 from demo.story import Story
 from demo.timeline import StepTimeout, TimelineEvent, TimelineFollower
+from local_aws.stack import architecture
 from support.real_airflow import RealAirflowError
 from support.real_pair import ATTEMPTS, CLASSIC, ENDED, GUARDED, Execution, RealPair
 
@@ -63,8 +63,7 @@ class AirflowStory(Story):
         for color, settings in forwarded.items():
             self.aws.put_environment(NAMES[color], **settings)
         with screen.working("deploying template.yaml with aws cloudformation package and deploy"):
-            architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-            self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture)
+            self.stack.deploy(ROOT / "template.yaml", self.binaries, self.parameters, architecture())
             self.pair = Operator(self.aws, self.parameters["PairName"], {"blue": BLUE, "green": GREEN}, self.stack.outputs(), self.program)
         given = ", ".join(f"{name}={value}" for name, value in self.parameters.items() if name != "PairName")
         self.fact("stack", f"{PAIR_NAME}: template.yaml with the real binaries; {given} (short, for the demo)")

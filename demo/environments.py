@@ -10,6 +10,7 @@ from demo.mailbox import SUBSCRIBER, Mailbox
 from demo.scenes import command
 from demo.screen import seconds
 from demo.stage import BLUE, GREEN, HEALTH_THRESHOLD_SECONDS, PAIR_NAME, ROOT, Stage
+from local_aws.stack import architecture
 
 VERSION, NEWER = "3.0.6", "3.2.1"
 DAGS = 12
@@ -29,15 +30,9 @@ def describe(stage: Stage, version: str) -> Path:
         "[environment]", f'airflow_version = "{version}"', 'class = "mw1.small"', 'requirements = "requirements.txt"', "",
         "[controller]", f'functions = "{stage.binaries.resolve()}"', f'template = "{ROOT / "template.yaml"}"', "",
         "[controller.parameters]",
-        *(f'{name} = "{value}"' for name, value in {**stage.parameters, **architecture()}.items() if name != "PairName")]
+        *(f'{name} = "{value}"' for name, value in {**stage.parameters, "Architecture": architecture()}.items() if name != "PairName")]
     (folder / "pair.toml").write_text("\n".join(lines) + "\n")
     return folder / "pair.toml"
-
-
-def architecture() -> dict[str, str]:
-    import platform
-
-    return {"Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"}
 
 
 def from_nothing(stage: Stage) -> None:
@@ -53,10 +48,9 @@ def from_nothing(stage: Stage) -> None:
     started = time.monotonic()
     command(stage, f"mwaa-bluegreen env apply --file {shown(file)} --yes", "making network, environments and controller")
     stage.fact("applied", f"in {seconds(time.monotonic() - started)}; in AWS 20 to 30 minutes, because MWAA takes them for a new environment")
-    stage.pair.outputs.clear()
     stage.pair.outputs.update(stage.stack.outputs())
     stage.mailbox = Mailbox(stage.pair)
-    # Airflow pauses every DAG that it sees for the first time. People unpause them, on both.
+    # Short, for the demo.
     for name in (BLUE, GREEN):
         stage.aws.put_environment(name, health_threshold_seconds=HEALTH_THRESHOLD_SECONDS)
     stage.fact("mailbox", f"the queue {SUBSCRIBER}, subscribed to the stack's topic in place of an e-mail address")

@@ -18,7 +18,7 @@ from ministack.services import mwaa
 
 from local_aws import dag_folder, mwaa_heartbeat, mwaa_service, patches
 from local_aws.airflow_api import invoke_rest_api
-from local_aws.mwaa_answers import Answer, answer, not_found
+from local_aws.mwaa_answers import Answer, answer
 from local_aws.mwaa_environments import environments, lock
 from local_aws.mwaa_rules import Refused
 
@@ -38,8 +38,7 @@ async def _handled(method: str, parts: list[str], body: bytes) -> Answer:
                 return answer(200, {"Environments": sorted(n for r, n in environments if r == get_region())})
         case "GET", ["environments", name]:
             with lock:
-                found = environments.get((get_region(), name))
-                return answer(200, {"Environment": found.description()}) if found else not_found(name)
+                return answer(200, {"Environment": mwaa_service.existing(name, get_region()).description()})
         case "PUT", ["environments", name]:
             return answer(200, {"Arn": mwaa_service.create(name, get_region(), json.loads(body or b"{}")).arn})
         case "PATCH", ["environments", name]:
@@ -49,9 +48,7 @@ async def _handled(method: str, parts: list[str], body: bytes) -> Answer:
             return answer(200, {})
         case "POST", ["restapi", name]:
             with lock:
-                found = environments.get((get_region(), name))
-            if found is None:
-                return not_found(name)
+                found = mwaa_service.existing(name, get_region())
             return await invoke_rest_api(found, json.loads(body or b"{}"))
     return answer(400, {"message": f"{method} /{'/'.join(parts)} is not imitated"}, "ValidationException")
 

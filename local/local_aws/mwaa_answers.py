@@ -15,10 +15,6 @@ def answer(status: int, body: dict[str, Any], error: str | None = None) -> Answe
     return status, headers, json.dumps(body).encode()
 
 
-def not_found(name: str) -> Answer:
-    return answer(404, {"message": f"No environment named {name} found"}, "ResourceNotFoundException")
-
-
 def rest_error(code: int, response: Any) -> Answer:
     error = "RestApiClientException" if 400 <= code < 500 else "RestApiServerException"
     return answer(400, {"RestApiStatusCode": code, "RestApiResponse": response}, error)

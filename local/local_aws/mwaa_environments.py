@@ -28,6 +28,7 @@ REQUEST_FIELDS = {  # what the API of MWAA calls a setting
     "startup_script_s3_path": "StartupScriptS3Path", "startup_script_s3_object_version": "StartupScriptS3ObjectVersion",
     "configuration_options": "AirflowConfigurationOptions",
 }
+NAME = r"[a-zA-Z][0-9a-zA-Z\-_]{0,79}"
 MODULES = {"DagProcessingLogs": "DAGProcessing", "SchedulerLogs": "Scheduler", "WebserverLogs": "WebServer", "WorkerLogs": "Worker",
            "TaskLogs": "Task"}
 
@@ -215,7 +216,7 @@ def iso(at: float | None) -> str | None:
 
 def put(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     """Create or change an environment."""
-    if not re.fullmatch(r"[a-zA-Z][0-9a-zA-Z\-_]{0,79}", name):
+    if not re.fullmatch(NAME, name):
         raise ValueError(f"{name!r} is no name of an MWAA environment")
     unknown = set(changes) - {f.name for f in fields(Settings)}
     if unknown:

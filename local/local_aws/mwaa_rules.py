@@ -15,12 +15,12 @@ from typing import Any
 
 from ministack.services import ec2, iam, s3
 
+from local_aws.mwaa_environments import MODULES, NAME
+
 VERSIONS = ("2.7.2", "2.8.1", "2.9.2", "2.10.1", "2.10.3", "2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1")
 CLASSES = ("mw1.micro", "mw1.small", "mw1.medium", "mw1.large", "mw1.xlarge", "mw1.2xlarge")
 ACCESS_MODES = ("PRIVATE_ONLY", "PUBLIC_ONLY", "PUBLIC_AND_PRIVATE")
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-MODULES = ("DagProcessingLogs", "SchedulerLogs", "WebserverLogs", "WorkerLogs", "TaskLogs")
-NAME = r"[a-zA-Z][0-9a-zA-Z\-_]{0,79}"
 OPTION = r"[a-z]+([a-z0-9._]*[a-z0-9_]+)?"
 WINDOW = r"(MON|TUE|WED|THU|FRI|SAT|SUN):([01]\d|2[0-3]):(00|30)"
 BUCKET_ARN = r"arn:aws(-[a-z]+)?:s3:::([a-z0-9.\-]+)"

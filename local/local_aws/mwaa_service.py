@@ -85,7 +85,7 @@ def _created(environment: Environment, failure: str | None) -> None:
 def update(name: str, region: str, asked: dict[str, Any]) -> Environment:
     asked = {key: value for key, value in asked.items() if value is not None}
     with lock:
-        environment = _existing(name, region)
+        environment = existing(name, region)
         if environment.made is None:
             raise Refused(f"{name} was made by the control API, which also changes it")
         if environment.settings.status not in READY:
@@ -130,7 +130,7 @@ def _update_failed(environment: Environment, failure: str) -> None:
 
 def delete(name: str, region: str) -> None:
     with lock:
-        environment = _existing(name, region)
+        environment = existing(name, region)
         status, made = environment.settings.status, environment.made
         if made is not None and status not in (*READY, "CREATE_FAILED", "UNAVAILABLE"):
             raise Refused(f"Environment {name} is in {status} state and cannot be deleted")
@@ -162,7 +162,7 @@ def exists(environment: Environment) -> bool:
     return environments.get((environment.settings.region, environment.name)) is environment
 
 
-def _existing(name: str, region: str) -> Environment:
+def existing(name: str, region: str) -> Environment:
     if (region, name) not in environments:
         raise Refused(f"No environment named {name} found", "ResourceNotFoundException")
     return environments[(region, name)]

@@ -106,9 +106,8 @@ def _dependents(kind: str, name: str) -> bool:
 def _unless_in_use(kind: str, original: Any) -> Any:
     def delete(physical_id: str, props: dict[str, Any]) -> None:
         if _dependents(kind, physical_id):
-            what = "resource" if kind == "AWS::EC2::SecurityGroup" else "subnet"
-            raise _error("InvalidRequest", f"The {what} '{physical_id}' has dependencies and cannot be deleted." if what == "subnet"
-                         else f"resource {physical_id} has a dependent object")
+            raise _error("InvalidRequest", f"resource {physical_id} has a dependent object" if kind == "AWS::EC2::SecurityGroup"
+                         else f"The subnet '{physical_id}' has dependencies and cannot be deleted.")
         original(physical_id, props)
 
     return delete

@@ -7,6 +7,7 @@ because the binaries exist already.
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -33,6 +34,11 @@ def aws_cli(aws: LocalAws, *arguments: str, timeout: float = 120) -> str:
     if done.returncode:
         raise DeployError(f"aws {' '.join(arguments)}\n{done.stdout}{done.stderr}".strip())
     return done.stdout
+
+
+def architecture() -> str:
+    """Of this machine, in Lambda's words."""
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
 def binary(binaries: Path, function: str) -> Path:

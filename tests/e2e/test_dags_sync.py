@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +26,6 @@ WRITING = ("PutObject", "DeleteObject")
 
 # The local Airflow has a changed file after half a second, and parses all the time. S3's times are whole seconds.
 QUICK = ("--sync-seconds", "1", "--list-seconds", "1", "--within", "30")
-
-_networks = itertools.count(1)
 
 
 def dag(name: str, version: int = 1) -> str:
@@ -99,7 +96,7 @@ class Synced:
 
 @pytest.fixture(scope="session")
 def network(shared_aws: tuple[LocalAws, Clients, str]) -> dict[str, str]:
-    stack = Stack(shared_aws[1], f"dags-network-{next(_networks)}", (PROJECT / "infra/network.yaml").read_text())
+    stack = Stack(shared_aws[1], "dags-network", (PROJECT / "infra/network.yaml").read_text())
     assert stack.deploy({"PairName": "dags", "NatGateways": "1"}) == "CREATE_COMPLETE", stack.reasons()
     return stack.outputs()
 

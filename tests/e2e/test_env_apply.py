@@ -18,8 +18,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.process import LocalAws
+from local_aws.stack import architecture
 from support.clients import Clients
-from support.command_line import DONE, FAILED, FOREIGN, INTERRUPTED, NOT_CONFIRMED, PROGRAM, REFUSED, USAGE, Ended
+from support.command_line import DONE, FAILED, INTERRUPTED, NOT_CONFIRMED, PROGRAM, REFUSED, USAGE, Ended, variables
 from support.described import packed
 from support.paths import TEMPLATE
 from support.waiting import until
@@ -70,19 +71,13 @@ class Site:
         text = f'[pair]\nname = "{self.name}"\nmode = "{self.mode}"\nregion = "us-east-1"\nactive = "{self.active}"\n'
         text += f"[network]\n{lines(self.network)}[environment]\n{lines(environment)}"
         if self.mode == "blue-green":
-            text += f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "x86_64"\n'
+            text += f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "{architecture()}"\n'
             text += f'FailoverMode = "observe"\n{lines(self.controller)}'
         (self.folder / "pair.toml").write_text(text)
 
-    def variables(self) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
-        settings = self.aws.environment()
-        mine = {name: settings[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-        return {**clean, **mine, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.folder), "USER": "ana", "SUDO_USER": ""}
-
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         self.write()
-        return subprocess.Popen([PROGRAM, *arguments], env=self.variables(), cwd=self.folder, stdin=subprocess.DEVNULL, text=True,
+        return subprocess.Popen([PROGRAM, *arguments], env=variables(self.aws, self.folder), cwd=self.folder, stdin=subprocess.DEVNULL, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def run(self, *arguments: str, code: int = DONE) -> Ended:

@@ -16,7 +16,7 @@ import pytest
 from local_aws.process import LocalAws
 from local_aws.stack import FUNCTIONS
 from support.clients import Clients
-from support.command_line import DONE, FAILED, FOREIGN, PROGRAM, USAGE, Ended
+from support.command_line import DONE, FAILED, PROGRAM, USAGE, Ended, variables
 from support.paths import PROJECT, TEMPLATE
 
 # The head of an ELF file for x86_64: a plan only reads for which processor a function is built, and packing real ones takes minutes.
@@ -37,14 +37,8 @@ class Site:
         self.aws, self.folder, self.file = aws, folder, folder / "pair.toml"
         (folder / "dags").mkdir()
 
-    def variables(self) -> dict[str, str]:
-        settings = self.aws.environment()
-        mine = {name: settings[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-        clean = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
-        return {**clean, **mine, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.folder)}
-
     def run(self, *arguments: str, code: int = DONE) -> Ended:
-        done = subprocess.run([PROGRAM, *arguments], env=self.variables(), cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
+        done = subprocess.run([PROGRAM, *arguments], env=variables(self.aws, self.folder), cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=120, check=False)  # fmt: skip
         assert done.returncode == code, f"{done.returncode}: {done.stdout}\n{done.stderr}"
         return Ended(done.returncode, done.stdout, done.stderr)
@@ -101,7 +95,7 @@ def test_on_a_terminal_it_asks_until_the_answer_is_allowed(site: Site) -> None:
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(site.folder)
-        os.execve(PROGRAM, [str(PROGRAM), "env", "init", "--region", "us-east-1"], {**site.variables(), "TERM": "xterm"})
+        os.execve(PROGRAM, [str(PROGRAM), "env", "init", "--region", "us-east-1"], {**variables(site.aws, site.folder), "TERM": "xterm"})
     answers = [("Name of the pair [mwaa-blue-green]: ", "Orders"), ("lower-case", "orders"), ("[blue-green]: ", ""),
                ("[3.0.6]: ", "2.11.0"), ("[mw1.small]: ", ""), ("[dags]: ", "")]  # fmt: skip
     seen = ""

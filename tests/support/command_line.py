@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_aws.process import LocalAws
 from support.pair import Pair
 from support.paths import BINARIES
 
@@ -36,6 +37,14 @@ class Ended:
         return json.loads(self.out)
 
 
+def variables(aws: LocalAws, home: Path) -> dict[str, str]:
+    """What a person's shell has, who has this local AWS and no other account."""
+    settings = aws.environment()
+    mine = {name: settings[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    clean = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
+    return {**clean, **mine, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(home), "USER": "ana", "SUDO_USER": ""}
+
+
 @dataclass
 class Cli:
     pair: Pair
@@ -43,11 +52,7 @@ class Cli:
     variables: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        settings = self.pair.aws.environment()
-        aws = {name: settings[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-        clean = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
-        return {**clean, **aws, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(self.home), "USER": "ana", "SUDO_USER": "",
-                "MWAA_BLUEGREEN_PAIR": self.pair.name, **self.variables}
+        return {**variables(self.pair.aws, self.home), "MWAA_BLUEGREEN_PAIR": self.pair.name, **self.variables}
 
     def __call__(self, *arguments: str, code: int | None = DONE, stdin: str = "", **variables: str) -> Ended:
         environment = {name: value for name, value in {**self.environment(), **variables}.items() if value}

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.process import LocalAws
-from local_aws.stack import FUNCTIONS
+from local_aws.stack import FUNCTIONS, architecture
 from support.clients import Clients
 from support.command_line import DONE, PROGRAM, Cli, Ended
 from support.pair import Pair
@@ -56,7 +56,7 @@ class Deployed:
         lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
         (self.folder / "pair.toml").write_text(
             f'[pair]\nname = "{NAME}"\nmode = "blue-green"\nregion = "us-east-1"\n[network]\nnat_gateways = 1\n[environment]\n{lines}'
-            f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "x86_64"\n'
+            f'[controller]\nfunctions = "{self.functions}"\ntemplate = "{TEMPLATE}"\n[controller.parameters]\nArchitecture = "{architecture()}"\n'
             'FailoverMode = "observe"\nFailureWindowSeconds = 10\nProbeIntervalSeconds = 1\nCooldownSeconds = 0\nSwitchLeadSeconds = 0\n')
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -17,6 +17,20 @@ pub struct Fault {
     pub advice: String,
 }
 
+impl Fault {
+    /// What was given, what is allowed, and what to do.
+    #[must_use]
+    pub fn new(line: Option<usize>, key: &str, given: &str, allowed: &str, advice: &str) -> Self {
+        Self {
+            line,
+            key: key.to_owned(),
+            given: given.to_owned(),
+            allowed: allowed.to_owned(),
+            advice: advice.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {

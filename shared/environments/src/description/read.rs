@@ -36,26 +36,16 @@ impl Reading {
 
     /// Adds a fault that only the files can show.
     pub fn add_fault(&mut self, key: &str, given: &str, allowed: &str, advice: &str) {
-        let fault = self.about(key, given, allowed, advice);
+        let fault = Fault::new(self.line_of(key), key, given, allowed, advice);
         self.faults.push(fault);
         self.faults.sort_by_key(|fault| fault.line);
     }
 
     /// Adds a warning that only the files can show.
     pub fn add_warning(&mut self, key: &str, given: &str, allowed: &str, advice: &str) {
-        let warning = self.about(key, given, allowed, advice);
+        let warning = Fault::new(self.line_of(key), key, given, allowed, advice);
         self.warnings.push(warning);
         self.warnings.sort_by_key(|warning| warning.line);
-    }
-
-    fn about(&self, key: &str, given: &str, allowed: &str, advice: &str) -> Fault {
-        Fault {
-            line: self.line_of(key),
-            key: key.to_owned(),
-            given: given.to_owned(),
-            allowed: allowed.to_owned(),
-            advice: advice.to_owned(),
-        }
     }
 
     /// The description, if nothing is wrong with it.

@@ -44,23 +44,13 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn fault(&mut self, key: &str, given: &str, allowed: &str, advice: &str) {
-        let fault = self.about(key, given, allowed, advice);
+        let fault = Fault::new(self.line_of(key), key, given, allowed, advice);
         self.faults.push(fault);
     }
 
     pub(super) fn warn(&mut self, key: &str, given: &str, allowed: &str, advice: &str) {
-        let fault = self.about(key, given, allowed, advice);
+        let fault = Fault::new(self.line_of(key), key, given, allowed, advice);
         self.warnings.push(fault);
-    }
-
-    fn about(&self, key: &str, given: &str, allowed: &str, advice: &str) -> Fault {
-        Fault {
-            line: self.line_of(key),
-            key: key.to_owned(),
-            given: given.to_owned(),
-            allowed: allowed.to_owned(),
-            advice: advice.to_owned(),
-        }
     }
 
     /// The file itself, after its syntax was read.
