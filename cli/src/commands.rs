@@ -12,7 +12,7 @@ use bluegreen_core::response::{Body, Change, Common, DrillAnswer, Open, Response
 
 use crate::arguments::{Drill, DrillMode, Expect, Failover, Hold, Initialize, Release, Rollback, Switch, Verify};
 use crate::backend::Answered;
-use crate::confirm::{Question, must_ask, somebody_is_there, typed};
+use crate::confirm::{self, Question, must_ask, somebody_is_there};
 use crate::consent::{Consent, request, requested_by};
 use crate::drained;
 use crate::failure::{Failure, exit};
@@ -269,9 +269,7 @@ async fn agreed(
     }
     let question = question(&would.common);
     terminal::note(&plan(session, &request, would, consent, &question));
-    if !question.agrees(&typed(&question.prompt()).await?) {
-        return Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()));
-    }
+    confirm::agreed(&question).await?;
     // The change must apply to what was shown: another write since then refuses this one.
     let flag_changes = matches!(
         request.wanted(),

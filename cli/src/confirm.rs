@@ -77,6 +77,15 @@ pub(crate) fn must_ask(yes: bool, somebody_there: bool) -> Result<bool, Failure>
     }
 }
 
+/// Asks; an error if the answer is another than yes.
+pub(crate) async fn agreed(question: &Question) -> Result<(), Failure> {
+    if question.agrees(&typed(&question.prompt()).await?) {
+        Ok(())
+    } else {
+        Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()))
+    }
+}
+
 /// Reads one line from the terminal; the end of the input is an empty line.
 pub(crate) async fn typed(prompt: &str) -> Result<String, Failure> {
     terminal::note(prompt);

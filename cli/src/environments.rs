@@ -3,7 +3,6 @@
 pub(crate) use crate::environment_arguments as arguments;
 
 mod apply;
-#[allow(dead_code, reason = "not every command that uses it has landed")]
 pub(crate) mod bucket;
 pub(crate) mod dag_color;
 pub(crate) mod dag_files;

@@ -24,7 +24,7 @@ use super::in_use::{self, InUse};
 use super::stacks::LONGEST_TEMPLATE;
 use super::world::{Flag, Place, World};
 use crate::backend::Backend;
-use crate::confirm::{Question, must_ask, somebody_is_there, typed};
+use crate::confirm::{self, Question, must_ask, somebody_is_there};
 use crate::connection::{Connection, Output};
 use crate::exit;
 use crate::failure::Failure;
@@ -38,6 +38,7 @@ const NO_BUCKET: &str = "(to be made)";
 #[derive(Debug, Default)]
 struct Report {
     stacks: Vec<(String, Done)>,
+    has_new_environment: bool,
     uploads: usize,
     flag: Option<Color>,
 }
@@ -68,12 +69,10 @@ pub(crate) async fn apply(connection: &Connection, options: &Apply) -> Result<u8
         let question = Question::YesOrNo {
             to_do: format!("Apply this to {}", local.description.name),
         };
-        if !question.agrees(&typed(&question.prompt()).await?) {
-            return Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()));
-        }
+        confirm::agreed(&question).await?;
     }
     let mut done = Report::default();
-    let carried_out = carry_out(&local, &mut world, target, options, &mut done).await;
+    let carried_out = carry_out(&local, &mut world, options, &in_use, &mut done).await;
     if let Err(failure) = carried_out {
         let _the_failure_is_told = report(connection, &world, &done, &changes, began, false);
         return Err(failure);
@@ -275,10 +274,11 @@ fn foreseen(local: &Local, world: &World, changes: &[Change], to_initialize: boo
 async fn carry_out(
     local: &Local,
     world: &mut World,
-    target: Target,
     options: &Apply,
+    in_use: &InUse,
     done: &mut Report,
 ) -> Result<(), Failure> {
+    let target = options.target();
     for layer in [
         Layer::Network,
         Layer::Base,
@@ -296,12 +296,15 @@ async fn carry_out(
             }
         }
         let world_now = &*world;
-        let deployed = join_all(steps.iter().map(|step| deploy(local, world_now, step, options))).await;
+        let deployed = join_all(steps.iter().map(|step| deploy(local, world_now, step, options, in_use))).await;
         let mut failures = Vec::new();
         for (step, result) in steps.iter().zip(deployed) {
             world.look_again(&step.place).await?;
             match result {
-                Ok(what) => done.stacks.push((step.wanted.name.clone(), what)),
+                Ok(what) => {
+                    done.has_new_environment |= step.layer == Layer::Environment && what == Done::Created;
+                    done.stacks.push((step.wanted.name.clone(), what));
+                }
                 Err(failure) => failures.push(failure),
             }
         }
@@ -414,7 +417,6 @@ async fn prepare(
                 (true, true) => "; MWAA takes 10 to 30 minutes, and up to 12 hours where it waits for running tasks",
                 _ => "",
             },
-            may_replace: false,
         },
     }))
 }
@@ -455,10 +457,10 @@ fn url(region: &str, bucket: &str, key: &str) -> String {
     format!("https://s3.{region}.{suffix}/{bucket}/{key}")
 }
 
-async fn deploy(local: &Local, world: &World, step: &Step, options: &Apply) -> Result<Done, Failure> {
+async fn deploy(local: &Local, world: &World, step: &Step, options: &Apply, known: &InUse) -> Result<Done, Failure> {
     let may_execute = async || {
         if step.is_update && (step.color.is_some() || step.layer == Layer::Network) {
-            in_use::still_so(&local.description, world, &step.wanted.name, step.color, options).await?;
+            in_use::still_so(&local.description, world, &step.wanted.name, step.color, options, known).await?;
         }
         Ok(())
     };
@@ -561,11 +563,7 @@ fn report(
         span(began.elapsed()),
         count(usize::try_from(calls).unwrap_or(usize::MAX), "AWS call")
     ))?;
-    let has_new = done
-        .stacks
-        .iter()
-        .any(|(name, done)| *done == Done::Created && name.ends_with("-environment"));
-    if has_new {
+    if done.has_new_environment {
         terminal::note("Next: `mwaa-bluegreen dags sync` brings the DAG files, which Airflow pauses at first.\n");
     }
     Ok(exit::DONE)

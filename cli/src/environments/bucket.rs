@@ -124,10 +124,6 @@ impl Bucket {
         &self.name
     }
 
-    pub(crate) fn region(&self) -> &str {
-        &self.region
-    }
-
     /// Refuses a bucket that is not there, may not be used, or is in another region than its environment: MWAA reads
     /// only from its own.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
@@ -361,11 +357,6 @@ impl Bucket {
             self.delete_some(keys, "s3:DeleteObjectVersion").await?;
             progress(deleted);
         }
-    }
-
-    /// Whether there is any object, version or delete marker. CloudFormation deletes only a bucket without.
-    pub(crate) async fn is_empty(&self) -> Result<bool, Failure> {
-        Ok(self.some_versions().await?.is_empty())
     }
 
     async fn some_versions(&self) -> Result<Vec<(String, Option<String>)>, Failure> {

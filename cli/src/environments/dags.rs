@@ -82,10 +82,15 @@ async fn sync(connection: &Connection, options: &DagsSync) -> Result<u8, Failure
     let code = if let Some(color) = one_color(&description, options)? {
         let target = open(color).await?;
         let other = match description.mode {
-            Mode::BlueGreen => open(color.other()).await.ok().filter(|other| other.is_there),
-            Mode::Standard => None,
+            Mode::BlueGreen => match open(color.other()).await {
+                Ok(other) => Ok(Some(other).filter(|other| other.is_there)),
+                // It has no bucket yet.
+                Err(Failure::Usage(_)) => Ok(None),
+                Err(failure) => Err(failure),
+            },
+            Mode::Standard => Ok(None),
         };
-        run.alone(&target, other.as_ref(), &mut report).await?
+        run.alone(&target, other, &mut report).await?
     } else {
         let backend = Backend::open(&connection).await?;
         let active = active(&backend).await?;
@@ -125,6 +130,13 @@ async fn active(backend: &Backend) -> Result<Color, Failure> {
             backend.describe()
         ))
     })
+}
+
+fn no_known_errors(of: &str, why: &str) -> BTreeSet<String> {
+    terminal::note(&format!(
+        "  the import errors of {of} cannot be read: each import error counts as new: {why}\n"
+    ));
+    BTreeSet::new()
 }
 
 /// What a run of the command has.
@@ -201,7 +213,12 @@ impl Run<'_> {
     }
 
     /// One color, whoever is active.
-    async fn alone(&self, target: &DagColor, other: Option<&DagColor>, report: &mut Report) -> Result<u8, Failure> {
+    async fn alone(
+        &self,
+        target: &DagColor,
+        other: Result<Option<DagColor>, Failure>,
+        report: &mut Report,
+    ) -> Result<u8, Failure> {
         if self.options.dry_run {
             self.dry(target, "", report).await?;
             return Ok(exit::DONE);
@@ -216,7 +233,10 @@ impl Run<'_> {
         }
         // An error that the other color has as well is none of this release's doing. That of the color itself would be
         // taken for an old one by a repeat.
-        let known = self.known_errors(other.unwrap_or(target)).await;
+        let known = match other {
+            Ok(other) => self.known_errors(other.as_ref().unwrap_or(target)).await,
+            Err(failure) => no_known_errors(&format!("the {} color", target.color.other()), &failure.message()),
+        };
         self.one(target, "", known, report).await
     }
 
@@ -242,13 +262,7 @@ impl Run<'_> {
     async fn known_errors(&self, color: &DagColor) -> BTreeSet<String> {
         match color.import_errors().await {
             Ok(errors) => errors,
-            Err(cause) => {
-                terminal::note(&format!(
-                    "  the import errors of {} cannot be read: each import error counts as new: {}\n",
-                    color.environment, cause.message
-                ));
-                BTreeSet::new()
-            }
+            Err(cause) => no_known_errors(&color.environment, &cause.message),
         }
     }
 

@@ -38,8 +38,6 @@ pub(crate) struct Wanted {
     pub(crate) protected: bool,
     /// What a person should know about how long it takes.
     pub(crate) patience: &'static str,
-    /// Whether an environment, and what it stands on, may be replaced.
-    pub(crate) may_replace: bool,
 }
 
 /// What became of it.
@@ -248,7 +246,7 @@ async fn make_change_set(stacks: &Stacks, wanted: &Wanted, name: &str, is_creati
         )));
     }
     let replaced = operation::replacing(&found.changes);
-    if !is_creation && !wanted.may_replace && !replaced.is_empty() {
+    if !is_creation && !replaced.is_empty() {
         let told: Vec<String> = replaced
             .iter()
             .map(|change| {

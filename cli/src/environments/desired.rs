@@ -26,7 +26,6 @@ pub(crate) struct Local {
     /// What works, but may not be meant.
     pub(crate) warnings: Vec<Fault>,
     /// The folder of the DAGs.
-    #[allow(dead_code, reason = "not every command that uses it has landed")]
     pub(crate) dags: PathBuf,
     /// Requirements, plugins and start-up script; the same for both colors.
     pub(crate) artifacts: Artifacts,

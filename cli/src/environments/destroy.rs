@@ -17,7 +17,7 @@ use super::bucket::Bucket;
 use super::deployment::{self, say};
 use super::stacks::Found;
 use super::world::{Flag, Place, World};
-use crate::confirm::{Question, must_ask, somebody_is_there, typed};
+use crate::confirm::{Question, agreed, must_ask, somebody_is_there};
 use crate::connection::{Connection, Output};
 use crate::exit;
 use crate::failure::Failure;
@@ -108,14 +108,6 @@ async fn empty(world: &World, buckets: &[(String, String)]) -> Result<(), Failur
         say(name, "empty");
     }
     Ok(())
-}
-
-async fn agreed(question: &Question) -> Result<(), Failure> {
-    if question.agrees(&typed(&question.prompt()).await?) {
-        Ok(())
-    } else {
-        Err(Failure::NotConfirmed("not confirmed; nothing was changed".to_owned()))
-    }
 }
 
 fn read(file: &Path) -> Result<Description, Failure> {

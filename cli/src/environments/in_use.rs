@@ -116,6 +116,7 @@ pub(super) async fn still_so(
     stack: &str,
     color: Option<Color>,
     options: &Apply,
+    known: &InUse,
 ) -> Result<(), Failure> {
     let flag = world.read_flag(description).await?;
     if flag != world.flag {
@@ -131,9 +132,16 @@ pub(super) async fn still_so(
         return Ok(());
     };
     let in_use = InUse::ask(world, standby).await;
+    if let Some(rollout) = &in_use.rollout {
+        return Err(Failure::Refused(format!(
+            "stack {stack} was not changed: {rollout} is under way since this was decided"
+        )));
+    }
+    // A person has agreed to what is unknown only if it was unknown then.
+    let is_agreed = !options.consent.yes && matches!(known.in_flight, Some(InFlight::Unknown(_)));
     let refusal = in_use
         .in_flight
-        .and_then(|in_flight| permission::standby_refusal(standby, &in_flight, !options.consent.yes));
+        .and_then(|in_flight| permission::standby_refusal(standby, &in_flight, is_agreed));
     refusal.map_or(Ok(()), |refusal| {
         Err(Failure::Refused(format!("stack {stack} was not changed: {refusal}")))
     })

@@ -95,12 +95,7 @@ fn given(connection: &Connection, options: &Init, asks: bool) -> Result<Descript
     if let Some(version) = &options.airflow_version {
         described.environment.airflow_version.clone_from(version);
     }
-    if let Some(count) = options.min_workers {
-        described.environment.min_workers = count;
-    }
-    if let Some(count) = options.max_workers {
-        described.environment.max_workers = count;
-    }
+    set_counts(&mut described, options);
     if let Some(dags) = &options.dags {
         described.environment.dags.clone_from(dags);
     }
@@ -123,6 +118,16 @@ fn given(connection: &Connection, options: &Init, asks: bool) -> Result<Descript
         described.colors.of_mut(color).existing.clone_from(existing);
     }
     Ok(described)
+}
+
+/// What the options say of the workers goes before what a class has.
+fn set_counts(described: &mut Description, options: &Init) {
+    if let Some(count) = options.min_workers {
+        described.environment.min_workers = count;
+    }
+    if let Some(count) = options.max_workers {
+        described.environment.max_workers = count;
+    }
 }
 
 /// Asks for what the options did not say. An empty answer takes what stands in the brackets.
@@ -204,6 +209,7 @@ async fn ask(described: &mut Description, connection: &Connection, options: &Ini
             };
             let mut tried = described.clone();
             set(&mut tried, answer);
+            set_counts(&mut tried, options);
             let is_mode = key != "pair.mode" || ["standard", "blue-green"].contains(&answer);
             let reading = description::read(&render(&tried));
             match reading.faults.iter().find(|fault| fault.key == key) {

@@ -11,7 +11,6 @@ mod run;
 mod steps;
 mod told;
 
-use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use self::pair::Pair;
 use self::run::{Memory, Run, Scratch};
 use super::arguments::Rollout;
 use super::desired;
-use crate::confirm::must_ask;
+use crate::confirm::{must_ask, somebody_is_there};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::sdk_config;
@@ -56,8 +55,7 @@ pub(crate) async fn rollout(connection: &Connection, options: &Rollout) -> Resul
     };
     // Better now than after half an hour.
     if !options.consent.dry_run && options.until.is_none() {
-        let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        must_ask(options.consent.yes, somebody_there)?;
+        must_ask(options.consent.yes, somebody_is_there())?;
     }
     let session = Session::open(&connection).await?;
     let config = sdk_config::configure(&connection, None).await?;

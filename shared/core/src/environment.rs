@@ -21,3 +21,13 @@ impl EnvironmentSettings {
         }
     }
 }
+
+/// The classes in order of size: MWAA's user guide, "environment class".
+pub const ENVIRONMENT_CLASSES: [&str; 6] = [
+    "mw1.micro",
+    "mw1.small",
+    "mw1.medium",
+    "mw1.large",
+    "mw1.xlarge",
+    "mw1.2xlarge",
+];

@@ -18,7 +18,8 @@ pub use wheel::{BadWheel, Wheel};
 use archive::Entry;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use encoding::hex;
+
+use crate::hex::hex;
 
 /// The start-up script that does not let an environment start without its guard.
 const STARTUP: &str = include_str!("../../../airflow/startup/startup.sh");

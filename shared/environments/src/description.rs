@@ -16,11 +16,12 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::color::{Both, Color};
 
+pub use bluegreen_core::environment::ENVIRONMENT_CLASSES as CLASSES;
 pub use fault::Fault;
 pub use read::{Reading, read};
 pub use requirements::unpinned;
 pub(crate) use words::major_minor;
-pub use words::{CLASSES, Class, GUARD_OPTIONS, KNOWN_VERSIONS, LOG_LEVELS};
+pub use words::{GUARD_OPTIONS, KNOWN_VERSIONS, LOG_LEVELS};
 
 /// One environment, or two with a controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

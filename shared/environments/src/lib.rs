@@ -6,6 +6,7 @@
 pub mod artifacts;
 pub mod dag_sync;
 pub mod description;
+mod hex;
 pub mod init_file;
 pub mod layer;
 pub mod names;

@@ -272,12 +272,7 @@ pub fn change_set_name(template_hash: &str, parameters: &BTreeMap<String, String
     for (key, value) in parameters {
         hasher.update(format!("\0{key}={value}"));
     }
-    let digits = hasher.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        let _a_string_takes_all = write!(text, "{byte:02x}");
-        text
-    });
-    format!("mwaa-bluegreen-{digits}")
+    format!("mwaa-bluegreen-{}", crate::hex::short(&hasher.finalize()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! says whether the stack was made from the same text.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
@@ -218,10 +217,7 @@ fn meaning(text: &str) -> String {
 /// Adds the hash to the outputs.
 fn hashed(text: &str) -> Result<Rendered, TemplateFault> {
     let digest = Sha256::digest(meaning(text).as_bytes());
-    let hash: String = digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _to_a_string_never_fails = write!(hex, "{byte:02x}");
-        hex
-    });
+    let hash = crate::hex::short(&digest);
     let has_mark = text.lines().any(is_mark);
     let mut lines = Vec::new();
     let mut has_place = false;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bluegreen_core::color::Color;
 use bluegreen_environments::resolve;
+use bluegreen_environments::rollout::StackState;
 use bluegreen_environments::stack::{DesiredStack, Layer, Value};
 
 use super::super::arguments::Patience;
@@ -51,7 +52,6 @@ impl Pair {
                     }
                     _ => "",
                 },
-                may_replace: false,
             };
             deployment::deploy_if(&stacks, &wanted, async || fence.still_holds().await).await?;
         }
@@ -147,11 +147,7 @@ impl Pair {
             let Some(found) = deployed.of(layer) else {
                 continue;
             };
-            let status = found.stack.status.as_str();
-            let unusable = matches!(
-                status,
-                "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED"
-            );
+            let unusable = matches!(self.of(found, color, false), StackState::Unusable(_));
             let goes = unusable || (layer == Layer::Environment && !unusable_only);
             if !goes {
                 continue;

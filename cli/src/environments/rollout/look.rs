@@ -40,7 +40,7 @@ impl Run<'_> {
             &state,
             &self.id,
             self.goal,
-            self.memory.hold_until,
+            self.memory.hold_until.get(),
             Clock::system().now(),
         )
     }
@@ -109,7 +109,7 @@ impl Run<'_> {
             },
         };
         if let (HoldSeen::Ours { .. }, Some(held)) = (&observed.hold, &status.held) {
-            self.memory.hold_until = Some(held.until);
+            self.memory.hold_until.set(Some(held.until));
         }
         self.note_under_way();
         Ok(Seen {
@@ -175,13 +175,16 @@ impl Run<'_> {
         before: Option<Before>,
         active: Color,
     ) -> Result<Rc<Target>, Failure> {
+        if self.goal == Goal::Forward {
+            return Ok(described.clone());
+        }
         if let Some(target) = &self.memory.from_before {
             return Ok(target.clone());
         }
         let mut colors = Both::from_fn(|color| self.pair.state(described, deployed, color));
         let is_busy = |color: Color| matches!(colors.of(color).stack, StackState::Busy(_));
         // While CloudFormation is at work, nothing says yet what a color has.
-        if self.goal == Goal::Forward || Color::BOTH.into_iter().any(is_busy) {
+        if Color::BOTH.into_iter().any(is_busy) {
             return Ok(described.clone());
         }
         let dags = self.dag_states_of(described).await;

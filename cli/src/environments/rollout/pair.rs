@@ -323,7 +323,7 @@ impl Pair {
         state
     }
 
-    fn of(&self, found: &Found, color: Color, differs: bool) -> StackState {
+    pub(super) fn of(&self, found: &Found, color: Color, differs: bool) -> StackState {
         of_status(
             &found.stack.name,
             self.description().region_of(color),

@@ -11,7 +11,6 @@ use bluegreen_core::response::{Body, Common};
 use bluegreen_environments::rollout::{
     Before, DagState, Differences, Goal, HOLD_MINUTES, HoldReason, HoldSeen, Observed, StackState, judge,
 };
-use jiff::Timestamp;
 
 use super::changes::Fence;
 use super::run::{Next, Run, Seen};
@@ -65,8 +64,8 @@ impl Run<'_> {
         request(action, Some(why), &self.options.consent)
     }
 
-    /// Places the rollout's hold, and returns its end.
-    pub(super) async fn place_hold(&self, before: Before) -> Result<Timestamp, Failure> {
+    /// Places the rollout's hold, and remembers its end.
+    pub(super) async fn place_hold(&self, before: Before) -> Result<(), Failure> {
         let reason = HoldReason {
             id: self.id.to_string(),
             goal: self.goal,
@@ -77,7 +76,7 @@ impl Run<'_> {
             reason: Some(reason.to_string()),
             ..self.request(ActionName::Hold)
         };
-        if self.memory.hold_until.is_none() {
+        if self.memory.hold_until.get().is_none() {
             under_way::note(
                 "rollout",
                 format!(
@@ -93,8 +92,9 @@ impl Run<'_> {
         };
         match (answered.response.common.outcome.known(), held) {
             (Some(Outcome::Held), Some(until)) => {
+                self.memory.hold_until.set(Some(until));
                 self.note_hold(Some(until));
-                Ok(until)
+                Ok(())
             }
             _ => Err(unexpected("the hold", &answered.response.common)),
         }

@@ -1,5 +1,6 @@
 //! One run of the command: what it works with, and what it remembers.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(super) const DAGS_AGAIN: Duration = Duration::from_secs(120);
 pub(super) struct Memory {
     pub(super) attempted: Both<bool>,
     /// The end of the rollout's hold, as it was seen last.
-    pub(super) hold_until: Option<Timestamp>,
+    pub(super) hold_until: Cell<Option<Timestamp>>,
     /// The newest version of the flag that was seen.
     pub(super) version: Option<FlagVersion>,
     pub(super) check: Option<Checked>,

@@ -1,6 +1,5 @@
 //! The loop: look, ask for the one step, carry it out, look again.
 
-use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use super::look::health;
 use super::pair::Target;
 use super::requests::Unmoved;
 use super::run::{Checked, Next, Run, Seen};
-use crate::confirm::{Question, must_ask, typed};
+use crate::confirm::{Question, must_ask, somebody_is_there, typed};
 use crate::failure::Failure;
 use crate::terminal::{self, span};
 
@@ -24,6 +23,10 @@ impl Run<'_> {
                 Ok(seen) => seen,
                 // What cannot be read at the beginning is wrong; later it may pass.
                 Err(failure) if self.memory.has_looked && is_passing(&failure) => {
+                    // The part that could be read may say that the active has failed.
+                    if let Some(why) = Box::pin(self.release_if_failed(None)).await {
+                        return Err(self.released(&why));
+                    }
                     let waiting = Waiting::Unreadable(failure.message());
                     self.wait(&waiting, None)?;
                     tokio::time::sleep(self.interval()).await;
@@ -61,18 +64,14 @@ impl Run<'_> {
 
     async fn carry_out(&mut self, step: &Step, seen: &Seen) -> Result<Next, Failure> {
         self.tell(step);
-        let changes = matches!(
-            step,
-            Step::ApplyStandby(_) | Step::ReplaceStandby { .. } | Step::SyncDags(_)
-        );
-        if changes {
-            self.memory.check = None;
-            self.memory.dags = None;
-            return self.change(step, seen).await;
-        }
         match step {
+            Step::ApplyStandby(_) | Step::ReplaceStandby { .. } | Step::SyncDags(_) => {
+                self.memory.check = None;
+                self.memory.dags = None;
+                self.change(step, seen).await
+            }
             Step::Hold { .. } | Step::ExtendHold => {
-                self.memory.hold_until = Some(self.place_hold(seen.before).await?);
+                self.place_hold(seen.before).await?;
                 Ok(Next::LookAgain)
             }
             Step::Wait(waiting) => {
@@ -107,15 +106,21 @@ impl Run<'_> {
             }
             Step::Switch { to, version } => self.switch(*to, *version).await,
             Step::Release { why } => {
-                self.pair.protect().await?;
+                // A failover waits for nothing of CloudFormation's.
+                let is_urgent = matches!(seen.observed.active_health, Health::Failed(_));
+                if !is_urgent {
+                    self.pair.protect().await?;
+                }
                 self.release(why).await?;
-                self.memory.hold_until = None;
+                self.memory.hold_until.set(None);
                 self.note_under_way();
+                if is_urgent {
+                    self.pair.protect().await?;
+                }
                 Ok(Next::LookAgain)
             }
             Step::Done(ending) => self.done(*ending, seen),
             Step::Stop { why, to_do } => self.stop(why, to_do, seen),
-            Step::ApplyStandby(_) | Step::ReplaceStandby { .. } | Step::SyncDags(_) => Ok(Next::LookAgain),
         }
     }
 
@@ -144,11 +149,8 @@ impl Run<'_> {
                 _ => Ok(()),
             }
         };
-        let (done, is_released) = self.under_hold(work, seen.before).await;
+        let done = self.under_hold(work, seen.before).await;
         let has_moved = fence.has_moved();
-        if is_released {
-            self.memory.hold_until = None;
-        }
         match done {
             Err(_) if has_moved => {
                 self.say("flag or hold were written in the meantime: looking again");
@@ -161,14 +163,13 @@ impl Run<'_> {
 
     /// Keeps the hold while the work goes on, so that it cannot run out under a long update; ends it if the active fails.
     /// The work is not broken off: what it begins next is fenced by the hold.
-    /// Says whether it did.
-    async fn under_hold<T>(&self, work: impl Future<Output = T>, before: Before) -> (T, bool) {
+    async fn under_hold<T>(&self, work: impl Future<Output = T>, before: Before) -> T {
         let mut work = std::pin::pin!(work);
         tokio::select! {
-            done = &mut work => return (done, false),
+            done = &mut work => return done,
             why = self.until_active_fails(Some(before)) => self.tell_released(&why),
         }
-        (work.await, true)
+        work.await
     }
 
     /// Looks again and again, and returns once the active has failed and this rollout's hold was ended for it: why. The hold
@@ -176,42 +177,57 @@ impl Run<'_> {
     async fn until_active_fails(&self, before: Option<Before>) -> String {
         loop {
             tokio::time::sleep(self.interval()).await;
-            // What cannot be read is looked at again.
-            let Ok((_, common, status)) = self.session.backend.status().await else {
-                continue;
-            };
-            let Some(active) = common.active else {
-                continue;
-            };
-            let health = health(&status, active);
-            match (meanwhile(&self.hold(&status), &health), before, health) {
-                (Meanwhile::Release, _, Health::Failed(why)) => {
-                    let freed = format!("the active color, {active}, is unhealthy: {why}");
-                    match self.release(&freed).await {
-                        Ok(()) => return freed,
-                        Err(failure) => self.say(&format!(
-                            "{freed}; the hold could not be ended, and keeps a failover from {}: {}",
-                            active.other(),
-                            failure.message()
-                        )),
-                    }
-                }
-                (Meanwhile::Extend, Some(before), _) => {
-                    // If that fails, the next look tries again; it has more than an hour left.
-                    drop(self.place_hold(before).await);
-                }
-                _ => {}
+            // Boxed, because the compiler follows nested futures only so deep.
+            if let Some(why) = Box::pin(self.release_if_failed(before)).await {
+                return why;
             }
         }
     }
 
+    /// Why this rollout's hold was ended, if it was: the active has failed.
+    async fn release_if_failed(&self, before: Option<Before>) -> Option<String> {
+        // What cannot be read is looked at again.
+        let (_, common, status) = self.session.backend.status().await.ok()?;
+        let active = common.active?;
+        let health = health(&status, active);
+        match (meanwhile(&self.hold(&status), &health), before, health) {
+            (Meanwhile::Release, _, Health::Failed(why)) => {
+                let freed = format!("the active color, {active}, is unhealthy: {why}");
+                match self.release(&freed).await {
+                    Ok(()) => return Some(freed),
+                    Err(failure) => self.say(&format!(
+                        "{freed}; the hold could not be ended, and keeps a failover from {}: {}",
+                        active.other(),
+                        failure.message()
+                    )),
+                }
+            }
+            (Meanwhile::Extend, Some(before), _) => {
+                // If that fails, the next look tries again; it has more than an hour left.
+                drop(self.place_hold(before).await);
+            }
+            _ => {}
+        }
+        None
+    }
+
     fn tell_released(&self, why: &str) {
         self.session.end_progress();
+        self.memory.hold_until.set(None);
         self.note_hold(None);
         self.say(&format!(
             "{why}; THE HOLD IS ENDED, nothing of this rollout keeps a failover any more: the watcher fails over if the standby is \
              healthy, `mwaa-bluegreen failover` does it now"
         ));
+    }
+
+    /// The end of this run, after its hold was ended for a failed active.
+    fn released(&self, why: &str) -> Failure {
+        self.tell_released(why);
+        Failure::Refused(format!(
+            "{why}; the hold is ended, so that nothing keeps a failover; afterwards the same command goes on from what it \
+             finds, and --abort goes back"
+        ))
     }
 
     fn wait(&mut self, waiting: &Waiting, standby: Option<Color>) -> Result<(), Failure> {
@@ -262,8 +278,7 @@ impl Run<'_> {
     }
 
     async fn ask(&mut self, question: &Question) -> Result<(), Failure> {
-        let somebody_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        must_ask(false, somebody_there)?;
+        must_ask(false, somebody_is_there())?;
         self.session.end_progress();
         let prompt = question.prompt();
         // The person may have gone for lunch: the question must not keep a failover waiting.
@@ -271,12 +286,7 @@ impl Run<'_> {
             answer = typed(&prompt) => answer?,
             why = self.until_active_fails(None) => {
                 terminal::note("\n");
-                self.tell_released(&why);
-                self.memory.hold_until = None;
-                return Err(Failure::Refused(format!(
-                    "{why}; the hold is ended, so that nothing keeps a failover; afterwards the same command goes on from what it \
-                     finds, and --abort goes back"
-                )));
+                return Err(self.released(&why));
             }
         };
         if question.agrees(&answer) {

@@ -85,13 +85,13 @@ impl Run<'_> {
     }
 
     pub(super) fn hold_left(&self) -> String {
-        self.memory.hold_until.map_or_else(String::new, stays)
+        self.memory.hold_until.get().map_or_else(String::new, stays)
     }
 
     /// A failure, with how to go on.
     pub(super) fn resumable(&self, failure: Failure) -> Failure {
         self.session.end_progress();
-        if self.memory.hold_until.is_none() {
+        if self.memory.hold_until.get().is_none() {
             return failure;
         }
         let more = format!(
@@ -133,7 +133,7 @@ impl Run<'_> {
     }
 
     pub(super) fn note_under_way(&self) {
-        self.note_hold(self.memory.hold_until);
+        self.note_hold(self.memory.hold_until.get());
     }
 
     /// What a person who interrupts this command is told, from now on.

@@ -4,6 +4,7 @@ use super::finding::{Finding, Question, Report, Severity, UnansweredQuestion, so
 use super::snapshot::SourceFile;
 use super::subject::{Subject, command};
 use crate::color::Color;
+use crate::environment::ENVIRONMENT_CLASSES;
 use crate::health::{CauseKind, ProbeResult, Reading, StatusClass, Verdict};
 use crate::readiness::EnvironmentDetails;
 
@@ -16,16 +17,6 @@ const FLAG_OPTION: &str = "custom.bluegreen_flag_parameter";
 /// The length of a weekly maintenance window, two hours: MWAA's user guide, "maintenance window".
 const WINDOW_MINUTES: u32 = 120;
 const WEEK_MINUTES: u32 = 7 * 24 * 60;
-
-/// The classes in order of size: MWAA's user guide, "environment class".
-const CLASSES: [&str; 6] = [
-    "mw1.micro",
-    "mw1.small",
-    "mw1.medium",
-    "mw1.large",
-    "mw1.xlarge",
-    "mw1.2xlarge",
-];
 
 /// Finds whether the standby is healthy.
 pub(super) fn standby(subject: &Subject<'_>, report: &mut Report) {
@@ -169,7 +160,7 @@ impl Compared<'_> {
     }
 
     fn sizes(&self, report: &mut Report) {
-        let rank = |class: &str| CLASSES.iter().position(|known| *known == class);
+        let rank = |class: &str| ENVIRONMENT_CLASSES.iter().position(|known| *known == class);
         if let (Some(active), Some(standby)) = (&self.active.environment_class, &self.standby.environment_class)
             && active != standby
         {

@@ -1,7 +1,5 @@
 //! Hashes and their texts.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 /// SHA-256 over all parts; what lies between two parts counts, too.
@@ -19,17 +17,10 @@ pub(super) fn plain_sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Lower-case digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _a_string_takes_all = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hex::hex;
 
     #[test]
     fn a_hash_is_that_of_the_parts_as_they_are_divided() {

@@ -3,6 +3,8 @@
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
@@ -39,12 +41,4 @@ impl LocalFile {
             size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _a_string_takes_all = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use bluegreen_core::color::{Both, Color};
 use toml::de::DeTable;
 
+use super::CLASSES;
 use super::check::check;
 use super::fault::Fault;
 use super::reader::{Reader, Section, line_of};
 use super::words::{
-    ACCESS_MODES, CLASSES, GUARD_OPTIONS, LOG_LEVELS, MICRO, REPLACEMENTS, is_id, is_key, is_policy, is_region,
-    is_version, is_zone,
+    ACCESS_MODES, GUARD_OPTIONS, LOG_LEVELS, MICRO, REPLACEMENTS, is_id, is_key, is_policy, is_region, is_version,
+    is_zone,
 };
 use super::{ColorPart, Controller, Description, Environment, Guard, Lineage, Mode, Network};
 use crate::names;
@@ -312,7 +313,7 @@ const ENVIRONMENT: [&str; 19] = [
 fn environment<'t>(reader: &mut Reader<'t>, root: &Section<'_, 't>) -> Environment {
     let section = reader.section(root, "environment", Some(&ENVIRONMENT));
     let options = reader.section(&section, "options", None);
-    let class = reader.word(&section, "class", &CLASSES.map(|class| class.name));
+    let class = reader.word(&section, "class", &CLASSES);
     let default = Environment::of_class(class.as_deref().unwrap_or("mw1.small"));
     let version = reader.checked(&section, "airflow_version", is_version, "three numbers such as 3.0.6");
     let word = |reader: &mut Reader<'t>, key: &str, words: &[&str], default: String| {

@@ -1,30 +1,5 @@
 //! The words that a description may use, and the forms of its values.
 
-/// An environment class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Class {
-    /// Its name.
-    pub name: &'static str,
-    /// DAGs that it is made for.
-    pub dags: u32,
-    /// Tasks that a worker executes at once.
-    pub tasks: u32,
-}
-
-/// The classes of the MWAA user guide. MWAA has no list that could be asked.
-pub const CLASSES: [Class; 6] = [
-    class("mw1.micro", 25, 3),
-    class("mw1.small", 50, 5),
-    class("mw1.medium", 250, 10),
-    class("mw1.large", 1000, 20),
-    class("mw1.xlarge", 2000, 40),
-    class("mw1.2xlarge", 4000, 80),
-];
-
-const fn class(name: &'static str, dags: u32, tasks: u32) -> Class {
-    Class { name, dags, tasks }
-}
-
 /// The smallest class: scheduler and worker in one, and so one of each.
 pub(super) const MICRO: &str = "mw1.micro";
 

@@ -73,7 +73,7 @@ fn environment() -> impl Strategy<Value = Environment> {
     let rest = (0_usize..5, any::<bool>(), any::<bool>(), any::<bool>(), 0_usize..3);
     (sizes, files, options, rest).prop_map(|(sizes, files, options, rest)| {
         let (class, min, more, schedulers, webservers, further) = sizes;
-        let mut environment = Environment::of_class(CLASSES[class].name);
+        let mut environment = Environment::of_class(CLASSES[class]);
         if class > 0 {
             environment.min_workers = min;
             environment.max_workers = min.saturating_add(more);

@@ -107,7 +107,7 @@ pub fn table(prices: &Prices) -> Value {
         "hours": HOURS,
         "metadata_gb": METADATA_GB,
         "workers": WORKERS,
-        "classes": CLASSES.iter().filter_map(|each| class(each.name, prices)).collect::<Vec<_>>(),
+        "classes": CLASSES.iter().filter_map(|each| class(each, prices)).collect::<Vec<_>>(),
         "networks": networks(prices),
         "lineage": lineage(prices),
         "prices": prices.list.get("prices"),

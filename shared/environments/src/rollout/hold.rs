@@ -159,11 +159,8 @@ pub fn classify(
     let words = format!("until {} by {}: {}", hold.until, hold.by, hold.reason);
     match HoldReason::read(&hold.reason) {
         None => HoldSeen::Foreign { words },
-        Some(reason) if reason.id == id.to_string() && reason.goal == goal => HoldSeen::Ours {
-            ends_soon: elapsed(now, hold.until) < Duration::from_secs(HOLD_RENEWED_BELOW_MINUTES.saturating_mul(60)),
-        },
         // An abort that was begun under another pair.toml is the same abort: it goes to where the pair was.
-        Some(reason) if reason.goal == Goal::Abort && goal == Goal::Abort => HoldSeen::Ours {
+        Some(reason) if reason.goal == goal && (goal == Goal::Abort || reason.id == id.to_string()) => HoldSeen::Ours {
             ends_soon: elapsed(now, hold.until) < Duration::from_secs(HOLD_RENEWED_BELOW_MINUTES.saturating_mul(60)),
         },
         Some(reason) => HoldSeen::OfRollout { id: reason.id, words },

@@ -190,8 +190,8 @@ impl InFlight {
     pub fn of(answer: Option<&InFlightAnswer>, color: Color) -> Self {
         match answer {
             None => Self::Unknown(format!("the controller does not say what is in flight on {color}")),
-            Some(answer) if answer.drained => Self::Drained,
-            Some(answer) if answer.unknown.is_some() => Self::Unknown(answer.reason.clone()),
+            Some(answer) if answer.runs.is_none() => Self::Unknown(answer.reason.clone()),
+            Some(answer) if answer.drained && answer.runs == Some(0) => Self::Drained,
             Some(answer) => Self::Running(answer.reason.clone()),
         }
     }
