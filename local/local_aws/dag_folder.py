@@ -53,8 +53,12 @@ def look(environment: Environment, made: Made, now: float) -> None:
         if tag == made.files.get(file):
             made.noticed.pop(file, None)
         elif file not in made.noticed or made.noticed[file][0] != tag:
-            made.noticed[file] = (tag, now + environment.settings.parse_seconds)
-    due = [(file, tag) for file, (tag, at) in made.noticed.items() if at <= now][:AT_ONCE]
+            # It changed after the last look. Counted from there, a late look is no reason for Airflow to be late.
+            made.noticed[file] = (tag, (made.looked_at or now) + environment.settings.parse_seconds)
+    due = [(file, tag) for file, (tag, at) in made.noticed.items() if at <= now]
+    if len(due) <= AT_ONCE:
+        made.looked_at = now
+    due = due[:AT_ONCE]
     for file, tag in due:
         del made.noticed[file]
         source = s3._get_object_data(bucket, prefix + file) if tag else None

@@ -97,6 +97,7 @@ class Made:
     files: dict[str, str] = field(default_factory=dict)  # the parsed files of the bucket: name -> entity tag
     noticed: dict[str, tuple[str | None, float]] = field(default_factory=dict)  # changed: name -> entity tag, parsed at
     broken: set[str] = field(default_factory=set)  # files with an import error
+    looked_at: float = 0.0  # every change in the bucket before it is noticed, and parsed if it was due
 
 
 @dataclass
@@ -117,7 +118,8 @@ class Environment:
     def parsed_at(self, now: float) -> float:
         """When every file was last parsed. Airflow parses again and again, also what the bucket has otherwise by now."""
         if self.settings.scheduler == "running":
-            return now
+            # What a late look has not noticed yet is not parsed, and the error of a deleted file is not renewed.
+            return min(now, self.made.looked_at) if self.made and self.made.reads_bucket else now
         return self.heartbeat or self.created_at
 
     def scheduler_status(self, now: float) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from local_aws import dag_folder
 from local_aws.dag_folder import has_import_error
+from local_aws.mwaa_environments import Environment as Imitated, Made, Settings
 from support.local_functions import FILES
 from support.stacks import Stack
 from support.waiting import until
@@ -105,3 +107,20 @@ def test_more_files_than_are_parsed_at_once(client, unique):
     environment = Environment(client, unique, stack.outputs()["BucketName"])
     environment.put(**{f"dag_{number}": GOOD for number in range(250)})
     until("all are parsed", lambda: environment.rest("/dags")["total_entries"] == 250, timeout=20)
+
+
+def test_a_late_look_renews_no_error_of_a_file_that_is_gone(monkeypatch):
+    """On a busy machine a look comes late. Until then nothing was parsed, and then all that was due is."""
+    bucket = {"bad.py": "tag"}
+    monkeypatch.setattr(dag_folder, "_listed", lambda *_: ("", "", dict(bucket)))
+    monkeypatch.setattr(dag_folder.s3, "_get_object_data", lambda *_: RAISING, raising=False)
+    imitated = Imitated("late", Settings(parse_seconds=0.5), made=Made({}))
+    for now in (10.0, 10.6):
+        dag_folder.look(imitated, imitated.made, now)
+    assert imitated.settings.import_errors == ["bad.py"] and imitated.parsed_at(10.7) == 10.6
+    del bucket["bad.py"]  # at 10.7
+    assert imitated.parsed_at(13.0) == 10.6, "nothing has looked since"
+    dag_folder.look(imitated, imitated.made, 10.9)
+    assert imitated.settings.import_errors == ["bad.py"] and imitated.parsed_at(13.0) == 10.9
+    dag_folder.look(imitated, imitated.made, 13.0)
+    assert imitated.settings.import_errors == []
