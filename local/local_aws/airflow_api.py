@@ -67,15 +67,15 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
     match method, [unquote(part) for part in path.strip("/").split("/")]:
         case "GET", ["dags"]:
             asked = query.get("paused")
-            listed = [_dag(environment, dag_id, dag) for dag_id, dag in environment.dags.items()
-                      if not dag["stale"] and asked in (None, "true" if dag["paused"] else "false")]
-            return _rest_answer({"dags": _page(settings, listed, query), "total_entries": len(listed)})
+            fitting = [dag_id for dag_id, dag in environment.dags.items()
+                       if not dag["stale"] and asked in (None, "true" if dag["paused"] else "false")]
+            return _rest_answer({"dags": _dags(environment, _page(settings, fitting, query)), "total_entries": len(fitting)})
         case "GET", ["importErrors"]:
             errors = [{"import_error_id": number, "timestamp": iso(environment.parsed_at(time.time())), "filename": file,
                        **({"bundle_name": "dags-folder"} if is_airflow_3(settings) else {}),
                        "stack_trace": f"Traceback (most recent call last):\n  File \"{file}\", line 1\nImportError"}
-                      for number, file in enumerate(settings.import_errors, 1)]
-            return _rest_answer({"import_errors": _page(settings, errors, query), "total_entries": len(errors)})
+                      for number, file in _page(settings, list(enumerate(settings.import_errors, 1)), query)]
+            return _rest_answer({"import_errors": errors, "total_entries": len(settings.import_errors)})
         case "GET", ["dags", "~", "dagRuns"]:
             return _dag_runs(settings, query)
         case "POST", ["dags", "~", "dagRuns", "list"]:
@@ -84,7 +84,7 @@ def _lists(environment: Environment, method: str, path: str, query: dict[str, An
             return _task_instances(settings, body or {})
         case "PATCH", ["dags", dag_id] if dag_id in environment.dags:
             environment.dags[dag_id]["paused"] = bool((body or {}).get("is_paused"))
-            return _rest_answer(_dag(environment, dag_id, environment.dags[dag_id]))
+            return _rest_answer(_dags(environment, [dag_id])[0])
         case "PATCH", ["dags"]:
             return _patch_many(environment, query, bool((body or {}).get("is_paused")))
     return None
@@ -165,20 +165,20 @@ def _patch_many(environment: Environment, query: dict[str, Any], paused: bool) -
         why = "Missing query parameter 'dag_id_pattern'" if pattern is None else f"Extra query parameter(s) {', '.join(set(query) - known)}"
         return rest_error(400, {"detail": why, "status": 400, "title": "Bad Request", "type": "about:blank"})
     asked = query.get("paused")
+    like = None if pattern is None else _like(pattern)
     fitting = [dag_id for dag_id, dag in environment.dags.items()
-               if pattern is not None and not dag["stale"] and _is_like(pattern, dag_id)
+               if like is not None and not dag["stale"] and like.search(dag_id)
                and asked in (None, "true" if dag["paused"] else "false")]
     page = _page(settings, fitting, query)
     for dag_id in fitting if _patches_all(settings) else page:
         environment.dags[dag_id]["paused"] = paused
-    return _rest_answer({"dags": [_dag(environment, dag_id, environment.dags[dag_id]) for dag_id in page],
-                         "total_entries": len(fitting)})
+    return _rest_answer({"dags": _dags(environment, page), "total_entries": len(fitting)})
 
 
-def _is_like(pattern: str, dag_id: str) -> bool:
+def _like(pattern: str) -> re.Pattern[str]:
     """SQL's ILIKE '%pattern%', in which `_` is any character and `%` any sequence of characters."""
     words = "".join({"_": ".", "%": ".*"}.get(sign, re.escape(sign)) for sign in ("%" if pattern == "~" else pattern))
-    return re.search(words, dag_id, re.IGNORECASE | re.DOTALL) is not None
+    return re.compile(words, re.IGNORECASE | re.DOTALL)
 
 
 def _patches_all(settings: Settings) -> bool:
@@ -193,9 +193,14 @@ def _page(settings: Settings, entries: list[Any], query: dict[str, Any]) -> list
     return entries[offset:offset + (limit if cap is None else min(limit, cap))]
 
 
-def _dag(environment: Environment, dag_id: str, dag: dict[str, Any]) -> dict[str, Any]:
-    settings, parsed = environment.settings, iso(environment.parsed_at(time.time()))
-    tomorrow = iso((time.time() // 86400 + 1) * 86400)
+def _dags(environment: Environment, page: list[str]) -> list[dict[str, Any]]:
+    """Only those of the page: to make them all for each page of thousands takes minutes."""
+    now = time.time()
+    parsed, tomorrow = iso(environment.parsed_at(now)), iso((now // 86400 + 1) * 86400)
+    return [_dag(environment.settings, dag_id, environment.dags[dag_id], parsed, tomorrow) for dag_id in page]
+
+
+def _dag(settings: Settings, dag_id: str, dag: dict[str, Any], parsed: str | None, tomorrow: str | None) -> dict[str, Any]:
     next_run = dag.get("next_run", tomorrow)
     relative = dag.get("file", f"{dag_id}.py")
     file = f"/usr/local/airflow/dags/{relative}"

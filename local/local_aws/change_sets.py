@@ -21,6 +21,7 @@ import re
 import time
 from typing import Any
 
+import yaml
 from ministack.services import cloudformation, ec2
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
 
@@ -267,7 +268,15 @@ def _delete_stack(original: Any) -> Any:
     return delete
 
 
+def _quick_loader(original: Any) -> Any:
+    """ministack parses templates in Python, which takes most of the time of a deployment; libyaml parses, the tags are the same."""
+    if not yaml.__with_libyaml__:
+        return original
+    return type("CfnLoader", (yaml.CSafeLoader,), {"yaml_constructors": original.yaml_constructors})
+
+
 def install() -> None:
+    patches.replace(engine, "CfnLoader", _quick_loader)
     patches.replace(changesets, "_resolve_props_for_diff", lambda _: _resolved_template)
     patches.replace(changesets, "_diff_resources", _diff)
     patches.replace(stacks, "_property_recreation", _recreation)

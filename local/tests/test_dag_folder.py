@@ -6,7 +6,8 @@ import pytest
 
 from local_aws import dag_folder
 from local_aws.dag_folder import has_import_error
-from local_aws.mwaa_environments import Environment as Imitated, Made, Settings
+from local_aws.mwaa_environments import Environment as Imitated
+from local_aws.mwaa_environments import Made, Settings
 from support.local_functions import FILES
 from support.stacks import Stack
 from support.waiting import until

@@ -60,7 +60,7 @@ NAME_PROPERTIES = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
@@ -75,7 +75,7 @@ _Loader.add_multi_constructor("!", _tag)
 
 
 def load(path: Path = TEMPLATE) -> dict[str, Any]:
-    return yaml.load(path.read_text(), _Loader)  # _Loader is a SafeLoader
+    return yaml.load(path.read_text(), _Loader)  # _Loader is a SafeLoader, in C
 
 
 @functools.cache
