@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ministack.services import s3
 
 from local_aws import dag_folder
 from local_aws.dag_folder import has_import_error
@@ -114,7 +115,7 @@ def test_a_late_look_renews_no_error_of_a_file_that_is_gone(monkeypatch):
     """On a busy machine a look comes late. Until then nothing was parsed, and then all that was due is."""
     bucket = {"bad.py": "tag"}
     monkeypatch.setattr(dag_folder, "_listed", lambda *_: ("", "", dict(bucket)))
-    monkeypatch.setattr(dag_folder.s3, "_get_object_data", lambda *_: RAISING, raising=False)
+    monkeypatch.setattr(s3, "_get_object_data", lambda *_: RAISING, raising=False)
     imitated = Imitated("late", Settings(parse_seconds=0.5), made=Made({}))
     for now in (10.0, 10.6):
         dag_folder.look(imitated, imitated.made, now)
