@@ -1,0 +1,452 @@
+//! The HTTP connector of a simulated process: the SDK's requests, answered by the simulated services.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use bluegreen_core::color::Color;
+use ciborium::Value as Cbor;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::clock::{Milliseconds, SECOND};
+use crate::invariants::Fact;
+use crate::parameter_store::Answer;
+use crate::weather::{Fault, Service};
+use crate::world::{Delivery, Shared, World};
+
+/// One process: a function's instance, or a person's command line.
+#[derive(Debug)]
+pub struct Process {
+    /// What it is called in the timeline and in Parameter Store's history.
+    pub name: String,
+    /// After how many more requests it is killed; negative for never.
+    pub calls_to_live: AtomicI64,
+    /// Whether it is killed after the last request was carried out, and not before.
+    pub dies_after: AtomicBool,
+    /// After how many more requests it is frozen; negative for never.
+    pub calls_to_freeze: AtomicI64,
+    /// For how long, in milliseconds.
+    pub freeze: AtomicI64,
+    /// Told when it is killed.
+    pub killed: Notify,
+}
+
+impl Process {
+    /// A process that nothing happens to.
+    pub fn new(name: String) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            calls_to_live: AtomicI64::new(-1),
+            dies_after: AtomicBool::new(false),
+            calls_to_freeze: AtomicI64::new(-1),
+            freeze: AtomicI64::new(0),
+            killed: Notify::new(),
+        })
+    }
+
+    /// Counts down; whether it was the last.
+    fn is_last(counter: &AtomicI64) -> bool {
+        counter.load(Ordering::Relaxed) >= 0 && counter.fetch_sub(1, Ordering::Relaxed) == 0
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    world: Shared,
+    process: Arc<Process>,
+}
+
+/// The HTTP client of a process.
+pub fn http_client(world: &Shared, process: &Arc<Process>) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector {
+        world: world.clone(),
+        process: Arc::clone(process),
+    });
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// A request, as the services understand it.
+struct Asked {
+    service: Service,
+    operation: String,
+    color: Option<Color>,
+    body: Value,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (world, process) = (self.world.clone(), Arc::clone(&self.process));
+        HttpConnectorFuture::new(async move {
+            let asked = asked(&world.lock(), &request);
+            let (fault, before, after) = {
+                let mut world = world.lock();
+                let now = world.now();
+                *world.requests.entry(asked.operation.clone()).or_default() += 1;
+                let fault = world.weather.fault(asked.service, &asked.operation, asked.color, now);
+                let typical = match asked.service {
+                    Service::Airflow => 300,
+                    Service::Mwaa => 80,
+                    _ => 16,
+                };
+                let before = world.rng.i64(typical / 4..typical);
+                let after = world.rng.i64(typical / 4..typical);
+                (fault, before, after)
+            };
+            let slow = if let Some(Fault::Slow(more)) = fault { more } else { 0 };
+            wait(before + slow).await;
+            if Process::is_last(&process.calls_to_freeze) {
+                let freeze = process.freeze.load(Ordering::Relaxed);
+                world.lock().tell(format!("{} stands still for {} s", process.name, freeze / 1000));
+                wait(freeze).await;
+            }
+            let is_killed = Process::is_last(&process.calls_to_live);
+            if is_killed && !process.dies_after.load(Ordering::Relaxed) {
+                return die(&world, &process, &asked).await;
+            }
+            let answer = match fault {
+                Some(Fault::Throttle) => Err((400, "ThrottlingException", "Rate exceeded".to_owned())),
+                Some(Fault::ServerError) => Err((500, "InternalServerError", "it is our fault".to_owned())),
+                Some(Fault::Denied) => Err((400, "AccessDeniedException", "not authorized".to_owned())),
+                Some(Fault::Silence) => {
+                    world.lock().tell(format!("{}: {} is not answered", process.name, asked.operation));
+                    std::future::pending().await
+                }
+                _ => {
+                    let lag = if let Some(Fault::Stale(lag)) = fault { lag } else { 0 };
+                    let is_partial = fault == Some(Fault::Partial);
+                    carried_out(&mut world.lock(), &process.name, &asked, lag, is_partial)
+                }
+            };
+            if is_killed {
+                return die(&world, &process, &asked).await;
+            }
+            wait(after).await;
+            match fault {
+                Some(Fault::LostAnswer) => {
+                    world.lock().tell(format!("{}: the answer of {} is lost", process.name, asked.operation));
+                    std::future::pending().await
+                }
+                Some(Fault::Garbage) => Ok(response(200, "text/html", b"<html>oh no</html>".to_vec())),
+                _ => Ok(encoded(&asked, answer)),
+            }
+        })
+    }
+}
+
+async fn wait(milliseconds: i64) {
+    sleep(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))).await;
+}
+
+async fn die<T>(world: &Shared, process: &Process, asked: &Asked) -> T {
+    world.lock().tell(format!("{} is killed at {}", process.name, asked.operation));
+    process.killed.notify_one();
+    std::future::pending().await
+}
+
+fn asked(world: &World, request: &HttpRequest) -> Asked {
+    let bytes = request.body().bytes().unwrap_or_default();
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let body = || serde_json::from_slice(bytes).unwrap_or(Value::Null);
+    let path = path_of(request.uri());
+    let of = |name: &str| [Color::Blue, Color::Green].into_iter().find(|color| world.environments.of(*color).name == name);
+    if let Some(operation) = target.strip_prefix("AmazonSSM.") {
+        return Asked { service: Service::ParameterStore, operation: operation.to_owned(), color: None, body: body() };
+    }
+    if target.starts_with("AWSEvents.") {
+        return Asked { service: Service::EventBridge, operation: "PutEvents".to_owned(), color: None, body: body() };
+    }
+    if let Some(name) = path.strip_prefix("/environments/") {
+        return Asked { service: Service::Mwaa, operation: "GetEnvironment".to_owned(), color: of(name), body: Value::Null };
+    }
+    if let Some(name) = path.strip_prefix("/restapi/") {
+        return Asked { service: Service::Airflow, operation: "InvokeRestApi".to_owned(), color: of(name), body: body() };
+    }
+    if let Some((_, operation)) = path.rsplit_once("/operation/") {
+        let decoded: Value = ciborium::from_reader(bytes).map_or(Value::Null, |decoded: Cbor| plain(&decoded));
+        let names = decoded.to_string();
+        let color = [Color::Blue, Color::Green]
+            .into_iter()
+            .find(|color| names.contains(&format!("\"{}\"", world.environments.of(*color).name)));
+        return Asked { service: Service::CloudWatch, operation: operation.to_owned(), color, body: decoded };
+    }
+    Asked { service: Service::Sns, operation: "Publish".to_owned(), color: None, body: form(bytes) }
+}
+
+fn path_of(uri: &str) -> String {
+    let after = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let path = after.find('/').map_or("/", |at| &after[at..]);
+    path.split('?').next().unwrap_or("/").to_owned()
+}
+
+/// What CBOR says, as far as JSON can.
+fn plain(value: &Cbor) -> Value {
+    match value {
+        Cbor::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .filter_map(|(key, value)| Some((key.as_text()?.to_owned(), plain(value))))
+                .collect(),
+        ),
+        Cbor::Array(entries) => entries.iter().map(plain).collect(),
+        Cbor::Text(text) => json!(text),
+        Cbor::Tag(_, inner) => plain(inner),
+        Cbor::Float(number) => json!(number),
+        Cbor::Integer(number) => json!(i64::try_from(*number).unwrap_or(0)),
+        Cbor::Bool(value) => json!(value),
+        _ => Value::Null,
+    }
+}
+
+/// The fields of a form.
+fn form(bytes: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(bytes);
+    let decoded = |text: &str| {
+        let mut bytes = Vec::new();
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'+' => b' ',
+                b'%' => {
+                    let digits = [rest.next().unwrap_or(b'0'), rest.next().unwrap_or(b'0')];
+                    u8::from_str_radix(&String::from_utf8_lossy(&digits), 16).unwrap_or(b'?')
+                }
+                other => other,
+            });
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Value::Object(
+        text.split('&')
+            .filter_map(|field| field.split_once('='))
+            .map(|(name, value)| (decoded(name), json!(decoded(value))))
+            .collect(),
+    )
+}
+
+fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is_partial: bool) -> Answer {
+    let now = world.now();
+    match asked.service {
+        Service::ParameterStore => parameter_store(world, by, asked, now, lag),
+        Service::EventBridge => Ok(put_events(world, asked, is_partial)),
+        Service::Sns => {
+            let body = &asked.body;
+            let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+            world.happened(&Fact::Notified { subject: text("Subject"), message: text("Message") });
+            Ok(json!({}))
+        }
+        Service::Mwaa => match asked.color.and_then(|color| world.environments.of(color).described()) {
+            Some(described) => Ok(described),
+            None => Err((404, "ResourceNotFoundException", "no such environment".to_owned())),
+        },
+        Service::Airflow => airflow(world, asked, now),
+        Service::CloudWatch => Ok(cloudwatch(world, asked, now, is_partial)),
+    }
+}
+
+fn parameter_store(world: &mut World, by: &str, asked: &Asked, now: Milliseconds, lag: Milliseconds) -> Answer {
+    let name = asked.body.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let was_there = world.store.truth(&name).is_some();
+    let answer = world.store.call(&asked.operation, &asked.body, by, now, lag);
+    if answer.is_ok() && matches!(asked.operation.as_str(), "PutParameter" | "DeleteParameter") {
+        changed(world, &name, was_there, by);
+    }
+    answer
+}
+
+/// A parameter was written or deleted.
+pub fn changed(world: &mut World, name: &str, was_there: bool, by: &str) {
+    let now = world.now();
+    let written = world.store.truth(name).cloned();
+    let is_watched = name == world.names.flag() || name == world.names.hold();
+    if is_watched {
+        let operation = match (&written, was_there) {
+            (None, _) => "Delete",
+            (Some(_), true) => "Update",
+            (Some(_), false) => "Create",
+        };
+        world.deliveries.push_back(Delivery::Change { name: name.to_owned(), operation, at: now });
+    }
+    world.happened(&Fact::Stored { name: name.to_owned(), version: written, by: by.to_owned() });
+}
+
+fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
+    let entries = asked.body.get("Entries").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut answers = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        if is_partial && number == 0 {
+            answers.push(json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"}));
+            continue;
+        }
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        let detail: Value = serde_json::from_str(text("Detail")).unwrap_or(Value::Null);
+        let event = json!({
+            "version": "0", "id": format!("e-{}", world.rng.u64(..)), "detail-type": text("DetailType"), "source": text("Source"),
+            "account": "123456789012", "time": crate::clock::timestamp(world.now() / SECOND * SECOND).to_string(),
+            "region": "us-east-1", "resources": [], "detail": detail,
+        });
+        world.happened(&Fact::Published(event.clone()));
+        world.deliveries.push_back(Delivery::Audit(event));
+        answers.push(json!({"EventId": "e"}));
+    }
+    json!({"FailedEntryCount": i32::from(is_partial), "Entries": answers})
+}
+
+fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
+    let Some(environment) = asked.color.map(|color| world.environments.of(color)) else {
+        return Err((404, "ResourceNotFoundException", "no such environment".to_owned()));
+    };
+    if environment.status.is_none() {
+        return Err((404, "ResourceNotFoundException", "no such environment".to_owned()));
+    }
+    if !environment.web_is_up || !environment.status.is_some_and(crate::environment::is_serving) {
+        return Err((500, "RestApiServerException", "the web server does not answer".to_owned()));
+    }
+    let path = asked.body.get("Path").and_then(Value::as_str).unwrap_or_default();
+    let found = match path {
+        "/monitor/health" if !environment.is_airflow_2 => Some(environment.health(now)),
+        "/health" if environment.is_airflow_2 => Some(environment.health(now)),
+        _ => None,
+    };
+    match found {
+        Some(found) => Ok(json!({"RestApiStatusCode": 200, "RestApiResponse": found})),
+        None => Err((404, "RestApiClientException", "Not Found".to_owned())),
+    }
+}
+
+fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: bool) -> Value {
+    match asked.operation.as_str() {
+        "GetMetricData" => {
+            let span = |field: &str| {
+                let seconds = asked.body.get(field).and_then(Value::as_f64).unwrap_or(0.0);
+                #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century")]
+                let milliseconds = (seconds * 1000.0) as i64;
+                milliseconds
+            };
+            let points = asked
+                .color
+                .map(|color| world.environments.of(color).heartbeat_points(span("StartTime"), span("EndTime"), now))
+                .unwrap_or_default();
+            let status = if is_partial { "PartialData" } else { "Complete" };
+            let points = if is_partial { Vec::new() } else { points };
+            json!({"points": points, "status": status})
+        }
+        "DescribeAlarms" => {
+            let wanted = asked.body.get("AlarmNames").and_then(Value::as_array).cloned().unwrap_or_default();
+            let alarms: Vec<Value> = wanted
+                .iter()
+                .filter_map(Value::as_str)
+                .filter_map(|name| {
+                    let color = [Color::Blue, Color::Green]
+                        .into_iter()
+                        .find(|color| name.ends_with(color.as_str()))?;
+                    let since = world.environments.of(color).alarm;
+                    Some(json!({"name": name, "since": since}))
+                })
+                .collect();
+            json!({"alarms": alarms})
+        }
+        _ => Value::Null,
+    }
+}
+
+fn response(status: u16, kind: &'static str, body: Vec<u8>) -> HttpResponse {
+    let status = StatusCode::try_from(status).unwrap_or_else(|_| unreachable!("every status here is one of HTTP's"));
+    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    response.headers_mut().insert("content-type", kind);
+    response
+}
+
+fn encoded(asked: &Asked, answer: Answer) -> HttpResponse {
+    match (asked.service, answer) {
+        (Service::CloudWatch, Ok(answer)) => cbor(200, &metric_answer(&asked.operation, &answer)),
+        (Service::CloudWatch, Err((status, code, message))) => cbor(
+            status,
+            &object(vec![("__type", Cbor::Text(code.to_owned())), ("message", Cbor::Text(message))]),
+        ),
+        (Service::Sns, Ok(_)) => response(
+            200,
+            "text/xml",
+            b"<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m-1</MessageId>\
+              </PublishResult></PublishResponse>"
+                .to_vec(),
+        ),
+        (Service::Sns, Err((status, code, message))) => response(
+            status,
+            "text/xml",
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+            )
+            .into_bytes(),
+        ),
+        (_, Ok(answer)) => response(200, "application/json", answer.to_string().into_bytes()),
+        (_, Err((status, code, message))) => {
+            let status_of_airflow = if code.starts_with("RestApi") { Some(if status == 500 { 503 } else { status }) } else { None };
+            let status = if code.starts_with("RestApi") { 400 } else { status };
+            let body = json!({"__type": code, "message": message, "Message": message, "RestApiStatusCode": status_of_airflow});
+            let mut response = response(status, "application/json", body.to_string().into_bytes());
+            response.headers_mut().insert("x-amzn-errortype", code);
+            response
+        }
+    }
+}
+
+fn cbor(status: u16, body: &Cbor) -> HttpResponse {
+    let mut bytes = Vec::new();
+    if ciborium::into_writer(body, &mut bytes).is_err() {
+        bytes.clear();
+    }
+    let mut response = response(status, "application/cbor", bytes);
+    response.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+    response
+}
+
+fn object(fields: Vec<(&str, Cbor)>) -> Cbor {
+    Cbor::Map(fields.into_iter().map(|(name, value)| (Cbor::Text(name.to_owned()), value)).collect())
+}
+
+fn instant(at: Milliseconds) -> Cbor {
+    Cbor::Tag(1, Box::new(Cbor::Integer((at / SECOND).into())))
+}
+
+fn metric_answer(operation: &str, answer: &Value) -> Cbor {
+    let numbers = |field: &str| -> Vec<i64> {
+        let list = answer.get(field).and_then(Value::as_array);
+        list.map(|list| list.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+    };
+    match operation {
+        "GetMetricData" => {
+            let points = numbers("points");
+            let status = answer.get("status").and_then(Value::as_str).unwrap_or("Complete");
+            let result = object(vec![
+                ("Id", Cbor::Text("heartbeat".to_owned())),
+                ("Timestamps", Cbor::Array(points.iter().map(|at| instant(*at)).collect())),
+                ("Values", Cbor::Array(points.iter().map(|_| Cbor::Float(12.0)).collect())),
+                ("StatusCode", Cbor::Text(status.to_owned())),
+            ]);
+            object(vec![("MetricDataResults", Cbor::Array(vec![result]))])
+        }
+        "DescribeAlarms" => {
+            let alarms = answer.get("alarms").and_then(Value::as_array).cloned().unwrap_or_default();
+            let alarms = alarms.iter().map(|alarm| {
+                let name = alarm.get("name").and_then(Value::as_str).unwrap_or_default();
+                let since = alarm.get("since").and_then(Value::as_i64);
+                let state = if since.is_some() { "ALARM" } else { "OK" };
+                let mut fields = vec![("AlarmName", Cbor::Text(name.to_owned())), ("StateValue", Cbor::Text(state.to_owned()))];
+                if let Some(since) = since {
+                    fields.push(("StateTransitionedTimestamp", instant(since)));
+                }
+                object(fields)
+            });
+            object(vec![("MetricAlarms", Cbor::Array(alarms.collect())), ("CompositeAlarms", Cbor::Array(Vec::new()))])
+        }
+        _ => Cbor::Map(Vec::new()),
+    }
+}

@@ -1,0 +1,453 @@
+//! One history: a script, played to its end or to the first violation.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bluegreen_controller::audit::Change;
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::settings::{self, Settings};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::aws::changed;
+use crate::clock::{DAY, HOUR, MINUTE, Milliseconds, SECOND, Time, timestamp};
+use crate::environment::Environment;
+use crate::invariants::{Fact, Invariants, Violation};
+use crate::lambda::{Ended, Fleet, Payload};
+use crate::parameter_store::ParameterStore;
+use crate::script::{Act, Script};
+use crate::weather::Weather;
+use crate::world::{Delivery, Shared, World};
+
+/// When every history begins: a Thursday.
+const BEGIN: Milliseconds = 1_798_761_600_000;
+/// After so long without trouble, a pair must be healed and quiet.
+const HEALED_WITHIN: Milliseconds = 75 * MINUTE;
+/// In peace a tick is played once in so long: nothing happens that could make the others different.
+const STRIDE: Milliseconds = HOUR;
+/// So long before the next trouble every tick is played again.
+const RUN_UP: Milliseconds = 20 * MINUTE;
+
+/// How one history went.
+#[derive(Debug)]
+pub struct Report {
+    /// The broken invariant, if there is one.
+    pub violation: Option<Violation>,
+    /// The timeline.
+    pub timeline: Vec<String>,
+    /// The minutes that were played, of all minutes of the time.
+    pub played: i64,
+    /// All minutes of the time.
+    pub minutes: i64,
+    /// Requests to the services, by operation.
+    pub requests: std::collections::BTreeMap<String, u64>,
+    /// How often the pair was found healed and quiet.
+    pub peaces: u32,
+}
+
+/// Plays a script. Nothing else must run in this thread: the seed of the random numbers is the thread's.
+pub fn play(script: &Script) -> std::io::Result<Report> {
+    fastrand::seed(script.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
+    let local = LocalSet::new();
+    Ok(local.block_on(&runtime, History::begin(script).live()))
+}
+
+fn settings_of(script: &Script) -> Settings {
+    let given = |name: &str| {
+        let fixed = match name {
+            "PAIR_NAME" => "mwaa-blue-green",
+            "BLUE_ENVIRONMENT_NAME" => "airflow-blue",
+            "GREEN_ENVIRONMENT_NAME" => "airflow-green",
+            "AUDIT_BUS_NAME" => "audit",
+            "NOTIFICATION_TOPIC_ARN" => "arn:aws:sns:us-east-1:123456789012:people",
+            _ => {
+                let set = script.settings.iter().find(|(set, _)| set == name);
+                return set.map(|(_, value)| value.clone());
+            }
+        };
+        Some(fixed.to_owned())
+    };
+    settings::read(given).unwrap_or_else(|faults| panic!("the script's settings: {faults}"))
+}
+
+struct History<'a> {
+    script: &'a Script,
+    world: Shared,
+    fleet: Rc<Fleet>,
+    time: Time,
+    rng: Rng,
+    next_step: usize,
+    next_tick: Milliseconds,
+    schedule_stops_until: Milliseconds,
+    events: (Milliseconds, u8, u8, u8),
+    /// When something last went wrong.
+    troubled_at: Milliseconds,
+    is_checked: bool,
+    played: i64,
+    peaces: u32,
+    last_repair: Milliseconds,
+}
+
+impl<'a> History<'a> {
+    fn begin(script: &'a Script) -> Self {
+        // Built outside the runtime: its clock starts with the first wait.
+        let settings = settings_of(script);
+        let time = Time::starting_at(BEGIN);
+        let mut store = ParameterStore::default();
+        let owner = json!({"Name": settings.names.owner(), "Value": json!({"pair": settings.pair}).to_string(), "Type": "String"});
+        let _created = store.call("PutParameter", &owner, "the stack", BEGIN, 0);
+        let world = Shared::new(World {
+            time,
+            rng: Rng::with_seed(script.seed ^ 0x5bd1_e995),
+            names: settings.names.clone(),
+            store,
+            weather: Weather::default(),
+            environments: Both {
+                blue: Environment::new("airflow-blue", BEGIN),
+                green: Environment::new("airflow-green", BEGIN),
+            },
+            deliveries: std::collections::VecDeque::new(),
+            messages: std::collections::BTreeMap::new(),
+            invariants: Invariants::of(settings.clone()),
+            lines: std::collections::VecDeque::new(),
+            requests: std::collections::BTreeMap::new(),
+        });
+        Self {
+            script,
+            fleet: Fleet::new(world.clone(), settings),
+            world,
+            time,
+            rng: Rng::with_seed(script.seed ^ 0x9e37_79b9),
+            next_step: 0,
+            next_tick: BEGIN + MINUTE,
+            schedule_stops_until: 0,
+            events: (0, 0, 0, 0),
+            troubled_at: BEGIN,
+            is_checked: false,
+            played: 0,
+            peaces: 0,
+            last_repair: 0,
+        }
+    }
+
+    fn now(&self) -> Milliseconds {
+        self.time.now()
+    }
+
+    async fn live(mut self) -> Report {
+        let end = BEGIN + self.script.days * DAY;
+        self.ask(json!({"action": "initialize", "to": "blue"}), "r-init".to_owned());
+        while self.now() < end && self.world.lock().invariants.violation.is_none() {
+            self.deliver();
+            let step = self.script.steps.get(self.next_step).map_or(i64::MAX, |step| BEGIN + step.at);
+            let next = self.next_tick.min(step).min(end);
+            // Deliveries are looked for at least every second while something is under way.
+            let busy = self.fleet.running.get() > 0;
+            let until = if busy { next.min(self.now() + SECOND) } else { next };
+            sleep_until(self.time.instant(until)).await;
+            self.pass();
+            let now = self.now();
+            while let Some(step) = self.script.steps.get(self.next_step).filter(|step| BEGIN + step.at <= now) {
+                self.next_step += 1;
+                let act = step.act.clone();
+                self.act(&act, self.next_step);
+            }
+            if now >= self.next_tick {
+                self.tick();
+            }
+        }
+        let mut world = self.world.lock();
+        let now = world.now();
+        Report {
+            violation: world.invariants.violation.take(),
+            timeline: world.timeline(),
+            played: self.played,
+            minutes: (now - BEGIN) / MINUTE,
+            requests: std::mem::take(&mut world.requests),
+            peaces: self.peaces,
+        }
+    }
+
+    /// Lets time pass in the world.
+    fn pass(&mut self) {
+        let mut world = self.world.lock();
+        let now = world.now();
+        for color in [Color::Blue, Color::Green] {
+            let environment = world.environments.of_mut(color);
+            if let Some(status) = environment.settle(now) {
+                world.happened(&Fact::Scripted(format!("{color} is {status}")));
+            }
+        }
+        let mut invariants = std::mem::take(&mut world.invariants);
+        invariants.look(&mut world, now);
+        world.invariants = invariants;
+        let is_well = [Color::Blue, Color::Green].into_iter().all(|color| {
+            let environment = world.environments.of(color);
+            environment.works()
+                && environment.web_is_up
+                && environment.alarm.is_none()
+                && environment.planned_until.is_none()
+                && matches!(environment.status, Some("AVAILABLE"))
+        });
+        let flag_is_there = world.active().is_some();
+        let is_ordered = is_ordered(&world, now);
+        if !(world.weather.is_fair(now) && is_well && flag_is_there && !is_ordered)
+            || now < self.schedule_stops_until
+            || now < self.events.0
+        {
+            self.troubled_at = now;
+            self.is_checked = false;
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.played += 1;
+        if now >= self.schedule_stops_until {
+            self.invoke(Payload::Tick("schedule", Some(format!("s-{now}"))));
+        }
+        self.repair(now);
+        self.next_tick = now - now.rem_euclid(MINUTE) + MINUTE;
+        let quiet = now - self.troubled_at;
+        if quiet > HEALED_WITHIN && self.fleet.running.get() <= 1 {
+            if !self.is_checked {
+                self.is_checked = true;
+                self.peaces += 1;
+                let mut world = self.world.lock();
+                let mut invariants = std::mem::take(&mut world.invariants);
+                invariants.peace(&world, now);
+                world.invariants = invariants;
+            }
+            let step = self.script.steps.get(self.next_step).map_or(i64::MAX, |step| BEGIN + step.at);
+            let end = BEGIN + self.script.days * DAY;
+            self.next_tick = (now + STRIDE).min(step - RUN_UP).min(end).max(self.next_tick);
+        }
+    }
+
+    /// What a person does who reads the messages: a flag that is broken, or a hold that cannot be read, is repaired.
+    fn repair(&mut self, now: Milliseconds) {
+        let request = {
+            let world = self.world.lock();
+            let flag = world.store.truth(world.names.flag());
+            let is_old = now - self.last_repair > 25 * MINUTE;
+            match flag {
+                None if is_old => Some(json!({"action": "initialize", "to": "blue", "force": true, "requested_by": "ana"})),
+                Some(flag) if is_old && world.active().is_none() && now - flag.at > 20 * MINUTE => {
+                    Some(json!({"to": "blue", "force": true, "reason": "the flag is broken", "requested_by": "ana"}))
+                }
+                _ if is_old && has_unreadable_hold(&world) => Some(json!({"action": "release", "requested_by": "ana"})),
+                _ => None,
+            }
+        };
+        if let Some(request) = request {
+            self.last_repair = now;
+            let id = self.fleet.request_id();
+            self.ask(request, id);
+        }
+    }
+
+    fn invoke(&self, payload: Payload) {
+        let (fleet, id) = (Rc::clone(&self.fleet), self.fleet.request_id());
+        spawn_local(async move {
+            fleet.invoke(payload, id).await;
+        });
+    }
+
+    fn ask(&self, request: Value, id: String) {
+        self.world.lock().tell(format!("a person asks ({id}): {request}"));
+        let fleet = Rc::clone(&self.fleet);
+        spawn_local(async move {
+            fleet.invoke(Payload::Request(request), id).await;
+        });
+    }
+
+    /// Brings events to the listener: late, twice, or never, and again after an error.
+    fn deliver(&mut self) {
+        let waiting: Vec<Delivery> = self.world.lock().deliveries.drain(..).collect();
+        let now = self.now();
+        for delivery in waiting {
+            let (until, lost, doubled, late) = self.events;
+            let is_foul = now < until;
+            let chance = |rng: &mut Rng, percent: u8| is_foul && rng.u8(0..100) < percent;
+            // A rule's target gets what reaches the bus; what AWS sends of a parameter is best effort.
+            if matches!(delivery, Delivery::Change { .. }) && chance(&mut self.rng, lost) {
+                self.world.lock().tell("an event of Parameter Store is lost");
+                continue;
+            }
+            let copies = if chance(&mut self.rng, doubled) { 2 } else { 1 };
+            for _ in 0..copies {
+                let more = if chance(&mut self.rng, late) { self.rng.i64(0..20 * MINUTE) } else { 0 };
+                let after = self.rng.i64(300..3000) + more;
+                let (fleet, world, delivery) = (Rc::clone(&self.fleet), self.world.clone(), delivery.clone());
+                spawn_local(async move {
+                    sleep(milliseconds(after)).await;
+                    bring(&fleet, &world, delivery).await;
+                });
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one line an act")]
+    fn act(&mut self, act: &Act, number: usize) {
+        let now = self.now();
+        self.troubled_at = now;
+        self.is_checked = false;
+        self.world.lock().happened(&Fact::Scripted(format!("{act:?}")));
+        match act {
+            Act::Burst(burst) => {
+                let seed = self.script.seed.wrapping_mul(31).wrapping_add(number as u64);
+                self.world.lock().weather.begin(burst.clone(), seed, now);
+            }
+            Act::SchedulerStops(color) => self.environment(*color, |environment| environment.stop(now)),
+            Act::WebServerStops(color) => self.environment(*color, |environment| environment.web_is_up = false),
+            Act::DatabaseStops(color) => self.environment(*color, |environment| environment.database_is_up = false),
+            Act::Alarm(color, fires) => self.environment(*color, |environment| environment.alarm = fires.then_some(now)),
+            Act::Unavailable(color) => self.environment(*color, |environment| {
+                if environment.status == Some("AVAILABLE") {
+                    environment.set_status(Some("UNAVAILABLE"), now);
+                    environment.stop(now);
+                }
+            }),
+            Act::Heals(color) => self.environment(*color, |environment| {
+                environment.alarm = None;
+                environment.database_is_up = true;
+                environment.web_is_up = true;
+                if environment.planned_until.is_none() && environment.status.is_some() {
+                    environment.set_status(Some("AVAILABLE"), now);
+                    environment.start(now);
+                }
+            }),
+            Act::Update { color, seconds, without_scheduler, rolls_back, by_aws } => self.environment(*color, |environment| {
+                if environment.status != Some("AVAILABLE") {
+                    return;
+                }
+                environment.set_status(Some(if *by_aws { "MAINTENANCE" } else { "UPDATING" }), now);
+                environment.update_source = by_aws.then_some("SERVICE");
+                let then = if *rolls_back { "UPDATE_FAILED" } else { "AVAILABLE" };
+                environment.planned_until = Some((now + seconds * SECOND, then));
+                if *without_scheduler {
+                    environment.stop(now);
+                }
+            }),
+            Act::Deleted(color) => self.environment(*color, |environment| {
+                environment.planned_until = None;
+                environment.set_status(None, now);
+                environment.stop(now);
+            }),
+            Act::Made(color, seconds) => self.environment(*color, |environment| {
+                if environment.status.is_none() {
+                    environment.set_status(Some("CREATING"), now);
+                    environment.planned_until = Some((now + seconds * SECOND, "AVAILABLE"));
+                }
+            }),
+            Act::Asks { request, twice } => {
+                let id = self.fleet.request_id();
+                self.ask(request.clone(), id.clone());
+                if *twice {
+                    let (fleet, request, after) = (Rc::clone(&self.fleet), request.clone(), self.rng.i64(0..50 * SECOND));
+                    spawn_local(async move {
+                        sleep(milliseconds(after)).await;
+                        fleet.invoke(Payload::Request(request), id).await;
+                    });
+                }
+            }
+            Act::WritesFlag(value) => self.by_hand(|names| names.flag().to_owned(), Some(value)),
+            Act::DeletesFlag => self.by_hand(|names| names.flag().to_owned(), None),
+            Act::WritesHold(value) => self.by_hand(bluegreen_core::parameters::ParameterNames::hold, Some(value)),
+            Act::Mishap(function, mishap) => self.fleet.mishap(*function, *mishap),
+            Act::Drifts(function, ahead) => self.fleet.drift(*function, *ahead),
+            Act::Recycled => self.fleet.recycle(),
+            Act::ExtraTick => self.invoke(Payload::Tick("alarm", Some("an-alarm".to_owned()))),
+            Act::Events { seconds, lost, doubled, late } => {
+                self.events = (now + seconds * SECOND, *lost, *doubled, *late);
+            }
+            Act::ScheduleStops(seconds) => self.schedule_stops_until = now + seconds * SECOND,
+        }
+        if matches!(act, Act::SchedulerStops(_) | Act::Unavailable(_) | Act::Update { .. } | Act::Deleted(_) | Act::Made(..)) {
+            self.invoke(Payload::Tick("environment-status", Some("status".to_owned())));
+        }
+    }
+
+    fn environment(&self, color: Color, change: impl FnOnce(&mut Environment)) {
+        change(self.world.lock().environments.of_mut(color));
+    }
+
+    /// A person's AWS CLI, which meets no fault.
+    fn by_hand(&self, name: impl FnOnce(&bluegreen_core::parameters::ParameterNames) -> String, value: Option<&String>) {
+        let mut world = self.world.lock();
+        let now = world.now();
+        let name = name(&world.names);
+        let was_there = world.store.truth(&name).is_some();
+        let answer = match value {
+            // Without a pattern of its own: somebody made the flag before this product was there.
+            Some(value) => {
+                let request = json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true, "AllowedPattern": ".*"});
+                world.store.call("PutParameter", &request, "a person", now, 0)
+            }
+            None => world.store.call("DeleteParameter", &json!({"Name": name}), "a person", now, 0),
+        };
+        if answer.is_ok() {
+            changed(&mut world, &name, was_there, "a person");
+        }
+    }
+}
+
+/// Whether a hold is in force or a drill is under way.
+fn is_ordered(world: &World, now: Milliseconds) -> bool {
+    let read = |name: String| -> Option<Value> { serde_json::from_str(&world.store.truth(&name)?.value).ok() };
+    let until = read(world.names.hold()).and_then(|hold| hold.get("until")?.as_str()?.parse::<jiff::Timestamp>().ok());
+    let is_held = until.is_some_and(|until| until.as_millisecond() > now);
+    let drill = read(world.names.drill());
+    let is_drilled = drill.is_some_and(|drill| drill.get("outcome").and_then(Value::as_str) == Some("pending"));
+    is_held || is_drilled || has_unreadable_hold(world)
+}
+
+fn has_unreadable_hold(world: &World) -> bool {
+    world.store.truth(&world.names.hold()).is_some_and(|hold| {
+        let read: Option<Value> = serde_json::from_str(&hold.value).ok();
+        hold.value != "{}" && read.is_none_or(|read| read.get("reason").is_none())
+    })
+}
+
+fn milliseconds(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+}
+
+/// Lambda invokes the listener, and twice more after an error; EventBridge knows nothing of that.
+async fn bring(fleet: &Fleet, world: &Shared, delivery: Delivery) {
+    let began = Instant::now();
+    let id = fleet.request_id();
+    for again in [0, 60, 120, 300, 600, 1200, 1200] {
+        sleep(Duration::from_secs(again)).await;
+        // template.yaml: an event is given up after an hour, and is then among the dead letters.
+        if began.elapsed() > Duration::from_secs(3600) {
+            break;
+        }
+        let payload = match &delivery {
+            Delivery::Audit(event) => Payload::Audit(event.clone()),
+            Delivery::Change { name, operation, at } => {
+                let is_of_hold = *name == world.lock().names.hold();
+                Payload::Change(Change {
+                    is_of_hold,
+                    is_there: Some(*operation != "Delete"),
+                    at: Some(timestamp(at / SECOND * SECOND)),
+                    event_id: format!("e-{at}"),
+                })
+            }
+        };
+        if let Ended::Answered(_) = fleet.invoke(payload, id.clone()).await {
+            if let Delivery::Audit(event) = &delivery {
+                let id = event.pointer("/detail/id").and_then(Value::as_str).unwrap_or_default();
+                world.lock().happened(&Fact::Delivered(id.to_owned()));
+            }
+            return;
+        }
+    }
+    world.lock().tell("an event is among the dead letters");
+}

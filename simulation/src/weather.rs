@@ -1,0 +1,123 @@
+//! What goes wrong with requests: bursts of faults, each with its own random numbers, so that a history without one of
+//! them meets the others as before.
+
+use bluegreen_core::color::Color;
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Milliseconds;
+
+/// A service of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// Parameter Store.
+    ParameterStore,
+    /// MWAA's own API.
+    Mwaa,
+    /// Airflow's API, by MWAA's InvokeRestApi.
+    Airflow,
+    /// CloudWatch.
+    CloudWatch,
+    /// EventBridge's PutEvents.
+    EventBridge,
+    /// SNS.
+    Sns,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Refused: too many requests.
+    Throttle,
+    /// Refused: an error of the service, before it did anything.
+    ServerError,
+    /// Nothing is carried out and nothing is answered.
+    Silence,
+    /// Carried out, but the answer is lost.
+    LostAnswer,
+    /// Carried out after so many milliseconds.
+    Slow(i64),
+    /// A reading of how things were so many milliseconds ago.
+    Stale(i64),
+    /// Refused: no permission.
+    Denied,
+    /// Carried out, but the answer is HTML.
+    Garbage,
+    /// A part of the answer is missing.
+    Partial,
+}
+
+/// Faults of one kind for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Burst {
+    /// The service.
+    pub service: Service,
+    /// Only requests about this color.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<Color>,
+    /// Only this operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// What happens.
+    pub fault: Fault,
+    /// How long, in seconds.
+    pub seconds: i64,
+    /// To how many of a hundred requests.
+    pub percent: u8,
+}
+
+#[derive(Debug)]
+struct Active {
+    burst: Burst,
+    until: Milliseconds,
+    rng: Rng,
+}
+
+/// All that goes wrong now.
+#[derive(Debug, Default)]
+pub struct Weather {
+    active: Vec<Active>,
+}
+
+impl Weather {
+    /// A burst begins.
+    pub fn begin(&mut self, burst: Burst, seed: u64, now: Milliseconds) {
+        let until = now + burst.seconds * 1000;
+        self.active.push(Active {
+            burst,
+            until,
+            rng: Rng::with_seed(seed),
+        });
+    }
+
+    /// Everything is well again.
+    pub fn clear(&mut self) {
+        self.active.clear();
+    }
+
+    /// Whether nothing goes wrong now.
+    pub fn is_fair(&mut self, now: Milliseconds) -> bool {
+        self.active.retain(|active| active.until > now);
+        self.active.is_empty()
+    }
+
+    /// What happens to one request.
+    pub fn fault(&mut self, service: Service, operation: &str, color: Option<Color>, now: Milliseconds) -> Option<Fault> {
+        if self.is_fair(now) {
+            return None;
+        }
+        let mut found = None;
+        for active in &mut self.active {
+            let burst = &active.burst;
+            let fits = burst.service == service
+                && (burst.color.is_none() || burst.color == color)
+                && burst.operation.as_deref().is_none_or(|wanted| wanted == operation);
+            if fits && active.rng.u8(0..100) < burst.percent && found.is_none() {
+                found = Some(burst.fault);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,112 @@
+//! The world as it truly is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::parameters::ParameterNames;
+use fastrand::Rng;
+use serde_json::Value;
+
+use crate::clock::{Milliseconds, Time, text};
+use crate::environment::Environment;
+use crate::invariants::{Fact, Invariants};
+use crate::parameter_store::ParameterStore;
+use crate::weather::Weather;
+
+/// Lines that are kept for the timeline of a violation.
+const LINES: usize = 20_000;
+
+/// An event that has to be brought somewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivery {
+    /// A change of the flag or the hold, for the change-listener.
+    Change {
+        /// The parameter's name.
+        name: String,
+        /// `Create`, `Update` or `Delete`.
+        operation: &'static str,
+        /// When it was.
+        at: Milliseconds,
+    },
+    /// An event of the pair's bus.
+    Audit(Value),
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct World {
+    /// The clock.
+    pub time: Time,
+    /// For what is not part of the script: latencies.
+    pub rng: Rng,
+    /// The names of the pair's parameters.
+    pub names: ParameterNames,
+    /// Parameter Store.
+    pub store: ParameterStore,
+    /// What goes wrong.
+    pub weather: Weather,
+    /// The two environments.
+    pub environments: Both<Environment>,
+    /// Events that wait for being delivered.
+    pub deliveries: VecDeque<Delivery>,
+    /// How many messages people got under one id.
+    pub messages: BTreeMap<String, u32>,
+    /// What must hold.
+    pub invariants: Invariants,
+    /// The timeline.
+    pub lines: VecDeque<(Milliseconds, String)>,
+    /// Requests by operation.
+    pub requests: BTreeMap<String, u64>,
+}
+
+/// The world, as tasks share it.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    /// Shares a world.
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// The world; never held across a wait.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// The present instant.
+    pub fn now(&self) -> Milliseconds {
+        self.time.now()
+    }
+
+    /// Adds a line to the timeline.
+    pub fn tell(&mut self, line: impl Into<String>) {
+        let now = self.now();
+        self.lines.push_back((now, line.into()));
+        if self.lines.len() > LINES {
+            self.lines.pop_front();
+        }
+    }
+
+    /// Something happened: it is checked, and stands in the timeline.
+    pub fn happened(&mut self, fact: &Fact) {
+        let now = self.now();
+        self.tell(fact.to_string());
+        let mut invariants = std::mem::take(&mut self.invariants);
+        invariants.happened(self, fact, now);
+        self.invariants = invariants;
+    }
+
+    /// The color that the flag holds, if it holds one.
+    pub fn active(&self) -> Option<Color> {
+        Color::parse(&self.store.truth(self.names.flag())?.value)
+    }
+
+    /// The timeline, a line each.
+    pub fn timeline(&self) -> Vec<String> {
+        self.lines.iter().map(|(at, line)| format!("{}  {line}", text(*at))).collect()
+    }
+}
