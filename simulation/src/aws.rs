@@ -104,7 +104,9 @@ impl HttpConnector for Connector {
             wait(before + slow).await;
             if Process::is_last(&process.calls_to_freeze) {
                 let freeze = process.freeze.load(Ordering::Relaxed);
-                world.lock().tell(format!("{} stands still for {} s", process.name, freeze / 1000));
+                world
+                    .lock()
+                    .tell(format!("{} stands still for {} s", process.name, freeze / 1000));
                 wait(freeze).await;
             }
             let is_killed = Process::is_last(&process.calls_to_live);
@@ -116,7 +118,9 @@ impl HttpConnector for Connector {
                 Some(Fault::ServerError) => Err((500, "InternalServerError", "it is our fault".to_owned())),
                 Some(Fault::Denied) => Err((400, "AccessDeniedException", "not authorized".to_owned())),
                 Some(Fault::Silence) => {
-                    world.lock().tell(format!("{}: {} is not answered", process.name, asked.operation));
+                    world
+                        .lock()
+                        .tell(format!("{}: {} is not answered", process.name, asked.operation));
                     std::future::pending().await
                 }
                 _ => {
@@ -131,7 +135,9 @@ impl HttpConnector for Connector {
             wait(after).await;
             match fault {
                 Some(Fault::LostAnswer) => {
-                    world.lock().tell(format!("{}: the answer of {} is lost", process.name, asked.operation));
+                    world
+                        .lock()
+                        .tell(format!("{}: the answer of {} is lost", process.name, asked.operation));
                     std::future::pending().await
                 }
                 Some(Fault::Garbage) => Ok(response(200, "text/html", b"<html>oh no</html>".to_vec())),
@@ -146,7 +152,9 @@ async fn wait(milliseconds: i64) {
 }
 
 async fn die<T>(world: &Shared, process: &Process, asked: &Asked) -> T {
-    world.lock().tell(format!("{} is killed at {}", process.name, asked.operation));
+    world
+        .lock()
+        .tell(format!("{} is killed at {}", process.name, asked.operation));
     process.killed.notify_one();
     std::future::pending().await
 }
@@ -156,18 +164,42 @@ fn asked(world: &World, request: &HttpRequest) -> Asked {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let body = || serde_json::from_slice(bytes).unwrap_or(Value::Null);
     let path = path_of(request.uri());
-    let of = |name: &str| [Color::Blue, Color::Green].into_iter().find(|color| world.environments.of(*color).name == name);
+    let of = |name: &str| {
+        [Color::Blue, Color::Green]
+            .into_iter()
+            .find(|color| world.environments.of(*color).name == name)
+    };
     if let Some(operation) = target.strip_prefix("AmazonSSM.") {
-        return Asked { service: Service::ParameterStore, operation: operation.to_owned(), color: None, body: body() };
+        return Asked {
+            service: Service::ParameterStore,
+            operation: operation.to_owned(),
+            color: None,
+            body: body(),
+        };
     }
     if target.starts_with("AWSEvents.") {
-        return Asked { service: Service::EventBridge, operation: "PutEvents".to_owned(), color: None, body: body() };
+        return Asked {
+            service: Service::EventBridge,
+            operation: "PutEvents".to_owned(),
+            color: None,
+            body: body(),
+        };
     }
     if let Some(name) = path.strip_prefix("/environments/") {
-        return Asked { service: Service::Mwaa, operation: "GetEnvironment".to_owned(), color: of(name), body: Value::Null };
+        return Asked {
+            service: Service::Mwaa,
+            operation: "GetEnvironment".to_owned(),
+            color: of(name),
+            body: Value::Null,
+        };
     }
     if let Some(name) = path.strip_prefix("/restapi/") {
-        return Asked { service: Service::Airflow, operation: "InvokeRestApi".to_owned(), color: of(name), body: body() };
+        return Asked {
+            service: Service::Airflow,
+            operation: "InvokeRestApi".to_owned(),
+            color: of(name),
+            body: body(),
+        };
     }
     if let Some((_, operation)) = path.rsplit_once("/operation/") {
         let decoded: Value = ciborium::from_reader(bytes).map_or(Value::Null, |decoded: Cbor| plain(&decoded));
@@ -175,9 +207,19 @@ fn asked(world: &World, request: &HttpRequest) -> Asked {
         let color = [Color::Blue, Color::Green]
             .into_iter()
             .find(|color| names.contains(&format!("\"{}\"", world.environments.of(*color).name)));
-        return Asked { service: Service::CloudWatch, operation: operation.to_owned(), color, body: decoded };
+        return Asked {
+            service: Service::CloudWatch,
+            operation: operation.to_owned(),
+            color,
+            body: decoded,
+        };
     }
-    Asked { service: Service::Sns, operation: "Publish".to_owned(), color: None, body: form(bytes) }
+    Asked {
+        service: Service::Sns,
+        operation: "Publish".to_owned(),
+        color: None,
+        body: form(bytes),
+    }
 }
 
 fn path_of(uri: &str) -> String {
@@ -239,7 +281,10 @@ fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is
         Service::Sns => {
             let body = &asked.body;
             let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-            world.happened(&Fact::Notified { subject: text("Subject"), message: text("Message") });
+            world.happened(&Fact::Notified {
+                subject: text("Subject"),
+                message: text("Message"),
+            });
             Ok(json!({}))
         }
         Service::Mwaa => match asked.color.and_then(|color| world.environments.of(color).described()) {
@@ -252,7 +297,12 @@ fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is
 }
 
 fn parameter_store(world: &mut World, by: &str, asked: &Asked, now: Milliseconds, lag: Milliseconds) -> Answer {
-    let name = asked.body.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = asked
+        .body
+        .get("Name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let was_there = world.store.truth(&name).is_some();
     let answer = world.store.call(&asked.operation, &asked.body, by, now, lag);
     if answer.is_ok() && matches!(asked.operation.as_str(), "PutParameter" | "DeleteParameter") {
@@ -272,13 +322,26 @@ pub fn changed(world: &mut World, name: &str, was_there: bool, by: &str) {
             (Some(_), true) => "Update",
             (Some(_), false) => "Create",
         };
-        world.deliveries.push_back(Delivery::Change { name: name.to_owned(), operation, at: now });
+        world.deliver(Delivery::Change {
+            name: name.to_owned(),
+            operation,
+            at: now,
+        });
     }
-    world.happened(&Fact::Stored { name: name.to_owned(), version: written, by: by.to_owned() });
+    world.happened(&Fact::Stored {
+        name: name.to_owned(),
+        version: written,
+        by: by.to_owned(),
+    });
 }
 
 fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
-    let entries = asked.body.get("Entries").and_then(Value::as_array).cloned().unwrap_or_default();
+    let entries = asked
+        .body
+        .get("Entries")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let mut answers = Vec::new();
     for (number, entry) in entries.iter().enumerate() {
         if is_partial && number == 0 {
@@ -293,7 +356,7 @@ fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
             "region": "us-east-1", "resources": [], "detail": detail,
         });
         world.happened(&Fact::Published(event.clone()));
-        world.deliveries.push_back(Delivery::Audit(event));
+        world.deliver(Delivery::Audit(event));
         answers.push(json!({"EventId": "e"}));
     }
     json!({"FailedEntryCount": i32::from(is_partial), "Entries": answers})
@@ -307,7 +370,11 @@ fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
         return Err((404, "ResourceNotFoundException", "no such environment".to_owned()));
     }
     if !environment.web_is_up || !environment.status.is_some_and(crate::environment::is_serving) {
-        return Err((500, "RestApiServerException", "the web server does not answer".to_owned()));
+        return Err((
+            500,
+            "RestApiServerException",
+            "the web server does not answer".to_owned(),
+        ));
     }
     let path = asked.body.get("Path").and_then(Value::as_str).unwrap_or_default();
     let found = match path {
@@ -332,14 +399,24 @@ fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: b
             };
             let points = asked
                 .color
-                .map(|color| world.environments.of(color).heartbeat_points(span("StartTime"), span("EndTime"), now))
+                .map(|color| {
+                    world
+                        .environments
+                        .of(color)
+                        .heartbeat_points(span("StartTime"), span("EndTime"), now)
+                })
                 .unwrap_or_default();
             let status = if is_partial { "PartialData" } else { "Complete" };
             let points = if is_partial { Vec::new() } else { points };
             json!({"points": points, "status": status})
         }
         "DescribeAlarms" => {
-            let wanted = asked.body.get("AlarmNames").and_then(Value::as_array).cloned().unwrap_or_default();
+            let wanted = asked
+                .body
+                .get("AlarmNames")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
             let alarms: Vec<Value> = wanted
                 .iter()
                 .filter_map(Value::as_str)
@@ -409,7 +486,12 @@ fn cbor(status: u16, body: &Cbor) -> HttpResponse {
 }
 
 fn object(fields: Vec<(&str, Cbor)>) -> Cbor {
-    Cbor::Map(fields.into_iter().map(|(name, value)| (Cbor::Text(name.to_owned()), value)).collect())
+    Cbor::Map(
+        fields
+            .into_iter()
+            .map(|(name, value)| (Cbor::Text(name.to_owned()), value))
+            .collect(),
+    )
 }
 
 fn instant(at: Milliseconds) -> Cbor {
@@ -419,7 +501,8 @@ fn instant(at: Milliseconds) -> Cbor {
 fn metric_answer(operation: &str, answer: &Value) -> Cbor {
     let numbers = |field: &str| -> Vec<i64> {
         let list = answer.get(field).and_then(Value::as_array);
-        list.map(|list| list.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+        list.map(|list| list.iter().filter_map(Value::as_i64).collect())
+            .unwrap_or_default()
     };
     match operation {
         "GetMetricData" => {
@@ -427,25 +510,41 @@ fn metric_answer(operation: &str, answer: &Value) -> Cbor {
             let status = answer.get("status").and_then(Value::as_str).unwrap_or("Complete");
             let result = object(vec![
                 ("Id", Cbor::Text("heartbeat".to_owned())),
-                ("Timestamps", Cbor::Array(points.iter().map(|at| instant(*at)).collect())),
-                ("Values", Cbor::Array(points.iter().map(|_| Cbor::Float(12.0)).collect())),
+                (
+                    "Timestamps",
+                    Cbor::Array(points.iter().map(|at| instant(*at)).collect()),
+                ),
+                (
+                    "Values",
+                    Cbor::Array(points.iter().map(|_| Cbor::Float(12.0)).collect()),
+                ),
                 ("StatusCode", Cbor::Text(status.to_owned())),
             ]);
             object(vec![("MetricDataResults", Cbor::Array(vec![result]))])
         }
         "DescribeAlarms" => {
-            let alarms = answer.get("alarms").and_then(Value::as_array).cloned().unwrap_or_default();
+            let alarms = answer
+                .get("alarms")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
             let alarms = alarms.iter().map(|alarm| {
                 let name = alarm.get("name").and_then(Value::as_str).unwrap_or_default();
                 let since = alarm.get("since").and_then(Value::as_i64);
                 let state = if since.is_some() { "ALARM" } else { "OK" };
-                let mut fields = vec![("AlarmName", Cbor::Text(name.to_owned())), ("StateValue", Cbor::Text(state.to_owned()))];
+                let mut fields = vec![
+                    ("AlarmName", Cbor::Text(name.to_owned())),
+                    ("StateValue", Cbor::Text(state.to_owned())),
+                ];
                 if let Some(since) = since {
                     fields.push(("StateTransitionedTimestamp", instant(since)));
                 }
                 object(fields)
             });
-            object(vec![("MetricAlarms", Cbor::Array(alarms.collect())), ("CompositeAlarms", Cbor::Array(Vec::new()))])
+            object(vec![
+                ("MetricAlarms", Cbor::Array(alarms.collect())),
+                ("CompositeAlarms", Cbor::Array(Vec::new())),
+            ])
         }
         _ => Cbor::Map(Vec::new()),
     }

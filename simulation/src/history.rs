@@ -1,6 +1,7 @@
 //! One history: a script, played to its end or to the first violation.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_controller::audit::Change;
@@ -113,6 +114,7 @@ impl<'a> History<'a> {
                 green: Environment::new("airflow-green", BEGIN),
             },
             deliveries: std::collections::VecDeque::new(),
+            wake: Arc::default(),
             messages: std::collections::BTreeMap::new(),
             invariants: Invariants::of(settings.clone()),
             lines: std::collections::VecDeque::new(),
@@ -145,15 +147,26 @@ impl<'a> History<'a> {
         self.ask(json!({"action": "initialize", "to": "blue"}), "r-init".to_owned());
         while self.now() < end && self.world.lock().invariants.violation.is_none() {
             self.deliver();
-            let step = self.script.steps.get(self.next_step).map_or(i64::MAX, |step| BEGIN + step.at);
+            let step = self
+                .script
+                .steps
+                .get(self.next_step)
+                .map_or(i64::MAX, |step| BEGIN + step.at);
             let next = self.next_tick.min(step).min(end);
-            // Deliveries are looked for at least every second while something is under way.
-            let busy = self.fleet.running.get() > 0;
-            let until = if busy { next.min(self.now() + SECOND) } else { next };
-            sleep_until(self.time.instant(until)).await;
+            let wake = Arc::clone(&self.world.lock().wake);
+            tokio::select! {
+                biased;
+                () = sleep_until(self.time.instant(next)) => {}
+                () = wake.notified() => {}
+            }
             self.pass();
             let now = self.now();
-            while let Some(step) = self.script.steps.get(self.next_step).filter(|step| BEGIN + step.at <= now) {
+            while let Some(step) = self
+                .script
+                .steps
+                .get(self.next_step)
+                .filter(|step| BEGIN + step.at <= now)
+            {
                 self.next_step += 1;
                 let act = step.act.clone();
                 self.act(&act, self.next_step);
@@ -224,7 +237,11 @@ impl<'a> History<'a> {
                 invariants.peace(&world, now);
                 world.invariants = invariants;
             }
-            let step = self.script.steps.get(self.next_step).map_or(i64::MAX, |step| BEGIN + step.at);
+            let step = self
+                .script
+                .steps
+                .get(self.next_step)
+                .map_or(i64::MAX, |step| BEGIN + step.at);
             let end = BEGIN + self.script.days * DAY;
             self.next_tick = (now + STRIDE).min(step - RUN_UP).min(end).max(self.next_tick);
         }
@@ -237,7 +254,9 @@ impl<'a> History<'a> {
             let flag = world.store.truth(world.names.flag());
             let is_old = now - self.last_repair > 25 * MINUTE;
             match flag {
-                None if is_old => Some(json!({"action": "initialize", "to": "blue", "force": true, "requested_by": "ana"})),
+                None if is_old => {
+                    Some(json!({"action": "initialize", "to": "blue", "force": true, "requested_by": "ana"}))
+                }
                 Some(flag) if is_old && world.active().is_none() && now - flag.at > 20 * MINUTE => {
                     Some(json!({"to": "blue", "force": true, "reason": "the flag is broken", "requested_by": "ana"}))
                 }
@@ -282,7 +301,11 @@ impl<'a> History<'a> {
             }
             let copies = if chance(&mut self.rng, doubled) { 2 } else { 1 };
             for _ in 0..copies {
-                let more = if chance(&mut self.rng, late) { self.rng.i64(0..20 * MINUTE) } else { 0 };
+                let more = if chance(&mut self.rng, late) {
+                    self.rng.i64(0..20 * MINUTE)
+                } else {
+                    0
+                };
                 let after = self.rng.i64(300..3000) + more;
                 let (fleet, world, delivery) = (Rc::clone(&self.fleet), self.world.clone(), delivery.clone());
                 spawn_local(async move {
@@ -307,7 +330,9 @@ impl<'a> History<'a> {
             Act::SchedulerStops(color) => self.environment(*color, |environment| environment.stop(now)),
             Act::WebServerStops(color) => self.environment(*color, |environment| environment.web_is_up = false),
             Act::DatabaseStops(color) => self.environment(*color, |environment| environment.database_is_up = false),
-            Act::Alarm(color, fires) => self.environment(*color, |environment| environment.alarm = fires.then_some(now)),
+            Act::Alarm(color, fires) => {
+                self.environment(*color, |environment| environment.alarm = fires.then_some(now))
+            }
             Act::Unavailable(color) => self.environment(*color, |environment| {
                 if environment.status == Some("AVAILABLE") {
                     environment.set_status(Some("UNAVAILABLE"), now);
@@ -323,7 +348,13 @@ impl<'a> History<'a> {
                     environment.start(now);
                 }
             }),
-            Act::Update { color, seconds, without_scheduler, rolls_back, by_aws } => self.environment(*color, |environment| {
+            Act::Update {
+                color,
+                seconds,
+                without_scheduler,
+                rolls_back,
+                by_aws,
+            } => self.environment(*color, |environment| {
                 if environment.status != Some("AVAILABLE") {
                     return;
                 }
@@ -350,7 +381,8 @@ impl<'a> History<'a> {
                 let id = self.fleet.request_id();
                 self.ask(request.clone(), id.clone());
                 if *twice {
-                    let (fleet, request, after) = (Rc::clone(&self.fleet), request.clone(), self.rng.i64(0..50 * SECOND));
+                    let (fleet, request, after) =
+                        (Rc::clone(&self.fleet), request.clone(), self.rng.i64(0..50 * SECOND));
                     spawn_local(async move {
                         sleep(milliseconds(after)).await;
                         fleet.invoke(Payload::Request(request), id).await;
@@ -364,12 +396,20 @@ impl<'a> History<'a> {
             Act::Drifts(function, ahead) => self.fleet.drift(*function, *ahead),
             Act::Recycled => self.fleet.recycle(),
             Act::ExtraTick => self.invoke(Payload::Tick("alarm", Some("an-alarm".to_owned()))),
-            Act::Events { seconds, lost, doubled, late } => {
+            Act::Events {
+                seconds,
+                lost,
+                doubled,
+                late,
+            } => {
                 self.events = (now + seconds * SECOND, *lost, *doubled, *late);
             }
             Act::ScheduleStops(seconds) => self.schedule_stops_until = now + seconds * SECOND,
         }
-        if matches!(act, Act::SchedulerStops(_) | Act::Unavailable(_) | Act::Update { .. } | Act::Deleted(_) | Act::Made(..)) {
+        if matches!(
+            act,
+            Act::SchedulerStops(_) | Act::Unavailable(_) | Act::Update { .. } | Act::Deleted(_) | Act::Made(..)
+        ) {
             self.invoke(Payload::Tick("environment-status", Some("status".to_owned())));
         }
     }
@@ -379,7 +419,11 @@ impl<'a> History<'a> {
     }
 
     /// A person's AWS CLI, which meets no fault.
-    fn by_hand(&self, name: impl FnOnce(&bluegreen_core::parameters::ParameterNames) -> String, value: Option<&String>) {
+    fn by_hand(
+        &self,
+        name: impl FnOnce(&bluegreen_core::parameters::ParameterNames) -> String,
+        value: Option<&String>,
+    ) {
         let mut world = self.world.lock();
         let now = world.now();
         let name = name(&world.names);
@@ -387,10 +431,13 @@ impl<'a> History<'a> {
         let answer = match value {
             // Without a pattern of its own: somebody made the flag before this product was there.
             Some(value) => {
-                let request = json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true, "AllowedPattern": ".*"});
+                let request =
+                    json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true, "AllowedPattern": ".*"});
                 world.store.call("PutParameter", &request, "a person", now, 0)
             }
-            None => world.store.call("DeleteParameter", &json!({"Name": name}), "a person", now, 0),
+            None => world
+                .store
+                .call("DeleteParameter", &json!({"Name": name}), "a person", now, 0),
         };
         if answer.is_ok() {
             changed(&mut world, &name, was_there, "a person");

@@ -60,17 +60,31 @@ impl fmt::Display for Fact {
                 match version {
                     Some(version) => {
                         let description = version.description.as_deref().unwrap_or_default();
-                        write!(formatter, "{by}: {name} v{} = {} {description}", version.number, version.value)
+                        write!(
+                            formatter,
+                            "{by}: {name} v{} = {} {description}",
+                            version.number, version.value
+                        )
                     }
                     None => write!(formatter, "{by}: {name} deleted"),
                 }
             }
             Self::Published(event) => {
-                write!(formatter, "event {} {}: {}", text(event, "/detail-type"), text(event, "/detail/id"), text(event, "/detail/reason"))
+                write!(
+                    formatter,
+                    "event {} {}: {}",
+                    text(event, "/detail-type"),
+                    text(event, "/detail/id"),
+                    text(event, "/detail/reason")
+                )
             }
             Self::Notified { subject, .. } => write!(formatter, "people are notified: {subject}"),
             Self::Delivered(id) => write!(formatter, "notified of {id}"),
-            Self::Ended { process, request_id, answer } => match answer {
+            Self::Ended {
+                process,
+                request_id,
+                answer,
+            } => match answer {
                 Ok(answer) => write!(formatter, "{process} {request_id}: {}", in_short(answer)),
                 Err(error) => write!(formatter, "{process} {request_id}: {error}"),
             },
@@ -176,10 +190,16 @@ impl Invariants {
         let Some(settings) = &self.settings else { return true };
         let window = i64::try_from(settings.policy.failure_window.as_millis()).unwrap_or(0);
         // Clocks are wrong by up to 8 s, and Airflow's threshold is 30 s.
-        let stopped = environment.stopped_at.is_some_and(|at| now - at >= window - 10 * SECOND);
+        let stopped = environment
+            .stopped_at
+            .is_some_and(|at| now - at >= window - 10 * SECOND);
         let grace = i64::try_from(settings.policy.maintenance_grace.as_millis()).unwrap_or(0);
-        let excused = environment.is_planned() && environment.stopped_at.is_none_or(|at| now - at < grace - 10 * SECOND);
-        let failed = matches!(environment.status, None | Some("UNAVAILABLE" | "CREATE_FAILED" | "DELETING"));
+        let excused =
+            environment.is_planned() && environment.stopped_at.is_none_or(|at| now - at < grace - 10 * SECOND);
+        let failed = matches!(
+            environment.status,
+            None | Some("UNAVAILABLE" | "CREATE_FAILED" | "DELETING")
+        );
         environment.alarm.is_some() || failed || !environment.database_is_up || (stopped && !excused)
     }
 
@@ -201,7 +221,9 @@ impl Invariants {
         let neglected = is_dead && is_clear;
         match self.neglected_since {
             Some((color, since)) if neglected && color == active => {
-                let window = i64::try_from(settings.policy.failure_window.as_millis()).unwrap_or(0).max(300 * SECOND);
+                let window = i64::try_from(settings.policy.failure_window.as_millis())
+                    .unwrap_or(0)
+                    .max(300 * SECOND);
                 let bound = window + 10 * MINUTE;
                 if now - since > bound && !self.blocked.iter().any(|at| *at > since - 26 * 60 * MINUTE) {
                     let what = format!(
@@ -222,7 +244,11 @@ impl Invariants {
     /// Checks one fact.
     pub fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) {
         match fact {
-            Fact::Stored { name, version: Some(version), by } if name == world.names.flag() => {
+            Fact::Stored {
+                name,
+                version: Some(version),
+                by,
+            } if name == world.names.flag() => {
                 self.versions.insert((version.number, version.at), version.clone());
                 self.flag_written(world, version, by, now);
             }
@@ -230,7 +256,11 @@ impl Invariants {
             Fact::Delivered(id) => {
                 self.owed.remove(id);
             }
-            Fact::Ended { process, request_id, answer } => self.ended(process, request_id, answer, now),
+            Fact::Ended {
+                process,
+                request_id,
+                answer,
+            } => self.ended(process, request_id, answer, now),
             _ => {}
         }
     }
@@ -241,7 +271,10 @@ impl Invariants {
         let record: Value = stored
             .and_then(|stored| serde_json::from_str(&stored.value).ok())
             .unwrap_or(Value::Null);
-        let is_declared = version.description.as_deref().is_some_and(|text| text.contains("declared"));
+        let is_declared = version
+            .description
+            .as_deref()
+            .is_some_and(|text| text.contains("declared"));
         let from = Color::parse(text(&record, "/from"));
         if let ("failover", Some(from), false) = (text(&record, "/kind"), from, is_declared)
             && text(&record, "/actor/function") == "health-watcher"
@@ -251,7 +284,10 @@ impl Invariants {
                 self.broken(
                     "failover-without-evidence",
                     now,
-                    format!("{by} failed over from {from}, which works: {}", text(&record, "/reason")),
+                    format!(
+                        "{by} failed over from {from}, which works: {}",
+                        text(&record, "/reason")
+                    ),
                 );
             }
         }
@@ -285,12 +321,22 @@ impl Invariants {
             Ok(answer) => {
                 let outcome = text(answer, "/outcome");
                 let record = text(answer, "/record");
-                let record = if record.is_empty() { text(answer, "/transition") } else { record };
-                let is_winner = matches!(outcome, "switched" | "rolled-back" | "failed-over" | "") && !record.is_empty();
+                let record = if record.is_empty() {
+                    text(answer, "/transition")
+                } else {
+                    record
+                };
+                let is_winner =
+                    matches!(outcome, "switched" | "rolled-back" | "failed-over" | "") && !record.is_empty();
                 if is_winner {
-                    let winner = self.winners.entry(record.to_owned()).or_insert_with(|| request_id.to_owned());
+                    let winner = self
+                        .winners
+                        .entry(record.to_owned())
+                        .or_insert_with(|| request_id.to_owned());
                     if winner != request_id {
-                        let what = format!("{process} ({request_id}) and {winner} both say that they made transition {record}");
+                        let what = format!(
+                            "{process} ({request_id}) and {winner} both say that they made transition {record}"
+                        );
                         self.broken("one-transition-one-writer", now, what);
                     }
                 }
@@ -309,7 +355,11 @@ impl Invariants {
         for ((number, at), version) in &self.versions.clone() {
             let suffix = format!(":v{number}-{at}");
             if !self.events.keys().any(|id| id.ends_with(&suffix)) {
-                let what = format!("version {number} of {} ({}) was never audited", crate::clock::text(*at), version.value);
+                let what = format!(
+                    "version {number} of {} ({}) was never audited",
+                    crate::clock::text(*at),
+                    version.value
+                );
                 self.broken("every-version-audited", now, what);
             }
         }

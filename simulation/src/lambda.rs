@@ -214,13 +214,19 @@ impl Fleet {
                 }
             }
         };
-        self.world.lock().happened(&Fact::Ended { process: name, request_id, answer: described(&ended) });
+        self.world.lock().happened(&Fact::Ended {
+            process: name,
+            request_id,
+            answer: described(&ended),
+        });
         ended
     }
 
     fn arm(&self, function: Function, process: &Process) {
         let mut mishaps = self.mishaps.borrow_mut();
-        let Some(at) = mishaps.iter().position(|(of, _)| *of == function) else { return };
+        let Some(at) = mishaps.iter().position(|(of, _)| *of == function) else {
+            return;
+        };
         match mishaps.remove(at).1 {
             Mishap::Kill(calls, is_after) => {
                 process.dies_after.store(is_after, Ordering::Relaxed);
@@ -247,7 +253,13 @@ fn services(world: &Shared, process: &Arc<Process>, settings: &Settings, ahead: 
     let shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "simulation")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "id",
+            "secret",
+            None,
+            None,
+            "simulation",
+        )))
         .http_client(http_client(world, process))
         .build();
     let clock = Clock::set_to(timestamp(world.lock().now() + ahead));
@@ -258,7 +270,10 @@ fn services(world: &Shared, process: &Arc<Process>, settings: &Settings, ahead: 
 async fn run(services: &Services, payload: Payload, invocation: &Invocation) -> Result<Value, FunctionError> {
     Ok(match payload {
         Payload::Tick(kind, id) => {
-            let trigger = Trigger { kind: kind.to_owned(), id };
+            let trigger = Trigger {
+                kind: kind.to_owned(),
+                id,
+            };
             to_json(&Box::pin(tick(services, trigger, invocation)).await?)
         }
         Payload::Request(body) => {

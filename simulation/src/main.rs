@@ -22,14 +22,24 @@ fn main() -> ExitCode {
     let script = Script::of(arguments.seed, arguments.days);
     #[allow(clippy::disallowed_methods)]
     let began = Instant::now();
-    let Ok(report) = play(&script) else { return ExitCode::FAILURE };
+    let Ok(report) = play(&script) else {
+        return ExitCode::FAILURE;
+    };
     let took = began.elapsed();
     if arguments.timeline {
         for line in &report.timeline {
             println!("{line}");
         }
     }
-    println!("{} steps, {} of {} minutes played, {} peaces, {:.2} s; {:?}", script.steps.len(), report.played, report.minutes, report.peaces, took.as_secs_f64(), report.requests);
+    println!(
+        "{} steps, {} of {} minutes played, {} peaces, {:.2} s; {:?}",
+        script.steps.len(),
+        report.played,
+        report.minutes,
+        report.peaces,
+        took.as_secs_f64(),
+        report.requests
+    );
     match report.violation {
         None => ExitCode::SUCCESS,
         Some(violation) => {

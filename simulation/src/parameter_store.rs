@@ -133,7 +133,11 @@ impl ParameterStore {
                 _ => (given.as_str(), None),
             };
             let shown = self.seen(name, now, lag).and_then(|parameter| {
-                let mut visible = parameter.versions.iter().rev().filter(|version| version.at <= now - lag);
+                let mut visible = parameter
+                    .versions
+                    .iter()
+                    .rev()
+                    .filter(|version| version.at <= now - lag);
                 let version = match selected {
                     Some(number) => visible.find(|version| version.number == number)?,
                     None => visible.next()?,
@@ -158,7 +162,9 @@ impl ParameterStore {
             return error("ParameterNotFound", format!("no parameter {name}"));
         };
         // The token is the number of the first version of the next page.
-        let from: i64 = text(request, "NextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
+        let from: i64 = text(request, "NextToken")
+            .and_then(|token| token.parse().ok())
+            .unwrap_or(0);
         let visible: Vec<&Version> = parameter
             .versions
             .iter()
@@ -178,7 +184,11 @@ impl ParameterStore {
     }
 
     fn by_path(&mut self, request: &Value, now: Milliseconds, lag: Milliseconds) -> Answer {
-        let path = text(request, "Path").unwrap_or_default().trim_end_matches('/').to_owned() + "/";
+        let path = text(request, "Path")
+            .unwrap_or_default()
+            .trim_end_matches('/')
+            .to_owned()
+            + "/";
         let most = request.get("MaxResults").and_then(Value::as_u64).unwrap_or(10);
         if !(1..=10).contains(&most) {
             return self.refuse(format!("GetParametersByPath takes MaxResults from 1 to 10, not {most}"));
@@ -232,7 +242,11 @@ impl ParameterStore {
         let pattern = text(request, "AllowedPattern").map(str::to_owned);
         let second = now / SECOND;
         let puts = self.puts.entry(name.clone()).or_insert((second, 0));
-        *puts = if puts.0 == second { (second, puts.1 + 1) } else { (second, 1) };
+        *puts = if puts.0 == second {
+            (second, puts.1 + 1)
+        } else {
+            (second, 1)
+        };
         if puts.1 > 20 {
             return error("TooManyUpdates", format!("more than 20 puts of {name} within a second"));
         }
@@ -291,11 +305,17 @@ fn fault_of(name: &str, value: &str, description: Option<&str>) -> Option<String
         return Some(format!("{name}: {{{{ in a value is taken for a reference"));
     }
     let long = description.filter(|text| text.chars().count() > 1024)?;
-    Some(format!("{name}: a description has at most 1,024 characters, not {}", long.chars().count()))
+    Some(format!(
+        "{name}: a description has at most 1,024 characters, not {}",
+        long.chars().count()
+    ))
 }
 
 fn seconds(at: Milliseconds) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "exact to the millisecond until the year 287,000")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact to the millisecond until the year 287,000"
+    )]
     let seconds = at as f64 / 1000.0;
     json!(seconds)
 }

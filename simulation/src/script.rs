@@ -122,7 +122,12 @@ impl Script {
             at = episode(&mut steps, &mut rng, at).min(end);
         }
         steps.sort_by_key(|step| step.at);
-        Self { seed, days, settings, steps }
+        Self {
+            seed,
+            days,
+            settings,
+            steps,
+        }
     }
 }
 
@@ -245,12 +250,28 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             let seconds = rng.i64(120..5400);
             let fault = [Fault::Silence, Fault::ServerError, Fault::Throttle][rng.usize(0..3)];
             let which = rng.u8(0..3);
-            for service in [Service::Mwaa, Service::Airflow, Service::CloudWatch, Service::ParameterStore, Service::EventBridge] {
+            for service in [
+                Service::Mwaa,
+                Service::Airflow,
+                Service::CloudWatch,
+                Service::ParameterStore,
+                Service::EventBridge,
+            ] {
                 if service == Service::ParameterStore && which == 0 {
                     continue;
                 }
                 let percent = rng.u8(60..=100);
-                push(at, Act::Burst(Burst { service, color: None, operation: None, fault, seconds, percent }));
+                push(
+                    at,
+                    Act::Burst(Burst {
+                        service,
+                        color: None,
+                        operation: None,
+                        fault,
+                        seconds,
+                        percent,
+                    }),
+                );
             }
             if rng.bool() {
                 push(at, Act::SchedulerStops(color));
@@ -262,7 +283,13 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             let mut when = at;
             for _ in 0..1 + rng.usize(0..4) {
                 let request = request(rng);
-                push(when, Act::Asks { request, twice: rng.u8(0..5) == 0 });
+                push(
+                    when,
+                    Act::Asks {
+                        request,
+                        twice: rng.u8(0..5) == 0,
+                    },
+                );
                 when += rng.i64(0..20 * MINUTE);
             }
             when + 30 * MINUTE
@@ -271,7 +298,9 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             let act = match rng.u8(0..6) {
                 0 => Act::DeletesFlag,
                 1 => Act::WritesFlag(["purple", "Blue", " green"][rng.usize(0..3)].to_owned()),
-                2 => Act::WritesHold(["{}", "no JSON", "{\"until\":\"2099-01-01T00:00:00Z\"}"][rng.usize(0..3)].to_owned()),
+                2 => Act::WritesHold(
+                    ["{}", "no JSON", "{\"until\":\"2099-01-01T00:00:00Z\"}"][rng.usize(0..3)].to_owned(),
+                ),
                 _ => Act::WritesFlag(color.to_string()),
             };
             push(at, act);
@@ -279,7 +308,11 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
         }
         16 | 17 => {
             for _ in 0..1 + rng.usize(0..6) {
-                let function = [Function::HealthWatcher, Function::SwitchHandler, Function::ChangeListener][rng.usize(0..3)];
+                let function = [
+                    Function::HealthWatcher,
+                    Function::SwitchHandler,
+                    Function::ChangeListener,
+                ][rng.usize(0..3)];
                 let mishap = if rng.u8(0..3) == 0 {
                     Mishap::Freeze(rng.i64(0..12), rng.i64(1..100) * SECOND)
                 } else {
@@ -291,14 +324,26 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
         }
         18 => {
             let seconds = rng.i64(60..3600);
-            push(at, Act::Events { seconds, lost: rng.u8(0..60), doubled: rng.u8(0..40), late: rng.u8(0..60) });
+            push(
+                at,
+                Act::Events {
+                    seconds,
+                    lost: rng.u8(0..60),
+                    doubled: rng.u8(0..40),
+                    late: rng.u8(0..60),
+                },
+            );
             if rng.u8(0..4) == 0 {
                 push(at, Act::ScheduleStops(rng.i64(60..1800)));
             }
             at + seconds * SECOND
         }
         _ => {
-            let function = [Function::HealthWatcher, Function::SwitchHandler, Function::ChangeListener][rng.usize(0..3)];
+            let function = [
+                Function::HealthWatcher,
+                Function::SwitchHandler,
+                Function::ChangeListener,
+            ][rng.usize(0..3)];
             push(at, Act::Drifts(function, rng.i64(-8 * SECOND..8 * SECOND)));
             let end = at + rng.i64(10 * MINUTE..2 * HOUR);
             push(end, Act::Recycled);
@@ -332,10 +377,16 @@ fn burst(rng: &mut Rng) -> Burst {
     };
     let is_of_one = matches!(service, Service::Mwaa | Service::Airflow | Service::CloudWatch) && rng.bool();
     let operations: &[&str] = match service {
-        Service::ParameterStore => &["PutParameter", "GetParameters", "GetParameterHistory", "DeleteParameter"],
+        Service::ParameterStore => &[
+            "PutParameter",
+            "GetParameters",
+            "GetParameterHistory",
+            "DeleteParameter",
+        ],
         _ => &[],
     };
-    let operation = (!operations.is_empty() && rng.bool()).then(|| operations[rng.usize(0..operations.len())].to_owned());
+    let operation =
+        (!operations.is_empty() && rng.bool()).then(|| operations[rng.usize(0..operations.len())].to_owned());
     Burst {
         service,
         color: is_of_one.then(|| color(rng)),
@@ -363,7 +414,10 @@ fn request(rng: &mut Rng) -> Value {
             json!({"action": action})
         }
     };
-    let is_of_person = !matches!(request.get("action").and_then(Value::as_str), Some("status" | "history" | "check"));
+    let is_of_person = !matches!(
+        request.get("action").and_then(Value::as_str),
+        Some("status" | "history" | "check")
+    );
     if is_of_person {
         let person = ["ana", "ben", "chris"][rng.usize(0..3)];
         request["requested_by"] = json!(person);

@@ -104,7 +104,13 @@ impl Weather {
     }
 
     /// What happens to one request.
-    pub fn fault(&mut self, service: Service, operation: &str, color: Option<Color>, now: Milliseconds) -> Option<Fault> {
+    pub fn fault(
+        &mut self,
+        service: Service,
+        operation: &str,
+        color: Option<Color>,
+        now: Milliseconds,
+    ) -> Option<Fault> {
         if self.is_fair(now) {
             return None;
         }

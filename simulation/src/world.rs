@@ -7,6 +7,7 @@ use bluegreen_core::color::{Both, Color};
 use bluegreen_core::parameters::ParameterNames;
 use fastrand::Rng;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::clock::{Milliseconds, Time, text};
 use crate::environment::Environment;
@@ -50,6 +51,8 @@ pub struct World {
     pub environments: Both<Environment>,
     /// Events that wait for being delivered.
     pub deliveries: VecDeque<Delivery>,
+    /// Told when there is one more.
+    pub wake: Arc<Notify>,
     /// How many messages people got under one id.
     pub messages: BTreeMap<String, u32>,
     /// What must hold.
@@ -82,6 +85,12 @@ impl World {
         self.time.now()
     }
 
+    /// An event is to be delivered.
+    pub fn deliver(&mut self, delivery: Delivery) {
+        self.deliveries.push_back(delivery);
+        self.wake.notify_one();
+    }
+
     /// Adds a line to the timeline.
     pub fn tell(&mut self, line: impl Into<String>) {
         let now = self.now();
@@ -107,6 +116,9 @@ impl World {
 
     /// The timeline, a line each.
     pub fn timeline(&self) -> Vec<String> {
-        self.lines.iter().map(|(at, line)| format!("{}  {line}", text(*at))).collect()
+        self.lines
+            .iter()
+            .map(|(at, line)| format!("{}  {line}", text(*at)))
+            .collect()
     }
 }
