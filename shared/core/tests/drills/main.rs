@@ -8,6 +8,7 @@
 )]
 
 mod asked;
+mod edges;
 mod preconditions;
 mod repairs;
 #[path = "../support/mod.rs"]
