@@ -353,7 +353,7 @@ fn records_are_pruned_where_the_history_is_full_and_older_than_a_day() {
 #[test]
 fn the_preconditions_of_an_automatic_failover_are_these() {
     let those: Vec<&str> = PreconditionName::ALL
-        .into_iter()
+        .iter()
         .filter(|name| name.blocks_failovers())
         .map(|name| name.as_str())
         .collect();

@@ -9,6 +9,7 @@
 
 mod dates;
 mod gaps;
+mod readings;
 mod remembered;
 mod said;
 mod status;

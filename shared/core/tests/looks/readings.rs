@@ -1,0 +1,207 @@
+//! Each signal in the words of its evidence, and what is remembered of it.
+
+use bluegreen_core::health::{AirflowHealth, Cause, ProbeResult, Reading, heartbeat_could_change};
+
+use super::*;
+
+fn reading(reading: &Reading) -> (&'static str, &str) {
+    let state = match reading {
+        Reading::Ok { .. } => "ok",
+        Reading::Bad { .. } => "bad",
+        Reading::Unknown { .. } => "unknown",
+    };
+    (state, reading.detail())
+}
+
+#[test]
+fn a_status_says_what_it_means() {
+    let assessed = |seen: &Seen| seen.assessed(&Policy::default()).signals.status;
+    for (status, state, said) in [
+        ("AVAILABLE", "ok", "environment status AVAILABLE"),
+        ("UNAVAILABLE", "bad", "environment status UNAVAILABLE"),
+        ("UPDATING", "unknown", "environment status UPDATING: planned work"),
+        (
+            "ROLLING_BACK",
+            "unknown",
+            "environment status ROLLING_BACK: being rolled back",
+        ),
+        ("CREATING", "unknown", "environment status CREATING: not ready"),
+        (
+            "HIBERNATING",
+            "unknown",
+            "environment status HIBERNATING: not known here",
+        ),
+    ] {
+        assert_eq!(reading(&assessed(&healthy().status(status))), (state, said));
+    }
+    let unread = assessed(&healthy().status_unknown(CauseKind::Throttled));
+    assert_eq!(
+        reading(&unread),
+        (
+            "unknown",
+            "environment status unknown (throttled: as the test wants it)"
+        )
+    );
+    let gone = healthy().metric_last_seen(600).not_found();
+    let (state, said) = (
+        "bad",
+        "MWAA has no such environment any more: it has had heartbeats, so it was deleted",
+    );
+    assert_eq!(reading(&assessed(&gone)), (state, said));
+    let never = assessed(&healthy().not_found().metric_never_seen());
+    assert_eq!(
+        reading(&never),
+        (
+            "unknown",
+            "MWAA has no environment of this name, and none has been seen: check the name and the region"
+        )
+    );
+    // One of the two answers is wrong.
+    let mut alive = healthy().not_found();
+    alive.0.airflow = healthy().0.airflow;
+    assert_eq!(
+        reading(&assessed(&alive)),
+        (
+            "unknown",
+            "MWAA has no environment of this name, and yet its Airflow answers that it is healthy"
+        )
+    );
+}
+
+#[test]
+fn a_scheduler_says_what_airflow_said_of_it() {
+    let health = |scheduler: Option<&str>, metadatabase: Option<&str>| {
+        let mut seen = healthy();
+        seen.0.airflow = ProbeResult::Known(AirflowHealth {
+            scheduler: scheduler.map(str::to_owned),
+            metadatabase: metadatabase.map(str::to_owned),
+            latest_scheduler_heartbeat: None,
+        });
+        seen
+    };
+    for (scheduler, metadatabase, state, said) in [
+        (
+            Some("healthy"),
+            Some("healthy"),
+            "ok",
+            "Airflow says scheduler healthy, no heartbeat ever",
+        ),
+        (
+            Some("unhealthy"),
+            Some("healthy"),
+            "bad",
+            "Airflow says scheduler unhealthy, no heartbeat ever",
+        ),
+        (
+            Some("unhealthy"),
+            None,
+            "bad",
+            "Airflow says scheduler unhealthy, no heartbeat ever",
+        ),
+        (
+            Some("healthy"),
+            Some("unhealthy"),
+            "bad",
+            "Airflow says metadatabase unhealthy, no heartbeat ever",
+        ),
+        (
+            None,
+            Some("unhealthy"),
+            "bad",
+            "Airflow says metadatabase unhealthy, no heartbeat ever",
+        ),
+        (
+            None,
+            Some("healthy"),
+            "unknown",
+            "Airflow says its scheduler has never started",
+        ),
+        (None, None, "unknown", "Airflow says its scheduler has never started"),
+        (
+            Some("healthy"),
+            None,
+            "unknown",
+            "Airflow says scheduler \"healthy\", metadatabase \"null\": not known here",
+        ),
+        (
+            Some("asleep"),
+            Some("healthy"),
+            "unknown",
+            "Airflow says scheduler \"asleep\", metadatabase \"healthy\": not known here",
+        ),
+    ] {
+        let seen = health(scheduler, metadatabase);
+        let signals = seen.assessed(&Policy::default()).signals;
+        assert_eq!(reading(&signals.scheduler), (state, said));
+        // Only an Airflow that is well by its own word is not looked up in CloudWatch, which costs money.
+        assert_eq!(heartbeat_could_change(&seen.0.airflow), state != "ok", "{said}");
+    }
+    let not_asked = ProbeResult::Unknown(Cause::not_asked());
+    assert!(heartbeat_could_change(&not_asked));
+}
+
+#[test]
+fn what_was_not_asked_is_not_called_unknown() {
+    let signals = healthy().assessed(&Policy::default()).signals;
+    assert_eq!(reading(&signals.heartbeat), ("unknown", "heartbeat metric not asked"));
+    let unread = healthy()
+        .metric_unknown(CauseKind::Throttled)
+        .assessed(&Policy::default());
+    let said = "heartbeat metric unknown (throttled: as the test wants it)";
+    assert_eq!(reading(&unread.signals.heartbeat), ("unknown", said));
+}
+
+#[test]
+fn a_healthy_past_is_short_and_one_in_alarm_says_so() {
+    let mut looks = Looks::default();
+    looks.see(0, &healthy().of("airflow-blue"));
+    let written = serde_json::to_value(&looks.past).unwrap();
+    assert_eq!(
+        written,
+        serde_json::json!({
+            "of": "airflow-blue", "at": "2026-11-23T12:00:00Z", "watched_from": "2026-11-23T12:00:00Z",
+            "status": {"status": "AVAILABLE", "read": "2026-11-23T12:00:00Z"},
+        })
+    );
+    assert_eq!(
+        serde_json::from_value::<Past>(written).unwrap(),
+        looks.past.clone().unwrap()
+    );
+    let mut looks = Looks::default();
+    looks.see(0, &in_alarm(healthy()));
+    let past = looks.past.unwrap();
+    let written = serde_json::to_value(&past).unwrap();
+    assert_eq!(written["is_in_alarm"], true);
+    assert_eq!(serde_json::from_value::<Past>(written).unwrap(), past);
+}
+
+#[test]
+fn of_two_pasts_the_newer_one_counts_and_of_two_of_one_instant_the_own_one() {
+    let past = |second: u64, name: &str| {
+        let mut looks = Looks::default();
+        looks.see(second, &healthy().of(name));
+        looks.past
+    };
+    for (one, other, newer) in [(0, 60, "other"), (60, 0, "own"), (60, 60, "own")] {
+        let newest = Past::younger(past(one, "own"), past(other, "other")).unwrap();
+        assert_eq!(newest.of.as_deref(), Some(newer), "{one} {other}");
+    }
+    assert_eq!(Past::younger(past(0, "own"), None), past(0, "own"));
+    assert_eq!(Past::younger(None, past(0, "other")), past(0, "other"));
+}
+
+#[test]
+fn a_lasting_failure_is_noted_every_four_minutes() {
+    let at = |second: u64, seen: &Seen| {
+        let mut looks = Looks::default();
+        looks.see(0, seen);
+        let stored = looks.past.clone().unwrap();
+        looks.see(second, seen);
+        looks.past.unwrap().is_news_to(Some(&stored))
+    };
+    let bad = dead();
+    for (second, is_news) in [(60, false), (239, false), (240, true), (600, true)] {
+        assert_eq!(at(second, &bad), is_news, "{second} s");
+        assert!(!at(second, &healthy()), "a healthy pair writes nothing");
+    }
+}
