@@ -10,6 +10,7 @@ TOOLS_LINT := .tools/lint
 TOOLS_CARGO := .tools/cargo
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_MUTANTS := 27.1.0
 AIRFLOW ?= 3.0.6
 # What the package promises to run on: the newest patch of each minor version that MWAA has had since 2.7, and the newest of all.
 AIRFLOW_VERSIONS := 2.7.3 2.9.3 2.10.5 2.11.2 3.0.6 3.3.2
@@ -68,6 +69,13 @@ $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
 	  cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
 	@touch $@
 
+# Apart from the two above: only `make mutants` needs it.
+$(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS):
+	@echo "== installing cargo-mutants into $(TOOLS_CARGO) (a minute or two, once)"
+	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-mutants@$(CARGO_MUTANTS)
+	@touch $@
+
 release: functions cli ## build all that users get: the three functions and the command line
 
 # Not together with the command line: features are unified over what is built together, and it wants more of them.
@@ -92,6 +100,13 @@ test: test-rust test-model test-local test-template test-airflow test-airflow-ve
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
+
+# Below all others in priority: it takes every processor that there is.
+CRATE ?= bluegreen-core
+MINUTES ?= 20
+mutants: tools $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS) ## change the code in one place at a time: do the tests notice? (CRATE=bluegreen-core MINUTES=20 SEED=7 SHARD=0/4 FILE=claim/ TESTS=a-package)
+	@nice -n 19 $(BIN)/python -m tools.mutants $(CRATE) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(SHARD),--shard $(SHARD)) \
+	  $(foreach file,$(FILE),--file $(file)) $(foreach package,$(TESTS),--tests $(package))
 
 test-model: ## the protocols in a small world, explored whole by a model checker
 	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1
@@ -194,4 +209,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end bench clean
+.PHONY: help tools release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench clean
