@@ -8,8 +8,6 @@ TOOLS := .tools/python
 BIN := $(TOOLS)/bin
 TOOLS_LINT := .tools/lint
 TOOLS_CARGO := .tools/cargo
-CARGO_DENY := 0.20.2
-CARGO_MACHETE := 0.9.2
 CARGO_MUTANTS := 27.1.0
 AIRFLOW ?= 3.0.6
 # What the package promises to run on: the newest patch of each minor version that MWAA has had since 2.7, and the newest of all.
@@ -57,19 +55,12 @@ $(TOOLS)/.installed: local/requirements.txt
 tools: $(TOOLS)/.installed ## install the pinned Python tools
 
 $(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
-	@echo "== installing the template linters into $(TOOLS_LINT)"
+	@echo "== installing the linters of templates and dependencies into $(TOOLS_LINT)"
 	@$(PYTHON) -m venv $(TOOLS_LINT)
 	@$(TOOLS_LINT)/bin/python -m pip install --quiet --requirement tests/template/requirements-lint.txt
 	@touch $@
 
-# They work for a second or two here, so that they are built quickly is worth more than that they are fast.
-$(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE):
-	@echo "== installing cargo-deny and cargo-machete into $(TOOLS_CARGO) (minutes, once)"
-	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-	  cargo install --quiet --locked --root $(TOOLS_CARGO) cargo-deny@$(CARGO_DENY) cargo-machete@$(CARGO_MACHETE)
-	@touch $@
-
-# Apart from the two above: only `make mutants` needs it.
+# Only for `make mutants`. That it is built quickly is worth more than that it is fast.
 $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS):
 	@echo "== installing cargo-mutants into $(TOOLS_CARGO) (a minute or two, once)"
 	@CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
@@ -190,7 +181,7 @@ check: lint ## before every commit: the lints, the fast tests, the functions bui
 	@$(BIN)/python -m pytest -q tests/infra
 	@$(BIN)/python -m pytest -q tests/docs
 
-gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO_DENY)-$(CARGO_MACHETE) ## the lints for every Python, template, dependencies, package size
+gates: lint functions $(TOOLS_LINT)/.installed ## the lints for every Python, template, dependencies, package size
 	@for version in $(PYTHON_VERSIONS); do echo "== ruff and mypy (the Airflow package, as Python $$version reads it)"; \
 	  $(BIN)/ruff check --quiet --no-cache --ignore UP,I --target-version "py$${version/./}" airflow; \
 	  (cd airflow && ../$(BIN)/mypy --no-error-summary --cache-dir=../.tools/mypy-cache --python-version "$$version"); done
@@ -198,8 +189,8 @@ gates: lint functions $(TOOLS_LINT)/.installed $(TOOLS_CARGO)/.installed-$(CARGO
 	@echo "== sam validate --lint"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template template.yaml
 	@for template in infra/*.yaml; do SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(TOOLS_LINT)/bin/sam validate --lint --template $$template; done
 	@echo "== cfripper (policies of infra/)"; $(TOOLS_LINT)/bin/python -m tools.policy_scan
-	@echo "== cargo machete (unused dependencies)"; $(TOOLS_CARGO)/bin/cargo-machete
-	@echo "== cargo deny (licenses, bans, sources)"; $(TOOLS_CARGO)/bin/cargo-deny --log-level error check licenses bans sources
+	@echo "== cargo shear (unused dependencies)"; $(TOOLS_LINT)/bin/cargo-shear --locked
+	@echo "== cargo deny (licenses, bans, sources)"; $(TOOLS_LINT)/bin/cargo-deny --log-level error check licenses bans sources
 	@echo "== release binaries"; $(BIN)/python .ci/check_release.py
 
 # The command line is that of the tests, as in the demo.
