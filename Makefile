@@ -54,6 +54,8 @@ $(TOOLS)/.installed: local/requirements.txt
 
 tools: $(TOOLS)/.installed ## install the pinned Python tools
 
+linters: $(TOOLS_LINT)/.installed
+
 $(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
 	@echo "== installing the linters of templates and dependencies into $(TOOLS_LINT)"
 	@$(PYTHON) -m venv $(TOOLS_LINT)
@@ -87,7 +89,8 @@ endif
 demo: functions debug ## a pair from nothing, a failover, a hold, a drill and an upgrade on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: test-rust test-model test-local test-template test-airflow test-airflow-versions test-end-to-end ## all tests, fast ones first
+test: ## all tests, several kinds at once, and where the time goes
+	@$(PYTHON) -m tools.steps test
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -134,6 +137,11 @@ $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed-package: airflow/pyproject
 
 $(AIRFLOW_PYTHON): $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/.installed-package
 
+airflow: $(AIRFLOW_PYTHON)
+
+airflow-versions: $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv
+	@for version in $(filter-out $(AIRFLOW_VERSION),$(AIRFLOW_VERSIONS)); do $(MAKE) --no-print-directory airflow AIRFLOW=$$version; done
+
 test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 
@@ -149,7 +157,7 @@ test-airflow-start: tools $(AIRFLOW_PYTHON) ## the policy, and the web server wi
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 0 airflow/tests/start
 
-test-airflow-versions: tools $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv ## the same with every version promised that test-airflow has not had
+test-airflow-versions: tools airflow-versions ## the same with every version promised that test-airflow has not had
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(addprefix test-airflow-start-,$(filter-out $(AIRFLOW_VERSION),$(AIRFLOW_VERSIONS)))
 
 test-airflow-start-%:
@@ -200,4 +208,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .aws-sam
 
-.PHONY: help tools release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench clean
+.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench clean

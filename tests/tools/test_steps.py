@@ -1,0 +1,99 @@
+"""The runner of the suite: what runs beside what, what is printed last, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.paths import PROJECT
+from support.waiting import until
+from tools.steps import ONLY_CI, STEPS, chosen
+
+HEAD = """
+import sys
+from tools.steps import Step, Suite
+
+def step(name, script, lane, *after, last=False):
+    return Step(name, ("bash", "-c", script), lane, after, last=last)
+
+"""
+
+
+def start(steps: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", f"{HEAD}sys.exit(Suite([{steps}]).run())"], cwd=folder, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+
+
+def ran(steps: str, folder: Path) -> tuple[int, str]:
+    running = start(steps, folder)
+    said = running.communicate(timeout=60)[0]
+    return running.returncode, said
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_lanes_go_on_at_once_and_what_is_needed_comes_first(tmp_path: Path) -> None:
+    # Each of the first two ends only when the other has begun.
+    code, said = ran("""step("one", "touch one; until [ -e two ]; do sleep 0.01; done; echo of one", "a"),
+                        step("two", "touch two; until [ -e one ]; do sleep 0.01; done; touch done; echo of two", "b", last=True),
+                        step("three", "[ -e done ] && echo of three", "a", "two")""", tmp_path)
+    assert code == 0, said
+    assert said.endswith("of two\n") and said.index("of one") < said.index("of three") < said.index("of two")
+    table = said[said.index("of a processor"):]
+    assert re.search(r"(?m)^three +\d+ +\d+ +\d+  passed$", table) and re.search(r"(?m)^all +\d+ +\d+$", table), said
+
+
+def test_a_failure_ends_the_others_and_is_printed_last(tmp_path: Path) -> None:
+    began = time.monotonic()
+    code, said = ran("""step("long", "trap 'echo cleaned up > cleaned; exit 3' INT; while :; do sleep 0.05; done", "a", last=True),
+                        step("bad", "until [ -d . ]; do :; done; sleep 0.5; echo the reason; exit 7", "b"),
+                        step("never", "touch never", "b")""", tmp_path)
+    assert code == 1 and said.endswith("the reason\n"), said
+    assert time.monotonic() - began < 15
+    assert "bad: failed after" in said and re.search(r"never +not started", said)
+    assert (tmp_path / "cleaned").exists(), "a step may clean up"
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_failure_of_the_last_one_is_a_failure(tmp_path: Path) -> None:
+    code, said = ran("""step("only", "echo 1 failed; exit 1", "a", last=True)""", tmp_path)
+    assert code == 1 and said.endswith("1 failed\n") and said.count("1 failed") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
+    # A process in a session of its own, whose parent has ended, and which heeds no signal.
+    (tmp_path / "deaf").write_text("trap '' INT TERM HUP; echo $$ > pid; while :; do sleep 0.05; done")
+    running = start('''step("leaves", "setsid bash deaf & sleep 0.2", "a"), step("waits", "sleep 600", "a", last=True)''', tmp_path)
+    until("the orphan runs", lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    pid = int((tmp_path / "pid").read_text())
+    time.sleep(1)
+    assert alive(pid)
+    running.send_signal(number)
+    said = running.communicate(timeout=60)[0]
+    assert running.returncode == 128 + number, said
+    assert not alive(pid), said
+    assert re.search(r"waits +\d+ +\d+ +\d+  stopped", said)
+
+
+def test_all_tests_are_a_part_of_both() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    suites = set(re.findall(r"(?m)^(test-[a-z-]+):", makefile)) - {"test-airflow-unit", "test-airflow-start"}
+    for what in ("test", "ci"):
+        assert suites <= {target for step in chosen(what) for target in step.command}, what
+    assert {step.name for step in chosen("ci")} - {step.name for step in chosen("test")} == set(ONLY_CI)
+    known = {step.name for step in STEPS}
+    assert all(known.issuperset(step.after) for step in STEPS)
+    assert [step.name for step in STEPS if step.last] == ["end-to-end tests"]

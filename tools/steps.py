@@ -1,0 +1,262 @@
+"""Run the steps of the suite, several at once, and say where the time goes.
+
+    python3 -m tools.steps ci       # .ci/run: the gates, the demo, and all tests
+    python3 -m tools.steps test     # make test: all tests
+
+What mostly waits goes on beside what computes: see STEPS. The output of a step is printed when it ends; that of the end-to-end tests, or
+of the step that failed, is the last of all, after the table. The first failure ends the run. Whatever the steps have started is ended with
+them, also on Ctrl-C. Needs only Python's library, because one of the steps installs the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# How long a step may take to clean up before it is killed.
+PATIENCE = 20.0
+SAY_EVERY_SECONDS = 60.0
+# What computes yields to what waits for the clock: tests are then as quick as on a quiet machine.
+NICE = 5
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    command: tuple[str, ...]
+    lane: str
+    after: tuple[str, ...] = ()
+    nice: bool = False
+    last: bool = False  # its output is printed last
+
+
+def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> Step:
+    return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), **more)
+
+
+# One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles is one lane.
+# The tests of Rust come before the end-to-end tests because they may link the binaries anew which those execute.
+INSTALLS, COMPUTES, WAITS, LONGEST = "installs", "computes", "waits", "longest"
+STEPS = (
+    make("tools", "tools", INSTALLS),
+    make("linters", "linters", INSTALLS),
+    make("Airflow", "airflow", INSTALLS),
+    make("other Airflows", "airflow-versions", INSTALLS),
+    make("debug binaries", "debug", COMPUTES),
+    make("tests of Rust", "test-rust", COMPUTES),
+    make("end-to-end tests", "test-end-to-end", LONGEST, "tools, tests of Rust", last=True),
+    make("tests of the local AWS", "test-local", WAITS, "tools"),
+    make("tests with Airflow", "test-airflow", WAITS, "Airflow, tests of Rust"),
+    make("functions", "functions", COMPUTES, "tools", nice=True),
+    make("demo", "demo", WAITS, "functions"),
+    make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
+    make("gates", "gates", COMPUTES, "linters", nice=True),
+    make("tests of the model", "test-model", COMPUTES, nice=True),
+    make("tests of templates and tools", "test-template", COMPUTES, nice=True),
+)
+ONLY_CI = ("linters", "functions", "demo", "gates")
+
+
+def chosen(what: str) -> list[Step]:
+    return [step for step in STEPS if what == "ci" or step.name not in ONLY_CI]
+
+
+# -- processes -----------------------------------------------------------------------------------------------------------
+
+def adopt_orphans() -> None:
+    """What a step leaves behind becomes a child of this process instead of the machine's first one, so it can be found."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(pid: int) -> set[int]:
+    """All living processes under `pid`."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+                if state != "Z":
+                    parents[int(entry.name)] = int(parent)
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def end_leftovers() -> None:
+    """Kill all that is left under this process; what is adopted meanwhile, too."""
+    while left := descendants(os.getpid()):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+        reap()
+    reap()
+
+
+@dataclass
+class Running:
+    step: Step
+    output: IO[bytes]
+    began: float = field(default_factory=time.monotonic)
+    pid: int = 0
+    ended: float | None = None
+    code: int | None = None
+    cpu: float = 0.0
+    stopped: bool = False
+
+    def start(self) -> None:
+        # Not what this process has from a make above it: a jobserver that the steps would share.
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        command = ["nice", "-n", str(NICE), *self.step.command] if self.step.nice else [*self.step.command]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
+                                   start_new_session=True)
+        self.pid = process.pid
+        process.returncode = 0  # this module waits by itself, for the processor's time
+
+    def has_ended(self) -> bool:
+        if self.ended is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self.ended, self.code = time.monotonic(), os.waitstatus_to_exitcode(status)
+                self.cpu = usage.ru_utime + usage.ru_stime
+        return self.ended is not None
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def outcome(self) -> str:
+        return "stopped" if self.stopped else "passed" if self.code == 0 else "failed"
+
+    def text(self) -> str:
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace").rstrip("\n")
+
+
+# -- the run ---------------------------------------------------------------------------------------------------------------
+
+class Suite:
+    def __init__(self, steps: Sequence[Step]) -> None:
+        names = [step.name for step in steps]
+        # A step that is left out is waited for by nobody.
+        self.steps = [Step(s.name, s.command, s.lane, tuple(name for name in s.after if name in names), s.nice, s.last) for s in steps]
+        self.todo = list(self.steps)
+        self.all: list[Running] = []
+        self.began = time.monotonic()
+        self.said = self.began
+        self.stopped: int | None = None
+
+    def say(self, text: str) -> None:
+        self.said = time.monotonic()
+        minutes, seconds = divmod(int(self.said - self.began), 60)
+        print(f"=== {minutes} min {seconds:02} s: {text}", flush=True)
+
+    def running(self) -> list[Running]:
+        return [each for each in self.all if each.ended is None]
+
+    def passed(self) -> set[str]:
+        return {each.step.name for each in self.all if each.code == 0}
+
+    def startable(self) -> Iterator[Step]:
+        """The first step that waits in each free lane, if what it needs has passed."""
+        taken = {each.step.lane for each in self.running()}
+        for step in list(self.todo):
+            if step.lane not in taken:
+                taken.add(step.lane)
+                if self.passed().issuperset(step.after):
+                    yield step
+
+    def run(self) -> int:
+        for number in ENDINGS:
+            signal.signal(number, self._stop)
+        adopt_orphans()
+        failed: Running | None = None
+        with tempfile.TemporaryDirectory(prefix="suite-") as folder:
+            try:
+                while (self.todo or self.running()) and failed is None and self.stopped is None:
+                    for step in self.startable():
+                        self.todo.remove(step)
+                        self.all.append(Running(step, open(Path(folder, str(len(self.all))), "w+b")))  # noqa: SIM115
+                        self.all[-1].start()
+                        self.say(f"{step.name} …")
+                    time.sleep(0.1)
+                    for each in self.running():
+                        if each.has_ended():
+                            failed = failed or (each if each.code else None)
+                            self.say(f"{each.step.name}: {each.outcome} after {each.seconds:.0f} s")
+                            if each is not failed and not each.step.last:
+                                print(each.text(), flush=True)
+                    if time.monotonic() - self.said > SAY_EVERY_SECONDS:
+                        self.say(f"still running: {', '.join(each.step.name for each in self.running())}")
+            finally:
+                self._end_all()
+            print(self.table(), flush=True)
+            for each in self.all:
+                if each is failed or (failed is None and self.stopped is None and each.step.last):
+                    print(f"\n=== {each.step.name}\n{each.text()}", flush=True)
+            for each in self.all:
+                each.output.close()
+        if self.stopped is not None:
+            return 128 + self.stopped
+        return 1 if failed else 0
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.stopped = number
+
+    def _end_all(self) -> None:
+        """As Ctrl-C in a terminal first, so that the tests clean up; then by force."""
+        for each in self.running():
+            each.stopped = True
+        for number, patience in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, 5.0)):
+            for each in self.running():
+                each.signal(number)
+            deadline = time.monotonic() + patience
+            while any(not each.has_ended() for each in self.running()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+        end_leftovers()
+
+    def table(self) -> str:
+        widest = max(len(step.name) for step in self.steps)
+        lines = [f"\n{'step':{widest}}   began  seconds  of a processor"]
+        for each in self.all:
+            lines.append(f"{each.step.name:{widest}} {each.began - self.began:7.0f} {each.seconds:8.0f} {each.cpu:14.0f}  {each.outcome}")
+        lines += [f"{step.name:{widest}}{'not started':>36}" for step in self.todo]
+        total = time.monotonic() - self.began
+        lines.append(f"{'all':{widest}} {'':7} {total:8.0f} {sum(each.cpu for each in self.all):14.0f}")
+        return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in (["ci"], ["test"]):
+        print(__doc__)
+        return 2
+    return Suite(chosen(arguments[0])).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
