@@ -97,6 +97,8 @@ def _invoke(original: Any) -> Any:
     def invoke(worker: Any, event: Any, request_id: str, **kwargs: Any) -> dict[str, Any]:
         worker.last_exit = None
         answer = original(worker, event, request_id, **kwargs)
+        if (entry := _running.get(request_id)) and worker._proc is not None:
+            entry["detail"]["pid"] = worker._proc.pid
         payload = answer.get("error_payload")
         if answer.get("status") == "error" and isinstance(payload, dict):
             if payload.get("errorMessage") == "Runtime exited before returning a response":
@@ -117,6 +119,9 @@ def _exit(code: int | None) -> str:
     return f" with error: exit status {code}"
 
 
+# The entries in the timeline of the invocations that have not ended, by request id.
+_running: dict[str, dict[str, Any]] = {}
+
 _SIGNAL_WORDS = {signal.SIGKILL: "killed", signal.SIGTERM: "terminated", signal.SIGABRT: "aborted",
                  signal.SIGSEGV: "segmentation fault"}
 
@@ -126,9 +131,11 @@ def _dispatch(original: Any) -> Any:
 
     def dispatch(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> dict[str, Any]:
         entry = timeline.note("invoke", function=config.get("FunctionName"), trigger=scope.trigger.get(),
-                              request_id=request_id, duration_ms=None, status="running")
+                              request_id=request_id, duration_ms=None, status="running", pid=None)
+        _running[request_id] = entry
         _live_logs[request_id] = _LiveLog(config, request_id)
         result = original(func, config, event, request_id, started)
+        _running.pop(request_id, None)
         milliseconds = (time.time() - started) * 1000
         failed = bool(result.get("error"))
         body = result.get("body")

@@ -113,7 +113,7 @@ def _changed(operation: str, name: str, record: dict[str, Any]) -> None:
     ssm._parameter_history.remember(name)
     timeline.note("parameter", name=name, operation=operation, version=record.get("Version"),
                   value=None if operation == "Delete" or record.get("Type") == "SecureString" else record.get("Value"),
-                  by=scope.caller_arn.get())
+                  description=record.get("Description", ""), modified=record.get("LastModifiedDate"), by=scope.caller_arn.get())
     detail = {"operation": operation, "name": name, "type": record.get("Type", "String")}
     if record.get("Description"):
         detail["description"] = record["Description"]

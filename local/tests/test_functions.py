@@ -73,6 +73,7 @@ def test_every_invocation_is_measured_and_in_the_timeline(client, function, loca
     assert [(e["function"], e["trigger"], e["status"]) for e in entries] == [
         (function, "invoke", "ok"), (function, "invoke", "error:ValueError")]
     assert all(0 < e["duration_ms"] < SOON * 1000 for e in entries)
+    assert [e["pid"] for e in entries] == [invoke(client, function, {"do": "pid"})] * 2
 
 
 def test_an_asynchronous_invocation_is_tried_three_times_and_then_goes_to_its_destination(client, function):

@@ -51,6 +51,16 @@ def test_a_refused_put_sends_no_event(local_aws, client, unique):
     assert [e["detail"]["name"] for e in local_aws.timeline(since) if e["what"] == "parameter"] == [f"/{unique}/b"]
 
 
+def test_the_timeline_tells_a_deleted_parameters_past(local_aws, client, unique):
+    name, since = f"/{unique}/flag", local_aws.timeline_so_far()
+    put(client, name, Description="why")
+    modified = client("ssm").get_parameter(Name=name)["Parameter"]["LastModifiedDate"].timestamp()
+    client("ssm").delete_parameter(Name=name)
+    told = [e["detail"] for e in local_aws.timeline(since) if e["what"] == "parameter"]
+    assert [(d["operation"], d["version"], d["description"]) for d in told] == [("Create", 1, "why"), ("Delete", 1, "why")]
+    assert all(abs(d["modified"] - modified) < 0.001 for d in told)
+
+
 def test_root_is_named_as_the_author(client, unique):
     put(client, f"/{unique}")
     history = client("ssm").get_parameter_history(Name=f"/{unique}")["Parameters"]
