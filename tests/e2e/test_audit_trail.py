@@ -169,6 +169,31 @@ def test_a_listener_that_reads_the_past_looks_again(pair: Pair, operation: str):
 
 
 @pytest.mark.long(15)
+def test_a_listener_that_does_not_see_the_record_yet_tells_it_as_it_was(pair: Pair):
+    """The flag's version is seen, and the record that claimed it is not: without it the event would lack its evidence."""
+    past = pair.aws.add_fault("stale", "ssm", "GetParameters", match=f"{pair.root}/transitions/", caller=f"{pair.name}-change-listener",
+                              stale_seconds=3600, times=2)
+    pair.ask(to="green", reason="why", requested_by="ana")
+    told = only(pair.wait_for_audit("Environment Transition", version=2))
+    assert pair.hits(past) == 2
+    record = pair.records()[told["record"]]
+    assert (told["reason"], told["evidence"], told["who"]["requested_by"]) == (record["reason"], record["evidence"], "ana")
+
+
+@pytest.mark.long(45)
+def test_a_record_that_a_listener_never_sees_is_awaited_by_the_watcher(pair: Pair):
+    past = pair.aws.add_fault("stale", "ssm", "GetParameters", match=f"{pair.root}/transitions/", caller=f"{pair.name}-change-listener",
+                              stale_seconds=3600)
+    pair.ask(to="green", reason="why")
+    switched_at = time.monotonic()
+    pair.wait_for_log("change-listener", "transition records are not to be seen yet")
+    assert pair.hits(past) == 4 and pair.audited() == 1 and not pair.audit("Environment Transition", version=2), "nothing is told by halves"
+    time.sleep(max(0, switched_at + LISTENER_GRACE_PERIOD + 0.5 - time.monotonic()))
+    pair.tick()
+    assert only(pair.wait_for_audit("Environment Transition", version=2))["evidence"]
+
+
+@pytest.mark.long(15)
 def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair: Pair):
     """The change that woke it followed another change immediately, and it sees only the earlier one."""
     pair.lose_change_events()

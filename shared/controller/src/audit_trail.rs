@@ -1,6 +1,7 @@
 //! Sends the audit event and the metrics of every flag version that has none yet. The listener runs it on every change,
 //! the watcher when an event was lost.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
@@ -12,6 +13,7 @@ use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::elapsed;
+use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
 use crate::function_error::FunctionError;
@@ -20,7 +22,7 @@ use crate::services::Services;
 /// The oldest datum that is published; CloudWatch's own limit is two weeks.
 const OLDEST_METRIC: Duration = Duration::from_secs(13 * 24 * 60 * 60);
 
-/// How many times to read a history again that looks older than what was audited: Parameter Store lags behind by less.
+/// How many times to read again what looks older than what is known: Parameter Store lags behind by less.
 const READ_AGAIN: u32 = 3;
 
 /// The pause between two of these readings.
@@ -65,14 +67,22 @@ pub(crate) async fn catch_up(
         versions = flag::versions(&again);
     }
     let due = audit::due(&versions, observed.audited);
+    if due.is_empty() {
+        return Ok(Sent::default());
+    }
+    let records = records_of(services, due, now).await?;
+    let settled = audit::settled(due, &records, now);
+    if settled.len() < due.len() {
+        // The watcher publishes them, see `catch_up_if_late`: late, but as they were.
+        tracing::warn!(
+            left = due.len().saturating_sub(settled.len()),
+            "transition records are not to be seen yet"
+        );
+    }
+    let due = settled;
     let Some(newest) = due.last() else {
         return Ok(Sent::default());
     };
-    let records = services
-        .store
-        .records(&audit::records_of(due))
-        .await
-        .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
     let subject = services.subject();
     let mut events = Vec::new();
     let mut metrics = Vec::new();
@@ -125,6 +135,29 @@ pub(crate) async fn catch_up(
         versions: due.iter().map(|version| version.entry.version).collect(),
         pruned,
     })
+}
+
+/// The records of these versions. Read again while one is missing that must be there: an event without its record would
+/// tell another story than the same event with it.
+async fn records_of(
+    services: &Services,
+    due: &[Version],
+    now: Timestamp,
+) -> Result<BTreeMap<String, TransitionRecord>, FunctionError> {
+    let names = audit::records_of(due);
+    let mut left = READ_AGAIN;
+    loop {
+        let records = services
+            .store
+            .records(&names)
+            .await
+            .map_err(|failure| FunctionError::unreadable("reading the transition records", failure.cause))?;
+        if left == 0 || !audit::is_record_late(due, &records, now) {
+            return Ok(records);
+        }
+        left = left.saturating_sub(1);
+        tokio::time::sleep(READ_PAUSE).await;
+    }
 }
 
 /// Audits in the listener's place when its event seems to be lost.

@@ -13,7 +13,7 @@ mod unsent;
 
 pub use delivered::{BusEvent, Operation, ParameterChange};
 pub use event::{AuditEvent, EventEntry, EventType, Mail, SOURCE, Subject};
-pub use history::{Audited, due, is_behind, missing_flag, records_of, records_to_prune};
+pub use history::{Audited, due, is_behind, is_record_late, missing_flag, records_of, records_to_prune, settled};
 pub use holds::{MAX_HOLD_REPORT_AGE, hold_due, hold_removed, holds_due};
 pub use notices::*;
 pub use readiness::readiness_changed;

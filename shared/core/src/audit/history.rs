@@ -1,11 +1,13 @@
 //! How far the audit has come in the flag's history, and which versions are due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, label};
 use crate::time::elapsed;
+use crate::transition::TransitionRecord;
 
 /// Records younger than this are never pruned: their claim may still be needed.
 const YOUNGEST_PRUNED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,6 +103,39 @@ pub fn records_of(versions: &[Version]) -> Vec<String> {
             Origin::External => None,
         })
         .collect()
+}
+
+/// How long a record that a version names may be missing in a reading. Parameter Store's readings are eventually
+/// consistent, and a version whose record is not seen yet would be published without what its writer recorded.
+const RECORD_LAG: Duration = Duration::from_secs(60);
+
+/// Whether a version's record is not among those that were read.
+fn lacks_record(version: &Version, records: &BTreeMap<String, TransitionRecord>) -> bool {
+    records_of(std::slice::from_ref(version))
+        .iter()
+        .any(|record| !records.contains_key(record))
+}
+
+/// Whether a reading of the records lacks one that may only not be seen yet.
+#[must_use]
+pub fn is_record_late(due: &[Version], records: &BTreeMap<String, TransitionRecord>, now: Timestamp) -> bool {
+    due.iter()
+        .any(|version| lacks_record(version, records) && elapsed(version.entry.modified, now) < RECORD_LAG)
+}
+
+/// The versions that can be published as they were: those before the first one whose record may only not be seen yet.
+///
+/// A created flag comes before its record, and its writer may die in between, so a first version waits for nothing. Any
+/// other version was claimed by its record, which is therefore there.
+#[must_use]
+pub fn settled<'a>(due: &'a [Version], records: &BTreeMap<String, TransitionRecord>, now: Timestamp) -> &'a [Version] {
+    let end = due
+        .iter()
+        .position(|version| {
+            version.entry.version != FlagVersion(1) && is_record_late(std::slice::from_ref(version), records, now)
+        })
+        .unwrap_or(due.len());
+    due.get(..end).unwrap_or_default()
 }
 
 /// Records that only the oldest kept versions refer to: they describe versions that SSM is about to drop.

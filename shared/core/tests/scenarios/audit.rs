@@ -248,6 +248,50 @@ fn old_records_are_pruned_by_their_own_age() {
 }
 
 #[test]
+fn a_version_whose_record_is_not_seen_yet_is_published_later_as_it_was() {
+    let record = |name: &str| {
+        let observed = flag("blue", 1, 900);
+        let writer = Switching::new(
+            &Policy::default(),
+            &observed,
+            intent(name, Kind::Switch, Color::Green),
+            noon(),
+        );
+        let mut store = Store::with_flag(&observed);
+        let mut writer = writer;
+        switched(store.run(&mut writer, &[]));
+        let claim = &store.claims[writer.record()].value;
+        bluegreen_core::transition::TransitionRecord::from_stored(claim).unwrap()
+    };
+    let numbers = |history: &[HistoryEntry], seen: &[&str]| {
+        let versions = versions(history);
+        let records: BTreeMap<_, _> = seen.iter().map(|name| ((*name).to_owned(), record(name))).collect();
+        let ready: Vec<u64> = settled(&versions, &records, noon())
+            .iter()
+            .map(|version| version.entry.version.0)
+            .collect();
+        (ready, is_record_late(&versions, &records, noon()))
+    };
+    let young = [
+        entry(2, "green", 40, Some("v2-1")),
+        entry(3, "blue", 30, Some("v3-1")),
+        entry(4, "green", 20, None),
+    ];
+    assert_eq!(numbers(&young, &["v2-1", "v3-1"]), (vec![2, 3, 4], false));
+    assert_eq!(
+        numbers(&young, &["v2-1"]),
+        (vec![2], true),
+        "and nothing that came after it"
+    );
+    assert_eq!(numbers(&young, &["v3-1"]), (vec![], true));
+    // Somebody deleted the record, or wrote its name by hand: readings do not lag behind for so long.
+    let old = [entry(2, "green", 60, Some("v2-1")), entry(3, "blue", 30, Some("v3-1"))];
+    assert_eq!(numbers(&old, &["v3-1"]), (vec![2, 3], false));
+    // The writer of a created flag may have died before it wrote the record: it is looked for again, and not waited for.
+    assert_eq!(numbers(&[entry(1, "blue", 5, Some("v1-1"))], &[]), (vec![1], true));
+}
+
+#[test]
 fn a_dead_writers_old_claim_is_told_as_what_its_finisher_wanted() {
     // A failover was claimed and never written; a week later, a person's switch finishes the claim.
     let observed = flag("blue", 12, 3600);

@@ -16,8 +16,8 @@ mod support;
 mod the_flag;
 
 use bluegreen_core::audit::{
-    AuditEvent, Audited, EventType, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind,
-    records_to_prune, transition,
+    AuditEvent, Audited, EventType, Subject, Unsent, due, failovers_acknowledged, holds_due, is_behind, is_record_late,
+    records_to_prune, settled, transition,
 };
 use bluegreen_core::claim::{Outcome, Switched, Switching};
 use bluegreen_core::color::Color;
