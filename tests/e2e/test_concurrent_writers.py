@@ -47,6 +47,23 @@ def test_ten_watchers_and_ten_people_at_once_make_exactly_one(pair: Pair):
     assert len(pair.records()) == 2
 
 
+@pytest.mark.parametrize("times", [6, 2], ids=["none sees another", "some see the first"])
+def test_ticks_that_start_at_once_report_a_blocked_failover_under_one_id(pair: Pair, times: int):
+    """The schedule, an alarm and a change of status wake one tick each when something fails."""
+    pair.look_once_a_tick()
+    pair.hold("network maintenance")
+    pair.wait_for_audit("Hold Changed")
+    pair.fail("blue")
+    late = pair.aws.add_fault("latency", "ssm", "PutParameter", match=f"{pair.root}/memory", latency_ms=1000, times=times)
+    answers = asks_at_once(pair, 6, "health-watcher", {})
+    assert pair.hits(late) == times
+    assert {answer["decision"] for answer in answers} == {"blocked"}
+    told = pair.wait_for_audit("Failover Blocked")
+    assert len({event["id"] for event in told}) == 1, [event["id"] for event in told]
+    assert pair.tick()["decision"] == "blocked"
+    assert len(pair.audit("Failover Blocked")) == len(told), "and a later tick says nothing more"
+
+
 def test_ten_people_who_initialize_at_once_make_one_flag(deploy: Deploy):
     pair = deploy(initialize=False)
     answers = asks_at_once(pair, 10, "switch-handler", {"action": "initialize"})

@@ -1,7 +1,7 @@
 //! What people are notified of once: a blocked failover, a broken flag, an active environment whose state is unknown.
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, remembered_since};
+use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, first_of, remembered_since};
 use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::decision::FlagState;
 use bluegreen_core::memory::Field;
@@ -149,12 +149,31 @@ async fn say_once(
                 let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
             }
-            // Published before it is remembered as published: a crash in between repeats it, and never loses it.
-            services
-                .bus
-                .send(&[event(&announcement)])
-                .await
-                .map_err(FunctionError::undelivered("announcing what a person should know"))?;
+            // Of several ticks at once, the first to remember it gives it its id.
+            let first = match services.store.remembered_meanwhile(&observed.memory, field).await {
+                Ok(meanwhile) => first_of(unsaid.clone(), &meanwhile),
+                Err(failure) => {
+                    // At worst people are notified once more, under another id.
+                    tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
+                    unsaid.clone()
+                }
+            };
+            let announcement = Announcement {
+                said: true,
+                ..first.clone()
+            };
+            if !first.said {
+                if first != unsaid {
+                    let remembered = remember(Some(json!(first))).await;
+                    remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
+                }
+                // Published before it is remembered as published: a crash in between repeats it, and never loses it.
+                services
+                    .bus
+                    .send(&[event(&announcement)])
+                    .await
+                    .map_err(FunctionError::undelivered("announcing what a person should know"))?;
+            }
             remember(Some(json!(announcement)))
                 .await
                 .map_err(FunctionError::undelivered("remembering what was announced"))

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::decision::{Action, Decision};
 use crate::health::{Assessment, Reading, Verdict};
 use crate::policy::Policy;
 use crate::precondition::PreconditionName;
-use crate::time::elapsed;
+use crate::time::{elapsed, to_milliseconds};
 
 /// How long the active environment may be unknown before people are notified: a temporary throttle is over by then.
 pub const UNKNOWN_ALERT_DELAY: Duration = Duration::from_secs(15 * 60);
@@ -103,7 +104,10 @@ pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: 
     if before.as_ref().is_some_and(|before| before.said) {
         return Notice::Quiet;
     }
-    let since = before.as_ref().map_or(now, |before| before.since);
+    // In milliseconds, as the event's id has it: one id must not have two instants.
+    let since = before
+        .as_ref()
+        .map_or_else(|| to_milliseconds(now), |before| before.since);
     let said = elapsed(since, now) >= patience;
     let announcement = Announcement { topic, since, said };
     match (said, before) {
@@ -111,6 +115,27 @@ pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: 
         (false, Some(_)) => Notice::Quiet,
         (false, None) => Notice::Remember(announcement),
     }
+}
+
+/// The announcement that is in force where other ticks wrote the same memory field `meanwhile` (oldest first), after
+/// this tick's observation and before its own write.
+///
+/// Several ticks start at once exactly when something fails: the schedule, an alarm and a change of status wake one each.
+/// All want to report the same condition, and the first one to write it down gives it its beginning, and so its id. If
+/// one of them has reported it already, it is reported.
+#[must_use]
+pub fn first_of(announcement: Announcement, meanwhile: &[Option<Value>]) -> Announcement {
+    let topic = announcement.topic.clone();
+    let same = meanwhile.iter().rev().map_while(|value| {
+        Announcement::deserialize(value.as_ref()?)
+            .ok()
+            .filter(|other| other.topic == topic)
+    });
+    same.fold(announcement, |newer, older| Announcement {
+        since: older.since,
+        said: newer.said || older.said,
+        ..newer
+    })
 }
 
 /// How long an environment may be in doubt before people are notified; none if it is confirmed to work, or known to
@@ -220,6 +245,40 @@ mod tests {
         assert_eq!(notice(Some("garbage"), None, now), Notice::Forget);
         assert!(matches!(notice(Some("garbage"), Some(hold), now), Notice::Say(_)));
         assert_eq!(notice(None, None, now), Notice::Quiet);
+    }
+
+    #[test]
+    fn of_ticks_that_report_at_once_the_first_gives_the_id() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let about = |preconditions: &[PreconditionName], second, said| Announcement {
+            topic: topic(Subject::FailoverBlocked, preconditions),
+            since: at(second),
+            said,
+        };
+        let written = |announcement: &Announcement| Some(serde_json::to_value(announcement).unwrap());
+        let hold = [PreconditionName::Hold];
+        let mine = about(&hold, 9, false);
+        let (first, second) = (about(&hold, 5, false), about(&hold, 7, false));
+        let other = about(&[PreconditionName::Cooldown], 6, false);
+        for (meanwhile, expected) in [
+            (vec![], mine.clone()),
+            (vec![written(&first)], first.clone()),
+            (vec![written(&first), written(&second)], first.clone()),
+            (
+                vec![written(&about(&hold, 5, true)), written(&second)],
+                about(&hold, 5, true),
+            ),
+            // In between it was over, or something else blocked: what was reported before that is not this.
+            (vec![written(&about(&hold, 5, true)), None], mine.clone()),
+            (
+                vec![written(&about(&hold, 5, true)), None, written(&second)],
+                second.clone(),
+            ),
+            (vec![written(&first), written(&other)], mine.clone()),
+            (vec![Some(serde_json::json!("garbage"))], mine.clone()),
+        ] {
+            assert_eq!(first_of(mine.clone(), &meanwhile), expected, "{meanwhile:?}");
+        }
     }
 
     #[test]

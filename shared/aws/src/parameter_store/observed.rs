@@ -19,6 +19,10 @@ use tokio::sync::Mutex;
 
 use super::parsing::{instant, memory, observation, read_audited};
 use super::store::ParameterStore;
+use crate::error::classify;
+
+/// How many versions of the memory are looked at if other ticks wrote meanwhile: the maximum of one GetParameters.
+const MOST_MEANWHILE: i64 = 10;
 
 /// The result of one GetParameters: everything a tick needs to know about the pair.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +87,8 @@ struct Added {
 #[derive(Debug, Default)]
 struct Stored {
     memory: Memory,
+    /// The version that the observation found; 0 if there was none.
+    observed: i64,
     /// The version of the parameter; 0 if there was none.
     version: i64,
     /// How many of the additions it contains.
@@ -93,6 +99,7 @@ impl Remembered {
     fn found(memory: Memory, version: i64) -> Self {
         let stored = Stored {
             memory,
+            observed: version,
             version,
             count: 0,
         };
@@ -185,8 +192,9 @@ impl ParameterStore {
     ///
     /// Two ticks may write at once, and Parameter Store has no compare-and-swap. So the memory is read again right
     /// before it is written: a tick that has observed for half a minute reverts nothing that another tick has added
-    /// meanwhile. What remains is the time between these two requests. What is lost in it is published again by the
-    /// next tick, under another id; nothing that must happen only once is kept here.
+    /// meanwhile. What remains is the time between these two requests. What is lost in it is published again, and an
+    /// alert under the same id, see [`ParameterStore::remembered_meanwhile`]; nothing that must happen only once is kept
+    /// here.
     pub async fn remember(&self, memory: &Remembered, field: Field, value: Option<Value>) -> Result<(), Failure> {
         let mine = memory.add(field, value);
         // The other parts of the tick add theirs before the first of them writes.
@@ -221,9 +229,37 @@ impl ParameterStore {
         let version = self.put_versioned(name, text).await?;
         *stored = Stored {
             memory: newest,
+            observed: stored.observed,
             version: version.max(stored.version),
             count,
         };
         Ok(())
+    }
+
+    /// What the field held in the versions of the memory between this tick's observation and its last write, oldest
+    /// first: what other ticks wrote meanwhile. Empty, without a request, where nobody did.
+    pub async fn remembered_meanwhile(&self, memory: &Remembered, field: Field) -> Result<Vec<Option<Value>>, Failure> {
+        let (observed, written) = {
+            let stored = memory.stored.lock().await;
+            (stored.observed, stored.version)
+        };
+        let first = observed.saturating_add(1).max(written.saturating_sub(MOST_MEANWHILE));
+        if first >= written {
+            return Ok(Vec::new());
+        }
+        let names = (first..written).map(|version| format!("{}:{version}", self.names.memory()));
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names.collect()))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        let mut found = answer.parameters.unwrap_or_default();
+        found.sort_by_key(Parameter::version);
+        Ok(found
+            .into_iter()
+            .map(|parameter| self::memory(Some(parameter)).0.get(field).cloned())
+            .collect())
     }
 }
