@@ -64,6 +64,14 @@ def test_ticks_that_start_at_once_report_a_blocked_failover_under_one_id(pair: P
     assert len(pair.audit("Failover Blocked")) == len(told), "and a later tick says nothing more"
 
 
+def test_a_broken_flag_is_reported_in_the_same_words_by_the_listener_and_by_a_tick(pair: Pair):
+    pair.garble()
+    pair.wait_until_audited(2)
+    pair.tick()
+    told = pair.wait_for_audit("Flag Fault", 2)
+    assert told[0] == told[1] and "purple" in told[0]["reason"], told
+
+
 def test_ten_people_who_initialize_at_once_make_one_flag(deploy: Deploy):
     pair = deploy(initialize=False)
     answers = asks_at_once(pair, 10, "switch-handler", {"action": "initialize"})

@@ -18,7 +18,7 @@ pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observa
     match &observation.flag {
         FlagState::Unreadable(_) => None,
         FlagState::Present(flag) if flag.value.color().is_some() => None,
-        FlagState::Present(_) => Some(observation.decision.reason.clone()),
+        FlagState::Present(flag) => Some(flag.value.fault()),
         FlagState::Missing => {
             let has_past = observed.audited.is_some()
                 || services.store.has_records().await.unwrap_or_else(|failure| {
@@ -26,7 +26,7 @@ pub(crate) async fn flag_fault(services: &Services, observed: &Observed, observa
                     false
                 });
             if has_past {
-                Some("the flag was deleted: this pair has transition records".to_owned())
+                Some(audit::FLAG_DELETED.to_owned())
             } else {
                 tracing::warn!(
                     "this pair is not initialized: invoke the switch-handler with {{\"action\":\"initialize\"}}"

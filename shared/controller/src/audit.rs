@@ -192,8 +192,12 @@ async fn flag_missing(services: &Services, observed: &Observed, now: Timestamp) 
         return Ok(());
     }
     let subject = services.subject();
-    let what = "the flag was deleted: this pair has transition records";
-    let event = audit::flag_fault(subject, &audit::missing_flag(observed.audited), what, now);
+    let event = audit::flag_fault(
+        subject,
+        &audit::missing_flag(observed.audited),
+        audit::FLAG_DELETED,
+        now,
+    );
     let faults = [Metric::flag_fault(now)];
     let (sent, published) = tokio::join!(
         services.bus.send(std::slice::from_ref(&event)),

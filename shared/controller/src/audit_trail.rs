@@ -105,10 +105,7 @@ pub(crate) async fn catch_up(
         metrics.extend(Metric::active_environment(active, now));
     } else {
         metrics.push(Metric::flag_fault(now));
-        let what = format!(
-            "the flag holds {}; allowed is exactly blue or green",
-            newest.entry.value
-        );
+        let what = newest.entry.value.fault();
         events.push(audit::flag_fault(subject, &flag_label(newest), &what, now));
     }
     // In sequence: a repeated event is recognized by its id, but a repeated count is not.

@@ -51,12 +51,10 @@ pub(crate) async fn check(services: &Services, invocation: &Invocation) -> Resul
     let flag = observed.flag.as_ref();
     let Some(active) = flag.and_then(|flag| flag.value.color()) else {
         let (pair, root) = (&services.settings.pair, services.settings.names.root());
-        let what = observed.ownership.refusal(pair, root).unwrap_or_else(|| {
-            flag.map_or_else(
-                || "there is no flag".to_owned(),
-                |flag| format!("the flag holds {}; allowed is exactly blue or green", flag.value),
-            )
-        });
+        let what = observed
+            .ownership
+            .refusal(pair, root)
+            .unwrap_or_else(|| flag.map_or_else(|| "there is no flag".to_owned(), |flag| flag.value.fault()));
         let readiness = Readiness::without_standby(what.clone());
         let report = CheckReport::from(&readiness);
         return Ok(answer(services, flag, &readiness, report, what, invocation));

@@ -49,7 +49,7 @@ pub(crate) async fn status(services: &Services, invocation: &Invocation) -> Resu
         // The owner of the flag comes before its content.
         _ if refusal.is_some() => refusal.clone().unwrap_or_default(),
         (None, _) => NO_FLAG.to_owned(),
-        (Some(flag), None) => format!("the flag holds {}; allowed is exactly blue or green", flag.value),
+        (Some(flag), None) => flag.value.fault(),
         (Some(_), Some(active)) => format!(
             "{active} is active and {}; {} stands by and is {}",
             verdicts.of(active).verdict,

@@ -72,6 +72,13 @@ impl FlagValue {
             Self::Invalid(_) => None,
         }
     }
+
+    /// What is wrong with a value that is no color, in the same words wherever it is reported: an event of one id has
+    /// one reason, whoever publishes it.
+    #[must_use]
+    pub fn fault(&self) -> String {
+        format!("the flag holds {self}; allowed is exactly blue or green")
+    }
 }
 
 impl fmt::Display for FlagValue {

@@ -124,6 +124,9 @@ pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Time
     }
 }
 
+/// What is wrong with the flag of a pair with a past that is gone.
+pub const FLAG_DELETED: &str = "the flag was deleted: this pair has transition records";
+
 /// The flag holds no color, or is gone.
 #[must_use]
 pub fn flag_fault(subject: Subject<'_>, flag: &str, what: &str, now: Timestamp) -> AuditEvent {
