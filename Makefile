@@ -8,6 +8,7 @@ TOOLS := .tools/python
 BIN := $(TOOLS)/bin
 TOOLS_LINT := .tools/lint
 TOOLS_CARGO := .tools/cargo
+TOOLS_MOTO := .tools/moto
 CARGO_MUTANTS := 27.1.0
 AIRFLOW ?= 3.0.6
 # What the package promises to run on: the newest patch of each minor version that MWAA has had since 2.7, and the newest of all.
@@ -29,7 +30,7 @@ AIRFLOW_ENVIRONMENTS ?= .tools/airflow
 AIRFLOW_PYTHON := $(AIRFLOW_ENVIRONMENTS)/$(AIRFLOW_VERSION)/bin/python
 UV := 0.13.9
 # Without circles among their modules: crates and Python packages.
-MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src shared/environments/src $(wildcard functions/*/src) cli/src model/src demo bench local/local_aws tests/support airflow/src/mwaa_bluegreen
+MODULES := shared/core/src shared/aws/src shared/controller/src shared/lambda/src shared/environments/src $(wildcard functions/*/src) cli/src model/src demo bench soak local/local_aws tests/support airflow/src/mwaa_bluegreen
 # Without files that are too long.
 READABLE := shared functions cli
 # Without a network rustup cannot fetch the toolchain that rust-toolchain.toml names: the one that is there has to do.
@@ -108,13 +109,14 @@ test-model: ## the protocols in a small world, explored whole by a model checker
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
-test-template: tools ## the templates and the events; the documents; what the demo prints; what the bench ends with; the gates' own tools
+test-template: tools ## the templates and the events; the documents; what the demo prints; what the bench ends with; that a soak can fail; the gates' own tools
 	@$(BIN)/python -m pytest -q tests/template
 	@$(BIN)/python -m pytest -q tests/infra
 	@$(BIN)/python -m pytest -q tests/docs
 	@$(BIN)/python -m pytest -q tests/tools
 	@$(BIN)/python -m pytest -q tests/demo
 	@$(BIN)/python -m pytest -q tests/bench
+	@$(BIN)/python -m pytest -q tests/soak
 
 test-end-to-end: tools debug ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
@@ -166,6 +168,15 @@ test-airflow-start-%:
 bench-airflow: tools debug $(AIRFLOW_PYTHON) ## runs lost and doubled next to simulated switches; what the guard costs; flip to first run on two real Airflows
 	@cd airflow && PYTHONPATH=src:$$PYTHONPATH AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) ../$(BIN)/python -m bench
 
+$(TOOLS_MOTO)/.installed: soak/requirements-moto.txt
+	@echo "== installing moto into $(TOOLS_MOTO)"
+	@$(PYTHON) -m venv $(TOOLS_MOTO)
+	@$(TOOLS_MOTO)/bin/python -m pip install --quiet --requirement soak/requirements-moto.txt
+	@touch $@
+
+soak: tools debug $(TOOLS_MOTO)/.installed ## storms on a deployed pair, then peace, then its stores are judged; and the command line on moto (MINUTES=3, SEED=a fresh one)
+	@$(BIN)/python -m soak --direct $(TOOLS_MOTO)/bin/python $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
 generate: tools debug ## write what follows from the code's catalogs: blocks of template.yaml and docs/reference, tests/support/schema.json
 	@target/debug/mwaa-bluegreen schema --json | $(BIN)/python -m tools.generate
 
@@ -206,6 +217,6 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 	@$(BIN)/python -m bench
 
 clean: ## remove what was built and installed
-	@rm -rf target .tools .demo .bench .aws-sam
+	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench clean
+.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench soak clean
