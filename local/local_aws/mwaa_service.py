@@ -66,9 +66,9 @@ def create(name: str, region: str, request: dict[str, Any]) -> Environment:
                             update_seconds=defaults.update_seconds, delete_seconds=defaults.delete_seconds,
                             parse_seconds=defaults.parse_seconds, **_settings(request))
         environment = mwaa_environments.enter(Environment(name, settings, made=Made(request)))
-        failure, seconds = defaults.fail_next_create, defaults.create_seconds
+        failure = defaults.fail_next_create
         defaults = replace(defaults, fail_next_create=None)
-    _later(environment, seconds, (_created, failure))
+    _later(environment, lambda: defaults.create_seconds, (_created, failure))
     return environment
 
 
@@ -93,7 +93,7 @@ def update(name: str, region: str, asked: dict[str, Any]) -> Environment:
         old = environment.asked()
         new = merged(old, asked)
         mwaa_rules.check_update(region, old, asked, new, defaults.downgrades)
-        failure, seconds = environment.settings.fail_next_update, environment.settings.update_seconds
+        failure = environment.settings.fail_next_update
         environment.made.error, environment.made.strategy = None, asked.get("WorkerReplacementStrategy", "FORCED")
         mwaa_environments.put(name, {"region": region, "status": "UPDATING", "fail_next_update": None})
     if failure:
@@ -102,7 +102,7 @@ def update(name: str, region: str, asked: dict[str, Any]) -> Environment:
         steps = [(_to, "CREATING_SNAPSHOT"), (_to, "UPDATING"), (_updated, new)]
     else:
         steps = [(_updated, new)]
-    _later(environment, seconds, *steps)
+    _later(environment, lambda: environment.settings.update_seconds, *steps)
     return environment
 
 
@@ -139,7 +139,7 @@ def delete(name: str, region: str) -> None:
     if made is None:
         mwaa_environments.delete(name, region)
     else:
-        _later(environment, environment.settings.delete_seconds, (_deleted, None))
+        _later(environment, lambda: environment.settings.delete_seconds, (_deleted, None))
 
 
 def _deleted(environment: Environment, _: None) -> None:
@@ -176,12 +176,14 @@ def _to(environment: Environment, status: str) -> None:
     mwaa_environments.put(environment.name, {"region": environment.settings.region, "status": status})
 
 
-def _later(environment: Environment, seconds: float, *steps: tuple[Step, Any]) -> None:
-    """Take these steps, the last of them after so many seconds."""
+def _later(environment: Environment, seconds: Callable[[], float], *steps: tuple[Step, Any]) -> None:
+    """Take these steps, the last of them after so many seconds; sooner if they become fewer meanwhile."""
     def run() -> None:
         scope.enter(environment.settings.region)
         for do, argument in steps:
-            time.sleep(seconds / len(steps))
+            began = time.monotonic()
+            while (left := began + seconds() / len(steps) - time.monotonic()) > 0:
+                time.sleep(min(left, 0.05))
             with lock:
                 if not exists(environment):
                     return

@@ -47,6 +47,15 @@ def binary(binaries: Path, function: str) -> Path:
     return built / "bootstrap" if built.is_dir() else built
 
 
+def stripped(binary: Path, work: Path) -> Path:
+    """A copy without what only a debugger reads, four fifths of a debug build: it is hashed, sent, unpacked and loaded again and again."""
+    copy, strip = work / "bootstrap", shutil.which("strip")
+    # Of another architecture it cannot strip.
+    if strip is None or subprocess.run([strip, "-o", copy, binary], capture_output=True, check=False).returncode:
+        return binary
+    return copy
+
+
 def built_template(template: Path, binaries: Path, work: Path) -> Path:
     """Copy the template with every CodeUri pointing at a zip of its binary, named `bootstrap`."""
     text = template.read_text()
@@ -56,7 +65,7 @@ def built_template(template: Path, binaries: Path, work: Path) -> Path:
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
             entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
             entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
-            out.writestr(entry, binary(binaries, function).read_bytes())
+            out.writestr(entry, stripped(binary(binaries, function), work).read_bytes())
         text, found = re.subn(rf"(?m)^(\s+CodeUri: ).*functions/{function}/?$", rf"\g<1>{archive}", text)
         if found != 1:
             raise DeployError(f"{template} has {found} CodeUri lines for functions/{function}; one is expected")

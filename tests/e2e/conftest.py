@@ -58,6 +58,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def functions(template: Path) -> Path:
+    """The folder of the packed binaries."""
+    return template.parent
+
+
+@pytest.fixture(scope="session")
 def shared_aws(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalAws, Clients, str]]:
     with LocalAws(log=tmp_path_factory.mktemp("aws") / "local.log") as aws:
         yield aws, Clients(aws), upload(aws, template)

@@ -21,7 +21,6 @@ from local_aws.process import LocalAws
 from local_aws.stack import architecture
 from support.clients import Clients
 from support.command_line import DONE, FAILED, INTERRUPTED, NOT_CONFIRMED, PROGRAM, REFUSED, USAGE, Ended, variables
-from support.described import packed
 from support.paths import TEMPLATE
 from support.waiting import until
 
@@ -30,12 +29,9 @@ CHANGES = (("cloudformation", "CreateChangeSet"), ("cloudformation", "ExecuteCha
 # What is repeated after a kill, and would be killed for ever.
 NEXT = {"CreateChangeSet": ("CreateChangeSet",), "DeleteStack": ("CreateChangeSet", "DeleteStack")}
 MOST_KILLS = 60
+# It takes so long until a test ends it by fewer seconds.
+UNTIL_ENDED = 600
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packed(tmp_path_factory.mktemp("functions"))
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +329,7 @@ def test_throttles_and_lost_answers_are_outlasted(site: Site) -> None:
 
 def test_two_at_once_wait_for_each_other_and_an_interruption_says_what_goes_on(site: Site) -> None:
     site.mode = "standard"
-    site.aws.set_mwaa_defaults(create_seconds=3)
+    site.aws.set_mwaa_defaults(create_seconds=UNTIL_ENDED)
     try:
         first = site.start("env", "apply", "--yes")
         until("the environment is being made", lambda: site.stack("-blue-environment")["StackStatus"] == "CREATE_IN_PROGRESS")
@@ -342,10 +338,12 @@ def test_two_at_once_wait_for_each_other_and_an_interruption_says_what_goes_on(s
         _, told = first.communicate(timeout=30)
         assert first.returncode == INTERRUPTED
         assert f"CloudFormation goes on with stack {site.name}-blue-environment (CREATE_IN_PROGRESS) by itself" in told
-        second = site.apply()
-        assert "an earlier run, is at it; waiting" in second.error
+        second = site.start("env", "apply", "--yes")
+        assert second.stderr
+        assert any("an earlier run, is at it; waiting" in line for line in second.stderr)
     finally:
         site.aws.set_mwaa_defaults(create_seconds=0.2)
+    assert second.communicate(timeout=60) and second.returncode == DONE
     assert site.statuses()["-blue-environment"] == "CREATE_COMPLETE"
     assert site.stack("-blue-environment")["EnableTerminationProtection"]
 
@@ -408,13 +406,15 @@ def test_nothing_is_deleted_of_one_color_while_the_flag_names_none_or_has_moved(
     assert site.untouched() == before
     # It moves while the command waits for the first look at the stack that it is to delete.
     ssm.put_parameter(Name=name, Value="blue", Type="String", Overwrite=True)
-    site.aws.put_environment(f"{site.name}-green", update_seconds=4)
+    site.aws.put_environment(f"{site.name}-green", update_seconds=UNTIL_ENDED)
     site.environment = {"max_workers": 4}
     update = site.start("env", "apply", "green", "--yes", "--force")
     until("green is updated", lambda: site.stack("-green-environment")["StackStatus"] == "UPDATE_IN_PROGRESS")
+    since = site.aws.calls_so_far()
     process = site.start("env", "destroy", "green", "--yes")
-    time.sleep(1)
+    until("it has read the flag", lambda: any((call["service"], call["caller"], call["status"]) == ("ssm", "root", 200) for call in site.aws.calls(since)))
     ssm.put_parameter(Name=name, Value="green", Type="String", Overwrite=True)
+    site.aws.put_environment(f"{site.name}-green", update_seconds=0.2)
     _, told = process.communicate(timeout=60)
     assert process.returncode == REFUSED, told
     assert f"stack {site.name}-green-environment was not deleted: green is active" in told

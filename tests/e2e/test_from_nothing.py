@@ -9,7 +9,7 @@ import pytest
 
 from local_aws.process import LocalAws
 from support.clients import Clients
-from support.described import NAME, packed
+from support.described import NAME
 from support.pair import Pair
 from support.paths import TEMPLATE
 from support.walkthrough import Walkthrough, runs
@@ -23,11 +23,10 @@ def nothing(tmp_path: Path) -> Iterator[Pair]:
 
 
 @runs("start-from-nothing")
-def test_a_pair_from_nothing(nothing: Pair, walk: Walkthrough, tmp_path: Path) -> None:
+def test_a_pair_from_nothing(nothing: Pair, walk: Walkthrough, functions: Path) -> None:
     # What a clone has after `make functions`.
     (walk.home / "target").mkdir()
-    (functions := tmp_path / "functions").mkdir()
-    (walk.home / "target" / "lambda").symlink_to(packed(functions))
+    (walk.home / "target" / "lambda").symlink_to(functions)
     (walk.home / "template.yaml").symlink_to(TEMPLATE)
     assert nothing.client("cloudformation").describe_stacks()["Stacks"] == []
     seen = walk.rest(nothing)

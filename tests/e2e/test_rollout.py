@@ -28,9 +28,11 @@ from support.command_line import (
     Cli,
     Ended,
 )
-from support.described import NAME, SETTINGS, Deployed, packed
+from support.described import NAME, SETTINGS, Deployed
 from support.waiting import until
 
+# An update takes so long until a test ends it by fewer seconds.
+UNTIL_ENDED = 600
 QUICK = ("--interval", "1", "--within", "20", "--sync-seconds", "0", "--list-seconds", "0")
 CHANGES = (("cloudformation", "CreateChangeSet"), ("cloudformation", "ExecuteChangeSet"), ("s3", "PutObject"))
 MOST_KILLS = 40
@@ -146,10 +148,8 @@ class Site(Deployed):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def made(tmp_path_factory: pytest.TempPathFactory, functions: Path) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("pair")
-    (folder / "functions").mkdir()
-    functions = packed(folder / "functions")
     with LocalAws(log=folder / "local.log") as aws:
         aws.set_mwaa_defaults(create_seconds=0.3, update_seconds=0.3, delete_seconds=0.3, parse_seconds=0.1)
         site = Site(aws, folder, functions)
@@ -276,10 +276,10 @@ def test_an_update_that_is_rolled_back_stops_with_its_reason_and_is_tried_again(
     assert "the image does not start" in failed.error and "the same command goes on" in failed.error
     assert site.both("MaxWorkers") == before and site.active == old and "rollout" in str(site.hold())
     # Killed in the update, which is rolled back while nobody looks.
-    site.pair.environment(to, fail_next_update="again", update_seconds=2)
+    site.pair.environment(to, fail_next_update="again", update_seconds=UNTIL_ENDED)
     site.kill_at("UPDATE_IN_PROGRESS")
-    until("it is rolled back", lambda: site.stack(to)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
     site.pair.environment(to, update_seconds=0.3)
+    until("it is rolled back", lambda: site.stack(to)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
     site.rollout("--yes")
     assert site.both("MaxWorkers") == ("4", "4") and site.watched.check() == [to, old]
 
@@ -337,12 +337,14 @@ def test_a_switch_between_the_decision_and_the_change_stops_the_change(site: Sit
 def test_a_forced_switch_onto_a_color_under_change_is_waited_for(site: Site) -> None:
     old, to = site.active, site.standby
     site.write(max_workers=8)
-    site.pair.environment(to, update_seconds=3)
+    site.pair.environment(to, update_seconds=UNTIL_ENDED)
     site.kill_at("UPDATE_IN_PROGRESS")
     assert site.pair.ask(to=to, force=True)["outcome"] == "switched"
-    told = site.rollout("--yes")
+    process = site.start("rollout", "--yes", *QUICK)
+    site.until_line(process, f"wait for CloudFormation's work on {to}")
     site.pair.environment(to, update_seconds=0.3)
-    assert f"wait for CloudFormation's work on {to}" in told.error
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == DONE, out + error
     assert site.active == to and site.both("MaxWorkers") == ("8", "8") and site.watched.check() == [to, old]
 
 
@@ -414,22 +416,19 @@ def test_aborted_after_the_file_was_changed_back_nothing_is_overwritten(site: Si
 def test_a_failed_active_ends_the_hold_while_nobody_answers_and_in_the_middle_of_an_update(site: Site) -> None:
     old, to = site.active, site.standby
     site.write(max_workers=13)
-    site.pair.environment(to, update_seconds=8)
+    site.pair.environment(to, update_seconds=UNTIL_ENDED)
     process = site.start("rollout", "--yes", *QUICK)
     site.until_line(process, "UPDATE_IN_PROGRESS")
     site.pair.fail(old)
     site.until_line(process, "THE HOLD IS ENDED")
     assert site.stack(to)["StackStatus"] == "UPDATE_IN_PROGRESS" and site.hold() is None
+    site.pair.environment(to, update_seconds=0.3)
     out, error = process.communicate(timeout=60)
     assert process.returncode == REFUSED and f"failover --to {to}" in out, out + error
-    site.pair.environment(to, update_seconds=0.3)
     site.pair.heal(old)
     site.rollout("--until", "standby")
     prompt = f"to switch to {to}: "
-    failure = threading.Timer(6, site.pair.fail, [old])
-    failure.start()
-    told = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK)
-    failure.join()
+    told = site.cli.on_a_terminal("rollout", "--file", str(site.folder / "pair.toml"), *QUICK, answers=((prompt, lambda: site.pair.fail(old)),))
     assert told.code == REFUSED and told.out.index(prompt) < told.out.index("THE HOLD IS ENDED") and site.hold() is None
     assert site.pair.ask(action="failover")["outcome"] == "switched"
     site.pair.heal(old)

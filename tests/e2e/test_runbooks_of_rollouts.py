@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,8 @@ OLD, MINOR, MAJOR = "2.10.3", "2.11.0", "3.0.6"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
-    with made_by_env_apply(tmp_path_factory.mktemp("pair")) as made:
+def made(tmp_path_factory: pytest.TempPathFactory, functions: Path) -> Iterator[Described]:
+    with made_by_env_apply(tmp_path_factory.mktemp("pair"), functions) as made:
         yield made
 
 

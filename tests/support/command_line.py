@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ class Cli:
         return subprocess.Popen([PROGRAM, *arguments], env=self.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
-    def on_a_terminal(self, *arguments: str, answers: tuple[tuple[str, str], ...] = (), interrupt_at: str | None = None,
+    def on_a_terminal(self, *arguments: str, answers: tuple[tuple[str, str | Callable[[], object]], ...] = (), interrupt_at: str | None = None,
                       **variables: str) -> Ended:
-        """Run it on a pseudo-terminal: type each answer when its prompt has appeared."""
+        """Run it on a pseudo-terminal: type each answer, or do it, when its prompt has appeared."""
         child, terminal = pty.fork()
         if child == 0:
             os.execve(PROGRAM, [str(PROGRAM), *arguments], {**self.environment(), "TERM": "xterm", **variables})
@@ -78,7 +79,11 @@ class Cli:
                 except OSError:
                     break
             if waiting and waiting[0][0] in seen:
-                os.write(terminal, waiting.pop(0)[1].encode())
+                _, answer = waiting.pop(0)
+                if isinstance(answer, str):
+                    os.write(terminal, answer.encode())
+                else:
+                    answer()
             if interrupt_at and interrupt_at in seen:
                 interrupt_at = None
                 os.write(terminal, b"\x03")

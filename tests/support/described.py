@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.process import LocalAws
-from local_aws.stack import FUNCTIONS, architecture
+from local_aws.stack import architecture
 from support.clients import Clients
 from support.command_line import DONE, PROGRAM, Cli, Ended
 from support.pair import Pair
-from support.paths import BINARIES, TEMPLATE
+from support.paths import TEMPLATE
 
 NAME = "orders"
 SETTINGS = {"airflow_version": "2.10.3", "class": "mw1.small", "min_workers": 1, "max_workers": 3, "dags": "dags"}
@@ -27,20 +26,6 @@ DAGS = {"orders.py": "import airflow\n"}
 
 # What a real MWAA needs a quarter of an hour for, the local one does in seconds.
 QUICK = "--interval 1 --patience 20 --within 20 --sync-seconds 0 --list-seconds 0"
-
-
-def packed(folder: Path) -> Path:
-    """The functions as archives, without what only a debugger reads: the debug build of the command line hashes slowly."""
-    for function in FUNCTIONS:
-        binary = folder / "bootstrap"
-        shutil.copy(BINARIES / function, binary)
-        if strip := shutil.which("strip"):
-            subprocess.run([strip, binary], check=True)
-        with zipfile.ZipFile(folder / f"{function}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            entry = zipfile.ZipInfo("bootstrap", (2026, 1, 1, 0, 0, 0))
-            entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(entry, binary.read_bytes())
-    return folder
 
 
 class Deployed:
@@ -177,9 +162,7 @@ def time_passes(pair: Pair) -> Iterator[None]:
 
 
 @contextmanager
-def made_by_env_apply(folder: Path) -> Iterator[Described]:
-    (folder / "functions").mkdir()
-    functions = packed(folder / "functions")
+def made_by_env_apply(folder: Path, functions: Path) -> Iterator[Described]:
     with LocalAws(log=folder / "local.log") as aws:
         aws.set_mwaa_defaults(create_seconds=0.3, update_seconds=0.3, delete_seconds=0.3, parse_seconds=0.1)
         made = Described(aws, folder, functions)
