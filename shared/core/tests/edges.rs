@@ -12,8 +12,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bluegreen_core::audit::{Subject, records_to_prune, transition};
-use bluegreen_core::claim::{Outcome, Reply, Step, StoredClaim, Switching, overridden};
+use bluegreen_core::audit::{Audited, Subject, missing_flag, records_to_prune, transition};
+use bluegreen_core::claim::{Decided, Outcome, Reply, Step, StoredClaim, Switching, overridden};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName, RecentFailovers, SwitchControl, switch_preconditions};
 use bluegreen_core::flag::{DescriptionMetadata, FlagVersion, HistoryEntry, Origin, versions};
@@ -443,4 +443,61 @@ fn seconds_have_a_decimal_below_ten_where_it_says_something() {
     ] {
         assert_eq!(in_seconds(Duration::from_millis(milliseconds)), said);
     }
+}
+
+#[test]
+fn an_observation_is_shown_with_its_version_and_its_date() {
+    assert_eq!(
+        flag("blue", 12, 60).to_string(),
+        "blue (version 12, written 2026-11-23T11:59:00Z)"
+    );
+    assert_eq!(
+        flag("purple", 2, 0).to_string(),
+        "\"purple\" (version 2, written 2026-11-23T12:00:00Z)"
+    );
+}
+
+#[test]
+fn a_version_is_the_same_if_its_number_and_its_date_are() {
+    let one = flag("blue", 12, 60);
+    for (version, age, is_same) in [(12, 60, true), (13, 60, false), (12, 61, false), (13, 61, false)] {
+        assert_eq!(
+            one.same_version_as(&flag("green", version, age)),
+            is_same,
+            "{version}, {age}"
+        );
+    }
+}
+
+#[test]
+fn each_deletion_of_the_flag_has_a_name_of_its_own() {
+    assert_eq!(missing_flag(None), "missing");
+    let audited = Audited {
+        version: FlagVersion(13),
+        at: ago(60),
+    };
+    let name = format!("missing-after-v13-{}", ago(60).as_millisecond());
+    assert_eq!(missing_flag(Some(audited)), name);
+}
+
+#[test]
+fn evidence_is_written_by_the_kind_of_decision() {
+    let well = healthy().assessed(&Policy::default());
+    assert_eq!(Decided::Unseen {}.to_json(), json!({}));
+    assert_eq!(
+        Decided::Flag { observed_at: ago(1) }.to_json(),
+        json!({"observed_at": "2026-11-23T11:59:59Z"})
+    );
+    let asked = Decided::Asked {
+        observed_at: ago(1),
+        forced: true,
+        target: &well,
+        overridden: vec![PreconditionName::Cooldown],
+    };
+    let written = asked.to_json();
+    assert_eq!(
+        (&written["forced"], &written["overridden"]),
+        (&json!(true), &json!(["cooldown"]))
+    );
+    assert_eq!(written["target"]["verdict"], "healthy");
 }

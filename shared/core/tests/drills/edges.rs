@@ -108,3 +108,138 @@ fn a_way_out_has_the_drills_kind_and_the_drills_id() {
     assert!(other.superseded_by(Some(&record), before(abandoned, seconds(1))));
     assert!(!other.superseded_by(Some(&record), abandoned));
 }
+
+#[test]
+fn only_a_drill_that_switches_takes_time_in_which_a_window_may_begin() {
+    // Noon is a Monday's; the window begins ten minutes later.
+    let policy = policy_of("MON:12:10-MON:13:00");
+    for (mode, minutes, is_blocked) in [
+        (Mode::Switch, 9, false),
+        (Mode::Switch, 10, true),
+        (Mode::Probe, 10, false),
+        (Mode::Dry, 10, false),
+    ] {
+        let well = healthy().assessed(&Policy::default());
+        let verdicts = Both {
+            blue: well.clone(),
+            green: well,
+        };
+        let asked = preconditions(
+            &Policy::default(),
+            &policy,
+            (mode, minutes),
+            &flag("blue", 12, 7200),
+            &HoldState::None,
+            None,
+            &verdicts,
+            &ProbeResult::Known(Vec::new()),
+            noon(),
+        );
+        let window = asked
+            .iter()
+            .find(|one| one.name == PreconditionName::BlockedWindow)
+            .unwrap();
+        assert_eq!(window.passed, !is_blocked, "{mode:?} for {minutes} min");
+    }
+}
+
+#[test]
+fn alarms_that_cannot_be_read_hide_no_other_objection() {
+    let unread = |seen: Seen| seen.alarms_unknown(CauseKind::Throttled).assessed(&Policy::default());
+    for (blue, green, objecting) in [
+        (healthy(), healthy(), ["active-unhealthy", "standby-unknown"]),
+        (dead(), dead(), ["active-unhealthy", "standby-unhealthy"]),
+        (
+            dead(),
+            healthy().status("UPDATING"),
+            ["active-unhealthy", "standby-maintenance"],
+        ),
+    ] {
+        let verdicts = Both {
+            blue: unread(blue),
+            green: unread(green),
+        };
+        let asked = preconditions(
+            &Policy::default(),
+            &policy_of(""),
+            (Mode::Switch, 10),
+            &flag("blue", 12, 7200),
+            &HoldState::None,
+            None,
+            &verdicts,
+            &ProbeResult::Known(Vec::new()),
+            noon(),
+        );
+        let failed: Vec<_> = asked.iter().filter(|one| !one.passed).collect();
+        let names: Vec<&str> = failed.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, objecting);
+        for (precondition, assessment) in failed.iter().zip([&verdicts.blue, &verdicts.green]) {
+            let adds = precondition.detail.contains("but its alarms");
+            assert_eq!(
+                adds,
+                assessment.verdict == bluegreen_core::health::Verdict::Healthy,
+                "{precondition:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_written_until_the_drills_end_is_its_way_back_where_it_holds_the_color_before() {
+    let drill = Drill {
+        finished_at: Some(ago(10)),
+        ..drill(ago(900))
+    };
+    for (value, version, age, is_way_back) in [
+        // The expected version, whatever its date.
+        ("blue", 14, 5, true),
+        // Another one, if it is as old as the end or older, and newer than the start.
+        ("blue", 15, 10, true),
+        ("blue", 15, 9, false),
+        ("green", 15, 10, false),
+        ("blue", 12, 7200, false),
+        ("blue", 13, 60, true),
+    ] {
+        let flag = flag(value, version, age);
+        assert_eq!(drill.has_written_back(&flag), is_way_back, "{flag}");
+    }
+}
+
+#[test]
+fn a_drill_that_follows_another_ones_record_is_that_drill() {
+    let (first, store) = drilling(MINUTE);
+    let record = TransitionRecord::from_stored(&store.claims[&first.record()].value).unwrap();
+    let second = Drill {
+        id: "drill-2".into(),
+        started_at: ago(7),
+        reason: "another".into(),
+        requested_by: Some("eve".into()),
+        ..first.clone()
+    };
+    let followed = second.as_recorded(&record);
+    assert_eq!(
+        followed,
+        Drill {
+            reason: record.reason.clone(),
+            requested_by: record.actor.requested_by.clone(),
+            started_at: record.decided_at,
+            ..first
+        }
+    );
+    assert_eq!(
+        (followed.reason.as_str(), followed.requested_by),
+        ("drill-1 wants green", None)
+    );
+}
+
+#[test]
+fn a_conclusion_is_read_back_as_it_was_stored() {
+    let (drill, store) = drilling(MINUTE);
+    let stage = stage_of(&drill, &store);
+    let conclusion = conclude(&drill, &stage, Some(DrillOutcome::Failed), "why", None, None, noon());
+    assert_eq!(
+        bluegreen_core::drill::Conclusion::from_stored(&conclusion.to_stored()),
+        Some(conclusion)
+    );
+    assert_eq!(bluegreen_core::drill::Conclusion::from_stored("{}"), None);
+}

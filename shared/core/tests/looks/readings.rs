@@ -205,3 +205,79 @@ fn a_lasting_failure_is_noted_every_four_minutes() {
         assert!(!at(second, &healthy()), "a healthy pair writes nothing");
     }
 }
+
+#[test]
+fn alarms_say_which_of_them() {
+    use bluegreen_core::health::AlarmEvidence;
+    let reading_of = |alarms: &[(&str, Option<AlarmState>)]| {
+        let mut seen = healthy();
+        let alarms = alarms.iter().map(|(name, state)| AlarmEvidence {
+            name: (*name).to_owned(),
+            state: *state,
+            since: None,
+        });
+        seen.0.alarms = ProbeResult::Known(alarms.collect());
+        seen.assessed(&Policy::default()).signals.alarms
+    };
+    assert_eq!(reading_of(&[]), None, "who names no alarms reads of none");
+    let (fine, fires, silent) = (
+        Some(AlarmState::Ok),
+        Some(AlarmState::Alarm),
+        Some(AlarmState::InsufficientData),
+    );
+    for (alarms, state, said) in [
+        (&[("a", fine), ("b", fine)][..], "ok", "alarm a, b OK"),
+        (&[("a", fine), ("b", fires), ("c", None)], "bad", "alarm b in ALARM"),
+        (
+            &[("a", fine), ("b", None), ("c", silent)],
+            "unknown",
+            "CloudWatch has no alarm named b: check the name and the region",
+        ),
+        (
+            &[("a", fine), ("b", silent), ("c", silent)],
+            "unknown",
+            "alarm b, c has not enough data",
+        ),
+    ] {
+        let found = reading_of(alarms).unwrap();
+        assert_eq!(reading(&found), (state, said));
+    }
+    let many: Vec<String> = (1..=12).map(|number| format!("a{number}")).collect();
+    let many: Vec<(&str, Option<AlarmState>)> = many.iter().map(|name| (name.as_str(), fine)).collect();
+    let said = |alarms| reading_of(alarms).unwrap().detail().to_owned();
+    assert_eq!(
+        said(&many),
+        "alarm a1, a2, a3, a4, a5, a6, a7, a8, a9, a10 and 2 more OK"
+    );
+    assert!(!said(&many[..10]).contains("more"));
+}
+
+#[test]
+fn what_cannot_be_read_at_all_begins_no_failure() {
+    let mut looks = Looks::default();
+    looks.see(0, &healthy().everything_unknown(CauseKind::Throttled));
+    let past = looks.past.clone().unwrap();
+    assert_eq!((past.failing_from, past.airflow_sick_from), (None, None));
+    assert_eq!(past.status_unread_from, Some(noon()));
+    // A failure that was seen before goes on while nothing can be read, and ends with a sign of life.
+    looks.see(60, &dead());
+    let failing_from = looks.past.clone().unwrap().failing_from;
+    assert!(failing_from.is_some());
+    looks.see(120, &healthy().everything_unknown(CauseKind::Throttled));
+    assert_eq!(looks.past.clone().unwrap().failing_from, failing_from);
+    looks.see(180, &healthy());
+    assert_eq!(looks.past.unwrap().failing_from, None);
+}
+
+#[test]
+fn a_dead_metric_condemns_nobody_whose_airflow_says_healthy_and_whose_status_cannot_be_read() {
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    let grace = looks.policy.maintenance_grace.as_secs();
+    let unread = healthy().status_unknown(CauseKind::Throttled);
+    let metric_dead = |seen: Seen| seen.metric_last_seen(grace + 600);
+    let contradicted = looks.clone().verdict(60, &metric_dead(unread.clone()));
+    assert_eq!(contradicted, Verdict::Suspect);
+    let alone = looks.verdict(60, &metric_dead(unread.api_unknown(CauseKind::Unavailable)));
+    assert_eq!(alone, Verdict::Unhealthy);
+}

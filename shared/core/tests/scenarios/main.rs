@@ -10,6 +10,7 @@
 mod audit;
 mod claims;
 mod health;
+mod looked_again;
 mod people;
 #[path = "../support/mod.rs"]
 mod support;
