@@ -99,9 +99,9 @@ test-rust: ## unit, table, property, replay and wire tests
 # Below all others in priority: it takes every processor that there is.
 CRATE ?= bluegreen-core
 MINUTES ?= 20
-mutants: tools $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS) ## change the code in one place at a time: do the tests notice? (CRATE=bluegreen-core MINUTES=20 SEED=7 SHARD=0/4 FILE=claim/ TESTS=a-package)
+mutants: tools $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS) ## change the code in one place at a time: do the tests notice? (CRATE=bluegreen-core MINUTES=20 SEED=7 SHARD=0/4 FILE=claim/ TESTS=a-package AGAIN=1)
 	@nice -n 19 $(BIN)/python -m tools.mutants $(CRATE) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(SHARD),--shard $(SHARD)) \
-	  $(foreach file,$(FILE),--file $(file)) $(foreach package,$(TESTS),--tests $(package))
+	  $(foreach file,$(FILE),--file $(file)) $(foreach package,$(TESTS),--tests $(package)) $(if $(AGAIN),--again)
 
 test-model: ## the protocols in a small world, explored whole by a model checker
 	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1

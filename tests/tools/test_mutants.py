@@ -124,12 +124,14 @@ def test_a_seed_gives_one_order_and_shards_divide_it() -> None:
 
 def test_what_nobody_has_tried_comes_first(tmp_path: Path) -> None:
     results = Results(tmp_path / "of" / "crate.jsonl")
-    assert results.tried() == set()
+    assert results.last() == {}
     order = chosen(MUTANTS, 7, None, ())
     for it in order[:4]:
         results.add(Result(it.name, "caught", 1.0))
-    again = chosen(MUTANTS, 7, None, Results(results.file).tried())
+    again = chosen(MUTANTS, 7, None, Results(results.file).last())
     assert again == order[4:] + order[:4]
+    results.add(Result(order[0].name, "missed", 1.0))
+    assert Results(results.file).last()[order[0].name] == "missed"
 
 
 @pytest.mark.parametrize(("text", "part"), [("0/1", (0, 1)), ("3/4", (3, 4)), ("4/4", None), ("1", None), ("", None), ("-1/4", None), ("1/0", None)])

@@ -1,6 +1,6 @@
 """Change the code of a crate in one place at a time and see whether its tests notice, for so many minutes.
 
-    python -m tools.mutants bluegreen-core --minutes 20 [--seed 7] [--shard 0/4] [--file 'claim/'] [--tests PACKAGE]
+    python -m tools.mutants bluegreen-core --minutes 20 [--seed 7] [--shard 0/4] [--file 'claim/'] [--tests PACKAGE] [--again]
 
 cargo-mutants lists the mutants and builds those on their own that cannot be switched at run time (tools/mutants/switches.py has why).
 All of it happens in copies of the working tree below target/mutants. What earlier runs tried is in target/mutants/CRATE.jsonl: without a
@@ -90,6 +90,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--shard", type=shard, help="only one of n parts of that order: k/n, with k from 0")
     parser.add_argument("--file", action="append", default=[], help="only files with this in their path; may be repeated")
     parser.add_argument("--tests", action="append", default=[], help="run these packages' tests instead of the crate's own; may be repeated")
+    parser.add_argument("--again", action="store_true", help="only those that were missed when they were last tried")
     given = parser.parse_args(arguments)
 
     began = time.monotonic()
@@ -99,18 +100,22 @@ def main(arguments: list[str]) -> int:
     workshop = Workshop(PROJECT, given.crate, given.tests or [given.crate])
     results = Results(workshop.folder / f"{given.crate}.jsonl")
     try:
-        mutants = [each for each in workshop.mutants() if not given.file or any(part in each.file for part in given.file)]
+        lock = workshop.alone_here()
+        every = workshop.mutants()
+        mutants = [each for each in every if not given.file or any(part in each.file for part in given.file)]
+        if given.again:
+            mutants = [each for each in mutants if results.last().get(each.name) in ("missed", "timeout")]
         if not mutants:
-            print(f"{given.crate} has no mutants{' in ' + ', '.join(given.file) if given.file else ''}")
+            print(f"{given.crate} has no mutants{' in ' + ', '.join(given.file) if given.file else ''}{' that were missed' if given.again else ''}")
             return 2
         come_around = given.seed is None and given.shard is None
-        order = chosen(mutants, seed, given.shard, results.tried() if come_around else ())
+        order = chosen(mutants, seed, given.shard, results.last() if come_around else ())
         order = order[: max(1, int(given.minutes * MOST_PER_MINUTE))]
         how = f"SEED={seed}" + (f" SHARD={given.shard[0]}/{given.shard[1]}" if given.shard else "")
         print(f"== {given.crate}: {len(mutants)} mutants, {len(order)} of them in this order: {how}", flush=True)
         try:
             switchboard = Switchboard(workshop, order, until)
-            alone = Alone(workshop, [each for each in order if each.name in switchboard.alone])
+            alone = Alone(workshop, [each.name for each in order if each.name in switchboard.alone], every)
             switchboard.run(results, time.monotonic() + (1 - ALONE) * (until - time.monotonic()))
             alone.run(results, until)
             switchboard.run(results, until)
@@ -118,6 +123,7 @@ def main(arguments: list[str]) -> int:
             print("the time is up", flush=True)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
+        lock.close()
     except Broken as error:
         print(error)
         return 2

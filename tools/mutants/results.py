@@ -24,10 +24,12 @@ class Results:
         self.file = file
         self.new: list[Result] = []
 
-    def tried(self) -> set[str]:
+    def last(self) -> dict[str, str]:
+        """The last outcome of each mutant that was ever tried."""
         if not self.file.exists():
-            return set()
-        return {json.loads(line)["name"] for line in self.file.read_text().splitlines()}
+            return {}
+        results = [json.loads(line) for line in self.file.read_text().splitlines()]
+        return {result["name"]: result["outcome"] for result in results}
 
     def add(self, result: Result) -> None:
         """One line a mutant, at once: a run that is killed loses none."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tools.mutants.results import Result, Results
 from tools.mutants.switches import MODULE, Mutant, Switched, blamed, switched
@@ -72,6 +73,16 @@ class Workshop:
             "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1",
             "PROPTEST_MAX_SHRINK_ITERS": "0",
         }
+
+    def alone_here(self) -> IO[str]:
+        """Keeps others out until the file is closed: two runs would change each other's copies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Broken(f"another run is under way in {self.folder}: wait for its end, or end it") from None
+        return lock
 
     def copy(self, name: str, changed: dict[str, str] | None = None) -> Path:
         """The tree as it is now, with some files changed. A file that is the same keeps its time, so that Cargo does not build it again."""
@@ -264,9 +275,10 @@ class Switchboard:
 class Alone:
     """The mutants that are built one by one, by cargo-mutants."""
 
-    def __init__(self, workshop: Workshop, mutants: Iterable[Mutant]) -> None:
+    def __init__(self, workshop: Workshop, mutants: Iterable[str], of: Iterable[Mutant]) -> None:
         self.workshop = workshop
-        self.left = [mutant.name for mutant in mutants]
+        self.left = list(mutants)
+        self.all = [mutant.name for mutant in of]
 
     def run(self, results: Results, until: float) -> None:
         while self.left and until > time.monotonic():
@@ -281,16 +293,17 @@ class Alone:
     def _together(self, names: list[str], until: float) -> list[Result]:
         tree = self.workshop.copy("plain")
         out = self.workshop.folder / "alone"
-        # Given as a file, because a list of names is too long for a command line; so the tree's own settings are repeated in it.
-        settings = self.workshop.folder / "alone.toml"
-        settings.write_text("examine_re = " + json.dumps([f"^{re.escape(name)}$" for name in names]) + "\n")
+        # By leaving out all others: what examines by name does not apply to every kind of mutant.
+        shutil.rmtree(out / "mutants.out", ignore_errors=True)
+        (out / "mutants.out").mkdir(parents=True)
+        others = [name for name in self.all if name not in names]
+        (out / "mutants.out" / "previously_caught.txt").write_text("\n".join(others) + "\n")
         command: list[str] = [
             str(self.workshop.cargo_mutants), "mutants", "--in-place", "--baseline=skip", f"--timeout={LEAST_TIMEOUT * TIMEOUT_FACTOR}",
-            f"--package={self.workshop.crate}", "--dir", str(tree), f"--config={settings}", "--output", str(out), "--colors=never",
+            f"--package={self.workshop.crate}", "--dir", str(tree), "--iterate", "--output", str(out), "--colors=never",
             *(f"--test-package={package}" for package in self.workshop.tests), "--cargo-arg=--locked", "--", "--tests",
         ]  # fmt: skip
         # It takes back its change when it is interrupted.
-        (out / "mutants.out" / "outcomes.json").unlink(missing_ok=True)
         with subprocess.Popen(
             command, env=self.workshop.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         ) as process:

@@ -254,3 +254,20 @@ fn an_answer_to_another_request_is_a_fault_of_the_caller() {
     };
     assert_eq!(end(&outcome), "failed following the switch protocol");
 }
+
+#[test]
+fn a_claim_names_its_pair_and_its_writer_recognizes_it() {
+    let observed = flag("blue", 12, 3600);
+    let mut store = Store::with_flag(&observed);
+    let mut writer = Switching::new(
+        &Policy::default(),
+        &observed,
+        intent("one", Kind::Switch, Color::Green),
+        noon(),
+    );
+    writer.of_pair("orders");
+    let (said, _) = requests(&mut store, &mut writer, 0.5, |_, reply| reply, &[LostAnswer]);
+    assert_eq!(said, "claim read write");
+    let claim = &store.claims[writer.record()].value;
+    assert!(claim.contains(r#""pair":"orders""#), "{claim}");
+}

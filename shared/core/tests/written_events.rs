@@ -393,6 +393,8 @@ fn a_first_version_is_created_by_initialize_or_by_somebody_and_a_later_one_is_wh
     let initialize = "initialize: the first color [effective_from=2026-11-23T11:00:00Z record=v1-1]";
     for (version, has_before, description, kind) in [
         (1, false, Some(initialize), "initialize"),
+        // The stack's or a person's own creation carries no record.
+        (1, false, Some("initialize: by ana"), "initialize"),
         (1, false, Some("set up"), "external"),
         (1, false, None, "external"),
         // Whatever the Description says: somebody wrote over a flag that was there.
@@ -417,4 +419,25 @@ fn a_first_version_is_created_by_initialize_or_by_somebody_and_a_later_one_is_wh
         assert_eq!(metrics.len(), 1);
         assert!(names(&event.detail).is_superset(&BTreeSet::from(["timings", "who", "record"])));
     }
+}
+
+#[test]
+fn a_failover_by_a_person_and_a_version_that_was_not_expected_are_said_to_be_so() {
+    let (mut store, records) = switched(|wish| {
+        wish.kind = Kind::Failover;
+        wish.reason = bluegreen_core::flag::declared_reason("blue is dead, says ana");
+    });
+    // Somebody wrote the flag between the observation and this write.
+    store.versions[1].version = FlagVersion(14);
+    let versions = versions(&store.versions);
+    let (event, _) = transition(SUBJECT, &versions[1], Some(&versions[0]), &records);
+    assert_eq!(event.detail["declared_by_person"], true);
+    assert_eq!(
+        (&event.detail["version"], &event.detail["expected_version"]),
+        (&json!(14), &json!(13))
+    );
+    assert_eq!(
+        event.detail["warning"],
+        "the flag was written by another writer between the observation and this write"
+    );
 }

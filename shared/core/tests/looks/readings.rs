@@ -276,8 +276,28 @@ fn a_dead_metric_condemns_nobody_whose_airflow_says_healthy_and_whose_status_can
     let grace = looks.policy.maintenance_grace.as_secs();
     let unread = healthy().status_unknown(CauseKind::Throttled);
     let metric_dead = |seen: Seen| seen.metric_last_seen(grace + 600);
-    let contradicted = looks.clone().verdict(60, &metric_dead(unread.clone()));
+    // So long after the last status that it stands for nothing.
+    let contradicted = looks.clone().verdict(7200, &metric_dead(unread.clone()));
     assert_eq!(contradicted, Verdict::Suspect);
-    let alone = looks.verdict(60, &metric_dead(unread.api_unknown(CauseKind::Unavailable)));
+    let alone = looks.verdict(7200, &metric_dead(unread.api_unknown(CauseKind::Unavailable)));
     assert_eq!(alone, Verdict::Unhealthy);
+}
+
+#[test]
+fn an_alarm_that_was_there_at_the_first_look_counts_from_that_look() {
+    let mut looks = Looks::default();
+    looks.policy.failure_window = seconds(3600);
+    looks.see(0, &healthy().status("UPDATING"));
+    looks.see(60, &healthy());
+    // Nobody looks for more than ten minutes, and the alarm fires in them.
+    let fires = |age| healthy().alarm(Some(AlarmState::Alarm), age);
+    looks.see(760, &fires(660));
+    let assessment = looks.at(800, &fires(700));
+    assert_eq!(assessment.verdict, Verdict::Suspect);
+    let said = assessment.reasons.join("; ");
+    assert!(
+        said.contains("already in ALARM at the first look, and watched for 40 s"),
+        "{said}"
+    );
+    assert_eq!(assessment.unhealthy_at, Some(after(noon(), seconds(760 + 3600))));
 }

@@ -167,7 +167,20 @@ fn a_hold_that_was_replaced_before_it_was_told_is_told() {
     assert_eq!(told(Some(&format!("v9-{}", ago(3600).as_millisecond()))), all[3..]);
     // Without a note, a change older than a day is not reported, except for the current one.
     let old = [hold(1, 200_000, 10, "first"), hold(2, 190_000, 90, "second")];
-    assert_eq!(holds_due(SUBJECT, &old, None, noon()).len(), 2, "held, and ran out");
+    let due = holds_due(SUBJECT, &old, None, noon());
+    let reasons: Vec<&str> = due
+        .iter()
+        .map(|event| event.detail["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons.len(), 2, "held, and ran out: {reasons:?}");
+    assert!(
+        reasons[0].contains("second") && reasons[0].contains("ana"),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[1].starts_with("its time ran out at ") && reasons[1].ends_with("placed by ana: second"),
+        "{reasons:?}"
+    );
 }
 
 #[test]
