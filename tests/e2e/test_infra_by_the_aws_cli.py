@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import botocore.loaders
+import pytest
 
 from local_aws.process import LocalAws
 from support.clients import Clients
@@ -17,6 +18,7 @@ from support.paths import PROJECT
 from support.walkthrough import Walkthrough, runs
 
 
+@pytest.mark.long(100)
 @runs("deploy-with-the-aws-cli")
 def test_the_stacks_are_deployed_and_deleted_as_their_readme_says(walk: Walkthrough, tmp_path: Path) -> None:
     with LocalAws(log=tmp_path / "local.log") as aws:

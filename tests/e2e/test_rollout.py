@@ -225,6 +225,7 @@ def test_requirements_and_dags_go_the_same_way(site: Site) -> None:
     assert site.watched.check() == [to, old]
 
 
+@pytest.mark.long(60)
 def test_killed_at_every_step_and_after_every_change_it_goes_on(site: Site) -> None:
     old, to, (_, newer) = site.active, site.standby, site.other("AirflowVersion", "2.10.1", "2.10.3")
     site.write(airflow_version=newer)
