@@ -33,6 +33,15 @@ impl Time {
         }
     }
 
+    /// A clock that shows `at` and stands still, for tests.
+    #[cfg(test)]
+    pub fn standing_at(at: Milliseconds) -> Self {
+        Self {
+            began: Instant::now() + Duration::from_secs(3600),
+            base: at,
+        }
+    }
+
     /// The present instant.
     pub fn now(&self) -> Milliseconds {
         self.base + i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::aws::changed;
 use crate::clock::{DAY, HOUR, MINUTE, Milliseconds, SECOND, Time, timestamp};
 use crate::environment::Environment;
-use crate::invariants::{Fact, Invariants, Violation};
+use crate::invariants::{Fact, Invariants, Violation, quiet};
 use crate::lambda::{Ended, Fleet, Payload};
 use crate::parameter_store::ParameterStore;
 use crate::script::{Act, Script};
@@ -46,6 +46,8 @@ pub struct Report {
     pub requests: std::collections::BTreeMap<String, u64>,
     /// How often the pair was found healed and quiet.
     pub peaces: u32,
+    /// The most requests that Parameter Store had within a second.
+    pub peak: u32,
 }
 
 /// Plays a script. Nothing else must run in this thread: the seed of the random numbers is the thread's.
@@ -56,7 +58,8 @@ pub fn play(script: &Script) -> std::io::Result<Report> {
         .start_paused(true)
         .build()?;
     let local = LocalSet::new();
-    Ok(local.block_on(&runtime, History::begin(script).live()))
+    // Inside the runtime: its clock is the paused one, and begins with the history.
+    Ok(local.block_on(&runtime, async { History::begin(script).live().await }))
 }
 
 fn settings_of(script: &Script) -> Settings {
@@ -97,7 +100,6 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn begin(script: &'a Script) -> Self {
-        // Built outside the runtime: its clock starts with the first wait.
         let settings = settings_of(script);
         let time = Time::starting_at(BEGIN);
         let mut store = ParameterStore::default();
@@ -115,8 +117,7 @@ impl<'a> History<'a> {
             },
             deliveries: std::collections::VecDeque::new(),
             wake: Arc::default(),
-            messages: std::collections::BTreeMap::new(),
-            invariants: Invariants::of(settings.clone()),
+            invariants: Invariants::of(&settings),
             lines: std::collections::VecDeque::new(),
             requests: std::collections::BTreeMap::new(),
         });
@@ -184,6 +185,7 @@ impl<'a> History<'a> {
             minutes: (now - BEGIN) / MINUTE,
             requests: std::mem::take(&mut world.requests),
             peaces: self.peaces,
+            peak: world.store.busiest.1,
         }
     }
 
@@ -197,16 +199,14 @@ impl<'a> History<'a> {
                 world.happened(&Fact::Scripted(format!("{color} is {status}")));
             }
         }
-        let mut invariants = std::mem::take(&mut world.invariants);
-        invariants.look(&mut world, now);
-        world.invariants = invariants;
+        world.look();
         let is_well = [Color::Blue, Color::Green].into_iter().all(|color| {
             let environment = world.environments.of(color);
             environment.works()
                 && environment.web_is_up
                 && environment.alarm.is_none()
                 && environment.planned_until.is_none()
-                && matches!(environment.status, Some("AVAILABLE"))
+                && matches!(environment.status, Some("AVAILABLE" | "UPDATE_FAILED"))
         });
         let flag_is_there = world.active().is_some();
         let is_ordered = is_ordered(&world, now);
@@ -232,10 +232,8 @@ impl<'a> History<'a> {
             if !self.is_checked {
                 self.is_checked = true;
                 self.peaces += 1;
-                let mut world = self.world.lock();
-                let mut invariants = std::mem::take(&mut world.invariants);
-                invariants.peace(&world, now);
-                world.invariants = invariants;
+                self.world.lock().peace();
+                self.ask_in_peace(now);
             }
             let step = self
                 .script
@@ -245,6 +243,28 @@ impl<'a> History<'a> {
             let end = BEGIN + self.script.days * DAY;
             self.next_tick = (now + STRIDE).min(step - RUN_UP).min(end).max(self.next_tick);
         }
+    }
+
+    /// In peace the pair must say that all is well, and be ready for a switch.
+    fn ask_in_peace(&self, now: Milliseconds) {
+        let next = self
+            .script
+            .steps
+            .get(self.next_step)
+            .map_or(i64::MAX, |step| BEGIN + step.at);
+        if next - now < 3 * MINUTE {
+            return;
+        }
+        let to = self
+            .world
+            .lock()
+            .active()
+            .map_or("blue", |active| active.other().as_str());
+        self.ask(json!({"action": "status"}), quiet::STATUS.to_owned());
+        self.ask(
+            json!({"to": to, "dry_run": true, "requested_by": "ana"}),
+            quiet::SWITCH.to_owned(),
+        );
     }
 
     /// What a person does who reads the messages: a flag that is broken, or a hold that cannot be read, is repaired.
@@ -406,6 +426,7 @@ impl<'a> History<'a> {
             }
             Act::ScheduleStops(seconds) => self.schedule_stops_until = now + seconds * SECOND,
         }
+        self.world.lock().look();
         if matches!(
             act,
             Act::SchedulerStops(_) | Act::Unavailable(_) | Act::Update { .. } | Act::Deleted(_) | Act::Made(..)
@@ -496,5 +517,11 @@ async fn bring(fleet: &Fleet, world: &Shared, delivery: Delivery) {
             return;
         }
     }
-    world.lock().tell("an event is among the dead letters");
+    match &delivery {
+        Delivery::Audit(event) => {
+            let id = event.pointer("/detail/id").and_then(Value::as_str).unwrap_or_default();
+            world.lock().happened(&Fact::GivenUp(id.to_owned()));
+        }
+        Delivery::Change { .. } => world.lock().tell("a change's event is among the dead letters"),
+    }
 }

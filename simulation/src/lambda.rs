@@ -94,8 +94,10 @@ pub enum Ended {
     Answered(Value),
     /// It answered an error.
     Failed(FunctionError),
-    /// It was killed, or its time was over.
+    /// It was killed, or stood still until its time was over.
     Lost,
+    /// Its time was over, and nothing had happened to it.
+    TimedOut,
 }
 
 #[derive(Debug, Clone)]
@@ -182,7 +184,7 @@ impl Fleet {
         let function = payload.function();
         let idle = self.idle.borrow_mut().get_mut(&function).and_then(Vec::pop);
         let instance = idle.unwrap_or_else(|| self.start(function));
-        self.arm(function, &instance.process);
+        let is_armed = self.arm(function, &instance.process);
         self.running.set(self.running.get() + 1);
         let clock = instance.services.clock.clone();
         let started = clock.now();
@@ -203,7 +205,8 @@ impl Fleet {
         self.running.set(self.running.get() - 1);
         let name = instance.process.name.clone();
         let ended = match result {
-            None => Ended::Lost,
+            None if is_armed => Ended::Lost,
+            None => Ended::TimedOut,
             Some(result) => {
                 instance.process.calls_to_live.store(-1, Ordering::Relaxed);
                 instance.process.calls_to_freeze.store(-1, Ordering::Relaxed);
@@ -222,10 +225,11 @@ impl Fleet {
         ended
     }
 
-    fn arm(&self, function: Function, process: &Process) {
+    /// Whether something happens to this invocation.
+    fn arm(&self, function: Function, process: &Process) -> bool {
         let mut mishaps = self.mishaps.borrow_mut();
         let Some(at) = mishaps.iter().position(|(of, _)| *of == function) else {
-            return;
+            return false;
         };
         match mishaps.remove(at).1 {
             Mishap::Kill(calls, is_after) => {
@@ -237,6 +241,7 @@ impl Fleet {
                 process.calls_to_freeze.store(calls, Ordering::Relaxed);
             }
         }
+        true
     }
 }
 
@@ -244,7 +249,8 @@ fn described(ended: &Ended) -> Result<Value, String> {
     match ended {
         Ended::Answered(answer) => Ok(answer.clone()),
         Ended::Failed(error) => Err(format!("{}: {error}", error.error_type())),
-        Ended::Lost => Err("Lost: no answer".to_owned()),
+        Ended::Lost => Err("Lost: it was killed, or stood still".to_owned()),
+        Ended::TimedOut => Err("TimedOut: no answer within its time".to_owned()),
     }
 }
 

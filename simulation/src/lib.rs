@@ -14,6 +14,8 @@
 
 pub mod aws;
 pub mod clock;
+#[cfg(test)]
+mod determinism;
 pub mod environment;
 pub mod history;
 pub mod invariants;

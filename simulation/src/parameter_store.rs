@@ -11,6 +11,9 @@ const KEPT: usize = 100;
 /// After a deletion, the name should not be used again for so long: readings may still answer what was deleted.
 const REMEMBERED: Milliseconds = 60 * SECOND;
 
+/// Requests a second that an account may send by default (AWS's quota for Parameter Store); all DAGs share it.
+pub const THROUGHPUT: u32 = 40;
+
 /// An answer: the body, or an error's code and message.
 pub type Answer = Result<Value, (u16, &'static str, String)>;
 
@@ -51,6 +54,10 @@ pub struct ParameterStore {
     pub refused: Vec<String>,
     /// Requests per second of each writer's put on one name: (second, count).
     puts: BTreeMap<String, (Milliseconds, u32)>,
+    /// All requests of the present second: (second, count).
+    requests: (Milliseconds, u32),
+    /// The busiest second so far, and how many requests it had.
+    pub busiest: (Milliseconds, u32),
 }
 
 fn error(code: &'static str, message: impl Into<String>) -> Answer {
@@ -103,6 +110,12 @@ impl ParameterStore {
     /// Carries out one request; `lag` is by how much a reading is behind.
     pub fn call(&mut self, operation: &str, request: &Value, by: &str, now: Milliseconds, lag: Milliseconds) -> Answer {
         self.gone.retain(|_, (at, _)| now - *at < REMEMBERED);
+        let second = now / SECOND;
+        let before = if self.requests.0 == second { self.requests.1 } else { 0 };
+        self.requests = (second, before + 1);
+        if before + 1 > self.busiest.1 {
+            self.busiest = self.requests;
+        }
         match operation {
             "GetParameters" => self.get_parameters(request, now, lag),
             "GetParameterHistory" => self.history(request, now, lag),

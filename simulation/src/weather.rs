@@ -79,12 +79,15 @@ struct Active {
 #[derive(Debug, Default)]
 pub struct Weather {
     active: Vec<Active>,
+    /// The end of the last burst.
+    foul_until: Milliseconds,
 }
 
 impl Weather {
     /// A burst begins.
     pub fn begin(&mut self, burst: Burst, seed: u64, now: Milliseconds) {
         let until = now + burst.seconds * 1000;
+        self.foul_until = self.foul_until.max(until);
         self.active.push(Active {
             burst,
             until,
@@ -93,8 +96,14 @@ impl Weather {
     }
 
     /// Everything is well again.
-    pub fn clear(&mut self) {
+    pub fn clear(&mut self, now: Milliseconds) {
         self.active.clear();
+        self.foul_until = self.foul_until.min(now);
+    }
+
+    /// For how long nothing has gone wrong with requests; negative while something does.
+    pub fn fair_for(&self, now: Milliseconds) -> Milliseconds {
+        now - self.foul_until
     }
 
     /// Whether nothing goes wrong now.

@@ -53,8 +53,6 @@ pub struct World {
     pub deliveries: VecDeque<Delivery>,
     /// Told when there is one more.
     pub wake: Arc<Notify>,
-    /// How many messages people got under one id.
-    pub messages: BTreeMap<String, u32>,
     /// What must hold.
     pub invariants: Invariants,
     /// The timeline.
@@ -106,6 +104,22 @@ impl World {
         self.tell(fact.to_string());
         let mut invariants = std::mem::take(&mut self.invariants);
         invariants.happened(self, fact, now);
+        self.invariants = invariants;
+    }
+
+    /// Lets the invariants look at the world as it is now.
+    pub fn look(&mut self) {
+        let now = self.now();
+        let mut invariants = std::mem::take(&mut self.invariants);
+        invariants.look(self, now);
+        self.invariants = invariants;
+    }
+
+    /// Nothing has gone wrong for a while: what must hold then is checked.
+    pub fn peace(&mut self) {
+        let now = self.now();
+        let mut invariants = std::mem::take(&mut self.invariants);
+        invariants.peace(self, now);
         self.invariants = invariants;
     }
 

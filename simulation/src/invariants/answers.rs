@@ -1,0 +1,193 @@
+//! What functions answer: one writer a transition, answers that are true, no error while nothing goes wrong, and no
+//! request that Parameter Store does not take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::text;
+use super::{Checked, Fact, Rule};
+use crate::clock::{MINUTE, Milliseconds};
+use crate::parameter_store::THROUGHPUT;
+use crate::world::World;
+
+/// An invocation lives 75 s, so an error may be of what went wrong so long ago.
+const AFTERMATH: Milliseconds = 2 * MINUTE;
+
+/// Who made which transition.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Whose transition a record is: the id of the request that says so.
+    winners: BTreeMap<String, String>,
+    /// The records that versions of the flag name.
+    written: BTreeSet<String>,
+}
+
+impl Rule for Answers {
+    fn look(&mut self, world: &World, now: Milliseconds) -> Checked {
+        if let Some(refused) = world.store.refused.first() {
+            return Err(("store-limits", format!("Parameter Store never takes: {refused}")));
+        }
+        let (busiest, requests) = world.store.busiest;
+        if requests > THROUGHPUT && world.weather.fair_for(now) > AFTERMATH {
+            let at = crate::clock::text(busiest * 1000);
+            return Err(("store-limits", format!("{requests} requests within the second of {at}")));
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
+        match fact {
+            Fact::Stored {
+                name,
+                version: Some(version),
+                ..
+            } if name == world.names.flag() => {
+                let description = version.description.as_deref().unwrap_or_default();
+                if let Some((_, record)) = description.rsplit_once("record=") {
+                    self.written.insert(record.trim_end_matches(']').to_owned());
+                }
+                Ok(())
+            }
+            Fact::Ended {
+                process,
+                request_id,
+                answer: Ok(answer),
+            } => {
+                // A tick's answer has no outcome; it names the transition that it made.
+                let is_winner = matches!(text(answer, "/outcome"), "switched" | "drill_canceled" | "");
+                let record = text(answer, "/transition");
+                if !is_winner || record.is_empty() {
+                    return Ok(());
+                }
+                self.made(process, request_id, record)
+            }
+            Fact::Ended {
+                process,
+                answer: Err(error),
+                ..
+            } => {
+                let is_expected = error.starts_with("Lost") || error.starts_with("InvalidRequest");
+                if !is_expected && world.weather.fair_for(now) > AFTERMATH {
+                    return Err(("no-error-in-fair-weather", format!("{process}: {error}")));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Answers {
+    fn made(&mut self, process: &str, request_id: &str, record: &str) -> Checked {
+        if !self.written.contains(record) {
+            let what =
+                format!("{process} ({request_id}) says that it made {record}, which no version of the flag names");
+            return Err(("answers-are-true", what));
+        }
+        let winner = self
+            .winners
+            .entry(record.to_owned())
+            .or_insert_with(|| request_id.to_owned());
+        if winner != request_id {
+            let what = format!("{process} ({request_id}) and {winner} both say that they made transition {record}");
+            return Err(("one-transition-one-writer", what));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::invariants::testing::{described, ended, world, write_flag};
+    use crate::weather::{Burst, Fault, Service};
+
+    #[test]
+    fn two_winners_of_one_transition_are_found() {
+        let (mut world, mut rule) = (world(), Answers::default());
+        write_flag(&mut world, "blue", None, "the stack");
+        let record = crate::invariants::testing::record(&world);
+        let answer = |id: &str| {
+            ended(
+                "switch-handler#1",
+                id,
+                Ok(json!({"outcome": "switched", "transition": record})),
+            )
+        };
+        assert_eq!(
+            rule.happened(&world, &answer("r-1"), 0).unwrap_err().0,
+            "answers-are-true"
+        );
+        let description = described(&world, "switch", "wanted", 10);
+        let fact = write_flag(&mut world, "green", Some(&description), "switch-handler#1");
+        assert_eq!(rule.happened(&world, &fact, 0), Ok(()));
+        assert_eq!(rule.happened(&world, &answer("r-1"), 0), Ok(()));
+        assert_eq!(
+            rule.happened(&world, &answer("r-1"), 0),
+            Ok(()),
+            "the same request, delivered twice"
+        );
+        let tick = ended(
+            "health-watcher#1",
+            "r-2",
+            Ok(json!({"decision": "failover", "transition": record})),
+        );
+        assert_eq!(
+            rule.happened(&world, &tick, 0).unwrap_err().0,
+            "one-transition-one-writer"
+        );
+        let conflict = ended(
+            "switch-handler#2",
+            "r-3",
+            Ok(json!({"outcome": "conflict", "transition": record})),
+        );
+        assert_eq!(rule.happened(&world, &conflict, 0), Ok(()));
+    }
+
+    #[test]
+    fn an_error_in_fair_weather_is_found() {
+        let (mut world, mut rule) = (world(), Answers::default());
+        let error = |error| ended("health-watcher#1", "r-1", Err(error));
+        let now = world.now();
+        let found = |checked: Checked| checked.is_err();
+        assert!(found(rule.happened(&world, &error("FlagUnreadable: throttled"), now)));
+        assert!(found(rule.happened(&world, &error("TimedOut: no answer"), now)));
+        assert!(!found(rule.happened(&world, &error("Lost: killed"), now)));
+        let burst = Burst {
+            service: Service::Sns,
+            color: None,
+            operation: None,
+            fault: Fault::Denied,
+            seconds: 60,
+            percent: 100,
+        };
+        world.weather.begin(burst, 1, now);
+        assert!(!found(rule.happened(
+            &world,
+            &error("FlagUnreadable: throttled"),
+            now + 170_000
+        )));
+        assert!(found(rule.happened(
+            &world,
+            &error("FlagUnreadable: throttled"),
+            now + 190_000
+        )));
+    }
+
+    #[test]
+    fn what_parameter_store_does_not_take_is_found() {
+        let (mut world, mut rule) = (world(), Answers::default());
+        let now = world.now();
+        assert_eq!(rule.look(&world, now), Ok(()));
+        let get = json!({"Names": ["/a"]});
+        for _ in 0..=THROUGHPUT {
+            let _answer = world.store.call("GetParameters", &get, "us", now, 0);
+        }
+        assert_eq!(rule.look(&world, now).unwrap_err().0, "store-limits");
+        let mut world = crate::invariants::testing::world();
+        let put = json!({"Name": "/a", "Value": "x".repeat(4097), "Type": "String"});
+        let _answer = world.store.call("PutParameter", &put, "us", now, 0);
+        assert_eq!(rule.look(&world, now).unwrap_err().0, "store-limits");
+    }
+}

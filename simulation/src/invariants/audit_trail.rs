@@ -1,0 +1,149 @@
+//! Every version of every incarnation of the flag is audited, and one id names one event.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::fact::text;
+use super::{Checked, Fact, Rule};
+use crate::clock::Milliseconds;
+use crate::parameter_store::Version;
+use crate::world::World;
+
+/// What was written, and what was published.
+#[derive(Debug, Default)]
+pub struct AuditTrail {
+    /// Every version of every incarnation of the flag, by number and date.
+    versions: BTreeMap<(i64, Milliseconds), Version>,
+    /// Every event by its id: its type and its detail.
+    events: BTreeMap<String, (String, Value)>,
+}
+
+impl Rule for AuditTrail {
+    fn happened(&mut self, world: &World, fact: &Fact, _now: Milliseconds) -> Checked {
+        match fact {
+            Fact::Stored {
+                name,
+                version: Some(version),
+                ..
+            } if name == world.names.flag() => {
+                self.versions.insert((version.number, version.at), version.clone());
+                Ok(())
+            }
+            Fact::Published(event) => self.published(event),
+            _ => Ok(()),
+        }
+    }
+
+    fn peace(&mut self, _world: &World, _now: Milliseconds) -> Checked {
+        for ((number, at), version) in &self.versions {
+            let suffix = format!(":v{number}-{at}");
+            let is_audited = |(id, (kind, _)): (&String, &(String, Value))| {
+                id.ends_with(&suffix) && kind == "Environment Transition"
+            };
+            if !self.events.iter().any(is_audited) {
+                let what = format!(
+                    "version {number} of {} ({}) was never audited",
+                    crate::clock::text(*at),
+                    version.value
+                );
+                return Err(("every-version-audited", what));
+            }
+        }
+        // What was found to be right once needs not be looked at again.
+        self.versions.clear();
+        self.events.clear();
+        Ok(())
+    }
+}
+
+impl AuditTrail {
+    fn published(&mut self, event: &Value) -> Checked {
+        let id = text(event, "/detail/id").to_owned();
+        let kind = text(event, "/detail-type").to_owned();
+        let detail = event.get("detail").cloned().unwrap_or(Value::Null);
+        let Some((of, before)) = self.events.get(&id) else {
+            self.events.insert(id, (kind, detail));
+            return Ok(());
+        };
+        if *of != kind || identity(&kind, before) != identity(&kind, &detail) {
+            let what = format!("two events {kind} with the id {id} differ:\n{before}\n{detail}");
+            return Err(("one-id-one-event", what));
+        }
+        Ok(())
+    }
+}
+
+/// What must be the same in every repeat of an event.
+///
+/// Of a version, a hold, a drill, that is everything. A condition that lasts is observed anew when its event is repeated:
+/// what it is about is the same, and its evidence is newer (docs/reference/events.md).
+fn identity(kind: &str, detail: &Value) -> Value {
+    let fields: &[&str] = match kind {
+        "Failover Blocked" => &["pair", "flag", "active", "wanted", "since", "blocked_by"],
+        "Environment Unknown" => &["pair", "flag", "active", "since"],
+        "Flag Fault" => &["pair", "flag"],
+        "Readiness Changed" => &["pair", "flag", "level", "previous"],
+        "Run Report" => &["pair", "flag"],
+        "DAG Management" => &["pair", "flag", "active", "version", "state"],
+        _ => return detail.clone(),
+    };
+    let kept = fields
+        .iter()
+        .map(|field| ((*field).to_owned(), detail.get(*field).cloned().unwrap_or(Value::Null)));
+    Value::Object(kept.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::invariants::testing::{event, world, write_flag};
+
+    #[test]
+    fn a_version_that_was_never_audited_is_found() {
+        let (mut world, mut rule) = (world(), AuditTrail::default());
+        let fact = write_flag(&mut world, "blue", None, "the stack");
+        rule.happened(&world, &fact, 0).unwrap();
+        assert_eq!(rule.peace(&world, 0).unwrap_err().0, "every-version-audited");
+        let label = crate::invariants::standing(&world).unwrap();
+        let other = event("Flag Fault", &format!("p:f:{label}"), &json!({}));
+        rule.happened(&world, &other, 0).unwrap();
+        assert_eq!(rule.peace(&world, 0).unwrap_err().0, "every-version-audited");
+        let mut rule = AuditTrail::default();
+        rule.happened(&world, &fact, 0).unwrap();
+        let audited = event("Environment Transition", &format!("p:f:{label}"), &json!({}));
+        rule.happened(&world, &audited, 0).unwrap();
+        assert_eq!(rule.peace(&world, 0), Ok(()));
+    }
+
+    #[test]
+    fn two_events_with_one_id_that_differ_are_found() {
+        let world = world();
+        for (kind, field, is_broken) in [
+            ("Environment Transition", "reason", true),
+            ("Drill Finished", "outcome", true),
+            ("Hold Changed", "state", true),
+            ("Failover Blocked", "evidence", false),
+            ("Failover Blocked", "since", true),
+            ("Environment Unknown", "reason", false),
+            ("Readiness Changed", "level", true),
+        ] {
+            let mut rule = AuditTrail::default();
+            rule.happened(&world, &event(kind, "p:f:1", &json!({field: "a"})), 0)
+                .unwrap();
+            rule.happened(&world, &event(kind, "p:f:1", &json!({field: "a"})), 0)
+                .unwrap();
+            let checked = rule.happened(&world, &event(kind, "p:f:1", &json!({field: "b"})), 0);
+            assert_eq!(checked.is_err(), is_broken, "{kind} {field}: {checked:?}");
+        }
+        let mut rule = AuditTrail::default();
+        rule.happened(&world, &event("Flag Fault", "p:f:1", &json!({})), 0)
+            .unwrap();
+        assert!(
+            rule.happened(&world, &event("Hold Changed", "p:f:1", &json!({})), 0)
+                .is_err()
+        );
+    }
+}

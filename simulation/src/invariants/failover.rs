@@ -1,0 +1,417 @@
+//! The watcher fails over because of a failure, to an environment that works, and against no order.
+
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::flag::versions;
+use bluegreen_core::hold::HoldState;
+use bluegreen_core::policy::{Mode, Policy, STATUS_STANDS};
+use bluegreen_core::settings::Settings;
+use bluegreen_core::transition::TransitionRecord;
+use bluegreen_core::transition_kind::Kind;
+
+use super::{Checked, Fact, Rule, history};
+use crate::clock::{DAY, MINUTE, Milliseconds, SECOND, text, timestamp};
+use crate::environment::Environment;
+use crate::parameter_store::Version;
+use crate::world::World;
+
+/// A tick lives 75 s (template.yaml); what it saw when it claims is no older, beside the time of two requests.
+const TICK: Milliseconds = 90 * SECOND;
+/// Clocks here are wrong by up to 8 s, and readings are up to 8 s old.
+const WRONG: Milliseconds = 18 * SECOND;
+/// CloudWatch shows a minute's heartbeat when the minute is over; a heartbeat counts for three minutes.
+const METRIC: Milliseconds = 3 * MINUTE;
+
+/// What was true, and when it last was.
+#[derive(Debug)]
+pub struct Failovers {
+    policy: Policy,
+    /// When the environment last truly gave a reason to leave it.
+    evidence: Both<Option<Milliseconds>>,
+    /// When the environment last truly worked.
+    worked: Both<Option<Milliseconds>>,
+    /// Since when a hold is truly in force without a break.
+    held_since: Option<Milliseconds>,
+    /// When a person last acknowledged: a release, as the parameter `acknowledged` shows it.
+    acknowledged: Milliseconds,
+}
+
+impl Failovers {
+    /// For a pair with these settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            policy: settings.policy.clone(),
+            evidence: Both::default(),
+            worked: Both::default(),
+            held_since: None,
+            acknowledged: 0,
+        }
+    }
+
+    fn see(&mut self, world: &World, now: Milliseconds) {
+        for color in [Color::Blue, Color::Green] {
+            let environment = world.environments.of(color);
+            if is_evidence(&self.policy, environment, now) {
+                *self.evidence.of_mut(color) = Some(now);
+            }
+            if environment.works() && environment.alarm.is_none() {
+                *self.worked.of_mut(color) = Some(now);
+            }
+        }
+        if is_held(world, now) {
+            self.held_since = self.held_since.or(Some(now));
+        } else {
+            self.held_since = None;
+        }
+    }
+
+    fn flag_written(&self, world: &World, version: &Version, by: &str) -> Checked {
+        let Some((record, claimed)) = record_of(world, version) else {
+            return Ok(());
+        };
+        let is_automatic = record.kind == Kind::Failover
+            && record.actor.function == "health-watcher"
+            && !bluegreen_core::flag::is_declared(&record.reason);
+        let Some(from) = record.from.filter(|_| is_automatic) else {
+            return Ok(());
+        };
+        let why = format!("{by} left {from}: {}", record.reason);
+        if self.policy.mode == Mode::Observe {
+            return Err(("observe-writes-nothing", why));
+        }
+        self.had_evidence(world, from, claimed, &why)?;
+        self.had_somewhere_to_go(record.to, claimed, &why)?;
+        if let Some(since) = self.held_since.filter(|since| claimed - since > WRONG) {
+            return Err((
+                "no-failover-against-a-hold",
+                format!("held since {}; {why}", text(since)),
+            ));
+        }
+        self.had_rest(world, version, claimed, &why)?;
+        self.was_within_budget(world, version, claimed, &why)?;
+        dated(world, from, &record, &why)
+    }
+
+    fn had_evidence(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
+        // The last status counts for 15 minutes while no newer one can be read (docs/concepts.md).
+        let stands = i64::try_from(STATUS_STANDS.as_millis()).unwrap_or(0);
+        let oldest = if world.weather.fair_for(claimed) > stands {
+            TICK
+        } else {
+            TICK + stands
+        };
+        match self.evidence.of(from) {
+            Some(last) if claimed - last <= oldest => Ok(()),
+            last => {
+                let last = last.map_or_else(|| "never".to_owned(), text);
+                Err((
+                    "failover-without-evidence",
+                    format!("it last gave a reason {last}; {why}"),
+                ))
+            }
+        }
+    }
+
+    fn had_somewhere_to_go(&self, to: Color, claimed: Milliseconds, why: &str) -> Checked {
+        match self.worked.of(to) {
+            Some(last) if claimed - last <= TICK + METRIC => Ok(()),
+            last => {
+                let last = last.map_or_else(|| "never".to_owned(), text);
+                Err(("no-failover-into-a-failure", format!("{to} last worked {last}; {why}")))
+            }
+        }
+    }
+
+    fn had_rest(&self, world: &World, version: &Version, claimed: Milliseconds, why: &str) -> Checked {
+        let before = world
+            .store
+            .versions(world.names.flag())
+            .filter(|other| other.number < version.number)
+            .last();
+        let cooldown = i64::try_from(self.policy.cooldown.as_millis()).unwrap_or(0);
+        match before.filter(|before| before.number > 1 && claimed - before.at < cooldown - WRONG) {
+            Some(before) => Err((
+                "no-failover-within-the-cooldown",
+                format!("version {} is of {}; {why}", before.number, text(before.at)),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn was_within_budget(&self, world: &World, version: &Version, claimed: Milliseconds, why: &str) -> Checked {
+        let history = history(world);
+        let versions = versions(&history);
+        let since = (claimed - DAY + WRONG).max(self.acknowledged + WRONG);
+        let made = versions
+            .iter()
+            .rev()
+            .skip_while(|before| before.entry.modified >= timestamp(version.at))
+            .take_while(|before| before.entry.modified > timestamp(since) && !before.is_by_a_person())
+            .filter(|before| {
+                matches!(
+                    before.origin,
+                    bluegreen_core::flag::Origin::Ours {
+                        kind: Kind::Failover,
+                        ..
+                    }
+                )
+            })
+            .count();
+        let budget = usize::try_from(self.policy.failover_budget).unwrap_or(usize::MAX);
+        if made >= budget {
+            return Err((
+                "no-failover-beyond-the-budget",
+                format!("{made} were made before; {why}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Rule for Failovers {
+    fn look(&mut self, world: &World, now: Milliseconds) -> Checked {
+        self.see(world, now);
+        Ok(())
+    }
+
+    fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
+        let Fact::Stored { name, version, by } = fact else {
+            return Ok(());
+        };
+        if *name == world.names.acknowledged() {
+            self.acknowledged = now;
+        }
+        self.see(world, now);
+        match version {
+            Some(version) if name == world.names.flag() => self.flag_written(world, version, by),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The record that a version's Description names, and when it was created.
+fn record_of(world: &World, version: &Version) -> Option<(TransitionRecord, Milliseconds)> {
+    let (_, after) = version.description.as_deref()?.rsplit_once("record=")?;
+    let record = after.split([']', ' ']).next()?;
+    let stored = world.store.truth(&format!("{}/{record}", world.names.transitions()))?;
+    Some((TransitionRecord::from_stored(&stored.value).ok()?, stored.at))
+}
+
+/// The environment's last sign of life, as the record has it, is not from after its death: a run of the time in between
+/// would be nobody's.
+fn dated(world: &World, from: Color, record: &TransitionRecord, why: &str) -> Checked {
+    let (Some(healthy), Some(stopped)) = (record.last_known_healthy(), world.environments.of(from).stopped_at) else {
+        return Ok(());
+    };
+    // A minute of the metric counts to its end.
+    if healthy.as_millisecond() > stopped + MINUTE + WRONG {
+        let what = format!(
+            "its scheduler stopped {}, the record says {healthy}; {why}",
+            text(stopped)
+        );
+        return Err(("last-sign-of-life-is-true", what));
+    }
+    Ok(())
+}
+
+/// Whether an environment truly gives a reason to fail over, as far as the settings let it.
+pub(super) fn is_evidence(policy: &Policy, environment: &Environment, now: Milliseconds) -> bool {
+    let milliseconds = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
+    // Clocks are wrong by up to 8 s.
+    let stopped_for = environment.stopped_at.map(|at| now - at + 10 * SECOND);
+    let stopped = stopped_for.is_some_and(|stopped| stopped >= milliseconds(policy.failure_window));
+    let excused =
+        environment.is_planned() && stopped_for.is_none_or(|stopped| stopped < milliseconds(policy.maintenance_grace));
+    let failed = matches!(
+        environment.status,
+        None | Some("UNAVAILABLE" | "CREATE_FAILED" | "DELETING")
+    );
+    environment.alarm.is_some() || failed || !environment.database_is_up || (stopped && !excused)
+}
+
+/// Whether a hold is truly in force.
+pub(super) fn is_held(world: &World, now: Milliseconds) -> bool {
+    let stored = world.store.truth(&world.names.hold());
+    HoldState::read(stored.map(|hold| hold.value.as_str()), timestamp(now)) != HoldState::None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::invariants::testing::{described, record, settings, world, write, write_flag};
+
+    fn claim(world: &mut World, change: &Value) {
+        let text = |at| timestamp(at).to_string();
+        let now = world.now();
+        let mut value = json!({
+            "schema": 1, "kind": "failover", "from": "blue", "to": "green", "version": 3, "decided_at": text(now),
+            "effective_from": text(now), "reason": "blue is unhealthy",
+            "actor": {"function": "health-watcher", "request_id": "r-1", "requested_by": null},
+            "trigger": {"type": "schedule", "id": null}, "drill": null, "evidence": {},
+        });
+        for (field, to) in change.as_object().unwrap() {
+            value[field] = to.clone();
+        }
+        let name = format!("{}/{}", world.names.transitions(), record(world));
+        write(world, &name, &value.to_string(), None, "health-watcher#1");
+    }
+
+    /// Blue is active since an hour, and has been dead since then; green works.
+    fn failed() -> (World, Failovers) {
+        let mut world = world();
+        write_flag(&mut world, "green", None, "the stack");
+        write_flag(&mut world, "blue", None, "the stack");
+        world.pass(3600);
+        let now = world.now();
+        world.environments.blue.stop(now - 10 * MINUTE);
+        (world, Failovers::of(&settings(&[])))
+    }
+
+    fn left(world: &mut World, rule: &mut Failovers, change: &Value) -> Checked {
+        let now = world.now();
+        rule.look(world, now).unwrap();
+        claim(world, change);
+        let description = described(world, "failover", "blue is unhealthy", 0);
+        let fact = write_flag(world, "green", Some(&description), "health-watcher#1");
+        rule.happened(world, &fact, now)
+    }
+
+    fn broken(checked: &Checked) -> &'static str {
+        checked.as_ref().map_or_else(|(rule, _)| *rule, |()| "")
+    }
+
+    #[test]
+    fn leaving_a_dead_environment_is_right() {
+        let (mut world, mut rule) = failed();
+        assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()));
+    }
+
+    #[test]
+    fn leaving_an_environment_that_works_is_found() {
+        let (mut world, mut rule) = failed();
+        let now = world.now();
+        world.environments.blue.start(now);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "failover-without-evidence"
+        );
+        // Not yet for the failure window.
+        let (mut world, mut rule) = failed();
+        world.environments.blue.stopped_at = Some(now - MINUTE);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "failover-without-evidence"
+        );
+        // On planned work within its grace.
+        let (mut world, mut rule) = failed();
+        world.environments.blue.set_status(Some("UPDATING"), now);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "failover-without-evidence"
+        );
+        // By a person it is right.
+        let (mut world, mut rule) = failed();
+        world.environments.blue.start(now);
+        let declared = json!({"reason": "declared by a person: it does not work"});
+        assert_eq!(left(&mut world, &mut rule, &declared), Ok(()));
+    }
+
+    #[test]
+    fn old_evidence_does_only_while_services_fail() {
+        use crate::weather::{Burst, Fault, Service};
+        let (mut world, mut rule) = failed();
+        let now = world.now();
+        rule.look(&world, now).unwrap();
+        world.environments.blue.start(now);
+        world.pass(600);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "failover-without-evidence"
+        );
+        let (mut world, mut rule) = failed();
+        let now = world.now();
+        rule.look(&world, now).unwrap();
+        world.environments.blue.start(now);
+        let burst = Burst {
+            service: Service::Mwaa,
+            color: None,
+            operation: None,
+            fault: Fault::Denied,
+            seconds: 600,
+            percent: 100,
+        };
+        world.weather.begin(burst, 1, now);
+        world.pass(600);
+        assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()));
+    }
+
+    #[test]
+    fn going_to_an_environment_that_does_not_work_is_found() {
+        let (mut world, mut rule) = failed();
+        let now = world.now();
+        world.environments.green.stop(now - 10 * MINUTE);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "no-failover-into-a-failure"
+        );
+    }
+
+    #[test]
+    fn a_failover_against_an_order_is_found() {
+        let (mut world, mut rule) = failed();
+        let hold = world.names.hold();
+        write(&mut world, &hold, "garbage counts", None, "a person");
+        let now = world.now();
+        rule.look(&world, now).unwrap();
+        world.pass(60);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "no-failover-against-a-hold"
+        );
+        let (mut world, _) = failed();
+        let mut rule = Failovers::of(&settings(&[("COOLDOWN_SECONDS", "7200")]));
+        let cooled = left(&mut world, &mut rule, &json!({}));
+        assert_eq!(broken(&cooled), "no-failover-within-the-cooldown");
+        let (mut world, _) = failed();
+        let mut rule = Failovers::of(&settings(&[("FAILOVER_MODE", "observe")]));
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "observe-writes-nothing"
+        );
+    }
+
+    #[test]
+    fn one_failover_too_many_is_found() {
+        let (mut world, _) = failed();
+        let mut rule = Failovers::of(&settings(&[
+            ("COOLDOWN_SECONDS", "0"),
+            ("FAILOVER_BUDGET_PER_DAY", "1"),
+        ]));
+        assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()));
+        world.pass(3600);
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "no-failover-beyond-the-budget"
+        );
+        world.pass(60);
+        let acknowledged = world.names.acknowledged();
+        let fact = write(&mut world, &acknowledged, "{}", None, "switch-handler#1");
+        let now = world.now();
+        assert_eq!(rule.happened(&world, &fact, now), Ok(()));
+        world.pass(60);
+        assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()), "acknowledged");
+    }
+
+    #[test]
+    fn a_sign_of_life_after_the_death_is_found() {
+        let (mut world, mut rule) = failed();
+        let late = timestamp(world.now() - 5 * MINUTE).to_string();
+        let checked = left(
+            &mut world,
+            &mut rule,
+            &json!({"evidence": {"last_known_healthy": late}}),
+        );
+        assert_eq!(broken(&checked), "last-sign-of-life-is-true");
+    }
+}

@@ -1,0 +1,282 @@
+//! Nobody is notified twice of one thing except under its id, never not at all, and never of what is not.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::fact::text;
+use super::{Checked, Fact, Rule};
+use crate::clock::{HOUR, MINUTE, Milliseconds};
+use crate::parameter_store::Version;
+use crate::world::World;
+
+/// What was published of one subject: the id, and how many changes there had been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    id: String,
+    changes: u64,
+}
+
+/// What people are owed, and what they were notified of.
+#[derive(Debug, Default)]
+pub struct Notices {
+    /// Ids of events that people must be notified of, and when they were published.
+    owed: BTreeMap<String, Milliseconds>,
+    /// The newest event of each subject.
+    said: BTreeMap<String, Said>,
+    /// How often the subject may have changed for the watcher, by type of event.
+    blocked: u64,
+    unknown: u64,
+    readiness: u64,
+    other: u64,
+    /// What the watcher remembers of the standby's readiness: whose, its level, what is red.
+    remembered: Value,
+    /// When the flag last truly held no color.
+    faulty_at: Option<Milliseconds>,
+}
+
+impl Rule for Notices {
+    fn look(&mut self, world: &World, now: Milliseconds) -> Checked {
+        if world.active().is_none() {
+            self.faulty_at = Some(now);
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
+        match fact {
+            Fact::Published(event) => self.published(world, event, now),
+            Fact::Delivered(id) => {
+                self.owed.remove(id);
+                Ok(())
+            }
+            Fact::GivenUp(id) => {
+                // It is among the dead letters, whose alarm fires (docs/features/notifications.md).
+                self.owed.remove(id);
+                if world.weather.fair_for(now) > HOUR + 2 * MINUTE {
+                    return Err((
+                        "everybody-notified",
+                        format!("{id} was given up, and nothing went wrong"),
+                    ));
+                }
+                Ok(())
+            }
+            Fact::Stored { name, version, .. } => {
+                if *name == world.names.memory() {
+                    self.memory_written(version.as_ref());
+                }
+                if name == world.names.flag() {
+                    self.look(world, now)?;
+                }
+                if name == world.names.flag() || *name == world.names.hold() || *name == world.names.drill() {
+                    self.other += 1;
+                }
+                Ok(())
+            }
+            Fact::Ended { process, answer, .. } if process.starts_with("health-watcher") => {
+                self.ticked(answer.as_ref().ok());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn peace(&mut self, _world: &World, now: Milliseconds) -> Checked {
+        if let Some((id, at)) = self.owed.iter().find(|(_, at)| now - **at > 30 * MINUTE) {
+            let what = format!("nobody was notified of {id}, published at {}", crate::clock::text(*at));
+            return Err(("everybody-notified", what));
+        }
+        Ok(())
+    }
+}
+
+impl Notices {
+    /// What a tick saw may end a condition, so that the next one is another.
+    fn ticked(&mut self, answer: Option<&Value>) {
+        let Some(answer) = answer else {
+            // It may have got as far as forgetting.
+            self.blocked += 1;
+            self.unknown += 1;
+            return;
+        };
+        if !matches!(text(answer, "/decision"), "blocked" | "observe-only") {
+            self.blocked += 1;
+        }
+        let active = text(answer, "/active");
+        if !matches!(
+            text(answer, &format!("/verdicts/{active}/verdict")),
+            "unknown" | "suspect"
+        ) {
+            self.unknown += 1;
+        }
+    }
+
+    fn memory_written(&mut self, version: Option<&Version>) {
+        let memory: Value = version
+            .and_then(|version| serde_json::from_str(&version.value).ok())
+            .unwrap_or_default();
+        let of = |field: &str| {
+            memory
+                .pointer(&format!("/readiness/{field}"))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let remembered = Value::Array(vec![of("standby"), of("level"), of("red")]);
+        if remembered != self.remembered {
+            self.remembered = remembered;
+            self.readiness += 1;
+        }
+    }
+
+    fn published(&mut self, world: &World, event: &Value, now: Milliseconds) -> Checked {
+        let id = text(event, "/detail/id").to_owned();
+        let kind = text(event, "/detail-type");
+        if kind == "Flag Fault" && self.faulty_at.is_none_or(|at| now - at > 5 * MINUTE) && world.active().is_some() {
+            return Err((
+                "faults-are-true",
+                format!("{id} was published, and the flag holds a color"),
+            ));
+        }
+        let is_succeeded = text(event, "/detail/outcome") == "succeeded";
+        let is_repeat = self.said.values().any(|said| said.id == id);
+        if !is_repeat && !is_succeeded && !matches!(kind, "Failovers Acknowledged" | "Run Report") {
+            self.owed.insert(id.clone(), now);
+        }
+        let Some((subject, changes)) = self.subject(kind, &id) else {
+            return Ok(());
+        };
+        let before = self.said.insert(
+            subject.clone(),
+            Said {
+                id: id.clone(),
+                changes,
+            },
+        );
+        match before {
+            Some(before) if before.id != id && before.changes == changes => Err((
+                "notified-once",
+                format!(
+                    "{kind} of one and the same ({subject}) has the ids {} and {id}",
+                    before.id
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an event is about, without what only distinguishes one time from the next; and the count of changes.
+    fn subject(&self, kind: &str, id: &str) -> Option<(String, u64)> {
+        match kind {
+            "Failover Blocked" => Some((id.rsplit_once(':')?.0.to_owned(), self.blocked)),
+            "Environment Unknown" => Some((id.rsplit_once(':')?.0.to_owned(), self.unknown)),
+            "Drill Overdue" => Some((kind.to_owned(), self.other)),
+            // The same findings may be red again after fewer of them were; another standby's are news.
+            "Readiness Changed" => Some((kind.to_owned(), self.readiness)),
+            // A version, a hold's change, a drill: the id is the subject.
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::invariants::testing::{event, ticked, world, write, write_flag};
+
+    fn broken(checked: &Checked) -> &'static str {
+        checked.as_ref().map_or_else(|(rule, _)| *rule, |()| "")
+    }
+
+    #[test]
+    fn one_block_under_two_ids_is_found() {
+        let (world, mut rule) = (world(), Notices::default());
+        let blocked = |since: u32| {
+            event(
+                "Failover Blocked",
+                &format!("p:f:v1-1:blocked:hold:{since}"),
+                &json!({}),
+            )
+        };
+        let still = ticked(json!({"decision": "blocked"}));
+        let over = ticked(json!({"decision": "none"}));
+        assert_eq!(rule.happened(&world, &blocked(1), 0), Ok(()));
+        assert_eq!(rule.happened(&world, &still, 0), Ok(()));
+        assert_eq!(rule.happened(&world, &blocked(1), 0), Ok(()), "a repeat");
+        assert_eq!(rule.happened(&world, &over, 0), Ok(()));
+        assert_eq!(rule.happened(&world, &blocked(2), 0), Ok(()), "it was over in between");
+        assert_eq!(rule.happened(&world, &still, 0), Ok(()));
+        assert_eq!(broken(&rule.happened(&world, &blocked(3), 0)), "notified-once");
+    }
+
+    #[test]
+    fn one_doubt_under_two_ids_is_found() {
+        let (world, mut rule) = (world(), Notices::default());
+        let unknown = |since: u32| event("Environment Unknown", &format!("p:f:v1-1:unknown:{since}"), &json!({}));
+        let tick =
+            |verdict| ticked(json!({"decision": "none", "active": "blue", "verdicts": {"blue": {"verdict": verdict}}}));
+        assert_eq!(rule.happened(&world, &unknown(1), 0), Ok(()));
+        assert_eq!(rule.happened(&world, &tick("suspect"), 0), Ok(()));
+        let mut other = Notices::default();
+        assert_eq!(other.happened(&world, &unknown(1), 0), Ok(()));
+        assert_eq!(other.happened(&world, &tick("healthy"), 0), Ok(()));
+        assert_eq!(other.happened(&world, &unknown(2), 0), Ok(()));
+        assert_eq!(broken(&rule.happened(&world, &unknown(2), 0)), "notified-once");
+    }
+
+    #[test]
+    fn the_same_readiness_twice_in_a_row_is_found() {
+        let (mut world, mut rule) = (world(), Notices::default());
+        let memory = world.names.memory();
+        let mut red = |rule: &mut Notices, at: u32, names: &[&str], standby: &str| {
+            let readiness = json!({"readiness": {"level": "red", "red": names, "standby": standby}, "at": at});
+            let fact = write(&mut world, &memory, &readiness.to_string(), None, "health-watcher#1");
+            rule.happened(&world, &fact, 0).unwrap();
+            rule.happened(
+                &world,
+                &event("Readiness Changed", &format!("p:f:readiness:{at}"), &json!({})),
+                0,
+            )
+        };
+        assert_eq!(red(&mut rule, 1, &["a"], "green"), Ok(()));
+        assert_eq!(red(&mut rule, 2, &["a", "b"], "green"), Ok(()), "one more");
+        assert_eq!(red(&mut rule, 3, &["a", "b"], "blue"), Ok(()), "the other one's");
+        assert_eq!(broken(&red(&mut rule, 4, &["a", "b"], "blue")), "notified-once");
+        let world = crate::invariants::testing::world();
+        let overdue = |last: u32| event("Drill Overdue", &format!("p:f:drill-overdue:{last}"), &json!({}));
+        assert_eq!(rule.happened(&world, &overdue(1), 0), Ok(()));
+        assert_eq!(rule.happened(&world, &overdue(1), 0), Ok(()));
+        assert_eq!(broken(&rule.happened(&world, &overdue(2), 0)), "notified-once");
+    }
+
+    #[test]
+    fn whoever_is_not_notified_is_found() {
+        let (world, mut rule) = (world(), Notices::default());
+        let now = world.now();
+        let fact = event("Environment Transition", "p:f:v1-1", &json!({}));
+        rule.happened(&world, &fact, now).unwrap();
+        assert_eq!(rule.peace(&world, now + 10 * MINUTE), Ok(()));
+        assert_eq!(broken(&rule.peace(&world, now + HOUR)), "everybody-notified");
+        rule.happened(&world, &Fact::Delivered("p:f:v1-1".to_owned()), now)
+            .unwrap();
+        assert_eq!(rule.peace(&world, now + HOUR), Ok(()));
+        let given_up = Fact::GivenUp("p:f:v1-1".to_owned());
+        assert_eq!(broken(&rule.happened(&world, &given_up, now)), "everybody-notified");
+    }
+
+    #[test]
+    fn a_fault_of_a_flag_that_has_none_is_found() {
+        let (mut world, mut rule) = (world(), Notices::default());
+        let fault = event("Flag Fault", "p:f:v1-1:fault", &json!({}));
+        let now = world.now();
+        assert_eq!(rule.happened(&world, &fault, now), Ok(()), "there is none");
+        let written = write_flag(&mut world, "blue", None, "a person");
+        let mut rule = Notices::default();
+        rule.happened(&world, &written, now).unwrap();
+        assert_eq!(broken(&rule.happened(&world, &fault, now)), "faults-are-true");
+        let written = write_flag(&mut world, "purple", None, "a person");
+        rule.happened(&world, &written, now).unwrap();
+        assert_eq!(rule.happened(&world, &fault, now), Ok(()));
+    }
+}
