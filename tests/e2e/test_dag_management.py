@@ -273,7 +273,7 @@ def test_a_role_that_may_not_pause_is_named(paused_pair: Deploy):
     assert "AirflowRole" in answer["dag_management"]["detail"]
 
 
-@pytest.mark.long(60)
+@pytest.mark.long(130)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_five_thousand_dags_throttled_half_way(paused_pair: Deploy, version: str):
     many = {f"team_{number % 7}_job_{number:05}": {"paused": number % 500 == 0} for number in range(1, 5001)}
