@@ -122,11 +122,12 @@ pub fn notice_after(remembered: Option<&str>, current: Option<Topic>, patience: 
 ///
 /// Several ticks start at once exactly when something fails: the schedule, an alarm and a change of status wake one each.
 /// All want to report the same condition, and the first one to write it down gives it its beginning, and so its id. If
-/// one of them has reported it already, it is reported.
+/// one of them has reported it already, it is reported. What others wrote in between does not matter: this tick has seen
+/// the condition before all of them.
 #[must_use]
 pub fn first_of(announcement: Announcement, meanwhile: &[Option<Value>]) -> Announcement {
     let topic = announcement.topic.clone();
-    let same = meanwhile.iter().rev().map_while(|value| {
+    let same = meanwhile.iter().rev().filter_map(|value| {
         Announcement::deserialize(value.as_ref()?)
             .ok()
             .filter(|other| other.topic == topic)
@@ -268,13 +269,10 @@ mod tests {
                 vec![written(&about(&hold, 5, true)), written(&second)],
                 about(&hold, 5, true),
             ),
-            // In between it was over, or something else blocked: what was reported before that is not this.
-            (vec![written(&about(&hold, 5, true)), None], mine.clone()),
-            (
-                vec![written(&about(&hold, 5, true)), None, written(&second)],
-                second.clone(),
-            ),
-            (vec![written(&first), written(&other)], mine.clone()),
+            // A tick that saw the pair a moment earlier or later wrote something else in between.
+            (vec![written(&about(&hold, 5, true)), None], about(&hold, 5, true)),
+            (vec![written(&first), written(&other), written(&second)], first.clone()),
+            (vec![written(&other)], mine.clone()),
             (vec![Some(serde_json::json!("garbage"))], mine.clone()),
         ] {
             assert_eq!(first_of(mine.clone(), &meanwhile), expected, "{meanwhile:?}");
