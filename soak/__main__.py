@@ -139,15 +139,12 @@ def soak(options: argparse.Namespace, seed: int, run: Path) -> int:
         prove(pair, mailbox, stores, storm)
         gather(pair, mailbox, stores)
         stores.acts, stores.broken, stores.freezes = storm.acts, storm.still_broken(), storm.freezes
-        invocations: dict[int, int] = {}
-        for invocation in stores.invocations:
-            if invocation.pid:
-                invocations[invocation.pid] = invocations.get(invocation.pid, 0) + 1
-        lives = sampler.stop(invocations)
+        sampler.stop()
+    steady = sampler.lives(stores.invocations, stores.quiet_at or stores.proofs_at, stores.proofs_at)
     verdict = judge(stores)
-    report.figures(stores, verdict, lives, say)
+    report.figures(stores, verdict, sampler.lives(stores.invocations), steady, say)
     report.violations(stores, verdict, say)
-    grown = not_flat(lives, [pair.function(function) for function in FUNCTIONS]) if options.endurance else []
+    grown = not_flat(steady, [pair.function(function) for function in FUNCTIONS]) if options.endurance else []
     for each in grown:
         say(f"VIOLATED: memory and open files are flat\n  {each}")
     if verdict.violations or grown:

@@ -184,8 +184,12 @@ class People:
         for color, force in (("blue", ["--force"]), ("green", []), ("blue", [])):  # what a person must do about a flag without a color
             since = time.time()
             while True:
-                self.command("ana", "switch", "--to", color, *force, "--yes", "--no-wait", "--reason", "the soak's last switch")
-                found = ssm.get_parameters(Names=[f"{ROOT}/active-environment"])["Parameters"]
+                name = f"{ROOT}/active-environment"
+                if ssm.get_parameters(Names=[name])["Parameters"]:
+                    self.command("ana", "switch", "--to", color, *force, "--yes", "--no-wait", "--reason", "the soak's last switch")
+                else:  # a deleted flag is a person's to create again
+                    self.command("ana", "initialize", "--to", color, "--force", "--yes", "--reason", "the soak's last switch")
+                found = ssm.get_parameters(Names=[name])["Parameters"]
                 if found and found[0]["Value"] == color:
                     break
                 if time.time() - since > PROOF_SECONDS:
@@ -221,7 +225,7 @@ def soak(python: Path, binaries: Path, seed: int, seconds: float, run: Path, say
         stores.ended_at = time.time()
         failed = store.control("journal")["failed"]
     verdict = judge(stores)
-    report.figures(stores, verdict, [], say)
+    report.figures(stores, verdict, [], [], say)
     say(f"calls that failed by a fault: {', '.join(f'{count} {kind}' for kind, count in sorted(failed.items()))}")
     report.violations(stores, verdict, say)
     if verdict.violations:

@@ -10,6 +10,9 @@ from local_aws.stack import FUNCTIONS
 from soak.stores import Event, Invocation, Line, Message, Stores, Written, epoch, milliseconds
 from support.pair import Pair
 
+# The longest time-out of the three functions, and a little.
+LONGEST_INVOCATION = 80.0
+
 
 class Mailbox:
     """A queue that is subscribed to the pair's topic."""
@@ -43,7 +46,7 @@ def drained(pair: Pair, queue: str) -> list[str]:
 
 def gather(pair: Pair, mailbox: Mailbox, stores: Stores) -> None:
     """Completes the stores with what the pair has left."""
-    timeline = pair.aws.timeline()
+    timeline = _ended(pair)
     stores.journal = journal(timeline, pair.root)
     stores.kept = kept(pair)
     stores.events = audit_log(pair)
@@ -56,6 +59,17 @@ def gather(pair: Pair, mailbox: Mailbox, stores: Stores) -> None:
                           for entry in timeline if entry["what"] == "invoke" and entry["detail"]["function"].startswith(f"{pair.name}-")]
     stores.kills = sum(1 for entry in timeline if entry["what"] == "fault" and entry["detail"].get("killed"))
     stores.ended_at = time.time()
+
+
+def _ended(pair: Pair) -> list[dict[str, Any]]:
+    """The timeline, once every invocation has ended; a function that never ends is for the invariants to judge."""
+    deadline = time.monotonic() + LONGEST_INVOCATION
+    while True:
+        timeline = pair.aws.timeline()
+        running = [entry for entry in timeline if entry["what"] == "invoke" and entry["detail"]["status"] == "running"]
+        if not running or time.monotonic() > deadline:
+            return timeline
+        time.sleep(1)
 
 
 def journal(timeline: list[dict[str, Any]], root: str) -> list[Written]:

@@ -7,16 +7,18 @@ import os
 import statistics
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from soak.stores import Invocation
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# The median of the last fifth of a process's life may exceed that of its second fifth by no more. The first fifth is for warming up:
-# connections, caches, the allocator. With 20 MB and two thousand invocations, a leak of one kilobyte each is found.
-MEMORY_GROWTH, MEMORY_SLACK_KB = 0.05, 256
+# Under a constant load the median of the last fifth of the samples may exceed that of the second fifth by no more. The first fifth is for
+# warming up. With 28 MB and two thousand invocations, a leak of half a kilobyte each is found.
+MEMORY_GROWTH, MEMORY_SLACK_KB = 0.01, 256
 FILES_SLACK = 2
 # A shorter life shows nothing.
 FEWEST_SAMPLES, FEWEST_INVOCATIONS = 25, 300
@@ -31,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Life:
-    """One function process."""
+    """One function process, as far as it was measured."""
 
     function: str
     pid: int
@@ -43,7 +45,7 @@ class Life:
         return len(self.samples) >= FEWEST_SAMPLES and self.invocations >= FEWEST_INVOCATIONS
 
     def fifth(self, number: int) -> tuple[Sample, ...]:
-        """The samples of that fifth of its life, from 1 to 5."""
+        """That fifth of the samples, from 1 to 5."""
         count = len(self.samples)
         return self.samples[count * (number - 1) // 5:count * number // 5]
 
@@ -104,7 +106,7 @@ class Sampler:
     """Samples all function processes until it is stopped."""
 
     parent: int
-    every: float = 1.0
+    every: float = 0.5
     samples: dict[tuple[int, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -118,11 +120,15 @@ class Sampler:
                 if now := sample(pid):
                     self.samples[pid, function].append(now)
 
-    def stop(self, invocations: dict[int, int]) -> list[Life]:
-        """Every process that lived, with the number of its invocations by process id."""
+    def stop(self) -> None:
         self._stop.set()
         self._thread.join(10)
-        return [Life(function, pid, invocations.get(pid, 0), tuple(samples)) for (pid, function), samples in self.samples.items()]
+
+    def lives(self, invocations: Iterable[Invocation], since: float = 0.0, until: float = float("inf")) -> list[Life]:
+        """Every process, with its samples and the number of its invocations between two moments."""
+        counts = Counter(invocation.pid for invocation in invocations if since <= invocation.at <= until)
+        return [Life(function, pid, counts[pid], tuple(each for each in samples if since <= each.at <= until))
+                for (pid, function), samples in self.samples.items()]
 
 
 def not_flat(lives: Sequence[Life], functions: Sequence[str]) -> list[str]:

@@ -22,7 +22,8 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}"
 
 
-def figures(stores: Stores, verdict: Verdict, lives: Sequence[Life], say: Say) -> None:
+def figures(stores: Stores, verdict: Verdict, lives: Sequence[Life], steady: Sequence[Life], say: Say) -> None:
+    """`lives` are those of the processes from their beginnings, `steady` the part of them in peace."""
     history = versions(stores.writes("active-environment"))
     deletions = sum(1 for entry in stores.writes("active-environment") if entry.operation == "Delete")
     say("")
@@ -43,12 +44,12 @@ def figures(stores: Stores, verdict: Verdict, lives: Sequence[Life], say: Say) -
         say(f"{rule:52} {seen:9}{f'   VIOLATED {wrong} times' if wrong else ''}")
     for why, count in verdict.excused.items():
         say(f"excused {count} times: {why}")
-    long = [growth(life) for life in lives if life.is_long]
-    if lives:
-        say("")
-        say("memory and open files: medians of the second and the last fifth of each long-lived process")
-        for each in long:
-            say(f"  {each}{'' if each.is_flat else '   NOT FLAT'}")
+    for title, part in (("from the storm on", lives), ("in peace, under a constant load", steady)):
+        if long := [growth(life) for life in part if life.is_long]:
+            say("")
+            say(f"memory and open files {title}: medians of the second and of the last fifth")
+            for each in long:
+                say(f"  {each}{'   NOT FLAT' if part is steady and not each.is_flat else ''}")
 
 
 def counted(words: object) -> str:

@@ -15,7 +15,7 @@ import pytest
 from soak import plan, report
 from soak.history import versions
 from soak.invariants import RULES, judge
-from soak.processes import Life, Sample, growth, not_flat
+from soak.processes import Life, Sample, Sampler, growth, not_flat
 from soak.stores import Act, Broken, Event, Invocation, Line, Message, Stores, Written
 
 PAIR, ROOT = "orders", "/mwaa/orders"
@@ -405,13 +405,23 @@ def life(memory: Callable[[int], int], files: Callable[[int], int] = lambda n: 1
     (lambda n: 20_000, lambda n: 12, True),
     (lambda n: 12_000 if n < 20 else 20_000, lambda n: 3 if n < 20 else 12, True),
     (lambda n: 20_000 + n % 7 * 100, lambda n: 12 + n % 3, True),
-    (lambda n: 20_000 + n * 25, lambda n: 12, False),
+    (lambda n: 20_000 + n * 15, lambda n: 12, False),
     (lambda n: 20_000, lambda n: 12 + n // 10, False),
     (lambda n: 20_000 if n < 75 else 24_000, lambda n: 12, False),
-], ids=["flat", "warm after a while", "noise", "a kilobyte each invocation", "a file now and then", "a jump at the end"])
+], ids=["flat", "warm after a while", "noise", "less than a kilobyte each invocation", "a file now and then", "a jump at the end"])
 def test_memory_and_files_are_flat_or_not(memory: Callable[[int], int], files: Callable[[int], int], is_flat: bool):
     assert growth(life(memory, files)).is_flat == is_flat
     assert (not_flat([life(memory, files)], ["f"]) == []) == is_flat
+
+
+def test_only_what_was_measured_in_between_counts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Sampler, "_run", lambda self: None)
+    sampler = Sampler(parent=1)
+    sampler.samples[7, "f"] = list(life(lambda n: 9_000 if n < 50 else 20_000).samples)
+    invocations = [Invocation("f", "ok", T0 + number / 10, 7) for number in range(1000)]
+    (whole,), (late,) = sampler.lives(invocations), sampler.lives(invocations, T0 + 50, T0 + 99)
+    assert (whole.invocations, late.invocations) == (1000, 491)
+    assert not growth(whole).is_flat and growth(late).is_flat and late.is_long
 
 
 def test_a_function_that_never_lived_long_is_not_called_flat():
@@ -439,7 +449,7 @@ def test_a_violation_is_shown_with_the_timeline_around_it():
     lines: list[str] = []
     verdict = judge(story.stores)
     report.violations(story.stores, verdict, lines.append)
-    report.figures(story.stores, verdict, [life(lambda n: 20_000 + n * 25)], lines.append)
+    report.figures(story.stores, verdict, [], [life(lambda n: 20_000 + n * 25)], lines.append)
     text = "\n".join(lines)
     assert "VIOLATED: every version is audited as it was" in text and "ana              asks: switch" in text
     assert "Environment Transition: drill-return" in text and "drill-return: upgrade" in text, "in the product's words"
