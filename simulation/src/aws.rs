@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use crate::clock::{Milliseconds, SECOND};
 use crate::invariants::Fact;
+use crate::invariants::notices::is_mailed;
 use crate::parameter_store::Answer;
 use crate::weather::{Fault, Service};
 use crate::world::{Delivery, Shared, World};
@@ -356,7 +357,9 @@ fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
             "region": "us-east-1", "resources": [], "detail": detail,
         });
         world.happened(&Fact::Published(event.clone()));
-        world.deliver(Delivery::Audit(event));
+        if is_mailed(&event) {
+            world.deliver(Delivery::Audit(event));
+        }
         answers.push(json!({"EventId": "e"}));
     }
     json!({"FailedEntryCount": i32::from(is_partial), "Entries": answers})

@@ -178,6 +178,11 @@ impl<'a> History<'a> {
         }
         let mut world = self.world.lock();
         let now = world.now();
+        let (second, requests) = world.store.busiest;
+        world.tell(format!(
+            "Parameter Store's busiest second: {requests} requests, {}",
+            crate::clock::text(second * SECOND)
+        ));
         Report {
             violation: world.invariants.violation.take(),
             timeline: world.timeline(),
@@ -350,8 +355,13 @@ impl<'a> History<'a> {
             Act::SchedulerStops(color) => self.environment(*color, |environment| environment.stop(now)),
             Act::WebServerStops(color) => self.environment(*color, |environment| environment.web_is_up = false),
             Act::DatabaseStops(color) => self.environment(*color, |environment| environment.database_is_up = false),
+            // An alarm that nobody named for the pair is none of it.
             Act::Alarm(color, fires) => {
-                self.environment(*color, |environment| environment.alarm = fires.then_some(now))
+                let names = format!("{}_HEALTH_ALARM_NAMES", color.as_str().to_uppercase());
+                let is_named = self.script.settings.iter().any(|(name, _)| *name == names);
+                self.environment(*color, |environment| {
+                    environment.alarm = (*fires && is_named).then_some(now);
+                });
             }
             Act::Unavailable(color) => self.environment(*color, |environment| {
                 if environment.status == Some("AVAILABLE") {
@@ -412,6 +422,7 @@ impl<'a> History<'a> {
             Act::WritesFlag(value) => self.by_hand(|names| names.flag().to_owned(), Some(value)),
             Act::DeletesFlag => self.by_hand(|names| names.flag().to_owned(), None),
             Act::WritesHold(value) => self.by_hand(bluegreen_core::parameters::ParameterNames::hold, Some(value)),
+            Act::DeletesHold => self.by_hand(bluegreen_core::parameters::ParameterNames::hold, None),
             Act::Mishap(function, mishap) => self.fleet.mishap(*function, *mishap),
             Act::Drifts(function, ahead) => self.fleet.drift(*function, *ahead),
             Act::Recycled => self.fleet.recycle(),

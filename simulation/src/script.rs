@@ -59,6 +59,8 @@ pub enum Act {
     DeletesFlag,
     /// A person writes the hold with the AWS CLI.
     WritesHold(String),
+    /// A person deletes the hold.
+    DeletesHold,
     /// Something happens to a function's next invocation.
     Mishap(Function, Mishap),
     /// A function's clock is wrong by so many milliseconds.
@@ -202,7 +204,17 @@ fn episode(steps: &mut Vec<Step>, rng: &mut Rng, from: Milliseconds) -> Millisec
 fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Milliseconds {
     let mut push = |at: Milliseconds, act: Act| steps.push(Step { at, act });
     let color = color(rng);
-    match rng.u8(0..20) {
+    match rng.u8(0..24) {
+        20 => flapping(&mut push, rng, color, at),
+        21 | 22 => drilled(&mut push, rng, at),
+        23 => {
+            // Both die, and one of them comes back first.
+            for (color, after) in [(color, rng.i64(0..HOUR)), (color.other(), rng.i64(0..2 * HOUR))] {
+                push(at + rng.i64(0..10 * MINUTE), Act::SchedulerStops(color));
+                push(at + 10 * MINUTE + after, Act::Heals(color));
+            }
+            at + 2 * HOUR + 10 * MINUTE
+        }
         0..=3 => {
             let for_ = rng.i64(20..7200) * SECOND;
             let act = match rng.u8(0..8) {
@@ -295,7 +307,8 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             when + 30 * MINUTE
         }
         15 => {
-            let act = match rng.u8(0..6) {
+            let act = match rng.u8(0..7) {
+                6 => Act::DeletesHold,
                 0 => Act::DeletesFlag,
                 1 => Act::WritesFlag(["purple", "Blue", " green"][rng.usize(0..3)].to_owned()),
                 2 => Act::WritesHold(
@@ -350,6 +363,56 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             end
         }
     }
+}
+
+/// A scheduler that stops and starts again and again, for seconds or minutes.
+fn flapping(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, color: Color, at: Milliseconds) -> Milliseconds {
+    let mut when = at;
+    for _ in 0..2 + rng.usize(0..6) {
+        push(when, Act::SchedulerStops(color));
+        when += rng.i64(20 * SECOND..8 * MINUTE);
+        push(when, Act::Heals(color));
+        when += rng.i64(20 * SECOND..8 * MINUTE);
+    }
+    when
+}
+
+/// A drill, and something in the middle of it.
+fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Milliseconds) -> Milliseconds {
+    let minutes = rng.i64(5..20);
+    let asks = |request: Value| Act::Asks { request, twice: false };
+    let drill = json!({"action": "drill", "reason": "exercise", "duration_minutes": minutes, "requested_by": "ana"});
+    push(
+        at,
+        Act::Asks {
+            request: drill,
+            twice: rng.bool(),
+        },
+    );
+    let middle = at + rng.i64(0..minutes * MINUTE + 2 * MINUTE);
+    let color = color(rng);
+    match rng.u8(0..8) {
+        0 => push(middle, Act::SchedulerStops(color)),
+        1 => push(middle, Act::Alarm(color, true)),
+        2 => push(middle, Act::WritesFlag(color.to_string())),
+        3 => push(
+            middle,
+            asks(json!({"action": "hold", "minutes": 30, "reason": "look", "requested_by": "ben"})),
+        ),
+        4 => push(middle, asks(json!({"to": color.as_str(), "requested_by": "ben"}))),
+        5 => push(
+            middle,
+            asks(json!({"action": "rollback", "reason": "enough", "requested_by": "ben"})),
+        ),
+        6 => push(
+            middle,
+            Act::Mishap(Function::HealthWatcher, Mishap::Kill(rng.i64(0..14), rng.bool())),
+        ),
+        _ => {}
+    }
+    let end = at + HOUR;
+    push(end, Act::Heals(color));
+    end
 }
 
 fn burst(rng: &mut Rng) -> Burst {

@@ -125,6 +125,10 @@ impl Rule for Endings {
                 if let Some((_, replaced)) = self.holds.last_mut() {
                     *replaced = replaced.or(Some(now));
                 }
+                if version.is_none() {
+                    // With its history gone, what was not reported yet stays unreported (docs/features/holds.md: limits).
+                    self.holds.clear();
+                }
                 self.holds.extend(version.clone().map(|version| (version, None)));
             }
             Fact::Published(event) if matches!(text(event, "/detail-type"), "Hold Changed" | "Run Report") => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bluegreen_core::audit::{EventType, Mail};
 use serde_json::Value;
 
 use super::fact::text;
@@ -137,9 +138,8 @@ impl Notices {
                 format!("{id} was published, and the flag holds a color"),
             ));
         }
-        let is_succeeded = text(event, "/detail/outcome") == "succeeded";
         let is_repeat = self.said.values().any(|said| said.id == id);
-        if !is_repeat && !is_succeeded && !matches!(kind, "Failovers Acknowledged" | "Run Report") {
+        if !is_repeat && is_mailed(event) {
             self.owed.insert(id.clone(), now);
         }
         let Some((subject, changes)) = self.subject(kind, &id) else {
@@ -175,6 +175,15 @@ impl Notices {
             // A version, a hold's change, a drill: the id is the subject.
             _ => None,
         }
+    }
+}
+
+/// Whether the rule of template.yaml passes an event on to be mailed.
+pub fn is_mailed(event: &Value) -> bool {
+    match EventType::parse(text(event, "/detail-type")).map(|kind| kind.entry().mail) {
+        Some(Mail::No) => false,
+        Some(Mail::Unless { outcome, .. }) => text(event, "/detail/outcome") != outcome,
+        Some(Mail::Yes) | None => true,
     }
 }
 
@@ -263,6 +272,13 @@ mod tests {
         assert_eq!(rule.peace(&world, now + HOUR), Ok(()));
         let given_up = Fact::GivenUp("p:f:v1-1".to_owned());
         assert_eq!(broken(&rule.happened(&world, &given_up, now)), "everybody-notified");
+    }
+
+    #[test]
+    fn what_is_not_mailed_is_owed_to_nobody() {
+        let finished = |outcome: &str| json!({"detail-type": "Drill Finished", "detail": {"outcome": outcome}});
+        assert!(is_mailed(&finished("failed")) && !is_mailed(&finished("succeeded")));
+        assert!(!is_mailed(&json!({"detail-type": "Run Report"})) && is_mailed(&json!({"detail-type": "of tomorrow"})));
     }
 
     #[test]
