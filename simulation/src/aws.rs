@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::airflow_rest::Call;
 use crate::clock::{Milliseconds, SECOND};
 use crate::invariants::Fact;
 use crate::invariants::notices::is_mailed;
@@ -316,6 +317,9 @@ fn parameter_store(world: &mut World, by: &str, asked: &Asked, now: Milliseconds
 pub fn changed(world: &mut World, name: &str, was_there: bool, by: &str) {
     let now = world.now();
     let written = world.store.truth(name).cloned();
+    if name == world.names.flag() {
+        world.airflow.flag_changed(written.as_ref());
+    }
     let is_watched = name == world.names.flag() || name == world.names.hold();
     if is_watched {
         let operation = match (&written, was_there) {
@@ -366,9 +370,10 @@ fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
 }
 
 fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
-    let Some(environment) = asked.color.map(|color| world.environments.of(color)) else {
+    let Some(color) = asked.color else {
         return Err((404, "ResourceNotFoundException", "no such environment".to_owned()));
     };
+    let environment = world.environments.of(color);
     if environment.status.is_none() {
         return Err((404, "ResourceNotFoundException", "no such environment".to_owned()));
     }
@@ -383,7 +388,19 @@ fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
     let found = match path {
         "/monitor/health" if !environment.is_airflow_2 => Some(environment.health(now)),
         "/health" if environment.is_airflow_2 => Some(environment.health(now)),
-        _ => None,
+        _ => {
+            let text = |name: &str| asked.body.get(name).and_then(Value::as_str).unwrap_or_default();
+            let call = Call {
+                color,
+                is_airflow_2: environment.is_airflow_2,
+                method: text("Method"),
+                path,
+                query: &asked.body["QueryParameters"],
+                body: &asked.body["Body"],
+                now,
+            };
+            call.answer(&mut world.airflow)
+        }
     };
     match found {
         Some(found) => Ok(json!({"RestApiStatusCode": 200, "RestApiResponse": found})),

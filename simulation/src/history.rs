@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::airflow::Airflow;
 use crate::aws::changed;
 use crate::clock::{DAY, HOUR, MINUTE, Milliseconds, SECOND, Time, timestamp};
 use crate::environment::Environment;
@@ -48,6 +49,10 @@ pub struct Report {
     pub peaces: u32,
     /// The most requests that Parameter Store had within a second.
     pub peak: u32,
+    /// How many runs were executed once.
+    pub runs: u64,
+    /// How many were executed by both or by nobody, by what excuses it.
+    pub excused: std::collections::BTreeMap<&'static str, u64>,
 }
 
 /// Plays a script. Nothing else must run in this thread: the seed of the random numbers is the thread's.
@@ -115,6 +120,7 @@ impl<'a> History<'a> {
                 blue: Environment::new("airflow-blue", BEGIN),
                 green: Environment::new("airflow-green", BEGIN),
             },
+            airflow: Airflow::new(script.seed, &settings, BEGIN),
             deliveries: std::collections::VecDeque::new(),
             wake: Arc::default(),
             invariants: Invariants::of(&settings),
@@ -153,7 +159,13 @@ impl<'a> History<'a> {
                 .steps
                 .get(self.next_step)
                 .map_or(i64::MAX, |step| BEGIN + step.at);
-            let next = self.next_tick.min(step).min(end);
+            // In peace a run ends the same whenever it is looked at.
+            let run = if self.next_tick - self.now() > MINUTE {
+                i64::MAX
+            } else {
+                self.world.lock().airflow.next_due()
+            };
+            let next = self.next_tick.min(step).min(end).min(run);
             let wake = Arc::clone(&self.world.lock().wake);
             tokio::select! {
                 biased;
@@ -191,6 +203,8 @@ impl<'a> History<'a> {
             requests: std::mem::take(&mut world.requests),
             peaces: self.peaces,
             peak: world.store.busiest.1,
+            runs: world.airflow.runs.once,
+            excused: std::mem::take(&mut world.airflow.runs.excused),
         }
     }
 
@@ -204,6 +218,7 @@ impl<'a> History<'a> {
                 world.happened(&Fact::Scripted(format!("{color} is {status}")));
             }
         }
+        world.run_dags(now);
         world.look();
         let is_well = [Color::Blue, Color::Green].into_iter().all(|color| {
             let environment = world.environments.of(color);
@@ -435,6 +450,7 @@ impl<'a> History<'a> {
             } => {
                 self.events = (now + seconds * SECOND, *lost, *doubled, *late);
             }
+            Act::AddsDag { hours, is_tagged } => self.world.lock().airflow.add(*hours, *is_tagged, now),
             Act::ScheduleStops(seconds) => self.schedule_stops_until = now + seconds * SECOND,
         }
         self.world.lock().look();

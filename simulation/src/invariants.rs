@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod audit_trail;
+pub mod dag_runs;
 pub mod endings;
 pub mod fact;
 pub mod failover;
@@ -78,6 +79,7 @@ impl Invariants {
                 Box::new(notices::Notices::default()),
                 Box::new(endings::Endings::of(settings)),
                 Box::new(quiet::Quiet::default()),
+                Box::new(dag_runs::DagRuns),
             ],
         }
     }

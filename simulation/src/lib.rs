@@ -12,15 +12,19 @@
     reason = "nothing here is on a function's path, and a panic here is a finding"
 )]
 
+pub mod airflow;
+pub mod airflow_rest;
 pub mod aws;
 pub mod clock;
 #[cfg(test)]
 mod determinism;
 pub mod environment;
+pub mod guard;
 pub mod history;
 pub mod invariants;
 pub mod lambda;
 pub mod parameter_store;
+pub mod runs;
 pub mod script;
 pub mod weather;
 pub mod world;

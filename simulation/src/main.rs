@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         took.as_secs_f64(),
         report.requests
     );
+    println!("{} runs executed once; {:?}", report.runs, report.excused);
     match report.violation {
         None => ExitCode::SUCCESS,
         Some(violation) => {

@@ -82,6 +82,14 @@ impl ParameterStore {
             .flat_map(|parameter| parameter.versions.iter())
     }
 
+    /// The versions of a parameter that a reading of how things were at `by` shows, oldest first.
+    pub fn shown(&self, name: &str, by: Milliseconds) -> impl Iterator<Item = &Version> {
+        self.seen(name, by, 0)
+            .into_iter()
+            .flat_map(|parameter| parameter.versions.iter())
+            .filter(move |version| version.at <= by)
+    }
+
     /// The names below a path.
     pub fn names_below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
         self.there

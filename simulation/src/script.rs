@@ -82,6 +82,13 @@ pub enum Act {
     },
     /// For so many seconds the schedule invokes nobody.
     ScheduleStops(i64),
+    /// A person brings a new DAG to both environments.
+    AddsDag {
+        /// How many hours its first tick is old.
+        hours: i64,
+        /// Whether it has the tag `bluegreen:since`.
+        is_tagged: bool,
+    },
 }
 
 /// An act, and when it happens.
@@ -123,6 +130,7 @@ impl Script {
             }
             at = episode(&mut steps, &mut rng, at).min(end);
         }
+        new_dags(&mut steps, seed, days);
         steps.sort_by_key(|step| step.at);
         Self {
             seed,
@@ -162,6 +170,7 @@ fn settings(rng: &mut Rng) -> Vec<(String, String)> {
     maybe(rng, 0.2, "PROBE_INTERVAL_SECONDS", &["1", "20"]);
     maybe(rng, 0.5, "BLUE_HEALTH_ALARM_NAMES", &["health-of-blue"]);
     maybe(rng, 0.5, "GREEN_HEALTH_ALARM_NAMES", &["health-of-green"]);
+    maybe(rng, 0.25, "DAG_MANAGEMENT", &["pause"]);
     settings
 }
 
@@ -183,6 +192,26 @@ fn maintenance(steps: &mut Vec<Step>, rng: &mut Rng, days: i64) {
             }
             at += 7 * DAY;
         }
+    }
+}
+
+/// New DAGs with old ticks, near other trouble or not. They have random numbers of their own.
+fn new_dags(steps: &mut Vec<Step>, seed: u64, days: i64) {
+    let mut rng = Rng::with_seed(seed ^ 0x00da_6500);
+    let mut at = rng.i64(HOUR..20 * DAY);
+    while at < (days - 1) * DAY {
+        // People bring files next to switches, too.
+        let near = steps.get(rng.usize(0..steps.len().max(1))).map(|step| step.at);
+        let when = near.filter(|_| rng.bool()).unwrap_or(at) + rng.i64(0..30 * MINUTE);
+        let act = Act::AddsDag {
+            hours: rng.i64(1..60),
+            is_tagged: rng.u8(0..3) > 0,
+        };
+        steps.push(Step {
+            at: when.min((days - 1) * DAY),
+            act,
+        });
+        at += rng.i64(5 * DAY..40 * DAY);
     }
 }
 

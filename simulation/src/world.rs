@@ -9,8 +9,10 @@ use fastrand::Rng;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::airflow::Airflow;
 use crate::clock::{Milliseconds, Time, text};
 use crate::environment::Environment;
+use crate::guard::Around;
 use crate::invariants::{Fact, Invariants};
 use crate::parameter_store::ParameterStore;
 use crate::weather::Weather;
@@ -49,6 +51,8 @@ pub struct World {
     pub weather: Weather,
     /// The two environments.
     pub environments: Both<Environment>,
+    /// Their Airflows.
+    pub airflow: Airflow,
     /// Events that wait for being delivered.
     pub deliveries: VecDeque<Delivery>,
     /// Told when there is one more.
@@ -121,6 +125,17 @@ impl World {
         let mut invariants = std::mem::take(&mut self.invariants);
         invariants.peace(self, now);
         self.invariants = invariants;
+    }
+
+    /// Lets time pass in both Airflows.
+    pub fn run_dags(&mut self, now: Milliseconds) {
+        let mut around = Around {
+            store: &self.store,
+            weather: &mut self.weather,
+            environments: &self.environments,
+            flag: self.names.flag(),
+        };
+        self.airflow.pass(&mut around, now);
     }
 
     /// The color that the flag holds, if it holds one.

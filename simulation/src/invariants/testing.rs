@@ -8,6 +8,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::{Fact, Invariants};
+use crate::airflow::Airflow;
 use crate::clock::{Milliseconds, SECOND, Time, timestamp};
 use crate::environment::Environment;
 use crate::parameter_store::ParameterStore;
@@ -45,6 +46,7 @@ pub(super) fn world() -> World {
             blue: Environment::new("airflow-blue", START - 3600 * SECOND),
             green: Environment::new("airflow-green", START - 3600 * SECOND),
         },
+        airflow: Airflow::new(1, &settings(&[]), START),
         deliveries: VecDeque::new(),
         wake: std::sync::Arc::default(),
         invariants: Invariants::default(),
