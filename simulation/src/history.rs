@@ -19,16 +19,19 @@ use crate::environment::Environment;
 use crate::invariants::{Fact, Invariants, Violation, quiet};
 use crate::lambda::{Ended, Fleet, Payload};
 use crate::parameter_store::ParameterStore;
-use crate::script::{Act, Script};
+use crate::script::{Act, Script, Step};
 use crate::weather::Weather;
 use crate::world::{Delivery, Shared, World};
 
 /// When every history begins: a Thursday.
-const BEGIN: Milliseconds = 1_798_761_600_000;
+pub const BEGIN: Milliseconds = 1_798_761_600_000;
 /// After so long without trouble, a pair must be healed and quiet.
 const HEALED_WITHIN: Milliseconds = 75 * MINUTE;
 /// In peace a tick is played once in so long: nothing happens that could make the others different.
 const STRIDE: Milliseconds = HOUR;
+/// After so long without trouble and without anything new, only one tick in so long is played until then: longer than
+/// anything that a tick remembers or waits for.
+const STILL: (Milliseconds, Milliseconds) = (20 * MINUTE, 10 * MINUTE);
 /// So long before the next trouble every tick is played again.
 const RUN_UP: Milliseconds = 20 * MINUTE;
 
@@ -38,7 +41,7 @@ pub struct Report {
     /// The broken invariant, if there is one.
     pub violation: Option<Violation>,
     /// The timeline.
-    pub timeline: Vec<String>,
+    pub timeline: Vec<(Milliseconds, String)>,
     /// The minutes that were played, of all minutes of the time.
     pub played: i64,
     /// All minutes of the time.
@@ -46,7 +49,7 @@ pub struct Report {
     /// Requests to the services, by operation.
     pub requests: std::collections::BTreeMap<String, u64>,
     /// How often the pair was found healed and quiet.
-    pub peaces: u32,
+    pub at_peace: u32,
     /// The most requests that Parameter Store had within a second.
     pub peak: u32,
     /// How many runs were executed once.
@@ -56,15 +59,16 @@ pub struct Report {
 }
 
 /// Plays a script. Nothing else must run in this thread: the seed of the random numbers is the thread's.
-pub fn play(script: &Script) -> std::io::Result<Report> {
+/// Without `is_told` there is no timeline, which takes time. After `until`, by the machine's clock, the history ends early.
+pub fn play(script: &Script, is_told: bool, until: Option<std::time::Instant>) -> std::io::Result<Report> {
     fastrand::seed(script.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()?;
     let local = LocalSet::new();
-    // Inside the runtime: its clock is the paused one, and begins with the history.
-    Ok(local.block_on(&runtime, async { History::begin(script).live().await }))
+    // The history begins inside: outside, the present instant is that of the machine's clock, which goes on meanwhile.
+    Ok(local.block_on(&runtime, async { History::begin(script, is_told).live(until).await }))
 }
 
 fn settings_of(script: &Script) -> Settings {
@@ -99,12 +103,12 @@ struct History<'a> {
     troubled_at: Milliseconds,
     is_checked: bool,
     played: i64,
-    peaces: u32,
+    at_peace: u32,
     last_repair: Milliseconds,
 }
 
 impl<'a> History<'a> {
-    fn begin(script: &'a Script) -> Self {
+    fn begin(script: &'a Script, is_told: bool) -> Self {
         let settings = settings_of(script);
         let time = Time::starting_at(BEGIN);
         let mut store = ParameterStore::default();
@@ -114,6 +118,7 @@ impl<'a> History<'a> {
             time,
             rng: Rng::with_seed(script.seed ^ 0x5bd1_e995),
             names: settings.names.clone(),
+            memory: settings.names.memory(),
             store,
             weather: Weather::default(),
             environments: Both {
@@ -126,6 +131,9 @@ impl<'a> History<'a> {
             invariants: Invariants::of(&settings),
             lines: std::collections::VecDeque::new(),
             requests: std::collections::BTreeMap::new(),
+            stirred_at: BEGIN,
+            is_told: is_told || !script.told.is_empty(),
+            told: script.told.iter().cloned().collect(),
         });
         Self {
             script,
@@ -140,7 +148,7 @@ impl<'a> History<'a> {
             troubled_at: BEGIN,
             is_checked: false,
             played: 0,
-            peaces: 0,
+            at_peace: 0,
             last_repair: 0,
         }
     }
@@ -149,10 +157,11 @@ impl<'a> History<'a> {
         self.time.now()
     }
 
-    async fn live(mut self) -> Report {
+    async fn live(mut self, until: Option<std::time::Instant>) -> Report {
         let end = BEGIN + self.script.days * DAY;
         self.ask(json!({"action": "initialize", "to": "blue"}), "r-init".to_owned());
-        while self.now() < end && self.world.lock().invariants.violation.is_none() {
+        let is_early = || until.is_some_and(|until| std::time::Instant::now() >= until);
+        while self.now() < end && self.world.lock().invariants.violation.is_none() && !is_early() {
             self.deliver();
             let step = self
                 .script
@@ -181,8 +190,8 @@ impl<'a> History<'a> {
                 .filter(|step| BEGIN + step.at <= now)
             {
                 self.next_step += 1;
-                let act = step.act.clone();
-                self.act(&act, self.next_step);
+                let Step { id, act, .. } = step.clone();
+                self.act(&act, id);
             }
             if now >= self.next_tick {
                 self.tick();
@@ -197,11 +206,11 @@ impl<'a> History<'a> {
         ));
         Report {
             violation: world.invariants.violation.take(),
-            timeline: world.timeline(),
+            timeline: std::mem::take(&mut world.lines).into(),
             played: self.played,
             minutes: (now - BEGIN) / MINUTE,
             requests: std::mem::take(&mut world.requests),
-            peaces: self.peaces,
+            at_peace: self.at_peace,
             peak: world.store.busiest.1,
             runs: world.airflow.runs.once,
             excused: std::mem::take(&mut world.airflow.runs.excused),
@@ -247,22 +256,32 @@ impl<'a> History<'a> {
         }
         self.repair(now);
         self.next_tick = now - now.rem_euclid(MINUTE) + MINUTE;
-        let quiet = now - self.troubled_at;
-        if quiet > HEALED_WITHIN && self.fleet.running.get() <= 1 {
-            if !self.is_checked {
-                self.is_checked = true;
-                self.peaces += 1;
-                self.world.lock().peace();
-                self.ask_in_peace(now);
-            }
-            let step = self
-                .script
-                .steps
-                .get(self.next_step)
-                .map_or(i64::MAX, |step| BEGIN + step.at);
-            let end = BEGIN + self.script.days * DAY;
-            self.next_tick = (now + STRIDE).min(step - RUN_UP).min(end).max(self.next_tick);
+        if self.fleet.running.get() > 1 {
+            return;
         }
+        let quiet = now - self.troubled_at;
+        let is_healed = quiet > HEALED_WITHIN;
+        if is_healed && !self.is_checked {
+            self.is_checked = true;
+            self.at_peace += 1;
+            self.world.lock().peace();
+            self.ask_in_peace(now);
+        }
+        let still = quiet.min(now - self.world.lock().stirred_at);
+        let next = if is_healed {
+            now + STRIDE
+        } else if still > STILL.0 {
+            (now + STILL.1).min(self.troubled_at + HEALED_WITHIN + MINUTE)
+        } else {
+            return;
+        };
+        let step = self
+            .script
+            .steps
+            .get(self.next_step)
+            .map_or(i64::MAX, |step| BEGIN + step.at);
+        let end = BEGIN + self.script.days * DAY;
+        self.next_tick = next.min(step - RUN_UP).min(end).max(self.next_tick);
     }
 
     /// In peace the pair must say that all is well, and be ready for a switch.
@@ -357,15 +376,15 @@ impl<'a> History<'a> {
     }
 
     #[expect(clippy::too_many_lines, reason = "one line an act")]
-    fn act(&mut self, act: &Act, number: usize) {
+    fn act(&mut self, act: &Act, id: u64) {
         let now = self.now();
         self.troubled_at = now;
         self.is_checked = false;
-        self.world.lock().happened(&Fact::Scripted(format!("{act:?}")));
+        let own = self.script.seed.wrapping_mul(31).wrapping_add(id);
+        self.world.lock().happened(&Fact::Scripted(act.to_string()));
         match act {
             Act::Burst(burst) => {
-                let seed = self.script.seed.wrapping_mul(31).wrapping_add(number as u64);
-                self.world.lock().weather.begin(burst.clone(), seed, now);
+                self.world.lock().weather.begin(burst.clone(), own, now);
             }
             Act::SchedulerStops(color) => self.environment(*color, |environment| environment.stop(now)),
             Act::WebServerStops(color) => self.environment(*color, |environment| environment.web_is_up = false),
@@ -426,8 +445,11 @@ impl<'a> History<'a> {
                 let id = self.fleet.request_id();
                 self.ask(request.clone(), id.clone());
                 if *twice {
-                    let (fleet, request, after) =
-                        (Rc::clone(&self.fleet), request.clone(), self.rng.i64(0..50 * SECOND));
+                    let (fleet, request, after) = (
+                        Rc::clone(&self.fleet),
+                        request.clone(),
+                        Rng::with_seed(own).i64(0..50 * SECOND),
+                    );
                     spawn_local(async move {
                         sleep(milliseconds(after)).await;
                         fleet.invoke(Payload::Request(request), id).await;

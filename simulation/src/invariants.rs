@@ -94,6 +94,17 @@ impl Invariants {
         }
     }
 
+    /// The timeline has what a script wants to be told of.
+    pub fn told(&mut self, now: Milliseconds, line: &str) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation {
+                rule: "told",
+                at: now,
+                what: line.to_owned(),
+            });
+        }
+    }
+
     /// Lets time pass.
     pub fn look(&mut self, world: &World, now: Milliseconds) {
         self.check(now, |rule| rule.look(world, now));

@@ -15,6 +15,7 @@
 pub mod airflow;
 pub mod airflow_rest;
 pub mod aws;
+pub mod child;
 pub mod clock;
 #[cfg(test)]
 mod determinism;
@@ -23,8 +24,12 @@ pub mod guard;
 pub mod history;
 pub mod invariants;
 pub mod lambda;
+pub mod outcome;
 pub mod parameter_store;
+pub mod runner;
 pub mod runs;
 pub mod script;
+pub mod shrink;
+pub mod timeline;
 pub mod weather;
 pub mod world;

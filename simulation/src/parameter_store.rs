@@ -283,7 +283,9 @@ impl ParameterStore {
             return error("ParameterPatternMismatchException", format!("{value:?} does not match"));
         }
         parameter.pattern = pattern;
-        parameter.kind = text(request, "Type").unwrap_or("String").to_owned();
+        text(request, "Type")
+            .unwrap_or("String")
+            .clone_into(&mut parameter.kind);
         let number = parameter.newest().map_or(1, |newest| newest.number + 1);
         // Two versions of one parameter never have the same date here: Parameter Store's are as exact as its requests.
         let at = parameter.newest().map_or(now, |newest| now.max(newest.at + 1));

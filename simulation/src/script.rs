@@ -94,6 +94,10 @@ pub enum Act {
 /// An act, and when it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
+    /// Its number in the history that it was made for: the seed of its own random numbers, which are the same without
+    /// the others.
+    #[serde(default)]
+    pub id: u64,
     /// Milliseconds since the beginning.
     pub at: Milliseconds,
     /// What happens.
@@ -111,6 +115,17 @@ pub struct Script {
     pub settings: Vec<(String, String)>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+    /// A rule of this history alone: its timeline never has lines with these words, one after the other. It finds a
+    /// history in which something happens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
+}
+
+impl Step {
+    /// A step; the script gives it its number.
+    fn new(at: Milliseconds, act: Act) -> Self {
+        Self { id: 0, at, act }
+    }
 }
 
 impl Script {
@@ -132,11 +147,15 @@ impl Script {
         }
         new_dags(&mut steps, seed, days);
         steps.sort_by_key(|step| step.at);
+        for (number, step) in (1..).zip(&mut steps) {
+            step.id = number;
+        }
         Self {
             seed,
             days,
             settings,
             steps,
+            told: Vec::new(),
         }
     }
 }
@@ -188,7 +207,7 @@ fn maintenance(steps: &mut Vec<Step>, rng: &mut Rng, days: i64) {
                     rolls_back: rng.u8(0..20) == 0,
                     by_aws: true,
                 };
-                steps.push(Step { at, act });
+                steps.push(Step::new(at, act));
             }
             at += 7 * DAY;
         }
@@ -208,6 +227,7 @@ fn new_dags(steps: &mut Vec<Step>, seed: u64, days: i64) {
             is_tagged: rng.u8(0..3) > 0,
         };
         steps.push(Step {
+            id: 0,
             at: when.min((days - 1) * DAY),
             act,
         });
@@ -230,8 +250,9 @@ fn episode(steps: &mut Vec<Step>, rng: &mut Rng, from: Milliseconds) -> Millisec
     end
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm a trouble")]
 fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Milliseconds {
-    let mut push = |at: Milliseconds, act: Act| steps.push(Step { at, act });
+    let mut push = |at: Milliseconds, act: Act| steps.push(Step::new(at, act));
     let color = color(rng);
     match rng.u8(0..24) {
         20 => flapping(&mut push, rng, color, at),
@@ -322,7 +343,7 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
         }
         11..=14 => {
             let mut when = at;
-            for _ in 0..1 + rng.usize(0..4) {
+            for _ in 0..=rng.usize(0..4) {
                 let request = request(rng);
                 push(
                     when,
@@ -349,7 +370,7 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
             at + HOUR
         }
         16 | 17 => {
-            for _ in 0..1 + rng.usize(0..6) {
+            for _ in 0..=rng.usize(0..6) {
                 let function = [
                     Function::HealthWatcher,
                     Function::SwitchHandler,

@@ -1,6 +1,7 @@
 //! The world as it truly is.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bluegreen_core::color::{Both, Color};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::airflow::Airflow;
-use crate::clock::{Milliseconds, Time, text};
+use crate::clock::{Milliseconds, Time};
 use crate::environment::Environment;
 use crate::guard::Around;
 use crate::invariants::{Fact, Invariants};
@@ -45,6 +46,8 @@ pub struct World {
     pub rng: Rng,
     /// The names of the pair's parameters.
     pub names: ParameterNames,
+    /// The name of what the watcher remembers, which it writes now and then without anything new.
+    pub memory: String,
     /// Parameter Store.
     pub store: ParameterStore,
     /// What goes wrong.
@@ -63,6 +66,12 @@ pub struct World {
     pub lines: VecDeque<(Milliseconds, String)>,
     /// Requests by operation.
     pub requests: BTreeMap<String, u64>,
+    /// When the pair, or what people know of it, last changed.
+    pub stirred_at: Milliseconds,
+    /// Whether there is a timeline.
+    pub is_told: bool,
+    /// Words that the timeline must not have in this order, see [`crate::script::Script::told`].
+    pub told: VecDeque<String>,
 }
 
 /// The world, as tasks share it.
@@ -94,9 +103,18 @@ impl World {
     }
 
     /// Adds a line to the timeline.
-    pub fn tell(&mut self, line: impl Into<String>) {
-        let now = self.now();
-        self.lines.push_back((now, line.into()));
+    pub fn tell(&mut self, line: impl fmt::Display) {
+        if !self.is_told {
+            return;
+        }
+        let (now, line) = (self.now(), line.to_string());
+        if self.told.front().is_some_and(|words| line.contains(words)) {
+            self.told.pop_front();
+            if self.told.is_empty() {
+                self.invariants.told(now, &line);
+            }
+        }
+        self.lines.push_back((now, line));
         if self.lines.len() > LINES {
             self.lines.pop_front();
         }
@@ -105,7 +123,16 @@ impl World {
     /// Something happened: it is checked, and stands in the timeline.
     pub fn happened(&mut self, fact: &Fact) {
         let now = self.now();
-        self.tell(fact.to_string());
+        self.tell(fact);
+        let is_stir = match fact {
+            Fact::Stored { name, .. } => *name != self.memory,
+            Fact::Published(_) | Fact::Notified { .. } => true,
+            Fact::Ended { answer, .. } => answer.is_err(),
+            _ => false,
+        };
+        if is_stir {
+            self.stirred_at = now;
+        }
         let mut invariants = std::mem::take(&mut self.invariants);
         invariants.happened(self, fact, now);
         self.invariants = invariants;
@@ -141,13 +168,5 @@ impl World {
     /// The color that the flag holds, if it holds one.
     pub fn active(&self) -> Option<Color> {
         Color::parse(&self.store.truth(self.names.flag())?.value)
-    }
-
-    /// The timeline, a line each.
-    pub fn timeline(&self) -> Vec<String> {
-        self.lines
-            .iter()
-            .map(|(at, line)| format!("{}  {line}", text(*at)))
-            .collect()
     }
 }

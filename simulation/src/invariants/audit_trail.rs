@@ -82,9 +82,8 @@ fn identity(kind: &str, detail: &Value) -> Value {
     let fields: &[&str] = match kind {
         "Failover Blocked" => &["pair", "flag", "active", "wanted", "since", "blocked_by"],
         "Environment Unknown" => &["pair", "flag", "active", "since"],
-        "Flag Fault" => &["pair", "flag"],
+        "Flag Fault" | "Run Report" => &["pair", "flag"],
         "Readiness Changed" => &["pair", "flag", "level", "previous"],
-        "Run Report" => &["pair", "flag"],
         "DAG Management" => &["pair", "flag", "active", "version", "state"],
         _ => return detail.clone(),
     };

@@ -40,6 +40,7 @@ pub(super) fn world() -> World {
         time: Time::standing_at(START),
         rng: Rng::with_seed(1),
         names: settings(&[]).names,
+        memory: String::new(),
         store: ParameterStore::default(),
         weather: Weather::default(),
         environments: Both {
@@ -52,6 +53,9 @@ pub(super) fn world() -> World {
         invariants: Invariants::default(),
         lines: VecDeque::new(),
         requests: BTreeMap::new(),
+        stirred_at: 0,
+        is_told: true,
+        told: VecDeque::new(),
     }
 }
 
