@@ -11,6 +11,7 @@ TOOLS_CARGO := .tools/cargo
 TOOLS_MOTO := .tools/moto
 CARGO_MUTANTS := 27.1.0
 AIRFLOW ?= 3.0.6
+SIMULATE_MINUTES ?= 2
 # What the package promises to run on: the newest patch of each minor version that MWAA has had since 2.7, and the newest of all.
 AIRFLOW_VERSIONS := 2.7.3 2.9.3 2.10.5 2.11.2 3.0.6 3.3.2
 # What the package must be correct on by static checks. Neither newer idioms (ruff's UP), which the
@@ -105,6 +106,15 @@ mutants: tools $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS) ## change the 
 
 test-model: ## the protocols in a small world, explored whole by a model checker
 	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1
+
+# Built anyway: a history takes ten times as long as optimized, but building takes longer than two minutes.
+test-simulation: debug ## old finds of the simulation, then fresh seeds (SIMULATE_MINUTES=2 SEED=1)
+	@target/debug/simulate finds simulation/finds
+	@target/debug/simulate --minutes $(SIMULATE_MINUTES) $(if $(SEED),--seed $(SEED))
+
+simulate: ## years of trouble on all cores, optimized; the first build takes minutes (YEARS=100 SEED=1, or SIMULATE="replay FILE")
+	@cargo build --locked --profile simulate --package bluegreen-simulation
+	@target/simulate/simulate $(or $(SIMULATE),--years $(or $(YEARS),1) $(if $(SEED),--seed $(SEED)))
 
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
@@ -219,4 +229,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-local test-template test-end-to-end mutants bench soak clean
+.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean

@@ -65,6 +65,7 @@ STEPS = (
     make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
     make("gates", "gates", COMPUTES, "linters", nice=True),
     make("tests of the model", "test-model", COMPUTES, nice=True),
+    make("simulation", "test-simulation", COMPUTES, "tests of Rust", nice=True),
     make("tests of templates and tools", "test-template", COMPUTES, nice=True),
 )
 ONLY_CI = ("linters", "functions", "demo", "gates")
