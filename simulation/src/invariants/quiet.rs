@@ -155,7 +155,7 @@ mod tests {
         );
         let refused = ended("switch-handler#1", SWITCH, Ok(json!({"outcome": "refused"})));
         assert_eq!(rule.happened(&world, &refused, 0).unwrap_err().0, "ready-in-peace");
-        let would = ended("switch-handler#1", SWITCH, Ok(json!({"outcome": "would_switch"})));
-        assert_eq!(rule.happened(&world, &would, 0), Ok(()));
+        let willing = ended("switch-handler#1", SWITCH, Ok(json!({"outcome": "would_switch"})));
+        assert_eq!(rule.happened(&world, &willing, 0), Ok(()));
     }
 }
