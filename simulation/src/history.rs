@@ -58,9 +58,20 @@ pub struct Report {
     pub excused: std::collections::BTreeMap<&'static str, u64>,
 }
 
-/// Plays a script. Nothing else must run in this thread: the seed of the random numbers is the thread's.
+/// The stack of a history's thread: the use cases are built without optimization in tests, and nest deep.
+const STACK: usize = 64 << 20;
+
+/// Plays a script, in a thread of its own: the seed of the random numbers is the thread's.
 /// Without `is_told` there is no timeline, which takes time. After `until`, by the machine's clock, the history ends early.
 pub fn play(script: &Script, is_told: bool, until: Option<std::time::Instant>) -> std::io::Result<Report> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let played = thread.spawn_scoped(scope, || play_here(script, is_told, until))?;
+        played.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn play_here(script: &Script, is_told: bool, until: Option<std::time::Instant>) -> std::io::Result<Report> {
     fastrand::seed(script.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

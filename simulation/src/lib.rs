@@ -20,6 +20,8 @@ pub mod clock;
 #[cfg(test)]
 mod determinism;
 pub mod environment;
+#[cfg(test)]
+mod found;
 pub mod guard;
 pub mod history;
 pub mod invariants;

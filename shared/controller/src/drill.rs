@@ -15,7 +15,7 @@ use bluegreen_core::readiness::{Level, Readiness};
 use bluegreen_core::request::DrillRequest;
 use bluegreen_core::response::{Change, DrillAnswer, Response};
 use bluegreen_core::time::{after, minutes, to_milliseconds, to_second};
-use bluegreen_core::transition::Kind;
+use bluegreen_core::transition::{Kind, TransitionRecord};
 use jiff::Timestamp;
 
 use crate::answer::{NO_FLAG, add_written, objections, respond};
@@ -63,6 +63,10 @@ pub(crate) async fn drill(
         Second::Same => observed,
         Second::Newer(newer) => *newer,
     };
+    // The other delivery of this request may have begun the drill, or been blocked, since the first reading.
+    if let Some(answer) = carried_out_meanwhile(&request, &observed, invocation) {
+        return Ok(answer);
+    }
     let lists = match lists {
         Some(lists) => {
             Some(readiness::of_flag(services, lists, observed.flag.as_ref(), invocation, CLOSING_TIME).await)
@@ -134,7 +138,16 @@ pub(crate) async fn drill(
         return Ok(answer(outcome.into(), would, preconditions, &drill));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
-    if let Some(objection) = last_objection(services, &drill).await? {
+    let names = [drill.record()];
+    let (standing, newest) = tokio::join!(services.store.records(&names), services.store.observe_for_request());
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
+    let (standing, newest) = (standing.map_err(unreadable)?, newest.map_err(unreadable)?);
+    if let Some(answer) = carried_out_meanwhile(&request, &newest, invocation) {
+        return Ok(answer);
+    }
+    let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());
+    if let Some(objection) = last_objection(&drill, &hold, standing.get(&drill.record())) {
         preconditions.push(objection);
         return block(Some(&flag), preconditions).await;
     }
@@ -177,15 +190,8 @@ async fn before(
         return Ok(None);
     }
     let flag = observed.flag.as_ref();
-    let told = |outcome: DrillOutcome, begun: &Drill| {
-        let reason = format!("this request has been carried out before; its drill is {outcome}");
-        let mut answer = of_drill(outcome.into(), reason, Vec::new(), flag, begun, invocation);
-        answer.body.repeat = true;
-        answer
-    };
-    let last = observed.drill.as_deref().and_then(Drill::from_stored);
-    if let Some(begun) = last.as_ref().filter(|drill| drill.id == invocation.request_id) {
-        return Ok(Some(told(begun.outcome, begun)));
+    if let Some(answer) = begun_before(observed, invocation) {
+        return Ok(Some(answer));
     }
     past.reach(services, flag, EVIDENCE_TIME).await;
     let Some((name, record)) = past.record_of(invocation) else {
@@ -220,19 +226,44 @@ async fn before(
     Ok(Some(again))
 }
 
+/// The answer to a request whose drill is the last one that was begun.
+fn begun_before(observed: &Observed, invocation: &Invocation) -> Option<Response<Change>> {
+    let begun = observed.drill.as_deref().and_then(Drill::from_stored)?;
+    if begun.id != invocation.request_id {
+        return None;
+    }
+    let reason = format!(
+        "this request has been carried out before; its drill is {}",
+        begun.outcome
+    );
+    let flag = observed.flag.as_ref();
+    let mut answer = of_drill(begun.outcome.into(), reason, Vec::new(), flag, &begun, invocation);
+    answer.body.repeat = true;
+    Some(answer)
+}
+
+/// The answer to a request that its other delivery has carried out since this one began: the drill that it began, or that
+/// it was blocked. This delivery must not report the other's drill as an objection, nor begin what was reported to be
+/// blocked.
+fn carried_out_meanwhile(
+    request: &DrillRequest,
+    observed: &Observed,
+    invocation: &Invocation,
+) -> Option<Response<Change>> {
+    if request.dry_run {
+        return None;
+    }
+    begun_before(observed, invocation).or_else(|| repeat::answered_before(observed, invocation))
+}
+
 /// What objects to writing the trace, after questions that took seconds. A present claim, abandoned or not, is not a
 /// drill's to finish, and must not be taken for this drill's. A hold may also have been placed meanwhile.
-async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Precondition>, FunctionError> {
-    let names = [drill.record()];
-    let (standing, hold) = tokio::join!(services.store.records(&names), services.store.hold());
-    let unreadable =
-        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
-    let (standing, hold) = (standing.map_err(unreadable)?, hold.map_err(unreadable)?);
-    let hold = hold_precondition(&HoldState::read(hold.as_deref(), services.clock.now()), true);
+fn last_objection(drill: &Drill, hold: &HoldState, standing: Option<&TransitionRecord>) -> Option<Precondition> {
+    let hold = hold_precondition(hold, true);
     if !hold.passed {
-        return Ok(Some(hold));
+        return Some(hold);
     }
-    Ok(standing.get(&drill.record()).map(|record| {
+    standing.map(|record| {
         let detail = format!(
             "a claim out of version {} stands ({} to {}, request {}, {}); a drill leaves it alone; any switch by a person, or a \
              failover, finishes it",
@@ -243,7 +274,7 @@ async fn last_objection(services: &Services, drill: &Drill) -> Result<Option<Pre
             to_second(record.decided_at)
         );
         Precondition::new(PreconditionName::Claim, false, detail)
-    }))
+    })
 }
 
 /// The requested drill, before it begins.

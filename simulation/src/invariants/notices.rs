@@ -27,6 +27,8 @@ pub struct Notices {
     said: BTreeMap<String, Said>,
     /// How often the subject may have changed for the watcher, by type of event.
     blocked: u64,
+    /// What the newest event about a blocked failover says that it is blocked by.
+    blocked_by: Option<String>,
     unknown: u64,
     readiness: u64,
     other: u64,
@@ -142,6 +144,11 @@ impl Notices {
         if !is_repeat && is_mailed(event) {
             self.owed.insert(id.clone(), now);
         }
+        // Blocked by something else in between: then it has changed back (docs of alert_dedup: said again when it changes).
+        if kind == "Failover Blocked" && id.rsplit_once(':').map(|(subject, _)| subject) != self.blocked_by.as_deref() {
+            self.blocked += 1;
+            self.blocked_by = id.rsplit_once(':').map(|(subject, _)| subject.to_owned());
+        }
         let Some((subject, changes)) = self.subject(kind, &id) else {
             return Ok(());
         };
@@ -217,6 +224,10 @@ mod tests {
         assert_eq!(rule.happened(&world, &blocked(2), 0), Ok(()), "it was over in between");
         assert_eq!(rule.happened(&world, &still, 0), Ok(()));
         assert_eq!(broken(&rule.happened(&world, &blocked(3), 0)), "notified-once");
+        let more = event("Failover Blocked", "p:f:v1-1:blocked:hold+cooldown:4", &json!({}));
+        assert_eq!(rule.happened(&world, &more, 0), Ok(()), "something else objects, too");
+        assert_eq!(rule.happened(&world, &blocked(5), 0), Ok(()), "and no longer");
+        assert_eq!(broken(&rule.happened(&world, &blocked(6), 0)), "notified-once");
     }
 
     #[test]
