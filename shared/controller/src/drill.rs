@@ -63,10 +63,6 @@ pub(crate) async fn drill(
         Second::Same => observed,
         Second::Newer(newer) => *newer,
     };
-    // The other delivery of this request may have begun the drill, or been blocked, since the first reading.
-    if let Some(answer) = carried_out_meanwhile(&request, &observed, invocation) {
-        return Ok(answer);
-    }
     let lists = match lists {
         Some(lists) => {
             Some(readiness::of_flag(services, lists, observed.flag.as_ref(), invocation, CLOSING_TIME).await)
@@ -127,31 +123,37 @@ pub(crate) async fn drill(
         return Ok(answer(Word::WouldDrill, would, preconditions, &drill));
     }
     if request.mode != Mode::Switch {
-        let outcome = if ready {
-            DrillOutcome::Succeeded
-        } else {
-            DrillOutcome::Failed
-        };
-        let conclusion = ended(&drill, outcome, would.clone(), invocation);
-        drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
-        let drill = Drill { outcome, ..drill };
-        return Ok(answer(outcome.into(), would, preconditions, &drill));
+        let drill = tried(services, drill, ready, &would, invocation).await?;
+        return Ok(answer(drill.outcome.into(), would, preconditions, &drill));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
-    let names = [drill.record()];
-    let (standing, newest) = tokio::join!(services.store.records(&names), services.store.observe_for_request());
-    let unreadable =
-        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
-    let (standing, newest) = (standing.map_err(unreadable)?, newest.map_err(unreadable)?);
-    if let Some(answer) = carried_out_meanwhile(&request, &newest, invocation) {
-        return Ok(answer);
-    }
-    let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());
-    if let Some(objection) = last_objection(&drill, &hold, standing.get(&drill.record())) {
-        preconditions.push(objection);
-        return block(Some(&flag), preconditions).await;
+    match last_look(services, &request, &drill, invocation).await? {
+        LastLook::CarriedOut(answer) => return Ok(*answer),
+        LastLook::Objects(objection) => {
+            preconditions.push(objection);
+            return block(Some(&flag), preconditions).await;
+        }
+        LastLook::Free => {}
     }
     start(services, &flag, managed_dags, drill, preconditions, invocation).await
+}
+
+/// The drill that only asks, with its outcome, which is published.
+async fn tried(
+    services: &Services,
+    drill: Drill,
+    ready: bool,
+    would: &str,
+    invocation: &Invocation,
+) -> Result<Drill, FunctionError> {
+    let outcome = if ready {
+        DrillOutcome::Succeeded
+    } else {
+        DrillOutcome::Failed
+    };
+    let conclusion = ended(&drill, outcome, would.to_owned(), invocation);
+    drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
+    Ok(Drill { outcome, ..drill })
 }
 
 /// The precondition that follows from the check of the standby, and whether the check answers what was asked.
@@ -254,6 +256,35 @@ fn carried_out_meanwhile(
         return None;
     }
     begun_before(observed, invocation).or_else(|| repeat::answered_before(observed, invocation))
+}
+
+/// What is found right before the trace is written.
+enum LastLook {
+    /// The other delivery of this request has carried it out.
+    CarriedOut(Box<Response<Change>>),
+    /// Something objects that has come meanwhile.
+    Objects(Precondition),
+    /// Nothing is in the way.
+    Free,
+}
+
+/// Reads once more what may have changed while questions were asked that took seconds.
+async fn last_look(
+    services: &Services,
+    request: &DrillRequest,
+    drill: &Drill,
+    invocation: &Invocation,
+) -> Result<LastLook, FunctionError> {
+    let names = [drill.record()];
+    let (standing, newest) = tokio::join!(services.store.records(&names), services.store.observe_for_request());
+    let unreadable =
+        |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
+    let (standing, newest) = (standing.map_err(unreadable)?, newest.map_err(unreadable)?);
+    if let Some(answer) = carried_out_meanwhile(request, &newest, invocation) {
+        return Ok(LastLook::CarriedOut(Box::new(answer)));
+    }
+    let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());
+    Ok(last_objection(drill, &hold, standing.get(&drill.record())).map_or(LastLook::Free, LastLook::Objects))
 }
 
 /// What objects to writing the trace, after questions that took seconds. A present claim, abandoned or not, is not a
