@@ -116,6 +116,9 @@ simulate: ## years of trouble on all cores, optimized; the first build takes min
 	@cargo build --locked --profile simulate --package bluegreen-simulation
 	@target/simulate/simulate $(or $(SIMULATE),--years $(or $(YEARS),1) $(if $(SEED),--seed $(SEED)))
 
+simulate-faults: tools ## take mended faults back, and look for histories that meet them; minutes each (FAULT="a1 c12" YEARS=20 SEED=1)
+	@$(BIN)/python -m tools.faults $(FAULT) $(if $(YEARS),--years $(YEARS)) $(if $(SEED),--seed $(SEED))
+
 test-local: tools ## the embedded local AWS does what it claims
 	@$(BIN)/python -m pytest -q local/tests
 
@@ -229,4 +232,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean
+.PHONY: simulate-faults help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean
