@@ -84,7 +84,7 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
     let failing_from = match close.and_then(|past| past.failing_from) {
         _ if lives => None,
         Some(from) => Some(from),
-        None if scheduler.is_bad() || heartbeat.is_bad() => Some(first_seen(scheduler, heartbeat, now)),
+        None if scheduler.is_bad() || heartbeat.is_bad() => Some(first_seen(scheduler, heartbeat, close, now)),
         None => None,
     };
     let airflow_sick_from = match close.and_then(|past| past.airflow_sick_from) {

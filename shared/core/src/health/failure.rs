@@ -46,7 +46,7 @@ impl Failure {
         let lasted = began.map_or(Duration::ZERO, |began| elapsed(began, now));
         let seen_from = close
             .and_then(|past| past.failing_from)
-            .unwrap_or_else(|| first_seen(scheduler, heartbeat, now));
+            .unwrap_or_else(|| first_seen(scheduler, heartbeat, close, now));
         let in_alarm = signals.alarms.as_ref().filter(|alarms| alarms.is_bad());
         let alarmed_at = in_alarm.and_then(Reading::since);
         let was_read = past.and_then(|past| past.status.as_ref()).map(|status| status.read);
@@ -75,11 +75,13 @@ impl Failure {
 }
 
 /// From when a failure counts that no earlier observation saw.
-pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, now: Timestamp) -> Timestamp {
+pub(super) fn first_seen(scheduler: &Reading, heartbeat: &Reading, close: Option<&Past>, now: Timestamp) -> Timestamp {
     let oldest = [scheduler.since(), heartbeat.since()].into_iter().flatten().min();
-    // An older failure began while nothing was observed, or in planned work.
+    // An older failure began while nothing was observed, or in planned work. With a long failure window, a metric is bad
+    // only when it has been silent for longer than that, and it was observed all the time.
+    let watched_from = close.and_then(|past| past.watched_from);
     oldest
-        .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR)
+        .filter(|oldest| elapsed(*oldest, now) <= BLIND_FOR || watched_from.is_some_and(|from| from <= *oldest))
         // The failure does not begin in the future either, even if the other clock is ahead of ours.
         .map_or(now, |oldest| oldest.min(now))
 }

@@ -54,6 +54,33 @@ fn a_heartbeat_that_is_stuck_or_forged_never_fails_over_and_is_told() {
     assert_eq!(said.told, [(15, Subject::ActiveUnknown)]);
 }
 
+#[test]
+fn a_window_longer_than_a_gap_counts_once_if_somebody_looked_all_the_time() {
+    // The simulation's seed 527: a window of ten minutes, and a tick that was killed when the metric turned bad.
+    for (window, missed) in [(600, true), (660, false), (900, false), (1800, false)] {
+        let policy = Policy {
+            failure_window: seconds(window),
+            ..Policy::default()
+        };
+        let watched = |looked: bool| {
+            let mut looks = Looks {
+                policy: policy.clone(),
+                past: None,
+            };
+            let first = if looked { 0 } else { window };
+            let found = (first..3 * window).step_by(60).find(|second| {
+                let is_missed = missed && *second == window + 60;
+                // The newest datapoint is of the first minute.
+                !is_missed && looks.verdict(*second, &silent(*second)) == Verdict::Unhealthy
+            });
+            found.unwrap()
+        };
+        assert!(watched(true) <= window + 120, "{window} s: {} s", watched(true));
+        // Who begins to look late must have looked for a window.
+        assert!(watched(false) >= window + 300, "{window} s: {} s", watched(false));
+    }
+}
+
 // ---- the last instant at which it was known to be healthy, from which a failover counts
 
 /// How many seconds before an observation it was last known to be healthy; `second` is the observation's time after
