@@ -132,6 +132,10 @@ class Running:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
                                    start_new_session=True)
         self.pid = process.pid
+        if self.step.nice:
+            # Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup).
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{self.pid}/autogroup").write_text(str(NICE))
         process.returncode = 0  # this module waits by itself, for the processor's time
 
     def has_ended(self) -> bool:

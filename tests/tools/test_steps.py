@@ -14,14 +14,14 @@ import pytest
 
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import ONLY_CI, STEPS, chosen
+from tools.steps import NICE, ONLY_CI, STEPS, chosen
 
 HEAD = """
 import sys
 from tools.steps import Step, Suite
 
-def step(name, script, lane, *after, last=False):
-    return Step(name, ("bash", "-c", script), lane, after, last=last)
+def step(name, script, lane, *after, last=False, nice=False):
+    return Step(name, ("bash", "-c", script), lane, after, last=last, nice=nice)
 
 """
 
@@ -70,6 +70,15 @@ def test_a_failure_ends_the_others_and_is_printed_last(tmp_path: Path) -> None:
 def test_a_failure_of_the_last_one_is_a_failure(tmp_path: Path) -> None:
     code, said = ran("""step("only", "echo 1 failed; exit 1", "a", last=True)""", tmp_path)
     assert code == 1 and said.endswith("1 failed\n") and said.count("1 failed") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+def test_what_computes_yields_as_a_session(tmp_path: Path) -> None:
+    shown = "sleep 0.5; cat /proc/self/autogroup; nice"
+    code, said = ran(f"""step("yields", {shown!r}, "a", nice=True), step("does not", {shown!r}, "b", last=True)""", tmp_path)
+    assert code == 0, said
+    groups = re.findall(r"autogroup-\d+ nice (\d+)\n(\d+)\n", said)
+    assert len(groups) == 2 and groups[0][0] == str(NICE) and int(groups[0][1]) >= NICE and groups[1][0] == "0", said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
