@@ -10,6 +10,7 @@ Known differences: no file is executed, `.airflowignore` is ignored, and a file 
 from __future__ import annotations
 
 import ast
+import logging
 import re
 import threading
 import time
@@ -102,8 +103,13 @@ def _watch() -> None:
                     or environment.settings.scheduler != "running":
                 continue
             scope.enter(environment.settings.region)
-            with lock:
-                look(environment, made, time.time())
+            try:
+                with lock:
+                    look(environment, made, time.time())
+            # S3's own threads change its objects meanwhile. The next look sees them as they are then, and this thread, which every
+            # environment needs, goes on.
+            except Exception:
+                logging.getLogger(__name__).exception("a look at the DAGs of %s failed; the next one comes", environment.name)
 
 
 def install() -> None:
