@@ -55,8 +55,6 @@ $(TOOLS)/.installed: local/requirements.txt
 
 tools: $(TOOLS)/.installed ## install the pinned Python tools
 
-linters: $(TOOLS_LINT)/.installed
-
 $(TOOLS_LINT)/.installed: tests/template/requirements-lint.txt
 	@echo "== installing the linters of templates and dependencies into $(TOOLS_LINT)"
 	@$(PYTHON) -m venv $(TOOLS_LINT)
@@ -91,7 +89,7 @@ demo: functions debug ## a pair from nothing, a failover, a hold, a drill and an
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
 test: ## all tests, several kinds at once, and where the time goes
-	@$(PYTHON) -m tools.steps test
+	@$(PYTHON) -m tools.steps
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -230,4 +228,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: simulate-faults help tools linters airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean
+.PHONY: help simulate-faults tools airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean

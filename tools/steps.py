@@ -1,7 +1,6 @@
 """Run the steps of the suite, several at once, and say where the time goes.
 
-    python3 -m tools.steps ci       # .ci/run: the gates, the demo, and all tests
-    python3 -m tools.steps test     # make test: all tests
+    python3 -m tools.steps          # make test: all tests
 
 What mostly waits goes on beside what computes: see STEPS. The output of a step is printed when it ends; that of the end-to-end tests, or
 of the step that failed, is the last of all, after the table. The first failure ends the run. Whatever the steps have started is ended with
@@ -53,7 +52,6 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
 INSTALLS, COMPUTES, WAITS = "installs", "computes", "waits"
 STEPS = (
     make("tools", "tools", INSTALLS),
-    make("linters", "linters", INSTALLS),
     make("Airflow", "airflow", INSTALLS),
     make("other Airflows", "airflow-versions", INSTALLS),
     make("debug binaries", "debug", COMPUTES),
@@ -61,20 +59,11 @@ STEPS = (
     make("end-to-end tests", "test-end-to-end", COMPUTES, "tests of the local AWS, tests of Rust", last=True),
     make("tests of the local AWS", "test-local", WAITS, "tools"),
     make("tests with Airflow", "test-airflow", WAITS, "Airflow, end-to-end tests"),
-    make("functions", "functions", COMPUTES, "tools", nice=True),
-    make("demo", "demo", COMPUTES, "functions"),
     make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
-    make("gates", "gates", COMPUTES, "linters", nice=True),
     make("tests of the model", "test-model", COMPUTES, nice=True),
     make("simulation", "test-simulation", COMPUTES, "tests of Rust", nice=True),
     make("tests of templates and tools", "test-template", COMPUTES, nice=True),
 )
-ONLY_CI = ("linters", "functions", "demo", "gates")
-
-
-def chosen(what: str) -> list[Step]:
-    return [step for step in STEPS if what == "ci" or step.name not in ONLY_CI]
-
 
 # -- processes -----------------------------------------------------------------------------------------------------------
 
@@ -257,12 +246,5 @@ class Suite:
         return "\n".join(lines)
 
 
-def main(arguments: list[str]) -> int:
-    if arguments not in (["ci"], ["test"]):
-        print(__doc__)
-        return 2
-    return Suite(chosen(arguments[0])).run()
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(Suite(STEPS).run())

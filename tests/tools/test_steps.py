@@ -14,7 +14,7 @@ import pytest
 
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import NICE, ONLY_CI, STEPS, chosen
+from tools.steps import NICE, STEPS
 
 HEAD = """
 import sys
@@ -97,12 +97,10 @@ def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, number: signal.Si
     assert re.search(r"waits +\d+ +\d+ +\d+  stopped", said)
 
 
-def test_all_tests_are_a_part_of_both() -> None:
+def test_all_tests_are_a_part_of_it() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     suites = set(re.findall(r"(?m)^(test-[a-z-]+):", makefile)) - {"test-airflow-unit", "test-airflow-start"}
-    for what in ("test", "ci"):
-        assert suites <= {target for step in chosen(what) for target in step.command}, what
-    assert {step.name for step in chosen("ci")} - {step.name for step in chosen("test")} == set(ONLY_CI)
+    assert suites <= {target for step in STEPS for target in step.command}
     known = {step.name for step in STEPS}
     assert all(known.issuperset(step.after) for step in STEPS)
     assert [step.name for step in STEPS if step.last] == ["end-to-end tests"]
