@@ -61,15 +61,8 @@ impl ParameterStore {
 
     /// How far the audit had come in these versions of `audited`; versions that are no longer kept are left out.
     pub async fn audited_notes(&self, notes: &[i64]) -> Result<Vec<Audited>, Failure> {
-        let names = notes.iter().map(|note| format!("{}:{note}", self.names.audited()));
-        let answer = self
-            .client
-            .get_parameters()
-            .set_names(Some(names.collect()))
-            .send()
-            .await
-            .map_err(|error| classify(&error))?;
-        Ok(answer.parameters().iter().filter_map(read_audited).collect())
+        let kept = self.versions_of(&self.names.audited(), notes.iter().copied()).await?;
+        Ok(kept.iter().filter_map(read_audited).collect())
     }
 
     /// Requests that were answered and wrote nothing else, as stored.

@@ -19,8 +19,6 @@ use tokio::sync::Mutex;
 
 use super::parsing::{instant, memory, observation, read_audited};
 use super::store::ParameterStore;
-use crate::error::classify;
-
 /// How many versions of the memory are looked at if other ticks wrote meanwhile: the maximum of one GetParameters.
 const MOST_MEANWHILE: i64 = 10;
 
@@ -247,15 +245,7 @@ impl ParameterStore {
         if first >= written {
             return Ok(Vec::new());
         }
-        let names = (first..written).map(|version| format!("{}:{version}", self.names.memory()));
-        let answer = self
-            .client
-            .get_parameters()
-            .set_names(Some(names.collect()))
-            .send()
-            .await
-            .map_err(|error| classify(&error))?;
-        let mut found = answer.parameters.unwrap_or_default();
+        let mut found = self.versions_of(&self.names.memory(), first..written).await?;
         found.sort_by_key(Parameter::version);
         Ok(found
             .into_iter()

@@ -115,6 +115,23 @@ impl ParameterStore {
             .collect()
     }
 
+    /// These versions of a parameter, at most ten, in any order; versions that are no longer kept are left out.
+    pub(super) async fn versions_of(
+        &self,
+        name: &str,
+        versions: impl Iterator<Item = i64>,
+    ) -> Result<Vec<Parameter>, Failure> {
+        let names = versions.map(|version| format!("{name}:{version}"));
+        let answer = self
+            .client
+            .get_parameters()
+            .set_names(Some(names.collect()))
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok(answer.parameters.unwrap_or_default())
+    }
+
     pub(super) async fn put(&self, name: String, value: String) -> Result<(), Failure> {
         self.put_versioned(name, value).await.map(drop)
     }
