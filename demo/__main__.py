@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from support.endings import ENDINGS, Stopped, stop
+
 for number in ENDINGS:  # First of all: until main() takes over there is nothing to clean up, so the end is silent.
     signal.signal(number, lambda number, _: os._exit(128 + number))
 
@@ -17,8 +18,7 @@ import time  # noqa: E402
 import traceback  # noqa: E402
 from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
-from types import FrameType  # noqa: E402
-from typing import TYPE_CHECKING, NoReturn  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
 
 FILES = ROOT / ".demo"
 LOG_LINES = 8
-
-
-class Stopped(BaseException):
-    """Ctrl-C, or a signal to end. Not an Exception: no handler on the way may treat it as a failure and continue."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
-def stop(number: int, _frame: FrameType | None) -> NoReturn:
-    for each in ENDINGS:
-        signal.signal(each, signal.SIG_IGN)  # the cleanup takes a moment, and must not be interrupted
-    raise Stopped(number)
 
 
 def arguments() -> argparse.Namespace:

@@ -13,8 +13,7 @@ import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from local_aws.process import LocalAws
 from local_aws.stack import FUNCTIONS, architecture, binary, built_template
@@ -28,30 +27,16 @@ from soak.stores import Stores
 from soak.storm import Storm
 from support.clients import Clients
 from support.deployment import create_pair, upload
+from support.endings import ENDINGS, Stopped, stop
 from support.paths import BINARIES, PROJECT, TEMPLATE
 
 FILES = PROJECT / ".soak"
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Beside the shortest intervals, which tests have: flags repaired, reports soon, and no budget in the way of failovers.
 PARAMETERS: dict[str, Any] = {"OnFlagFault": "restore", "FailoverBudgetPerDay": "24", "RunReportSeconds": str(RUN_REPORT_SECONDS),
               "SwitchLeadSeconds": "2", "MetricsIntervalMinutes": "1", "ReadinessIntervalMinutes": "1"}
 # How long a suspicious tick keeps observing; the default would fill the storm with ticks of a minute.
 PROBE_UNTIL_SECONDS = "8"
 ENDURANCE = 1200
-
-
-class Stopped(BaseException):
-    """Ctrl-C, or a signal to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
-def stop(number: int, _frame: FrameType | None) -> NoReturn:
-    for each in ENDINGS:
-        signal.signal(each, signal.SIG_IGN)  # the cleanup takes a moment, and must not be interrupted
-    raise Stopped(number)
 
 
 def say(text: str) -> None:
