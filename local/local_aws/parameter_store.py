@@ -134,6 +134,8 @@ def _put(original: Any) -> Any:
             return answer
         record, history = ssm._parameters[name], ssm._parameter_history[name]
         record["LastModifiedUser"] = history[-1]["LastModifiedUser"] = scope.caller_arn.get()
+        # Every operation answers with the same whole milliseconds, as AWS does: two readers would round a finer date differently.
+        record["LastModifiedDate"] = history[-1]["LastModifiedDate"] = round(record["LastModifiedDate"], 3)
         del history[:-VERSIONS_KEPT]
         _changed("Create" if existing is None else "Update", name, record)
         return answer

@@ -61,6 +61,17 @@ def test_the_timeline_tells_a_deleted_parameters_past(local_aws, client, unique)
     assert all(abs(d["modified"] - modified) < 0.001 for d in told)
 
 
+def test_a_date_has_whole_milliseconds_wherever_it_is_shown(local_aws, client, unique):
+    name, since = f"/{unique}", local_aws.timeline_so_far()
+    for _ in range(10):
+        client("ssm").put_parameter(Name=name, Value="x", Type="String", Overwrite=True)
+    dates = [entry["LastModifiedDate"] for entry in client("ssm").get_parameter_history(Name=name)["Parameters"]]
+    assert [date.microsecond % 1000 for date in dates] == [0] * 10
+    assert client("ssm").get_parameter(Name=name)["Parameter"]["LastModifiedDate"] == dates[-1]
+    noted = [entry["detail"]["modified"] for entry in local_aws.timeline(since) if entry["what"] == "parameter" and entry["detail"]["name"] == name]
+    assert noted == [round(date.timestamp(), 3) for date in dates]
+
+
 def test_root_is_named_as_the_author(client, unique):
     put(client, f"/{unique}")
     history = client("ssm").get_parameter_history(Name=f"/{unique}")["Parameters"]
