@@ -242,6 +242,14 @@ def test_a_suspicious_watcher_stays_until_the_window_has_passed(pair: Pair):
     is_back_dated(pair)
 
 
+def test_nobody_wakes_the_watcher_of_a_pair_that_acts_only_on_the_tests_calls(deploy: Deploy):
+    """Also not an alarm that goes off while its stack is still being made: all tests rely on that."""
+    pair = deploy(environments={color: {"scheduler": "unhealthy", "heartbeat_metric": False} for color in ("blue", "green")})
+    until("both alarms are off", lambda: {pair.alarm_state(f"{color}-heartbeat-lost") for color in ("blue", "green")} == {"ALARM"})
+    assert pair.invocations("health-watcher") == []
+    assert pair.decisions() == []
+
+
 def test_flapping_within_the_window_is_no_failover(deploy: Deploy):
     pair = deploy(FailureWindowSeconds="60")
     pair.environment("blue", scheduler="unhealthy")

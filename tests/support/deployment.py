@@ -24,8 +24,13 @@ QUICK = {
     "CooldownSeconds": "0",
 }
 
-# The sources that may wake the watcher without the test. They are off unless a test requests them, so that it knows the actor.
-WAKERS = {"schedule": "every-minute", "status": "environment-status", "alarm": "heartbeat-lost"}
+# The sources that may wake the watcher without the test, and what turns each off. They are off unless a test requests them, so that it
+# knows the actor. They are made so: until a rule or an alarm that exists is turned off, it may wake the watcher once.
+WAKERS = {
+    "schedule": ("            Schedule: rate(1 minute)\n", "            State: DISABLED\n"),
+    "status": ("            Pattern: {source: [aws.airflow], detail-type: [MWAA Environment Status Change]}\n", "            State: DISABLED\n"),
+    "alarm": ("      AlarmActions: [!GetAtt HealthWatcherFunction.Arn]\n", "      ActionsEnabled: false\n"),
+}
 
 Deploy = Callable[..., Pair]
 
@@ -41,8 +46,23 @@ def upload(aws: LocalAws, template: Path) -> str:
         archive = template.parent / f"{function}.zip"
         s3.upload_file(str(archive), CODE, archive.name)
         text = text.replace(str(archive), f"s3://{CODE}/{archive.name}")
-    s3.put_object(Bucket=CODE, Key="template.yaml", Body=text.encode())
-    return f"{aws.endpoint}/{CODE}/template.yaml"
+    for count in range(len(WAKERS) + 1):
+        for wakes in itertools.combinations(sorted(WAKERS), count):
+            s3.put_object(Bucket=CODE, Key=template_key(wakes), Body=with_wakers(text, wakes).encode())
+    return f"{aws.endpoint}/{CODE}/{template_key(tuple(WAKERS))}"
+
+
+def template_key(wakes: tuple[str, ...]) -> str:
+    return f"{'-'.join(sorted(wakes)) or 'none'}.yaml"
+
+
+def with_wakers(template: str, wakes: tuple[str, ...]) -> str:
+    """The template with the other sources off."""
+    for name, (line, off) in WAKERS.items():
+        assert line in template, f"template.yaml has no such line: {line}"
+        if name not in wakes:
+            template = template.replace(line, line + off)
+    return template
 
 
 def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tuple[str, ...] = (), initialize: bool = True,
@@ -58,16 +78,9 @@ def create_pair(aws: LocalAws, clients: Clients, template_url: str, *, wakes: tu
         "BlueEnvironmentName": names["blue"], "GreenEnvironmentName": names["green"], **QUICK, **parameters}
     stacks = clients("cloudformation")
     stacks.create_stack(
-        StackName=name, TemplateURL=template_url, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        StackName=name, TemplateURL=f"{template_url.rsplit('/', 1)[0]}/{template_key(wakes)}", Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in all_parameters.items()])
     wait_for_stack(clients, name, "CREATE_COMPLETE")
-    if "schedule" not in wakes:
-        clients("events").disable_rule(Name=f"{name}-{WAKERS['schedule']}")
-    if "status" not in wakes:
-        clients("events").disable_rule(Name=f"{name}-{WAKERS['status']}")
-    if "alarm" not in wakes:
-        clients("cloudwatch").disable_alarm_actions(
-            AlarmNames=[f"{name}-{color}-{WAKERS['alarm']}" for color in ("blue", "green")])
     pair = Pair(aws, clients, name, all_parameters["ParameterRoot"], names)
     if initialize:
         since = aws.timeline_so_far()
