@@ -36,6 +36,9 @@ log = logging.getLogger("local_aws.functions")
 RETRY_SECONDS = (1.0, 2.0)
 THROTTLE_RETRY_SECONDS = 0.5
 
+# Who a function is, by its access key. ministack would parse every policy of the role to answer that, for each of its calls.
+session_arns: dict[str, str] = {}
+
 # The variables that a function inherits from the local AWS's own environment.
 INHERITED = {"PATH"}
 # The variables that ministack sets, or we do, as Lambda would.
@@ -73,9 +76,9 @@ def _role_credentials(_original: Any) -> Any:
         role_name = role.rsplit("/", 1)[-1]
         digest = hashlib.sha256(f"{function_arn} {role}".encode()).hexdigest()
         key, secret, token = f"ASIA{digest[:16].upper()}", digest[16:56], digest
+        session_arns[key] = f"arn:aws:sts::{account}:assumed-role/{role_name}/{session}"
         sts.register_session(key, {
-            "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session}", "UserId": f"{role_name}:{session}",
-            "SecretAccessKey": secret, "SessionToken": token,
+            "Arn": session_arns[key], "UserId": f"{role_name}:{session}", "SecretAccessKey": secret, "SessionToken": token,
         })
         return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
 

@@ -20,7 +20,7 @@ from ministack.core import iam_actions, iam_evaluator, responses, router
 from ministack.core.responses import error_response_json
 from ministack.services import cloudwatch
 
-from local_aws import control, faults, patches, scope, timeline
+from local_aws import control, faults, functions, patches, scope, timeline
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -68,7 +68,7 @@ class Request:
         key = router.extract_access_key_id(self.headers, self.query)
         if not key or key.isdigit() or not key.startswith(("ASIA", "AKIA")):
             return scope.ROOT_ARN
-        return iam_evaluator.request_caller_arn(self.headers, self.query)
+        return functions.session_arns.get(key) or iam_evaluator.request_caller_arn(self.headers, self.query)
 
     @property
     def text(self) -> str:

@@ -161,13 +161,14 @@ class LocalAws:
     def wait_for(self, what: str, where: Callable[[dict[str, Any]], bool] = lambda detail: True, since: int = 0,
                  timeout: float = 60) -> dict[str, Any]:
         """Wait for a timeline entry of this kind whose detail matches."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
             entries = self.timeline(since)
             for entry in entries:
                 if entry["what"] == what and where(entry["detail"]):
                     return entry
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 seen = "\n".join(f"  {e['what']} {json.dumps(e['detail'])}" for e in entries)
                 raise LocalAwsError(f"no {what!r} within {timeout} s; the timeline since {since} has:\n{seen}")
-            time.sleep(0.05)
+            time.sleep(min(max(waited / 8, 0.05), 0.5))

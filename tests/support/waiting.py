@@ -10,10 +10,16 @@ from typing import Any
 PATIENCE = 60.0
 
 
+# A look every twentieth of a second at first; what takes longer is looked at after each eighth more of its time, at most half a second. The
+# looks of all waiting tests together would else take a processor for themselves.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+
+
 def until(what: str, check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
     """The first true result of `check`; fails with `what` was waited for."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not (found := check()):
-        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what} (last answer: {found!r})"
-        time.sleep(0.1)
+        waited = time.monotonic() - began
+        assert waited < timeout, f"not within {timeout:g} s: {what} (last answer: {found!r})"
+        time.sleep(min(max(waited / 8, FIRST_PAUSE), LONGEST_PAUSE))
     return found
