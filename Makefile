@@ -78,6 +78,19 @@ functions: tools ## build the three functions as Lambda needs them, for this mac
 debug:
 	@cargo build --locked --workspace --exclude empty-runtime --exclude bluegreen-model
 
+# A copy for tests that go on while others compile: BINARIES=target/tested. A file that is being executed is replaced, not written.
+tested: debug
+	@mkdir -p target/tested
+	@for binary in health-watcher switch-handler change-listener mwaa-bluegreen; do \
+	  cp target/debug/$$binary target/tested/$$binary.new; mv target/tested/$$binary.new target/tested/$$binary; done
+ifdef BINARIES
+export MWAA_BLUEGREEN_BINARIES := $(abspath $(BINARIES))
+to-test:
+	@[ -x $(BINARIES)/mwaa-bluegreen ] || { echo '$(BINARIES) has no binaries: make tested'; exit 1; }
+else
+to-test: debug
+endif
+
 cli: ## build the command line, target/release/mwaa-bluegreen
 	@cargo build --locked --release --package mwaa-bluegreen
 
@@ -85,11 +98,11 @@ ifdef AIRFLOW_DEMO
 demo: $(AIRFLOW_PYTHON)
 endif
 # The functions as on Lambda. The command line is that of the tests: its release build takes minutes, and shows nothing else.
-demo: functions debug ## a pair from nothing, a failover, a hold, a drill and an upgrade on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
+demo: functions to-test ## a pair from nothing, a failover, a hold, a drill and an upgrade on the embedded local AWS (KEEP=1 leaves it running; AIRFLOW=1: two real Airflows)
+	@$(BIN)/python -m demo $(if $(BINARIES),--command-line $(abspath $(BINARIES))/mwaa-bluegreen) $(if $(KEEP),--keep) $(if $(AIRFLOW_DEMO),--airflow $(AIRFLOW_PYTHON))
 
-test: ## all tests, several kinds at once, and where the time goes
-	@$(PYTHON) -m tools.steps
+test: ## all tests, several kinds at once, and where the time goes (WITH="gates demo": these, too)
+	@$(PYTHON) -m tools.steps $(WITH)
 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
@@ -127,7 +140,7 @@ test-template: tools ## the templates and the events; the documents; what the de
 	@$(BIN)/python -m pytest -q tests/bench
 	@$(BIN)/python -m pytest -q tests/soak
 
-test-end-to-end: tools debug ## the real binaries on the embedded local AWS
+test-end-to-end: tools to-test ## the real binaries on the embedded local AWS
 	@$(BIN)/python -m pytest -q tests/e2e
 
 $(AIRFLOW_ENVIRONMENTS)/uv-$(UV)/bin/uv:
@@ -158,7 +171,7 @@ test-airflow-unit: tools ## the Airflow package without Airflow
 	@$(BIN)/python -m pytest -q -n 4 airflow/tests/unit
 
 # The files mostly wait, so they do it beside each other, each with a worker of its own.
-test-airflow: test-airflow-unit debug $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=2.10.5)
+test-airflow: test-airflow-unit to-test $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=2.10.5)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
 	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 4 --dist loadfile airflow/tests/real
@@ -229,4 +242,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: help simulate-faults tools airflow airflow-versions release functions debug cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean
+.PHONY: help simulate-faults tools airflow airflow-versions release functions debug tested to-test cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean

@@ -1,6 +1,7 @@
 """Run the steps of the suite, several at once, and say where the time goes.
 
-    python3 -m tools.steps          # make test: all tests
+    python3 -m tools.steps              # make test: all tests
+    python3 -m tools.steps gates demo   # make test WITH="gates demo", as .ci/run: these targets of make, too
 
 What mostly waits goes on beside what computes: see STEPS. The output of a step is printed when it ends; that of the end-to-end tests, or
 of the step that failed, is the last of all, after the table. The first failure ends the run. Whatever the steps have started is ended with
@@ -46,24 +47,43 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
     return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), **more)
 
 
-# One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles is one lane.
-# The tests of Rust come before the end-to-end tests because they may link the binaries anew which those execute.
-# The end-to-end tests are alone for now: beside builds and real Airflows, on two cores, some of them once did not meet their times.
-INSTALLS, COMPUTES, WAITS = "installs", "computes", "waits"
+# One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
+# tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the tests of Rust and
+# the lints may build them anew meanwhile.
+INSTALLS, COMPUTES, RELEASES, WAITS, END_TO_END = "installs", "computes", "releases", "waits", "end to end"
+COPIED = "BINARIES=target/tested"
 STEPS = (
     make("tools", "tools", INSTALLS),
     make("Airflow", "airflow", INSTALLS),
     make("other Airflows", "airflow-versions", INSTALLS),
-    make("debug binaries", "debug", COMPUTES),
-    make("tests of Rust", "test-rust", COMPUTES),
-    make("end-to-end tests", "test-end-to-end", COMPUTES, "tests of the local AWS, tests of Rust", last=True),
+    make("debug binaries", "tested", COMPUTES),
+    make("end-to-end tests", f"test-end-to-end {COPIED}", END_TO_END, "tools, debug binaries", last=True),
     make("tests of the local AWS", "test-local", WAITS, "tools"),
-    make("tests with Airflow", "test-airflow", WAITS, "Airflow, end-to-end tests"),
+    make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
     make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
+    make("tests of Rust", "test-rust", COMPUTES, nice=True),
+    make("simulation", "test-simulation", COMPUTES, nice=True),
     make("tests of the model", "test-model", COMPUTES, nice=True),
-    make("simulation", "test-simulation", COMPUTES, "tests of Rust", nice=True),
-    make("tests of templates and tools", "test-template", COMPUTES, nice=True),
+    make("tests of templates and tools", "test-template", COMPUTES, "tools", nice=True),
 )
+# What more can be asked for, by its target.
+MORE = {
+    "gates": (
+        make("linters", ".tools/lint/.installed", INSTALLS),
+        make("functions", "functions", RELEASES, "tools", nice=True),
+        make("gates", "gates", COMPUTES, "linters, functions", nice=True),
+    ),
+    "demo": (
+        make("functions", "functions", RELEASES, "tools", nice=True),
+        make("demo", f"demo {COPIED}", RELEASES, "functions, debug binaries"),
+    ),
+}
+
+
+def chosen(targets: Sequence[str]) -> list[Step]:
+    """The tests, and what these targets need, each step once."""
+    return list(dict.fromkeys([*STEPS, *(step for target in targets for step in MORE[target])]))
+
 
 # -- processes -----------------------------------------------------------------------------------------------------------
 
@@ -246,5 +266,12 @@ class Suite:
         return "\n".join(lines)
 
 
+def main(targets: list[str]) -> int:
+    if unknown := [target for target in targets if target not in MORE]:
+        print(f"tools.steps: {', '.join(unknown)}: not one of {', '.join(MORE)}", file=sys.stderr)
+        return 2
+    return Suite(chosen(targets)).run()
+
+
 if __name__ == "__main__":
-    sys.exit(Suite(STEPS).run())
+    sys.exit(main(sys.argv[1:]))

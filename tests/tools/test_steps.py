@@ -14,7 +14,7 @@ import pytest
 
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import NICE, STEPS
+from tools.steps import MORE, NICE, STEPS, chosen
 
 HEAD = """
 import sys
@@ -101,6 +101,26 @@ def test_all_tests_are_a_part_of_it() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     suites = set(re.findall(r"(?m)^(test-[a-z-]+):", makefile)) - {"test-airflow-unit", "test-airflow-start"}
     assert suites <= {target for step in STEPS for target in step.command}
-    known = {step.name for step in STEPS}
-    assert all(known.issuperset(step.after) for step in STEPS)
     assert [step.name for step in STEPS if step.last] == ["end-to-end tests"]
+
+
+@pytest.mark.parametrize("targets", [[], ["gates"], ["demo"], ["gates", "demo"]])
+def test_what_is_chosen_can_run_in_its_order(targets: list[str]) -> None:
+    steps = chosen(targets)
+    assert [step for step in steps if step in STEPS] == list(STEPS)
+    assert set(targets) == {target for step in steps for target in step.command} & MORE.keys()
+    passed: set[str] = set()
+    todo = list(steps)
+    while todo:
+        # The first of each lane, as the runner takes them.
+        first = {step.lane: step for step in reversed(todo)}
+        ready = [step for step in first.values() if passed.issuperset(step.after)]
+        assert ready, f"each waits for another: {[step.name for step in first.values()]}"
+        passed |= {step.name for step in ready}
+        todo = [step for step in todo if step not in ready]
+    assert len(passed) == len(steps), "two steps have one name"
+
+
+def test_what_nobody_knows_is_refused() -> None:
+    done = subprocess.run([sys.executable, "-m", "tools.steps", "gate"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "gate: not one of gates, demo" in done.stderr
