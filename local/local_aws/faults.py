@@ -39,6 +39,7 @@ class Fault:
     probability: float = 1.0
     latency_ms: float | None = None
     stale_seconds: float | None = None
+    as_of: float | None = None  # in seconds since 1970
     hits: int = 0
     spared: int = 0
 
@@ -67,8 +68,8 @@ def add(asked: dict[str, Any]) -> Fault:
         raise ValueError(f"kind: {fault.kind!r} is not one of {', '.join(KINDS)} or error:<Code>")
     if fault.kind == "latency" and fault.latency_ms is None:
         raise ValueError("latency_ms is missing")
-    if fault.kind == "stale" and fault.stale_seconds is None:
-        raise ValueError("stale_seconds is missing")
+    if fault.kind == "stale" and (fault.stale_seconds is None) == (fault.as_of is None):
+        raise ValueError("stale: give either stale_seconds or as_of")
     if fault.kind == "stale" and fault.service not in ("ssm", "*"):
         raise ValueError("only ssm has stale reads")
     with _lock:

@@ -142,7 +142,7 @@ async def _with_fault(fault: faults.Fault, victim: int | None, service: str, asg
             await asyncio.sleep((fault.latency_ms or 0) / 1000)
             await ministack.app.app(asgi, receive, send)
         case "stale":
-            token = scope.as_of.set(time.time() - (fault.stale_seconds or 0))
+            token = scope.as_of.set(time.time() - (fault.stale_seconds or 0) if fault.as_of is None else fault.as_of)
             try:
                 await ministack.app.app(asgi, receive, send)
             finally:

@@ -96,6 +96,7 @@ def test_a_fault_of_probability_nought_never_happens(local_aws, client):
 
 
 @pytest.mark.parametrize("body", [{"kind": "explosion"}, {"kind": "latency"}, {"kind": "stale"}, {"kind": "stale", "service": "lambda", "stale_seconds": 1},
+                                  {"kind": "stale", "service": "ssm", "stale_seconds": 1, "as_of": 1},
                                   {"kind": "throttle", "color": "blue"}, {}])
 def test_a_fault_that_makes_no_sense_is_refused(local_aws, body):
     with pytest.raises(LocalAwsError, match=r"kind|latency_ms|stale|color"):

@@ -189,6 +189,17 @@ def test_a_stale_read_sees_the_past_and_a_write_does_not(local_aws, client, uniq
     assert ssm.get_parameter(Name=f"/{unique}/flag")["Parameter"]["Version"] == 3
 
 
+def test_a_stale_read_may_be_as_of_one_instant(local_aws, client, unique):
+    """However long the test takes between its writes and after them."""
+    put(client, f"/{unique}", "blue")
+    between = time.time()
+    put(client, f"/{unique}", "green", Overwrite=True)
+    local_aws.add_fault("stale", "ssm", as_of=between)
+    for _ in range(2):
+        assert client("ssm").get_parameter(Name=f"/{unique}")["Parameter"]["Value"] == "blue"
+        time.sleep(1)
+
+
 def test_a_deleted_parameter_is_still_there_for_a_stale_read(local_aws, client, unique):
     put(client, f"/{unique}", "blue")
     time.sleep(STALE + 0.5)

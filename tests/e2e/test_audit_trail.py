@@ -194,7 +194,7 @@ def test_two_listeners_of_which_one_reads_the_past_leave_nothing_unaudited(pair:
     pair.ask(to="green")
     between = time.time()
     pair.ask(to="blue")
-    past = pair.aws.add_fault("stale", "ssm", caller=f"{pair.name}-change-listener", times=2, stale_seconds=time.time() - between)
+    past = pair.aws.add_fault("stale", "ssm", caller=f"{pair.name}-change-listener", times=2, as_of=between)
     assert pair.listen()["audited"] == [2, 3]
     assert pair.hits(past) == 2
 
@@ -230,9 +230,9 @@ def test_a_flag_made_again_while_the_old_one_is_noted_is_audited(pair: Pair):
 def test_a_history_that_is_behind_the_note_repeats_nothing(pair: Pair):
     pair.ask(to="green")
     pair.wait_until_audited(2)
-    time.sleep(2)
+    before = time.time()
     pair.ask(to="blue")
     pair.wait_until_audited(3)
-    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=1.5, times=1)
+    pair.aws.add_fault("stale", "ssm", "GetParameterHistory", as_of=before, times=1)
     assert pair.listen()["audited"] == []
     assert pair.audited() == 3

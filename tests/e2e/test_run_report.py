@@ -183,7 +183,7 @@ def test_a_later_write_of_the_same_color_does_not_hide_a_transition(deploy: Depl
     if later == "its own write once more":
         switch_handler: dict[str, Any] = {"times": 1, "caller": pair.function("switch-handler")}
         pair.fault_at_flag("lost-response", **switch_handler)
-        pair.aws.add_fault("stale", "ssm", "GetParameterHistory", stale_seconds=3, **switch_handler)
+        pair.aws.add_fault("stale", "ssm", "GetParameterHistory", as_of=time.time(), **switch_handler)
     assert pair.ask(to="green")["outcome"] == "switched"
     if later == "the same color by hand":
         pair.write_by_hand("green")
