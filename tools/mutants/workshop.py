@@ -66,6 +66,8 @@ class Workshop:
             "CARGO_PROFILE_DEV_OPT_LEVEL": "0",
             "CARGO_INCREMENTAL": "1",
             "RUSTFLAGS": "--cap-lints=warn",
+            # A function that holds its mutants holds the state of each of them, and futures nest.
+            "RUST_MIN_STACK": str(64 << 20),
             "CARGO_TERM_COLOR": "never",
             # A quarter of the cases that the tests have otherwise: what a property notices, it mostly notices in the first few.
             "PROPTEST_CASES": os.environ.get("PROPTEST_CASES", "64"),

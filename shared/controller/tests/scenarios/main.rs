@@ -1,0 +1,19 @@
+//! Use cases in a simulated world, one scenario each: what a tick, a request and a change do, and leave alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+mod alerts;
+mod audits;
+mod drills;
+mod holds;
+mod pair;
+mod repeats;
+mod requests;
+mod standby;
+mod ticks;

@@ -1,0 +1,585 @@
+//! A pair in the simulated world: its functions are invoked one by one, every request that they send is kept, and a test
+//! may refuse some, or do something in between.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use bluegreen_aws::clients::Clients;
+use bluegreen_aws::clock::Clock;
+use bluegreen_controller::audit::{Change, audit};
+use bluegreen_controller::function_error::FunctionError;
+use bluegreen_controller::invocation::Invocation;
+use bluegreen_controller::notify::notify_people;
+use bluegreen_controller::requests::carry_out;
+use bluegreen_controller::services::Services;
+use bluegreen_controller::tick::tick;
+use bluegreen_core::audit::details;
+use bluegreen_core::color::{Both, Color};
+use bluegreen_core::request;
+use bluegreen_core::response::to_json;
+use bluegreen_core::settings::{self, Settings};
+use bluegreen_core::time::after;
+use bluegreen_core::transition::Trigger;
+use bluegreen_simulation::airflow::Airflow;
+use bluegreen_simulation::aws::{Process, changed, http_client};
+use bluegreen_simulation::clock::{MINUTE, Milliseconds, SECOND, Time, timestamp};
+use bluegreen_simulation::environment::Environment;
+use bluegreen_simulation::history::BEGIN;
+use bluegreen_simulation::invariants::Invariants;
+use bluegreen_simulation::parameter_store::ParameterStore;
+use bluegreen_simulation::weather::Weather;
+use bluegreen_simulation::world::{Delivery, Shared, World};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// The use cases nest deep, and tests are built without optimization.
+const STACK: usize = 64 << 20;
+
+/// One request that a function sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) function: &'static str,
+    pub(crate) operation: String,
+    /// The parameter, if it is about one.
+    pub(crate) name: String,
+    pub(crate) body: Value,
+    /// The body as text, for what is not JSON.
+    pub(crate) text: String,
+    pub(crate) at: Milliseconds,
+}
+
+enum What {
+    /// It is refused with this error and not carried out.
+    Refuse(u16, &'static str),
+    /// It is carried out, and its answer never comes.
+    LoseAnswer,
+    /// The world changes right before it is sent.
+    First(Box<dyn FnOnce(&mut World) + Send>),
+}
+
+/// Something that happens to requests.
+struct Rule {
+    operation: &'static str,
+    /// What the request contains.
+    with: String,
+    /// How many of these requests it lets pass.
+    spares: u32,
+    times: u32,
+    what: Option<What>,
+}
+
+#[derive(Default)]
+struct Wire {
+    sent: Vec<Sent>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone)]
+struct Tap {
+    function: &'static str,
+    inner: SharedHttpConnector,
+    world: Shared,
+    wire: Arc<Mutex<Wire>>,
+}
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.function)
+    }
+}
+
+impl HttpConnector for Tap {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let sent = seen(&request, self.function, self.world.lock().now());
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        wire.sent.push(sent.clone());
+        let mut verdict = None;
+        for rule in &mut wire.rules {
+            let fits = rule.operation == sent.operation && sent.text.contains(&rule.with) && rule.times > 0;
+            if !fits {
+                continue;
+            }
+            if rule.spares > 0 {
+                rule.spares -= 1;
+                continue;
+            }
+            rule.times -= 1;
+            verdict = match &mut rule.what {
+                Some(What::Refuse(status, code)) => Some(Err((*status, *code))),
+                Some(What::LoseAnswer) => Some(Ok(())),
+                first @ Some(What::First(_)) => {
+                    if let Some(What::First(act)) = first.take() {
+                        act(&mut self.world.lock());
+                    }
+                    continue;
+                }
+                None => continue,
+            };
+            break;
+        }
+        drop(wire);
+        match verdict {
+            Some(Err((status, code))) => {
+                let body = json!({"__type": code, "message": "refused by the test"}).to_string();
+                let status = StatusCode::try_from(status).expect("a status");
+                let mut response = HttpResponse::new(status, SdkBody::from(body));
+                response.headers_mut().insert("x-amzn-errortype", code);
+                HttpConnectorFuture::ready(Ok(response))
+            }
+            Some(Ok(())) => {
+                let carried_out = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    let _lost = carried_out.await;
+                    std::future::pending().await
+                })
+            }
+            None => self.inner.call(request),
+        }
+    }
+}
+
+fn seen(request: &HttpRequest, function: &'static str, at: Milliseconds) -> Sent {
+    let text = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+    let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let uri = request.uri().split('?').next().unwrap_or_default();
+    let operation = match target.rsplit_once('.') {
+        Some((_, operation)) => operation.to_owned(),
+        None if uri.contains("/operation/") => uri.rsplit('/').next().unwrap_or_default().to_owned(),
+        None if uri.contains("/environments/") => "GetEnvironment".to_owned(),
+        None if uri.contains("/restapi/") => "InvokeRestApi".to_owned(),
+        None => "Publish".to_owned(),
+    };
+    // What a rule may look for includes the environment, which is in the address.
+    Sent {
+        function,
+        operation,
+        name: body.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        body,
+        text: format!("{uri} {text}"),
+        at,
+    }
+}
+
+/// A pair, its functions, and all that they sent.
+pub(crate) struct Pair {
+    pub(crate) world: Shared,
+    pub(crate) settings: Settings,
+    wire: Arc<Mutex<Wire>>,
+    running: RefCell<BTreeMap<&'static str, Rc<Services>>>,
+    asked: Cell<u32>,
+}
+
+/// Plays one scenario from a Thursday's midnight on, with some settings that are not the defaults.
+pub(crate) fn play<S, F>(given: &[(&str, &str)], scenario: S)
+where
+    S: FnOnce(Pair) -> F + Send,
+    F: Future<Output = ()>,
+{
+    let settings = settings_of(given);
+    std::thread::scope(|scope| {
+        let played = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || {
+                fastrand::seed(7);
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .start_paused(true)
+                    .build()
+                    .unwrap();
+                runtime.block_on(async { Box::pin(scenario(Pair::new(settings))).await });
+            })
+            .unwrap();
+        played.join().unwrap_or_else(|panic| resume_unwind(panic));
+    });
+}
+
+fn settings_of(given: &[(&str, &str)]) -> Settings {
+    settings::read(|name| {
+        if let Some((_, value)) = given.iter().find(|(set, _)| *set == name) {
+            return (!value.is_empty()).then(|| (*value).to_owned());
+        }
+        let value = match name {
+            "PAIR_NAME" => "orders",
+            "BLUE_ENVIRONMENT_NAME" => "orders-blue",
+            "GREEN_ENVIRONMENT_NAME" => "orders-green",
+            "AUDIT_BUS_NAME" => "orders-audit",
+            "NOTIFICATION_TOPIC_ARN" => "arn:aws:sns:us-east-1:123456789012:people",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap()
+}
+
+impl Pair {
+    fn new(settings: Settings) -> Self {
+        let mut store = ParameterStore::default();
+        let owner = json!({"Name": settings.names.owner(), "Value": json!({"pair": settings.pair}).to_string(), "Type": "String"});
+        store.call("PutParameter", &owner, "the stack", BEGIN, 0).unwrap();
+        let world = Shared::new(World {
+            time: Time::starting_at(BEGIN),
+            rng: fastrand::Rng::with_seed(11),
+            names: settings.names.clone(),
+            memory: settings.names.memory(),
+            store,
+            weather: Weather::default(),
+            environments: Both {
+                blue: Environment::new("orders-blue", BEGIN),
+                green: Environment::new("orders-green", BEGIN),
+            },
+            airflow: Airflow::new(5, &settings, BEGIN),
+            deliveries: std::collections::VecDeque::new(),
+            wake: Arc::default(),
+            invariants: Invariants::of(&settings),
+            lines: std::collections::VecDeque::new(),
+            requests: BTreeMap::new(),
+            stirred_at: BEGIN,
+            is_told: false,
+            told: std::collections::VecDeque::new(),
+        });
+        Self {
+            world,
+            settings,
+            wire: Arc::default(),
+            running: RefCell::default(),
+            asked: Cell::new(0),
+        }
+    }
+
+    /// With a flag that holds blue, audited, and two minutes of ticks behind it.
+    pub(crate) async fn started(self) -> Self {
+        let answer = self.ask(json!({"action": "initialize"})).await;
+        assert_eq!(answer["outcome"], "initialized", "{answer}");
+        self.hear().await;
+        self.minutes(2).await;
+        self
+    }
+
+    // Time.
+
+    pub(crate) fn now(&self) -> Milliseconds {
+        self.world.lock().now()
+    }
+
+    pub(crate) fn at(&self) -> Timestamp {
+        timestamp(self.now())
+    }
+
+    /// Lets time pass, in which no function runs.
+    pub(crate) async fn pass(&self, seconds: i64) {
+        tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap())).await;
+        let mut world = self.world.lock();
+        let now = world.now();
+        for color in [Color::Blue, Color::Green] {
+            world.environments.of_mut(color).settle(now);
+        }
+        world.run_dags(now);
+    }
+
+    /// Lets time pass until this minute of an hour.
+    pub(crate) async fn until_minute(&self, minute: i64) {
+        let now = self.now();
+        let to = now.div_euclid(MINUTE) + (minute - now.div_euclid(MINUTE)).rem_euclid(60);
+        let to = if to * MINUTE <= now { to + 60 } else { to };
+        self.pass((to * MINUTE - now).div_euclid(SECOND) + 1).await;
+    }
+
+    /// So many minutes with a scheduled tick in each, whose events are heard.
+    pub(crate) async fn minutes(&self, minutes: u32) -> Vec<Value> {
+        let mut ticks = Vec::new();
+        for _ in 0..minutes {
+            let now = self.now();
+            self.pass((MINUTE - now.rem_euclid(MINUTE)).div_euclid(SECOND) + 1)
+                .await;
+            ticks.push(self.tick().await);
+            self.hear().await;
+        }
+        ticks
+    }
+
+    // Functions.
+
+    fn services(&self, function: &'static str) -> Rc<Services> {
+        let mut running = self.running.borrow_mut();
+        let started = running.entry(function).or_insert_with(|| {
+            let inner = http_client(&self.world, &Process::new(function.to_owned()));
+            let shared = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("us-east-1"))
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    "id", "secret", None, None, "test",
+                )))
+                .http_client(self.tapped(function, inner))
+                .build();
+            let clients = Clients::outside_lambda(&shared, &self.settings).with_clock(Clock::set_to(self.at()));
+            Rc::new(Services::over(&clients, self.settings.clone()))
+        });
+        Rc::clone(started)
+    }
+
+    fn tapped(&self, function: &'static str, inner: SharedHttpClient) -> SharedHttpClient {
+        let (world, wire) = (self.world.clone(), Arc::clone(&self.wire));
+        http_client_fn(move |settings, components| {
+            SharedHttpConnector::new(Tap {
+                function,
+                inner: inner.http_connector(settings, components),
+                world: world.clone(),
+                wire: Arc::clone(&wire),
+            })
+        })
+    }
+
+    /// Lambda ends all instances: the next ones remember nothing.
+    pub(crate) fn restart(&self) {
+        self.running.borrow_mut().clear();
+    }
+
+    fn invocation(services: &Services, function: &'static str, id: &str, seconds: u64) -> Invocation {
+        let started = services.clock.now();
+        Invocation {
+            function,
+            request_id: id.to_owned(),
+            clock: services.clock.clone(),
+            started,
+            deadline: after(started, Duration::from_secs(seconds)),
+            via: "invoke",
+        }
+    }
+
+    fn id(&self) -> String {
+        self.asked.set(self.asked.get() + 1);
+        format!("r-{}", self.asked.get())
+    }
+
+    pub(crate) async fn tick_of(&self, kind: &str) -> Result<Value, FunctionError> {
+        self.tick_on("health-watcher", kind).await
+    }
+
+    /// A tick in an instance of its own.
+    pub(crate) async fn tick_on(&self, instance: &'static str, kind: &str) -> Result<Value, FunctionError> {
+        let services = self.services(instance);
+        let invocation = Self::invocation(&services, "health-watcher", &self.id(), 75);
+        let trigger = Trigger {
+            kind: kind.to_owned(),
+            id: Some("a-trigger".to_owned()),
+        };
+        Ok(to_json(&tick(&services, trigger, &invocation).await?))
+    }
+
+    /// A scheduled tick.
+    pub(crate) async fn tick(&self) -> Value {
+        self.tick_of("schedule").await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, request: Value) -> Value {
+        self.ask_as(&self.id(), request).await.unwrap()
+    }
+
+    /// A request under a given id: one that was used before is a second delivery.
+    pub(crate) async fn ask_as(&self, id: &str, request: Value) -> Result<Value, FunctionError> {
+        self.ask_on("switch-handler", id, request).await
+    }
+
+    /// A request in an instance of its own.
+    pub(crate) async fn ask_on(
+        &self,
+        instance: &'static str,
+        id: &str,
+        request: Value,
+    ) -> Result<Value, FunctionError> {
+        let services = self.services(instance);
+        let invocation = Self::invocation(&services, "switch-handler", id, 30);
+        let request = request::read(&request, invocation.started)?;
+        Ok(to_json(&carry_out(&services, request, &invocation).await?))
+    }
+
+    /// Brings every waiting event to the listener, and those that follow from it; what it answered.
+    pub(crate) async fn hear(&self) -> Vec<Value> {
+        let mut heard = Vec::new();
+        loop {
+            let next = self.world.lock().deliveries.pop_front();
+            let Some(delivery) = next else { return heard };
+            self.pass(1).await;
+            heard.push(self.listen(delivery).await.unwrap());
+        }
+    }
+
+    /// Loses every waiting event; returns them.
+    pub(crate) fn lose_events(&self) -> Vec<Delivery> {
+        self.world.lock().deliveries.drain(..).collect()
+    }
+
+    pub(crate) async fn listen(&self, delivery: Delivery) -> Result<Value, FunctionError> {
+        let services = self.services("change-listener");
+        let invocation = Self::invocation(&services, "change-listener", &self.id(), 30);
+        match delivery {
+            Delivery::Change { name, operation, at } => {
+                let change = Change {
+                    is_of_hold: name == self.settings.names.hold(),
+                    is_there: Some(operation != "Delete"),
+                    at: Some(timestamp(at / SECOND * SECOND)),
+                    event_id: format!("e-{at}"),
+                };
+                Ok(to_json(&audit(&services, &change, &invocation).await?))
+            }
+            Delivery::Audit(event) => Ok(to_json(
+                &notify_people(&services, &details::read(&event), &invocation).await?,
+            )),
+        }
+    }
+
+    // What goes wrong.
+
+    fn rule(&self, operation: &'static str, with: &str, (spares, times): (u32, u32), what: What) {
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        wire.rules.push(Rule {
+            operation,
+            with: with.to_owned(),
+            spares,
+            times,
+            what: Some(what),
+        });
+    }
+
+    /// Refuses these requests from now on, however often they are repeated.
+    pub(crate) fn refuse(&self, operation: &'static str, with: &str) {
+        self.rule(operation, with, (0, u32::MAX), What::Refuse(500, "InternalServerError"));
+    }
+
+    /// Refuses permission for these requests.
+    pub(crate) fn deny(&self, operation: &'static str, with: &str) {
+        self.rule(
+            operation,
+            with,
+            (0, u32::MAX),
+            What::Refuse(400, "AccessDeniedException"),
+        );
+    }
+
+    /// The next of these requests is carried out, and its answer is lost.
+    pub(crate) fn lose_answer(&self, operation: &'static str, with: &str) {
+        self.rule(operation, with, (0, 1), What::LoseAnswer);
+    }
+
+    /// Changes the world right before such a request is sent, after `spared` others.
+    pub(crate) fn before(
+        &self,
+        operation: &'static str,
+        with: &str,
+        spared: u32,
+        act: impl FnOnce(&mut World) + Send + 'static,
+    ) {
+        self.rule(operation, with, (spared, 1), What::First(Box::new(act)));
+    }
+
+    /// Nothing goes wrong any more.
+    pub(crate) fn mend(&self) {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).rules.clear();
+    }
+
+    pub(crate) fn environment(&self, color: Color, change: impl FnOnce(&mut Environment, Milliseconds)) {
+        let mut world = self.world.lock();
+        let now = world.now();
+        change(world.environments.of_mut(color), now);
+    }
+
+    /// The environment is down, as its own services show it.
+    pub(crate) fn kill(&self, color: Color) {
+        self.environment(color, |environment, now| environment.stop(now));
+    }
+
+    pub(crate) fn heal(&self, color: Color) {
+        self.environment(color, |environment, now| {
+            environment.web_is_up = true;
+            environment.database_is_up = true;
+            environment.start(now);
+        });
+    }
+
+    // What there is.
+
+    /// Forgets what was sent so far.
+    pub(crate) fn forget(&self) {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).sent.clear();
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
+    }
+
+    /// How often an operation was asked for, with this in the request.
+    pub(crate) fn count(&self, operation: &str, with: &str) -> usize {
+        let fits = |sent: &&Sent| sent.operation == operation && sent.text.contains(with);
+        self.sent().iter().filter(fits).count()
+    }
+
+    /// The details of all events of a kind that were sent.
+    pub(crate) fn events(&self, kind: &str) -> Vec<Value> {
+        let mut found = Vec::new();
+        for sent in self.sent().iter().filter(|sent| sent.operation == "PutEvents") {
+            for entry in sent.body["Entries"].as_array().unwrap() {
+                if entry["DetailType"] == kind {
+                    found.push(serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    /// The names of the parameters that were written, or deleted, by whom it was.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let writes = ["PutParameter", "DeleteParameter"];
+        let sent = self.sent();
+        let written = sent.iter().filter(|sent| writes.contains(&sent.operation.as_str()));
+        let root = format!("{}/", self.settings.names.root());
+        written
+            .map(|sent| sent.name.strip_prefix(&root).unwrap_or(&sent.name).to_owned())
+            .collect()
+    }
+
+    pub(crate) fn stored(&self, name: &str) -> Option<Value> {
+        let world = self.world.lock();
+        let stored = world.store.truth(name)?;
+        Some(serde_json::from_str(&stored.value).unwrap_or_else(|_| json!(stored.value)))
+    }
+
+    /// The flag's value and version.
+    pub(crate) fn flag(&self) -> Option<(String, i64)> {
+        let world = self.world.lock();
+        let flag = world.store.truth(world.names.flag())?;
+        Some((flag.value.clone(), flag.number))
+    }
+
+    /// A person writes a parameter with other tools, or deletes it.
+    pub(crate) fn by_hand(&self, name: &str, value: Option<&str>) {
+        by_hand(&mut self.world.lock(), name, value);
+    }
+}
+
+/// A person writes a parameter with other tools, or deletes it.
+pub(crate) fn by_hand(world: &mut World, name: &str, value: Option<&str>) {
+    let now = world.now();
+    let was_there = world.store.truth(name).is_some();
+    let (operation, request) = match value {
+        Some(value) => (
+            "PutParameter",
+            json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true, "AllowedPattern": ".*"}),
+        ),
+        None => ("DeleteParameter", json!({"Name": name})),
+    };
+    world.store.call(operation, &request, "a person", now, 0).unwrap();
+    changed(world, name, was_there, "a person");
+}

@@ -1,0 +1,317 @@
+//! The standby: its readiness, which is checked regularly, and its DAGs, where they are managed.
+
+use bluegreen_core::color::Color;
+use serde_json::{Value, json};
+
+use crate::pair::{Pair, play};
+
+const MANAGED: &[(&str, &str)] = &[
+    ("DAG_MANAGEMENT", "pause"),
+    ("DRAIN_MINUTES", "5"),
+    ("READINESS_INTERVAL_MINUTES", "0"),
+];
+
+fn outcome(answer: &Value) -> &str {
+    answer["outcome"].as_str().unwrap()
+}
+
+/// The DAGs of a color that are not paused.
+fn running(pair: &Pair, color: Color) -> Vec<String> {
+    let world = pair.world.lock();
+    let dags = &world.airflow.dags;
+    let here = &world.airflow.sides.of(color).dags;
+    let running = here
+        .iter()
+        .zip(dags)
+        .filter(|(here, _)| here.is_there && !here.is_paused);
+    running.map(|(_, dag)| dag.id.clone()).collect()
+}
+
+fn set_paused(pair: &Pair, color: Color, id: &str, is_paused: bool) {
+    let mut world = pair.world.lock();
+    let now = world.now();
+    let number = world.airflow.dags.iter().position(|dag| dag.id == id).unwrap();
+    world.airflow.set_paused(color, number, is_paused, now);
+}
+
+fn lose_dags(pair: &Pair, color: Color, are_there: bool) {
+    for dag in &mut pair.world.lock().airflow.sides.of_mut(color).dags {
+        dag.is_there = are_there;
+    }
+}
+
+#[test]
+fn the_standby_is_checked_every_hour_and_red_is_reported_once() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(59).await;
+        pair.forget();
+        pair.minutes(2).await;
+        assert_eq!(
+            pair.count("InvokeRestApi", "importErrors") > 0,
+            true,
+            "at the full hour"
+        );
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore") > 0, true);
+        let memory = pair.settings.names.memory();
+        let checked = pair.stored(&memory).unwrap()["readiness"].clone();
+        assert!(checked.is_object(), "{checked}");
+        assert_eq!(pair.events("Readiness Changed").len(), 0);
+        pair.forget();
+        pair.minutes(5).await;
+        assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0, "once an hour");
+        lose_dags(&pair, Color::Green, false);
+        pair.until_minute(0).await;
+        pair.tick().await;
+        let events = pair.events("Readiness Changed");
+        assert_eq!(events.len(), 1, "{events:#?}");
+        pair.until_minute(0).await;
+        pair.tick().await;
+        assert_eq!(pair.events("Readiness Changed").len(), 1, "it is red still");
+        lose_dags(&pair, Color::Green, true);
+        pair.until_minute(0).await;
+        pair.tick().await;
+        assert_eq!(pair.events("Readiness Changed").len(), 2, "it is not red any more");
+    });
+}
+
+#[test]
+fn a_change_of_readiness_that_could_not_be_reported_is_reported_by_the_next_tick() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        lose_dags(&pair, Color::Green, false);
+        pair.until_minute(0).await;
+        pair.refuse("PutEvents", "Readiness Changed");
+        let error = pair.tick_of("schedule").await.unwrap_err();
+        assert!(error.to_string().contains("readiness has changed"), "{error}");
+        pair.mend();
+        pair.forget();
+        pair.minutes(2).await;
+        assert_eq!(pair.events("Readiness Changed").len(), 1);
+    });
+}
+
+#[test]
+fn only_a_scheduled_tick_with_a_healthy_active_checks() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        pair.until_minute(0).await;
+        pair.forget();
+        pair.tick_of("alarm").await.unwrap();
+        assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0);
+        pair.environment(Color::Blue, |environment, now| {
+            environment.set_status(Some("UPDATING"), now)
+        });
+        pair.tick().await;
+        assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0);
+        pair.environment(Color::Blue, |environment, now| {
+            environment.set_status(Some("AVAILABLE"), now)
+        });
+        // Missed, so it is made up for at any minute.
+        pair.until_minute(7).await;
+        pair.tick().await;
+        assert!(pair.count("InvokeRestApi", "importErrors") > 0);
+    });
+    play(&[("READINESS_INTERVAL_MINUTES", "0")], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0);
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore"), 0);
+    });
+}
+
+#[test]
+fn after_a_switch_the_other_color_is_checked_at_once() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        pair.ask(json!({"to": "green"})).await;
+        pair.hear().await;
+        pair.until_minute(10).await;
+        pair.forget();
+        // The stored score is of the color that is active now.
+        let memory = pair.settings.names.memory();
+        assert_eq!(pair.stored(&memory).unwrap()["readiness"]["standby"], "green");
+        pair.tick_of("alarm").await.unwrap();
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore"), 0);
+        pair.tick().await;
+        assert!(pair.count("InvokeRestApi", "importErrors") > 0);
+        assert_eq!(pair.stored(&memory).unwrap()["readiness"]["standby"], "blue");
+        pair.until_minute(15).await;
+        pair.forget();
+        pair.tick().await;
+        assert!(
+            pair.count("PutMetricData", "ReadinessScore") > 0,
+            "an alarm has data between two checks"
+        );
+        // After days without a check the score says nothing.
+        pair.pass(3 * 24 * 3600).await;
+        pair.forget();
+        pair.tick_of("alarm").await.unwrap();
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore"), 0);
+    });
+}
+
+#[test]
+fn where_dags_are_managed_they_follow_the_flag() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        let all = running(&pair, Color::Blue);
+        assert!(
+            all.contains(&"hourly".to_owned()) && !all.contains(&"resting".to_owned()),
+            "{all:?}"
+        );
+        let ticks = pair.minutes(12).await;
+        let last = ticks.last().unwrap();
+        assert_eq!(last["dag_management"]["state"], "settled", "{last:#}");
+        assert_eq!(
+            running(&pair, Color::Green),
+            Vec::<String>::new(),
+            "the standby is paused"
+        );
+        assert_eq!(running(&pair, Color::Blue), all);
+        // What a person pauses on the active stays paused.
+        set_paused(&pair, Color::Blue, "daily", true);
+        pair.minutes(8).await;
+        let wanted = running(&pair, Color::Blue);
+        let answer = pair.ask(json!({"to": "green"})).await;
+        assert_eq!(outcome(&answer), "switched");
+        assert_eq!(answer["dag_management"]["active"], "green", "{answer:#}");
+        assert_eq!(running(&pair, Color::Green), wanted, "at once");
+        pair.hear().await;
+        pair.pass(20).await;
+        pair.tick().await;
+        assert_eq!(
+            running(&pair, Color::Blue),
+            wanted,
+            "the old one is left alone at first"
+        );
+        pair.minutes(10).await;
+        assert_eq!(running(&pair, Color::Blue), Vec::<String>::new());
+        assert_eq!(running(&pair, Color::Green), wanted);
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert_eq!(status["dag_management"]["state"], "settled", "{status:#}");
+        // Somebody unpauses one on the standby: it is paused again, but not during a hold.
+        pair.ask(json!({"action": "hold", "minutes": 60, "reason": "test"}))
+            .await;
+        pair.hear().await;
+        set_paused(&pair, Color::Blue, "hourly", false);
+        pair.minutes(8).await;
+        assert_eq!(running(&pair, Color::Blue), ["hourly"]);
+        pair.ask(json!({"action": "release"})).await;
+        pair.hear().await;
+        pair.minutes(14).await;
+        assert_eq!(running(&pair, Color::Blue), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_failover_unpauses_what_ran_on_an_active_that_answers_nothing() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.minutes(12).await;
+        let wanted = running(&pair, Color::Blue);
+        assert_eq!(running(&pair, Color::Green), Vec::<String>::new());
+        pair.forget();
+        pair.kill(Color::Blue);
+        pair.environment(Color::Blue, |environment, _| environment.web_is_up = false);
+        pair.minutes(6).await;
+        assert_eq!(pair.flag().unwrap().0, "green");
+        assert_eq!(running(&pair, Color::Green), wanted);
+        let ticks = pair.minutes(8).await;
+        let last = ticks.last().unwrap();
+        assert_eq!(last["dag_management"]["state"], "not-fenced", "{last:#}");
+        let events = pair.events("DAG Management");
+        assert_eq!(events.len(), 1, "people hear of it once: {events:#?}");
+        pair.heal(Color::Blue);
+        pair.minutes(10).await;
+        assert_eq!(running(&pair, Color::Blue), Vec::<String>::new());
+        assert_eq!(pair.events("DAG Management").len(), 2, "and that it is over");
+    });
+}
+
+#[test]
+fn a_standby_that_lists_no_dags_fails_the_activation_until_it_does() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.minutes(12).await;
+        let wanted = running(&pair, Color::Blue);
+        pair.forget();
+        lose_dags(&pair, Color::Green, false);
+        let answer = pair.ask(json!({"to": "green"})).await;
+        pair.hear().await;
+        assert_eq!(
+            (outcome(&answer), &answer["dag_management"]["state"]),
+            ("switched", &json!("activation-failed")),
+            "{answer:#}"
+        );
+        pair.minutes(5).await;
+        assert!(
+            running(&pair, Color::Blue).len() == wanted.len(),
+            "the old one is not paused before"
+        );
+        assert_eq!(pair.events("DAG Management").len(), 1);
+        lose_dags(&pair, Color::Green, true);
+        pair.minutes(2).await;
+        assert_eq!(running(&pair, Color::Green), wanted);
+    });
+}
+
+#[test]
+fn an_airflow_that_refuses_says_which_role_is_needed() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.minutes(12).await;
+        pair.deny("InvokeRestApi", "\"PATCH\"");
+        let answer = pair.ask(json!({"to": "green"})).await;
+        let state = answer["dag_management"].to_string();
+        assert!(
+            state.contains("activation-failed") && state.contains("the Airflow role User, Op or Admin"),
+            "{answer:#}"
+        );
+    });
+}
+
+#[test]
+fn what_a_switch_back_needs_is_not_paused_by_a_slow_tick() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.minutes(12).await;
+        let wanted = running(&pair, Color::Blue);
+        pair.ask(json!({"to": "green"})).await;
+        pair.hear().await;
+        pair.pass(400).await;
+        let flag = pair.settings.names.flag().to_owned();
+        // Blue becomes active again right before its DAGs are paused.
+        pair.before("InvokeRestApi", "/orders-blue {\"Method\":\"PATCH\"", 0, |_| {
+            panic!("it was paused")
+        });
+        pair.before("InvokeRestApi", "orders-blue", 3, move |world| {
+            crate::pair::by_hand(world, &flag, Some("blue"))
+        });
+        drop(pair.tick_of("schedule").await);
+        assert_eq!(running(&pair, Color::Blue), wanted);
+    });
+}
+
+#[test]
+fn once_dags_are_no_longer_managed_the_list_is_forgotten() {
+    play(&[("READINESS_INTERVAL_MINUTES", "0")], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.forget();
+        pair.minutes(2).await;
+        assert_eq!(pair.count("DeleteParameter", ""), 0);
+        let name = pair.settings.names.managed_dags();
+        pair.by_hand(&name, Some("{}"));
+        pair.minutes(1).await;
+        assert!(pair.stored(&name).is_none());
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert!(status["dag_management"].is_null());
+    });
+}
