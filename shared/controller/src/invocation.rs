@@ -51,3 +51,22 @@ impl Invocation {
         self.clock.since(self.started)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_deliveries_of_one_request_are_two_runs() {
+        let at = |second| Invocation {
+            function: "switch-handler",
+            request_id: "r-1".to_owned(),
+            clock: Clock::system(),
+            started: Timestamp::from_second(second).unwrap(),
+            deadline: Timestamp::from_second(second + 30).unwrap(),
+            via: "invoke",
+        };
+        assert_ne!(at(1).run(), at(2).run());
+        assert_eq!(at(1).run(), at(1).run());
+    }
+}

@@ -99,7 +99,9 @@ fn ticks_at_once_announce_under_one_id() {
                     pair.tick_on("third", "environment-status").await
                 }
             );
-            (first.unwrap(), second.unwrap(), third.unwrap());
+            first.unwrap();
+            second.unwrap();
+            third.unwrap();
         }
         let events = pair.events("Failover Blocked");
         assert!(!events.is_empty());

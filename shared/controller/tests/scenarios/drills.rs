@@ -465,7 +465,7 @@ fn a_hold_that_is_placed_while_a_drill_asks_its_questions_blocks_it() {
         let value = json!({"until": until.to_string(), "reason": "no", "by": "bob"}).to_string();
         // The drill's own record is asked for at the last look.
         pair.before("GetParameters", "/transitions/v2-", 0, move |world| {
-            by_hand(world, &name, Some(&value))
+            by_hand(world, &name, Some(&value));
         });
         let answer = pair.ask(json!({"action": "drill"})).await;
         assert_eq!((outcome(&answer), pair.flag().unwrap().1), ("blocked", 1), "{answer:#}");
@@ -737,4 +737,45 @@ fn a_standby_that_nothing_has_proved_for_too_long_is_reported_once() {
             );
         },
     );
+}
+
+#[test]
+fn a_drill_that_was_begun_is_recognized_without_its_history() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.refuse("GetParameterHistory", "");
+        let again = pair
+            .ask_as("r-drill", json!({"action": "drill", "duration_minutes": 5}))
+            .await
+            .unwrap();
+        assert_eq!(
+            (outcome(&again), &again["repeat"], pair.flag().unwrap().1),
+            ("pending", &json!(true), 2),
+            "{again}"
+        );
+    });
+}
+
+#[test]
+fn an_outcome_that_was_recorded_and_not_published_is_published_once_its_run_must_be_dead() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.refuse("PutEvents", "Drill Finished");
+        pair.tick_of("schedule").await.unwrap_err();
+        pair.mend();
+        pair.forget();
+        pair.pass(10).await;
+        pair.tick().await;
+        assert_eq!(
+            pair.events("Drill Finished").len(),
+            0,
+            "the run that recorded it may be about to publish it"
+        );
+        pair.pass(90).await;
+        pair.tick().await;
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+    });
 }

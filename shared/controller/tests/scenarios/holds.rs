@@ -165,11 +165,11 @@ fn a_release_that_died_after_its_acknowledgement_ends_only_a_hold_of_before() {
         play(&[], |pair: Pair| async move {
             let pair = pair.started().await;
             let name = pair.settings.names.hold();
-            if !since {
-                pair.ask(json!({"action": "hold", "minutes": 30, "reason": "one"}))
+            if since {
+                pair.ask(json!({"action": "hold", "minutes": 30, "reason": "zero"}))
                     .await;
             } else {
-                pair.ask(json!({"action": "hold", "minutes": 30, "reason": "zero"}))
+                pair.ask(json!({"action": "hold", "minutes": 30, "reason": "one"}))
                     .await;
             }
             pair.pass(5).await;
@@ -225,7 +225,7 @@ fn a_hold_that_is_placed_while_another_one_is_released_is_put_back() {
         let (of_rule, put) = (format!("\"{name}\""), value.clone());
         let by = name.clone();
         pair.before("PutParameter", &of_rule, 0, move |world| {
-            by_hand(world, &by, Some(&put))
+            by_hand(world, &by, Some(&put));
         });
         let answer = pair.ask(json!({"action": "release"})).await;
         assert_eq!(outcome(&answer), "conflict", "{answer}");
@@ -245,7 +245,7 @@ fn a_hold_that_ended_while_another_one_was_released_is_not_put_back() {
         let ended = json!({"until": pair.at().to_string(), "reason": "over", "by": "bob"}).to_string();
         let by = name.clone();
         pair.before("PutParameter", &format!("\"{name}\""), 0, move |world| {
-            by_hand(world, &by, Some(&ended))
+            by_hand(world, &by, Some(&ended));
         });
         let answer = pair.ask(json!({"action": "release"})).await;
         assert_eq!(outcome(&answer), "released", "{answer}");
@@ -294,7 +294,9 @@ fn a_stale_reading_that_shows_no_hold_is_not_believed() {
         let (name, value) = (pair.settings.names.hold(), hour(&pair, "two"));
         // Placed right after the first reading: the second one shows it.
         let by = name.clone();
-        pair.before("GetParameters", "", 1, move |world| by_hand(world, &by, Some(&value)));
+        pair.before("GetParameters", "", 1, move |world| {
+            by_hand(world, &by, Some(&value));
+        });
         let answer = pair.ask(json!({"action": "release", "dry_run": true})).await;
         assert!(reason(&answer).starts_with("would end: held until"), "{answer}");
     });

@@ -50,7 +50,6 @@ const STACK: usize = 64 << 20;
 /// One request that a function sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) function: &'static str,
     pub(crate) operation: String,
     /// The parameter, if it is about one.
     pub(crate) name: String,
@@ -102,7 +101,7 @@ impl std::fmt::Debug for Tap {
 
 impl HttpConnector for Tap {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sent = seen(&request, self.function, self.world.lock().now());
+        let sent = seen(&request, self.world.lock().now());
         let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         wire.sent.push(sent.clone());
         let mut verdict = None;
@@ -150,7 +149,7 @@ impl HttpConnector for Tap {
     }
 }
 
-fn seen(request: &HttpRequest, function: &'static str, at: Milliseconds) -> Sent {
+fn seen(request: &HttpRequest, at: Milliseconds) -> Sent {
     let text = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
     let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     let target = request.headers().get("x-amz-target").unwrap_or_default();
@@ -164,7 +163,6 @@ fn seen(request: &HttpRequest, function: &'static str, at: Milliseconds) -> Sent
     };
     // What a rule may look for includes the environment, which is in the address.
     Sent {
-        function,
         operation,
         name: body.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned(),
         body,
@@ -498,7 +496,7 @@ impl Pair {
 
     /// The environment is down, as its own services show it.
     pub(crate) fn kill(&self, color: Color) {
-        self.environment(color, |environment, now| environment.stop(now));
+        self.environment(color, bluegreen_simulation::environment::Environment::stop);
     }
 
     pub(crate) fn heal(&self, color: Color) {

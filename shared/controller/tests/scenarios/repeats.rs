@@ -285,7 +285,7 @@ fn a_stale_reading_is_not_presented_as_truth() {
         // Somebody writes the flag right after the first reading of a request that finds nothing to do.
         let name = flag.clone();
         pair.before("GetParameters", "", 1, move |world| {
-            by_hand(world, &name, Some("green"))
+            by_hand(world, &name, Some("green"));
         });
         let answer = pair
             .ask(json!({"to": "blue", "dry_run": true, "force": true, "reason": "x"}))
@@ -314,5 +314,47 @@ fn an_answer_that_claims_nothing_is_read_twice_half_a_second_apart() {
             .map(|sent| sent.at)
             .collect();
         assert!(asked.len() >= 2 && asked[1] - asked[0] >= 450, "{asked:?} from {began}");
+    });
+}
+
+#[test]
+fn what_was_answered_is_known_although_the_history_lags_behind() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let request = json!({"to": "blue"});
+        let first = pair.ask_as("r-same", request.clone()).await.unwrap();
+        assert_eq!(outcome(&first), "unchanged");
+        pair.ask(json!({"to": "green"})).await;
+        // The history does not show the newest version at first, so it is read again.
+        let now = pair.now();
+        pair.world.lock().weather.begin(
+            bluegreen_simulation::weather::Burst {
+                service: bluegreen_simulation::weather::Service::ParameterStore,
+                color: None,
+                operation: Some("GetParameterHistory".to_owned()),
+                fault: bluegreen_simulation::weather::Fault::Stale(1000),
+                seconds: 1,
+                percent: 100,
+            },
+            5,
+            now,
+        );
+        let again = pair.ask_as("r-same", request).await.unwrap();
+        assert_eq!(
+            (outcome(&again), &again["repeat"], pair.flag().unwrap().1),
+            ("unchanged", &json!(true), 2),
+            "{again}"
+        );
+    });
+}
+
+#[test]
+fn an_answer_says_how_long_it_took() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let began = pair.now();
+        let answer = pair.ask(json!({"to": "green"})).await;
+        let took = answer["elapsed_ms"].as_i64().unwrap();
+        assert!(took > 100 && took <= pair.now() - began, "{answer}");
     });
 }

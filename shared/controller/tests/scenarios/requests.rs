@@ -363,7 +363,7 @@ fn initialize_and_somebody_else_at_once_make_one_flag() {
         let flag = pair.settings.names.flag().to_owned();
         let name = flag.clone();
         pair.before("PutParameter", &format!("\"{flag}\""), 0, move |world| {
-            by_hand(world, &name, Some("green"))
+            by_hand(world, &name, Some("green"));
         });
         let answer = pair.ask(json!({"action": "initialize"})).await;
         assert_eq!(

@@ -47,12 +47,8 @@ fn the_standby_is_checked_every_hour_and_red_is_reported_once() {
         pair.until_minute(59).await;
         pair.forget();
         pair.minutes(2).await;
-        assert_eq!(
-            pair.count("InvokeRestApi", "importErrors") > 0,
-            true,
-            "at the full hour"
-        );
-        assert_eq!(pair.count("PutMetricData", "ReadinessScore") > 0, true);
+        assert!(pair.count("InvokeRestApi", "importErrors") > 0, "at the full hour");
+        assert!(pair.count("PutMetricData", "ReadinessScore") > 0);
         let memory = pair.settings.names.memory();
         let checked = pair.stored(&memory).unwrap()["readiness"].clone();
         assert!(checked.is_object(), "{checked}");
@@ -104,12 +100,12 @@ fn only_a_scheduled_tick_with_a_healthy_active_checks() {
         pair.tick_of("alarm").await.unwrap();
         assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0);
         pair.environment(Color::Blue, |environment, now| {
-            environment.set_status(Some("UPDATING"), now)
+            environment.set_status(Some("UPDATING"), now);
         });
         pair.tick().await;
         assert_eq!(pair.count("InvokeRestApi", "importErrors"), 0);
         pair.environment(Color::Blue, |environment, now| {
-            environment.set_status(Some("AVAILABLE"), now)
+            environment.set_status(Some("AVAILABLE"), now);
         });
         // Missed, so it is made up for at any minute.
         pair.until_minute(7).await;
@@ -293,7 +289,7 @@ fn what_a_switch_back_needs_is_not_paused_by_a_slow_tick() {
             panic!("it was paused")
         });
         pair.before("InvokeRestApi", "orders-blue", 3, move |world| {
-            crate::pair::by_hand(world, &flag, Some("blue"))
+            crate::pair::by_hand(world, &flag, Some("blue"));
         });
         drop(pair.tick_of("schedule").await);
         assert_eq!(running(&pair, Color::Blue), wanted);
@@ -313,5 +309,64 @@ fn once_dags_are_no_longer_managed_the_list_is_forgotten() {
         assert!(pair.stored(&name).is_none());
         let status = pair.ask(json!({"action": "status"})).await;
         assert!(status["dag_management"].is_null());
+    });
+}
+
+#[test]
+fn what_was_never_listed_is_not_guessed() {
+    play(MANAGED, |pair: Pair| async move {
+        // Nobody could ever list blue's DAGs.
+        pair.environment(Color::Blue, |environment, _| environment.web_is_up = false);
+        let pair = pair.started().await;
+        let everywhere = running(&pair, Color::Green);
+        for dag in &everywhere {
+            set_paused(&pair, Color::Green, dag, true);
+        }
+        let answer = pair.ask(json!({"to": "green", "force": true, "reason": "x"})).await;
+        let managed = &answer["dag_management"];
+        assert_eq!(managed["state"], "activation-failed", "{answer:#}");
+        let detail = managed["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("which DAGs ran on blue was never listed"), "{answer:#}");
+        assert_eq!(running(&pair, Color::Green), Vec::<String>::new());
+        // As soon as it answers, its list counts.
+        pair.hear().await;
+        pair.environment(Color::Blue, |environment, _| environment.web_is_up = true);
+        let ticks = pair.minutes(2).await;
+        assert_eq!(
+            running(&pair, Color::Green),
+            everywhere,
+            "{:#}",
+            ticks.last().unwrap()["dag_management"]
+        );
+        let ticks = pair.minutes(12).await;
+        let managed = &ticks.last().unwrap()["dag_management"];
+        assert_eq!(
+            managed["detail"], "green's DAGs run and blue's are paused",
+            "{managed:#}"
+        );
+    });
+}
+
+#[test]
+fn a_dag_that_the_new_active_lacks_is_unpaused_when_it_appears() {
+    play(MANAGED, |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.minutes(12).await;
+        let missing = pair
+            .world
+            .lock()
+            .airflow
+            .dags
+            .iter()
+            .position(|dag| dag.id == "hourly")
+            .unwrap();
+        pair.world.lock().airflow.sides.green.dags[missing].is_there = false;
+        pair.ask(json!({"to": "green"})).await;
+        pair.hear().await;
+        pair.minutes(3).await;
+        assert!(!running(&pair, Color::Green).contains(&"hourly".to_owned()));
+        pair.world.lock().airflow.sides.green.dags[missing].is_there = true;
+        pair.minutes(3).await;
+        assert!(running(&pair, Color::Green).contains(&"hourly".to_owned()));
     });
 }

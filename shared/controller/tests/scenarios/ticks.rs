@@ -117,7 +117,7 @@ fn a_tick_that_sees_trouble_asks_everything_whatever_the_minute() {
         let pair = pair.started().await;
         pair.until_minute(11).await;
         pair.environment(Color::Blue, |environment, now| {
-            environment.set_status(Some("UPDATING"), now)
+            environment.set_status(Some("UPDATING"), now);
         });
         pair.forget();
         let tick = pair.tick().await;
