@@ -57,7 +57,8 @@ def unrest(pair: Pair) -> list[str]:
         wanted = f"{mark}:ran-out" if until > changed else mark
         if (reported := there.get("hold-reported", {}).get("Value")) != wanted:
             found.append(f"the hold {wanted} is not reported, but {reported}")
-    found += [f"{name} waits to be published" for name in there if name.startswith("unsent/")]
+    waiting = [name for name, entry in there.items() if name.startswith("unsent/") and not json.loads(entry["Value"]).get("sent")]
+    found += [f"{name} waits to be published" for name in waiting]
     for name, entry in there.items():
         match = RECORD.match(name.removeprefix("transitions/"))
         if match and f"v{int(match[1]) - 1}-{match[2]}" == label and now - entry["LastModifiedDate"].timestamp() < CLAIM_TIMEOUT:

@@ -41,6 +41,8 @@ pub struct Dag {
     seconds: (i64, i64),
     /// Whether a person wants it to be paused.
     pub rests: bool,
+    /// Whether it was paused on one environment while nobody could list what the other one has, which had not parsed it.
+    is_forgotten: bool,
 }
 
 impl Dag {
@@ -192,6 +194,7 @@ impl Airflow {
                 since: None,
                 seconds,
                 rests,
+                is_forgotten: false,
             });
         }
         for color in [Color::Blue, Color::Green] {
@@ -217,6 +220,7 @@ impl Airflow {
             since: is_tagged.then_some(minute),
             seconds: (5, 120),
             rests: false,
+            is_forgotten: false,
         });
         for color in [Color::Blue, Color::Green] {
             self.bring(color, number);
@@ -255,6 +259,16 @@ impl Airflow {
         self.look_for_ticks(color, number, now);
     }
 
+    /// DAGs of this environment were set while the other one could not be listed. A DAG that is paused and that the other
+    /// one does not have is not remembered (docs/features/dag-management.md, Limits).
+    pub fn set_blindly(&mut self, color: Color) {
+        for (number, dag) in self.dags.iter_mut().enumerate() {
+            let is_there = |color: Color| self.sides.of(color).dags[number].is_there;
+            let is_paused = self.sides.of(color).dags[number].is_paused;
+            dag.is_forgotten |= is_paused && is_there(color) && !is_there(color.other());
+        }
+    }
+
     /// DAGs that are paused although they should run, or run although they should be paused.
     pub fn not_as_intended(&self, active: Color) -> Vec<String> {
         let mut found = Vec::new();
@@ -262,7 +276,8 @@ impl Airflow {
             for color in [Color::Blue, Color::Green] {
                 let here = &self.sides.of(color).dags[number];
                 let is_meant = dag.rests || self.manages && color != active;
-                if here.is_there && here.is_paused != is_meant {
+                let is_excused = dag.is_forgotten && here.is_paused;
+                if here.is_there && here.is_paused != is_meant && !is_excused {
                     let state = if here.is_paused { "paused" } else { "not paused" };
                     found.push(format!("{} is {state} on {color}", dag.id));
                 }

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::airflow_rest::Call;
-use crate::clock::{Milliseconds, SECOND};
+use crate::clock::{MINUTE, Milliseconds, SECOND};
 use crate::invariants::Fact;
 use crate::invariants::notices::is_mailed;
 use crate::parameter_store::Answer;
@@ -399,13 +399,24 @@ fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
                 body: &asked.body["Body"],
                 now,
             };
-            call.answer(&mut world.airflow)
+            let answer = call.answer(&mut world.airflow);
+            if text("Method") == "PATCH" && !can_list(world, color.other(), now) {
+                world.airflow.set_blindly(color);
+            }
+            answer
         }
     };
     match found {
         Some(found) => Ok(json!({"RestApiStatusCode": 200, "RestApiResponse": found})),
         None => Err((404, "RestApiClientException", "Not Found".to_owned())),
     }
+}
+
+/// Whether nothing keeps anybody from listing the DAGs of an environment.
+fn can_list(world: &World, color: Color, now: Milliseconds) -> bool {
+    let environment = world.environments.of(color);
+    let is_up = environment.web_is_up && environment.status.is_some_and(crate::environment::is_serving);
+    is_up && world.weather.fair_for(now) > 2 * MINUTE
 }
 
 fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: bool) -> Value {

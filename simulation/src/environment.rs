@@ -22,8 +22,8 @@ pub struct Environment {
     pub stopped_at: Option<Milliseconds>,
     /// Since when the scheduler has been running, if it is.
     pub started_at: Milliseconds,
-    /// Whether the metadata database answers.
-    pub database_is_up: bool,
+    /// Since when the metadata database does not answer; `None` if it does.
+    pub no_database_since: Option<Milliseconds>,
     /// Whether the web server answers.
     pub web_is_up: bool,
     /// Whether it is Airflow 2.
@@ -44,7 +44,7 @@ impl Environment {
             status_since: now - 10 * MINUTE,
             stopped_at: None,
             started_at: now - 10 * MINUTE,
-            database_is_up: true,
+            no_database_since: None,
             web_is_up: true,
             is_airflow_2: false,
             update_source: None,
@@ -85,9 +85,14 @@ impl Environment {
         }
     }
 
+    /// Since when it makes no runs although it is there: without its database a scheduler does nothing either.
+    pub fn dead_since(&self) -> Option<Milliseconds> {
+        [self.stopped_at, self.no_database_since].into_iter().flatten().min()
+    }
+
     /// Whether it makes and executes runs.
     pub fn works(&self) -> bool {
-        self.stopped_at.is_none() && self.database_is_up && self.status.is_some_and(is_serving)
+        self.dead_since().is_none() && self.status.is_some_and(is_serving)
     }
 
     /// Whether planned work is under way.
@@ -97,7 +102,7 @@ impl Environment {
 
     /// When the scheduler last wrote its heartbeat, before `now`.
     fn heartbeat(&self, now: Milliseconds) -> Milliseconds {
-        match self.stopped_at {
+        match self.dead_since() {
             Some(at) => at.min(now),
             None => now - now.rem_euclid(5 * SECOND),
         }
@@ -121,13 +126,13 @@ impl Environment {
     pub fn health(&self, now: Milliseconds) -> Value {
         let heartbeat = self.heartbeat(now);
         let is_fresh = now - heartbeat <= HEALTH_THRESHOLD;
+        let has_database = self.no_database_since.is_none();
         let words = |is_well: bool| if is_well { "healthy" } else { "unhealthy" };
+        // The heartbeat is read from the database.
+        let latest = has_database.then(|| text(heartbeat).replace(' ', "T").replace('Z', "+00:00"));
         json!({
-            "metadatabase": {"status": words(self.database_is_up)},
-            "scheduler": {
-                "status": words(is_fresh && self.database_is_up),
-                "latest_scheduler_heartbeat": text(heartbeat).replace(' ', "T").replace('Z', "+00:00"),
-            },
+            "metadatabase": {"status": words(has_database)},
+            "scheduler": {"status": words(is_fresh && has_database), "latest_scheduler_heartbeat": latest},
             "triggerer": {"status": "healthy", "latest_triggerer_heartbeat": null},
         })
     }

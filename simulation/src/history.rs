@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bluegreen_controller::audit::Change;
 use bluegreen_core::color::{Both, Color};
+use bluegreen_core::hold::HoldState;
 use bluegreen_core::settings::{self, Settings};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -28,12 +29,12 @@ pub const BEGIN: Milliseconds = 1_798_761_600_000;
 /// After so long without trouble, a pair must be healed and quiet.
 const HEALED_WITHIN: Milliseconds = 75 * MINUTE;
 /// In peace a tick is played once in so long: nothing happens that could make the others different.
-const STRIDE: Milliseconds = HOUR;
+const STRIDE: Milliseconds = 4 * HOUR;
 /// After so long without trouble and without anything new, only one tick in so long is played until then: longer than
 /// anything that a tick remembers or waits for.
 const STILL: (Milliseconds, Milliseconds) = (20 * MINUTE, 10 * MINUTE);
 /// So long before the next trouble every tick is played again.
-const RUN_UP: Milliseconds = 20 * MINUTE;
+const RUN_UP: Milliseconds = 6 * MINUTE;
 
 /// How one history went.
 #[derive(Debug)]
@@ -330,7 +331,9 @@ impl<'a> History<'a> {
                 Some(flag) if is_old && world.active().is_none() && now - flag.at > 20 * MINUTE => {
                     Some(json!({"to": "blue", "force": true, "reason": "the flag is broken", "requested_by": "ana"}))
                 }
-                _ if is_old && has_unreadable_hold(&world) => Some(json!({"action": "release", "requested_by": "ana"})),
+                _ if is_old && has_unreadable_hold(&world, now) => {
+                    Some(json!({"action": "release", "requested_by": "ana"}))
+                }
                 _ => None,
             }
         };
@@ -399,7 +402,9 @@ impl<'a> History<'a> {
             }
             Act::SchedulerStops(color) => self.environment(*color, |environment| environment.stop(now)),
             Act::WebServerStops(color) => self.environment(*color, |environment| environment.web_is_up = false),
-            Act::DatabaseStops(color) => self.environment(*color, |environment| environment.database_is_up = false),
+            Act::DatabaseStops(color) => self.environment(*color, |environment| {
+                environment.no_database_since.get_or_insert(now);
+            }),
             // An alarm that nobody named for the pair is none of it.
             Act::Alarm(color, fires) => {
                 let names = format!("{}_HEALTH_ALARM_NAMES", color.as_str().to_uppercase());
@@ -416,7 +421,9 @@ impl<'a> History<'a> {
             }),
             Act::Heals(color) => self.environment(*color, |environment| {
                 environment.alarm = None;
-                environment.database_is_up = true;
+                if environment.no_database_since.take().is_some() {
+                    environment.started_at = now;
+                }
                 environment.web_is_up = true;
                 if environment.planned_until.is_none() && environment.status.is_some() {
                     environment.set_status(Some("AVAILABLE"), now);
@@ -528,19 +535,20 @@ impl<'a> History<'a> {
 
 /// Whether a hold is in force or a drill is under way.
 fn is_ordered(world: &World, now: Milliseconds) -> bool {
-    let read = |name: String| -> Option<Value> { serde_json::from_str(&world.store.truth(&name)?.value).ok() };
-    let until = read(world.names.hold()).and_then(|hold| hold.get("until")?.as_str()?.parse::<jiff::Timestamp>().ok());
-    let is_held = until.is_some_and(|until| until.as_millisecond() > now);
-    let drill = read(world.names.drill());
+    let drill = world.store.truth(&world.names.drill());
+    let drill = drill.and_then(|drill| serde_json::from_str::<Value>(&drill.value).ok());
     let is_drilled = drill.is_some_and(|drill| drill.get("outcome").and_then(Value::as_str) == Some("pending"));
-    is_held || is_drilled || has_unreadable_hold(world)
+    is_drilled || hold(world, now) != HoldState::None
 }
 
-fn has_unreadable_hold(world: &World) -> bool {
-    world.store.truth(&world.names.hold()).is_some_and(|hold| {
-        let read: Option<Value> = serde_json::from_str(&hold.value).ok();
-        hold.value != "{}" && read.is_none_or(|read| read.get("reason").is_none())
-    })
+fn hold(world: &World, now: Milliseconds) -> HoldState {
+    let stored = world.store.truth(&world.names.hold());
+    HoldState::read(stored.map(|hold| hold.value.as_str()), timestamp(now))
+}
+
+/// Whatever is no hold counts as one (docs/features/holds.md), `{}` too.
+fn has_unreadable_hold(world: &World, now: Milliseconds) -> bool {
+    matches!(hold(world, now), HoldState::Invalid(_))
 }
 
 fn milliseconds(milliseconds: i64) -> Duration {

@@ -158,10 +158,13 @@ fn played(timeline: bool, within: Option<u64>) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long this process kept a core busy, by Linux.
+/// How long all threads of this process kept a core busy, by Linux, which counts in hundredths of a second.
 fn busy() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after) = text.rsplit_once(") ")?;
+    let of_user_and_system = after.split(' ').skip(11).take(2);
+    let ticks: u64 = of_user_and_system.map_while(|field| field.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks.saturating_mul(10)))
 }
 
 async fn search(search: Search) -> io::Result<ExitCode> {
@@ -183,6 +186,7 @@ async fn search(search: Search) -> io::Result<ExitCode> {
         jobs,
         keep_going: search.keep_going,
         told: search.told,
+        into: Some(search.into.clone()),
     };
     let finished = run(&plan).await?;
     let sums = &finished.sums;
@@ -226,14 +230,7 @@ async fn show(script: &Script, broken: &Broken, bounds: Bounds, folder: &Path) -
         "\n{} is broken by the history of seed {}:\n  {}",
         broken.rule, script.seed, broken.what
     ));
-    // Before shrinking, which takes minutes and may be interrupted.
-    let mut find = Find {
-        comment: format!("the history of seed {}, {} days", script.seed, script.days),
-        rule: broken.rule.clone(),
-        what: broken.what.clone(),
-        script: script.clone(),
-    };
-    let file = find.write(folder)?;
+    let mut find = Find::of(script, broken);
     let shrunk = shrink(script.clone(), broken, bounds).await;
     let end = if shrunk.is_early {
         "; it stopped early, because its time was over"
@@ -254,7 +251,7 @@ async fn show(script: &Script, broken: &Broken, bounds: Bounds, folder: &Path) -
         Some(broken) if broken.rule == find.rule => find.what.clone_from(&broken.what),
         _ => say("played again it breaks another rule or none: this history is not the same each time"),
     }
-    find.write(folder)?;
+    let file = find.write(folder)?;
     tell(&find.script, &outcome, false);
     say(&format!(
         "\nseed {}, file {}; play it again: simulate replay {}",

@@ -102,6 +102,16 @@ pub struct Find {
 }
 
 impl Find {
+    /// Of a history, as it was made.
+    pub fn of(script: &Script, broken: &Broken) -> Self {
+        Self {
+            comment: format!("the history of seed {}, {} days", script.seed, script.days),
+            rule: broken.rule.clone(),
+            what: broken.what.clone(),
+            script: script.clone(),
+        }
+    }
+
     /// Reads a file.
     pub fn read(path: &Path) -> io::Result<Self> {
         let said = |error: &dyn std::fmt::Display| {

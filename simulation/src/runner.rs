@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::child::{self, Wanted};
 use crate::clock::DAY;
-use crate::outcome::Outcome;
+use crate::outcome::{Find, Outcome};
 use crate::script::Script;
 
 /// Minutes of a year.
@@ -55,6 +56,8 @@ pub struct Plan {
     pub keep_going: bool,
     /// Words that no timeline has, see [`Script::told`].
     pub told: Vec<String>,
+    /// Folder for histories that broke a rule, written at once: what comes after may take hours, and be interrupted.
+    pub into: Option<PathBuf>,
 }
 
 /// Sums over histories.
@@ -176,7 +179,10 @@ pub async fn run(plan: &Plan) -> io::Result<Finished> {
                 let (script, outcome) = joined.map_err(io::Error::other)?;
                 let outcome = outcome?;
                 finished.sums.add(&outcome);
-                if outcome.broken.is_some() {
+                if let Some(broken) = &outcome.broken {
+                    if let Some(folder) = &plan.into {
+                        Find::of(&script, broken).write(folder)?;
+                    }
                     finished.broken.push((script, outcome));
                     if !plan.keep_going {
                         break;

@@ -160,12 +160,13 @@ impl Script {
     }
 }
 
-/// Hours to days without trouble.
+/// Hours to weeks without trouble: some sixty episodes a year. Troubles that follow each other closely meet what the
+/// pair remembers: cooldown, budget, claims, drills.
 fn gap(rng: &mut Rng) -> Milliseconds {
     match rng.u8(0..10) {
-        0..=3 => rng.i64(2 * HOUR..8 * HOUR),
-        4..=7 => rng.i64(8 * HOUR..2 * DAY),
-        _ => rng.i64(2 * DAY..6 * DAY),
+        0..=2 => rng.i64(2 * HOUR..8 * HOUR),
+        3..=5 => rng.i64(8 * HOUR..2 * DAY),
+        _ => rng.i64(5 * DAY..20 * DAY),
     }
 }
 

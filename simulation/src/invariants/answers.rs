@@ -65,7 +65,9 @@ impl Rule for Answers {
                 answer: Err(error),
                 ..
             } => {
-                let is_expected = error.starts_with("Lost") || error.starts_with("InvalidRequest");
+                // The other delivery of this request was killed in the middle of it: Lambda asks again.
+                let is_for_another = error.contains("carrying out this request, which was delivered before");
+                let is_expected = error.starts_with("Lost") || error.starts_with("InvalidRequest") || is_for_another;
                 if !is_expected && world.weather.fair_for(now) > AFTERMATH {
                     return Err(("no-error-in-fair-weather", format!("{process}: {error}")));
                 }

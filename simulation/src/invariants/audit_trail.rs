@@ -6,9 +6,13 @@ use serde_json::Value;
 
 use super::fact::text;
 use super::{Checked, Fact, Rule};
-use crate::clock::Milliseconds;
+use crate::clock::{MINUTE, Milliseconds};
 use crate::parameter_store::Version;
 use crate::world::World;
+
+/// A deleted flag takes its history with it: what nobody could read for so long before stays unaudited
+/// (docs/features/flag-repair.md, Limits).
+const READ_WITHIN: Milliseconds = 5 * MINUTE;
 
 /// What was written, and what was published.
 #[derive(Debug, Default)]
@@ -20,8 +24,15 @@ pub struct AuditTrail {
 }
 
 impl Rule for AuditTrail {
-    fn happened(&mut self, world: &World, fact: &Fact, _now: Milliseconds) -> Checked {
+    fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
         match fact {
+            Fact::Stored {
+                name, version: None, ..
+            } if name == world.names.flag() => {
+                let fair_for = world.weather.fair_for(now);
+                self.versions.retain(|(_, at), _| fair_for.min(now - at) > READ_WITHIN);
+                Ok(())
+            }
             Fact::Stored {
                 name,
                 version: Some(version),
@@ -99,6 +110,7 @@ mod tests {
 
     use super::*;
     use crate::invariants::testing::{event, world, write_flag};
+    use crate::weather::{Burst, Fault, Service};
 
     #[test]
     fn a_version_that_was_never_audited_is_found() {
@@ -115,6 +127,38 @@ mod tests {
         let audited = event("Environment Transition", &format!("p:f:{label}"), &json!({}));
         rule.happened(&world, &audited, 0).unwrap();
         assert_eq!(rule.peace(&world, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_version_is_excused_that_was_deleted_before_anybody_could_read_it() {
+        for (minutes, silence, is_found) in [(4, 0, false), (30, 0, true), (30, 20, true), (30, 29, false)] {
+            let (mut world, mut rule) = (world(), AuditTrail::default());
+            let fact = write_flag(&mut world, "blue", None, "the stack");
+            let at = world.now();
+            rule.happened(&world, &fact, at).unwrap();
+            world.weather.begin(silent(silence * 60), 1, at);
+            world.pass(minutes * 60);
+            let deleted = Fact::Stored {
+                name: world.names.flag().to_owned(),
+                version: None,
+                by: "a person".to_owned(),
+            };
+            let now = world.now();
+            rule.happened(&world, &deleted, now).unwrap();
+            let checked = rule.peace(&world, now);
+            assert_eq!(checked.is_err(), is_found, "{minutes} min, {silence} of them silent");
+        }
+    }
+
+    fn silent(seconds: i64) -> Burst {
+        Burst {
+            service: Service::ParameterStore,
+            color: None,
+            operation: None,
+            fault: Fault::Silence,
+            seconds,
+            percent: 70,
+        }
     }
 
     #[test]

@@ -92,6 +92,27 @@ mod tests {
     }
 
     #[test]
+    fn a_new_dag_is_excused_that_was_paused_while_the_active_could_not_be_listed() {
+        for is_blind in [false, true] {
+            let mut world = blue(true);
+            for number in 0..world.airflow.dags.len() {
+                world.airflow.set_paused(Color::Green, number, true, START);
+            }
+            let new = world.airflow.dags.len();
+            world.airflow.add(3, true, START);
+            world.airflow.sides.green.dags[new].is_there = true;
+            world.airflow.set_paused(Color::Green, new, true, START);
+            if is_blind {
+                world.airflow.set_blindly(Color::Green);
+            }
+            // After the failover.
+            let wrong = world.airflow.not_as_intended(Color::Green);
+            let is_found = wrong.iter().any(|line| line == "new-4 is paused on green");
+            assert_eq!(is_found, !is_blind, "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn a_dead_standby_makes_no_run_and_makes_up_for_it() {
         let mut world = blue(false);
         world.environments.green.stop(START);

@@ -91,14 +91,17 @@ impl Endings {
         Ok(())
     }
 
+    /// The last transition has a report. An earlier one need not have its own: if another one follows soon, that one's
+    /// report has both. The repair of a flag without a color is a transition, too (docs/features/run-report.md).
     fn transition_reported(&self, world: &World, now: Milliseconds) -> Checked {
         let mut before: Option<Color> = None;
-        let mut last = None;
+        let (mut last, mut is_broken) = (None, false);
         for version in world.store.versions(world.names.flag()) {
             let Some(color) = Color::parse(&version.value) else {
+                is_broken = true;
                 continue;
             };
-            if before.is_some_and(|before| before != color) {
+            if std::mem::take(&mut is_broken) || before.is_some_and(|before| before != color) {
                 last = Some(version);
             }
             before = Some(color);
@@ -244,5 +247,26 @@ mod tests {
         let report = event("Run Report", &format!("p:f:run-report:{label}"), &json!({}));
         rule.happened(&world, &report, late).unwrap();
         assert_eq!(rule.peace(&world, late), Ok(()));
+    }
+
+    #[test]
+    fn the_report_on_a_repair_is_the_one_on_the_transition_before_it() {
+        let (mut world, mut rule) = (world(), Endings::of(&settings(&[])));
+        for value in ["blue", "green"] {
+            write_flag(&mut world, value, None, "a person");
+            world.pass(60);
+        }
+        let label = crate::invariants::standing(&world).unwrap();
+        for value in ["purple", "green"] {
+            write_flag(&mut world, value, None, "a person");
+            world.pass(60);
+        }
+        let repaired = crate::invariants::standing(&world).unwrap();
+        let late = world.now() + 2 * 60 * MINUTE;
+        for (of, is_broken) in [(label, true), (repaired, false)] {
+            let report = event("Run Report", &format!("p:f:run-report:{of}"), &json!({}));
+            rule.happened(&world, &report, late).unwrap();
+            assert_eq!(rule.peace(&world, late).is_err(), is_broken, "{of}");
+        }
     }
 }

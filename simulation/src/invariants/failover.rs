@@ -199,7 +199,7 @@ fn record_of(world: &World, version: &Version) -> Option<(TransitionRecord, Mill
 /// The environment's last sign of life, as the record has it, is not from after its death: a run of the time in between
 /// would be nobody's.
 fn dated(world: &World, from: Color, record: &TransitionRecord, why: &str) -> Checked {
-    let (Some(healthy), Some(stopped)) = (record.last_known_healthy(), world.environments.of(from).stopped_at) else {
+    let (Some(healthy), Some(stopped)) = (record.last_known_healthy(), world.environments.of(from).dead_since()) else {
         return Ok(());
     };
     // A minute of the metric counts to its end.
@@ -217,7 +217,7 @@ fn dated(world: &World, from: Color, record: &TransitionRecord, why: &str) -> Ch
 pub(super) fn is_evidence(policy: &Policy, environment: &Environment, now: Milliseconds) -> bool {
     let milliseconds = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
     // Clocks are wrong by up to 8 s.
-    let stopped_for = environment.stopped_at.map(|at| now - at + 10 * SECOND);
+    let stopped_for = environment.dead_since().map(|at| now - at + 10 * SECOND);
     let stopped = stopped_for.is_some_and(|stopped| stopped >= milliseconds(policy.failure_window));
     let excused =
         environment.is_planned() && stopped_for.is_none_or(|stopped| stopped < milliseconds(policy.maintenance_grace));
@@ -225,7 +225,7 @@ pub(super) fn is_evidence(policy: &Policy, environment: &Environment, now: Milli
         environment.status,
         None | Some("UNAVAILABLE" | "CREATE_FAILED" | "DELETING")
     );
-    environment.alarm.is_some() || failed || !environment.database_is_up || (stopped && !excused)
+    environment.alarm.is_some() || failed || (stopped && !excused)
 }
 
 /// Whether a hold is truly in force.

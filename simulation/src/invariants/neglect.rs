@@ -16,6 +16,8 @@ use crate::world::World;
 const LEAST_WINDOW: Milliseconds = 300 * SECOND;
 /// Beyond the window: a tick a minute, the cooldown's rest comes on top where it objects.
 const BEYOND: Milliseconds = 10 * MINUTE;
+/// A tick comes every minute; what it saw is no older than its own time.
+const TICK: Milliseconds = 90 * SECOND;
 
 /// What the watcher last said.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Neglect {
     ticked: Option<Ticked>,
     /// The newest event that says of this flag version that a failover is blocked, or that the active is unknown.
     said_of: Option<String>,
+    /// When a hold was last truly in force.
+    held_at: Option<Milliseconds>,
 }
 
 impl Neglect {
@@ -47,6 +51,7 @@ impl Neglect {
             clear_since: None,
             ticked: None,
             said_of: None,
+            held_at: None,
         }
     }
 
@@ -57,7 +62,7 @@ impl Neglect {
 }
 
 fn is_dead(environment: &Environment) -> bool {
-    let is_stopped = environment.stopped_at.is_some() && environment.status == Some("AVAILABLE");
+    let is_stopped = environment.dead_since().is_some() && environment.status == Some("AVAILABLE");
     is_stopped || environment.status == Some("UNAVAILABLE")
 }
 
@@ -72,6 +77,9 @@ fn is_clear(environment: &Environment, now: Milliseconds) -> bool {
 
 impl Rule for Neglect {
     fn look(&mut self, world: &World, now: Milliseconds) -> Checked {
+        if is_held(world, now) {
+            self.held_at = Some(now);
+        }
         let ticks_come = self.ticked.as_ref().is_some_and(|ticked| now - ticked.at < 3 * MINUTE);
         let is_fair = world.weather.fair_for(now) > 5 * MINUTE && ticks_come;
         let active = world
@@ -99,13 +107,15 @@ impl Rule for Neglect {
             (now - since) / SECOND
         );
         let is_said = self.said_of.is_some() && self.said_of == standing(world);
-        if !is_said {
+        // What is said names the version, so it is said anew of one that somebody writes meanwhile.
+        let flag_at = world.store.truth(world.names.flag()).map_or(since, |flag| flag.at);
+        if !is_said && now - flag_at > self.bound() {
             let what =
                 format!("{dead}, {active} is still active, and nobody was notified; the watcher says {ticked:?}");
             return Err(("people-know-of-a-dead-active", what));
         }
         if self.clear_since.is_some_and(|clear| now - clear > self.bound()) {
-            self.excused(world, &ticked, now).map_err(|why| {
+            self.excused(world, &ticked).map_err(|why| {
                 let what = format!("{dead}, {} works, and {active} is still active: {why}", active.other());
                 ("dead-active-left", what)
             })?;
@@ -119,7 +129,9 @@ impl Rule for Neglect {
                 if matches!(text(event, "/detail-type"), "Failover Blocked" | "Environment Unknown") =>
             {
                 let id = text(event, "/detail/id");
-                self.said_of = standing(world).filter(|label| id.contains(&format!(":{label}:")));
+                // A late event of an earlier version takes nothing back.
+                let said = standing(world).filter(|label| id.contains(&format!(":{label}:")));
+                self.said_of = said.or(self.said_of.take());
             }
             Fact::Ended { answer: Ok(answer), .. }
                 if answer.get("decision").is_some()
@@ -145,7 +157,7 @@ impl Rule for Neglect {
 
 impl Neglect {
     /// Whether each precondition that objects is named, and true.
-    fn excused(&self, world: &World, ticked: &Ticked, now: Milliseconds) -> Result<(), String> {
+    fn excused(&self, world: &World, ticked: &Ticked) -> Result<(), String> {
         if !matches!(ticked.decision.as_str(), "blocked" | "observe-only") || ticked.blocked_by.is_empty() {
             return Err(format!("no precondition is named; the watcher says {ticked:?}"));
         }
@@ -154,7 +166,8 @@ impl Neglect {
         for precondition in &ticked.blocked_by {
             let is_true = match precondition.as_str() {
                 "mode-observe" => self.policy.mode == Mode::Observe,
-                "hold" => is_held(world, ticked.at) || is_held(world, now),
+                // The next tick sees that it has ended.
+                "hold" => self.held_at.is_some_and(|held| ticked.at - held <= TICK),
                 "cooldown" => flag.is_some_and(|flag| ticked.at - flag.at < cooldown + MINUTE),
                 // Counted, and compared with the truth, where a failover is made.
                 "failover-budget" => true,
@@ -263,5 +276,22 @@ mod tests {
         write_flag(&mut world, "blue", None, "a person");
         let checked = minutes(&mut world, &mut rule, 40, &tick("blocked", &["hold"]));
         assert_eq!(broken(&checked), "people-know-of-a-dead-active");
+    }
+
+    #[test]
+    fn a_version_that_somebody_writes_meanwhile_is_said_anew_within_the_bound() {
+        let (mut world, mut rule) = dying();
+        let (now, before) = (world.now(), said(&world));
+        world.environments.green.stop(now);
+        rule.happened(&world, &before, now).unwrap();
+        let objects = tick("blocked", &["standby-unhealthy"]);
+        assert_eq!(minutes(&mut world, &mut rule, 30, &objects), Ok(()));
+        write_flag(&mut world, "blue", None, "a person");
+        assert_eq!(minutes(&mut world, &mut rule, 15, &objects), Ok(()));
+        let now = world.now();
+        let fact = said(&world);
+        rule.happened(&world, &fact, now).unwrap();
+        rule.happened(&world, &before, now).unwrap();
+        assert_eq!(minutes(&mut world, &mut rule, 30, &objects), Ok(()));
     }
 }
