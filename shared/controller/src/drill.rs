@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
 use bluegreen_aws::parameter_store::Observed;
+use bluegreen_core::audit::Unsent;
 use bluegreen_core::claim::{Decided, Failure, Intent, Outcome, Switching};
 use bluegreen_core::color::Color;
 use bluegreen_core::decision::{Precondition, PreconditionName, hold_precondition};
@@ -123,8 +124,8 @@ pub(crate) async fn drill(
         return Ok(answer(Word::WouldDrill, would, preconditions, &drill));
     }
     if request.mode != Mode::Switch {
-        let drill = tried(services, drill, ready, &would, invocation).await?;
-        return Ok(answer(drill.outcome.into(), would, preconditions, &drill));
+        let (drill, reported) = tried(services, drill, ready, &would, &flag, invocation).await?;
+        return Ok(reported.unwrap_or_else(|| answer(drill.outcome.into(), would, preconditions, &drill)));
     }
     let managed_dags = dags::before(services, observed.managed_dags.as_deref(), &flag, false, invocation).await;
     match last_look(services, &request, &drill, invocation).await? {
@@ -138,22 +139,23 @@ pub(crate) async fn drill(
     start(services, &flag, managed_dags, drill, preconditions, invocation).await
 }
 
-/// The drill that only asks, with its outcome, which is published.
+/// The drill that only asks, with its outcome, which is published; and the answer if another delivery has done so.
 async fn tried(
     services: &Services,
     drill: Drill,
     ready: bool,
     would: &str,
+    flag: &FlagObservation,
     invocation: &Invocation,
-) -> Result<Drill, FunctionError> {
+) -> Result<(Drill, Option<Response<Change>>), FunctionError> {
     let outcome = if ready {
         DrillOutcome::Succeeded
     } else {
         DrillOutcome::Failed
     };
     let conclusion = ended(&drill, outcome, would.to_owned(), invocation);
-    drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
-    Ok(Drill { outcome, ..drill })
+    let reported = drill_outcome::report(services, &conclusion, Some(flag), invocation).await?;
+    Ok((Drill { outcome, ..drill }, reported))
 }
 
 /// The precondition that follows from the check of the standby, and whether the check answers what was asked.
@@ -276,11 +278,21 @@ async fn last_look(
     invocation: &Invocation,
 ) -> Result<LastLook, FunctionError> {
     let names = [drill.record()];
-    let (standing, newest) = tokio::join!(services.store.records(&names), services.store.observe_for_request());
+    let (standing, newest, reported) = tokio::join!(
+        services.store.records(&names),
+        services.store.observe_for_request(),
+        services.store.unsent_of(&invocation.request_id)
+    );
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading who holds the claim, or the pair", failure.cause);
     let (standing, newest) = (standing.map_err(unreadable)?, newest.map_err(unreadable)?);
     if let Some(answer) = carried_out_meanwhile(request, &newest, invocation) {
+        return Ok(LastLook::CarriedOut(Box::new(answer)));
+    }
+    // The other delivery has just written down how it ended, and perhaps not yet answered.
+    if let Some(text) = reported.map_err(unreadable)? {
+        let reported = Unsent::read(&text).map(Unsent::event);
+        let answer = repeat::of_reported(reported.as_ref(), newest.flag.as_ref(), invocation);
         return Ok(LastLook::CarriedOut(Box::new(answer)));
     }
     let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());
@@ -350,17 +362,13 @@ async fn blocked(
 ) -> Result<Response<Change>, FunctionError> {
     let reason = objections(&preconditions);
     if !request.dry_run {
-        // What objects may be the other delivery's own drill, or have been reported by it just now. An unreadable answer
-        // decides nothing: at worst the same is reported twice, under one id.
-        match services.store.observe_for_request().await {
-            Ok(newest) => {
-                if let Some(answer) = carried_out_meanwhile(request, &newest, invocation) {
-                    return Ok(answer);
-                }
-            }
-            Err(failure) => {
-                tracing::warn!(error = %failure.cause, "it is unknown whether this drill was answered meanwhile");
-            }
+        // What objects may be the other delivery's own drill, or have been reported by it just now. Where that cannot be
+        // read, another end would contradict the first.
+        let newest = services.store.observe_for_request().await.map_err(|failure| {
+            FunctionError::unreadable("finding out whether this drill was answered meanwhile", failure.cause)
+        })?;
+        if let Some(answer) = carried_out_meanwhile(request, &newest, invocation) {
+            return Ok(answer);
         }
         let active = flag.and_then(|flag| flag.value.color());
         let conclusion = Conclusion {
@@ -375,7 +383,9 @@ async fn blocked(
             requested_by: request.requested_by.clone(),
             timings: untouched(invocation, duration_minutes),
         };
-        drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
+        if let Some(answer) = drill_outcome::report(services, &conclusion, flag, invocation).await? {
+            return Ok(answer);
+        }
     }
     let mut answer = respond(Word::Blocked, reason, preconditions, flag, invocation);
     answer.body.drill = Some(DrillAnswer::blocked(
@@ -439,7 +449,10 @@ async fn start(
                 // The trace belongs to the other drill, and so do its tick and its outcome. This drill changed nothing.
                 let mut conclusion = ended(&drill, DrillOutcome::Blocked, conflict.reason.clone(), invocation);
                 conclusion.active = active;
-                drill_outcome::publish_outcome_or_keep(services, &conclusion).await?;
+                let standing = conflict.flag.as_ref().or(Some(flag));
+                if let Some(answer) = drill_outcome::report(services, &conclusion, standing, invocation).await? {
+                    return Ok(answer);
+                }
                 DrillOutcome::Blocked
             } else if conflict.winner.as_ref().is_none_or(|winner| drill.is_way_out(winner)) {
                 // The winner is not known yet, or is this very request, delivered twice. The tick follows the trace.

@@ -5,16 +5,20 @@ use std::time::Duration;
 use bluegreen_core::audit;
 use bluegreen_core::claim::{Failure, Reply};
 use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim, Stage, Turn, conclude, end_records};
+use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::identity::with_pair;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
+use bluegreen_core::response::{Change, Response};
 use bluegreen_core::time::{after, elapsed};
 use bluegreen_core::transition::TransitionRecord;
 use jiff::Timestamp;
 
 use crate::function_error::FunctionError;
+use crate::invocation::Invocation;
 use crate::services::Services;
-use crate::unsent;
+use crate::unsent::Sent;
+use crate::{repeat, unsent};
 
 /// Attempts to decide a drill's end, and the wait in between: a record that was just created may not be readable yet.
 const END_TRIES: u32 = 5;
@@ -173,13 +177,32 @@ async fn close(services: &Services, drill: &Drill, conclusion: &Conclusion) -> R
     services.store.put_drill(&closed).await.map_err(closing)
 }
 
-/// Sends the event, then the metric, of a drill that no tick follows: an event that cannot be published is kept.
-pub(crate) async fn publish_outcome_or_keep(services: &Services, conclusion: &Conclusion) -> Result<(), FunctionError> {
-    log(services, conclusion);
+/// Sends the event, then the metric, of a drill that no tick follows, once. `Some` is the answer if another delivery of
+/// the request has reported its end before.
+///
+/// Lambda delivers a failed request again, so what could only be kept is remembered: it must not have another end then.
+pub(crate) async fn report(
+    services: &Services,
+    conclusion: &Conclusion,
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+) -> Result<Option<Response<Change>>, FunctionError> {
     let event = audit::drill_finished(services.subject(), conclusion);
-    unsent::send_or_keep(services, &event, &conclusion.id, "publishing how the drill ended").await?;
-    count(services, conclusion).await;
-    Ok(())
+    let doing = "publishing how the drill ended";
+    match unsent::send_once(services, &event, &conclusion.id, doing).await {
+        Sent::Now => {
+            log(services, conclusion);
+            count(services, conclusion).await;
+            Ok(None)
+        }
+        Sent::Kept(error) => {
+            log(services, conclusion);
+            repeat::note_ended(services, conclusion.outcome.into(), &conclusion.reason, invocation).await;
+            Err(error)
+        }
+        Sent::Failed(error) => Err(error),
+        Sent::ByAnother(reported) => Ok(Some(repeat::of_reported(reported.as_ref(), flag, invocation))),
+    }
 }
 
 /// Sends the event, then the metric.

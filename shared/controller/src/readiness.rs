@@ -204,12 +204,42 @@ async fn report_change(
     if let Some(event) = overtaken {
         send(services, &[event]).await?;
     }
-    put(services, memory, &turn.standing).await?;
+    if !turn.standing.has_turned() {
+        put(services, memory, &turn.standing).await?;
+    } else if !is_first(services, memory, &turn.standing).await? {
+        return Ok(());
+    }
     if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
         send(services, &[event]).await?;
         put(services, memory, &turn.standing.said()).await?;
     }
     Ok(())
+}
+
+/// Writes a change; whether it is this tick's to report. Of several ticks at once, the first to write it reports it.
+async fn is_first(services: &Services, memory: &Remembered, standing: &ReadinessState) -> Result<bool, FunctionError> {
+    let newest = match services.store.remembered_now(Field::Readiness).await {
+        Ok(newest) => newest,
+        Err(failure) => {
+            // Nothing is written: a later tick finds the same, and people are not notified twice, under two ids.
+            tracing::warn!(error = %failure.cause, "what other ticks found of the standby could not be read");
+            return Ok(false);
+        }
+    };
+    if let Some(standing) = standing.left_to_another(&[newest]) {
+        put(services, memory, &standing).await?;
+        return Ok(false);
+    }
+    put(services, memory, standing).await?;
+    let meanwhile = services.store.remembered_meanwhile(memory, Field::Readiness).await;
+    let meanwhile = meanwhile.map_err(FunctionError::undelivered(
+        "reading what other ticks found of the standby",
+    ))?;
+    if let Some(standing) = standing.left_to_another(&meanwhile) {
+        put(services, memory, &standing).await?;
+        return Ok(false);
+    }
+    Ok(true)
 }
 
 async fn send(services: &Services, events: &[audit::AuditEvent]) -> Result<(), FunctionError> {

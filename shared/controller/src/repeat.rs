@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::answered::{self, Answered, REPEATED_FOR};
-use bluegreen_core::drill::{Drill, Stage, stage};
+use bluegreen_core::audit::AuditEvent;
+use bluegreen_core::drill::{Drill, DrillOutcome, Stage, stage};
 use bluegreen_core::flag::{DescriptionMetadata, FlagObservation, Origin, Version, before, versions};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::outcome::Outcome;
@@ -319,6 +320,26 @@ pub(crate) fn answered_before(observed: &Observed, invocation: &Invocation) -> O
     past.answered_before(observed.flag.as_ref(), invocation)
 }
 
+/// The answer to a request whose other delivery has written down, in an event, how its drill ended.
+pub(crate) fn of_reported(
+    event: Option<&AuditEvent>,
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+) -> Response<Change> {
+    let of = |field: &str| event.and_then(|event| event.detail.get(field)?.as_str());
+    let outcome = of("outcome").and_then(DrillOutcome::parse);
+    let reason = match of("reason") {
+        Some(reason) => format!("this request was answered before: {reason}"),
+        None => "this request is answered by its other delivery; how, cannot be read at present".to_owned(),
+    };
+    repeated(
+        outcome.map_or(Outcome::Blocked, Outcome::from),
+        reason,
+        flag,
+        invocation,
+    )
+}
+
 /// An answer that says what an earlier delivery of the request did.
 pub(crate) fn repeated(
     outcome: impl Into<Open<Outcome>>,
@@ -378,6 +399,13 @@ pub(crate) async fn note(services: &Services, answer: &Response, invocation: &In
         reason,
         services.clock.now(),
     );
+    remember(services, answered, ANSWER_NOTING_TIME, invocation).await;
+}
+
+/// Remembers how a request ended that is answered with an error, because its event is only kept.
+pub(crate) async fn note_ended(services: &Services, outcome: Outcome, reason: &str, invocation: &Invocation) {
+    let now = services.clock.now();
+    let answered = Answered::new(&invocation.request_id, outcome.as_str(), reason, now);
     remember(services, answered, ANSWER_NOTING_TIME, invocation).await;
 }
 

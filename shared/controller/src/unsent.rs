@@ -2,7 +2,7 @@
 //! them: no tick would find out about them otherwise.
 
 use bluegreen_core::audit::details::{Outline, read};
-use bluegreen_core::audit::{AuditEvent, Unsent};
+use bluegreen_core::audit::{AuditEvent, Due, Unsent};
 use bluegreen_core::claim::Failure;
 use bluegreen_core::drill::DrillOutcome;
 use bluegreen_core::health::Cause;
@@ -21,14 +21,77 @@ pub(crate) async fn send_or_keep(
     let Err(failure) = services.bus.send(std::slice::from_ref(event)).await else {
         return Ok(());
     };
-    let kept = match Unsent::to_stored(event) {
-        Some(text) => services
-            .store
-            .keep_unsent(key, &text)
-            .await
-            .map_err(|failure| failure.cause.to_string()),
-        None => Err("it is too long".to_owned()),
+    let kept = keep(services, event, key).await.map(drop);
+    Err(undelivered(event, &failure, kept, doing))
+}
+
+/// How far one of several deliveries of a request came with the event of the request.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// It sent it.
+    Now,
+    /// It could not send it; the watcher does.
+    Kept(FunctionError),
+    /// It could not even be written down, so nothing is sent.
+    Failed(FunctionError),
+    /// Another delivery has written down an event of this request before: that one counts.
+    ByAnother(Option<AuditEvent>),
+}
+
+/// Sends the event of the request `key`, once: it is written down before it is sent, which only one delivery of the
+/// request can. What one that dies leaves behind the watcher publishes.
+pub(crate) async fn send_once(services: &Services, event: &AuditEvent, key: &str, doing: &'static str) -> Sent {
+    let undelivered = FunctionError::undelivered(doing);
+    // Sent as it is written down: the watcher may have to publish it from there, and both must be the same.
+    let Some((text, written)) = Unsent::to_stored(event).and_then(|text| {
+        let written = Unsent::read(&text)?.event();
+        Some((text, written))
+    }) else {
+        let sent = services.bus.send(std::slice::from_ref(event)).await;
+        return sent.map_or_else(|failure| Sent::Failed(undelivered(failure)), |()| Sent::Now);
     };
+    match services.store.keep_unsent(key, &text).await {
+        Ok(true) => {}
+        Ok(false) => return Sent::ByAnother(of(services, key).await),
+        // Not sent either: the next delivery of the request could not know of it, and might find another end.
+        Err(failure) => return Sent::Failed(undelivered(failure)),
+    }
+    match services.bus.send(std::slice::from_ref(&written)).await {
+        Ok(()) => {
+            mark(services, &written, key).await;
+            Sent::Now
+        }
+        Err(failure) => Sent::Kept(self::undelivered(&written, &failure, Ok(()), doing)),
+    }
+}
+
+/// The event of a request that is written down; an unreadable one counts as none.
+pub(crate) async fn of(services: &Services, key: &str) -> Option<AuditEvent> {
+    match services.store.unsent_of(key).await {
+        Ok(kept) => kept.and_then(|text| Unsent::read(&text)).map(Unsent::event),
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, key, "what another delivery of this request reported could not be read");
+            None
+        }
+    }
+}
+
+/// Keeps an event; whether it is the first of its request. The error says why it could not be.
+async fn keep(services: &Services, event: &AuditEvent, key: &str) -> Result<bool, String> {
+    let text = Unsent::to_stored(event).ok_or_else(|| "it is too long".to_owned())?;
+    let kept = services.store.keep_unsent(key, &text).await;
+    kept.map_err(|failure| failure.cause.to_string())
+}
+
+/// Marks an event as published. Otherwise the watcher publishes it once more, under its id.
+async fn mark(services: &Services, event: &AuditEvent, key: &str) {
+    let Some(text) = Unsent::sent(event) else { return };
+    if let Err(failure) = services.store.mark_sent(key, &text).await {
+        tracing::warn!(error = %failure.cause, key, "an event could not be marked as published");
+    }
+}
+
+fn undelivered(event: &AuditEvent, failure: &Failure, kept: Result<(), String>, doing: &'static str) -> FunctionError {
     let fate = match kept {
         Ok(()) => "the event is kept, and the watcher publishes it".to_owned(),
         Err(why) => {
@@ -40,9 +103,12 @@ pub(crate) async fn send_or_keep(
     };
     let cause = Cause {
         message: format!("{}; {fate}", failure.cause.message),
-        ..failure.cause
+        ..failure.cause.clone()
     };
-    Err(FunctionError::undelivered(doing)(Failure { cause, ..failure }))
+    FunctionError::undelivered(doing)(Failure {
+        cause,
+        ..failure.clone()
+    })
 }
 
 /// Publishes the kept events. Sent before it is removed: a crash in between repeats an event under its id, but loses
@@ -58,10 +124,19 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
     let mut sent: usize = 0;
     for (key, text) in kept {
         // An unreadable event stays, and is logged each time.
-        let Some(event) = Unsent::read(&text) else {
+        let Some(kept) = Unsent::read(&text) else {
             tracing::warn!(key, "an event that could not be published cannot be read");
             continue;
         };
+        match kept.due(services.clock.now()) {
+            Due::Publish => {}
+            Due::Stay => continue,
+            Due::Forget => {
+                forget(services, &key).await?;
+                continue;
+            }
+        }
+        let event = kept.event();
         services
             .bus
             .send(std::slice::from_ref(&event))
@@ -75,15 +150,16 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
             }
         }
-        services
-            .store
-            .delete_unsent(&key)
-            .await
-            .map_err(FunctionError::undelivered("forgetting an event that was published"))?;
+        forget(services, &key).await?;
         sent = sent.saturating_add(1);
     }
     if sent > 0 {
         tracing::info!(sent, "published what was kept");
     }
     Ok(sent)
+}
+
+async fn forget(services: &Services, key: &str) -> Result<(), FunctionError> {
+    let forgetting = FunctionError::undelivered("forgetting an event that was published");
+    services.store.delete_unsent(key).await.map_err(forgetting)
 }

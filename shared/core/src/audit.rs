@@ -18,4 +18,4 @@ pub use holds::{MAX_HOLD_REPORT_AGE, hold_due, hold_removed, holds_due};
 pub use notices::*;
 pub use readiness::readiness_changed;
 pub use transitions::transition;
-pub use unsent::Unsent;
+pub use unsent::{Due, Unsent};

@@ -399,8 +399,9 @@ pub fn activation<'a>(list: &'a DagList, wanted: &BTreeSet<String>) -> Activatio
 /// The DAGs to run from now on, by what is paused on the active color; none if the lists do not show it.
 ///
 /// A DAG that has vanished from the active color but not from the standby keeps its state: a broken import must not be
-/// taken for a person's choice. The same applies to a DAG that is `pending_unpause`. A DAG that only the standby has
-/// was never unpaused here, so it is left as it is.
+/// taken for a person's choice. The same applies to a DAG that is `pending_unpause`. Of the DAGs that only the standby
+/// has, those count that are not paused there: nobody but this product pauses them, and if the active dies before it has
+/// parsed their files, they must run on the standby. A paused one was never unpaused here, so it is left as it is.
 #[must_use]
 pub fn remember(
     before: Option<&BTreeSet<String>>,
@@ -416,7 +417,17 @@ pub fn remember(
         pending_unpause.contains(*id)
             || (!active.dags.contains_key(*id) && (!standby.is_complete() || standby.dags.contains_key(*id)))
     });
-    Some(running.chain(kept).cloned().collect())
+    let only_there = standby
+        .dags
+        .iter()
+        .filter(|(id, dag)| !dag.paused && !active.dags.contains_key(*id));
+    Some(
+        running
+            .chain(kept)
+            .chain(only_there.map(|(id, _)| id))
+            .cloned()
+            .collect(),
+    )
 }
 
 /// The standby's DAGs with an unfinished run that began, or has its instant, before `since`: it may be the standby's

@@ -100,9 +100,8 @@ impl ParameterStore {
         .await
     }
 
-    /// Keeps an event that could not be published. An event that is already kept is the same request's, delivered
-    /// twice.
-    pub async fn keep_unsent(&self, key: &str, value: &str) -> Result<(), Failure> {
+    /// Keeps an event of the request `key`, unless one of this request is kept already; whether it is this one.
+    pub async fn keep_unsent(&self, key: &str, value: &str) -> Result<bool, Failure> {
         self.may_write()?;
         let put = self
             .client
@@ -112,10 +111,28 @@ impl ParameterStore {
             .r#type(ParameterType::String)
             .overwrite(false);
         match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if already_exists(&error) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if already_exists(&error) => {
+                // This may have been the first try of this very put, whose answer was lost.
+                let kept = self.unsent_of(key).await?;
+                Ok(kept.is_some_and(|kept| kept == as_value(value.to_owned())))
+            }
             Err(error) => Err(classify(&error)),
         }
+    }
+
+    /// The event of the request `key`, if one is kept.
+    pub async fn unsent_of(&self, key: &str) -> Result<Option<String>, Failure> {
+        let name = self.names.unsent_event(key);
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(found
+            .remove(&name)
+            .and_then(|parameter| parameter.value().map(str::to_owned)))
+    }
+
+    /// Marks an event as published.
+    pub async fn mark_sent(&self, key: &str, value: &str) -> Result<(), Failure> {
+        self.put(self.names.unsent_event(key), value.to_owned()).await
     }
 
     /// Events that could not be published, by their keys; only some of them, if there are many.

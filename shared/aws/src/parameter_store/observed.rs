@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_ssm::types::Parameter;
 use bluegreen_core::audit::Audited;
@@ -19,6 +20,11 @@ use tokio::sync::Mutex;
 
 use super::parsing::{instant, memory, observation, read_audited};
 use super::store::ParameterStore;
+
+/// How often versions are read again that must exist, and the wait in between: a replica may be seconds behind.
+const TRIES_MEANWHILE: u32 = 9;
+const WAIT_MEANWHILE: Duration = Duration::from_secs(1);
+
 /// How many versions of the memory are looked at if other ticks wrote meanwhile: the maximum of one GetParameters.
 const MOST_MEANWHILE: i64 = 10;
 
@@ -234,6 +240,13 @@ impl ParameterStore {
         Ok(())
     }
 
+    /// What the field holds now.
+    pub async fn remembered_now(&self, field: Field) -> Result<Option<Value>, Failure> {
+        let name = self.names.memory();
+        let mut found = self.get(vec![name.clone()]).await?;
+        Ok(self::memory(found.remove(&name)).0.get(field).cloned())
+    }
+
     /// What the field held in the versions of the memory between this tick's observation and its last write, oldest
     /// first: what other ticks wrote meanwhile. Empty, without a request, where nobody did.
     pub async fn remembered_meanwhile(&self, memory: &Remembered, field: Field) -> Result<Vec<Option<Value>>, Failure> {
@@ -246,6 +259,14 @@ impl ParameterStore {
             return Ok(Vec::new());
         }
         let mut found = self.versions_of(&self.names.memory(), first..written).await?;
+        // They exist: a reading that lacks one of them is behind.
+        for _ in 0..TRIES_MEANWHILE {
+            if i64::try_from(found.len()).is_ok_and(|found| found >= written.saturating_sub(first)) {
+                break;
+            }
+            tokio::time::sleep(WAIT_MEANWHILE).await;
+            found = self.versions_of(&self.names.memory(), first..written).await?;
+        }
         found.sort_by_key(Parameter::version);
         Ok(found
             .into_iter()

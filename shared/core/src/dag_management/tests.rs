@@ -305,6 +305,24 @@ fn a_dag_that_vanished_from_the_active_keeps_what_it_had_while_the_standby_has_i
 }
 
 #[test]
+fn a_dag_that_only_the_standby_has_runs_after_a_failover_if_nobody_but_us_paused_it() {
+    let active = list(&[("orders", false)]);
+    let before = set(&["orders"]);
+    // A new DAG, whose file the active has not parsed: the standby is fenced, and the DAG is paused there, too.
+    let standby = list(&[("orders", true), ("new", false), ("resting", true)]);
+    let wanted = learn(Some(&before), &active, &standby);
+    assert_eq!(wanted, Some(set(&["new", "orders"])));
+    let fenced = list(&[("orders", true), ("new", true), ("resting", true)]);
+    assert_eq!(learn(wanted.as_ref(), &active, &fenced), wanted);
+    // Once the active lists it, the active's state counts.
+    let parsed = list(&[("orders", false), ("new", true)]);
+    assert_eq!(learn(wanted.as_ref(), &parsed, &fenced), Some(before));
+    // Not by a list of the standby that is missing.
+    let silent = DagList::unknown(Cause::new(CauseKind::TimedOut, "no answer"));
+    assert_eq!(learn(None, &active, &silent), Some(set(&["orders"])));
+}
+
+#[test]
 fn a_list_that_is_empty_or_half_there_teaches_nothing() {
     let standby = list(&[("orders", true)]);
     assert_eq!(learn(Some(&set(&["orders"])), &list(&[]), &standby), None);

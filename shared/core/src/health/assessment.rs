@@ -45,7 +45,7 @@ pub fn assess(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Assessmen
 pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Assessment {
     let past = Past::of_the_same(past, evidence);
     let status = Status::of(evidence, past);
-    let signals = signals(policy, evidence, &status, now);
+    let signals = signals(policy, evidence, &status, past, now);
     let Judgment {
         verdict,
         reasons,
@@ -75,7 +75,7 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
 pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Past {
     let past = Past::of_the_same(past, evidence);
     let status = Status::of(evidence, past);
-    let signals = signals(policy, evidence, &status, now);
+    let signals = signals(policy, evidence, &status, past, now);
     let before = past.and_then(|past| past.status.as_ref());
     let close = past.filter(|past| past.is_close(now));
     let (scheduler, heartbeat) = (&signals.scheduler, &signals.heartbeat);

@@ -110,13 +110,37 @@ pub fn heartbeat_could_change(airflow: &ProbeResult<AirflowHealth>) -> bool {
 }
 
 /// Evaluates all four.
-pub(super) fn signals(policy: &Policy, evidence: &Evidence, status: &Status<'_>, now: Timestamp) -> Signals {
+pub(super) fn signals(
+    policy: &Policy,
+    evidence: &Evidence,
+    status: &Status<'_>,
+    past: Option<&Past>,
+    now: Timestamp,
+) -> Signals {
     let scheduler = read_scheduler(&evidence.airflow);
+    let heartbeat = match (&scheduler, read_heartbeat(policy, evidence, now)) {
+        (Reading::Unknown { .. }, Reading::Ok { detail }) => since_sickness(detail, evidence, past, now),
+        (_, heartbeat) => heartbeat,
+    };
     Signals {
         status: read_status(evidence, status, &scheduler, now),
         scheduler,
-        heartbeat: read_heartbeat(policy, evidence, now),
+        heartbeat,
         alarms: read_alarms(evidence),
+    }
+}
+
+/// A heartbeat within the window, while Airflow does not answer. One from before Airflow called itself unhealthy says
+/// nothing of the time since: with a long window, it would make an environment healthy that has been dead for minutes.
+fn since_sickness(detail: String, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Reading {
+    let sick_from = past
+        .filter(|past| past.is_close(now))
+        .and_then(|past| past.airflow_sick_from);
+    match (sick_from, last_seen(evidence)) {
+        (Some(sick_from), Some(seen)) if seen <= sick_from => Reading::Unknown {
+            detail: format!("{detail}, and Airflow was unhealthy at {}", to_second(sick_from)),
+        },
+        _ => Reading::Ok { detail },
     }
 }
 
@@ -381,8 +405,8 @@ pub(super) fn last_known_healthy(
     // Airflow's heartbeat is exact. A datapoint only names its minute, and the start of the minute is the safe choice:
     // a run that the old active color never executed must pass to the new one. A datapoint may also be forged or stuck,
     // or show that only the API is down, so it never makes another date later.
-    let life = airflow.or(last_seen(evidence));
-    let dates = [life, sick_from, alarmed_at];
-    let first = dates.into_iter().flatten().min();
-    first.or_else(|| seen_bad.and_then(|past| past.failing_from))
+    // Where neither can be read now, the date that they once gave the failure is older than the look that saw it.
+    let seen_failing = || seen_bad.and_then(|past| past.failing_from);
+    let life = airflow.or(last_seen(evidence)).or_else(seen_failing);
+    [life, sick_from, alarmed_at].into_iter().flatten().min()
 }

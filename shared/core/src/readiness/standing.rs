@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::finding::{Level, Readiness, Severity, questions_behind};
 use crate::color::Color;
@@ -66,6 +67,31 @@ impl ReadinessState {
             pending_notification: None,
             ..self.clone()
         }
+    }
+
+    /// Whether this check found a change that people are to be notified of.
+    #[must_use]
+    pub fn has_turned(&self) -> bool {
+        self.pending_notification
+            .is_some_and(|pending| pending.since == self.at)
+    }
+
+    /// This state, if a tick at the same time has written the same change before: that tick reports it under its own
+    /// id, and the next one if it has died. `meanwhile` is what was written since this tick read the memory.
+    #[must_use]
+    pub fn left_to_another(&self, meanwhile: &[Option<Value>]) -> Option<Self> {
+        if !self.has_turned() {
+            return None;
+        }
+        let is_same = |other: &Self| (other.standby, other.level, &other.red) == (self.standby, self.level, &self.red);
+        let written = meanwhile.iter().rev().flatten();
+        let newest = written
+            .filter_map(|value| serde_json::from_value::<Self>(value.clone()).ok())
+            .find(is_same)?;
+        Some(Self {
+            pending_notification: newest.pending_notification,
+            ..self.clone()
+        })
     }
 
     /// Whether the standby cannot take over.

@@ -177,6 +177,12 @@ fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they
         Some(600),
         "after its minute"
     );
+    // Airflow's own date is older than the look that saw it.
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    let dead = healthy().scheduler_dead_for(200).metric_unknown(CauseKind::Throttled);
+    looks.see(200, &dead);
+    assert_eq!(healthy_before(&looks.at(300, &gone), 300), Some(300));
     // A longer time without observations: it may have been healthy in between.
     for seen in [
         silent(400),

@@ -47,6 +47,30 @@ fn the_past_is_stored_and_read_back() {
 // ---- windows and dates
 
 #[test]
+fn a_heartbeat_from_before_it_was_sick_makes_nothing_healthy_while_airflow_does_not_answer() {
+    let policy = Policy {
+        failure_window: seconds(600),
+        ..Policy::default()
+    };
+    let mut looks = Looks { policy, past: None };
+    looks.see(0, &healthy());
+    for second in (60..=360).step_by(60) {
+        looks.see(second, &healthy().scheduler_dead_for(second).metric_last_seen(second));
+    }
+    // Within the window, so not missing yet.
+    let unread = |seen| healthy().api_unknown(CauseKind::Throttled).metric_last_seen(seen);
+    assert_eq!(looks.at(420, &unread(420)).verdict, Verdict::Unknown);
+    looks.see(420, &unread(420));
+    assert_eq!(
+        looks.at(480, &unread(480)).verdict,
+        Verdict::Unknown,
+        "nor is it forgotten"
+    );
+    // A newer one shows that it lives.
+    assert_eq!(looks.at(480, &unread(120)).verdict, Verdict::Healthy);
+}
+
+#[test]
 fn a_longer_failure_window_counts_for_the_heartbeat_alone_too() {
     let policy = Policy {
         failure_window: seconds(600),

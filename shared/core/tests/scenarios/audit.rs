@@ -1,5 +1,7 @@
 //! What is reported of each version, and how often.
 
+use bluegreen_core::audit::Due;
+
 use super::*;
 
 // ---- events
@@ -187,22 +189,31 @@ fn a_hold_that_was_replaced_before_it_was_told_is_told() {
 fn an_event_of_a_persons_request_is_kept_and_read_back() {
     let event = failovers_acknowledged(SUBJECT, "ana {{ds}}", Some("seen"), "request-1", noon());
     let stored = Unsent::to_stored(&event).unwrap();
-    assert_eq!(Unsent::read(&stored), Some(event.clone()));
+    assert_eq!(Unsent::read(&stored).map(Unsent::event), Some(event.clone()));
     // A text that is too long is shortened in its reason, and fits in the form that is sent.
     let long = AuditEvent {
         detail_type: EventType::DrillFinished,
         detail: serde_json::json!({"id": "d", "reason": "{{".repeat(3000)}),
         ..event.clone()
     };
-    let kept = Unsent::read(&Unsent::to_stored(&long).unwrap()).unwrap();
+    let kept = Unsent::read(&Unsent::to_stored(&long).unwrap()).unwrap().event();
     assert_eq!(kept.detail["id"], "d");
     assert!(kept.detail["reason"].as_str().unwrap().ends_with('…'));
+    // What was published only stays for another delivery of its request.
+    let due = |text: &str, seconds| {
+        Unsent::read(text)
+            .unwrap()
+            .due(noon() + jiff::SignedDuration::from_secs(seconds))
+    };
+    assert_eq!(due(&stored, 3600), Due::Publish);
+    let sent = Unsent::sent(&event).unwrap();
+    assert_eq!((due(&sent, 299), due(&sent, 300)), (Due::Stay, Due::Forget));
     // Other events are rebuilt from the flag and its records.
     let other = AuditEvent {
         detail_type: EventType::EnvironmentTransition,
         ..event
     };
-    assert_eq!(Unsent::to_stored(&other), None);
+    assert_eq!((Unsent::to_stored(&other), Unsent::sent(&other)), (None, None));
     for garbage in [
         "",
         "{}",

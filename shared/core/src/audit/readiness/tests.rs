@@ -64,6 +64,27 @@ fn a_turn_to_red_and_back_is_told_once_each() {
 }
 
 #[test]
+fn of_two_ticks_at_once_the_first_to_write_tells_it() {
+    let theirs = Turn::after(None, &red_check(), Color::Green, now()).standing;
+    let later = now() + jiff::SignedDuration::from_secs(17);
+    let ours = Turn::after(None, &red_check(), Color::Green, later).standing;
+    let written = |state: &ReadinessState| Some(json!(state));
+    let left = ours.left_to_another(&[None, written(&theirs)]).unwrap();
+    assert_eq!(left.pending_notification, theirs.pending_notification);
+    assert_eq!(left.at, ours.at);
+    // It has told it already.
+    let meanwhile = [written(&theirs), written(&theirs.said())];
+    assert_eq!(ours.left_to_another(&meanwhile), Some(ours.said()));
+    // Another change is none of ours, and neither is what was there before.
+    let green = Turn::after(None, &check(&twins()), Color::Green, now()).standing;
+    assert_eq!(ours.left_to_another(&[written(&green)]), None);
+    assert_eq!(ours.left_to_another(&[]), None);
+    // What an earlier tick left to be told is told.
+    let still = Turn::after(Some(&theirs), &red_check(), Color::Green, later).standing;
+    assert_eq!(still.left_to_another(&[written(&theirs)]), None);
+}
+
+#[test]
 fn what_turns_red_besides_is_told_too() {
     let red = Turn::after(None, &red_check(), Color::Green, now()).standing.said();
     let mut pair = twins();
