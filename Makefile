@@ -117,9 +117,10 @@ mutants: tools $(TOOLS_CARGO)/.installed-mutants-$(CARGO_MUTANTS) ## change the 
 test-model: ## the protocols in a small world, explored whole by a model checker
 	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1
 
-# Fresh seeds only by hand, for now: what they find is listed in docs/internals/verification.md, and not all of it is mended.
-test-simulation: debug ## what the simulation once found, played again
+# SEED=… plays the fresh seeds of a run again that found something.
+test-simulation: debug ## what the simulation once found, played again, and two minutes of fresh seeds (SEED=1)
 	@target/debug/simulate finds simulation/finds
+	@target/debug/simulate --minutes 2 $(if $(SEED),--seed $(SEED))
 
 simulate: ## years of trouble on all cores, optimized; the first build takes minutes (YEARS=100 SEED=1, or SIMULATE="replay FILE")
 	@cargo build --locked --profile simulate --package bluegreen-simulation

@@ -502,7 +502,7 @@ impl Pair {
     pub(crate) fn heal(&self, color: Color) {
         self.environment(color, |environment, now| {
             environment.web_is_up = true;
-            environment.database_is_up = true;
+            environment.no_database_since = None;
             environment.start(now);
         });
     }

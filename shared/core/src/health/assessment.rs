@@ -47,8 +47,8 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
     let status = Status::of(evidence, past);
     let signals = signals(policy, evidence, &status, past, now);
     let Judgment {
-        verdict,
-        reasons,
+        mut verdict,
+        mut reasons,
         unhealthy_at,
     } = judge(policy, &status, &signals, past, now);
     let unread_alarms = match &evidence.alarms {
@@ -57,6 +57,15 @@ pub fn assess_after(policy: &Policy, evidence: &Evidence, past: Option<&Past>, n
         }
         ProbeResult::Unknown(_) | ProbeResult::Known(_) => None,
     };
+    // That they are over nobody has seen.
+    let was_in_alarm = past.is_some_and(|past| past.is_close(now) && past.is_in_alarm);
+    if let Some(unread) = unread_alarms
+        .as_ref()
+        .filter(|_| was_in_alarm && verdict == Verdict::Healthy)
+    {
+        verdict = Verdict::Unknown;
+        reasons = vec![format!("{unread}, and were in ALARM when they were last read")];
+    }
     let last_known_healthy = (verdict != Verdict::Healthy)
         .then(|| last_known_healthy(evidence, &signals, past, now))
         .flatten();

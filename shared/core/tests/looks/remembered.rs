@@ -47,6 +47,20 @@ fn the_past_is_stored_and_read_back() {
 // ---- windows and dates
 
 #[test]
+fn an_alarm_that_rang_and_cannot_be_read_now_is_not_over() {
+    let unread = healthy().alarms_unknown(CauseKind::TimedOut);
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    assert_eq!(looks.at(60, &unread).verdict, Verdict::Healthy, "it never rang");
+    looks.see(60, &healthy().alarm(Some(AlarmState::Alarm), 30));
+    assert_eq!(looks.at(120, &unread).verdict, Verdict::Unknown);
+    looks.see(120, &unread);
+    assert_eq!(looks.at(180, &unread).verdict, Verdict::Unknown, "nor is it forgotten");
+    looks.see(180, &healthy().alarm(Some(AlarmState::Ok), 30));
+    assert_eq!(looks.at(240, &unread).verdict, Verdict::Healthy);
+}
+
+#[test]
 fn a_heartbeat_from_before_it_was_sick_makes_nothing_healthy_while_airflow_does_not_answer() {
     let policy = Policy {
         failure_window: seconds(600),
