@@ -113,8 +113,9 @@ impl ParameterStore {
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) if already_exists(&error) => {
-                // This may have been the first try of this very put, whose answer was lost.
-                let kept = self.unsent_of(key).await?;
+                // This may have been the first try of this very put, whose answer was lost. Where that cannot be read, it is
+                // the watcher's to publish, like that of another delivery.
+                let kept = self.unsent_of(key).await.ok().flatten();
                 Ok(kept.is_some_and(|kept| kept == as_value(value.to_owned())))
             }
             Err(error) => Err(classify(&error)),
