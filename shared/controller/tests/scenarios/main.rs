@@ -10,10 +10,12 @@
 
 mod alerts;
 mod audits;
+mod drill_ends;
 mod drills;
 mod holds;
 mod pair;
 mod repeats;
 mod requests;
+mod run_reports;
 mod standby;
 mod ticks;

@@ -1,0 +1,314 @@
+//! How drills end: whatever dies, comes in between, or cannot be read.
+
+use bluegreen_simulation::weather::{Burst, Fault, Service};
+use serde_json::json;
+
+use crate::drills::{QUIET, begin, finished, outcome, rested, stored};
+use crate::pair::{Pair, play};
+
+#[test]
+fn a_drill_whose_function_dies_before_the_switch_is_given_up_and_reported() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        pair.deny("PutParameter", "/transitions/v2-");
+        let error = pair
+            .ask_as("r-drill", json!({"action": "drill"}))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("; the drill is noted, and the watcher's ticks find out"),
+            "{error}"
+        );
+        assert_eq!(stored(&pair)["outcome"], "pending");
+        pair.mend();
+        let first = pair.minutes(1).await;
+        assert_eq!(first[0]["drill"]["step"], "wait", "{first:#?}");
+        pair.minutes(2).await;
+        assert_eq!(finished(&pair)["outcome"], "failed");
+        assert_eq!(stored(&pair)["outcome"], "failed");
+    });
+}
+
+#[test]
+fn a_drill_that_loses_its_claim_to_a_switch_is_interrupted() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        let (drill, switch) = tokio::join!(
+            pair.ask_on("one", "r-drill", json!({"action": "drill", "duration_minutes": 5})),
+            async {
+                // Between the last look and the claim.
+                loop {
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                    if pair.stored(&pair.settings.names.drill()).is_some() {
+                        break;
+                    }
+                }
+                pair.ask_on(
+                    "two",
+                    "r-switch",
+                    json!({"to": "green", "force": true, "reason": "now"}),
+                )
+                .await
+            }
+        );
+        let (drill, switch) = (drill, switch.unwrap());
+        pair.hear().await;
+        pair.minutes(8).await;
+        let event = finished(&pair);
+        // Whoever was faster: one transition out of version 1, and one outcome.
+        if outcome(&switch) == "switched" {
+            assert_eq!(event["outcome"], "interrupted", "{drill:#?}");
+            assert_eq!(pair.flag().unwrap().0, "green");
+        } else {
+            assert!(
+                ["succeeded", "interrupted"].contains(&event["outcome"].as_str().unwrap()),
+                "{event:#}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_stale_history_lets_a_drill_wait() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        let now = pair.now();
+        pair.world.lock().weather.begin(
+            Burst {
+                service: Service::ParameterStore,
+                color: None,
+                operation: Some("GetParameterHistory".to_owned()),
+                fault: Fault::Stale(600_000),
+                seconds: 420,
+                percent: 100,
+            },
+            5,
+            now,
+        );
+        pair.pass(390).await;
+        let tick = pair.tick().await;
+        assert_eq!(
+            (&tick["drill"]["step"], pair.flag().unwrap().1),
+            (&json!("wait"), 2),
+            "{tick:#}"
+        );
+        assert!(tick["drill"]["reason"].as_str().unwrap().contains("stale"), "{tick:#}");
+        pair.pass(120).await;
+        pair.minutes(1).await;
+        assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 3));
+    });
+}
+
+#[test]
+fn a_drill_whose_history_cannot_be_read_waits() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(390).await;
+        pair.refuse("GetParameterHistory", "");
+        drop(pair.tick_of("schedule").await);
+        assert_eq!(
+            (pair.flag().unwrap().1, &stored(&pair)["outcome"]),
+            (2, &json!("pending"))
+        );
+        pair.mend();
+        pair.minutes(2).await;
+        assert_eq!(pair.flag().unwrap().1, 3);
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+    });
+}
+
+#[test]
+fn of_two_ticks_at_once_one_returns_the_drill() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        let (one, two) = tokio::join!(pair.tick_on("one", "schedule"), async {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            pair.tick_on("two", "alarm").await
+        });
+        drop((one, two));
+        pair.hear().await;
+        pair.minutes(3).await;
+        assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 3));
+        let events = pair.events("Drill Finished");
+        assert!(
+            events.iter().all(|event| event["outcome"] == "succeeded"),
+            "{events:#?}"
+        );
+        assert_eq!(
+            pair.events("Environment Transition")
+                .iter()
+                .filter(|event| event["kind"] == "drill-return")
+                .count(),
+            1
+        );
+    });
+}
+
+#[test]
+fn a_tick_and_a_person_who_keeps_the_color_at_once_agree() {
+    for delay in [0, 80, 200, 400] {
+        play(QUIET, |pair: Pair| async move {
+            let pair = rested(pair).await;
+            begin(&pair, "r-drill").await;
+            pair.pass(360).await;
+            let (tick, kept) = tokio::join!(pair.tick_on("one", "schedule"), async {
+                tokio::time::sleep(std::time::Duration::from_millis(delay)).await;
+                pair.ask_on("two", "r-keep", json!({"to": "green", "reason": "fine"}))
+                    .await
+            });
+            let (tick, kept) = (tick.unwrap(), kept.unwrap());
+            pair.hear().await;
+            pair.minutes(4).await;
+            let color = pair.flag().unwrap().0;
+            if outcome(&kept) == "drill_canceled" {
+                assert_eq!(color, "green", "after {delay} ms: {tick:#}");
+            }
+            let events = pair.events("Drill Finished");
+            let outcomes: std::collections::BTreeSet<String> =
+                events.iter().map(|event| event["outcome"].to_string()).collect();
+            assert_eq!(outcomes.len(), 1, "after {delay} ms: {events:#?} {kept:#}");
+        });
+    }
+}
+
+#[test]
+fn an_outcome_that_cannot_be_published_is_published_by_the_next_tick() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.refuse("PutEvents", "Drill Finished");
+        let error = pair.tick_of("schedule").await.unwrap_err();
+        assert_eq!(error.error_type(), "AuditUndelivered", "{error}");
+        assert_eq!(pair.flag().unwrap().1, 3);
+        assert_eq!(
+            stored(&pair)["outcome"],
+            "pending",
+            "it is followed until it is published"
+        );
+        pair.mend();
+        pair.forget();
+        pair.hear().await;
+        pair.minutes(4).await;
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+        assert_eq!(stored(&pair)["outcome"], "succeeded");
+    });
+}
+
+#[test]
+fn an_end_that_cannot_be_decided_fails_the_tick_and_writes_nothing() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.deny("PutParameter", "-end-");
+        drop(pair.tick_of("schedule").await);
+        assert_eq!(pair.flag().unwrap().1, 2);
+        pair.mend();
+        pair.minutes(2).await;
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+    });
+}
+
+#[test]
+fn an_end_whose_answer_was_lost_is_still_its_own() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.lose_answer("PutParameter", "-end");
+        pair.minutes(2).await;
+        assert_eq!(pair.flag().unwrap().1, 3);
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+    });
+}
+
+#[test]
+fn a_blocked_drill_whose_report_cannot_be_sent_is_reported_later() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        pair.ask(json!({"action": "hold", "minutes": 60, "reason": "stay"}))
+            .await;
+        pair.refuse("PutEvents", "Drill Finished");
+        let error = pair.ask_as("r-drill", json!({"action": "drill"})).await.unwrap_err();
+        assert!(error.to_string().contains("publishing how the drill ended"), "{error}");
+        pair.mend();
+        pair.until_minute(30).await;
+        pair.forget();
+        pair.tick().await;
+        assert_eq!(finished(&pair)["outcome"], "blocked");
+        assert_eq!(pair.count("PutMetricData", "DrillOutcome"), 1, "counted with it");
+    });
+}
+
+#[test]
+fn a_standby_that_nothing_has_proved_for_too_long_is_reported_once() {
+    play(
+        &[("DRILL_OVERDUE_DAYS", "1"), ("READINESS_INTERVAL_MINUTES", "0")],
+        |pair: Pair| async move {
+            let pair = rested(pair).await;
+            pair.until_minute(30).await;
+            pair.minutes(2).await;
+            assert_eq!(pair.events("Drill Overdue").len(), 0);
+            assert_eq!(pair.count("PutMetricData", "DrillOverdue"), 0);
+            pair.pass(25 * 3600).await;
+            pair.until_minute(30).await;
+            pair.refuse("PutEvents", "Drill Overdue");
+            pair.tick_of("schedule").await.unwrap_err();
+            pair.mend();
+            pair.forget();
+            pair.minutes(7).await;
+            assert_eq!(pair.events("Drill Overdue").len(), 1);
+            assert!(
+                pair.count("PutMetricData", "DrillOverdue") > 0,
+                "but it is measured as long as it lasts"
+            );
+        },
+    );
+}
+
+#[test]
+fn a_drill_that_was_begun_is_recognized_without_its_history() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.refuse("GetParameterHistory", "");
+        let again = pair
+            .ask_as("r-drill", json!({"action": "drill", "duration_minutes": 5}))
+            .await
+            .unwrap();
+        assert_eq!(
+            (outcome(&again), &again["repeat"], pair.flag().unwrap().1),
+            ("pending", &json!(true), 2),
+            "{again}"
+        );
+    });
+}
+
+#[test]
+fn an_outcome_that_was_recorded_and_not_published_is_published_once_its_run_must_be_dead() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.refuse("PutEvents", "Drill Finished");
+        pair.tick_of("schedule").await.unwrap_err();
+        pair.mend();
+        pair.forget();
+        pair.pass(10).await;
+        pair.tick().await;
+        assert_eq!(
+            pair.events("Drill Finished").len(),
+            0,
+            "the run that recorded it may be about to publish it"
+        );
+        pair.pass(90).await;
+        pair.tick().await;
+        assert_eq!(finished(&pair)["outcome"], "succeeded");
+    });
+}
