@@ -17,6 +17,7 @@ use crate::airflow::Airflow;
 use crate::aws::changed;
 use crate::clock::{DAY, HOUR, MINUTE, Milliseconds, SECOND, Time, timestamp};
 use crate::environment::Environment;
+use crate::invariants::failover::{hold, is_held};
 use crate::invariants::{Fact, Invariants, Violation, quiet};
 use crate::lambda::{Ended, Fleet, Payload};
 use crate::parameter_store::ParameterStore;
@@ -538,12 +539,7 @@ fn is_ordered(world: &World, now: Milliseconds) -> bool {
     let drill = world.store.truth(&world.names.drill());
     let drill = drill.and_then(|drill| serde_json::from_str::<Value>(&drill.value).ok());
     let is_drilled = drill.is_some_and(|drill| drill.get("outcome").and_then(Value::as_str) == Some("pending"));
-    is_drilled || hold(world, now) != HoldState::None
-}
-
-fn hold(world: &World, now: Milliseconds) -> HoldState {
-    let stored = world.store.truth(&world.names.hold());
-    HoldState::read(stored.map(|hold| hold.value.as_str()), timestamp(now))
+    is_drilled || is_held(world, now)
 }
 
 /// Whatever is no hold counts as one (docs/features/holds.md), `{}` too.

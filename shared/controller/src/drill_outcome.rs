@@ -8,6 +8,7 @@ use bluegreen_core::drill::{self, Conclusion, Drill, DrillOutcome, End, EndClaim
 use bluegreen_core::flag::FlagObservation;
 use bluegreen_core::identity::with_pair;
 use bluegreen_core::metric::Metric;
+use bluegreen_core::outcome::Outcome;
 use bluegreen_core::policy::CLAIM_TIMEOUT;
 use bluegreen_core::response::{Change, Response};
 use bluegreen_core::time::{after, elapsed};
@@ -197,7 +198,8 @@ pub(crate) async fn report(
         }
         Sent::Kept(error) => {
             log(services, conclusion);
-            repeat::note_ended(services, conclusion.outcome.into(), &conclusion.reason, invocation).await;
+            let outcome = Outcome::from(conclusion.outcome);
+            repeat::note_ended(services, outcome.as_str(), &conclusion.reason, invocation).await;
             Err(error)
         }
         Sent::Failed(error) => Err(error),

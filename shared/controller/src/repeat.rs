@@ -393,19 +393,13 @@ pub(crate) async fn note(services: &Services, answer: &Response, invocation: &In
     if is_repeat || outcome.known().is_some_and(|outcome| outcome.is_noted_elsewhere()) {
         return;
     }
-    let answered = Answered::new(
-        &invocation.request_id,
-        &outcome.to_string(),
-        reason,
-        services.clock.now(),
-    );
-    remember(services, answered, ANSWER_NOTING_TIME, invocation).await;
+    note_ended(services, &outcome.to_string(), reason, invocation).await;
 }
 
-/// Remembers how a request ended that is answered with an error, because its event is only kept.
-pub(crate) async fn note_ended(services: &Services, outcome: Outcome, reason: &str, invocation: &Invocation) {
+/// Remembers how a request ended, also one that is answered with an error because its event is only kept.
+pub(crate) async fn note_ended(services: &Services, outcome: &str, reason: &str, invocation: &Invocation) {
     let now = services.clock.now();
-    let answered = Answered::new(&invocation.request_id, outcome.as_str(), reason, now);
+    let answered = Answered::new(&invocation.request_id, outcome, reason, now);
     remember(services, answered, ANSWER_NOTING_TIME, invocation).await;
 }
 

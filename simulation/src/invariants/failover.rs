@@ -15,7 +15,7 @@ use crate::parameter_store::Version;
 use crate::world::World;
 
 /// A tick lives 75 s (template.yaml); what it saw when it claims is no older, beside the time of two requests.
-const TICK: Milliseconds = 90 * SECOND;
+pub(super) const TICK: Milliseconds = 90 * SECOND;
 /// Clocks here are wrong by up to 8 s, and readings are up to 8 s old.
 const WRONG: Milliseconds = 18 * SECOND;
 /// CloudWatch shows a minute's heartbeat when the minute is over; a heartbeat counts for three minutes.
@@ -228,10 +228,15 @@ pub(super) fn is_evidence(policy: &Policy, environment: &Environment, now: Milli
     environment.alarm.is_some() || failed || (stopped && !excused)
 }
 
-/// Whether a hold is truly in force.
-pub(super) fn is_held(world: &World, now: Milliseconds) -> bool {
+/// The hold as it truly is.
+pub(crate) fn hold(world: &World, now: Milliseconds) -> HoldState {
     let stored = world.store.truth(&world.names.hold());
-    HoldState::read(stored.map(|hold| hold.value.as_str()), timestamp(now)) != HoldState::None
+    HoldState::read(stored.map(|hold| hold.value.as_str()), timestamp(now))
+}
+
+/// Whether a hold is truly in force.
+pub(crate) fn is_held(world: &World, now: Milliseconds) -> bool {
+    hold(world, now) != HoldState::None
 }
 
 #[cfg(test)]

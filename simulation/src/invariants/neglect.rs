@@ -6,7 +6,7 @@ use bluegreen_core::settings::Settings;
 use serde_json::Value;
 
 use super::fact::text;
-use super::failover::is_held;
+use super::failover::{TICK, is_held};
 use super::{Checked, Fact, Rule, standing};
 use crate::clock::{MINUTE, Milliseconds, SECOND};
 use crate::environment::Environment;
@@ -16,8 +16,6 @@ use crate::world::World;
 const LEAST_WINDOW: Milliseconds = 300 * SECOND;
 /// Beyond the window: a tick a minute, the cooldown's rest comes on top where it objects.
 const BEYOND: Milliseconds = 10 * MINUTE;
-/// A tick comes every minute; what it saw is no older than its own time.
-const TICK: Milliseconds = 90 * SECOND;
 
 /// What the watcher last said.
 #[derive(Debug, Clone)]

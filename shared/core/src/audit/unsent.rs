@@ -18,7 +18,7 @@ pub struct Unsent {
     at: Timestamp,
     detail: Value,
     /// Whether it has been published, and only says so to another delivery.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     sent: bool,
 }
 
@@ -102,11 +102,6 @@ pub enum Due {
     Stay,
     /// It is of no use any more.
     Forget,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// Parameter Store's limit for a value, in bytes.

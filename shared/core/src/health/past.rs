@@ -43,7 +43,7 @@ pub struct Past {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub airflow_sick_from: Option<Timestamp>,
     /// Whether its alarms were in ALARM when they were last read.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_in_alarm: bool,
     /// Since when observations have followed each other closely: what was before is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,9 +103,4 @@ impl Past {
             || bad(self) != bad(stored)
             || (is_bad && elapsed(stored.at, self.at) >= NOTED_EVERY)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
