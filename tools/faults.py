@@ -93,7 +93,7 @@ def look_for(fault: Fault | None, years: float, seed: int) -> tuple[Found | None
     if not (WORK / "build").exists() and (ROOT / "target" / "simulate").exists():
         (WORK / "build").mkdir(parents=True)
         run("cp", "--archive", str(ROOT / "target" / "simulate"), str(WORK / "build"))
-    # What each patch builds anew is optimized less: a minute less to build, and not much more to play, because the SDK is as it was.
+    # Optimized less, because it is built once a patch; the SDK, which is executed most, is as it was.
     less = [word for crate in ("core", "aws", "controller", "simulation")
             for word in ("--config", f"profile.simulate.package.bluegreen-{crate}.opt-level=1")]
     run("cargo", "build", "--locked", "--quiet", "--profile", "simulate", "--package", "bluegreen-simulation", *less,
