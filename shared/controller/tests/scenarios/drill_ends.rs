@@ -3,8 +3,8 @@
 use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
-use crate::drills::{QUIET, begin, finished, outcome, rested, stored};
-use crate::pair::{Pair, play};
+use crate::drills::{QUIET, begin, finished, rested, stored};
+use crate::pair::{Pair, outcome, play};
 
 #[test]
 fn a_drill_whose_function_dies_before_the_switch_is_given_up_and_reported() {

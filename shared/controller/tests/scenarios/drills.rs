@@ -3,18 +3,10 @@
 use bluegreen_core::color::Color;
 use serde_json::{Value, json};
 
-use crate::pair::{Pair, by_hand, play};
+use crate::pair::{Pair, by_hand, outcome, play, reason};
 
 /// Regular checks of the standby would mix with those of the drills.
 pub(crate) const QUIET: &[(&str, &str)] = &[("READINESS_INTERVAL_MINUTES", "0")];
-
-pub(crate) fn reason(answer: &Value) -> &str {
-    answer["reason"].as_str().unwrap()
-}
-
-pub(crate) fn outcome(answer: &Value) -> &str {
-    answer["outcome"].as_str().unwrap()
-}
 
 /// A pair whose cooldown is over.
 pub(crate) async fn rested(pair: Pair) -> Pair {

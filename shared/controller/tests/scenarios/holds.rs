@@ -2,17 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::pair::{Pair, by_hand, play};
+use crate::pair::{Pair, by_hand, outcome, play, reason};
 
-fn reason(answer: &Value) -> &str {
-    answer["reason"].as_str().unwrap()
-}
-
-fn outcome(answer: &Value) -> &str {
-    answer["outcome"].as_str().unwrap()
-}
-
-fn hour(pair: &Pair, why: &str) -> String {
+pub(crate) fn hour(pair: &Pair, why: &str) -> String {
     let until = pair.at() + jiff::SignedDuration::from_hours(1);
     json!({"until": until.to_string(), "reason": why, "by": "bob"}).to_string()
 }

@@ -581,3 +581,11 @@ pub(crate) fn by_hand(world: &mut World, name: &str, value: Option<&str>) {
     world.store.call(operation, &request, "a person", now, 0).unwrap();
     changed(world, name, was_there, "a person");
 }
+
+pub(crate) fn outcome(answer: &Value) -> &str {
+    answer["outcome"].as_str().unwrap()
+}
+
+pub(crate) fn reason(answer: &Value) -> &str {
+    answer["reason"].as_str().unwrap()
+}

@@ -1,17 +1,9 @@
 //! Requests that Lambda delivers twice: the second delivery says what the first one did, and does nothing.
 
 use bluegreen_core::color::Color;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::pair::{Pair, play};
-
-fn reason(answer: &Value) -> &str {
-    answer["reason"].as_str().unwrap()
-}
-
-fn outcome(answer: &Value) -> &str {
-    answer["outcome"].as_str().unwrap()
-}
+use crate::pair::{Pair, outcome, play, reason};
 
 #[test]
 fn a_switch_that_was_carried_out_says_so_and_what_has_come_since() {

@@ -1,17 +1,9 @@
 //! Requests of people: what each does, and what it says when something stands in its way.
 
 use bluegreen_core::color::Color;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::pair::{Pair, by_hand, play};
-
-fn reason(answer: &Value) -> &str {
-    answer["reason"].as_str().unwrap()
-}
-
-pub(crate) fn outcome(answer: &Value) -> &str {
-    answer["outcome"].as_str().unwrap()
-}
+use crate::pair::{Pair, by_hand, outcome, play, reason};
 
 #[test]
 fn a_switch_says_what_it_wrote() {

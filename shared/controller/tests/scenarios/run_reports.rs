@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use crate::pair::{Pair, play};
-use crate::requests::outcome;
+use crate::pair::{Pair, outcome, play};
 
 #[test]
 fn a_run_report_is_given_on_request_and_published_once_after_a_transition() {

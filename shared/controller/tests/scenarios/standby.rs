@@ -1,19 +1,15 @@
 //! The standby: its readiness, which is checked regularly, and its DAGs, where they are managed.
 
 use bluegreen_core::color::Color;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::pair::{Pair, play};
+use crate::pair::{Pair, outcome, play};
 
 const MANAGED: &[(&str, &str)] = &[
     ("DAG_MANAGEMENT", "pause"),
     ("DRAIN_MINUTES", "5"),
     ("READINESS_INTERVAL_MINUTES", "0"),
 ];
-
-fn outcome(answer: &Value) -> &str {
-    answer["outcome"].as_str().unwrap()
-}
 
 /// The DAGs of a color that are not paused.
 fn running(pair: &Pair, color: Color) -> Vec<String> {

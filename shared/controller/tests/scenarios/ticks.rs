@@ -2,21 +2,16 @@
 
 use bluegreen_core::color::Color;
 use bluegreen_simulation::weather::{Burst, Fault, Service};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::pair::{Pair, by_hand, play};
+use crate::holds::hour;
+use crate::pair::{Pair, by_hand, play, reason};
 
 /// Alarms cost: only a whole look asks for them.
 const ALARMS: &[(&str, &str)] = &[
     ("BLUE_HEALTH_ALARM_NAMES", "health-of-blue"),
     ("GREEN_HEALTH_ALARM_NAMES", "health-of-green"),
 ];
-
-/// A hold of an hour, as a person's AWS CLI writes it.
-fn hold(pair: &Pair) -> String {
-    let until = pair.at() + jiff::SignedDuration::from_hours(1);
-    json!({"until": until.to_string(), "reason": "maintenance", "by": "ana"}).to_string()
-}
 
 /// Makes Airflow answer seconds late from now on.
 fn slow(pair: &Pair) {
@@ -36,10 +31,6 @@ fn slow(pair: &Pair) {
 async fn about_to_fail_over(pair: &Pair) {
     pair.kill(Color::Blue);
     pair.pass(200).await;
-}
-
-fn reason(answer: &Value) -> &str {
-    answer["reason"].as_str().unwrap()
 }
 
 #[test]
@@ -168,7 +159,7 @@ fn a_hold_that_is_placed_while_a_slow_tick_looks_is_respected() {
         let pair = pair.started().await;
         about_to_fail_over(&pair).await;
         slow(&pair);
-        let (name, value) = (pair.settings.names.hold(), hold(&pair));
+        let (name, value) = (pair.settings.names.hold(), hour(&pair, "maintenance"));
         // The flag's history is read after the decision: everything else has been observed by then.
         pair.before("GetParameterHistory", "active-environment", 0, move |world| {
             by_hand(world, &name, Some(&value));
@@ -187,7 +178,7 @@ fn without_time_to_look_again_the_next_tick_decides_about_a_new_hold() {
         let pair = pair.started().await;
         about_to_fail_over(&pair).await;
         slow(&pair);
-        let (name, value) = (pair.settings.names.hold(), hold(&pair));
+        let (name, value) = (pair.settings.names.hold(), hour(&pair, "maintenance"));
         pair.before("GetParameterHistory", "active-environment", 0, move |world| {
             by_hand(world, &name, Some(&value));
         });
