@@ -50,7 +50,7 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
 # One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
 # tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the tests of Rust and
 # the lints may build them anew meanwhile. The end-to-end tests are alone: beside builds and real Airflows, on two cores, some of them once
-# did not meet their times, and a triggerer of Airflow that was late executed a task twice.
+# did not meet their times.
 INSTALLS, COMPUTES, RELEASES, WAITS = "installs", "computes", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (

@@ -283,7 +283,11 @@ def test_tasks_that_start_or_end_in_the_triggerer_do_so_for_their_owner(blue: Re
     for dag in dags:
         run = blue.trigger(dag)
         assert blue.finished(dag, run) == "success", (blue.tasks(dag, run), blue.task_log(dag, run, "root_starts"))
-        assert count(blue, dag, run) == TRIGGERER
+        executed = count(blue, dag, run)
+        assert executed.keys() == TRIGGERER.keys()
+        # A try that the scheduler failed may have been executed, and the task is executed again.
+        excess = {task: times - TRIGGERER[task] for task, times in executed.items()}
+        assert all(times <= blue.failed_by_the_scheduler(dag, run, task) for task, times in excess.items()), (executed, blue.log("scheduler"))
         assert "came_back" not in blue.task_log(dag, run, "ends")
 
 
