@@ -9,6 +9,10 @@ use crate::setting::{Group, Reader, Setting, Unit, settings, words};
 /// How long the heartbeat metric must be missing where Airflow's API does not answer: metrics can arrive minutes late.
 pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 
+/// For how long a heartbeat shows that an environment works whose Airflow does not answer. CloudWatch has that of a minute
+/// when the minute is over; one that is older, within a long failure window, only fails to show that it is dead.
+pub const HEARTBEAT_SHOWS_LIFE: Duration = Duration::from_secs(180);
+
 /// How long the last status counts while no newer one can be read.
 pub const STATUS_STANDS: Duration = Duration::from_secs(15 * 60);
 

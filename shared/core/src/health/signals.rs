@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::{AirflowHealth, AlarmState, Cause, CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use super::past::{BLIND_FOR, LastStatus, Past};
 use super::status::StatusClass;
-use crate::policy::{Policy, STATUS_STANDS};
+use crate::policy::{HEARTBEAT_SHOWS_LIFE, Policy, STATUS_STANDS};
 use crate::time::{after, before, elapsed, in_seconds, to_second};
 
 /// CloudWatch keeps the heartbeat in periods of this length; a datapoint proves nothing about the time after its
@@ -119,7 +119,7 @@ pub(super) fn signals(
 ) -> Signals {
     let scheduler = read_scheduler(&evidence.airflow);
     let heartbeat = match (&scheduler, read_heartbeat(policy, evidence, now)) {
-        (Reading::Unknown { .. }, Reading::Ok { detail }) => since_sickness(detail, evidence, past, now),
+        (Reading::Unknown { .. }, Reading::Ok { detail }) => alone(detail, evidence, past, now),
         (_, heartbeat) => heartbeat,
     };
     Signals {
@@ -130,18 +130,30 @@ pub(super) fn signals(
     }
 }
 
-/// A heartbeat within the window, while Airflow does not answer. One from before Airflow called itself unhealthy says
-/// nothing of the time since: with a long window, it would make an environment healthy that has been dead for minutes.
-fn since_sickness(detail: String, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Reading {
+/// A heartbeat within the window, while Airflow does not answer. An old one, or one from before Airflow called itself
+/// unhealthy, says nothing of the time since: with a long window, it would make an environment healthy that has been dead
+/// for minutes.
+fn alone(detail: String, evidence: &Evidence, past: Option<&Past>, now: Timestamp) -> Reading {
+    let Some(seen) = last_seen(evidence) else {
+        return Reading::Ok { detail };
+    };
     let sick_from = past
         .filter(|past| past.is_close(now))
         .and_then(|past| past.airflow_sick_from);
-    match (sick_from, last_seen(evidence)) {
-        (Some(sick_from), Some(seen)) if seen <= sick_from => Reading::Unknown {
-            detail: format!("{detail}, and Airflow was unhealthy at {}", to_second(sick_from)),
-        },
-        _ => Reading::Ok { detail },
+    if let Some(sick_from) = sick_from.filter(|sick_from| seen <= *sick_from) {
+        return Reading::unknown(format!(
+            "{detail}, and Airflow was unhealthy at {}",
+            to_second(sick_from)
+        ));
     }
+    let age = elapsed(seen, now);
+    if age > HEARTBEAT_SHOWS_LIFE {
+        return Reading::unknown(format!(
+            "{detail}: {} ago, too old to show that it works",
+            in_seconds(age)
+        ));
+    }
+    Reading::Ok { detail }
 }
 
 /// What is known of the environment's status.

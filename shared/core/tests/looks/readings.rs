@@ -270,6 +270,26 @@ fn what_cannot_be_read_at_all_begins_no_failure() {
 }
 
 #[test]
+fn an_old_heartbeat_alone_shows_neither_life_nor_death() {
+    let mut looks = Looks::default();
+    looks.policy.failure_window = seconds(600);
+    looks.see(0, &healthy());
+    let silent = |seen| healthy().api_unknown(CauseKind::Unavailable).metric_last_seen(seen);
+    for (seen, verdict) in [
+        (60, Verdict::Healthy),
+        (180, Verdict::Healthy),
+        (181, Verdict::Unknown),
+        (600, Verdict::Unknown),
+    ] {
+        assert_eq!(looks.clone().verdict(60, &silent(seen)), verdict, "{seen} s");
+    }
+    let said = looks.clone().at(60, &silent(300)).reasons.join("; ");
+    assert!(said.contains("300 s ago, too old to show that it works"), "{said}");
+    // Once Airflow answers, the heartbeat is of no interest.
+    assert_eq!(looks.verdict(60, &healthy().metric_last_seen(300)), Verdict::Healthy);
+}
+
+#[test]
 fn a_dead_metric_condemns_nobody_whose_airflow_says_healthy_and_whose_status_cannot_be_read() {
     let mut looks = Looks::default();
     looks.see(0, &healthy());
