@@ -1,6 +1,9 @@
 //! Drills from their beginning to their end, whoever dies or objects in between.
 
 use bluegreen_core::color::Color;
+use bluegreen_core::drill::{Drill, DrillOutcome, Mode};
+use bluegreen_core::flag::FlagVersion;
+use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play, reason};
@@ -426,6 +429,53 @@ fn two_deliveries_at_once_are_one_drill_with_one_outcome() {
             events.iter().map(|event| event["outcome"].to_string()).collect();
         assert_eq!(outcomes.len(), 1, "{events:#?}");
         assert_eq!(pair.flag().unwrap().0, "blue");
+    });
+}
+
+#[test]
+fn a_drill_that_another_delivery_began_does_not_block_itself_though_the_last_reading_is_old() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        let name = pair.settings.names.drill();
+        let drill = Drill {
+            schema: Drill::SCHEMA,
+            id: "r-drill".to_owned(),
+            mode: Mode::Switch,
+            from: Color::Blue,
+            to: Color::Green,
+            version: FlagVersion(1),
+            modified: pair.at(),
+            started_at: pair.at(),
+            duration_minutes: 5,
+            reason: "practice".to_owned(),
+            requested_by: None,
+            outcome: DrillOutcome::Pending,
+            finished_at: None,
+            proven_at: None,
+        };
+        // The other delivery begins the drill after the first reading. The second one shows it; those after it go back.
+        pair.before("GetParameters", "active-environment", 1, move |world| {
+            by_hand(world, &name, Some(&json!(drill).to_string()));
+        });
+        pair.before("GetParameters", "active-environment", 2, |world| {
+            let burst = Burst {
+                service: Service::ParameterStore,
+                color: None,
+                operation: Some("GetParameters".to_owned()),
+                fault: Fault::Stale(5000),
+                seconds: 60,
+                percent: 100,
+            };
+            let now = world.now();
+            world.weather.begin(burst, 1, now);
+        });
+        let answer = pair.ask_as("r-drill", json!({"action": "drill"})).await.unwrap();
+        assert_eq!(
+            (outcome(&answer), &answer["repeat"]),
+            ("pending", &json!(true)),
+            "{answer:#}"
+        );
+        assert_eq!(pair.events("Drill Finished"), Vec::<Value>::new());
     });
 }
 
