@@ -294,7 +294,9 @@ impl<'a> History<'a> {
             .get(self.next_step)
             .map_or(i64::MAX, |step| BEGIN + step.at);
         let end = BEGIN + self.script.days * DAY;
-        self.next_tick = next.min(step - RUN_UP).min(end).max(self.next_tick);
+        // On a round minute: what a tick does only once in METRICS_INTERVAL_MINUTES is then not skipped.
+        let round = next - next.rem_euclid(STILL.1);
+        self.next_tick = round.min(step - RUN_UP).min(end).max(self.next_tick);
     }
 
     /// In peace the pair must say that all is well, and be ready for a switch.

@@ -3,14 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bluegreen_core::policy::CLAIM_TIMEOUT;
+use serde_json::Value;
+
 use super::fact::text;
 use super::{Checked, Fact, Rule};
-use crate::clock::{MINUTE, Milliseconds};
+use crate::clock::{MINUTE, Milliseconds, SECOND, text as date};
 use crate::parameter_store::THROUGHPUT;
 use crate::world::World;
 
 /// An invocation lives 75 s, so an error may be of what went wrong so long ago.
 const AFTERMATH: Milliseconds = 2 * MINUTE;
+
+/// What was judged when an invocation began is answered at its end, and clocks are wrong by seconds.
+const JUDGED: Milliseconds = 95 * SECOND;
+/// In an answer that leaves a transition to the writer who claimed it.
+const WAITS: &str = "claimed this transition";
 
 /// Who made which transition.
 #[derive(Debug, Default)]
@@ -19,6 +27,8 @@ pub struct Answers {
     winners: BTreeMap<String, String>,
     /// The records that versions of the flag name.
     written: BTreeSet<String>,
+    /// When a transition was last claimed.
+    claimed_at: Milliseconds,
 }
 
 impl Rule for Answers {
@@ -47,11 +57,20 @@ impl Rule for Answers {
                 }
                 Ok(())
             }
+            Fact::Stored {
+                name,
+                version: Some(version),
+                ..
+            } if is_claim(name) => {
+                self.claimed_at = version.at;
+                Ok(())
+            }
             Fact::Ended {
                 process,
                 request_id,
                 answer: Ok(answer),
             } => {
+                self.waited(process, answer, now)?;
                 // A tick's answer has no outcome; it names the transition that it made.
                 let is_winner = matches!(text(answer, "/outcome"), "switched" | "drill_canceled" | "");
                 let record = text(answer, "/transition");
@@ -78,7 +97,25 @@ impl Rule for Answers {
     }
 }
 
+/// Whether a parameter of this name is a claim, and no outcome of a drill.
+fn is_claim(name: &str) -> bool {
+    let record = name.rsplit_once("/transitions/").map_or("", |(_, record)| record);
+    !record.is_empty() && record.matches('-').count() == 1
+}
+
 impl Answers {
+    /// A claim that its writer abandoned must not hinder anybody for longer than it may.
+    fn waited(&self, process: &str, answer: &Value, now: Milliseconds) -> Checked {
+        let may_hinder = i64::try_from(CLAIM_TIMEOUT.as_millis()).unwrap_or(0) + JUDGED;
+        if now - self.claimed_at > may_hinder && answer.to_string().contains(WAITS) {
+            let last = date(self.claimed_at);
+            let what =
+                format!("the last claim is of {last}, and {process} leaves the transition to its writer: {answer}");
+            return Err(("an-abandoned-claim-hinders-nobody", what));
+        }
+        Ok(())
+    }
+
     fn made(&mut self, process: &str, request_id: &str, record: &str) -> Checked {
         if !self.written.contains(record) {
             let what =
@@ -102,14 +139,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::invariants::testing::{described, ended, world, write_flag};
+    use crate::invariants::testing::{described, ended, record, world, write, write_flag};
     use crate::weather::{Burst, Fault, Service};
 
     #[test]
     fn two_winners_of_one_transition_are_found() {
         let (mut world, mut rule) = (world(), Answers::default());
         write_flag(&mut world, "blue", None, "the stack");
-        let record = crate::invariants::testing::record(&world);
+        let record = record(&world);
         let answer = |id: &str| {
             ended(
                 "switch-handler#1",
@@ -145,6 +182,31 @@ mod tests {
             Ok(json!({"outcome": "conflict", "transition": record})),
         );
         assert_eq!(rule.happened(&world, &conflict, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_claim_that_hinders_for_ever_is_found() {
+        let (mut world, mut rule) = (world(), Answers::default());
+        write_flag(&mut world, "blue", None, "the stack");
+        let name = world.names.transition(&record(&world));
+        let claimed = write(&mut world, &name, "{}", None, "switch-handler#1");
+        let now = world.now();
+        let waits = || {
+            let reason = "switch-handler#1 claimed this transition 70 s ago and has not finished";
+            ended(
+                "switch-handler#2",
+                "r-2",
+                Ok(json!({"outcome": "conflict", "reason": reason})),
+            )
+        };
+        assert_eq!(rule.happened(&world, &claimed, now), Ok(()));
+        assert_eq!(rule.happened(&world, &waits(), now + 170 * SECOND), Ok(()));
+        let found = rule.happened(&world, &waits(), now + 180 * SECOND);
+        assert_eq!(found.unwrap_err().0, "an-abandoned-claim-hinders-nobody");
+        // The outcome of a drill, beside its record, is no claim.
+        let outcome = write(&mut world, &format!("{name}-outcome-r-1"), "{}", None, "x");
+        assert_eq!(rule.happened(&world, &outcome, now + 170 * SECOND), Ok(()));
+        assert!(rule.happened(&world, &waits(), now + 180 * SECOND).is_err());
     }
 
     #[test]
