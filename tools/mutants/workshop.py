@@ -26,6 +26,8 @@ TIMEOUT_FACTOR = 10.0
 SLOW = 2.0
 # The compiler finds types, borrows and the rest one after another, and each may take mutants out.
 MOST_ROUNDS = 20
+# What the tests execute besides the crate, the AWS SDK above all, is worth optimizing once.
+OPTIMIZED = ("--config", 'profile.dev.package."*".opt-level=1', "--config", "profile.dev.package.bluegreen-simulation.opt-level=1")
 # Built on their own in one call of cargo-mutants: between two calls the time is looked at.
 TOGETHER = 8
 
@@ -115,7 +117,7 @@ class Workshop:
 
     def cargo(self, tree: Path, arguments: list[str], until: float) -> tuple[int, list[dict[str, Any]], str]:
         """Cargo's exit status, its messages, and what else it says."""
-        command = ["cargo", *arguments, "--locked", "--message-format", "json"]
+        command = ["cargo", *arguments, *OPTIMIZED, "--locked", "--message-format", "json"]
         with subprocess.Popen(
             command, cwd=tree, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         ) as process:
@@ -303,7 +305,8 @@ class Alone:
         command: list[str] = [
             str(self.workshop.cargo_mutants), "mutants", "--in-place", "--baseline=skip", f"--timeout={LEAST_TIMEOUT * TIMEOUT_FACTOR}",
             f"--package={self.workshop.crate}", "--dir", str(tree), "--iterate", "--output", str(out), "--colors=never",
-            *(f"--test-package={package}" for package in self.workshop.tests), "--cargo-arg=--locked", "--", "--tests",
+            *(f"--test-package={package}" for package in self.workshop.tests), "--cargo-arg=--locked",
+            *(f"--cargo-arg={word}" for word in OPTIMIZED), "--", "--tests",
         ]  # fmt: skip
         # It takes back its change when it is interrupted.
         with subprocess.Popen(
