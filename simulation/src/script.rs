@@ -208,11 +208,30 @@ fn maintenance(steps: &mut Vec<Step>, rng: &mut Rng, days: i64) {
                     rolls_back: rng.u8(0..20) == 0,
                     by_aws: true,
                 };
+                hidden(steps, rng, color, (at, &act));
                 steps.push(Step::new(at, act));
             }
             at += 7 * DAY;
         }
     }
+}
+
+/// Planned work that begins while MWAA does not say so: some of it, whose status cannot be read for a while.
+fn hidden(steps: &mut Vec<Step>, rng: &mut Rng, color: Color, (at, work): (Milliseconds, &Act)) {
+    let Act::Update { seconds, .. } = work else { return };
+    if rng.u8(0..3) > 0 {
+        return;
+    }
+    let before = rng.i64(0..15 * MINUTE);
+    let burst = Burst {
+        service: Service::Mwaa,
+        color: rng.bool().then_some(color),
+        operation: None,
+        fault: [Fault::Throttle, Fault::ServerError, Fault::Silence][rng.usize(0..3)],
+        seconds: before / SECOND + rng.i64(60..seconds + 600),
+        percent: [60, 100, 100][rng.usize(0..3)],
+    };
+    steps.push(Step::new(at - before, Act::Burst(burst)));
 }
 
 /// New DAGs with old ticks, near other trouble or not. They have random numbers of their own.
@@ -284,16 +303,15 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
         }
         4 => {
             let seconds = rng.i64(120..7200);
-            push(
-                at,
-                Act::Update {
-                    color,
-                    seconds,
-                    without_scheduler: rng.bool(),
-                    rolls_back: rng.u8(0..4) == 0,
-                    by_aws: false,
-                },
-            );
+            let act = Act::Update {
+                color,
+                seconds,
+                without_scheduler: rng.bool(),
+                rolls_back: rng.u8(0..4) == 0,
+                by_aws: false,
+            };
+            hidden(steps, rng, color, (at, &act));
+            steps.push(Step::new(at, act));
             at + 2 * seconds * SECOND
         }
         5 => {
