@@ -106,9 +106,12 @@ impl HttpConnector for Connector {
             wait(before + slow).await;
             if Process::is_last(&process.calls_to_freeze) {
                 let freeze = process.freeze.load(Ordering::Relaxed);
-                world
-                    .lock()
-                    .tell(format!("{} stands still for {} s", process.name, freeze / 1000));
+                {
+                    let mut world = world.lock();
+                    let now = world.now();
+                    world.weather.stands_still(freeze, now);
+                    world.tell(format!("{} stands still for {} s", process.name, freeze / 1000));
+                }
                 wait(freeze).await;
             }
             let is_killed = Process::is_last(&process.calls_to_live);

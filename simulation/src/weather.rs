@@ -95,6 +95,11 @@ impl Weather {
         });
     }
 
+    /// A process stands still so long in the middle of a request: for it that is a request that is not answered.
+    pub fn stands_still(&mut self, milliseconds: Milliseconds, now: Milliseconds) {
+        self.foul_until = self.foul_until.max(now + milliseconds);
+    }
+
     /// Everything is well again.
     pub fn clear(&mut self, now: Milliseconds) {
         self.active.clear();
