@@ -10,7 +10,8 @@ use crate::setting::{Group, Reader, Setting, Unit, settings, words};
 pub const HEARTBEAT_ONLY_WINDOW: Duration = Duration::from_secs(300);
 
 /// For how long a heartbeat shows that an environment works whose Airflow does not answer. CloudWatch has that of a minute
-/// when the minute is over; one that is older, within a long failure window, only fails to show that it is dead.
+/// when the minute is over; one that is older, within a long failure window, only fails to show that it is dead. A silence
+/// has a date only from then on, too.
 pub const HEARTBEAT_SHOWS_LIFE: Duration = Duration::from_secs(180);
 
 /// How long the last status counts while no newer one can be read.

@@ -304,9 +304,10 @@ fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Readi
             Some(seen) if seen >= before(now, policy.failure_window) => {
                 Reading::ok(format!("heartbeat metric seen at {seen}"))
             }
-            // The datapoint covers a whole period: silence is certain only after it.
+            // The datapoint covers a whole period, and the next one shows after its own: until then nobody can say since when
+            // there is silence.
             Some(seen) => Reading::bad(
-                Some(after(seen, HEARTBEAT_PERIOD).min(now)),
+                Some(after(seen, HEARTBEAT_PERIOD)).filter(|_| elapsed(seen, now) >= HEARTBEAT_SHOWS_LIFE),
                 format!("heartbeat metric missing, last seen in the minute of {seen}"),
             ),
         },

@@ -290,6 +290,30 @@ fn an_old_heartbeat_alone_shows_neither_life_nor_death() {
 }
 
 #[test]
+fn a_minute_that_is_not_over_is_no_silence() {
+    // Airflow gives no date: its database is dead, and was alive less than a minute ago.
+    let sick = |seen| healthy().scheduler_dead_without_date().metric_last_seen(seen);
+    let mut looks = Looks::default();
+    looks.policy.failure_window = seconds(60);
+    looks.see(0, &healthy());
+    // What is judged was asked a moment ago, before the newest minute was over.
+    looks.see(60, &sick(121));
+    assert_eq!(looks.clone().verdict(60, &sick(121)), Verdict::Suspect);
+    assert_eq!(looks.clone().verdict(119, &sick(121)), Verdict::Suspect);
+    assert_eq!(
+        looks.verdict(120, &sick(121)),
+        Verdict::Unhealthy,
+        "a minute after the first look"
+    );
+    // Or once the silence has a date.
+    let mut unseen = Looks::default();
+    unseen.policy.failure_window = seconds(60);
+    unseen.see(0, &healthy());
+    assert_eq!(unseen.clone().verdict(60, &sick(179)), Verdict::Suspect);
+    assert_eq!(unseen.verdict(60, &sick(180)), Verdict::Unhealthy);
+}
+
+#[test]
 fn a_dead_metric_condemns_nobody_whose_airflow_says_healthy_and_whose_status_cannot_be_read() {
     let mut looks = Looks::default();
     looks.see(0, &healthy());
