@@ -146,10 +146,20 @@ impl HttpConnector for Connector {
                     std::future::pending().await
                 }
                 Some(Fault::Garbage) => Ok(response(200, "text/html", b"<html>oh no</html>".to_vec())),
+                Some(Fault::Partial) => Ok(encoded(&asked, answer.map(without_values))),
                 _ => Ok(encoded(&asked, answer)),
             }
         })
     }
+}
+
+/// An answer of Parameter Store in which the parameters have no values.
+fn without_values(mut answer: Value) -> Value {
+    let parameters = answer.get_mut("Parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten().filter_map(Value::as_object_mut) {
+        parameter.remove("Value");
+    }
+    answer
 }
 
 async fn wait(milliseconds: i64) {

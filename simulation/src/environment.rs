@@ -7,6 +7,9 @@ use crate::clock::{MINUTE, Milliseconds, SECOND, text};
 /// Airflow calls a scheduler unhealthy whose heartbeat is older.
 const HEALTH_THRESHOLD: Milliseconds = 30 * SECOND;
 
+/// In seconds: how long after the end of planned work its scheduler may take to start.
+const SLOWEST_START: i64 = 100;
+
 /// One environment.
 #[derive(Debug, Clone)]
 pub struct Environment {
@@ -16,6 +19,8 @@ pub struct Environment {
     pub status: Option<&'static str>,
     /// When a planned work is over, and the status after it.
     pub planned_until: Option<(Milliseconds, &'static str)>,
+    /// When the scheduler, which planned work has stopped, runs again: somewhat later than the status says.
+    starts_at: Option<Milliseconds>,
     /// Since when the status is what it is.
     pub status_since: Milliseconds,
     /// Since when the scheduler is not running; `None` if it is.
@@ -41,6 +46,7 @@ impl Environment {
             name: name.to_owned(),
             status: Some("AVAILABLE"),
             planned_until: None,
+            starts_at: None,
             status_since: now - 10 * MINUTE,
             stopped_at: None,
             started_at: now - 10 * MINUTE,
@@ -52,16 +58,23 @@ impl Environment {
         }
     }
 
-    /// Lets time pass: planned work ends.
+    /// Lets time pass: planned work ends, and the scheduler is started.
     pub fn settle(&mut self, now: Milliseconds) -> Option<&'static str> {
+        if let Some(at) = self.starts_at.filter(|at| *at <= now) {
+            self.starts_at = None;
+            self.start(at);
+        }
         let (until, then) = self.planned_until?;
         if now < until {
             return None;
         }
         self.planned_until = None;
         self.set_status(Some(then), until);
-        self.start(until);
         self.web_is_up = true;
+        if self.stopped_at.is_some() {
+            // Any time within this span, the same for the same history.
+            self.starts_at = Some(until + (until / SECOND).rem_euclid(SLOWEST_START) * SECOND);
+        }
         self.status
     }
 
@@ -75,6 +88,7 @@ impl Environment {
 
     /// The scheduler stops.
     pub fn stop(&mut self, now: Milliseconds) {
+        self.starts_at = None;
         self.stopped_at = self.stopped_at.or(Some(now));
     }
 

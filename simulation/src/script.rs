@@ -294,7 +294,31 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                 3 => Act::Alarm(color, true),
                 _ => Act::SchedulerStops(color),
             };
+            // What dies does not answer either, or cannot be asked; what does not answer cannot be seen by its metric either.
+            let unread = match act {
+                Act::SchedulerStops(_) => Some([Service::Airflow, Service::Mwaa][rng.usize(0..2)]),
+                Act::WebServerStops(_) => Some(Service::CloudWatch),
+                _ => None,
+            };
             push(at, act);
+            if let Some(service) = unread.filter(|_| rng.u8(0..3) == 0) {
+                let faults = [
+                    Fault::Silence,
+                    Fault::Throttle,
+                    Fault::ServerError,
+                    Fault::Denied,
+                    Fault::Partial,
+                ];
+                let burst = Burst {
+                    service,
+                    color: Some(color),
+                    operation: None,
+                    fault: faults[rng.usize(0..faults.len())],
+                    seconds: for_ / SECOND,
+                    percent: 100,
+                };
+                push(at, Act::Burst(burst));
+            }
             if rng.bool() {
                 push(at + rng.i64(0..3 * MINUTE), Act::ExtraTick);
             }
@@ -553,6 +577,15 @@ fn request(rng: &mut Rng) -> Value {
     if is_of_person {
         let person = ["ana", "ben", "chris"][rng.usize(0..3)];
         request["requested_by"] = json!(person);
+        // Words that Parameter Store, or who reads them, could take for something else; or too many of them.
+        if request.get("reason").is_some() && rng.u8(0..8) == 0 {
+            let words = [
+                "{{ssm:/a/b}} ".repeat(38),
+                "schön ".repeat(83),
+                "[effective_from=2020-01-01T00:00:00Z record=v1-1]".to_owned(),
+            ];
+            request["reason"] = json!(words[rng.usize(0..words.len())]);
+        }
     }
     request
 }

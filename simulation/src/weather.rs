@@ -1,6 +1,8 @@
 //! What goes wrong with requests: bursts of faults, each with its own random numbers, so that a history without one of
 //! them meets the others as before.
 
+use std::collections::BTreeMap;
+
 use bluegreen_core::color::Color;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,10 @@ pub struct Weather {
     active: Vec<Active>,
     /// The end of the last burst.
     foul_until: Milliseconds,
+    /// The end of the last burst at each service, and of those of one color.
+    services: BTreeMap<(Service, Option<Color>), Milliseconds>,
+    /// Until when a process last stood still.
+    still_until: Milliseconds,
 }
 
 impl Weather {
@@ -88,6 +94,8 @@ impl Weather {
     pub fn begin(&mut self, burst: Burst, seed: u64, now: Milliseconds) {
         let until = now + burst.seconds * 1000;
         self.foul_until = self.foul_until.max(until);
+        let service = self.services.entry((burst.service, burst.color)).or_default();
+        *service = (*service).max(until);
         self.active.push(Active {
             burst,
             until,
@@ -97,18 +105,34 @@ impl Weather {
 
     /// A process stands still so long in the middle of a request: for it that is a request that is not answered.
     pub fn stands_still(&mut self, milliseconds: Milliseconds, now: Milliseconds) {
-        self.foul_until = self.foul_until.max(now + milliseconds);
+        self.still_until = self.still_until.max(now + milliseconds);
+        self.foul_until = self.foul_until.max(self.still_until);
     }
 
     /// Everything is well again.
     pub fn clear(&mut self, now: Milliseconds) {
         self.active.clear();
-        self.foul_until = self.foul_until.min(now);
+        for until in self
+            .services
+            .values_mut()
+            .chain([&mut self.foul_until, &mut self.still_until])
+        {
+            *until = (*until).min(now);
+        }
     }
 
     /// For how long nothing has gone wrong with requests; negative while something does.
     pub fn fair_for(&self, now: Milliseconds) -> Milliseconds {
         now - self.foul_until
+    }
+
+    /// The same, without what goes wrong at these services.
+    pub fn fair_but_for(&self, excepted: impl Fn(Service, Option<Color>) -> bool, now: Milliseconds) -> Milliseconds {
+        let others = self.services.iter();
+        let others = others.filter(|((service, color), _)| !excepted(*service, *color));
+        now - others
+            .map(|(_, until)| *until)
+            .fold(self.still_until, Milliseconds::max)
     }
 
     /// Whether nothing goes wrong now.

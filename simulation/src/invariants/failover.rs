@@ -29,6 +29,8 @@ pub struct Failovers {
     evidence: Both<Option<Milliseconds>>,
     /// When the environment last truly worked.
     worked: Both<Option<Milliseconds>>,
+    /// When the watcher last said that there is planned work on the environment.
+    known_work: Both<Option<Milliseconds>>,
     /// Since when a hold is truly in force without a break.
     held_since: Option<Milliseconds>,
     /// When a person last acknowledged: a release, as the parameter `acknowledged` shows it.
@@ -42,6 +44,7 @@ impl Failovers {
             policy: settings.policy.clone(),
             evidence: Both::default(),
             worked: Both::default(),
+            known_work: Both::default(),
             held_since: None,
             acknowledged: 0,
         }
@@ -92,6 +95,7 @@ impl Failovers {
     }
 
     fn had_evidence(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
+        self.had_time_to_start(world, from, claimed, why)?;
         // The last status counts for 15 minutes while no newer one can be read (docs/concepts.md).
         let stands = i64::try_from(STATUS_STANDS.as_millis()).unwrap_or(0);
         let oldest = if world.weather.fair_for(claimed) > stands {
@@ -109,6 +113,26 @@ impl Failovers {
                 ))
             }
         }
+    }
+
+    /// After planned work that the watcher has seen, a scheduler that does not run yet counts from the end of the work
+    /// (docs/concepts.md, Planned work is over).
+    fn had_time_to_start(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
+        let environment = world.environments.of(from);
+        let milliseconds = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
+        let is_over = matches!(environment.status, Some("AVAILABLE" | "UPDATE_FAILED"));
+        let ended = environment.status_since;
+        let (Some(dead), Some(known)) = (environment.dead_since(), *self.known_work.of(from)) else {
+            return Ok(());
+        };
+        let was_in_it = dead < ended && known > dead && known < ended + TICK;
+        let outlasted = claimed - dead >= milliseconds(self.policy.maintenance_grace);
+        let waited = claimed - ended + WRONG >= milliseconds(self.policy.failure_window);
+        if is_over && environment.alarm.is_none() && was_in_it && !outlasted && !waited {
+            let what = format!("its planned work was over only at {}; {why}", text(ended));
+            return Err(("failover-without-evidence", what));
+        }
+        Ok(())
     }
 
     fn had_somewhere_to_go(&self, to: Color, claimed: Milliseconds, why: &str) -> Checked {
@@ -174,6 +198,13 @@ impl Rule for Failovers {
     }
 
     fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
+        if let Fact::Ended { answer: Ok(answer), .. } = fact {
+            for color in [Color::Blue, Color::Green] {
+                if super::fact::text(answer, &format!("/verdicts/{color}/verdict")) == "maintenance" {
+                    *self.known_work.of_mut(color) = Some(now);
+                }
+            }
+        }
         let Fact::Stored { name, version, by } = fact else {
             return Ok(());
         };
@@ -244,7 +275,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::invariants::testing::{described, record, settings, world, write, write_flag};
+    use crate::invariants::testing::{described, record, settings, ticked, world, write, write_flag};
 
     fn claim(world: &mut World, change: &Value) {
         let text = |at| timestamp(at).to_string();
@@ -315,6 +346,19 @@ mod tests {
             broken(&left(&mut world, &mut rule, &json!({}))),
             "failover-without-evidence"
         );
+        // Right after planned work that the watcher has seen, while the scheduler starts.
+        let (mut world, mut rule) = failed();
+        let planned = json!({"verdicts": {"blue": {"verdict": "maintenance"}}});
+        assert_eq!(rule.happened(&world, &ticked(planned.clone()), now - MINUTE), Ok(()));
+        world.environments.blue.status_since = now - MINUTE;
+        assert_eq!(
+            broken(&left(&mut world, &mut rule, &json!({}))),
+            "failover-without-evidence"
+        );
+        let (mut world, mut rule) = failed();
+        assert_eq!(rule.happened(&world, &ticked(planned), now - 3 * MINUTE), Ok(()));
+        world.environments.blue.status_since = now - 3 * MINUTE;
+        assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()));
         // By a person it is right.
         let (mut world, mut rule) = failed();
         world.environments.blue.start(now);

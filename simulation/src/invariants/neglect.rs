@@ -1,5 +1,6 @@
 //! A dead active is left within the bound, unless a named precondition objects, and then people know of it.
 
+use bluegreen_core::alert_dedup::UNKNOWN_ALERT_DELAY;
 use bluegreen_core::color::Color;
 use bluegreen_core::policy::{Mode, Policy};
 use bluegreen_core::settings::Settings;
@@ -10,6 +11,7 @@ use super::failover::{TICK, is_held};
 use super::{Checked, Fact, Rule, standing};
 use crate::clock::{MINUTE, Milliseconds, SECOND};
 use crate::environment::Environment;
+use crate::weather::Service;
 use crate::world::World;
 
 /// The least window: the heartbeat alone must be missing for 300 s (docs/concepts.md).
@@ -29,8 +31,11 @@ struct Ticked {
 #[derive(Debug)]
 pub struct Neglect {
     policy: Policy,
-    /// Since when the active is truly dead, nothing goes wrong with requests, and ticks come; and whether the other works.
+    /// Since when the active is truly dead, ticks come, and nothing goes wrong with requests but for those to its Airflow,
+    /// whose silence does not delay a failover for longer than the bound.
     dead_since: Option<(Color, Milliseconds)>,
+    /// Since when, at least, the watcher can say so: its own services work, whatever the environment's answer.
+    sayable_since: Option<(Color, Milliseconds)>,
     /// Since when, besides, the other one works.
     clear_since: Option<Milliseconds>,
     ticked: Option<Ticked>,
@@ -46,6 +51,7 @@ impl Neglect {
         Self {
             policy: settings.policy.clone(),
             dead_since: None,
+            sayable_since: None,
             clear_since: None,
             ticked: None,
             said_of: None,
@@ -79,19 +85,24 @@ impl Rule for Neglect {
             self.held_at = Some(now);
         }
         let ticks_come = self.ticked.as_ref().is_some_and(|ticked| now - ticked.at < 3 * MINUTE);
-        let is_fair = world.weather.fair_for(now) > 5 * MINUTE && ticks_come;
         let active = world
             .active()
-            .filter(|active| is_fair && is_dead(world.environments.of(*active)));
-        let Some(active) = active else {
-            (self.dead_since, self.clear_since) = (None, None);
+            .filter(|active| ticks_come && is_dead(world.environments.of(*active)));
+        let since = |before: Option<(Color, Milliseconds)>, is_fair: bool| {
+            let active = active.filter(|_| is_fair)?;
+            Some(before.filter(|(color, _)| *color == active).unwrap_or((active, now)))
+        };
+        let weather = &world.weather;
+        let fair_for = weather.fair_but_for(|service, of| service == Service::Airflow && of == active, now);
+        self.dead_since = since(self.dead_since, fair_for > 5 * MINUTE);
+        let are_asked = [Service::Airflow, Service::Mwaa, Service::CloudWatch];
+        let sayable_for = weather.fair_but_for(|service, _| are_asked.contains(&service), now);
+        self.sayable_since = since(self.sayable_since, sayable_for > 5 * MINUTE);
+        self.people_know(world, now)?;
+        let Some((active, since)) = self.dead_since else {
+            self.clear_since = None;
             return Ok(());
         };
-        let since = match self.dead_since {
-            Some((color, since)) if color == active => since,
-            _ => now,
-        };
-        self.dead_since = Some((active, since));
         self.clear_since =
             is_clear(world.environments.of(active.other()), now).then(|| self.clear_since.unwrap_or(now));
         if now - since <= self.bound() {
@@ -100,21 +111,14 @@ impl Rule for Neglect {
         let Some(ticked) = self.ticked.clone() else {
             return Ok(());
         };
-        let dead = format!(
-            "{active} is dead, nothing has gone wrong with requests for {} s",
-            (now - since) / SECOND
-        );
-        let is_said = self.said_of.is_some() && self.said_of == standing(world);
-        // What is said names the version, so it is said anew of one that somebody writes meanwhile.
-        let flag_at = world.store.truth(world.names.flag()).map_or(since, |flag| flag.at);
-        if !is_said && now - flag_at > self.bound() {
-            let what =
-                format!("{dead}, {active} is still active, and nobody was notified; the watcher says {ticked:?}");
-            return Err(("people-know-of-a-dead-active", what));
-        }
         if self.clear_since.is_some_and(|clear| now - clear > self.bound()) {
             self.excused(world, &ticked).map_err(|why| {
-                let what = format!("{dead}, {} works, and {active} is still active: {why}", active.other());
+                let what = format!(
+                    "{active} is dead, nothing has gone wrong with requests for {} s, {} works, and {active} is still \
+                     active: {why}",
+                    (now - since) / SECOND,
+                    active.other()
+                );
                 ("dead-active-left", what)
             })?;
         }
@@ -154,6 +158,31 @@ impl Rule for Neglect {
 }
 
 impl Neglect {
+    /// Whether people were notified in time of a dead active.
+    fn people_know(&self, world: &World, now: Milliseconds) -> Checked {
+        let late = |since: Option<(Color, Milliseconds)>, bound| since.filter(|(_, since)| now - since > bound);
+        // What cannot be read is said later than what is known to be bad.
+        let unread = i64::try_from(UNKNOWN_ALERT_DELAY.as_millis()).unwrap_or(0);
+        let clearly = late(self.dead_since, self.bound()).map(|found| (found, self.bound()));
+        let (of_all, bound) = (self.sayable_since, self.bound() + unread);
+        let Some(((active, since), bound)) = clearly.or_else(|| late(of_all, bound).map(|found| (found, bound))) else {
+            return Ok(());
+        };
+        let is_said = self.said_of.is_some() && self.said_of == standing(world);
+        // What is said names the version, so it is said anew of one that somebody writes meanwhile.
+        let flag_at = world.store.truth(world.names.flag()).map_or(since, |flag| flag.at);
+        if is_said || now - flag_at <= bound {
+            return Ok(());
+        }
+        let what = format!(
+            "{active} is dead, nothing has gone wrong with what the watcher writes to for {} s, {active} is still active, \
+             and nobody was notified; the watcher says {:?}",
+            (now - since) / SECOND,
+            self.ticked
+        );
+        Err(("people-know-of-a-dead-active", what))
+    }
+
     /// Whether each precondition that objects is named, and true.
     fn excused(&self, world: &World, ticked: &Ticked) -> Result<(), String> {
         if !matches!(ticked.decision.as_str(), "blocked" | "observe-only") || ticked.blocked_by.is_empty() {
