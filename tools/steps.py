@@ -108,10 +108,14 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def reap() -> None:
+def reap(but: frozenset[int] | set[int] = frozenset()) -> None:
+    """Take note of the end of adopted processes, or each of them is in the list of processes until the end of the run. Whoever is in `but`
+    is waited for elsewhere."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in but:
+                return  # the others, once that one has been waited for
+            os.waitpid(ended.si_pid, os.WNOHANG)
 
 
 def end_leftovers() -> None:
@@ -221,6 +225,7 @@ class Suite:
                         self.all[-1].start()
                         self.say(f"{step.name} …")
                     time.sleep(0.1)
+                    reap({each.pid for each in self.running()})
                     for each in self.running():
                         if each.has_ended():
                             failed = failed or (each if each.code else None)

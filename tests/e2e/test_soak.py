@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from support.local_functions import alive
 from support.paths import PROJECT
 
 
@@ -40,9 +40,9 @@ def test_a_soak_that_is_stopped_leaves_nothing_behind():
     out, _ = soak.communicate(timeout=60)
     assert soak.returncode == 128 + signal.SIGINT and "stopped, seed 1" in out, out
     deadline = time.monotonic() + 10
-    while [pid for pid in started if os.path.exists(f"/proc/{pid}")] and time.monotonic() < deadline:
+    while [pid for pid in started if alive(pid)] and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not [pid for pid in started if os.path.exists(f"/proc/{pid}")]
+    assert not [pid for pid in started if alive(pid)]
     assert not list((PROJECT / ".soak").glob(f"*-{soak.pid}"))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.local_functions import alive
 from support.paths import PROJECT
 from support.waiting import until
 from tools.steps import MORE, NICE, STEPS, chosen
@@ -35,13 +36,6 @@ def ran(steps: str, folder: Path) -> tuple[int, str]:
     running = start(steps, folder)
     said = running.communicate(timeout=60)[0]
     return running.returncode, said
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_lanes_go_on_at_once_and_what_is_needed_comes_first(tmp_path: Path) -> None:
@@ -95,6 +89,13 @@ def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, number: signal.Si
     assert running.returncode == 128 + number, said
     assert not alive(pid), said
     assert re.search(r"waits +\d+ +\d+ +\d+  stopped", said)
+
+
+def test_an_adopted_process_that_has_ended_is_not_left_in_the_list(tmp_path: Path) -> None:
+    # The shell that starts it in the background ends first.
+    gone = "until ! [ -e /proc/$(cat orphan) ]; do sleep 0.05; done; touch gone"
+    code, said = ran(f"""step("one", "bash -c 'sleep 0.3 & echo $! > orphan'; timeout 20 bash -c '{gone}'; [ -e gone ]", "a")""", tmp_path)
+    assert code == 0, said
 
 
 def test_all_tests_are_a_part_of_it() -> None:
