@@ -11,6 +11,7 @@ pub mod fact;
 pub mod failover;
 pub mod neglect;
 pub mod notices;
+pub mod once;
 pub mod ownership;
 pub mod quiet;
 #[cfg(test)]
@@ -75,6 +76,7 @@ impl Invariants {
                 Box::new(failover::Failovers::of(settings)),
                 Box::new(neglect::Neglect::of(settings)),
                 Box::new(answers::Answers::default()),
+                Box::new(once::Once::default()),
                 Box::new(audit_trail::AuditTrail::default()),
                 Box::new(notices::Notices::default()),
                 Box::new(endings::Endings::of(settings)),
