@@ -19,11 +19,12 @@ mod testing;
 
 use std::fmt;
 
-use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry};
+use bluegreen_core::flag::{DescriptionMetadata, FlagValue, FlagVersion, HistoryEntry};
 use bluegreen_core::settings::Settings;
 
 pub use self::fact::Fact;
 use crate::clock::{Milliseconds, timestamp};
+use crate::parameter_store::Version;
 use crate::world::World;
 
 /// A broken invariant.
@@ -134,6 +135,11 @@ fn history(world: &World) -> Vec<HistoryEntry> {
         description: version.description.clone(),
     })
     .collect()
+}
+
+/// The record that a version of the flag names.
+fn record_named(version: &Version) -> Option<String> {
+    DescriptionMetadata::read(version.description.as_deref()?).map(|metadata| metadata.record)
 }
 
 /// The label of the flag's present version, as ids of events have it.

@@ -201,14 +201,15 @@ fn maintenance(steps: &mut Vec<Step>, rng: &mut Rng, days: i64) {
         while at < (days - 1) * DAY {
             // Most weeks nothing is done in the window.
             if rng.u8(0..4) == 0 {
+                let seconds = rng.i64(300..5400);
                 let act = Act::Update {
                     color,
-                    seconds: rng.i64(300..5400),
+                    seconds,
                     without_scheduler: rng.bool(),
                     rolls_back: rng.u8(0..20) == 0,
                     by_aws: true,
                 };
-                hidden(steps, rng, color, (at, &act));
+                hidden(steps, rng, color, at, seconds);
                 steps.push(Step::new(at, act));
             }
             at += 7 * DAY;
@@ -217,8 +218,7 @@ fn maintenance(steps: &mut Vec<Step>, rng: &mut Rng, days: i64) {
 }
 
 /// Planned work that begins while MWAA does not say so: some of it, whose status cannot be read for a while.
-fn hidden(steps: &mut Vec<Step>, rng: &mut Rng, color: Color, (at, work): (Milliseconds, &Act)) {
-    let Act::Update { seconds, .. } = work else { return };
+fn hidden(steps: &mut Vec<Step>, rng: &mut Rng, color: Color, at: Milliseconds, seconds: i64) {
     if rng.u8(0..3) > 0 {
         return;
     }
@@ -334,7 +334,7 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                 rolls_back: rng.u8(0..4) == 0,
                 by_aws: false,
             };
-            hidden(steps, rng, color, (at, &act));
+            hidden(steps, rng, color, at, seconds);
             steps.push(Step::new(at, act));
             at + 2 * seconds * SECOND
         }

@@ -81,8 +81,6 @@ struct Active {
 #[derive(Debug, Default)]
 pub struct Weather {
     active: Vec<Active>,
-    /// The end of the last burst.
-    foul_until: Milliseconds,
     /// The end of the last burst at each service, and of those of one color.
     services: BTreeMap<(Service, Option<Color>), Milliseconds>,
     /// Until when a process last stood still.
@@ -93,7 +91,6 @@ impl Weather {
     /// A burst begins.
     pub fn begin(&mut self, burst: Burst, seed: u64, now: Milliseconds) {
         let until = now + burst.seconds * 1000;
-        self.foul_until = self.foul_until.max(until);
         let service = self.services.entry((burst.service, burst.color)).or_default();
         *service = (*service).max(until);
         self.active.push(Active {
@@ -106,24 +103,19 @@ impl Weather {
     /// A process stands still so long in the middle of a request: for it that is a request that is not answered.
     pub fn stands_still(&mut self, milliseconds: Milliseconds, now: Milliseconds) {
         self.still_until = self.still_until.max(now + milliseconds);
-        self.foul_until = self.foul_until.max(self.still_until);
     }
 
     /// Everything is well again.
     pub fn clear(&mut self, now: Milliseconds) {
         self.active.clear();
-        for until in self
-            .services
-            .values_mut()
-            .chain([&mut self.foul_until, &mut self.still_until])
-        {
+        for until in self.services.values_mut().chain([&mut self.still_until]) {
             *until = (*until).min(now);
         }
     }
 
     /// For how long nothing has gone wrong with requests; negative while something does.
     pub fn fair_for(&self, now: Milliseconds) -> Milliseconds {
-        now - self.foul_until
+        self.fair_but_for(|_, _| false, now)
     }
 
     /// The same, without what goes wrong at these services.

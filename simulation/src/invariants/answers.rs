@@ -7,7 +7,7 @@ use bluegreen_core::policy::CLAIM_TIMEOUT;
 use serde_json::Value;
 
 use super::fact::text;
-use super::{Checked, Fact, Rule};
+use super::{Checked, Fact, Rule, record_named};
 use crate::clock::{MINUTE, Milliseconds, SECOND, text as date};
 use crate::parameter_store::THROUGHPUT;
 use crate::world::World;
@@ -51,10 +51,7 @@ impl Rule for Answers {
                 version: Some(version),
                 ..
             } if name == world.names.flag() => {
-                let description = version.description.as_deref().unwrap_or_default();
-                if let Some((_, record)) = description.rsplit_once("record=") {
-                    self.written.insert(record.trim_end_matches(']').to_owned());
-                }
+                self.written.extend(record_named(version));
                 Ok(())
             }
             Fact::Stored {

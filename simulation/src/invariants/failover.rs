@@ -8,7 +8,7 @@ use bluegreen_core::settings::Settings;
 use bluegreen_core::transition::TransitionRecord;
 use bluegreen_core::transition_kind::Kind;
 
-use super::{Checked, Fact, Rule, history};
+use super::{Checked, Fact, Rule, history, record_named};
 use crate::clock::{DAY, MINUTE, Milliseconds, SECOND, text, timestamp};
 use crate::environment::Environment;
 use crate::parameter_store::Version;
@@ -221,9 +221,7 @@ impl Rule for Failovers {
 
 /// The record that a version's Description names, and when it was created.
 fn record_of(world: &World, version: &Version) -> Option<(TransitionRecord, Milliseconds)> {
-    let (_, after) = version.description.as_deref()?.rsplit_once("record=")?;
-    let record = after.split([']', ' ']).next()?;
-    let stored = world.store.truth(&format!("{}/{record}", world.names.transitions()))?;
+    let stored = world.store.truth(&world.names.transition(&record_named(version)?))?;
     Some((TransitionRecord::from_stored(&stored.value).ok()?, stored.at))
 }
 

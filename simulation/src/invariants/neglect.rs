@@ -160,12 +160,17 @@ impl Rule for Neglect {
 impl Neglect {
     /// Whether people were notified in time of a dead active.
     fn people_know(&self, world: &World, now: Milliseconds) -> Checked {
-        let late = |since: Option<(Color, Milliseconds)>, bound| since.filter(|(_, since)| now - since > bound);
         // What cannot be read is said later than what is known to be bad.
         let unread = i64::try_from(UNKNOWN_ALERT_DELAY.as_millis()).unwrap_or(0);
-        let clearly = late(self.dead_since, self.bound()).map(|found| (found, self.bound()));
-        let (of_all, bound) = (self.sayable_since, self.bound() + unread);
-        let Some(((active, since), bound)) = clearly.or_else(|| late(of_all, bound).map(|found| (found, bound))) else {
+        let found = [
+            (self.dead_since, self.bound()),
+            (self.sayable_since, self.bound() + unread),
+        ];
+        let late = found.into_iter().find_map(|(since, bound)| {
+            let (active, since) = since.filter(|(_, since)| now - since > bound)?;
+            Some((active, since, bound))
+        });
+        let Some((active, since, bound)) = late else {
             return Ok(());
         };
         let is_said = self.said_of.is_some() && self.said_of == standing(world);

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::fact::text;
-use super::{Checked, Fact, Rule};
+use super::{Checked, Fact, Rule, record_named};
+use crate::clock::Milliseconds;
 use crate::parameter_store::Version;
 use crate::world::World;
 
@@ -20,7 +21,7 @@ pub struct Once {
 }
 
 impl Rule for Once {
-    fn happened(&mut self, world: &World, fact: &Fact, _now: crate::clock::Milliseconds) -> Checked {
+    fn happened(&mut self, world: &World, fact: &Fact, _now: Milliseconds) -> Checked {
         let Fact::Stored {
             name,
             version: Some(version),
@@ -44,14 +45,10 @@ impl Rule for Once {
 
 impl Once {
     fn written(&mut self, world: &World, version: &Version) -> Checked {
-        let tail = version
-            .description
-            .as_deref()
-            .and_then(|said| said.rsplit_once("record="));
-        let Some(name) = tail.and_then(|(_, name)| name.split([']', ' ']).next()) else {
+        let Some(name) = record_named(version) else {
             return Ok(());
         };
-        let Some(record) = stored(world, &world.names.transition(name)) else {
+        let Some(record) = stored(world, &world.names.transition(&name)) else {
             return Ok(());
         };
         let (request, drill) = (text(&record, "/actor/request_id"), text(&record, "/drill/id"));
@@ -65,8 +62,8 @@ impl Once {
         if text(&record, "/actor/function") != "switch-handler" {
             return Ok(());
         }
-        let made = self.made.entry(request.to_owned()).or_insert_with(|| name.to_owned());
-        if made != name {
+        let made = self.made.entry(request.to_owned()).or_insert_with(|| name.clone());
+        if *made != name {
             let what = format!("request {request} made {made} and, delivered again, {name}");
             return Err(("a-request-makes-one-transition", what));
         }

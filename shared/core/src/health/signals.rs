@@ -307,7 +307,7 @@ fn read_heartbeat(policy: &Policy, evidence: &Evidence, now: Timestamp) -> Readi
             // The datapoint covers a whole period, and the next one shows after its own: until then nobody can say since when
             // there is silence.
             Some(seen) => Reading::bad(
-                Some(after(seen, HEARTBEAT_PERIOD)).filter(|_| elapsed(seen, now) >= HEARTBEAT_SHOWS_LIFE),
+                (elapsed(seen, now) >= HEARTBEAT_SHOWS_LIFE).then(|| after(seen, HEARTBEAT_PERIOD)),
                 format!("heartbeat metric missing, last seen in the minute of {seen}"),
             ),
         },
