@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,6 +60,25 @@ def test_ticks_that_start_at_once_report_a_blocked_failover_under_one_id(pair: P
     assert len({event["id"] for event in told}) == 1, [event["id"] for event in told]
     assert pair.tick()["decision"] == "blocked"
     assert len(pair.audit("Failover Blocked")) == len(told), "and a later tick says nothing more"
+
+
+def test_what_one_of_several_ticks_wrote_too_early_gives_a_blocked_failover_no_second_id(pair: Pair):
+    """Of ticks at once each writes the beginning that it has seen, and then corrects it to the first one's. Another tick may read it before."""
+    pair.look_once_a_tick()
+    pair.hold("network maintenance")
+    pair.wait_for_audit("Hold Changed")
+    pair.fail("blue")
+    pair.aws.add_fault("kill-caller-after", "ssm", "PutParameter", match=f"{pair.root}/memory", times=1)
+    pair.tick_in_vain()
+    memory = f"{pair.root}/memory"
+    written = json.loads(pair.client("ssm").get_parameter(Name=memory)["Parameter"]["Value"])
+    first = datetime.fromisoformat(written["announced"]["since"])
+    assert written["announced"]["said"] is False
+    written["announced"]["since"] = (first + timedelta(milliseconds=139)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    pair.client("ssm").put_parameter(Name=memory, Value=json.dumps(written), Type="String", Overwrite=True)
+    assert pair.tick()["decision"] == "blocked"
+    told = only(pair.wait_for_audit("Failover Blocked"))
+    assert told["id"].endswith(f":blocked:hold:{round(first.timestamp() * 1000)}"), (told["id"], first)
 
 
 def test_a_broken_flag_is_reported_in_the_same_words_by_the_listener_and_by_a_tick(pair: Pair):

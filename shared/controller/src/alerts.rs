@@ -1,7 +1,9 @@
 //! What people are notified of once: a blocked failover, a broken flag, an active environment whose state is unknown.
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::alert_dedup::{Announcement, Notice, Subject as Announced, first_of, remembered_since};
+use bluegreen_core::alert_dedup::{
+    Announcement, Notice, Subject as Announced, first_of, first_of_row, remembered_since,
+};
 use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::decision::FlagState;
 use bluegreen_core::memory::Field;
@@ -145,19 +147,22 @@ async fn say_once(
             };
             let is_remembered = stored
                 .is_some_and(|before| serde_json::from_str(before).is_ok_and(|before: Announcement| before == unsaid));
-            if !is_remembered {
+            // Of several ticks at once, the first to remember it gives it its id.
+            let first = if is_remembered {
+                // Found unsaid: its writer died, or is one of several that do not know yet who is first.
+                let before = services.store.remembered_before(&observed.memory, field).await;
+                before.map(|before| first_of_row(unsaid.clone(), &before))
+            } else {
                 let remembered = remember(Some(json!(unsaid))).await;
                 remembered.map_err(FunctionError::undelivered("remembering what is to be announced"))?;
-            }
-            // Of several ticks at once, the first to remember it gives it its id.
-            let first = match services.store.remembered_meanwhile(&observed.memory, field).await {
-                Ok(meanwhile) => first_of(unsaid.clone(), &meanwhile),
-                Err(failure) => {
-                    // At worst people are notified once more, under another id.
-                    tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
-                    unsaid.clone()
-                }
+                let meanwhile = services.store.remembered_meanwhile(&observed.memory, field).await;
+                meanwhile.map(|meanwhile| first_of(unsaid.clone(), &meanwhile))
             };
+            let first = first.unwrap_or_else(|failure| {
+                // At worst people are notified once more, under another id.
+                tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
+                unsaid.clone()
+            });
             let announcement = Announcement {
                 said: true,
                 ..first.clone()

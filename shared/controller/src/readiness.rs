@@ -204,14 +204,23 @@ async fn report_change(
     if let Some(event) = overtaken {
         send(services, &[event]).await?;
     }
-    if !turn.standing.has_turned() {
-        put(services, memory, &turn.standing).await?;
-    } else if !is_first(services, memory, &turn.standing).await? {
+    let mut standing = turn.standing.clone();
+    if !standing.has_turned() {
+        if standing.pending_notification.is_some() {
+            // Its writer died, or is one of several that do not know yet who is first.
+            let before = services.store.remembered_before(memory, Field::Readiness).await;
+            let before = before.map_err(FunctionError::undelivered(
+                "reading what other ticks found of the standby",
+            ))?;
+            standing = standing.as_first_of_row(&before);
+        }
+        put(services, memory, &standing).await?;
+    } else if !is_first(services, memory, &standing).await? {
         return Ok(());
     }
-    if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
+    if let Some(event) = readiness_changed(subject, &standing, Some(check)) {
         send(services, &[event]).await?;
-        put(services, memory, &turn.standing.said()).await?;
+        put(services, memory, &standing.said()).await?;
     }
     Ok(())
 }

@@ -139,6 +139,21 @@ pub fn first_of(announcement: Announcement, meanwhile: &[Option<Value>]) -> Anno
     })
 }
 
+/// The same where this tick observed an announcement that is not reported yet, and the memory's versions `before` that
+/// one (oldest first) have it, too. It may be what one of several ticks wrote at first, before it saw that another one
+/// was faster: then the others of them stand right before it.
+#[must_use]
+pub fn first_of_row(announcement: Announcement, before: &[Option<Value>]) -> Announcement {
+    let others = before
+        .iter()
+        .rposition(|value| {
+            let other = value.as_ref().and_then(|value| Announcement::deserialize(value).ok());
+            other.is_none_or(|other| other.topic != announcement.topic)
+        })
+        .map_or(0, |other| other.saturating_add(1));
+    first_of(announcement, before.get(others..).unwrap_or_default())
+}
+
 /// How long an environment may be in doubt before people are notified; none if it is confirmed to work, or known to
 /// have failed.
 ///
@@ -276,6 +291,21 @@ mod tests {
             (vec![Some(serde_json::json!("garbage"))], mine.clone()),
         ] {
             assert_eq!(first_of(mine.clone(), &meanwhile), expected, "{meanwhile:?}");
+        }
+        // Observed, and not only written meanwhile: one that ended in between was another one.
+        for (before, expected) in [
+            (vec![], mine.clone()),
+            (vec![written(&first), written(&second)], first.clone()),
+            (vec![written(&first), None, written(&second)], second.clone()),
+            (vec![written(&first), written(&other), written(&second)], second.clone()),
+            (
+                vec![written(&about(&hold, 5, true)), written(&second)],
+                about(&hold, 5, true),
+            ),
+            (vec![written(&first), None], mine.clone()),
+            (vec![written(&first), Some(serde_json::json!("garbage"))], mine.clone()),
+        ] {
+            assert_eq!(first_of_row(mine.clone(), &before), expected, "{before:?}");
         }
     }
 

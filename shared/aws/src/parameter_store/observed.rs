@@ -1,6 +1,7 @@
 //! One observation of the pair's parameters, and the watcher's memory.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -100,6 +101,12 @@ struct Stored {
 }
 
 impl Remembered {
+    /// The version that the observation found, and the newest one that this tick knows of.
+    async fn versions(&self) -> (i64, i64) {
+        let stored = self.stored.lock().await;
+        (stored.observed, stored.version)
+    }
+
     fn found(memory: Memory, version: i64) -> Self {
         let stored = Stored {
             memory,
@@ -250,22 +257,31 @@ impl ParameterStore {
     /// What the field held in the versions of the memory between this tick's observation and its last write, oldest
     /// first: what other ticks wrote meanwhile. Empty, without a request, where nobody did.
     pub async fn remembered_meanwhile(&self, memory: &Remembered, field: Field) -> Result<Vec<Option<Value>>, Failure> {
-        let (observed, written) = {
-            let stored = memory.stored.lock().await;
-            (stored.observed, stored.version)
-        };
-        let first = observed.saturating_add(1).max(written.saturating_sub(MOST_MEANWHILE));
-        if first >= written {
+        let (observed, written) = memory.versions().await;
+        self.remembered_in(observed.saturating_add(1)..written, field).await
+    }
+
+    /// What the field held in the versions before the one that this tick's observation found, oldest first.
+    pub async fn remembered_before(&self, memory: &Remembered, field: Field) -> Result<Vec<Option<Value>>, Failure> {
+        let (observed, _) = memory.versions().await;
+        self.remembered_in(1..observed, field).await
+    }
+
+    /// What the field held in the newest of these versions, as many as one request can read.
+    async fn remembered_in(&self, versions: Range<i64>, field: Field) -> Result<Vec<Option<Value>>, Failure> {
+        let first = versions.start.max(versions.end.saturating_sub(MOST_MEANWHILE));
+        if first >= versions.end {
             return Ok(Vec::new());
         }
-        let mut found = self.versions_of(&self.names.memory(), first..written).await?;
+        let wanted = first..versions.end;
+        let mut found = self.versions_of(&self.names.memory(), wanted.clone()).await?;
         // They exist: a reading that lacks one of them is behind.
         for _ in 0..TRIES_MEANWHILE {
-            if i64::try_from(found.len()).is_ok_and(|found| found >= written.saturating_sub(first)) {
+            if i64::try_from(found.len()).is_ok_and(|found| found >= wanted.end.saturating_sub(first)) {
                 break;
             }
             tokio::time::sleep(WAIT_MEANWHILE).await;
-            found = self.versions_of(&self.names.memory(), first..written).await?;
+            found = self.versions_of(&self.names.memory(), wanted.clone()).await?;
         }
         found.sort_by_key(Parameter::version);
         Ok(found

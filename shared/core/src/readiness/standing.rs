@@ -83,15 +83,29 @@ impl ReadinessState {
         if !self.has_turned() {
             return None;
         }
-        let is_same = |other: &Self| (other.standby, other.level, &other.red) == (self.standby, self.level, &self.red);
-        let written = meanwhile.iter().rev().flatten();
-        let newest = written
-            .filter_map(|value| serde_json::from_value::<Self>(value.clone()).ok())
-            .find(is_same)?;
-        Some(Self {
-            pending_notification: newest.pending_notification,
+        let newest = meanwhile.iter().rev().find_map(|value| self.same(value.as_ref()))?;
+        Some(self.pending_as(&newest))
+    }
+
+    /// This state, which an earlier tick has written and not reported, where the memory's versions `before` that one
+    /// have it, too: it may be what one of several ticks wrote before it saw that another one was faster.
+    #[must_use]
+    pub fn as_first_of_row(&self, before: &[Option<Value>]) -> Self {
+        let row = before.iter().rev().map_while(|value| self.same(value.as_ref()));
+        row.last().map_or_else(|| self.clone(), |first| self.pending_as(&first))
+    }
+
+    fn pending_as(&self, other: &Self) -> Self {
+        Self {
+            pending_notification: other.pending_notification,
             ..self.clone()
-        })
+        }
+    }
+
+    /// What was written, if it is this state of the same standby.
+    fn same(&self, written: Option<&Value>) -> Option<Self> {
+        let other = Self::deserialize(written?).ok()?;
+        ((other.standby, other.level, &other.red) == (self.standby, self.level, &self.red)).then_some(other)
     }
 
     /// Whether the standby cannot take over.

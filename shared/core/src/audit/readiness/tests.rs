@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::airflow::{DagList, ImportErrors};
@@ -82,6 +82,29 @@ fn of_two_ticks_at_once_the_first_to_write_tells_it() {
     // What an earlier tick left to be told is told.
     let still = Turn::after(Some(&theirs), &red_check(), Color::Green, later).standing;
     assert_eq!(still.left_to_another(&[written(&theirs)]), None);
+}
+
+#[test]
+fn what_a_tick_has_written_before_it_saw_that_another_one_was_faster_is_told_as_that_ones() {
+    let theirs = Turn::after(None, &red_check(), Color::Green, now()).standing;
+    let later = now() + jiff::SignedDuration::from_secs(17);
+    let ours = Turn::after(None, &red_check(), Color::Green, later).standing;
+    let green = Turn::after(None, &check(&twins()), Color::Green, now()).standing;
+    let written = |state: &ReadinessState| Some(json!(state));
+    // A third tick observes ours, which is not reported yet.
+    let third = Turn::after(Some(&ours), &red_check(), Color::Green, later).standing;
+    assert_eq!(third.pending_notification, ours.pending_notification);
+    let pending = |before: &[Option<Value>]| third.as_first_of_row(before).pending_notification;
+    assert_eq!(pending(&[]), ours.pending_notification);
+    assert_eq!(
+        pending(&[written(&green), written(&theirs)]),
+        theirs.pending_notification
+    );
+    assert_eq!(pending(&[written(&green), written(&theirs.said())]), None);
+    // What ended before it was another one.
+    for between in [written(&green), None, Some(json!("garbage"))] {
+        assert_eq!(pending(&[written(&theirs), between]), ours.pending_notification);
+    }
 }
 
 #[test]
