@@ -118,9 +118,9 @@ test-model: ## the protocols in a small world, explored whole by a model checker
 	@cargo test --locked --profile model --package bluegreen-model --quiet -- --nocapture --test-threads 1
 
 # SEED=… plays the fresh seeds of a run again that found something.
-test-simulation: debug ## what the simulation once found, played again, and two minutes of fresh seeds (SEED=1)
+test-simulation: debug ## what the simulation once found, played again, and two minutes of one core for fresh seeds (SEED=1)
 	@target/debug/simulate finds simulation/finds
-	@target/debug/simulate --minutes 2 $(if $(SEED),--seed $(SEED))
+	@target/debug/simulate --minutes 2 --jobs 1 $(if $(SEED),--seed $(SEED))
 
 simulate: ## years of trouble on all cores, optimized; the first build takes minutes (YEARS=100 SEED=1, or SIMULATE="replay FILE")
 	@cargo build --locked --profile simulate --package bluegreen-simulation

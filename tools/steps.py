@@ -28,8 +28,8 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long a step may take to clean up before it is killed.
 PATIENCE = 20.0
 SAY_EVERY_SECONDS = 60.0
-# What computes yields to what waits for the clock: tests are then as quick as on a quiet machine.
-NICE = 5
+# What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine.
+NICE = 19
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -49,33 +49,33 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
 
 # One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
 # tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the tests of Rust and
-# the lints may build them anew meanwhile. The end-to-end tests are alone: beside builds and real Airflows, on two cores, some of them once
-# did not meet their times.
+# the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that builds get beside
+# them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times.
 INSTALLS, COMPUTES, RELEASES, WAITS = "installs", "computes", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (
     make("tools", "tools", INSTALLS),
     make("Airflow", "airflow", INSTALLS),
-    make("other Airflows", "airflow-versions", INSTALLS),
+    make("other Airflows", "airflow-versions", INSTALLS, nice=True),
     make("debug binaries", "tested", COMPUTES),
-    make("tests of Rust", "test-rust", COMPUTES),
-    make("end-to-end tests", f"test-end-to-end {COPIED}", COMPUTES, "tests of the local AWS, tests of Rust, functions", last=True),
     make("tests of the local AWS", "test-local", WAITS, "tools"),
-    make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, end-to-end tests"),
+    make("end-to-end tests", f"test-end-to-end {COPIED}", WAITS, "tools, debug binaries", last=True),
+    make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
     make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
+    make("tests of Rust", "test-rust", COMPUTES, nice=True),
     make("simulation", "test-simulation", COMPUTES, nice=True),
     make("tests of the model", "test-model", COMPUTES, nice=True),
-    make("tests of templates and tools", "test-template", COMPUTES, "tools", nice=True),
+    make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests", nice=True),
 )
 # What more can be asked for, by its target.
 MORE = {
     "gates": (
-        make("linters", ".tools/lint/.installed", INSTALLS),
-        make("functions", "functions", RELEASES, "tools"),
+        make("linters", ".tools/lint/.installed", INSTALLS, nice=True),
+        make("functions", "functions", RELEASES, "tools", nice=True),
         make("gates", "gates", COMPUTES, "linters, functions", nice=True),
     ),
     "demo": (
-        make("functions", "functions", RELEASES, "tools"),
+        make("functions", "functions", RELEASES, "tools", nice=True),
         make("demo", f"demo {COPIED}", RELEASES, "functions, end-to-end tests"),
     ),
 }

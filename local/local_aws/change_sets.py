@@ -17,6 +17,10 @@ Unverified: that AWS refuses an id of a network that does not exist when the cha
 from __future__ import annotations
 
 import copy
+import functools
+import json
+import os
+import pickle
 import re
 import time
 from typing import Any
@@ -24,6 +28,7 @@ from typing import Any
 import yaml
 from ministack.services import cloudformation, ec2
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
+from samtranslator.translator import transform as sam
 
 from local_aws import mwaa_stack, patches, replacements
 
@@ -275,8 +280,38 @@ def _quick_loader(original: Any) -> Any:
     return type("CfnLoader", (yaml.CSafeLoader,), {"yaml_constructors": original.yaml_constructors})
 
 
+def _parsed_once(original: Any) -> Any:
+    """Tests deploy one template again and again. Whoever gets it may change it."""
+    @functools.lru_cache(maxsize=16)
+    def parsed(text: str) -> bytes:
+        return pickle.dumps(original(text))
+
+    return lambda text: pickle.loads(parsed(text))
+
+
+def _transformed_once(original: Any) -> Any:
+    """The same for SAM's transform, which knows no parameters here: ministack gives it none."""
+    known: dict[tuple[str, str | None], bytes] = {}
+
+    def transformed(template: Any, parameters: Any, policies: Any) -> Any:
+        if parameters:
+            return original(template, parameters, policies)
+        key = json.dumps(template, default=repr), os.environ.get("AWS_DEFAULT_REGION")
+        if key not in known:
+            if len(known) >= 16:
+                known.clear()
+            known[key] = pickle.dumps(original(template, parameters, policies))
+        return pickle.loads(known[key])
+
+    return transformed
+
+
 def install() -> None:
     patches.replace(engine, "CfnLoader", _quick_loader)
+    patches.replace(engine, "_parse_template", _parsed_once)
+    for module in (changesets, handlers):
+        patches.replace(module, "_parse_template", lambda _: engine._parse_template)
+    patches.replace(sam, "transform", _transformed_once)
     patches.replace(changesets, "_resolve_props_for_diff", lambda _: _resolved_template)
     patches.replace(changesets, "_diff_resources", _diff)
     patches.replace(stacks, "_property_recreation", _recreation)
