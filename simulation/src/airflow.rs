@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use crate::clock::{DAY, HOUR, MINUTE, Milliseconds, SECOND};
 use crate::environment::Environment;
-use crate::guard::{Around, Decision, Reader, entry_of};
+use crate::guard::{Around, Decision, Reader, Undecided, entry_of};
 use crate::parameter_store::Version;
 use crate::runs::{Ending, Runs, Why};
 
@@ -502,7 +502,7 @@ impl Airflow {
         // A version that it has seen is one that was written.
         let seen = |runs: &Runs, (number, modified)| runs.position(number, modified).unwrap_or_default();
         match decided {
-            Some(Decision::Execute(version)) => {
+            Ok(Decision::Execute(version)) => {
                 let seen = seen(&self.runs, version);
                 let (least, most) = self.dags[number].seconds;
                 let run = self.sides.of_mut(color).dags[number].runs.get_mut(&tick);
@@ -513,16 +513,19 @@ impl Airflow {
                 let seconds = self.rng.i64(least..most);
                 self.push(now + seconds * SECOND, Event::End(color, number, tick));
             }
-            Some(Decision::Skip(version)) => {
+            Ok(Decision::Skip(version)) => {
                 let seen = seen(&self.runs, version);
                 self.ended(color, number, tick, Ending::Skipped { seen, at: now });
                 self.finish(color, number, tick, State::Skipped, now);
             }
-            Some(Decision::Again(at)) => {
+            Ok(Decision::Again(at)) => {
                 let late = self.rng.i64(100..5 * SECOND);
                 self.push(at + late, Event::Guard(color, number, tick));
             }
-            None => {
+            Err(undecided) => {
+                if undecided == (Undecided::Nobody { is_there_a_color: true }) {
+                    self.runs.owned_by_nobody(&self.dags[number].id, tick, instant);
+                }
                 let run = self.sides.of_mut(color).dags[number].runs.get_mut(&tick);
                 let failures = run.map_or(0, |run| {
                     run.failures += 1;

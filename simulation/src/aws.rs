@@ -31,6 +31,8 @@ pub struct Process {
     pub name: String,
     /// After how many more requests it is killed; negative for never.
     pub calls_to_live: AtomicI64,
+    /// After how many more writes it is killed; negative for never.
+    pub writes_to_live: AtomicI64,
     /// Whether it is killed after the last request was carried out, and not before.
     pub dies_after: AtomicBool,
     /// After how many more requests it is frozen; negative for never.
@@ -47,6 +49,7 @@ impl Process {
         Arc::new(Self {
             name,
             calls_to_live: AtomicI64::new(-1),
+            writes_to_live: AtomicI64::new(-1),
             dies_after: AtomicBool::new(false),
             calls_to_freeze: AtomicI64::new(-1),
             freeze: AtomicI64::new(0),
@@ -83,6 +86,13 @@ struct Asked {
     body: Value,
 }
 
+impl Asked {
+    /// The parameter that it is about.
+    fn named(&self) -> &str {
+        self.body.get("Name").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (world, process) = (self.world.clone(), Arc::clone(&self.process));
@@ -114,7 +124,9 @@ impl HttpConnector for Connector {
                 }
                 wait(freeze).await;
             }
-            let is_killed = Process::is_last(&process.calls_to_live);
+            let is_write = asked.operation == "PutParameter" && asked.named() != world.lock().memory;
+            let is_killed =
+                Process::is_last(&process.calls_to_live) || (is_write && Process::is_last(&process.writes_to_live));
             if is_killed && !process.dies_after.load(Ordering::Relaxed) {
                 return die(&world, &process, &asked).await;
             }
@@ -130,6 +142,9 @@ impl HttpConnector for Connector {
                 }
                 _ => {
                     let lag = if let Some(Fault::Stale(lag)) = fault { lag } else { 0 };
+                    if lag > 0 {
+                        *world.lock().went_back.entry(process.name.clone()).or_default() += 1;
+                    }
                     let is_partial = fault == Some(Fault::Partial);
                     carried_out(&mut world.lock(), &process.name, &asked, lag, is_partial)
                 }
@@ -312,12 +327,7 @@ fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is
 }
 
 fn parameter_store(world: &mut World, by: &str, asked: &Asked, now: Milliseconds, lag: Milliseconds) -> Answer {
-    let name = asked
-        .body
-        .get("Name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let name = asked.named().to_owned();
     let was_there = world.store.truth(&name).is_some();
     let answer = world.store.call(&asked.operation, &asked.body, by, now, lag);
     if answer.is_ok() && matches!(asked.operation.as_str(), "PutParameter" | "DeleteParameter") {

@@ -49,6 +49,18 @@ pub enum Decision {
     Skip((i64, Milliseconds)),
 }
 
+/// Why the owner of a run is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undecided {
+    /// The flag is missing, or cannot be read.
+    Unread,
+    /// By the rule of ownership no color is in force.
+    Nobody {
+        /// Whether a version that was read holds a color.
+        is_there_a_color: bool,
+    },
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Current {
     number: i64,
@@ -64,27 +76,30 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// decision.py; none if the owner cannot be determined.
+    /// decision.py.
     pub fn decide(
         &mut self,
         color: Color,
         instant: Milliseconds,
         around: &mut Around<'_>,
         now: Milliseconds,
-    ) -> Option<Decision> {
-        let current = self.current(instant, around, now)?;
+    ) -> Result<Decision, Undecided> {
+        let current = self.current(instant, around, now).ok_or(Undecided::Unread)?;
         let mut seen = (current.number, current.modified);
         let is_past = instant > current.modified + MAX_LEAD;
         let (owner, is_final) = match current.color {
             Some(owner) if is_past => (owner, false),
             _ => {
-                let history = history(&current, around, now)?;
+                let history = history(&current, around, now).ok_or(Undecided::Unread)?;
                 if let Some(newest) = history.last() {
                     seen = (newest.number, newest.at);
                 }
                 let history: Vec<HistoryEntry> = history.into_iter().map(entry_of).collect();
                 let at = timestamp(instant);
-                let owner = owner(&history, at)?.value.color()?;
+                let owner = owner(&history, at).and_then(|owner| owner.value.color());
+                let owner = owner.ok_or_else(|| Undecided::Nobody {
+                    is_there_a_color: history.iter().any(|entry| entry.value.color().is_some()),
+                })?;
                 (
                     owner,
                     versions(&history).iter().any(|version| version.effective_from > at),
@@ -92,7 +107,7 @@ impl Reader {
             }
         };
         let until = instant + STANDBY_WAIT;
-        Some(if owner == color {
+        Ok(if owner == color {
             Decision::Execute(seen)
         } else if now < until && !is_final {
             let step = (STANDBY_WAIT / STEPS).clamp(SHORTEST_STEP, LONGEST_STEP);

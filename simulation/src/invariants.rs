@@ -16,6 +16,7 @@ pub mod ownership;
 pub mod quiet;
 #[cfg(test)]
 mod testing;
+pub mod unclaimed;
 
 use std::fmt;
 
@@ -78,6 +79,7 @@ impl Invariants {
                 Box::new(neglect::Neglect::of(settings)),
                 Box::new(answers::Answers::default()),
                 Box::new(once::Once::default()),
+                Box::new(unclaimed::Unclaimed),
                 Box::new(audit_trail::AuditTrail::default()),
                 Box::new(notices::Notices::default()),
                 Box::new(endings::Endings::of(settings)),

@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::aws::{Process, http_client};
-use crate::clock::{Milliseconds, timestamp};
+use crate::clock::{MINUTE, Milliseconds, timestamp};
 use crate::invariants::Fact;
 use crate::world::Shared;
 
@@ -114,7 +114,13 @@ pub enum Mishap {
     Kill(i64, bool),
     /// It stands still at its request of this number, for so many milliseconds.
     Freeze(i64, i64),
+    /// Whoever writes that much, in the next twenty minutes, is killed at its write of this number; `true` if that one
+    /// is carried out. What is remembered for the next tick alone does not count.
+    KillAtWrite(i64, bool),
 }
+
+/// How long a [`Mishap::KillAtWrite`] waits for somebody who writes.
+const LURKS: Milliseconds = 20 * MINUTE;
 
 /// All instances of the pair's functions.
 #[derive(Debug)]
@@ -122,7 +128,8 @@ pub struct Fleet {
     world: Shared,
     settings: Settings,
     idle: RefCell<BTreeMap<Function, Vec<Instance>>>,
-    mishaps: RefCell<Vec<(Function, Mishap)>>,
+    /// What is to happen, to whom, and until when.
+    mishaps: RefCell<Vec<(Function, Mishap, Milliseconds)>>,
     /// By how much a function's clock is ahead of AWS's.
     drift: RefCell<BTreeMap<Function, Milliseconds>>,
     started: Cell<u32>,
@@ -148,7 +155,11 @@ impl Fleet {
 
     /// Something happens to the next invocation of a function.
     pub fn mishap(&self, function: Function, mishap: Mishap) {
-        self.mishaps.borrow_mut().push((function, mishap));
+        let until = match mishap {
+            Mishap::KillAtWrite(..) => self.world.lock().now() + LURKS,
+            Mishap::Kill(..) | Mishap::Freeze(..) => Milliseconds::MAX,
+        };
+        self.mishaps.borrow_mut().push((function, mishap, until));
     }
 
     /// A function's clock goes wrong; its next instances have it.
@@ -184,7 +195,7 @@ impl Fleet {
         let function = payload.function();
         let idle = self.idle.borrow_mut().get_mut(&function).and_then(Vec::pop);
         let instance = idle.unwrap_or_else(|| self.start(function));
-        let is_armed = self.arm(function, &instance.process);
+        let armed = self.arm(function, &instance.process);
         self.running.set(self.running.get() + 1);
         let clock = instance.services.clock.clone();
         let started = clock.now();
@@ -205,11 +216,19 @@ impl Fleet {
         self.running.set(self.running.get() - 1);
         let name = instance.process.name.clone();
         let ended = match result {
-            None if is_armed => Ended::Lost,
+            None if armed.is_some() => Ended::Lost,
             None => Ended::TimedOut,
             Some(result) => {
-                instance.process.calls_to_live.store(-1, Ordering::Relaxed);
-                instance.process.calls_to_freeze.store(-1, Ordering::Relaxed);
+                for counter in [
+                    &instance.process.calls_to_live,
+                    &instance.process.writes_to_live,
+                    &instance.process.calls_to_freeze,
+                ] {
+                    counter.store(-1, Ordering::Relaxed);
+                }
+                // It wrote less than that.
+                let lurking = armed.filter(|(_, mishap, _)| matches!(mishap, Mishap::KillAtWrite(..)));
+                self.mishaps.borrow_mut().extend(lurking);
                 self.idle.borrow_mut().entry(function).or_default().push(instance);
                 match result {
                     Ok(answer) => Ended::Answered(answer),
@@ -217,31 +236,39 @@ impl Fleet {
                 }
             }
         };
-        self.world.lock().happened(&Fact::Ended {
-            process: name,
+        let mut world = self.world.lock();
+        world.happened(&Fact::Ended {
+            process: name.clone(),
             request_id,
             answer: described(&ended),
         });
+        world.went_back.remove(&name);
+        drop(world);
         ended
     }
 
-    /// Whether something happens to this invocation.
-    fn arm(&self, function: Function, process: &Process) -> bool {
+    /// What happens to this invocation.
+    fn arm(&self, function: Function, process: &Process) -> Option<(Function, Mishap, Milliseconds)> {
+        let now = self.world.lock().now();
         let mut mishaps = self.mishaps.borrow_mut();
-        let Some(at) = mishaps.iter().position(|(of, _)| *of == function) else {
-            return false;
-        };
-        match mishaps.remove(at).1 {
+        mishaps.retain(|(_, _, until)| *until > now);
+        let at = mishaps.iter().position(|(of, ..)| *of == function)?;
+        let armed = mishaps.remove(at);
+        match armed.1 {
             Mishap::Kill(calls, is_after) => {
                 process.dies_after.store(is_after, Ordering::Relaxed);
                 process.calls_to_live.store(calls, Ordering::Relaxed);
+            }
+            Mishap::KillAtWrite(writes, is_after) => {
+                process.dies_after.store(is_after, Ordering::Relaxed);
+                process.writes_to_live.store(writes, Ordering::Relaxed);
             }
             Mishap::Freeze(calls, milliseconds) => {
                 process.freeze.store(milliseconds, Ordering::Relaxed);
                 process.calls_to_freeze.store(calls, Ordering::Relaxed);
             }
         }
-        true
+        Some(armed)
     }
 }
 

@@ -33,5 +33,6 @@ pub mod runs;
 pub mod script;
 pub mod shrink;
 pub mod timeline;
+mod trouble;
 pub mod weather;
 pub mod world;

@@ -126,6 +126,16 @@ impl Runs {
             .rposition(|known| known.entry.version.0 == number && known.entry.modified == timestamp(modified))
     }
 
+    /// A guard has read a version with a color, and the rule of ownership says that no color is in force.
+    pub fn owned_by_nobody(&mut self, dag: &str, tick: Milliseconds, instant: Milliseconds) {
+        let what = format!(
+            "{dag}, tick {}, instant {}: no color is in force",
+            text(tick),
+            text(instant)
+        );
+        self.violation = self.violation.take().or(Some(("a-color-is-in-force", what)));
+    }
+
     /// A tick has ended in one environment. It is judged once it has ended in both.
     pub fn ended(
         &mut self,
@@ -399,6 +409,14 @@ mod tests {
     fn a_run_that_one_executes_is_executed_once() {
         assert_eq!(judged(blue(), executed(0), skipped(0)), None);
         assert_eq!(judged(blue(), executed(0), Ending::Failed { at: TICK }), None);
+    }
+
+    #[test]
+    fn a_flag_with_a_color_that_gives_a_run_to_nobody_is_found() {
+        let mut runs = blue();
+        runs.owned_by_nobody("hourly", TICK, TICK);
+        let gave_up = Ending::Failed { at: TICK };
+        assert_eq!(judged(runs, gave_up, skipped(0)), Some("a-color-is-in-force"));
     }
 
     #[test]

@@ -156,6 +156,15 @@ impl fmt::Display for Act {
                     "the next invocation of the {name} is killed {when} its request {number} is carried out"
                 )
             }
+            Self::Mishap(function, Mishap::KillAtWrite(write, is_after)) => {
+                let when = if *is_after { "after" } else { "before" };
+                let number = write + 1;
+                let name = function.name();
+                write!(
+                    formatter,
+                    "within 20 min a {name} is killed {when} its write {number} is carried out"
+                )
+            }
             Self::Mishap(function, Mishap::Freeze(request, milliseconds)) => {
                 let (name, number, span) = (function.name(), request + 1, span(milliseconds / SECOND));
                 write!(

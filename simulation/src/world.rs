@@ -66,6 +66,8 @@ pub struct World {
     pub lines: VecDeque<(Milliseconds, String)>,
     /// Requests by operation.
     pub requests: BTreeMap<String, u64>,
+    /// Which process was answered, since its invocation began, how many readings that may have gone back.
+    pub went_back: BTreeMap<String, u32>,
     /// When the pair, or what people know of it, last changed.
     pub stirred_at: Milliseconds,
     /// Whether there is a timeline.

@@ -52,7 +52,9 @@ impl Once {
             return Ok(());
         };
         let (request, drill) = (text(&record, "/actor/request_id"), text(&record, "/drill/id"));
-        if text(&record, "/kind") == "drill-return" && self.stay.contains(drill) {
+        // Not by the record: a person who goes back later may finish the return's abandoned claim.
+        let kind = version.description.as_deref().and_then(|words| words.split_once(':'));
+        if kind.is_some_and(|(kind, _)| kind == "drill-return") && self.stay.contains(drill) {
             let what = format!(
                 "version {} returns from drill {drill}, whose color stays",
                 version.number
@@ -135,5 +137,15 @@ mod tests {
             let back = made(&mut world, &mut rule, "blue", &of("drill-return", "health-watcher"));
             assert_eq!(back.err().map(|(rule, _)| rule), found);
         }
+        // A person goes back, and finishes the claim of a return that was never written.
+        let (mut world, mut rule) = begun();
+        rule.stay.insert("r-1".to_owned());
+        let name = world.names.transition(&record(&world));
+        let claim = json!({"kind": "drill-return", "drill": {"id": "r-1"}, "actor": {"function": "health-watcher"}});
+        write(&mut world, &name, &claim.to_string(), None, "health-watcher#1");
+        let back = described(&world, "rollback", "claim of a dead writer finished", 10);
+        let fact = write_flag(&mut world, "green", Some(&back), "switch-handler#1");
+        let now = world.now();
+        assert_eq!(rule.happened(&world, &fact, now), Ok(()));
     }
 }
