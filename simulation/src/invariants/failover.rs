@@ -12,6 +12,7 @@ use super::{Checked, Fact, Rule, history, record_named};
 use crate::clock::{DAY, MINUTE, Milliseconds, SECOND, text, timestamp};
 use crate::environment::Environment;
 use crate::parameter_store::Version;
+use crate::weather::Service;
 use crate::world::World;
 
 /// A tick lives 75 s (template.yaml); what it saw when it claims is no older, beside the time of two requests.
@@ -53,7 +54,7 @@ impl Failovers {
     fn see(&mut self, world: &World, now: Milliseconds) {
         for color in [Color::Blue, Color::Green] {
             let environment = world.environments.of(color);
-            if is_evidence(&self.policy, environment, now) {
+            if is_evidence(&self.policy, environment, now) || self.is_hidden_evidence(world, color, now) {
                 *self.evidence.of_mut(color) = Some(now);
             }
             if environment.works() && environment.alarm.is_none() {
@@ -65,6 +66,21 @@ impl Failovers {
         } else {
             self.held_since = None;
         }
+    }
+
+    /// Whether its scheduler died while nothing was planned, and nobody could see the work that began afterwards: a
+    /// status that served counts if it was read when the failure had begun (docs/concepts.md).
+    fn is_hidden_evidence(&self, world: &World, color: Color, now: Milliseconds) -> bool {
+        let environment = world.environments.of(color);
+        let began = environment.status_since;
+        let window = i64::try_from(self.policy.failure_window.as_millis()).unwrap_or(0);
+        let died = environment
+            .dead_since()
+            .filter(|died| environment.is_planned() && *died < began && now - died + 10 * SECOND >= window);
+        let others = |service: Service, of: Option<Color>| service != Service::Mwaa || of.is_some_and(|of| of != color);
+        let is_silent = world.weather.fair_but_for(others, now) <= 0;
+        let is_known = self.known_work.of(color).is_some_and(|known| known >= began);
+        died.is_some() && is_silent && !is_known
     }
 
     fn flag_written(&self, world: &World, version: &Version, by: &str) -> Checked {
@@ -274,6 +290,7 @@ mod tests {
 
     use super::*;
     use crate::invariants::testing::{described, record, settings, ticked, world, write, write_flag};
+    use crate::weather::{Burst, Fault};
 
     fn claim(world: &mut World, change: &Value) {
         let text = |at| timestamp(at).to_string();
@@ -344,6 +361,26 @@ mod tests {
             broken(&left(&mut world, &mut rule, &json!({}))),
             "failover-without-evidence"
         );
+        // Unless it died before the work, which nobody could see; the same work that was seen is found.
+        for seen in [false, true] {
+            let (mut world, mut rule) = failed();
+            world.environments.blue.set_status(Some("UPDATING"), now);
+            let silent = Burst {
+                service: Service::Mwaa,
+                color: Some(Color::Blue),
+                operation: None,
+                fault: Fault::Silence,
+                seconds: 600,
+                percent: 100,
+            };
+            world.weather.begin(silent, 1, now);
+            if seen {
+                let planned = json!({"verdicts": {"blue": {"verdict": "maintenance"}}});
+                assert_eq!(rule.happened(&world, &ticked(planned), now), Ok(()));
+            }
+            let expected = if seen { "failover-without-evidence" } else { "" };
+            assert_eq!(broken(&left(&mut world, &mut rule, &json!({}))), expected);
+        }
         // Right after planned work that the watcher has seen, while the scheduler starts.
         let (mut world, mut rule) = failed();
         let planned = json!({"verdicts": {"blue": {"verdict": "maintenance"}}});
