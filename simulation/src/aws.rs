@@ -143,7 +143,12 @@ impl HttpConnector for Connector {
                 _ => {
                     let lag = if let Some(Fault::Stale(lag)) = fault { lag } else { 0 };
                     if lag > 0 {
-                        *world.lock().went_back.entry(process.name.clone()).or_default() += 1;
+                        world
+                            .lock()
+                            .under_way
+                            .entry(process.name.clone())
+                            .or_default()
+                            .went_back += 1;
                     }
                     let is_partial = fault == Some(Fault::Partial);
                     carried_out(&mut world.lock(), &process.name, &asked, lag, is_partial)

@@ -144,7 +144,7 @@ impl<'a> History<'a> {
             invariants: Invariants::of(&settings),
             lines: std::collections::VecDeque::new(),
             requests: std::collections::BTreeMap::new(),
-            went_back: std::collections::BTreeMap::new(),
+            under_way: std::collections::BTreeMap::new(),
             stirred_at: BEGIN,
             is_told: is_told || !script.told.is_empty(),
             told: script.told.iter().cloned().collect(),

@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use crate::aws::{Process, http_client};
 use crate::clock::{MINUTE, Milliseconds, timestamp};
 use crate::invariants::Fact;
-use crate::world::Shared;
+use crate::world::{Shared, UnderWay};
 
 /// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -196,6 +196,14 @@ impl Fleet {
         let idle = self.idle.borrow_mut().get_mut(&function).and_then(Vec::pop);
         let instance = idle.unwrap_or_else(|| self.start(function));
         let armed = self.arm(function, &instance.process);
+        {
+            let mut world = self.world.lock();
+            let under_way = UnderWay {
+                began: world.now(),
+                went_back: 0,
+            };
+            world.under_way.insert(instance.process.name.clone(), under_way);
+        }
         self.running.set(self.running.get() + 1);
         let clock = instance.services.clock.clone();
         let started = clock.now();
@@ -242,7 +250,7 @@ impl Fleet {
             request_id,
             answer: described(&ended),
         });
-        world.went_back.remove(&name);
+        world.under_way.remove(&name);
         drop(world);
         ended
     }

@@ -299,7 +299,20 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                         twice: rng.u8(0..5) == 0,
                     },
                 );
-                when += rng.i64(0..20 * MINUTE);
+                // Two who want different things at once.
+                let most = if rng.u8(0..3) == 0 { 8 * SECOND } else { 20 * MINUTE };
+                when += rng.i64(0..most);
+            }
+            if rng.u8(0..3) == 0 {
+                let burst = Burst {
+                    service: Service::ParameterStore,
+                    color: None,
+                    operation: Some("GetParameters".to_owned()),
+                    fault: Fault::Stale(rng.i64(1000..8000)),
+                    seconds: (when - at) / SECOND + 10,
+                    percent: [20, 40][rng.usize(0..2)],
+                };
+                push(at, Act::Burst(burst));
             }
             when + 30 * MINUTE
         }
@@ -422,17 +435,26 @@ fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Millisec
     if rng.bool() {
         push(middle + rng.i64(30 * SECOND..5 * MINUTE), Act::Heals(color));
     }
-    // Writes of a drill that are not answered are repeated.
+    // Writes of a drill that are not answered are repeated; a person keeps a color of which no history can be read.
     if rng.u8(0..4) == 0 {
-        let burst = Burst {
+        let of = |operation: &str, fault: Fault, seconds: i64, percent: u8| Burst {
             service: Service::ParameterStore,
             color: None,
-            operation: Some("PutParameter".to_owned()),
-            fault: Fault::LostAnswer,
-            seconds: rng.i64(10..90),
-            percent: [30, 60][rng.usize(0..2)],
+            operation: Some(operation.to_owned()),
+            fault,
+            seconds,
+            percent,
         };
-        push(at, Act::Burst(burst));
+        let lost = of("PutParameter", Fault::LostAnswer, rng.i64(10..90), 30);
+        push(at, Act::Burst(lost));
+        if rng.bool() {
+            push(
+                at,
+                Act::Burst(of("GetParameterHistory", Fault::ServerError, minutes * 60, 100)),
+            );
+            let keeps = json!({"to": color.as_str(), "reason": "it works", "requested_by": "chris"});
+            push(at + rng.i64(MINUTE..minutes * MINUTE), asks(keeps));
+        }
     }
     let end = at + HOUR;
     push(end, Act::Heals(color));

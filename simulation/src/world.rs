@@ -37,6 +37,15 @@ pub enum Delivery {
     Audit(Value),
 }
 
+/// An invocation under way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnderWay {
+    /// When it began.
+    pub began: Milliseconds,
+    /// How many readings that may have gone back it was answered.
+    pub went_back: u32,
+}
+
 /// Everything.
 #[derive(Debug)]
 pub struct World {
@@ -66,8 +75,8 @@ pub struct World {
     pub lines: VecDeque<(Milliseconds, String)>,
     /// Requests by operation.
     pub requests: BTreeMap<String, u64>,
-    /// Which process was answered, since its invocation began, how many readings that may have gone back.
-    pub went_back: BTreeMap<String, u32>,
+    /// The invocations under way, by the process that runs them.
+    pub under_way: BTreeMap<String, UnderWay>,
     /// When the pair, or what people know of it, last changed.
     pub stirred_at: Milliseconds,
     /// Whether there is a timeline.

@@ -224,6 +224,7 @@ mod tests {
             }),
             status_unread_from: Some(at()),
             failing_from: Some(at()),
+            alive_at: Some(at()),
             airflow_sick_from: Some(at()),
             is_in_alarm: true,
             watched_from: Some(at()),

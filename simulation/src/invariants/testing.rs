@@ -53,7 +53,7 @@ pub(super) fn world() -> World {
         invariants: Invariants::default(),
         lines: VecDeque::new(),
         requests: BTreeMap::new(),
-        went_back: BTreeMap::new(),
+        under_way: BTreeMap::new(),
         stirred_at: 0,
         is_told: true,
         told: VecDeque::new(),

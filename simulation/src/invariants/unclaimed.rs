@@ -7,19 +7,16 @@ use serde_json::Value;
 
 use super::fact::text;
 use super::{Checked, Fact, Rule, record_named};
-use crate::clock::{Milliseconds, SECOND};
+use crate::clock::Milliseconds;
 use crate::parameter_store::Version;
 use crate::world::World;
-
-/// No request takes longer.
-const LONGEST: Milliseconds = 31 * SECOND;
 
 /// Nothing has to be remembered.
 #[derive(Debug, Default)]
 pub struct Unclaimed;
 
 impl Rule for Unclaimed {
-    fn happened(&mut self, world: &World, fact: &Fact, now: Milliseconds) -> Checked {
+    fn happened(&mut self, world: &World, fact: &Fact, _now: Milliseconds) -> Checked {
         let Fact::Ended {
             process,
             answer: Ok(answer),
@@ -28,39 +25,39 @@ impl Rule for Unclaimed {
         else {
             return Ok(());
         };
+        let Some(invocation) = world.under_way.get(process) else {
+            return Ok(());
+        };
         // Two readings that went back alike are beyond what anybody can notice.
-        if !process.starts_with("switch-handler") || world.went_back.get(process).copied().unwrap_or(0) > 1 {
+        if !process.starts_with("switch-handler") || invocation.went_back > 1 {
             return Ok(());
         }
         let (outcome, active) = (text(answer, "/outcome"), Color::parse(text(answer, "/active")));
         let (Some(active), "unchanged" | "refused" | "blocked") = (active, outcome) else {
             return Ok(());
         };
-        let shown = in_that_time(world, now);
+        let shown = in_that_time(world, invocation.began);
         if !shown.is_empty() && shown.iter().all(|version| version.value != active.as_str()) {
             let what = format!("{process} answers {answer}, and {active} was not active while it ran");
             return Err(("what-claims-nothing-is-true", what));
         }
         if outcome == "unchanged" {
-            is_heard(world, process, answer, active, now)?;
+            is_heard(world, process, answer, active, invocation.began)?;
         }
         Ok(())
     }
 }
 
-/// The versions of the flag that an invocation that ends now could see; none where it was created meanwhile.
-fn in_that_time(world: &World, now: Milliseconds) -> Vec<&Version> {
+/// The versions of the flag that an invocation could see; none where it was created meanwhile.
+fn in_that_time(world: &World, began: Milliseconds) -> Vec<&Version> {
     let versions: Vec<&Version> = world.store.versions(world.names.flag()).collect();
-    let before = versions.iter().rposition(|version| version.at < now - LONGEST);
+    let before = versions.iter().rposition(|version| version.at < began);
     before.map_or(Vec::new(), |before| versions[before..].to_vec())
 }
 
 /// Whether a person who asks for a drilled color is heard: the drill is to end then, and the color to stay.
-fn is_heard(world: &World, process: &str, answer: &Value, active: Color, now: Milliseconds) -> Checked {
-    let stored = world
-        .store
-        .truth(&world.names.drill())
-        .filter(|drill| drill.at < now - LONGEST);
+fn is_heard(world: &World, process: &str, answer: &Value, active: Color, began: Milliseconds) -> Checked {
+    let stored = world.store.truth(&world.names.drill()).filter(|drill| drill.at < began);
     let drill = Drill::under_way(stored.map(|drill| drill.value.as_str())).filter(|drill| drill.to == active);
     // Whoever asks for a failover is told how to keep the color.
     let reason = text(answer, "/reason");
@@ -74,7 +71,7 @@ fn is_heard(world: &World, process: &str, answer: &Value, active: Color, now: Mi
         .versions(world.names.flag())
         .filter(|version| u64::try_from(version.number).is_ok_and(|number| number > drill.version.0))
         .collect();
-    let is_its_own = |version: &&Version| version.at < now - LONGEST && record_named(version) == Some(drill.record());
+    let is_its_own = |version: &&Version| version.at < began && record_named(version) == Some(drill.record());
     let is_decided = || {
         let outcome = format!("{}-outcome", world.names.transition(&drill.record()));
         world.store.names_below(&outcome).next().is_some()
@@ -95,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::timestamp;
+    use crate::clock::{SECOND, timestamp};
     use crate::invariants::testing::{described, ended, world, write, write_flag};
 
     fn answers(outcome: &str, active: &str) -> Fact {
@@ -107,10 +104,13 @@ mod tests {
         )
     }
 
-    fn broken(world: &World, fact: &Fact) -> &'static str {
-        Unclaimed
-            .happened(world, fact, world.now())
-            .map_or_else(|(rule, _)| rule, |()| "")
+    /// What is broken by this answer of an invocation that began a second ago.
+    fn broken(world: &mut World, fact: &Fact) -> &'static str {
+        let began = world.now() - SECOND;
+        let process = "switch-handler#1".to_owned();
+        world.under_way.entry(process).or_default().began = began;
+        let checked = Unclaimed.happened(world, fact, world.now());
+        checked.map_or_else(|(rule, _)| rule, |()| "")
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         let mut world = world();
         write_flag(&mut world, "blue", None, "the stack");
         assert_eq!(
-            broken(&world, &answers("unchanged", "green")),
+            broken(&mut world, &answers("unchanged", "green")),
             "",
             "it was created meanwhile"
         );
@@ -126,7 +126,7 @@ mod tests {
         write_flag(&mut world, "green", None, "a person");
         for outcome in ["unchanged", "refused", "blocked"] {
             assert_eq!(
-                broken(&world, &answers(outcome, "blue")),
+                broken(&mut world, &answers(outcome, "blue")),
                 "",
                 "it was blue a moment ago"
             );
@@ -138,17 +138,17 @@ mod tests {
             ("blocked", true),
             ("switched", false),
         ] {
-            let rule = broken(&world, &answers(outcome, "blue"));
+            let rule = broken(&mut world, &answers(outcome, "blue"));
             assert_eq!(rule == "what-claims-nothing-is-true", found, "{outcome}: {rule}");
         }
-        assert_eq!(broken(&world, &answers("unchanged", "green")), "");
-        world.went_back.insert("switch-handler#1".to_owned(), 1);
+        assert_eq!(broken(&mut world, &answers("unchanged", "green")), "");
+        world.under_way.get_mut("switch-handler#1").unwrap().went_back = 1;
         assert_eq!(
-            broken(&world, &answers("unchanged", "blue")),
+            broken(&mut world, &answers("unchanged", "blue")),
             "what-claims-nothing-is-true"
         );
-        world.went_back.insert("switch-handler#1".to_owned(), 2);
-        assert_eq!(broken(&world, &answers("unchanged", "blue")), "");
+        world.under_way.get_mut("switch-handler#1").unwrap().went_back = 2;
+        assert_eq!(broken(&mut world, &answers("unchanged", "blue")), "");
     }
 
     #[test]
@@ -168,19 +168,23 @@ mod tests {
         world.pass(1);
         // Its write was repeated.
         write_flag(&mut world, "green", Some(&drilled), "switch-handler#1");
-        assert_eq!(broken(&world, &answers("unchanged", "green")), "", "it began meanwhile");
+        assert_eq!(
+            broken(&mut world, &answers("unchanged", "green")),
+            "",
+            "it began meanwhile"
+        );
         world.pass(60);
         assert_eq!(
-            broken(&world, &answers("unchanged", "green")),
+            broken(&mut world, &answers("unchanged", "green")),
             "who-keeps-a-drilled-color-is-heard"
         );
-        assert_eq!(broken(&world, &answers("drill_canceled", "green")), "");
+        assert_eq!(broken(&mut world, &answers("drill_canceled", "green")), "");
         let held = ended(
             "switch-handler#1",
             "r-1",
             Ok(json!({"outcome": "unchanged", "active": "green", "reason": "no hold"})),
         );
-        assert_eq!(broken(&world, &held), "", "it asks for something else");
+        assert_eq!(broken(&mut world, &held), "", "it asks for something else");
         let outcome = format!(
             "{}-outcome-end-1",
             world
@@ -188,6 +192,10 @@ mod tests {
                 .transition(&Drill::under_way(Some(&drill.to_string())).unwrap().record())
         );
         write(&mut world, &outcome, "{}", None, "health-watcher#1");
-        assert_eq!(broken(&world, &answers("unchanged", "green")), "", "its end is decided");
+        assert_eq!(
+            broken(&mut world, &answers("unchanged", "green")),
+            "",
+            "its end is decided"
+        );
     }
 }

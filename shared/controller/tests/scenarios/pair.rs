@@ -244,7 +244,7 @@ impl Pair {
             invariants: Invariants::of(&settings),
             lines: std::collections::VecDeque::new(),
             requests: BTreeMap::new(),
-            went_back: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             stirred_at: BEGIN,
             is_told: false,
             told: std::collections::VecDeque::new(),

@@ -7,7 +7,7 @@ use super::evidence::{CauseKind, EnvironmentAnswer, Evidence, ProbeResult};
 use super::failure::{Failure, first_seen};
 use super::judgment::{Judgment, Verdict, judge};
 use super::past::{LastStatus, Past};
-use super::signals::{Reading, Signals, Status, last_known_healthy, lives, no_answer, signals};
+use super::signals::{Reading, Signals, Status, last_known_healthy, lives, no_answer, sign_of_life, signals};
 use crate::policy::Policy;
 
 /// A verdict with everything that led to it.
@@ -96,6 +96,11 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
         None if scheduler.is_bad() || heartbeat.is_bad() => Some(first_seen(scheduler, heartbeat, close, now)),
         None => None,
     };
+    let alive_at = match (failing_from, close.filter(|past| past.failing_from.is_some())) {
+        (None, _) => None,
+        (Some(_), Some(past)) => past.alive_at,
+        (Some(_), None) => sign_of_life(evidence),
+    };
     let airflow_sick_from = match close.and_then(|past| past.airflow_sick_from) {
         _ if lives => None,
         Some(from) => Some(from),
@@ -118,6 +123,7 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
         },
         status_unread_from: (!status.is_read).then(|| past.and_then(|past| past.status_unread_from).unwrap_or(now)),
         failing_from,
+        alive_at,
         airflow_sick_from,
         is_in_alarm,
         watched_from: close.and_then(|past| past.watched_from).or(Some(now)),

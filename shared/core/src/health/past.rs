@@ -38,6 +38,10 @@ pub struct Past {
     /// The scheduler or the heartbeat is bad, and the failure counts from no earlier than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_from: Option<Timestamp>,
+    /// The newest sign of life that the first observation of the failure showed: it may be older than `failing_from`, as a
+    /// metric has no date at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive_at: Option<Timestamp>,
     /// Since when Airflow has reported at every observation that it is unhealthy: the date of a failure to which
     /// Airflow gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -376,6 +376,18 @@ pub(super) fn no_answer(cause: &Cause) -> String {
     }
 }
 
+fn airflow_heartbeat(evidence: &Evidence) -> Option<Timestamp> {
+    match &evidence.airflow {
+        ProbeResult::Known(health) => health.latest_scheduler_heartbeat,
+        ProbeResult::Unknown(_) => None,
+    }
+}
+
+/// The newest sign of life that this observation shows.
+pub(super) fn sign_of_life(evidence: &Evidence) -> Option<Timestamp> {
+    airflow_heartbeat(evidence).or(last_seen(evidence))
+}
+
 fn last_seen(evidence: &Evidence) -> Option<Timestamp> {
     match &evidence.heartbeat {
         ProbeResult::Known(heartbeat) => heartbeat.last_seen,
@@ -402,10 +414,7 @@ pub(super) fn last_known_healthy(
         heartbeat,
         alarms,
     } = signals;
-    let airflow = match &evidence.airflow {
-        ProbeResult::Known(health) => health.latest_scheduler_heartbeat,
-        ProbeResult::Unknown(_) => None,
-    };
+    let airflow = airflow_heartbeat(evidence);
     let alarmed_at = alarms.as_ref().and_then(Reading::since);
     if scheduler.is_ok() {
         let bad = [status.since(), heartbeat.since(), alarmed_at];
@@ -419,7 +428,7 @@ pub(super) fn last_known_healthy(
     // a run that the old active color never executed must pass to the new one. A datapoint may also be forged or stuck,
     // or show that only the API is down, so it never makes another date later.
     // Where neither can be read now, the date that they once gave the failure is older than the look that saw it.
-    let seen_failing = || seen_bad.and_then(|past| past.failing_from);
-    let life = airflow.or(last_seen(evidence)).or_else(seen_failing);
+    let seen_failing = || seen_bad.and_then(|past| [past.alive_at, past.failing_from].into_iter().flatten().min());
+    let life = sign_of_life(evidence).or_else(seen_failing);
     [life, sick_from, alarmed_at].into_iter().flatten().min()
 }

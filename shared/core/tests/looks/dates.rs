@@ -162,6 +162,27 @@ fn a_first_look_that_saw_it_sick_is_no_sign_that_it_was_well_until_then() {
 }
 
 #[test]
+fn a_silence_that_was_seen_before_it_had_a_date_is_dated_by_its_last_datapoint() {
+    let gone = healthy()
+        .status("UNAVAILABLE")
+        .everything_but_the_status_unknown(CauseKind::TimedOut);
+    let mut looks = Looks::default();
+    looks.see(0, &healthy());
+    // Nothing is answered for a while; then the metric shows a silence, whose newest minute may still be missing.
+    for second in [60, 110] {
+        looks.see(second, &healthy().everything_unknown(CauseKind::TimedOut));
+    }
+    looks.see(170, &silent(170));
+    assert_eq!(healthy_before(&looks.at(230, &gone), 230), Some(230));
+    // And as long as nothing else is seen.
+    looks.see(230, &gone);
+    assert_eq!(healthy_before(&looks.at(290, &gone), 290), Some(290));
+    // After a recovery, what was before no longer counts.
+    looks.see(300, &healthy());
+    assert_eq!(healthy_before(&looks.at(360, &gone), 360), None);
+}
+
+#[test]
 fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they_were_close() {
     let gone = healthy()
         .status("UNAVAILABLE")
@@ -174,8 +195,8 @@ fn what_died_before_all_fell_silent_is_dated_by_the_looks_that_saw_it_while_they
     }
     assert_eq!(
         healthy_before(&looks.at(660, &gone), 660),
-        Some(600),
-        "after its minute"
+        Some(660),
+        "the start of its minute"
     );
     // Airflow's own date is older than the look that saw it.
     let mut looks = Looks::default();
