@@ -107,6 +107,9 @@ test: ## all tests, several kinds at once, and where the time goes (WITH="gates 
 test-rust: ## unit, table, property, replay and wire tests
 	@cargo test --locked --workspace --exclude bluegreen-model --quiet
 
+test-rust-built:
+	@cargo test --locked --workspace --exclude bluegreen-model --quiet --no-run
+
 # Below all others in priority: it takes every processor that there is.
 CRATE ?= bluegreen-core
 MINUTES ?= 20
@@ -243,4 +246,4 @@ bench: functions debug ## cold start, memory, calls, connections, sizes, environ
 clean: ## remove what was built and installed
 	@rm -rf target .tools .demo .bench .soak .aws-sam
 
-.PHONY: help simulate-faults tools airflow airflow-versions release functions debug tested to-test cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean
+.PHONY: help simulate-faults tools airflow airflow-versions release functions debug tested to-test cli generate lint check gates demo test test-airflow test-airflow-unit test-airflow-start test-airflow-versions bench-airflow test-rust test-rust-built test-model test-simulation simulate test-local test-template test-end-to-end mutants bench soak clean

@@ -297,11 +297,12 @@ def _transformed_once(original: Any) -> Any:
         if parameters:
             return original(template, parameters, policies)
         key = json.dumps(template, default=repr), os.environ.get("AWS_DEFAULT_REGION")
-        if key not in known:
+        made = known.get(key)
+        if made is None:
             if len(known) >= 16:
                 known.clear()
-            known[key] = pickle.dumps(original(template, parameters, policies))
-        return pickle.loads(known[key])
+            made = known[key] = pickle.dumps(original(template, parameters, policies))
+        return pickle.loads(made)
 
     return transformed
 

@@ -119,6 +119,7 @@ pub(crate) async fn check_if_due(
         request_id = %invocation.request_id,
         "readiness"
     );
+    let before = settled(services, &observed.memory, before).await?;
     let turn = Turn::after(before.as_ref(), &check, active.other(), now);
     // Published whatever becomes of the rest: an alarm on this metric is the second way to notify people.
     let metric = Metric::readiness_score(turn.standing.score, now);
@@ -204,25 +205,34 @@ async fn report_change(
     if let Some(event) = overtaken {
         send(services, &[event]).await?;
     }
-    let mut standing = turn.standing.clone();
-    if !standing.has_turned() {
-        if standing.pending_notification.is_some() {
-            // Its writer died, or is one of several that do not know yet who is first.
-            let before = services.store.remembered_before(memory, Field::Readiness).await;
-            let before = before.map_err(FunctionError::undelivered(
-                "reading what other ticks found of the standby",
-            ))?;
-            standing = standing.as_first_of_row(&before);
-        }
-        put(services, memory, &standing).await?;
-    } else if !is_first(services, memory, &standing).await? {
+    if !turn.standing.has_turned() {
+        put(services, memory, &turn.standing).await?;
+    } else if !is_first(services, memory, &turn.standing).await? {
         return Ok(());
     }
-    if let Some(event) = readiness_changed(subject, &standing, Some(check)) {
+    if let Some(event) = readiness_changed(subject, &turn.standing, Some(check)) {
         send(services, &[event]).await?;
-        put(services, memory, &standing.said()).await?;
+        put(services, memory, &turn.standing.said()).await?;
     }
     Ok(())
+}
+
+/// What the memory holds, settled: whoever wrote what is still to be reported died, or is one of several that do not know
+/// yet who is first.
+async fn settled(
+    services: &Services,
+    memory: &Remembered,
+    observed: Option<ReadinessState>,
+) -> Result<Option<ReadinessState>, FunctionError> {
+    let Some(observed) = observed else { return Ok(None) };
+    if observed.pending_notification.is_none() {
+        return Ok(Some(observed));
+    }
+    let before = services.store.remembered_before(memory, Field::Readiness).await;
+    let before = before.map_err(FunctionError::undelivered(
+        "reading what other ticks found of the standby",
+    ))?;
+    Ok(Some(observed.as_first_of_row(&before)))
 }
 
 /// Writes a change; whether it is this tick's to report. Of several ticks at once, the first to write it reports it.

@@ -36,6 +36,12 @@ impl Rule for Unclaimed {
         let (Some(active), "unchanged" | "refused" | "blocked") = (active, outcome) else {
             return Ok(());
         };
+        // What a first delivery did is said again, and whether there is a hold is asked of the hold.
+        let is_repeat = answer.get("repeat").is_some();
+        let is_of_flag = outcome != "unchanged" || text(answer, "/reason").contains("is active already");
+        if is_repeat || !is_of_flag {
+            return Ok(());
+        }
         let shown = in_that_time(world, invocation.began);
         if !shown.is_empty() && shown.iter().all(|version| version.value != active.as_str()) {
             let what = format!("{process} answers {answer}, and {active} was not active while it ran");

@@ -107,10 +107,7 @@ impl ParameterStore {
             .into_iter()
             .map(|parameter| match parameter.name.clone() {
                 Some(name) if parameter.value().is_some() => Ok((name, parameter)),
-                name => Err(unparsable(&format!(
-                    "GetParameters answered {} without a value",
-                    name.as_deref().unwrap_or("a parameter without name")
-                ))),
+                _ => Err(without_value(&parameter)),
             })
             .collect()
     }
@@ -129,7 +126,11 @@ impl ParameterStore {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        Ok(answer.parameters.unwrap_or_default())
+        let found = answer.parameters.unwrap_or_default();
+        match found.iter().find(|parameter| parameter.value().is_none()) {
+            Some(partial) => Err(without_value(partial)),
+            None => Ok(found),
+        }
     }
 
     pub(super) async fn put(&self, name: String, value: String) -> Result<(), Failure> {
@@ -221,4 +222,9 @@ impl ParameterStore {
         }
         Ok(versions)
     }
+}
+
+fn without_value(parameter: &Parameter) -> Failure {
+    let name = parameter.name().unwrap_or("a parameter without name");
+    unparsable(&format!("GetParameters answered {name} without a value"))
 }

@@ -87,8 +87,8 @@ impl ReadinessState {
         Some(self.pending_as(&newest))
     }
 
-    /// This state, which an earlier tick has written and not reported, where the memory's versions `before` that one
-    /// have it, too: it may be what one of several ticks wrote before it saw that another one was faster.
+    /// This state, as an earlier tick has written and not reported it, where the memory's versions `before` that one have
+    /// it, too: it may be what one of several ticks wrote before it saw that another one was faster.
     #[must_use]
     pub fn as_first_of_row(&self, before: &[Option<Value>]) -> Self {
         let row = before.iter().rev().map_while(|value| self.same(value.as_ref()));
@@ -102,10 +102,10 @@ impl ReadinessState {
         }
     }
 
-    /// What was written, if it is this state of the same standby.
+    /// What was written, if people would be notified of the same.
     fn same(&self, written: Option<&Value>) -> Option<Self> {
         let other = Self::deserialize(written?).ok()?;
-        ((other.standby, other.level, &other.red) == (self.standby, self.level, &self.red)).then_some(other)
+        ((other.standby, other.is_red(), &other.red) == (self.standby, self.is_red(), &self.red)).then_some(other)
     }
 
     /// Whether the standby cannot take over.

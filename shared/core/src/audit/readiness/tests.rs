@@ -92,9 +92,7 @@ fn what_a_tick_has_written_before_it_saw_that_another_one_was_faster_is_told_as_
     let green = Turn::after(None, &check(&twins()), Color::Green, now()).standing;
     let written = |state: &ReadinessState| Some(json!(state));
     // A third tick observes ours, which is not reported yet.
-    let third = Turn::after(Some(&ours), &red_check(), Color::Green, later).standing;
-    assert_eq!(third.pending_notification, ours.pending_notification);
-    let pending = |before: &[Option<Value>]| third.as_first_of_row(before).pending_notification;
+    let pending = |before: &[Option<Value>]| ours.as_first_of_row(before).pending_notification;
     assert_eq!(pending(&[]), ours.pending_notification);
     assert_eq!(
         pending(&[written(&green), written(&theirs)]),
@@ -105,6 +103,16 @@ fn what_a_tick_has_written_before_it_saw_that_another_one_was_faster_is_told_as_
     for between in [written(&green), None, Some(json!("garbage"))] {
         assert_eq!(pending(&[written(&theirs), between]), ours.pending_notification);
     }
+    // What is found now does not matter: it is told as theirs, also where it is over, or was said with fewer findings.
+    let settled = ours.as_first_of_row(&[written(&theirs)]);
+    let over = Turn::after(Some(&settled), &check(&twins()), Color::Green, later);
+    let overtaken = over.overtaken.and_then(|overtaken| overtaken.pending_notification);
+    assert_eq!(overtaken, theirs.pending_notification);
+    let fewer = ReadinessState {
+        red: Vec::new(),
+        ..theirs.said()
+    };
+    assert_eq!(pending(&[written(&fewer)]), ours.pending_notification);
 }
 
 #[test]
