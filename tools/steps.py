@@ -69,15 +69,16 @@ STEPS = (
     make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests"),
     make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests"),
 )
+FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=True)
 # What more can be asked for, by its target.
 MORE = {
     "gates": (
         make("linters", ".tools/lint/.installed", INSTALLS, nice=True),
-        make("functions", "functions", RELEASES, "tools", nice=True),
+        FUNCTIONS,
         make("gates", "gates", COMPUTES, "linters, functions", nice=True),
     ),
     "demo": (
-        make("functions", "functions", RELEASES, "tools", nice=True),
+        FUNCTIONS,
         make("demo", f"demo {COPIED}", RELEASES, "functions, end-to-end tests"),
     ),
 }

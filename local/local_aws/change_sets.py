@@ -290,21 +290,15 @@ def _parsed_once(original: Any) -> Any:
 
 
 def _transformed_once(original: Any) -> Any:
-    """The same for SAM's transform, which knows no parameters here: ministack gives it none."""
-    known: dict[tuple[str, str | None], bytes] = {}
+    """The same for SAM's transform. ministack gives it one and the same loader of policies."""
+    policies = patches.original(engine, "_NO_IAM_POLICY_LOADER")
 
-    def transformed(template: Any, parameters: Any, policies: Any) -> Any:
-        if parameters:
-            return original(template, parameters, policies)
-        key = json.dumps(template, default=repr), os.environ.get("AWS_DEFAULT_REGION")
-        made = known.get(key)
-        if made is None:
-            if len(known) >= 16:
-                known.clear()
-            made = known[key] = pickle.dumps(original(template, parameters, policies))
-        return pickle.loads(made)
+    @functools.lru_cache(maxsize=16)
+    def transformed(given: str, _region: str | None) -> bytes:
+        return pickle.dumps(original(*json.loads(given), policies))
 
-    return transformed
+    return lambda template, parameters, _policies: pickle.loads(
+        transformed(json.dumps([template, parameters]), os.environ.get("AWS_DEFAULT_REGION")))
 
 
 def install() -> None:

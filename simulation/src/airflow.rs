@@ -523,7 +523,7 @@ impl Airflow {
                 self.push(at + late, Event::Guard(color, number, tick));
             }
             Err(undecided) => {
-                if undecided == (Undecided::Nobody { is_there_a_color: true }) {
+                if undecided == Undecided::Nobody {
                     self.runs.owned_by_nobody(&self.dags[number].id, tick, instant);
                 }
                 let run = self.sides.of_mut(color).dags[number].runs.get_mut(&tick);

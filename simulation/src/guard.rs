@@ -52,13 +52,10 @@ pub enum Decision {
 /// Why the owner of a run is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undecided {
-    /// The flag is missing, or cannot be read.
-    Unread,
-    /// By the rule of ownership no color is in force.
-    Nobody {
-        /// Whether a version that was read holds a color.
-        is_there_a_color: bool,
-    },
+    /// The flag is missing, cannot be read, or has never held a color.
+    Unknown,
+    /// A version holds a color, and by the rule of ownership none is in force.
+    Nobody,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,21 +81,26 @@ impl Reader {
         around: &mut Around<'_>,
         now: Milliseconds,
     ) -> Result<Decision, Undecided> {
-        let current = self.current(instant, around, now).ok_or(Undecided::Unread)?;
+        let current = self.current(instant, around, now).ok_or(Undecided::Unknown)?;
         let mut seen = (current.number, current.modified);
         let is_past = instant > current.modified + MAX_LEAD;
         let (owner, is_final) = match current.color {
             Some(owner) if is_past => (owner, false),
             _ => {
-                let history = history(&current, around, now).ok_or(Undecided::Unread)?;
+                let history = history(&current, around, now).ok_or(Undecided::Unknown)?;
                 if let Some(newest) = history.last() {
                     seen = (newest.number, newest.at);
                 }
                 let history: Vec<HistoryEntry> = history.into_iter().map(entry_of).collect();
                 let at = timestamp(instant);
                 let owner = owner(&history, at).and_then(|owner| owner.value.color());
-                let owner = owner.ok_or_else(|| Undecided::Nobody {
-                    is_there_a_color: history.iter().any(|entry| entry.value.color().is_some()),
+                let has_color = || history.iter().any(|entry| entry.value.color().is_some());
+                let owner = owner.ok_or_else(|| {
+                    if has_color() {
+                        Undecided::Nobody
+                    } else {
+                        Undecided::Unknown
+                    }
                 })?;
                 (
                     owner,

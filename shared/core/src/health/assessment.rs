@@ -96,11 +96,10 @@ pub fn look_back(policy: &Policy, evidence: &Evidence, past: Option<&Past>, now:
         None if scheduler.is_bad() || heartbeat.is_bad() => Some(first_seen(scheduler, heartbeat, close, now)),
         None => None,
     };
-    let alive_at = match (failing_from, close.filter(|past| past.failing_from.is_some())) {
-        (None, _) => None,
-        (Some(_), Some(past)) => past.alive_at,
-        (Some(_), None) => sign_of_life(evidence),
-    };
+    let alive_at = failing_from.and_then(|_| match close {
+        Some(past) if past.failing_from.is_some() => past.alive_at,
+        _ => sign_of_life(evidence),
+    });
     let airflow_sick_from = match close.and_then(|past| past.airflow_sick_from) {
         _ if lives => None,
         Some(from) => Some(from),
