@@ -44,13 +44,18 @@ impl Time {
 
     /// The present instant.
     pub fn now(&self) -> Milliseconds {
-        self.base + i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+        self.base + in_milliseconds(self.began.elapsed())
     }
 
     /// The runtime's instant at which this clock shows `at`.
     pub fn instant(&self, at: Milliseconds) -> Instant {
         self.began + Duration::from_millis(u64::try_from(at - self.base).unwrap_or(0))
     }
+}
+
+/// A duration of the product.
+pub fn in_milliseconds(duration: Duration) -> Milliseconds {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The same instant, as the product has it.

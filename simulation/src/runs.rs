@@ -13,7 +13,7 @@ use bluegreen_core::ownership::owner;
 use bluegreen_core::policy::{FailoverSemantics, Policy};
 use bluegreen_core::transition_kind::Kind;
 
-use crate::clock::{Milliseconds, SECOND, text, timestamp};
+use crate::clock::{Milliseconds, SECOND, in_milliseconds, text, timestamp};
 use crate::guard::STANDBY_WAIT;
 
 /// How far the oldest reading of Parameter Store is behind here, and a writer's clock with it.
@@ -345,7 +345,7 @@ fn has_no_lead(blame: &Blame) -> bool {
 /// docs/reference/template-parameters.md, `SwitchLeadSeconds`: "so that every reader has seen it before it counts". One that
 /// is set shorter than readings may be behind lets them not.
 fn lead_is_short(blame: &Blame, policy: &Policy) -> bool {
-    let lead = i64::try_from(policy.lead.as_millis()).unwrap_or(0);
+    let lead = in_milliseconds(policy.lead);
     let written = blame.version.entry.modified.as_millisecond();
     lead < SAFE_LEAD && (written - DRIFT..=written + STALE).contains(&blame.instant)
 }

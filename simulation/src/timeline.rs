@@ -99,6 +99,10 @@ fn span(seconds: i64) -> String {
     }
 }
 
+fn side(is_after: bool) -> &'static str {
+    if is_after { "after" } else { "before" }
+}
+
 impl fmt::Display for Act {
     #[allow(
         unreachable_patterns,
@@ -148,18 +152,14 @@ impl fmt::Display for Act {
             Self::DeletesFlag => formatter.write_str("a person deletes the flag"),
             Self::WritesHold(value) => write!(formatter, "a person writes the hold with the AWS CLI: {value:?}"),
             Self::Mishap(function, Mishap::Kill(request, is_after)) => {
-                let when = if *is_after { "after" } else { "before" };
-                let number = request + 1;
-                let name = function.name();
+                let (name, number, when) = (function.name(), request + 1, side(*is_after));
                 write!(
                     formatter,
                     "the next invocation of the {name} is killed {when} its request {number} is carried out"
                 )
             }
             Self::Mishap(function, Mishap::KillAtWrite(write, is_after)) => {
-                let when = if *is_after { "after" } else { "before" };
-                let number = write + 1;
-                let name = function.name();
+                let (name, number, when) = (function.name(), write + 1, side(*is_after));
                 write!(
                     formatter,
                     "within 20 min a {name} is killed {when} its write {number} is carried out"

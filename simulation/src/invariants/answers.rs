@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fact::text;
 use super::{Checked, Fact, Rule, record_named};
-use crate::clock::{MINUTE, Milliseconds, SECOND, text as date};
+use crate::clock::{MINUTE, Milliseconds, SECOND, in_milliseconds, text as date};
 use crate::parameter_store::THROUGHPUT;
 use crate::world::World;
 
@@ -103,7 +103,7 @@ fn is_claim(name: &str) -> bool {
 impl Answers {
     /// A claim that its writer abandoned must not hinder anybody for longer than it may.
     fn waited(&self, process: &str, answer: &Value, now: Milliseconds) -> Checked {
-        let may_hinder = i64::try_from(CLAIM_TIMEOUT.as_millis()).unwrap_or(0) + JUDGED;
+        let may_hinder = in_milliseconds(CLAIM_TIMEOUT) + JUDGED;
         if now - self.claimed_at > may_hinder && answer.to_string().contains(WAITS) {
             let last = date(self.claimed_at);
             let what =

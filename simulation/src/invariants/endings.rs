@@ -9,7 +9,7 @@ use bluegreen_core::settings::Settings;
 
 use super::fact::text;
 use super::{Checked, Fact, Rule};
-use crate::clock::{DAY, MINUTE, Milliseconds, text as date};
+use crate::clock::{DAY, MINUTE, Milliseconds, in_milliseconds, text as date};
 use crate::parameter_store::Version;
 use crate::world::World;
 
@@ -32,7 +32,7 @@ impl Endings {
     /// For a pair with these settings.
     pub fn of(settings: &Settings) -> Self {
         Self {
-            run_report_after: i64::try_from(settings.run_report_after.as_millis()).unwrap_or(0),
+            run_report_after: in_milliseconds(settings.run_report_after),
             ticking: None,
             holds: Vec::new(),
             reported: BTreeSet::new(),
@@ -51,7 +51,7 @@ impl Endings {
         let Some(drill) = Drill::under_way(stored) else {
             return Ok(());
         };
-        let grace = i64::try_from(RETURN_GRACE.as_millis()).unwrap_or(0);
+        let grace = in_milliseconds(RETURN_GRACE);
         let end = drill.started_at.as_millisecond() + i64::from(drill.duration_minutes) * MINUTE + grace;
         let ticking_for = self.ticking.map_or(0, |(since, last)| last - since);
         let settled_for = world.weather.fair_for(now).min(ticking_for).min(now - end);

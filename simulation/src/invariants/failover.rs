@@ -9,7 +9,7 @@ use bluegreen_core::transition::TransitionRecord;
 use bluegreen_core::transition_kind::Kind;
 
 use super::{Checked, Fact, Rule, history, record_named};
-use crate::clock::{DAY, MINUTE, Milliseconds, SECOND, text, timestamp};
+use crate::clock::{DAY, MINUTE, Milliseconds, SECOND, in_milliseconds, text, timestamp};
 use crate::environment::Environment;
 use crate::parameter_store::Version;
 use crate::weather::Service;
@@ -73,14 +73,12 @@ impl Failovers {
     fn is_hidden_evidence(&self, world: &World, color: Color, now: Milliseconds) -> bool {
         let environment = world.environments.of(color);
         let began = environment.status_since;
-        let window = i64::try_from(self.policy.failure_window.as_millis()).unwrap_or(0);
-        let died = environment
-            .dead_since()
-            .filter(|died| environment.is_planned() && *died < began && now - died + 10 * SECOND >= window);
         let others = |service: Service, of: Option<Color>| service != Service::Mwaa || of.is_some_and(|of| of != color);
-        let is_silent = world.weather.fair_but_for(others, now) <= 0;
-        let is_known = self.known_work.of(color).is_some_and(|known| known >= began);
-        died.is_some() && is_silent && !is_known
+        environment.is_planned()
+            && environment.dead_since().is_some_and(|died| died < began)
+            && has_stopped(&self.policy, environment, now)
+            && world.weather.fair_but_for(others, now) <= 0
+            && self.known_work.of(color).is_none_or(|known| known < began)
     }
 
     fn flag_written(&self, world: &World, version: &Version, by: &str) -> Checked {
@@ -113,7 +111,7 @@ impl Failovers {
     fn had_evidence(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
         self.had_time_to_start(world, from, claimed, why)?;
         // The last status counts for 15 minutes while no newer one can be read (docs/concepts.md).
-        let stands = i64::try_from(STATUS_STANDS.as_millis()).unwrap_or(0);
+        let stands = in_milliseconds(STATUS_STANDS);
         let oldest = if world.weather.fair_for(claimed) > stands {
             TICK
         } else {
@@ -135,15 +133,14 @@ impl Failovers {
     /// (docs/concepts.md, Planned work is over).
     fn had_time_to_start(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
         let environment = world.environments.of(from);
-        let milliseconds = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
         let is_over = matches!(environment.status, Some("AVAILABLE" | "UPDATE_FAILED"));
         let ended = environment.status_since;
         let (Some(dead), Some(known)) = (environment.dead_since(), *self.known_work.of(from)) else {
             return Ok(());
         };
         let was_in_it = dead < ended && known > dead && known < ended + TICK;
-        let outlasted = claimed - dead >= milliseconds(self.policy.maintenance_grace);
-        let waited = claimed - ended + WRONG >= milliseconds(self.policy.failure_window);
+        let outlasted = claimed - dead >= in_milliseconds(self.policy.maintenance_grace);
+        let waited = claimed - ended + WRONG >= in_milliseconds(self.policy.failure_window);
         if is_over && environment.alarm.is_none() && was_in_it && !outlasted && !waited {
             let what = format!("its planned work was over only at {}; {why}", text(ended));
             return Err(("failover-without-evidence", what));
@@ -167,7 +164,7 @@ impl Failovers {
             .versions(world.names.flag())
             .filter(|other| other.number < version.number)
             .last();
-        let cooldown = i64::try_from(self.policy.cooldown.as_millis()).unwrap_or(0);
+        let cooldown = in_milliseconds(self.policy.cooldown);
         match before.filter(|before| before.number > 1 && claimed - before.at < cooldown - WRONG) {
             Some(before) => Err((
                 "no-failover-within-the-cooldown",
@@ -258,19 +255,25 @@ fn dated(world: &World, from: Color, record: &TransitionRecord, why: &str) -> Ch
     Ok(())
 }
 
+/// For how long no scheduler has run. Clocks are wrong by up to 8 s.
+fn stopped_for(environment: &Environment, now: Milliseconds) -> Option<Milliseconds> {
+    environment.dead_since().map(|at| now - at + 10 * SECOND)
+}
+
+/// Whether no scheduler has run for as long as a failure has to last.
+fn has_stopped(policy: &Policy, environment: &Environment, now: Milliseconds) -> bool {
+    stopped_for(environment, now).is_some_and(|stopped| stopped >= in_milliseconds(policy.failure_window))
+}
+
 /// Whether an environment truly gives a reason to fail over, as far as the settings let it.
-pub(super) fn is_evidence(policy: &Policy, environment: &Environment, now: Milliseconds) -> bool {
-    let milliseconds = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(0);
-    // Clocks are wrong by up to 8 s.
-    let stopped_for = environment.dead_since().map(|at| now - at + 10 * SECOND);
-    let stopped = stopped_for.is_some_and(|stopped| stopped >= milliseconds(policy.failure_window));
-    let excused =
-        environment.is_planned() && stopped_for.is_none_or(|stopped| stopped < milliseconds(policy.maintenance_grace));
+fn is_evidence(policy: &Policy, environment: &Environment, now: Milliseconds) -> bool {
+    let outlasts = |stopped| stopped >= in_milliseconds(policy.maintenance_grace);
+    let excused = environment.is_planned() && !stopped_for(environment, now).is_some_and(outlasts);
     let failed = matches!(
         environment.status,
         None | Some("UNAVAILABLE" | "CREATE_FAILED" | "DELETING")
     );
-    environment.alarm.is_some() || failed || (stopped && !excused)
+    environment.alarm.is_some() || failed || (has_stopped(policy, environment, now) && !excused)
 }
 
 /// The hold as it truly is.

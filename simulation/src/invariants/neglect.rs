@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::fact::text;
 use super::failover::{TICK, is_held};
 use super::{Checked, Fact, Rule, standing};
-use crate::clock::{MINUTE, Milliseconds, SECOND};
+use crate::clock::{MINUTE, Milliseconds, SECOND, in_milliseconds};
 use crate::environment::Environment;
 use crate::weather::Service;
 use crate::world::World;
@@ -60,7 +60,7 @@ impl Neglect {
     }
 
     fn bound(&self) -> Milliseconds {
-        let window = i64::try_from(self.policy.failure_window.as_millis()).unwrap_or(0);
+        let window = in_milliseconds(self.policy.failure_window);
         window.max(LEAST_WINDOW) + BEYOND
     }
 }
@@ -161,7 +161,7 @@ impl Neglect {
     /// Whether people were notified in time of a dead active.
     fn people_know(&self, world: &World, now: Milliseconds) -> Checked {
         // What cannot be read is said later than what is known to be bad.
-        let unread = i64::try_from(UNKNOWN_ALERT_DELAY.as_millis()).unwrap_or(0);
+        let unread = in_milliseconds(UNKNOWN_ALERT_DELAY);
         let found = [
             (self.dead_since, self.bound()),
             (self.sayable_since, self.bound() + unread),
@@ -193,7 +193,7 @@ impl Neglect {
         if !matches!(ticked.decision.as_str(), "blocked" | "observe-only") || ticked.blocked_by.is_empty() {
             return Err(format!("no precondition is named; the watcher says {ticked:?}"));
         }
-        let cooldown = i64::try_from(self.policy.cooldown.as_millis()).unwrap_or(0);
+        let cooldown = in_milliseconds(self.policy.cooldown);
         let flag = world.store.truth(world.names.flag());
         for precondition in &ticked.blocked_by {
             let is_true = match precondition.as_str() {
