@@ -24,6 +24,9 @@ use crate::parameter_store::Answer;
 use crate::weather::{Fault, Service};
 use crate::world::{Delivery, Shared, World};
 
+/// How much of a metric is missing where CloudWatch answers a part of it.
+const UNSEEN: Milliseconds = 15 * MINUTE;
+
 /// One process: a function's instance, or a person's command line.
 #[derive(Debug)]
 pub struct Process {
@@ -142,7 +145,7 @@ impl HttpConnector for Connector {
                 }
                 _ => {
                     let lag = if let Some(Fault::Stale(lag)) = fault { lag } else { 0 };
-                    if lag > 0 {
+                    if lag > 0 && asked.operation == "GetParameters" {
                         world
                             .lock()
                             .under_way
@@ -166,18 +169,23 @@ impl HttpConnector for Connector {
                     std::future::pending().await
                 }
                 Some(Fault::Garbage) => Ok(response(200, "text/html", b"<html>oh no</html>".to_vec())),
-                Some(Fault::Partial) => Ok(encoded(&asked, answer.map(without_values))),
+                Some(Fault::Partial) => Ok(encoded(&asked, answer.map(in_part))),
                 _ => Ok(encoded(&asked, answer)),
             }
         })
     }
 }
 
-/// An answer of Parameter Store in which the parameters have no values.
-fn without_values(mut answer: Value) -> Value {
+/// An answer in which something is missing: the values of parameters, an environment's status, Airflow's scheduler.
+fn in_part(mut answer: Value) -> Value {
     let parameters = answer.get_mut("Parameters").and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten().filter_map(Value::as_object_mut) {
         parameter.remove("Value");
+    }
+    for (whole, part) in [("/Environment", "Status"), ("/RestApiResponse", "scheduler")] {
+        if let Some(whole) = answer.pointer_mut(whole).and_then(Value::as_object_mut) {
+            whole.remove(part);
+        }
     }
     answer
 }
@@ -466,7 +474,9 @@ fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: b
                 })
                 .unwrap_or_default();
             let status = if is_partial { "PartialData" } else { "Complete" };
-            let points = if is_partial { Vec::new() } else { points };
+            // What is missing may be the newest.
+            let seen = |at: &Milliseconds| !is_partial || *at < now - UNSEEN;
+            let points: Vec<Milliseconds> = points.into_iter().filter(seen).collect();
             json!({"points": points, "status": status})
         }
         "DescribeAlarms" => {

@@ -216,15 +216,17 @@ impl Fleet {
             deadline: after(started, time),
             via: "invoke",
         };
-        let result = tokio::select! {
+        let (result, is_killed) = tokio::select! {
             biased;
-            () = instance.process.killed.notified() => None,
-            result = timeout(time, run(&instance.services, payload, &invocation)) => result.ok(),
+            () = instance.process.killed.notified() => (None, true),
+            result = timeout(time, run(&instance.services, payload, &invocation)) => (result.ok(), false),
         };
+        let stood_still = matches!(armed, Some((_, Mishap::Freeze(..), _)))
+            && instance.process.calls_to_freeze.load(Ordering::Relaxed) < 0;
         self.running.set(self.running.get() - 1);
         let name = instance.process.name.clone();
         let ended = match result {
-            None if armed.is_some() => Ended::Lost,
+            None if is_killed || stood_still => Ended::Lost,
             None => Ended::TimedOut,
             Some(result) => {
                 for counter in [

@@ -178,7 +178,8 @@ fn seen_in_part(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Milli
 fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Milliseconds {
     let mut push = |at: Milliseconds, act: Act| steps.push(Step::new(at, act));
     let color = color(rng);
-    match rng.u8(0..24) {
+    match rng.u8(0..25) {
+        24 => failed_over_by_a_person(&mut push, rng, color, at),
         20 => flapping(&mut push, rng, color, at),
         21 | 22 => drilled(&mut push, rng, at),
         23 => {
@@ -307,7 +308,8 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                 let burst = Burst {
                     service: Service::ParameterStore,
                     color: None,
-                    operation: Some("GetParameters".to_owned()),
+                    // With a history that is as old, only a second reading notices.
+                    operation: rng.bool().then(|| "GetParameters".to_owned()),
                     fault: Fault::Stale(rng.i64(1000..8000)),
                     seconds: (when - at) / SECOND + 10,
                     percent: [20, 40][rng.usize(0..2)],
@@ -326,6 +328,11 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                 ),
                 _ => Act::WritesFlag(color.to_string()),
             };
+            // What is put right again rests like after any transition, and may die meanwhile.
+            if act == Act::DeletesFlag {
+                push(at + rng.i64(MINUTE..20 * MINUTE), Act::SchedulerStops(color));
+                push(at + HOUR, Act::Heals(color));
+            }
             push(at, act);
             at + HOUR
         }
@@ -385,6 +392,31 @@ fn flapping(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, color: Colo
         when += rng.i64(20 * SECOND..8 * MINUTE);
     }
     when
+}
+
+/// An environment that dies while the watcher may not act, or before it does, and a person who does.
+fn failed_over_by_a_person(
+    push: &mut impl FnMut(Milliseconds, Act),
+    rng: &mut Rng,
+    color: Color,
+    at: Milliseconds,
+) -> Milliseconds {
+    let asks = |request: Value| Act::Asks { request, twice: false };
+    if rng.u8(0..3) > 0 {
+        push(
+            at,
+            asks(json!({"action": "hold", "minutes": 120, "reason": "we look at it", "requested_by": "ana"})),
+        );
+    }
+    let died = at + rng.i64(MINUTE..20 * MINUTE);
+    push(died, Act::SchedulerStops(color));
+    let to = color.other().as_str();
+    let leaves =
+        json!({"action": "failover", "to": to, "reason": "it is dead", "requested_by": "ben", "force": rng.bool()});
+    push(died + rng.i64(2 * MINUTE..30 * MINUTE), asks(leaves));
+    let end = died + 30 * MINUTE + rng.i64(0..HOUR);
+    push(end, Act::Heals(color));
+    end
 }
 
 /// A drill, and something in the middle of it.
@@ -448,12 +480,11 @@ fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Millisec
         let lost = of("PutParameter", Fault::LostAnswer, rng.i64(10..90), 30);
         push(at, Act::Burst(lost));
         if rng.bool() {
-            push(
-                at,
-                Act::Burst(of("GetParameterHistory", Fault::ServerError, minutes * 60, 100)),
-            );
+            // The drill itself needs the history where it begins.
+            let unread = of("GetParameterHistory", Fault::ServerError, minutes * 60, 100);
+            push(at + MINUTE, Act::Burst(unread));
             let keeps = json!({"to": color.as_str(), "reason": "it works", "requested_by": "chris"});
-            push(at + rng.i64(MINUTE..minutes * MINUTE), asks(keeps));
+            push(at + rng.i64(MINUTE + 10 * SECOND..minutes * MINUTE), asks(keeps));
         }
     }
     let end = at + HOUR;

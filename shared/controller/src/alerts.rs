@@ -158,11 +158,8 @@ async fn say_once(
                 let meanwhile = services.store.remembered_meanwhile(&observed.memory, field).await;
                 meanwhile.map(|meanwhile| first_of(unsaid.clone(), &meanwhile))
             };
-            let first = first.unwrap_or_else(|failure| {
-                // At worst people are notified once more, under another id.
-                tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
-                unsaid.clone()
-            });
+            // Published under an id of its own, people might be notified twice. The next tick finds it unsaid.
+            let first = first.map_err(FunctionError::undelivered("reading what other ticks announced"))?;
             let announcement = Announcement {
                 said: true,
                 ..first.clone()
@@ -179,9 +176,26 @@ async fn say_once(
                     .await
                     .map_err(FunctionError::undelivered("announcing what a person should know"))?;
             }
+            if is_replaced(services, field, &announcement).await {
+                return Ok(());
+            }
             remember(Some(json!(announcement)))
                 .await
                 .map_err(FunctionError::undelivered("remembering what was announced"))
+        }
+    }
+}
+
+/// Whether another tick has meanwhile written what is the case now: marked as said, this announcement would replace it,
+/// and the other one be said again under another id. A reading that lags only lets this one be said again, under its id.
+async fn is_replaced(services: &Services, field: Field, announcement: &Announcement) -> bool {
+    match services.store.remembered_now(field).await {
+        Ok(newest) => !newest
+            .and_then(|newest| serde_json::from_value::<Announcement>(newest).ok())
+            .is_some_and(|newest| newest.topic == announcement.topic),
+        Err(failure) => {
+            tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
+            false
         }
     }
 }

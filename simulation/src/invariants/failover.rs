@@ -3,7 +3,7 @@
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::versions;
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::policy::{Mode, Policy, STATUS_STANDS};
+use bluegreen_core::policy::{FailoverSemantics, Mode, Policy, STATUS_STANDS};
 use bluegreen_core::settings::Settings;
 use bluegreen_core::transition::TransitionRecord;
 use bluegreen_core::transition_kind::Kind;
@@ -36,6 +36,8 @@ pub struct Failovers {
     held_since: Option<Milliseconds>,
     /// When a person last acknowledged: a release, as the parameter `acknowledged` shows it.
     acknowledged: Milliseconds,
+    /// Whether the flag was ever deleted.
+    is_made_again: bool,
 }
 
 impl Failovers {
@@ -48,6 +50,7 @@ impl Failovers {
             known_work: Both::default(),
             held_since: None,
             acknowledged: 0,
+            is_made_again: false,
         }
     }
 
@@ -85,13 +88,19 @@ impl Failovers {
         let Some((record, claimed)) = record_of(world, version) else {
             return Ok(());
         };
-        let is_automatic = record.kind == Kind::Failover
-            && record.actor.function == "health-watcher"
-            && !bluegreen_core::flag::is_declared(&record.reason);
-        let Some(from) = record.from.filter(|_| is_automatic) else {
+        let Some(from) = record.from.filter(|_| record.kind == Kind::Failover) else {
             return Ok(());
         };
         let why = format!("{by} left {from}: {}", record.reason);
+        dated(world, from, &record, &why)?;
+        // Whoever finishes a dead writer's claim counts by what it has seen itself.
+        if version.at - claimed <= TICK {
+            self.counts(world, &record, &why)?;
+        }
+        let is_declared = bluegreen_core::flag::is_declared(&record.reason);
+        if record.actor.function != "health-watcher" || is_declared {
+            return Ok(());
+        }
         if self.policy.mode == Mode::Observe {
             return Err(("observe-writes-nothing", why));
         }
@@ -104,8 +113,29 @@ impl Failovers {
             ));
         }
         self.had_rest(world, version, claimed, &why)?;
-        self.was_within_budget(world, version, claimed, &why)?;
-        dated(world, from, &record, &why)
+        self.was_within_budget(world, version, claimed, &why)
+    }
+
+    /// By whomever, it counts from the last sign of life that its record has (docs/concepts.md), or from the transition
+    /// before it.
+    fn counts(&self, world: &World, record: &TransitionRecord, why: &str) -> Checked {
+        let history = history(world);
+        let versions = versions(&history);
+        let (Some(newest), Some(healthy)) = (versions.last(), record.last_known_healthy()) else {
+            return Ok(());
+        };
+        let before = versions.iter().rev().nth(1).map(|before| before.effective_from);
+        let latest = healthy.max(before.unwrap_or(healthy));
+        if self.policy.failover_semantics == FailoverSemantics::AtLeastOnce
+            && newest.effective_from.as_millisecond() > latest.as_millisecond() + SECOND
+        {
+            let what = format!(
+                "it last lived {healthy} and {} owns what follows; {why}",
+                newest.effective_from
+            );
+            return Err(("a-failover-counts-from-the-last-sign-of-life", what));
+        }
+        Ok(())
     }
 
     fn had_evidence(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
@@ -165,7 +195,14 @@ impl Failovers {
             .filter(|other| other.number < version.number)
             .last();
         let cooldown = in_milliseconds(self.policy.cooldown);
-        match before.filter(|before| before.number > 1 && claimed - before.at < cooldown - WRONG) {
+        // The first version is no transition, unless the flag was deleted before. One that a person starts anew is none
+        // either (docs/reference/preconditions.md).
+        let history = history(world);
+        let is_started = versions(&history)
+            .first()
+            .is_some_and(|first| first.kind() == Kind::Initialize);
+        let counts = |before: &&Version| before.number > 1 || (self.is_made_again && !is_started);
+        match before.filter(|before| counts(before) && claimed - before.at < cooldown - WRONG) {
             Some(before) => Err((
                 "no-failover-within-the-cooldown",
                 format!("version {} is of {}; {why}", before.number, text(before.at)),
@@ -225,9 +262,13 @@ impl Rule for Failovers {
             self.acknowledged = now;
         }
         self.see(world, now);
+        if name != world.names.flag() {
+            return Ok(());
+        }
+        self.is_made_again |= version.is_none();
         match version {
-            Some(version) if name == world.names.flag() => self.flag_written(world, version, by),
-            _ => Ok(()),
+            Some(version) => self.flag_written(world, version, by),
+            None => Ok(()),
         }
     }
 }
@@ -323,10 +364,15 @@ mod tests {
     }
 
     fn left(world: &mut World, rule: &mut Failovers, change: &Value) -> Checked {
+        left_since(world, rule, change, 0)
+    }
+
+    /// What the rule says of a failover that counts from so many seconds from now.
+    fn left_since(world: &mut World, rule: &mut Failovers, change: &Value, effect: i64) -> Checked {
         let now = world.now();
         rule.look(world, now).unwrap();
         claim(world, change);
-        let description = described(world, "failover", "blue is unhealthy", 0);
+        let description = described(world, "failover", "blue is unhealthy", effect);
         let fact = write_flag(world, "green", Some(&description), "health-watcher#1");
         rule.happened(world, &fact, now)
     }
@@ -500,5 +546,68 @@ mod tests {
             &json!({"evidence": {"last_known_healthy": late}}),
         );
         assert_eq!(broken(&checked), "last-sign-of-life-is-true");
+    }
+
+    #[test]
+    fn a_failover_that_leaves_the_dead_one_its_runs_is_found() {
+        for (function, reason) in [
+            ("health-watcher", "blue is unhealthy"),
+            ("switch-handler", "declared by a person: it does not work"),
+        ] {
+            for (effect, expected) in [(-600, ""), (0, "a-failover-counts-from-the-last-sign-of-life")] {
+                let (mut world, mut rule) = failed();
+                let healthy = timestamp(world.now() - 10 * MINUTE).to_string();
+                let change = json!({
+                    "actor": {"function": function, "request_id": "r-1", "requested_by": null},
+                    "reason": reason,
+                    "evidence": {"last_known_healthy": healthy},
+                });
+                let checked = left_since(&mut world, &mut rule, &change, effect);
+                assert_eq!(broken(&checked), expected, "{function}, {effect} s");
+            }
+        }
+        // Nothing counts from before the transition before it.
+        let (mut world, mut rule) = failed();
+        write_flag(&mut world, "green", None, "a person");
+        write_flag(&mut world, "blue", None, "a person");
+        let healthy = timestamp(world.now() - 10 * MINUTE).to_string();
+        let change = json!({
+            "actor": {"function": "switch-handler", "request_id": "r-1", "requested_by": "ben"},
+            "reason": "declared by a person",
+            "evidence": {"last_known_healthy": healthy},
+        });
+        assert_eq!(left(&mut world, &mut rule, &change), Ok(()));
+    }
+
+    #[test]
+    fn a_failover_right_after_the_flag_was_made_again_is_found() {
+        let now = failed().0.now();
+        let initialized = format!(
+            "initialize: start with blue active [effective_from={} record=v1-{now}]",
+            timestamp(now)
+        );
+        for (description, expected) in [
+            (None, "no-failover-within-the-cooldown"),
+            (Some(initialized.as_str()), ""),
+        ] {
+            let (mut world, _) = failed();
+            let mut rule = Failovers::of(&settings(&[("COOLDOWN_SECONDS", "7200")]));
+            let flag = world.names.flag().to_owned();
+            let deletion = json!({"Name": flag});
+            world
+                .store
+                .call("DeleteParameter", &deletion, "a person", now, 0)
+                .unwrap();
+            let gone = Fact::Stored {
+                name: flag,
+                version: None,
+                by: "a person".to_owned(),
+            };
+            rule.happened(&world, &gone, now).unwrap();
+            write_flag(&mut world, "blue", description, "a person");
+            world.pass(3600);
+            let checked = left(&mut world, &mut rule, &json!({}));
+            assert_eq!(broken(&checked), expected, "{description:?}");
+        }
     }
 }

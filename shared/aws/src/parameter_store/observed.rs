@@ -15,6 +15,7 @@ use bluegreen_core::hold::StoredHold;
 use bluegreen_core::identity::Ownership;
 use bluegreen_core::memory::{Field, Memory};
 use bluegreen_core::policy::Policy;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -26,8 +27,12 @@ use super::store::ParameterStore;
 const TRIES_MEANWHILE: u32 = 9;
 const WAIT_MEANWHILE: Duration = Duration::from_secs(1);
 
-/// How many versions of the memory are looked at if other ticks wrote meanwhile: the maximum of one GetParameters.
-const MOST_MEANWHILE: i64 = 10;
+/// How many versions of the memory are looked at if other ticks wrote meanwhile: a storm of twenty ticks at once writes
+/// fewer between what the first and the last of them observed.
+const MOST_MEANWHILE: i64 = 30;
+
+/// How many versions one GetParameters can read.
+const MOST_AT_ONCE: usize = 10;
 
 /// The result of one GetParameters: everything a tick needs to know about the pair.
 #[derive(Debug, Clone, Default)]
@@ -267,26 +272,31 @@ impl ParameterStore {
         self.remembered_in(1..observed, field).await
     }
 
-    /// What the field held in the newest of these versions, as many as one request can read.
+    /// What the field held in the newest [`MOST_MEANWHILE`] of these versions, oldest first.
     async fn remembered_in(&self, versions: Range<i64>, field: Field) -> Result<Vec<Option<Value>>, Failure> {
         let first = versions.start.max(versions.end.saturating_sub(MOST_MEANWHILE));
-        if first >= versions.end {
-            return Ok(Vec::new());
-        }
-        let wanted = first..versions.end;
-        let mut found = self.versions_of(&self.names.memory(), wanted.clone()).await?;
+        let wanted: Vec<i64> = (first..versions.end).collect();
+        let mut found = self.memory_versions(&wanted).await?;
         // They exist: a reading that lacks one of them is behind.
         for _ in 0..TRIES_MEANWHILE {
-            if i64::try_from(found.len()).is_ok_and(|found| found >= wanted.end.saturating_sub(first)) {
+            if found.len() >= wanted.len() {
                 break;
             }
             tokio::time::sleep(WAIT_MEANWHILE).await;
-            found = self.versions_of(&self.names.memory(), wanted.clone()).await?;
+            found = self.memory_versions(&wanted).await?;
         }
         found.sort_by_key(Parameter::version);
         Ok(found
             .into_iter()
             .map(|parameter| self::memory(Some(parameter)).0.get(field).cloned())
             .collect())
+    }
+
+    async fn memory_versions(&self, wanted: &[i64]) -> Result<Vec<Parameter>, Failure> {
+        let name = self.names.memory();
+        let parts = wanted
+            .chunks(MOST_AT_ONCE)
+            .map(|part| self.versions_of(&name, part.iter().copied()));
+        Ok(try_join_all(parts).await?.into_iter().flatten().collect())
     }
 }

@@ -3,7 +3,7 @@
 use bluegreen_core::color::Color;
 use serde_json::{Value, json};
 
-use crate::pair::{Pair, play};
+use crate::pair::{Pair, by_hand, play};
 
 async fn blocked_by_a_hold(pair: &Pair) {
     pair.ask(json!({"action": "hold", "minutes": 600, "reason": "maintenance"}))
@@ -287,4 +287,86 @@ fn what_a_release_acknowledged_is_asked_for_only_where_it_decides() {
             assert_eq!(pair.flag().unwrap().0, "green", "{ticks:#?}");
         },
     );
+}
+
+#[test]
+fn what_another_tick_found_meanwhile_is_not_replaced() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        blocked_by_a_hold(&pair).await;
+        let memory = pair.settings.names.memory();
+        let other = json!({
+            "topic": {"subject": "failover-blocked", "flag": "v1-1", "preconditions": ["hold", "cooldown"]},
+            "since": "2026-01-01T00:00:00Z",
+            "said": true,
+        });
+        let name = memory.clone();
+        let written = json!({"announced": other}).to_string();
+        pair.before("PutEvents", "Failover Blocked", 0, move |world| {
+            by_hand(world, &name, Some(&written));
+        });
+        for _ in 0..12 {
+            if !pair.events("Failover Blocked").is_empty() {
+                break;
+            }
+            pair.minutes(1).await;
+        }
+        assert_eq!(pair.events("Failover Blocked").len(), 1);
+        assert_eq!(pair.stored(&memory).unwrap()["announced"], other);
+    });
+}
+
+#[test]
+fn what_cannot_be_compared_with_other_ticks_is_said_by_the_next_one_under_the_same_id() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        blocked_by_a_hold(&pair).await;
+        pair.refuse("PutEvents", "Failover Blocked");
+        while pair.stored(&pair.settings.names.memory()).unwrap()["announced"].is_null() {
+            pair.pass(60).await;
+            drop(pair.tick_of("schedule").await);
+        }
+        pair.mend();
+        pair.refuse("GetParameters", "memory:");
+        pair.forget();
+        pair.pass(60).await;
+        let error = pair.tick_of("schedule").await.unwrap_err();
+        assert_eq!(error.error_type(), "AuditUndelivered", "{error}");
+        assert_eq!(pair.events("Failover Blocked").len(), 0);
+        pair.mend();
+        let since = pair.stored(&pair.settings.names.memory()).unwrap()["announced"]["since"].clone();
+        pair.minutes(2).await;
+        let events = pair.events("Failover Blocked");
+        assert_eq!(events.len(), 1, "{events:#?}");
+        assert_eq!(events[0]["since"], since);
+    });
+}
+
+#[test]
+fn the_first_of_many_ticks_gives_the_id() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        blocked_by_a_hold(&pair).await;
+        pair.refuse("PutEvents", "Failover Blocked");
+        let memory = pair.settings.names.memory();
+        while pair.stored(&memory).unwrap()["announced"].is_null() {
+            pair.pass(60).await;
+            drop(pair.tick_of("schedule").await);
+        }
+        pair.mend();
+        let first = pair.stored(&memory).unwrap();
+        let since: jiff::Timestamp = first["announced"]["since"].as_str().unwrap().parse().unwrap();
+        for tick in 1..=20 {
+            let mut other = first.clone();
+            other["announced"]["since"] = json!(since + jiff::SignedDuration::from_millis(tick));
+            pair.by_hand(&memory, Some(&other.to_string()));
+            // Parameter Store takes twenty a second.
+            pair.pass(1).await;
+        }
+        pair.forget();
+        pair.minutes(2).await;
+        let events = pair.events("Failover Blocked");
+        assert_eq!(events.len(), 1, "{events:#?}");
+        assert_eq!(events[0]["since"], first["announced"]["since"]);
+    });
 }
