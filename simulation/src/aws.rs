@@ -464,19 +464,16 @@ fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: b
                 let milliseconds = (seconds * 1000.0) as i64;
                 milliseconds
             };
+            // What is missing is the newest.
+            let unseen = if is_partial { UNSEEN } else { 0 };
             let points = asked
                 .color
                 .map(|color| {
-                    world
-                        .environments
-                        .of(color)
-                        .heartbeat_points(span("StartTime"), span("EndTime"), now)
+                    let environment = world.environments.of(color);
+                    environment.heartbeat_points(span("StartTime"), span("EndTime") - unseen, now - unseen)
                 })
                 .unwrap_or_default();
             let status = if is_partial { "PartialData" } else { "Complete" };
-            // What is missing may be the newest.
-            let seen = |at: &Milliseconds| !is_partial || *at < now - UNSEEN;
-            let points: Vec<Milliseconds> = points.into_iter().filter(seen).collect();
             json!({"points": points, "status": status})
         }
         "DescribeAlarms" => {

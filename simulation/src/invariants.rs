@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod audit_trail;
+pub mod back_dating;
 pub mod dag_runs;
 pub mod endings;
 pub mod fact;
@@ -76,6 +77,7 @@ impl Invariants {
             rules: vec![
                 Box::new(ownership::Ownership::of(settings)),
                 Box::new(failover::Failovers::of(settings)),
+                Box::new(back_dating::BackDating::of(settings)),
                 Box::new(neglect::Neglect::of(settings)),
                 Box::new(answers::Answers::default()),
                 Box::new(once::Once::default()),

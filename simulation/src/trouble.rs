@@ -316,6 +316,14 @@ fn trouble(steps: &mut Vec<Step>, rng: &mut Rng, at: Milliseconds) -> Millisecon
                 };
                 push(at, Act::Burst(burst));
             }
+            // What they did is to be told, whatever becomes of the bus.
+            if rng.u8(0..4) == 0 {
+                push(at, Act::Burst(lossy_bus(rng)));
+                if rng.bool() {
+                    let request = json!({"action": "release", "reason": "it was looked at", "requested_by": "ana"});
+                    push(at + rng.i64(0..MINUTE), Act::Asks { request, twice: false });
+                }
+            }
             when + 30 * MINUTE
         }
         15 => {
@@ -468,7 +476,7 @@ fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Millisec
         push(middle + rng.i64(30 * SECOND..5 * MINUTE), Act::Heals(color));
     }
     // Writes of a drill that are not answered are repeated; a person keeps a color of which no history can be read.
-    if rng.u8(0..4) == 0 {
+    if rng.bool() {
         let of = |operation: &str, fault: Fault, seconds: i64, percent: u8| Burst {
             service: Service::ParameterStore,
             color: None,
@@ -477,7 +485,7 @@ fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Millisec
             seconds,
             percent,
         };
-        let lost = of("PutParameter", Fault::LostAnswer, rng.i64(10..90), 30);
+        let lost = of("PutParameter", Fault::LostAnswer, rng.i64(10..90), 60);
         push(at, Act::Burst(lost));
         if rng.bool() {
             // The drill itself needs the history where it begins.
@@ -490,6 +498,17 @@ fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, at: Millisec
     let end = at + HOUR;
     push(end, Act::Heals(color));
     end
+}
+
+fn lossy_bus(rng: &mut Rng) -> Burst {
+    Burst {
+        service: Service::EventBridge,
+        color: None,
+        operation: None,
+        fault: [Fault::Throttle, Fault::ServerError, Fault::Denied, Fault::Partial][rng.usize(0..4)],
+        seconds: rng.i64(60..1800),
+        percent: [60, 100][rng.usize(0..2)],
+    }
 }
 
 fn burst(rng: &mut Rng) -> Burst {

@@ -3,7 +3,7 @@
 use bluegreen_core::color::{Both, Color};
 use bluegreen_core::flag::versions;
 use bluegreen_core::hold::HoldState;
-use bluegreen_core::policy::{FailoverSemantics, Mode, Policy, STATUS_STANDS};
+use bluegreen_core::policy::{Mode, Policy, STATUS_STANDS};
 use bluegreen_core::settings::Settings;
 use bluegreen_core::transition::TransitionRecord;
 use bluegreen_core::transition_kind::Kind;
@@ -18,7 +18,7 @@ use crate::world::World;
 /// A tick lives 75 s (template.yaml); what it saw when it claims is no older, beside the time of two requests.
 pub(super) const TICK: Milliseconds = 90 * SECOND;
 /// Clocks here are wrong by up to 8 s, and readings are up to 8 s old.
-const WRONG: Milliseconds = 18 * SECOND;
+pub(super) const WRONG: Milliseconds = 18 * SECOND;
 /// CloudWatch shows a minute's heartbeat when the minute is over; a heartbeat counts for three minutes.
 const METRIC: Milliseconds = 3 * MINUTE;
 
@@ -92,11 +92,6 @@ impl Failovers {
             return Ok(());
         };
         let why = format!("{by} left {from}: {}", record.reason);
-        dated(world, from, &record, &why)?;
-        // Whoever finishes a dead writer's claim counts by what it has seen itself.
-        if version.at - claimed <= TICK {
-            self.counts(world, &record, &why)?;
-        }
         let is_declared = bluegreen_core::flag::is_declared(&record.reason);
         if record.actor.function != "health-watcher" || is_declared {
             return Ok(());
@@ -114,28 +109,6 @@ impl Failovers {
         }
         self.had_rest(world, version, claimed, &why)?;
         self.was_within_budget(world, version, claimed, &why)
-    }
-
-    /// By whomever, it counts from the last sign of life that its record has (docs/concepts.md), or from the transition
-    /// before it.
-    fn counts(&self, world: &World, record: &TransitionRecord, why: &str) -> Checked {
-        let history = history(world);
-        let versions = versions(&history);
-        let (Some(newest), Some(healthy)) = (versions.last(), record.last_known_healthy()) else {
-            return Ok(());
-        };
-        let before = versions.iter().rev().nth(1).map(|before| before.effective_from);
-        let latest = healthy.max(before.unwrap_or(healthy));
-        if self.policy.failover_semantics == FailoverSemantics::AtLeastOnce
-            && newest.effective_from.as_millisecond() > latest.as_millisecond() + SECOND
-        {
-            let what = format!(
-                "it last lived {healthy} and {} owns what follows; {why}",
-                newest.effective_from
-            );
-            return Err(("a-failover-counts-from-the-last-sign-of-life", what));
-        }
-        Ok(())
     }
 
     fn had_evidence(&self, world: &World, from: Color, claimed: Milliseconds, why: &str) -> Checked {
@@ -274,26 +247,9 @@ impl Rule for Failovers {
 }
 
 /// The record that a version's Description names, and when it was created.
-fn record_of(world: &World, version: &Version) -> Option<(TransitionRecord, Milliseconds)> {
+pub(super) fn record_of(world: &World, version: &Version) -> Option<(TransitionRecord, Milliseconds)> {
     let stored = world.store.truth(&world.names.transition(&record_named(version)?))?;
     Some((TransitionRecord::from_stored(&stored.value).ok()?, stored.at))
-}
-
-/// The environment's last sign of life, as the record has it, is not from after its death: a run of the time in between
-/// would be nobody's.
-fn dated(world: &World, from: Color, record: &TransitionRecord, why: &str) -> Checked {
-    let (Some(healthy), Some(stopped)) = (record.last_known_healthy(), world.environments.of(from).dead_since()) else {
-        return Ok(());
-    };
-    // A minute of the metric counts to its end.
-    if healthy.as_millisecond() > stopped + MINUTE + WRONG {
-        let what = format!(
-            "its scheduler stopped {}, the record says {healthy}; {why}",
-            text(stopped)
-        );
-        return Err(("last-sign-of-life-is-true", what));
-    }
-    Ok(())
 }
 
 /// For how long no scheduler has run. Clocks are wrong by up to 8 s.
@@ -333,47 +289,17 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::invariants::testing::{described, record, settings, ticked, world, write, write_flag};
+    use crate::invariants::testing::{dead_blue, failover, settings, ticked, write, write_flag};
     use crate::weather::{Burst, Fault};
 
-    fn claim(world: &mut World, change: &Value) {
-        let text = |at| timestamp(at).to_string();
-        let now = world.now();
-        let mut value = json!({
-            "schema": 1, "kind": "failover", "from": "blue", "to": "green", "version": 3, "decided_at": text(now),
-            "effective_from": text(now), "reason": "blue is unhealthy",
-            "actor": {"function": "health-watcher", "request_id": "r-1", "requested_by": null},
-            "trigger": {"type": "schedule", "id": null}, "drill": null, "evidence": {},
-        });
-        for (field, to) in change.as_object().unwrap() {
-            value[field] = to.clone();
-        }
-        let name = format!("{}/{}", world.names.transitions(), record(world));
-        write(world, &name, &value.to_string(), None, "health-watcher#1");
-    }
-
-    /// Blue is active since an hour, and has been dead since then; green works.
     fn failed() -> (World, Failovers) {
-        let mut world = world();
-        write_flag(&mut world, "green", None, "the stack");
-        write_flag(&mut world, "blue", None, "the stack");
-        world.pass(3600);
-        let now = world.now();
-        world.environments.blue.stop(now - 10 * MINUTE);
-        (world, Failovers::of(&settings(&[])))
+        (dead_blue(), Failovers::of(&settings(&[])))
     }
 
     fn left(world: &mut World, rule: &mut Failovers, change: &Value) -> Checked {
-        left_since(world, rule, change, 0)
-    }
-
-    /// What the rule says of a failover that counts from so many seconds from now.
-    fn left_since(world: &mut World, rule: &mut Failovers, change: &Value, effect: i64) -> Checked {
         let now = world.now();
         rule.look(world, now).unwrap();
-        claim(world, change);
-        let description = described(world, "failover", "blue is unhealthy", effect);
-        let fact = write_flag(world, "green", Some(&description), "health-watcher#1");
+        let fact = failover(world, change, 0);
         rule.happened(world, &fact, now)
     }
 
@@ -534,49 +460,6 @@ mod tests {
         assert_eq!(rule.happened(&world, &fact, now), Ok(()));
         world.pass(60);
         assert_eq!(left(&mut world, &mut rule, &json!({})), Ok(()), "acknowledged");
-    }
-
-    #[test]
-    fn a_sign_of_life_after_the_death_is_found() {
-        let (mut world, mut rule) = failed();
-        let late = timestamp(world.now() - 5 * MINUTE).to_string();
-        let checked = left(
-            &mut world,
-            &mut rule,
-            &json!({"evidence": {"last_known_healthy": late}}),
-        );
-        assert_eq!(broken(&checked), "last-sign-of-life-is-true");
-    }
-
-    #[test]
-    fn a_failover_that_leaves_the_dead_one_its_runs_is_found() {
-        for (function, reason) in [
-            ("health-watcher", "blue is unhealthy"),
-            ("switch-handler", "declared by a person: it does not work"),
-        ] {
-            for (effect, expected) in [(-600, ""), (0, "a-failover-counts-from-the-last-sign-of-life")] {
-                let (mut world, mut rule) = failed();
-                let healthy = timestamp(world.now() - 10 * MINUTE).to_string();
-                let change = json!({
-                    "actor": {"function": function, "request_id": "r-1", "requested_by": null},
-                    "reason": reason,
-                    "evidence": {"last_known_healthy": healthy},
-                });
-                let checked = left_since(&mut world, &mut rule, &change, effect);
-                assert_eq!(broken(&checked), expected, "{function}, {effect} s");
-            }
-        }
-        // Nothing counts from before the transition before it.
-        let (mut world, mut rule) = failed();
-        write_flag(&mut world, "green", None, "a person");
-        write_flag(&mut world, "blue", None, "a person");
-        let healthy = timestamp(world.now() - 10 * MINUTE).to_string();
-        let change = json!({
-            "actor": {"function": "switch-handler", "request_id": "r-1", "requested_by": "ben"},
-            "reason": "declared by a person",
-            "evidence": {"last_known_healthy": healthy},
-        });
-        assert_eq!(left(&mut world, &mut rule, &change), Ok(()));
     }
 
     #[test]

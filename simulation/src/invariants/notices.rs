@@ -36,6 +36,8 @@ pub struct Notices {
     remembered: Value,
     /// When the flag last truly held no color.
     faulty_at: Option<Milliseconds>,
+    /// Requests whose answer says that their event is kept, and when.
+    kept: BTreeMap<String, Milliseconds>,
 }
 
 impl Rule for Notices {
@@ -76,6 +78,14 @@ impl Rule for Notices {
                 }
                 Ok(())
             }
+            Fact::Ended {
+                request_id,
+                answer: Err(error),
+                ..
+            } if error.contains("the event is kept") => {
+                self.kept.entry(request_id.clone()).or_insert(now);
+                Ok(())
+            }
             Fact::Ended { process, answer, .. } if process.starts_with("health-watcher") => {
                 self.ticked(answer.as_ref().ok());
                 Ok(())
@@ -88,6 +98,14 @@ impl Rule for Notices {
         if let Some((id, at)) = self.owed.iter().find(|(_, at)| now - **at > 30 * MINUTE) {
             let what = format!("nobody was notified of {id}, published at {}", crate::clock::text(*at));
             return Err(("everybody-notified", what));
+        }
+        // The longest METRICS_INTERVAL_MINUTES here is half an hour.
+        if let Some((request, at)) = self.kept.iter().find(|(_, at)| now - **at > HOUR) {
+            let what = format!(
+                "the event of {request}, kept at {}, was never published",
+                crate::clock::text(*at)
+            );
+            return Err(("what-is-kept-is-published", what));
         }
         Ok(())
     }
@@ -139,6 +157,14 @@ impl Notices {
                 "faults-are-true",
                 format!("{id} was published, and the flag holds a color"),
             ));
+        }
+        if !self.kept.is_empty() {
+            let text = event.to_string();
+            let names = |request: &str| {
+                text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                    .any(|word| word == request)
+            };
+            self.kept.retain(|request, _| !names(request));
         }
         let is_repeat = self.said.values().any(|said| said.id == id);
         if !is_repeat && is_mailed(event) {
@@ -199,7 +225,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::invariants::testing::{event, ticked, world, write, write_flag};
+    use crate::invariants::testing::{ended, event, ticked, world, write, write_flag};
 
     fn broken(checked: &Checked) -> &'static str {
         checked.as_ref().map_or_else(|(rule, _)| *rule, |()| "")
@@ -283,6 +309,26 @@ mod tests {
         assert_eq!(rule.peace(&world, now + HOUR), Ok(()));
         let given_up = Fact::GivenUp("p:f:v1-1".to_owned());
         assert_eq!(broken(&rule.happened(&world, &given_up, now)), "everybody-notified");
+    }
+
+    #[test]
+    fn what_is_kept_and_never_published_is_found() {
+        let (world, mut rule) = (world(), Notices::default());
+        let kept = ended(
+            "switch-handler#1",
+            "r-4",
+            Err("AuditUndelivered: no; the event is kept, and the watcher publishes it"),
+        );
+        let later = 61 * MINUTE;
+        assert_eq!(rule.happened(&world, &kept, 0), Ok(()));
+        let other = event("Failovers Acknowledged", "p:f:acknowledged:r-45", &json!({}));
+        assert_eq!(rule.happened(&world, &other, 0), Ok(()));
+        assert_eq!(rule.peace(&world, later - 2 * MINUTE), Ok(()), "there is time left");
+        assert_eq!(broken(&rule.peace(&world, later)), "what-is-kept-is-published");
+        let its_own = event("Failovers Acknowledged", "p:f:acknowledged:r-4", &json!({}));
+        assert_eq!(rule.happened(&world, &its_own, later), Ok(()));
+        let checked = rule.peace(&world, later);
+        assert_ne!(broken(&checked), "what-is-kept-is-published");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Fact, Invariants};
 use crate::airflow::Airflow;
-use crate::clock::{Milliseconds, SECOND, Time, timestamp};
+use crate::clock::{MINUTE, Milliseconds, SECOND, Time, timestamp};
 use crate::environment::Environment;
 use crate::parameter_store::ParameterStore;
 use crate::weather::Weather;
@@ -122,4 +122,34 @@ pub(super) fn event(kind: &str, id: &str, detail: &Value) -> Fact {
     let mut detail = detail.clone();
     detail["id"] = json!(id);
     Fact::Published(json!({"detail-type": kind, "detail": detail}))
+}
+
+/// Blue is active since an hour, and has been dead for ten minutes; green works.
+pub(super) fn dead_blue() -> World {
+    let mut world = world();
+    write_flag(&mut world, "green", None, "the stack");
+    write_flag(&mut world, "blue", None, "the stack");
+    world.pass(3600);
+    let now = world.now();
+    world.environments.blue.stop(now - 10 * MINUTE);
+    world
+}
+
+/// The watcher fails over to green, with these fields of its record changed, and an effect so many seconds from now.
+pub(super) fn failover(world: &mut World, change: &Value, effect: i64) -> Fact {
+    let text = |at| timestamp(at).to_string();
+    let now = world.now();
+    let mut value = json!({
+        "schema": 1, "kind": "failover", "from": "blue", "to": "green", "version": 3, "decided_at": text(now),
+        "effective_from": text(now), "reason": "blue is unhealthy",
+        "actor": {"function": "health-watcher", "request_id": "r-1", "requested_by": null},
+        "trigger": {"type": "schedule", "id": null}, "drill": null, "evidence": {},
+    });
+    for (field, to) in change.as_object().unwrap() {
+        value[field] = to.clone();
+    }
+    let name = format!("{}/{}", world.names.transitions(), record(world));
+    write(world, &name, &value.to_string(), None, "health-watcher#1");
+    let description = described(world, "failover", "blue is unhealthy", effect);
+    write_flag(world, "green", Some(&description), "health-watcher#1")
 }
