@@ -19,6 +19,7 @@ pub mod child;
 pub mod clock;
 #[cfg(test)]
 mod determinism;
+mod encoding;
 pub mod environment;
 #[cfg(test)]
 mod found;
@@ -28,6 +29,7 @@ pub mod invariants;
 pub mod lambda;
 pub mod outcome;
 pub mod parameter_store;
+mod people;
 pub mod runner;
 pub mod runs;
 pub mod script;
