@@ -47,7 +47,7 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
     return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), **more)
 
 
-# One step of a lane at a time, in this order. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
+# One step of a lane at a time: the first that has what it needs. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
 # tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the tests of Rust and
 # the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that builds get beside
 # them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests of Rust that wait
@@ -62,11 +62,11 @@ STEPS = (
     make("tests of the local AWS", "test-local", WAITS, "tools"),
     make("end-to-end tests", f"test-end-to-end {COPIED}", WAITS, "tools, debug binaries", last=True),
     make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
-    make("tests with other Airflows", "test-airflow-versions", WAITS, "other Airflows"),
     make("tests of Rust, built", "test-rust-built", COMPUTES, nice=True),
     make("simulation", "test-simulation", COMPUTES, nice=True),
     make("tests of the model", "test-model", COMPUTES, nice=True),
     make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests"),
+    make("tests with other Airflows", "test-airflow-versions", COMPUTES, "other Airflows, end-to-end tests"),
     make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests"),
 )
 FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=True)
@@ -74,6 +74,7 @@ FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=True)
 MORE = {
     "gates": (
         make("linters", ".tools/lint/.installed", INSTALLS, nice=True),
+        make("lints", "lint", COMPUTES, "debug binaries, tools", nice=True),  # what of the gates can be beside the end-to-end tests
         FUNCTIONS,
         make("gates", "gates", COMPUTES, "linters, functions", nice=True),
     ),
@@ -206,13 +207,12 @@ class Suite:
         return {each.step.name for each in self.all if each.code == 0}
 
     def startable(self) -> Iterator[Step]:
-        """The first step that waits in each free lane, if what it needs has passed."""
+        """Of those that wait for each free lane, the first that has what it needs."""
         taken = {each.step.lane for each in self.running()}
         for step in list(self.todo):
-            if step.lane not in taken:
+            if step.lane not in taken and self.passed().issuperset(step.after):
                 taken.add(step.lane)
-                if self.passed().issuperset(step.after):
-                    yield step
+                yield step
 
     def run(self) -> int:
         for number in ENDINGS:

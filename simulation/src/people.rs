@@ -161,6 +161,11 @@ pub(crate) fn drilled(push: &mut impl FnMut(Milliseconds, Act), rng: &mut Rng, a
         };
         let lost = of("PutParameter", Fault::LostAnswer, rng.i64(10..90), 60);
         push(at, Act::Burst(lost));
+        // Where the reading back does not show it yet, it is written a second time.
+        push(
+            at,
+            Act::Burst(of("GetParameters", Fault::Stale(rng.i64(1000..8000)), 30, 60)),
+        );
         if rng.bool() {
             // The drill itself needs the history where it begins.
             let unread = of("GetParameterHistory", Fault::ServerError, minutes * 60, 100);

@@ -49,6 +49,14 @@ def test_lanes_go_on_at_once_and_what_is_needed_comes_first(tmp_path: Path) -> N
     assert re.search(r"(?m)^three +\d+ +\d+ +\d+  passed$", table) and re.search(r"(?m)^all +\d+ +\d+$", table), said
 
 
+def test_what_waits_for_another_lane_lets_the_next_one_go_first(tmp_path: Path) -> None:
+    code, said = ran("""step("long", "until [ -e passed ]; do sleep 0.01; done; touch done", "a", last=True),
+                        step("waits", "[ -e done ] && echo of waits", "b", "long"),
+                        step("next", "touch passed; echo of next", "b")""", tmp_path)
+    assert code == 0, said
+    assert said.index("of next") < said.index("of waits")
+
+
 def test_a_failure_ends_the_others_and_is_printed_last(tmp_path: Path) -> None:
     began = time.monotonic()
     code, said = ran("""step("long", "trap 'echo cleaned up > cleaned; exit 3' INT; while :; do sleep 0.05; done", "a", last=True),
@@ -114,10 +122,10 @@ def test_what_is_chosen_can_run_in_its_order(targets: list[str]) -> None:
     there = {step.name for step in steps}
     todo = list(steps)
     while todo:
-        # The first of each lane, as the runner takes them.
-        first = {step.lane: step for step in reversed(todo)}
-        ready = [step for step in first.values() if passed.issuperset(there & set(step.after))]
-        assert ready, f"each waits for another: {[step.name for step in first.values()]}"
+        # The first of each lane that has what it needs, as the runner takes them.
+        can = [step for step in todo if passed.issuperset(there & set(step.after))]
+        ready = list({step.lane: step for step in reversed(can)}.values())
+        assert ready, f"each waits for another: {[step.name for step in todo]}"
         passed |= {step.name for step in ready}
         todo = [step for step in todo if step not in ready]
     assert len(passed) == len(steps), "two steps have one name"
