@@ -111,8 +111,9 @@ fn undelivered(event: &AuditEvent, failure: &Failure, kept: Result<(), String>, 
     })
 }
 
-/// Publishes the kept events. Sent before it is removed: a crash in between repeats an event under its id, but loses
-/// none.
+/// Publishes the kept events. Sent before it is marked so: a crash in between repeats an event under its id, but loses
+/// none. It stays for a while, marked: another delivery of its request, to which it was never said whether it had been
+/// written down, must not find another end.
 pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError> {
     let kept = match services.store.unsent().await {
         Ok(kept) => kept,
@@ -150,7 +151,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
             }
         }
-        forget(services, &key).await?;
+        mark(services, &event, &key).await;
         sent = sent.saturating_add(1);
     }
     if sent > 0 {

@@ -513,3 +513,30 @@ fn a_hold_that_is_placed_while_a_drill_asks_its_questions_blocks_it() {
         assert!(reason(&answer).contains("hold"), "{answer}");
     });
 }
+
+#[test]
+fn an_end_that_the_watcher_published_is_the_end_for_a_second_delivery_too() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        pair.ask(json!({"action": "hold", "minutes": 600, "reason": "no drills"}))
+            .await;
+        pair.until_minute(13).await;
+        // It is written down, and nobody says so.
+        pair.lose_answer("PutParameter", "unsent");
+        pair.refuse("PutParameter", "unsent");
+        pair.refuse("GetParameters", "unsent/");
+        let error = pair.ask_as("r-drill", json!({"action": "drill"})).await.unwrap_err();
+        assert_eq!(error.error_type(), "AuditUndelivered", "{error}");
+        pair.mend();
+        assert_eq!(pair.events("Drill Finished").len(), 0);
+        pair.until_minute(15).await;
+        pair.tick().await;
+        assert_eq!(pair.events("Drill Finished").len(), 1);
+        let answer = pair.ask_as("r-drill", json!({"action": "drill"})).await.unwrap();
+        assert_eq!((outcome(&answer), pair.flag().unwrap().1), ("blocked", 1), "{answer:#}");
+        let events = pair.events("Drill Finished");
+        assert_eq!(events.len(), 1, "{events:#?}");
+        let said = events[0]["reason"].as_str().unwrap();
+        assert!(reason(&answer).ends_with(said), "{answer:#}");
+    });
+}

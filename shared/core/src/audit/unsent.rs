@@ -96,7 +96,7 @@ impl Unsent {
 /// What is to be done with an event that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// It is to be published, and then forgotten.
+    /// It is to be published, and then marked so.
     Publish,
     /// It has been published, and another delivery of its request may still come.
     Stay,
