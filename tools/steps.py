@@ -31,6 +31,7 @@ SAY_EVERY_SECONDS = 60.0
 # What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine.
 NICE = 19
 PR_SET_CHILD_SUBREAPER = 36
+AUTOGROUP_TRIES, AUTOGROUP_PAUSE = 5, 0.1
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
     return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), **more)
 
 
-# One step of a lane at a time: the first that has what it needs. Cargo lets only one command at a time into a folder of binaries, so what compiles for the
-# tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the tests of Rust and
-# the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that builds get beside
-# them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests of Rust that wait
-# for a silent connection do not meet theirs with so little of a processor, so they are only built beside them.
+# One step of a lane at a time: the first that has what it needs. Cargo lets only one command at a time into a folder of binaries, so what
+# compiles for the tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the
+# tests of Rust and the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that
+# builds get beside them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests
+# of Rust that wait for a silent connection do not meet theirs with so little of a processor, so they are only built beside them.
 INSTALLS, COMPUTES, RELEASES, WAITS = "installs", "computes", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (
@@ -133,6 +134,19 @@ def end_leftovers() -> None:
     reap()
 
 
+def yield_as_a_session(pid: int) -> None:
+    """Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup)."""
+    for _ in range(AUTOGROUP_TRIES):
+        try:
+            Path(f"/proc/{pid}/autogroup").write_text(str(NICE))
+        except BlockingIOError:
+            time.sleep(AUTOGROUP_PAUSE)  # who is not root may write one in a tenth of a second
+        except OSError:
+            return  # another kernel, or it has ended already
+        else:
+            return
+
+
 @dataclass
 class Running:
     step: Step
@@ -152,9 +166,7 @@ class Running:
                                    start_new_session=True)
         self.pid = process.pid
         if self.step.nice:
-            # Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup).
-            with contextlib.suppress(OSError):
-                Path(f"/proc/{self.pid}/autogroup").write_text(str(NICE))
+            yield_as_a_session(self.pid)
         process.returncode = 0  # this module waits by itself, for the processor's time
 
     def has_ended(self) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from support.local_functions import alive
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import MORE, NICE, STEPS, chosen
+from tools.steps import MORE, NICE, STEPS, chosen, yield_as_a_session
 
 HEAD = """
 import sys
@@ -134,3 +134,16 @@ def test_what_is_chosen_can_run_in_its_order(targets: list[str]) -> None:
 def test_what_nobody_knows_is_refused() -> None:
     done = subprocess.run([sys.executable, "-m", "tools.steps", "gate"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "gate: not one of gates, demo" in done.stderr
+
+
+def test_a_session_is_nice_also_where_several_begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def refused_twice(_path: Path, text: str) -> None:
+        written.append(text)
+        if len(written) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(Path, "write_text", refused_twice)
+    yield_as_a_session(os.getpid())
+    assert written == [str(NICE)] * 3
