@@ -52,7 +52,8 @@ def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> S
 # compiles for the tests is one lane, and what compiles for release another. What waits for the clock executes a copy of the binaries: the
 # tests of Rust and the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that
 # builds get beside them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests
-# of Rust that wait for a silent connection do not meet theirs with so little of a processor, so they are only built beside them.
+# of Rust that wait for a silent connection do not meet theirs with so little of a processor, so they are only built beside them. The tests
+# with other Airflows compute nearly all the time, so they are with what compiles.
 INSTALLS, COMPUTES, RELEASES, WAITS = "installs", "computes", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (
@@ -77,7 +78,7 @@ MORE = {
         make("linters", ".tools/lint/.installed", INSTALLS, nice=True),
         make("lints", "lint", COMPUTES, "debug binaries, tools", nice=True),  # what of the gates can be beside the end-to-end tests
         FUNCTIONS,
-        make("gates", "gates", COMPUTES, "linters, functions", nice=True),
+        make("gates", "gates", COMPUTES, "linters, functions, end-to-end tests", nice=True),
     ),
     "demo": (
         FUNCTIONS,

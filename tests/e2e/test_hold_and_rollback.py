@@ -233,7 +233,7 @@ def test_what_could_not_be_told_is_kept_and_told_by_the_watcher(pair: Pair, requ
     assert {name: only(pair.wait_for_audit(kind))[name] for name in fields} == fields
     for _ in range(2):
         pair.tick()
-    assert len(pair.audit(kind)) == 1, "and then it is forgotten"
+    assert len(pair.audit(kind)) == 1, "and then it is marked"
 
 
 def test_what_can_be_neither_told_nor_kept_is_said_to_be_lost(pair: Pair) -> None:

@@ -176,7 +176,7 @@ async fn say_once(
                     .await
                     .map_err(FunctionError::undelivered("announcing what a person should know"))?;
             }
-            if is_replaced(services, field, &announcement).await {
+            if is_replaced(services, (field, stored), &announcement).await {
                 return Ok(());
             }
             remember(Some(json!(announcement)))
@@ -186,10 +186,13 @@ async fn say_once(
     }
 }
 
-/// Whether another tick has meanwhile written what is the case now: marked as said, this announcement would replace it,
-/// and the other one be said again under another id. A reading that lags only lets this one be said again, under its id.
-async fn is_replaced(services: &Services, field: Field, announcement: &Announcement) -> bool {
+/// Whether another tick has meanwhile written something else: marked as said, this announcement would replace it, and the
+/// other one be said again under another id. What this tick has observed itself is no such thing: that reading lags, or
+/// somebody who had not seen this announcement has written the rest of the memory.
+async fn is_replaced(services: &Services, (field, stored): (Field, Option<&str>), announcement: &Announcement) -> bool {
+    let observed = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
     match services.store.remembered_now(field).await {
+        Ok(newest) if newest == observed => false,
         Ok(newest) => !newest
             .and_then(|newest| serde_json::from_value::<Announcement>(newest).ok())
             .is_some_and(|newest| newest.topic == announcement.topic),

@@ -1,5 +1,5 @@
 //! Events of a person's request that could not be published. They are kept beside the flag, and the watcher publishes
-//! them: no tick would find out about them otherwise.
+//! them: no tick would find out about them otherwise. Published ones stay for some minutes, for a second delivery.
 
 use bluegreen_core::audit::details::{Outline, read};
 use bluegreen_core::audit::{AuditEvent, Due, Unsent};
@@ -58,7 +58,9 @@ pub(crate) async fn send_once(services: &Services, event: &AuditEvent, key: &str
     }
     match services.bus.send(std::slice::from_ref(&written)).await {
         Ok(()) => {
-            mark(services, &written, key).await;
+            if let Err(failure) = marked(services, &written, key).await {
+                tracing::warn!(error = %failure.cause, key, "an event could not be marked as published");
+            }
             Sent::Now
         }
         Err(failure) => Sent::Kept(self::undelivered(&written, &failure, Ok(()), doing)),
@@ -84,10 +86,11 @@ async fn keep(services: &Services, event: &AuditEvent, key: &str) -> Result<bool
 }
 
 /// Marks an event as published. Otherwise the watcher publishes it once more, under its id.
-async fn mark(services: &Services, event: &AuditEvent, key: &str) {
-    let Some(text) = Unsent::sent(event) else { return };
-    if let Err(failure) = services.store.mark_sent(key, &text).await {
-        tracing::warn!(error = %failure.cause, key, "an event could not be marked as published");
+async fn marked(services: &Services, event: &AuditEvent, key: &str) -> Result<(), Failure> {
+    match Unsent::sent(event) {
+        Some(text) => services.store.mark_sent(key, &text).await,
+        // Not even the event was kept then.
+        None => services.store.delete_unsent(key).await,
     }
 }
 
@@ -122,7 +125,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             return Ok(0);
         }
     };
-    let mut sent: usize = 0;
+    let (mut sent, mut over) = (0_usize, Vec::new());
     for (key, text) in kept {
         // An unreadable event stays, and is logged each time.
         let Some(kept) = Unsent::read(&text) else {
@@ -133,7 +136,7 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
             Due::Publish => {}
             Due::Stay => continue,
             Due::Forget => {
-                forget(services, &key).await?;
+                over.push(key);
                 continue;
             }
         }
@@ -151,16 +154,18 @@ pub(crate) async fn publish(services: &Services) -> Result<usize, FunctionError>
                 tracing::error!(error = %failure.cause, key, "the metric of the drill's outcome is lost");
             }
         }
-        mark(services, &event, &key).await;
+        // Otherwise it would be published at every full tick, and nobody told that this goes on.
+        marked(services, &event, &key)
+            .await
+            .map_err(FunctionError::undelivered("marking an event that was published"))?;
         sent = sent.saturating_add(1);
+    }
+    for key in over {
+        let forgetting = FunctionError::undelivered("forgetting an event that was published");
+        services.store.delete_unsent(&key).await.map_err(forgetting)?;
     }
     if sent > 0 {
         tracing::info!(sent, "published what was kept");
     }
     Ok(sent)
-}
-
-async fn forget(services: &Services, key: &str) -> Result<(), FunctionError> {
-    let forgetting = FunctionError::undelivered("forgetting an event that was published");
-    services.store.delete_unsent(key).await.map_err(forgetting)
 }

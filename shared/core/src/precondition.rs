@@ -100,8 +100,8 @@ vocabulary! {
                 Advice::Failover("Or fail over in spite of it:"),
             ],
         }
-        /// the last transition is younger than `CooldownSeconds` (the pair's first creation and `initialize` are none; any
-        /// other creation of a flag that had been deleted is one for an automatic failover only)
+        /// the last transition is younger than `CooldownSeconds` (`initialize` is none; any other creation of the flag is one
+        /// for an automatic failover only)
         Cooldown {
             name: "cooldown",
             lifted_by: "time",

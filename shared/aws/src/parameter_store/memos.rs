@@ -2,7 +2,7 @@
 //! sent.
 
 use aws_sdk_ssm::types::ParameterType;
-use bluegreen_core::audit::Audited;
+use bluegreen_core::audit::{Audited, Unsent};
 use bluegreen_core::claim::Failure;
 use bluegreen_core::color::Color;
 use bluegreen_core::drill::Drill;
@@ -136,12 +136,13 @@ impl ParameterStore {
         self.put(self.names.unsent_event(key), value.to_owned()).await
     }
 
-    /// Events that could not be published, by their keys; only some of them, if there are many.
+    /// Events that could not be published, by their keys; only some of them, if there are many. Those that only stay for
+    /// another delivery hide none of them.
     pub async fn unsent(&self) -> Result<Vec<(String, String)>, Failure> {
         let path = self.names.unsent();
         // A page may be empty without being the last one.
         let mut pages = self.client.get_parameters_by_path().path(&path).into_paginator().send();
-        let mut found = Vec::new();
+        let mut found: Vec<(String, String)> = Vec::new();
         while let Some(page) = pages.next().await {
             for parameter in page.map_err(|error| classify(&error))?.parameters() {
                 let key = parameter
@@ -151,7 +152,10 @@ impl ParameterStore {
                     found.push((key.to_owned(), value.to_owned()));
                 }
             }
-            if found.len() >= NAMES_A_CALL {
+            let waiting = found
+                .iter()
+                .filter(|(_, kept)| !Unsent::read(kept).is_some_and(|kept| kept.is_sent()));
+            if waiting.count() >= NAMES_A_CALL {
                 break;
             }
         }

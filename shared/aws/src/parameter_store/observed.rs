@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::parsing::{instant, memory, observation, read_audited};
+use super::parsing::{instant, memory, observation, read_audited, unparsable};
 use super::store::ParameterStore;
 
 /// How often versions are read again that must exist, and the wait in between: a replica may be seconds behind.
@@ -88,7 +88,8 @@ pub struct Remembered {
 /// What the parts of a tick have added to the memory so far.
 #[derive(Debug, Default)]
 struct Added {
-    fields: BTreeMap<Field, Option<Value>>,
+    /// With the number of each addition.
+    fields: BTreeMap<Field, (u64, Option<Value>)>,
     /// How many additions there were.
     count: u64,
 }
@@ -129,15 +130,18 @@ impl Remembered {
     fn add(&self, field: Field, value: Option<Value>) -> u64 {
         // A poisoned lock still holds what was added before.
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        added.fields.insert(field, value);
-        added.count = added.count.saturating_add(1);
-        added.count
+        let number = added.count.saturating_add(1);
+        added.fields.insert(field, (number, value));
+        added.count = number;
+        number
     }
 
-    /// All additions, and their number.
-    fn all_added(&self) -> (BTreeMap<Field, Option<Value>>, u64) {
+    /// The additions after so many, and the number of all.
+    fn added_after(&self, stored: u64) -> (Vec<(Field, Option<Value>)>, u64) {
         let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        (added.fields.clone(), added.count)
+        let newer = added.fields.iter().filter(|(_, (number, _))| *number > stored);
+        let newer = newer.map(|(field, (_, value))| (*field, value.clone()));
+        (newer.collect(), added.count)
     }
 }
 
@@ -219,7 +223,8 @@ impl ParameterStore {
         if stored.count >= mine {
             return Ok(());
         }
-        let (fields, count) = memory.all_added();
+        // What is stored is not written again: another tick may have replaced it meanwhile.
+        let (fields, count) = memory.added_after(stored.count);
         let name = self.names.memory();
         let read = self.get(vec![name.clone()]).await;
         let (mut newest, is_certain) = match read.map(|mut found| self::memory(found.remove(&name))) {
@@ -272,7 +277,8 @@ impl ParameterStore {
         self.remembered_in(1..observed, field).await
     }
 
-    /// What the field held in the newest [`MOST_MEANWHILE`] of these versions, oldest first.
+    /// What the field held in the newest [`MOST_MEANWHILE`] of these versions, oldest first. All of them, or an error: the
+    /// one that is missing may be the first.
     async fn remembered_in(&self, versions: Range<i64>, field: Field) -> Result<Vec<Option<Value>>, Failure> {
         let first = versions.start.max(versions.end.saturating_sub(MOST_MEANWHILE));
         let wanted: Vec<i64> = (first..versions.end).collect();
@@ -284,6 +290,11 @@ impl ParameterStore {
             }
             tokio::time::sleep(WAIT_MEANWHILE).await;
             found = self.memory_versions(&wanted).await?;
+        }
+        if found.len() < wanted.len() {
+            return Err(unparsable(
+                "GetParameters answered fewer versions of the memory than there are",
+            ));
         }
         found.sort_by_key(Parameter::version);
         Ok(found

@@ -251,6 +251,37 @@ async fn what_is_stored_already_is_not_written() {
     assert_eq!(puts, [json!({"announced": {"said": true}, "run_report": "v1"})]);
 }
 
+/// What was stored once, and replaced by another tick since, is not put back with the next part.
+#[tokio::test]
+async fn a_later_part_of_a_tick_takes_back_nothing_either() {
+    let server = MockServer::start().await;
+    let found = stored_memory(4, &json!({}));
+    let replaced = stored_memory(6, &json!({"announced": {"said": true, "of": "another"}}));
+    let get = header("x-amz-target", "AmazonSSM.GetParameters");
+    let first = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [found]}));
+    Mock::given(get)
+        .respond_with(first)
+        .up_to_n_times(2)
+        .mount(&server)
+        .await;
+    let later = ResponseTemplate::new(200).set_body_json(json!({"Parameters": [replaced]}));
+    on_ssm(&server, "GetParameters", later).await;
+    let done = ResponseTemplate::new(200).set_body_json(json!({"Version": 5}));
+    on_ssm(&server, "PutParameter", done).await;
+    let store = store(&server).await;
+    let memory = store.observe().await.unwrap().memory;
+    let mine = Some(json!({"said": false}));
+    store.remember(&memory, Field::Announced, mine).await.unwrap();
+    let report = Some(json!("v2"));
+    store.remember(&memory, Field::RunReport, report).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let last: Value = requests.last().unwrap().body_json().unwrap();
+    assert_eq!(
+        last["Value"],
+        r#"{"announced":{"of":"another","said":true},"run_report":"v2"}"#
+    );
+}
+
 /// What a tick has written itself is newer than a reading that does not show it.
 #[tokio::test]
 async fn a_reading_that_does_not_show_what_this_tick_wrote_is_not_believed() {

@@ -317,6 +317,31 @@ fn what_another_tick_found_meanwhile_is_not_replaced() {
 }
 
 #[test]
+fn what_is_written_over_by_somebody_who_had_not_seen_it_is_marked_nevertheless() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        blocked_by_a_hold(&pair).await;
+        let memory = pair.settings.names.memory();
+        let name = memory.clone();
+        // Another tick had read the memory before this one wrote, and writes the rest of it.
+        pair.before("PutEvents", "Failover Blocked", 0, move |world| {
+            let mut stored: Value = serde_json::from_str(&world.store.truth(&name).unwrap().value).unwrap();
+            stored.as_object_mut().unwrap().remove("announced");
+            by_hand(world, &name, Some(&stored.to_string()));
+        });
+        for _ in 0..12 {
+            if !pair.events("Failover Blocked").is_empty() {
+                break;
+            }
+            pair.minutes(1).await;
+        }
+        assert_eq!(pair.stored(&memory).unwrap()["announced"]["said"], true);
+        pair.minutes(4).await;
+        assert_eq!(pair.events("Failover Blocked").len(), 1, "it is said once");
+    });
+}
+
+#[test]
 fn what_cannot_be_compared_with_other_ticks_is_said_by_the_next_one_under_the_same_id() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
@@ -339,6 +364,31 @@ fn what_cannot_be_compared_with_other_ticks_is_said_by_the_next_one_under_the_sa
         let events = pair.events("Failover Blocked");
         assert_eq!(events.len(), 1, "{events:#?}");
         assert_eq!(events[0]["since"], since);
+    });
+}
+
+/// The version that a reading lacks may be the first one.
+#[test]
+fn versions_of_the_memory_that_stay_unseen_are_no_answer() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        blocked_by_a_hold(&pair).await;
+        pair.refuse("PutEvents", "Failover Blocked");
+        let memory = pair.settings.names.memory();
+        while pair.stored(&memory).unwrap()["announced"].is_null() {
+            pair.pass(60).await;
+            drop(pair.tick_of("schedule").await);
+        }
+        pair.mend();
+        pair.forget();
+        let name = memory.clone();
+        pair.before("GetParameters", "memory:", 0, move |world| by_hand(world, &name, None));
+        pair.pass(60).await;
+        let error = pair.tick_of("schedule").await.unwrap_err();
+        assert!(error.to_string().contains("fewer versions of the memory"), "{error}");
+        assert_eq!(pair.events("Failover Blocked").len(), 0);
+        pair.minutes(3).await;
+        assert_eq!(ids(&pair.events("Failover Blocked")).len(), 1);
     });
 }
 

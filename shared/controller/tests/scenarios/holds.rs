@@ -408,6 +408,46 @@ fn an_acknowledgement_that_could_not_be_published_is_kept_and_sent_by_the_watche
 }
 
 #[test]
+fn a_kept_event_that_cannot_be_marked_fails_the_tick() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.refuse("PutEvents", "");
+        pair.ask_as("r-release", json!({"action": "release"}))
+            .await
+            .unwrap_err();
+        pair.mend();
+        pair.deny("PutParameter", "/unsent/");
+        pair.until_minute(15).await;
+        let error = pair.tick_of("schedule").await.unwrap_err();
+        assert_eq!(error.error_type(), "AuditUndelivered", "{error}");
+        assert!(
+            error.to_string().contains("marking an event that was published"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn what_only_stays_for_another_delivery_hides_nothing_that_waits() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.refuse("PutEvents", "");
+        for number in 10..34 {
+            let id = format!("r-{number}");
+            pair.ask_as(&id, json!({"action": "release"})).await.unwrap_err();
+        }
+        pair.mend();
+        pair.forget();
+        // Ten or more at a time.
+        for minute in [15, 20, 25] {
+            pair.until_minute(minute).await;
+            pair.tick().await;
+        }
+        assert_eq!(pair.events("Failovers Acknowledged").len(), 24);
+    });
+}
+
+#[test]
 fn an_event_that_can_neither_be_sent_nor_kept_is_said_to_be_lost() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;

@@ -82,6 +82,12 @@ impl Unsent {
         }
     }
 
+    /// Whether it has been published.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.sent
+    }
+
     /// The event.
     #[must_use]
     pub fn event(self) -> AuditEvent {
