@@ -3,7 +3,7 @@
 use bluegreen_simulation::world::Delivery;
 use serde_json::{Value, json};
 
-use crate::pair::{Pair, play};
+use crate::pair::{Pair, by_hand, play};
 
 fn kinds(pair: &Pair) -> Vec<(Value, Value)> {
     let events = pair.events("Environment Transition");
@@ -211,6 +211,64 @@ fn a_record_that_cannot_be_seen_yet_is_waited_for() {
                 .all(|event| event["kind"] == "switch" && event["to"] == "green"),
             "{of_two:#?}"
         );
+    });
+}
+
+#[test]
+fn a_listener_that_finds_everything_asks_for_it_once() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"to": "green"})).await;
+        let event = pair.lose_events().remove(0);
+        pair.forget();
+        let began = pair.now();
+        pair.listen(event).await.unwrap();
+        assert!(pair.now() - began < 1000, "it waits for nothing");
+        assert_eq!(pair.count("GetParameterHistory", "active-environment"), 1);
+        assert_eq!(pair.count("GetParameters", "transitions/v2-"), 1);
+    });
+}
+
+#[test]
+fn a_record_that_the_listener_cannot_see_yet_it_waits_for_itself() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"to": "green"})).await;
+        let event = pair.lose_events().remove(0);
+        let now = pair.now();
+        pair.world.lock().weather.begin(
+            bluegreen_simulation::weather::Burst {
+                service: bluegreen_simulation::weather::Service::ParameterStore,
+                color: None,
+                operation: Some("GetParameters".to_owned()),
+                fault: bluegreen_simulation::weather::Fault::Stale(400),
+                seconds: 1,
+                percent: 100,
+            },
+            5,
+            now,
+        );
+        pair.forget();
+        let heard = pair.listen(event).await.unwrap();
+        assert_eq!(heard["audited"], json!([2]), "{heard:#}");
+        assert_eq!(kinds(&pair), [(json!("switch"), json!(2))]);
+    });
+}
+
+#[test]
+fn what_changes_while_the_listener_sends_it_audits_too() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"to": "green"})).await;
+        let event = pair.lose_events().remove(0);
+        let flag = pair.settings.names.flag().to_owned();
+        pair.before("PutEvents", "Environment Transition", 0, move |world| {
+            by_hand(world, &flag, Some("blue"));
+        });
+        pair.forget();
+        let heard = pair.listen(event).await.unwrap();
+        assert_eq!(heard["audited"], json!([2, 3]), "{heard:#}");
+        assert_eq!(audited(&pair), "v3");
     });
 }
 

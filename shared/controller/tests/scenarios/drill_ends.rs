@@ -4,7 +4,7 @@ use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::drills::{QUIET, begin, finished, rested, stored};
-use crate::pair::{Pair, outcome, play};
+use crate::pair::{Pair, by_hand, outcome, play};
 
 #[test]
 fn a_drill_whose_function_dies_before_the_switch_is_given_up_and_reported() {
@@ -226,6 +226,59 @@ fn an_end_whose_answer_was_lost_is_still_its_own() {
         assert_eq!(pair.flag().unwrap().1, 3);
         assert_eq!(finished(&pair)["outcome"], "succeeded");
     });
+}
+
+#[test]
+fn an_end_that_may_not_be_written_is_asked_for_once_a_look() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.deny("PutParameter", "-end-");
+        pair.forget();
+        drop(pair.tick_of("schedule").await);
+        let (looks, tries) = (pair.count("GetEnvironment", ""), pair.count("PutParameter", "-end-"));
+        assert!(tries > 0 && 2 * tries <= looks, "of two environments: {looks}; {tries}");
+    });
+}
+
+#[test]
+fn an_end_that_is_throttled_is_asked_for_again_in_the_same_tick() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        // More often than the SDK tries.
+        pair.throttle("PutParameter", "-end-", 4);
+        pair.tick().await;
+        assert_eq!(pair.flag().unwrap().1, 3);
+    });
+}
+
+#[test]
+fn the_end_of_a_drill_closes_no_other_one() {
+    // Another drill that began later stays; the reading of one that began earlier is only stale.
+    for (later, is_closed) in [(3600, false), (-3600, true)] {
+        play(QUIET, move |pair: Pair| async move {
+            let pair = rested(pair).await;
+            begin(&pair, "r-drill").await;
+            let name = pair.settings.names.drill();
+            let mut other = stored(&pair);
+            let started: jiff::Timestamp = other["started_at"].as_str().unwrap().parse().unwrap();
+            other["id"] = json!("r-other");
+            other["started_at"] = json!(started + jiff::SignedDuration::from_secs(later));
+            other["modified"] = json!(started + jiff::SignedDuration::from_secs(later));
+            pair.pass(360).await;
+            pair.before("PutEvents", "Drill Finished", 0, move |world| {
+                by_hand(world, &name, Some(&other.to_string()));
+            });
+            pair.minutes(2).await;
+            assert_eq!(finished(&pair)["outcome"], "succeeded");
+            let closed = stored(&pair);
+            assert_eq!(closed["id"] == "r-drill", is_closed, "{closed:#}");
+            assert_eq!(closed["outcome"] == "succeeded", is_closed, "{closed:#}");
+        });
+    }
 }
 
 #[test]

@@ -458,6 +458,11 @@ impl Pair {
         self.rule(operation, with, (0, u32::MAX), What::Refuse(500, "InternalServerError"));
     }
 
+    /// Refuses so many of these requests, as too many.
+    pub(crate) fn throttle(&self, operation: &'static str, with: &str, times: u32) {
+        self.rule(operation, with, (0, times), What::Refuse(400, "ThrottlingException"));
+    }
+
     /// Refuses permission for these requests.
     pub(crate) fn deny(&self, operation: &'static str, with: &str) {
         self.rule(

@@ -1,7 +1,7 @@
 //! The standby: its readiness, which is checked regularly, and its DAGs, where they are managed.
 
 use bluegreen_core::color::Color;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::pair::{Pair, outcome, play};
 
@@ -82,6 +82,92 @@ fn a_change_of_readiness_that_could_not_be_reported_is_reported_by_the_next_tick
         pair.forget();
         pair.minutes(2).await;
         assert_eq!(pair.events("Readiness Changed").len(), 1);
+    });
+}
+
+#[test]
+fn of_ticks_at_once_one_reports_a_change_of_readiness() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        lose_dags(&pair, Color::Green, false);
+        pair.until_minute(0).await;
+        let (one, two, three) = tokio::join!(
+            pair.tick_on("one", "schedule"),
+            async {
+                tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+                pair.tick_on("two", "schedule").await
+            },
+            async {
+                tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+                pair.tick_on("three", "schedule").await
+            }
+        );
+        for tick in [one, two, three] {
+            tick.unwrap();
+        }
+        pair.minutes(2).await;
+        let events = pair.events("Readiness Changed");
+        let ids: std::collections::BTreeSet<String> = events.iter().map(|event| event["id"].to_string()).collect();
+        assert_eq!(ids.len(), 1, "{events:#?}");
+    });
+}
+
+#[test]
+fn a_change_of_readiness_is_remembered_before_it_is_reported() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        lose_dags(&pair, Color::Green, false);
+        pair.until_minute(0).await;
+        let memory = pair.settings.names.memory();
+        let before = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let (name, found) = (memory.clone(), before.clone());
+        pair.before("PutEvents", "Readiness Changed", 0, move |world| {
+            *found.lock().unwrap() = world.store.truth(&name).map(|stored| stored.value.clone());
+        });
+        pair.tick().await;
+        let before: Value = serde_json::from_str(before.lock().unwrap().as_deref().unwrap()).unwrap();
+        assert!(!before["readiness"]["pending_notification"].is_null(), "{before:#}");
+        let after = pair.stored(&memory).unwrap();
+        assert!(after["readiness"]["pending_notification"].is_null(), "{after:#}");
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert_eq!(status["readiness"]["score"], after["readiness"]["score"], "{status:#}");
+        pair.ask(json!({"to": "green", "force": true, "reason": "nevertheless"}))
+            .await;
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert!(
+            status["readiness"].is_null(),
+            "it was of the color that is active now: {status:#}"
+        );
+    });
+}
+
+#[test]
+fn a_score_that_nobody_keeps_up_to_date_is_not_published() {
+    let stored = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let found = stored.clone();
+    play(&[], move |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(0).await;
+        pair.tick().await;
+        *found.lock().unwrap() = pair.stored(&pair.settings.names.memory());
+        pair.forget();
+        pair.until_minute(30).await;
+        pair.tick().await;
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore"), 1, "between two checks");
+    });
+    let stored = stored.lock().unwrap().clone().unwrap();
+    play(&[("READINESS_INTERVAL_MINUTES", "0")], move |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.until_minute(10).await;
+        pair.by_hand(&pair.settings.names.memory(), Some(&stored.to_string()));
+        pair.forget();
+        pair.until_minute(30).await;
+        pair.tick().await;
+        assert_eq!(pair.count("PutMetricData", "ReadinessScore"), 0);
     });
 }
 
