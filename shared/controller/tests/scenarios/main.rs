@@ -14,6 +14,7 @@ mod drill_ends;
 mod drills;
 mod holds;
 mod pair;
+mod readings;
 mod repeats;
 mod requests;
 mod run_reports;
