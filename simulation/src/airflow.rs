@@ -41,7 +41,9 @@ pub struct Dag {
     seconds: (i64, i64),
     /// Whether a person wants it to be paused.
     pub rests: bool,
-    /// Whether it was paused on one environment while nobody could list what the other one has, which had not parsed it.
+    /// When a person brought it; none if it was there from the beginning.
+    brought: Option<Milliseconds>,
+    /// Whether it was new, and paused on one environment while nobody could list what the other one has.
     is_forgotten: bool,
 }
 
@@ -49,6 +51,12 @@ impl Dag {
     /// The instant that decides who owns the run of a tick: run.py.
     fn instant(&self, tick: Milliseconds) -> Milliseconds {
         self.since.map_or(tick, |since| tick.max(since))
+    }
+
+    /// Whether nobody may have listed it yet: an environment parses a new file within five minutes, and a full observation
+    /// comes every five.
+    fn is_new(&self, now: Milliseconds) -> bool {
+        self.brought.is_some_and(|brought| now - brought < 15 * MINUTE)
     }
 
     /// Whether this tick comes after its last one.
@@ -194,6 +202,7 @@ impl Airflow {
                 since: None,
                 seconds,
                 rests,
+                brought: None,
                 is_forgotten: false,
             });
         }
@@ -220,6 +229,7 @@ impl Airflow {
             since: is_tagged.then_some(minute),
             seconds: (5, 120),
             rests: false,
+            brought: Some(now),
             is_forgotten: false,
         });
         for color in [Color::Blue, Color::Green] {
@@ -259,13 +269,14 @@ impl Airflow {
         self.look_for_ticks(color, number, now);
     }
 
-    /// DAGs of this environment were set while the other one could not be listed. A DAG that is paused and that the other
-    /// one does not have is not remembered (docs/features/dag-management.md, Limits).
-    pub fn set_blindly(&mut self, color: Color) {
+    /// DAGs of this environment were set while the other one could not be listed. A new DAG that is paused is not remembered
+    /// (docs/features/dag-management.md, Limits), nor is one that the other one does not have.
+    pub fn set_blindly(&mut self, color: Color, now: Milliseconds) {
         for (number, dag) in self.dags.iter_mut().enumerate() {
             let is_there = |color: Color| self.sides.of(color).dags[number].is_there;
             let is_paused = self.sides.of(color).dags[number].is_paused;
-            dag.is_forgotten |= is_paused && is_there(color) && !is_there(color.other());
+            let is_unseen = dag.is_new(now) || !is_there(color.other());
+            dag.is_forgotten |= is_paused && is_there(color) && is_unseen;
         }
     }
 

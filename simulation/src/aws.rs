@@ -436,7 +436,7 @@ fn airflow(world: &mut World, asked: &Asked, now: Milliseconds) -> Answer {
             };
             let answer = call.answer(&mut world.airflow);
             if text("Method") == "PATCH" && !can_list(world, color.other(), now) {
-                world.airflow.set_blindly(color);
+                world.airflow.set_blindly(color, now);
             }
             answer
         }

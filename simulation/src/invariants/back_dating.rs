@@ -2,13 +2,13 @@
 //! and not from after its death.
 
 use bluegreen_core::color::Color;
-use bluegreen_core::flag::versions;
+use bluegreen_core::flag::{Origin, versions};
 use bluegreen_core::policy::FailoverSemantics;
 use bluegreen_core::settings::Settings;
 use bluegreen_core::transition::TransitionRecord;
 use bluegreen_core::transition_kind::Kind;
 
-use super::failover::{TICK, WRONG, record_of};
+use super::failover::{WRONG, record_of};
 use super::{Checked, Fact, Rule, history};
 use crate::clock::{MINUTE, Milliseconds, SECOND, text};
 use crate::world::World;
@@ -41,7 +41,7 @@ impl Rule for BackDating {
         if name != world.names.flag() {
             return Ok(());
         }
-        let Some((record, claimed)) = record_of(world, version) else {
+        let Some((record, _)) = record_of(world, version) else {
             return Ok(());
         };
         let Some(from) = record.from.filter(|_| record.kind == Kind::Failover) else {
@@ -49,8 +49,7 @@ impl Rule for BackDating {
         };
         let why = format!("{by} left {from}: {}", record.reason);
         is_before_its_death(world, from, &record, &why)?;
-        // Whoever finishes a dead writer's claim counts by what it has seen itself.
-        if self.semantics == FailoverSemantics::AtLeastOnce && version.at - claimed <= TICK {
+        if self.semantics == FailoverSemantics::AtLeastOnce {
             counts(world, &record, &why)?;
         }
         Ok(())
@@ -81,6 +80,11 @@ fn counts(world: &World, record: &TransitionRecord, why: &str) -> Checked {
     let (Some(newest), Some(healthy)) = (versions.last(), record.last_known_healthy()) else {
         return Ok(());
     };
+    // Whoever finishes a dead writer's claim counts by what it has seen itself.
+    let is_finished_by_another = matches!(&newest.origin, Origin::Ours { finished_by, .. } if finished_by.is_some());
+    if is_finished_by_another {
+        return Ok(());
+    }
     let before = versions.iter().rev().nth(1).map(|before| before.effective_from);
     let latest = healthy.max(before.unwrap_or(healthy));
     if newest.effective_from.as_millisecond() > latest.as_millisecond() + SECOND {
@@ -106,7 +110,7 @@ mod tests {
         let mut rule = BackDating::of(&settings(&[]));
         let healthy = timestamp(world.now() - healthy * MINUTE).to_string();
         change["evidence"] = json!({"last_known_healthy": healthy});
-        let fact = failover(world, &change, effect);
+        let fact = failover(world, &change, effect, "blue is unhealthy");
         rule.happened(world, &fact, world.now())
             .map_or_else(|(rule, _)| rule, |()| "")
     }
@@ -140,5 +144,12 @@ mod tests {
         write_flag(&mut world, "green", None, "a person");
         write_flag(&mut world, "blue", None, "a person");
         assert_eq!(broken(&mut world, 10, json!({}), 0), "");
+        // A dead writer's claim has what that one saw.
+        let (mut world, mut rule) = (dead_blue(), BackDating::of(&settings(&[])));
+        let healthy = timestamp(world.now() - 10 * MINUTE).to_string();
+        let change = json!({"evidence": {"last_known_healthy": healthy}});
+        let finished = "claim of a dead writer finished by request r-2; blue is unhealthy";
+        let fact = failover(&mut world, &change, 0, finished);
+        assert_eq!(rule.happened(&world, &fact, world.now()), Ok(()));
     }
 }

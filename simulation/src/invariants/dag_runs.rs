@@ -103,7 +103,7 @@ mod tests {
             world.airflow.sides.green.dags[new].is_there = true;
             world.airflow.set_paused(Color::Green, new, true, START);
             if is_blind {
-                world.airflow.set_blindly(Color::Green);
+                world.airflow.set_blindly(Color::Green, START);
             }
             // After the failover.
             let wrong = world.airflow.not_as_intended(Color::Green);

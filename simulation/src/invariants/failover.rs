@@ -299,7 +299,7 @@ mod tests {
     fn left(world: &mut World, rule: &mut Failovers, change: &Value) -> Checked {
         let now = world.now();
         rule.look(world, now).unwrap();
-        let fact = failover(world, change, 0);
+        let fact = failover(world, change, 0, "blue is unhealthy");
         rule.happened(world, &fact, now)
     }
 

@@ -136,7 +136,7 @@ pub(super) fn dead_blue() -> World {
 }
 
 /// The watcher fails over to green, with these fields of its record changed, and an effect so many seconds from now.
-pub(super) fn failover(world: &mut World, change: &Value, effect: i64) -> Fact {
+pub(super) fn failover(world: &mut World, change: &Value, effect: i64, sentence: &str) -> Fact {
     let text = |at| timestamp(at).to_string();
     let now = world.now();
     let mut value = json!({
@@ -150,6 +150,6 @@ pub(super) fn failover(world: &mut World, change: &Value, effect: i64) -> Fact {
     }
     let name = format!("{}/{}", world.names.transitions(), record(world));
     write(world, &name, &value.to_string(), None, "health-watcher#1");
-    let description = described(world, "failover", "blue is unhealthy", effect);
+    let description = described(world, "failover", sentence, effect);
     write_flag(world, "green", Some(&description), "health-watcher#1")
 }
