@@ -71,8 +71,8 @@ vocabulary! {
         Acknowledged { name: "acknowledged", health_watcher: &[Get], switch_handler: &[Get, Put], change_listener: &[] }
         /// requests of the last day and what was answered to them, so that a second delivery is recognized
         Answered { name: "answered", health_watcher: &[], switch_handler: &[Get, Put], change_listener: &[] }
-        /// events of people's requests that could not be published; for some minutes also those that were, and the ends of
-        /// drills that changed nothing, so that a second delivery of a drill has no other end
+        /// events of people's requests that could not be published; for some minutes also published ones, and how a drill
+        /// ended that changed nothing: its second delivery has no other end
         Unsent { name: "unsent/", health_watcher: &[List, Put, Delete], switch_handler: &[Get, Put], change_listener: &[] }
         /// the last flag version whose audit event has been sent, with its date (`v13-1795432470389`): a number alone would name
         /// one version of each flag that was deleted and created again
