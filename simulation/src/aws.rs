@@ -168,7 +168,6 @@ impl HttpConnector for Connector {
                     std::future::pending().await
                 }
                 Some(Fault::Garbage) => Ok(response(200, "text/html", b"<html>oh no</html>".to_vec())),
-                Some(Fault::Partial) => Ok(encoded((asked.service, &asked.operation), answer.map(in_part))),
                 _ => Ok(encoded((asked.service, &asked.operation), answer)),
             }
         })
@@ -317,7 +316,7 @@ fn form(bytes: &[u8]) -> Value {
 
 fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is_partial: bool) -> Answer {
     let now = world.now();
-    match asked.service {
+    let answer = match asked.service {
         Service::ParameterStore => parameter_store(world, by, asked, now, lag),
         Service::EventBridge => Ok(put_events(world, asked, is_partial)),
         Service::Sns => {
@@ -335,7 +334,8 @@ fn carried_out(world: &mut World, by: &str, asked: &Asked, lag: Milliseconds, is
         },
         Service::Airflow => airflow(world, asked, now),
         Service::CloudWatch => Ok(cloudwatch(world, asked, now, is_partial)),
-    }
+    };
+    if is_partial { answer.map(in_part) } else { answer }
 }
 
 fn parameter_store(world: &mut World, by: &str, asked: &Asked, now: Milliseconds, lag: Milliseconds) -> Answer {
@@ -469,7 +469,7 @@ fn cloudwatch(world: &mut World, asked: &Asked, now: Milliseconds, is_partial: b
                 .color
                 .map(|color| {
                     let environment = world.environments.of(color);
-                    environment.heartbeat_points(span("StartTime"), span("EndTime") - unseen, now - unseen)
+                    environment.heartbeat_points(span("StartTime"), span("EndTime"), now - unseen)
                 })
                 .unwrap_or_default();
             let status = if is_partial { "PartialData" } else { "Complete" };

@@ -91,7 +91,7 @@ def test_it_ends_well_when_every_target_is_met(results: dict[str, Any], tmp_path
 @pytest.mark.parametrize(("what", "path", "worse"), [
     ("waits of status", ("waits", "status", "waits"), 2.0),
     ("waits of a manual switch, flag at rest", ("waits", "manual switch, flag at rest", "waits"), 4.0),
-    ("round trips of status", ("calls", "cases", "status", "round_trips"), 4),
+    ("round trips of status", ("calls", "cases", "status", "round_trips"), 3),
     ("peak memory", ("cold_start", FUNCTIONS[0], "many_invoked_peak_kb"), [20_000]),
     ("zipped package", ("sizes", FUNCTIONS[1], "zip"), 3_100_000),
     ("failover after the last heartbeat", ("failover", "since_last_heartbeat_seconds"), 26.0),

@@ -2,7 +2,7 @@
 
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::alert_dedup::{
-    Announcement, Notice, Subject as Announced, first_of, first_of_row, remembered_since,
+    Announcement, Notice, Subject as Announced, first_of, first_of_row, is_replaced, remembered_since,
 };
 use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::decision::FlagState;
@@ -176,29 +176,12 @@ async fn say_once(
                     .await
                     .map_err(FunctionError::undelivered("announcing what a person should know"))?;
             }
-            if is_replaced(services, (field, stored), &announcement).await {
-                return Ok(());
-            }
-            remember(Some(json!(announcement)))
+            let stays = |newest: Option<&Value>| is_replaced(&announcement, stored, newest);
+            services
+                .store
+                .remember_unless(&observed.memory, field, Some(json!(announcement)), stays)
                 .await
                 .map_err(FunctionError::undelivered("remembering what was announced"))
-        }
-    }
-}
-
-/// Whether another tick has meanwhile written something else: marked as said, this announcement would replace it, and the
-/// other one be said again under another id. What this tick has observed itself is no such thing: that reading lags, or
-/// somebody who had not seen this announcement has written the rest of the memory.
-async fn is_replaced(services: &Services, (field, stored): (Field, Option<&str>), announcement: &Announcement) -> bool {
-    let observed = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
-    match services.store.remembered_now(field).await {
-        Ok(newest) if newest == observed => false,
-        Ok(newest) => !newest
-            .and_then(|newest| serde_json::from_value::<Announcement>(newest).ok())
-            .is_some_and(|newest| newest.topic == announcement.topic),
-        Err(failure) => {
-            tracing::warn!(error = %failure.cause, "what other ticks announced could not be read");
-            false
         }
     }
 }

@@ -89,7 +89,7 @@ async fn keep(services: &Services, event: &AuditEvent, key: &str) -> Result<bool
 async fn marked(services: &Services, event: &AuditEvent, key: &str) -> Result<(), Failure> {
     match Unsent::sent(event) {
         Some(text) => services.store.mark_sent(key, &text).await,
-        // Not even the event was kept then.
+        // It does not fit with its mark. Published for ever it would be worse than forgotten.
         None => services.store.delete_unsent(key).await,
     }
 }

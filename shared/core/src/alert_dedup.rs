@@ -154,6 +154,18 @@ pub fn first_of_row(announcement: Announcement, before: &[Option<Value>]) -> Ann
     first_of(announcement, before.get(others..).unwrap_or_default())
 }
 
+/// Whether another tick has written something else since this one `observed` what was stored: marked as said, this
+/// announcement would replace what the field holds in the `newest` memory, and that be said again under another id.
+///
+/// What this tick has observed itself is no such thing: then somebody who had not seen this announcement has written the
+/// rest of the memory.
+#[must_use]
+pub fn is_replaced(announcement: &Announcement, observed: Option<&str>, newest: Option<&Value>) -> bool {
+    let observed = observed.and_then(|observed| serde_json::from_str::<Value>(observed).ok());
+    let newest_announcement = newest.and_then(|newest| Announcement::deserialize(newest).ok());
+    newest != observed.as_ref() && newest_announcement.is_none_or(|newest| newest.topic != announcement.topic)
+}
+
 /// How long an environment may be in doubt before people are notified; none if it is confirmed to work, or known to
 /// have failed.
 ///
@@ -306,6 +318,35 @@ mod tests {
             (vec![written(&first), Some(serde_json::json!("garbage"))], mine.clone()),
         ] {
             assert_eq!(first_of_row(mine.clone(), &before), expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_another_tick_wrote_since_is_not_replaced() {
+        let about = |preconditions: &[PreconditionName], said| {
+            serde_json::json!(Announcement {
+                topic: topic(Subject::FailoverBlocked, preconditions),
+                since: Timestamp::UNIX_EPOCH,
+                said,
+            })
+        };
+        let (hold, cooldown) = ([PreconditionName::Hold], [PreconditionName::Cooldown]);
+        let mine = Announcement::deserialize(&about(&hold, true)).unwrap();
+        for (observed, newest, replaced) in [
+            (None, Some(about(&hold, false)), false),
+            (None, Some(about(&cooldown, true)), true),
+            (Some(about(&hold, false)), None, true),
+            // As it was before this tick wrote: its own words are lost, and nobody has other ones.
+            (None, None, false),
+            (Some(about(&cooldown, true)), Some(about(&cooldown, true)), false),
+            (Some(about(&cooldown, true)), Some(about(&cooldown, false)), true),
+        ] {
+            let observed = observed.map(|observed| observed.to_string());
+            assert_eq!(
+                is_replaced(&mine, observed.as_deref(), newest.as_ref()),
+                replaced,
+                "{observed:?}, {newest:?}"
+            );
         }
     }
 

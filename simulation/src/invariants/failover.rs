@@ -88,14 +88,13 @@ impl Failovers {
         let Some((record, claimed)) = record_of(world, version) else {
             return Ok(());
         };
-        let Some(from) = record.from.filter(|_| record.kind == Kind::Failover) else {
+        let is_automatic = record.kind == Kind::Failover
+            && record.actor.function == "health-watcher"
+            && !bluegreen_core::flag::is_declared(&record.reason);
+        let Some(from) = record.from.filter(|_| is_automatic) else {
             return Ok(());
         };
         let why = format!("{by} left {from}: {}", record.reason);
-        let is_declared = bluegreen_core::flag::is_declared(&record.reason);
-        if record.actor.function != "health-watcher" || is_declared {
-            return Ok(());
-        }
         if self.policy.mode == Mode::Observe {
             return Err(("observe-writes-nothing", why));
         }
@@ -238,11 +237,11 @@ impl Rule for Failovers {
         if name != world.names.flag() {
             return Ok(());
         }
-        self.is_made_again |= version.is_none();
-        match version {
-            Some(version) => self.flag_written(world, version, by),
-            None => Ok(()),
-        }
+        let Some(version) = version else {
+            self.is_made_again = true;
+            return Ok(());
+        };
+        self.flag_written(world, version, by)
     }
 }
 

@@ -142,20 +142,19 @@ impl ParameterStore {
         let path = self.names.unsent();
         // A page may be empty without being the last one.
         let mut pages = self.client.get_parameters_by_path().path(&path).into_paginator().send();
-        let mut found: Vec<(String, String)> = Vec::new();
+        let (mut found, mut waiting) = (Vec::new(), 0_usize);
         while let Some(page) = pages.next().await {
             for parameter in page.map_err(|error| classify(&error))?.parameters() {
                 let key = parameter
                     .name()
                     .and_then(|name| name.strip_prefix(&path)?.strip_prefix('/'));
                 if let (Some(key), Some(value)) = (key, parameter.value()) {
+                    let is_sent = Unsent::read(value).is_some_and(|kept| kept.is_sent());
+                    waiting = waiting.saturating_add(usize::from(!is_sent));
                     found.push((key.to_owned(), value.to_owned()));
                 }
             }
-            let waiting = found
-                .iter()
-                .filter(|(_, kept)| !Unsent::read(kept).is_some_and(|kept| kept.is_sent()));
-            if waiting.count() >= NAMES_A_CALL {
+            if waiting >= NAMES_A_CALL {
                 break;
             }
         }

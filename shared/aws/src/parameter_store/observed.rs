@@ -223,15 +223,48 @@ impl ParameterStore {
         if stored.count >= mine {
             return Ok(());
         }
-        // What is stored is not written again: another tick may have replaced it meanwhile.
-        let (fields, count) = memory.added_after(stored.count);
+        let newest = self.newest(&stored).await;
+        self.write(memory, &mut stored, newest).await
+    }
+
+    /// The same, unless another tick has written something meanwhile that is to stay. `stays` is asked of what the field
+    /// holds right before the write, if that can be read.
+    pub async fn remember_unless(
+        &self,
+        memory: &Remembered,
+        field: Field,
+        value: Option<Value>,
+        stays: impl FnOnce(Option<&Value>) -> bool,
+    ) -> Result<(), Failure> {
+        let mut stored = memory.stored.lock().await;
+        let (newest, is_certain) = self.newest(&stored).await;
+        if is_certain && stays(newest.get(field)) {
+            return Ok(());
+        }
+        memory.add(field, value);
+        self.write(memory, &mut stored, (newest, is_certain)).await
+    }
+
+    /// The memory as it is now, and whether it could be read; else as this tick knows it.
+    async fn newest(&self, stored: &Stored) -> (Memory, bool) {
         let name = self.names.memory();
         let read = self.get(vec![name.clone()]).await;
-        let (mut newest, is_certain) = match read.map(|mut found| self::memory(found.remove(&name))) {
+        match read.map(|mut found| self::memory(found.remove(&name))) {
             Ok((found, version)) if version >= stored.version => (found, true),
             // No answer, or a replica that lags behind what was read or written.
             _ => (stored.memory.clone(), false),
-        };
+        }
+    }
+
+    /// Writes what was added since the last write. What is stored is not written again: another tick may have replaced it
+    /// meanwhile.
+    async fn write(
+        &self,
+        memory: &Remembered,
+        stored: &mut Stored,
+        (mut newest, is_certain): (Memory, bool),
+    ) -> Result<(), Failure> {
+        let (fields, count) = memory.added_after(stored.count);
         let before = newest.clone();
         for (field, value) in fields {
             newest.set(field, value);
@@ -247,7 +280,7 @@ impl ParameterStore {
                 "the memory did not fit its parameter: what was left out is said again"
             );
         }
-        let version = self.put_versioned(name, text).await?;
+        let version = self.put_versioned(self.names.memory(), text).await?;
         *stored = Stored {
             memory: newest,
             observed: stored.observed,

@@ -1,5 +1,8 @@
 //! What people are notified of once, under one id, whatever fails in between.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use bluegreen_core::color::Color;
 use serde_json::{Value, json};
 
@@ -13,7 +16,55 @@ async fn blocked_by_a_hold(pair: &Pair) {
     pair.pass(30).await;
 }
 
-fn ids(events: &[Value]) -> Vec<&str> {
+/// The same, remembered by a tick that could not report it.
+async fn remembered_unsaid(pair: &Pair) {
+    blocked_by_a_hold(pair).await;
+    pair.refuse("PutEvents", "Failover Blocked");
+    while pair.stored(&pair.settings.names.memory()).unwrap()["announced"].is_null() {
+        pair.pass(60).await;
+        drop(pair.tick_of("schedule").await);
+    }
+    pair.mend();
+}
+
+/// Ticks until it is said.
+async fn said(pair: &Pair) {
+    for _ in 0..12 {
+        if !pair.events("Failover Blocked").is_empty() {
+            return;
+        }
+        pair.minutes(1).await;
+    }
+    panic!("nobody was told");
+}
+
+/// Three ticks of these kinds that begin within a moment.
+pub(crate) async fn at_once(pair: &Pair, kinds: [&str; 3]) {
+    let late = async |milliseconds, instance, kind| {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        pair.tick_on(instance, kind).await
+    };
+    let (first, second, third) = tokio::join!(
+        late(0, "first", kinds[0]),
+        late(20, "second", kinds[1]),
+        late(45, "third", kinds[2])
+    );
+    for tick in [first, second, third] {
+        tick.unwrap();
+    }
+}
+
+/// The memory, as it is when an event of this kind is sent.
+pub(crate) fn remembered_before(pair: &Pair, event: &str) -> Arc<Mutex<Value>> {
+    let before = Arc::new(Mutex::new(Value::Null));
+    let (name, found) = (pair.settings.names.memory(), before.clone());
+    pair.before("PutEvents", event, 0, move |world| {
+        *found.lock().unwrap() = serde_json::from_str(&world.store.truth(&name).unwrap().value).unwrap();
+    });
+    before
+}
+
+pub(crate) fn ids(events: &[Value]) -> Vec<&str> {
     let mut ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -58,9 +109,7 @@ fn what_is_announced_is_remembered_first_as_unsaid_and_then_as_said() {
         let pair = pair.started().await;
         blocked_by_a_hold(&pair).await;
         pair.forget();
-        while pair.events("Failover Blocked").is_empty() {
-            pair.minutes(1).await;
-        }
+        said(&pair).await;
         let sent = pair.sent();
         let memory = pair.settings.names.memory();
         let mut said = Vec::new();
@@ -88,20 +137,7 @@ fn ticks_at_once_announce_under_one_id() {
         blocked_by_a_hold(&pair).await;
         for _ in 0..12 {
             pair.pass(60).await;
-            let (first, second, third) = tokio::join!(
-                pair.tick_on("first", "schedule"),
-                async {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                    pair.tick_on("second", "alarm").await
-                },
-                async {
-                    tokio::time::sleep(std::time::Duration::from_millis(45)).await;
-                    pair.tick_on("third", "environment-status").await
-                }
-            );
-            first.unwrap();
-            second.unwrap();
-            third.unwrap();
+            at_once(&pair, ["schedule", "alarm", "environment-status"]).await;
         }
         let events = pair.events("Failover Blocked");
         assert!(!events.is_empty());
@@ -305,12 +341,7 @@ fn what_another_tick_found_meanwhile_is_not_replaced() {
         pair.before("PutEvents", "Failover Blocked", 0, move |world| {
             by_hand(world, &name, Some(&written));
         });
-        for _ in 0..12 {
-            if !pair.events("Failover Blocked").is_empty() {
-                break;
-            }
-            pair.minutes(1).await;
-        }
+        said(&pair).await;
         assert_eq!(pair.events("Failover Blocked").len(), 1);
         assert_eq!(pair.stored(&memory).unwrap()["announced"], other);
     });
@@ -329,12 +360,7 @@ fn what_is_written_over_by_somebody_who_had_not_seen_it_is_marked_nevertheless()
             stored.as_object_mut().unwrap().remove("announced");
             by_hand(world, &name, Some(&stored.to_string()));
         });
-        for _ in 0..12 {
-            if !pair.events("Failover Blocked").is_empty() {
-                break;
-            }
-            pair.minutes(1).await;
-        }
+        said(&pair).await;
         assert_eq!(pair.stored(&memory).unwrap()["announced"]["said"], true);
         pair.minutes(4).await;
         assert_eq!(pair.events("Failover Blocked").len(), 1, "it is said once");
@@ -345,13 +371,7 @@ fn what_is_written_over_by_somebody_who_had_not_seen_it_is_marked_nevertheless()
 fn what_cannot_be_compared_with_other_ticks_is_said_by_the_next_one_under_the_same_id() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
-        blocked_by_a_hold(&pair).await;
-        pair.refuse("PutEvents", "Failover Blocked");
-        while pair.stored(&pair.settings.names.memory()).unwrap()["announced"].is_null() {
-            pair.pass(60).await;
-            drop(pair.tick_of("schedule").await);
-        }
-        pair.mend();
+        remembered_unsaid(&pair).await;
         pair.refuse("GetParameters", "memory:");
         pair.forget();
         pair.pass(60).await;
@@ -372,14 +392,8 @@ fn what_cannot_be_compared_with_other_ticks_is_said_by_the_next_one_under_the_sa
 fn versions_of_the_memory_that_stay_unseen_are_no_answer() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
-        blocked_by_a_hold(&pair).await;
-        pair.refuse("PutEvents", "Failover Blocked");
+        remembered_unsaid(&pair).await;
         let memory = pair.settings.names.memory();
-        while pair.stored(&memory).unwrap()["announced"].is_null() {
-            pair.pass(60).await;
-            drop(pair.tick_of("schedule").await);
-        }
-        pair.mend();
         pair.forget();
         let name = memory.clone();
         pair.before("GetParameters", "memory:", 0, move |world| by_hand(world, &name, None));
@@ -396,14 +410,8 @@ fn versions_of_the_memory_that_stay_unseen_are_no_answer() {
 fn the_first_of_many_ticks_gives_the_id() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
-        blocked_by_a_hold(&pair).await;
-        pair.refuse("PutEvents", "Failover Blocked");
+        remembered_unsaid(&pair).await;
         let memory = pair.settings.names.memory();
-        while pair.stored(&memory).unwrap()["announced"].is_null() {
-            pair.pass(60).await;
-            drop(pair.tick_of("schedule").await);
-        }
-        pair.mend();
         let first = pair.stored(&memory).unwrap();
         let since: jiff::Timestamp = first["announced"]["since"].as_str().unwrap().parse().unwrap();
         for tick in 1..=20 {
@@ -415,16 +423,11 @@ fn the_first_of_many_ticks_gives_the_id() {
         }
         pair.forget();
         // Whoever repeats it after a crash has to find the first one's.
-        let before = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let (name, found) = (memory.clone(), before.clone());
-        pair.before("PutEvents", "Failover Blocked", 0, move |world| {
-            *found.lock().unwrap() = world.store.truth(&name).map(|stored| stored.value.clone());
-        });
+        let before = remembered_before(&pair, "Failover Blocked");
         pair.minutes(2).await;
         let events = pair.events("Failover Blocked");
         assert_eq!(events.len(), 1, "{events:#?}");
         assert_eq!(events[0]["since"], first["announced"]["since"]);
-        let before: Value = serde_json::from_str(before.lock().unwrap().as_deref().unwrap()).unwrap();
-        assert_eq!(before["announced"], first["announced"]);
+        assert_eq!(before.lock().unwrap()["announced"], first["announced"]);
     });
 }

@@ -4,6 +4,7 @@ use bluegreen_simulation::world::Delivery;
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, play};
+use crate::readings::go_back;
 
 fn kinds(pair: &Pair) -> Vec<(Value, Value)> {
     let events = pair.events("Environment Transition");
@@ -187,19 +188,7 @@ fn a_record_that_cannot_be_seen_yet_is_waited_for() {
         let pair = pair.started().await;
         pair.ask(json!({"to": "green"})).await;
         // The records are read by name: the first readings do not show them.
-        let now = pair.now();
-        pair.world.lock().weather.begin(
-            bluegreen_simulation::weather::Burst {
-                service: bluegreen_simulation::weather::Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameters".to_owned()),
-                fault: bluegreen_simulation::weather::Fault::Stale(3000),
-                seconds: 2,
-                percent: 100,
-            },
-            5,
-            now,
-        );
+        go_back(&mut pair.world.lock(), "GetParameters", 3000, 2);
         pair.hear().await;
         pair.minutes(2).await;
         let events = pair.events("Environment Transition");
@@ -235,19 +224,7 @@ fn a_record_that_the_listener_cannot_see_yet_it_waits_for_itself() {
         let pair = pair.started().await;
         pair.ask(json!({"to": "green"})).await;
         let event = pair.lose_events().remove(0);
-        let now = pair.now();
-        pair.world.lock().weather.begin(
-            bluegreen_simulation::weather::Burst {
-                service: bluegreen_simulation::weather::Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameters".to_owned()),
-                fault: bluegreen_simulation::weather::Fault::Stale(400),
-                seconds: 1,
-                percent: 100,
-            },
-            5,
-            now,
-        );
+        go_back(&mut pair.world.lock(), "GetParameters", 400, 1);
         pair.forget();
         let heard = pair.listen(event).await.unwrap();
         assert_eq!(heard["audited"], json!([2]), "{heard:#}");

@@ -1,10 +1,10 @@
 //! How drills end: whatever dies, comes in between, or cannot be read.
 
-use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::drills::{QUIET, begin, finished, rested, stored};
 use crate::pair::{Pair, by_hand, outcome, play};
+use crate::readings::go_back;
 
 #[test]
 fn a_drill_whose_function_dies_before_the_switch_is_given_up_and_reported() {
@@ -74,19 +74,7 @@ fn a_stale_history_lets_a_drill_wait() {
     play(QUIET, |pair: Pair| async move {
         let pair = rested(pair).await;
         begin(&pair, "r-drill").await;
-        let now = pair.now();
-        pair.world.lock().weather.begin(
-            Burst {
-                service: Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameterHistory".to_owned()),
-                fault: Fault::Stale(600_000),
-                seconds: 420,
-                percent: 100,
-            },
-            5,
-            now,
-        );
+        go_back(&mut pair.world.lock(), "GetParameterHistory", 600_000, 420);
         pair.pass(390).await;
         let tick = pair.tick().await;
         assert_eq!(

@@ -3,10 +3,10 @@
 use bluegreen_core::color::Color;
 use bluegreen_core::drill::{Drill, DrillOutcome, Mode};
 use bluegreen_core::flag::FlagVersion;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play, reason};
+use crate::readings::go_back;
 
 /// Regular checks of the standby would mix with those of the drills.
 pub(crate) const QUIET: &[(&str, &str)] = &[("READINESS_INTERVAL_MINUTES", "0")];
@@ -458,16 +458,7 @@ fn a_drill_that_another_delivery_began_does_not_block_itself_though_the_last_rea
             by_hand(world, &name, Some(&json!(drill).to_string()));
         });
         pair.before("GetParameters", "active-environment", 2, |world| {
-            let burst = Burst {
-                service: Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameters".to_owned()),
-                fault: Fault::Stale(5000),
-                seconds: 60,
-                percent: 100,
-            };
-            let now = world.now();
-            world.weather.begin(burst, 1, now);
+            go_back(world, "GetParameters", 5000, 60);
         });
         let answer = pair.ask_as("r-drill", json!({"action": "drill"})).await.unwrap();
         assert_eq!(

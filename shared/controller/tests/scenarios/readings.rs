@@ -1,37 +1,44 @@
 //! Readings that are behind: what was read before, or beside, shows it.
 
+use bluegreen_simulation::clock::Milliseconds;
 use bluegreen_simulation::weather::{Burst, Fault, Service};
 use bluegreen_simulation::world::World;
 use serde_json::json;
 
 use crate::pair::{Pair, outcome, play};
 
-/// Readings of this operation show for so many seconds what was true three seconds ago.
-fn go_back(world: &mut World, operation: &str, seconds: i64) {
+/// Readings of this operation show for so many seconds what was true so many milliseconds ago.
+pub(crate) fn go_back(world: &mut World, operation: &str, lag: Milliseconds, seconds: i64) {
     let now = world.now();
     let burst = Burst {
         service: Service::ParameterStore,
         color: None,
         operation: Some(operation.to_owned()),
-        fault: Fault::Stale(3000),
+        fault: Fault::Stale(lag),
         seconds,
         percent: 100,
     };
     world.weather.begin(burst, 1, now);
 }
 
+/// A pair that was switched a moment ago, by the instance "one".
+async fn switched(pair: Pair) -> Pair {
+    let pair = pair.started().await;
+    pair.pass(900).await;
+    let answer = pair.ask_on("one", "r-one", json!({"to": "green"})).await.unwrap();
+    assert_eq!(outcome(&answer), "switched", "{answer:#}");
+    pair
+}
+
 #[test]
 fn a_second_reading_that_went_back_is_read_again() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.pass(900).await;
-        assert_eq!(
-            outcome(&pair.ask_on("one", "r-one", json!({"to": "green"})).await.unwrap()),
-            "switched"
-        );
+        let pair = switched(pair).await;
         let name = "active-environment";
         pair.forget();
-        pair.before("GetParameters", name, 1, |world| go_back(world, "GetParameters", 1));
+        pair.before("GetParameters", name, 1, |world| {
+            go_back(world, "GetParameters", 3000, 1);
+        });
         let answer = pair.ask_on("two", "r-2", json!({"to": "green"})).await.unwrap();
         assert_eq!(
             (outcome(&answer), pair.flag().unwrap().1),
@@ -47,13 +54,8 @@ fn a_second_reading_that_went_back_is_read_again() {
 fn a_reading_behind_its_history_is_read_again() {
     for operation in ["GetParameters", "GetParameterHistory"] {
         play(&[], move |pair: Pair| async move {
-            let pair = pair.started().await;
-            pair.pass(900).await;
-            assert_eq!(
-                outcome(&pair.ask_on("one", "r-one", json!({"to": "green"})).await.unwrap()),
-                "switched"
-            );
-            go_back(&mut pair.world.lock(), operation, 1);
+            let pair = switched(pair).await;
+            go_back(&mut pair.world.lock(), operation, 3000, 1);
             pair.forget();
             let answer = pair.ask_on("two", "r-2", json!({"action": "status"})).await.unwrap();
             assert_eq!(
@@ -69,13 +71,8 @@ fn a_reading_behind_its_history_is_read_again() {
 #[test]
 fn a_request_finds_that_it_was_carried_out_though_the_history_is_behind() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.pass(900).await;
-        assert_eq!(
-            outcome(&pair.ask_on("one", "r-one", json!({"to": "green"})).await.unwrap()),
-            "switched"
-        );
-        go_back(&mut pair.world.lock(), "GetParameterHistory", 1);
+        let pair = switched(pair).await;
+        go_back(&mut pair.world.lock(), "GetParameterHistory", 3000, 1);
         let answer = pair.ask_on("two", "r-one", json!({"to": "green"})).await.unwrap();
         assert_eq!(
             (outcome(&answer), &answer["repeat"]),

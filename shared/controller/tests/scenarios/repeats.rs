@@ -4,6 +4,7 @@ use bluegreen_core::color::Color;
 use serde_json::json;
 
 use crate::pair::{Pair, outcome, play, reason};
+use crate::readings::go_back;
 
 #[test]
 fn a_switch_that_was_carried_out_says_so_and_what_has_come_since() {
@@ -318,19 +319,7 @@ fn what_was_answered_is_known_although_the_history_lags_behind() {
         assert_eq!(outcome(&first), "unchanged");
         pair.ask(json!({"to": "green"})).await;
         // The history does not show the newest version at first, so it is read again.
-        let now = pair.now();
-        pair.world.lock().weather.begin(
-            bluegreen_simulation::weather::Burst {
-                service: bluegreen_simulation::weather::Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameterHistory".to_owned()),
-                fault: bluegreen_simulation::weather::Fault::Stale(1000),
-                seconds: 1,
-                percent: 100,
-            },
-            5,
-            now,
-        );
+        go_back(&mut pair.world.lock(), "GetParameterHistory", 1000, 1);
         let again = pair.ask_as("r-same", request).await.unwrap();
         assert_eq!(
             (outcome(&again), &again["repeat"], pair.flag().unwrap().1),

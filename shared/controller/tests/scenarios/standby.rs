@@ -1,8 +1,9 @@
 //! The standby: its readiness, which is checked regularly, and its DAGs, where they are managed.
 
 use bluegreen_core::color::Color;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::alerts::{at_once, ids, remembered_before};
 use crate::pair::{Pair, outcome, play};
 
 const MANAGED: &[(&str, &str)] = &[
@@ -34,6 +35,16 @@ fn lose_dags(pair: &Pair, color: Color, are_there: bool) {
     for dag in &mut pair.world.lock().airflow.sides.of_mut(color).dags {
         dag.is_there = are_there;
     }
+}
+
+/// A pair at the minute of a check, whose standby has lost its DAGs since the last one.
+async fn without_its_dags(pair: Pair) -> Pair {
+    let pair = pair.started().await;
+    pair.until_minute(0).await;
+    pair.tick().await;
+    lose_dags(&pair, Color::Green, false);
+    pair.until_minute(0).await;
+    pair
 }
 
 #[test]
@@ -70,11 +81,7 @@ fn the_standby_is_checked_every_hour_and_red_is_reported_once() {
 #[test]
 fn a_change_of_readiness_that_could_not_be_reported_is_reported_by_the_next_tick() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.until_minute(0).await;
-        pair.tick().await;
-        lose_dags(&pair, Color::Green, false);
-        pair.until_minute(0).await;
+        let pair = without_its_dags(pair).await;
         pair.refuse("PutEvents", "Readiness Changed");
         let error = pair.tick_of("schedule").await.unwrap_err();
         assert!(error.to_string().contains("readiness has changed"), "{error}");
@@ -88,50 +95,23 @@ fn a_change_of_readiness_that_could_not_be_reported_is_reported_by_the_next_tick
 #[test]
 fn of_ticks_at_once_one_reports_a_change_of_readiness() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.until_minute(0).await;
-        pair.tick().await;
-        lose_dags(&pair, Color::Green, false);
-        pair.until_minute(0).await;
-        let (one, two, three) = tokio::join!(
-            pair.tick_on("one", "schedule"),
-            async {
-                tokio::time::sleep(std::time::Duration::from_millis(15)).await;
-                pair.tick_on("two", "schedule").await
-            },
-            async {
-                tokio::time::sleep(std::time::Duration::from_millis(40)).await;
-                pair.tick_on("three", "schedule").await
-            }
-        );
-        for tick in [one, two, three] {
-            tick.unwrap();
-        }
+        let pair = without_its_dags(pair).await;
+        at_once(&pair, ["schedule"; 3]).await;
         pair.minutes(2).await;
         let events = pair.events("Readiness Changed");
-        let ids: std::collections::BTreeSet<String> = events.iter().map(|event| event["id"].to_string()).collect();
-        assert_eq!(ids.len(), 1, "{events:#?}");
+        assert_eq!(ids(&events).len(), 1, "{events:#?}");
     });
 }
 
 #[test]
 fn a_change_of_readiness_is_remembered_before_it_is_reported() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.until_minute(0).await;
+        let pair = without_its_dags(pair).await;
+        let before = remembered_before(&pair, "Readiness Changed");
         pair.tick().await;
-        lose_dags(&pair, Color::Green, false);
-        pair.until_minute(0).await;
-        let memory = pair.settings.names.memory();
-        let before = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let (name, found) = (memory.clone(), before.clone());
-        pair.before("PutEvents", "Readiness Changed", 0, move |world| {
-            *found.lock().unwrap() = world.store.truth(&name).map(|stored| stored.value.clone());
-        });
-        pair.tick().await;
-        let before: Value = serde_json::from_str(before.lock().unwrap().as_deref().unwrap()).unwrap();
+        let before = before.lock().unwrap().clone();
         assert!(!before["readiness"]["pending_notification"].is_null(), "{before:#}");
-        let after = pair.stored(&memory).unwrap();
+        let after = pair.stored(&pair.settings.names.memory()).unwrap();
         assert!(after["readiness"]["pending_notification"].is_null(), "{after:#}");
         let status = pair.ask(json!({"action": "status"})).await;
         assert_eq!(status["readiness"]["score"], after["readiness"]["score"], "{status:#}");
