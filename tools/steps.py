@@ -28,7 +28,8 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long a step may take to clean up before it is killed.
 PATIENCE = 20.0
 SAY_EVERY_SECONDS = 60.0
-# What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine.
+# What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine. Only to that: whoever
+# else keeps the machine busy would leave it nothing.
 NICE = 19
 PR_SET_CHILD_SUBREAPER = 36
 AUTOGROUP_TRIES, AUTOGROUP_PAUSE = 5, 0.1
@@ -135,11 +136,14 @@ def end_leftovers() -> None:
     reap()
 
 
-def yield_as_a_session(pid: int) -> None:
-    """Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup)."""
+def set_nice(session: int, nice: int) -> None:
+    """Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup). Elsewhere
+    they are all there is, and who is not root cannot lower them again: the step is then only slower."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, session, nice)
     for _ in range(AUTOGROUP_TRIES):
         try:
-            Path(f"/proc/{pid}/autogroup").write_text(str(NICE))
+            Path(f"/proc/{session}/autogroup").write_text(str(nice))
         except BlockingIOError:
             time.sleep(AUTOGROUP_PAUSE)  # who is not root may write one in a tenth of a second
         except OSError:
@@ -157,18 +161,21 @@ class Running:
     ended: float | None = None
     code: int | None = None
     cpu: float = 0.0
+    nice: int = 0
     stopped: bool = False
 
     def start(self) -> None:
         # Not what this process has from a make above it: a jobserver that the steps would share.
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        command = ["nice", "-n", str(NICE), *self.step.command] if self.step.nice else [*self.step.command]
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
+        process = subprocess.Popen(self.step.command, env=environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
                                    start_new_session=True)
         self.pid = process.pid
-        if self.step.nice:
-            yield_as_a_session(self.pid)
         process.returncode = 0  # this module waits by itself, for the processor's time
+
+    def give(self, nice: int) -> None:
+        if nice != self.nice:
+            self.nice = nice
+            set_nice(self.pid, nice)
 
     def has_ended(self) -> bool:
         if self.ended is None:
@@ -216,6 +223,11 @@ class Suite:
     def running(self) -> list[Running]:
         return [each for each in self.all if each.ended is None]
 
+    def share_the_processor(self) -> None:
+        beside = any(not each.step.nice for each in self.running())
+        for each in self.running():
+            each.give(NICE if each.step.nice and beside else 0)
+
     def passed(self) -> set[str]:
         return {each.step.name for each in self.all if each.code == 0}
 
@@ -240,6 +252,7 @@ class Suite:
                         self.all.append(Running(step, open(Path(folder, str(len(self.all))), "w+b")))  # noqa: SIM115
                         self.all[-1].start()
                         self.say(f"{step.name} …")
+                    self.share_the_processor()
                     time.sleep(0.1)
                     reap({each.pid for each in self.running()})
                     for each in self.running():

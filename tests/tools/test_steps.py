@@ -15,7 +15,7 @@ import pytest
 from support.local_functions import alive
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import MORE, NICE, STEPS, chosen, yield_as_a_session
+from tools.steps import MORE, NICE, STEPS, chosen, set_nice
 
 HEAD = """
 import sys
@@ -83,6 +83,16 @@ def test_what_computes_yields_as_a_session(tmp_path: Path) -> None:
     assert len(groups) == 2 and groups[0][0] == str(NICE) and int(groups[0][1]) >= NICE and groups[1][0] == "0", said
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+def test_what_computes_yields_only_while_others_of_the_run_want_the_processor(tmp_path: Path) -> None:
+    # Busy strangers would leave it nothing: it would hardly go on.
+    group = "sed 's/.*nice //' /proc/self/autogroup"
+    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; touch yielded; until [ $({group}) = 0 ]; do sleep 0.01; done", "a",
+                              nice=True, last=True),
+                         step("does not", "until [ -e yielded ]; do sleep 0.01; done; echo yielded to", "b")""", tmp_path)
+    assert code == 0 and "yielded to" in said, said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
     # A process in a session of its own, whose parent has ended, and which heeds no signal.
@@ -145,5 +155,6 @@ def test_a_session_is_nice_also_where_several_begin_at_once(monkeypatch: pytest.
             raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(Path, "write_text", refused_twice)
-    yield_as_a_session(os.getpid())
+    monkeypatch.setattr(os, "setpriority", lambda *_arguments: None)
+    set_nice(os.getpid(), NICE)
     assert written == [str(NICE)] * 3
