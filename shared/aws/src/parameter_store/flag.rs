@@ -22,7 +22,7 @@ impl ParameterStore {
             Ok(written) => version(written.version()).map_or_else(
                 || Reply::Failed(unparsable("PutParameter answered no version")),
                 |version| {
-                    self.learn(version, None);
+                    self.learn(version, None, Some(value));
                     Reply::Wrote(version)
                 },
             ),

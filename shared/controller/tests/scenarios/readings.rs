@@ -5,7 +5,7 @@ use bluegreen_simulation::weather::{Burst, Fault, Service};
 use bluegreen_simulation::world::World;
 use serde_json::json;
 
-use crate::pair::{Pair, outcome, play};
+use crate::pair::{Pair, Sent, outcome, play};
 
 /// Readings of this operation show for so many seconds what was true so many milliseconds ago.
 pub(crate) fn go_back(world: &mut World, operation: &str, lag: Milliseconds, seconds: i64) {
@@ -80,5 +80,49 @@ fn a_request_finds_that_it_was_carried_out_though_the_history_is_behind() {
             "{answer:#}"
         );
         assert_eq!(pair.flag().unwrap().1, 2);
+    });
+}
+
+#[test]
+fn status_lists_the_runs_of_whom_it_expects_to_stand_by_without_waiting_for_the_flag() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.pass(900).await;
+        let asked = async |pair: &Pair, id: &str| {
+            pair.forget();
+            let status = pair.ask_on("one", id, json!({"action": "status"})).await.unwrap();
+            let began = pair.sent().iter().map(|sent| sent.at).min().unwrap();
+            let lists = |color: &str| -> Vec<Milliseconds> {
+                let of = |sent: &Sent| sent.text.contains("dagRuns") && sent.text.contains(color);
+                pair.sent().into_iter().filter(of).map(|sent| sent.at - began).collect()
+            };
+            (status["in_flight"].clone(), lists("blue"), lists("green"))
+        };
+        let (in_flight, blue, green) = asked(&pair, "r-first").await;
+        assert!(
+            in_flight["green"].is_object() && in_flight["blue"].is_null(),
+            "{in_flight}"
+        );
+        assert!(
+            blue.is_empty() && green.len() == 1 && green[0] > 0,
+            "{blue:?} {green:?}"
+        );
+        let (in_flight, blue, green) = asked(&pair, "r-again").await;
+        assert!(
+            in_flight["green"].is_object() && in_flight["blue"].is_null(),
+            "{in_flight}"
+        );
+        assert_eq!((blue, green), (Vec::new(), vec![0]), "it knows whom to ask");
+        // Somebody else has switched.
+        let answer = pair.ask_on("two", "r-switch", json!({"to": "green"})).await.unwrap();
+        assert_eq!(outcome(&answer), "switched", "{answer:#}");
+        let (in_flight, blue, green) = asked(&pair, "r-switched").await;
+        assert!(
+            in_flight["blue"].is_object() && in_flight["green"].is_null(),
+            "{in_flight}"
+        );
+        assert!(blue.len() == 1 && green == [0], "{blue:?} {green:?}");
+        let (_, blue, green) = asked(&pair, "r-then").await;
+        assert_eq!((blue, green), (vec![0], Vec::new()));
     });
 }
