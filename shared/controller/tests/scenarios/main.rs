@@ -13,6 +13,7 @@ mod audits;
 mod drill_ends;
 mod drills;
 mod holds;
+mod managed_dags;
 mod pair;
 mod readings;
 mod repeats;

@@ -4,16 +4,17 @@ use bluegreen_core::color::Color;
 use serde_json::json;
 
 use crate::alerts::{at_once, ids, remembered_before};
+use crate::managed_dags::PAUSE_BLUE;
 use crate::pair::{Pair, outcome, play};
 
-const MANAGED: &[(&str, &str)] = &[
+pub(crate) const MANAGED: &[(&str, &str)] = &[
     ("DAG_MANAGEMENT", "pause"),
     ("DRAIN_MINUTES", "5"),
     ("READINESS_INTERVAL_MINUTES", "0"),
 ];
 
 /// The DAGs of a color that are not paused.
-fn running(pair: &Pair, color: Color) -> Vec<String> {
+pub(crate) fn running(pair: &Pair, color: Color) -> Vec<String> {
     let world = pair.world.lock();
     let dags = &world.airflow.dags;
     let here = &world.airflow.sides.of(color).dags;
@@ -24,14 +25,14 @@ fn running(pair: &Pair, color: Color) -> Vec<String> {
     running.map(|(_, dag)| dag.id.clone()).collect()
 }
 
-fn set_paused(pair: &Pair, color: Color, id: &str, is_paused: bool) {
+pub(crate) fn set_paused(pair: &Pair, color: Color, id: &str, is_paused: bool) {
     let mut world = pair.world.lock();
     let now = world.now();
     let number = world.airflow.dags.iter().position(|dag| dag.id == id).unwrap();
     world.airflow.set_paused(color, number, is_paused, now);
 }
 
-fn lose_dags(pair: &Pair, color: Color, are_there: bool) {
+pub(crate) fn lose_dags(pair: &Pair, color: Color, are_there: bool) {
     for dag in &mut pair.world.lock().airflow.sides.of_mut(color).dags {
         dag.is_there = are_there;
     }
@@ -347,9 +348,7 @@ fn what_a_switch_back_needs_is_not_paused_by_a_slow_tick() {
         pair.pass(400).await;
         let flag = pair.settings.names.flag().to_owned();
         // Blue becomes active again right before its DAGs are paused.
-        pair.before("InvokeRestApi", "/orders-blue {\"Method\":\"PATCH\"", 0, |_| {
-            panic!("it was paused")
-        });
+        pair.before("InvokeRestApi", PAUSE_BLUE, 0, |_| panic!("it was paused"));
         pair.before("InvokeRestApi", "orders-blue", 3, move |world| {
             crate::pair::by_hand(world, &flag, Some("blue"));
         });
