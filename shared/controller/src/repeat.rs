@@ -30,6 +30,9 @@ use crate::services::Services;
 const TRIES: u32 = 4;
 const WAIT: Duration = Duration::from_millis(250);
 
+/// How long a reading may lack what was written.
+const MAY_BE_UNSEEN: Duration = Duration::from_secs(10);
+
 /// How many times to check for the result of the other delivery of this request, while it runs.
 const OTHER_DELIVERY: u32 = 12;
 
@@ -142,6 +145,11 @@ fn recent(versions: &[Version], now: Timestamp) -> Vec<String> {
     bluegreen_core::audit::records_of(&young.cloned().collect::<Vec<_>>())
 }
 
+/// Whether a history that ends so lacks this flag's version.
+fn is_behind(newest: Option<&Version>, flag: &FlagObservation) -> bool {
+    newest.is_none_or(|newest| newest.entry.version < flag.version && newest.entry.modified <= flag.modified)
+}
+
 impl Past {
     /// Reads again until the history includes the observed flag, and the newest version's record is found. A stale
     /// reading may lack either of them, and they may be this very request's.
@@ -149,18 +157,9 @@ impl Past {
         for _ in 0..TRIES {
             let Some(versions) = &self.versions else { return };
             let newest = versions.last();
-            let is_behind = flag.is_some_and(|flag| {
-                newest
-                    .is_none_or(|newest| newest.entry.version < flag.version && newest.entry.modified <= flag.modified)
-            });
-            let is_unread = newest.is_some_and(|newest| match &newest.origin {
-                Origin::Ours { record, .. } => {
-                    !self.records.contains_key(record)
-                        && elapsed(newest.entry.modified, services.clock.now()) < Duration::from_secs(10)
-                }
-                Origin::Repeat { .. } | Origin::External => false,
-            });
-            if !is_behind && !is_unread {
+            let is_complete = !flag.is_some_and(|flag| is_behind(newest, flag))
+                && !newest.is_some_and(|newest| self.lacks_record_of(newest, services.clock.now()));
+            if is_complete {
                 return;
             }
             tokio::time::sleep(WAIT).await;
@@ -168,6 +167,16 @@ impl Past {
                 answered: std::mem::take(&mut self.answered),
                 ..made(services, time).await
             };
+        }
+    }
+
+    /// Whether the record of this version has not been found, although it is so new that a reading may lack it.
+    fn lacks_record_of(&self, version: &Version, now: Timestamp) -> bool {
+        match &version.origin {
+            Origin::Ours { record, .. } => {
+                !self.records.contains_key(record) && elapsed(version.entry.modified, now) < MAY_BE_UNSEEN
+            }
+            Origin::Repeat { .. } | Origin::External => false,
         }
     }
 
@@ -416,6 +425,129 @@ async fn remember(services: &Services, answered: Answered, limit: Duration, invo
         }
         Err(_) => {
             tracing::warn!(request_id = %invocation.request_id, "what was answered is not remembered in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Add as _;
+
+    use bluegreen_aws::clock::Clock;
+    use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry};
+    use bluegreen_core::transition::Kind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
+    }
+
+    fn flag(version: u64, second: i64) -> FlagObservation {
+        FlagObservation {
+            value: FlagValue::read("blue"),
+            version: FlagVersion(version),
+            modified: at(second),
+        }
+    }
+
+    /// A version of this product, whose claim `request` finished.
+    fn version(number: u64, second: i64, request: &str) -> Version {
+        Version {
+            entry: HistoryEntry {
+                value: FlagValue::read("blue"),
+                version: FlagVersion(number),
+                modified: at(second),
+                author: None,
+                description: None,
+            },
+            origin: Origin::Ours {
+                record: format!("v{number}"),
+                kind: Kind::Switch,
+                finished_by: Some(request.to_owned()),
+            },
+            effective_from: at(second),
+        }
+    }
+
+    fn past(versions: Vec<Version>) -> Past {
+        Past {
+            versions: Some(versions),
+            ..Past::default()
+        }
+    }
+
+    #[test]
+    fn a_history_is_behind_whose_newest_version_is_an_earlier_one_of_this_flag() {
+        for (newest, seen, expected) in [
+            ((1, 10), (2, 20), true),
+            ((1, 10), (2, 10), true),
+            ((2, 20), (2, 20), false),
+            ((3, 30), (2, 20), false),
+            // Of the flag before that was deleted.
+            ((1, 30), (2, 20), false),
+            ((5, 10), (1, 20), false),
+        ] {
+            let last = version(newest.0, newest.1, "r");
+            assert_eq!(
+                is_behind(Some(&last), &flag(seen.0, seen.1)),
+                expected,
+                "{newest:?} {seen:?}"
+            );
+        }
+        assert!(is_behind(None, &flag(1, 10)));
+    }
+
+    #[test]
+    fn the_record_of_a_version_is_looked_for_as_long_as_a_reading_may_lack_it() {
+        let past = past(Vec::new());
+        let version = version(2, 20, "r");
+        assert!(past.lacks_record_of(&version, at(29)));
+        assert!(
+            !past.lacks_record_of(&version, at(30)),
+            "it was never written, or is gone"
+        );
+        let external = Version {
+            origin: Origin::External,
+            ..version
+        };
+        assert!(!past.lacks_record_of(&external, at(21)), "it has none");
+    }
+
+    #[test]
+    fn how_far_a_drill_has_come_is_told_by_a_history_that_shows_the_flag() {
+        let drill = json!({
+            "schema": 1, "id": "r-drill", "mode": "switch", "from": "blue", "to": "green", "version": 2, "modified": at(20),
+            "started_at": at(25), "duration_minutes": 5, "reason": "x", "requested_by": null, "outcome": "pending",
+        });
+        let stored = drill.to_string();
+        let reached = |newest: Version| {
+            let (_, stage) = past(vec![newest]).under_way(Some(&stored), &flag(2, 20)).unwrap();
+            stage
+        };
+        assert_eq!(reached(version(2, 20, "r")), Some(Stage::NotSwitched));
+        assert_eq!(reached(version(1, 10, "r")), None, "it is behind");
+        assert_eq!(reached(version(2, 10, "r")), None, "it is of another flag");
+        assert_eq!(reached(version(3, 20, "r")), None, "the flag is behind");
+    }
+
+    #[test]
+    fn a_repeat_says_how_things_stand_by_the_newer_reading() {
+        let invocation = Invocation {
+            function: "switch-handler",
+            request_id: "r".to_owned(),
+            clock: Clock::set_to(at(40)),
+            started: at(40),
+            deadline: at(70),
+            via: "invoke",
+        };
+        for (seen, expected) in [((1, 10), 2), ((2, 20), 2), ((3, 30), 3)] {
+            let past = past(vec![version(2, 20, "r")]);
+            let answer = past
+                .answer(Outcome::Switched, Some(&flag(seen.0, seen.1)), &invocation)
+                .unwrap();
+            assert_eq!(answer.common.version, Some(FlagVersion(expected)), "{seen:?}");
         }
     }
 }

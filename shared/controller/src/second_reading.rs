@@ -78,7 +78,7 @@ pub(crate) async fn second(
     apart(services, first_at).await;
     for _ in 0..TRIES {
         let again = services.store.observe_for_request().await.map_err(unreadable)?;
-        if is_behind(services, again.flag.as_ref(), history).is_some() {
+        if is_behind(services, again.flag.as_ref(), history) {
             tokio::time::sleep(WAIT).await;
             continue;
         }
@@ -109,13 +109,23 @@ fn behind() -> FunctionError {
     FunctionError::unreadable("reading the flag", cause)
 }
 
-/// `Some` if something newer than this reading is known.
-fn is_behind(services: &Services, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> Option<()> {
-    let flag = flag?;
-    let in_history = history
-        .and_then(<[Version]>::last)
-        .is_some_and(|newest| newest.entry.version > flag.version && newest.entry.modified > flag.modified);
-    (in_history || services.store.knows_newer_than(flag).is_some()).then_some(())
+/// Whether something newer than this reading is known, by the history or by this process.
+fn is_behind(services: &Services, flag: Option<&FlagObservation>, history: Option<&[Version]>) -> bool {
+    flag.is_some_and(|flag| {
+        is_ahead(history.unwrap_or_default(), flag) || services.store.knows_newer_than(flag).is_some()
+    })
+}
+
+/// Whether the history shows a later version of this very flag. A re-created one begins with the first version.
+fn is_ahead(history: &[Version], flag: &FlagObservation) -> bool {
+    history
+        .last()
+        .is_some_and(|newest| newest.entry.version > flag.version && newest.entry.modified > flag.modified)
+}
+
+/// Whether the history goes as far as the flag.
+fn reaches(history: &[Version], flag: Option<&FlagObservation>) -> bool {
+    history.last().map(|newest| newest.entry.version) == flag.map(|flag| flag.version)
 }
 
 fn is_same(first: &Observed, again: &Observed) -> bool {
@@ -135,14 +145,10 @@ pub(crate) async fn settled(
         let (observed, history) = tokio::join!(services.store.observe(), services.store.history());
         let observed = observed.map_err(|failure| FunctionError::unreadable("reading the flag", failure.cause))?;
         let read = history.as_deref().map(versions).ok();
-        if is_behind(services, observed.flag.as_ref(), read.as_deref()).is_some() {
+        if is_behind(services, observed.flag.as_ref(), read.as_deref()) {
             continue;
         }
-        let reaches = |versions: Vec<Version>| match (&observed.flag, versions.last()) {
-            (Some(flag), Some(newest)) => newest.entry.version == flag.version,
-            (flag, newest) => flag.is_none() && newest.is_none(),
-        };
-        if read.is_none_or(reaches) {
+        if read.is_none_or(|versions| reaches(&versions, observed.flag.as_ref())) {
             return Ok((observed, history));
         }
         last = Some(observed);
@@ -182,4 +188,85 @@ pub(crate) async fn settled_twice(
 pub(crate) fn is_of(history: &[HistoryEntry], flag: &FlagObservation) -> bool {
     let newest = history.iter().max_by_key(|entry| entry.version);
     newest.is_none_or(|newest| newest.version == flag.version && newest.modified == flag.modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Add as _;
+
+    use bluegreen_core::flag::{FlagValue, FlagVersion};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
+    }
+
+    fn flag(version: u64, second: i64) -> FlagObservation {
+        FlagObservation {
+            value: FlagValue::read("blue"),
+            version: FlagVersion(version),
+            modified: at(second),
+        }
+    }
+
+    fn history(newest: &[(u64, i64)]) -> Vec<HistoryEntry> {
+        let entry = |(version, second): &(u64, i64)| HistoryEntry {
+            value: FlagValue::read("blue"),
+            version: FlagVersion(*version),
+            modified: at(*second),
+            author: None,
+            description: None,
+        };
+        newest.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn a_history_is_ahead_with_a_later_version_that_was_written_later() {
+        let cases = [
+            ((2, 20), (1, 10), true),
+            ((2, 20), (2, 20), false),
+            ((1, 10), (2, 20), false),
+            // The same version with another date, or another version with the same one: nothing is known to be newer.
+            ((2, 20), (2, 10), false),
+            ((3, 10), (2, 10), false),
+            // The flag was re-created: either of them may be the one before.
+            ((3, 10), (1, 20), false),
+            ((1, 20), (3, 10), false),
+        ];
+        for (newest, seen, expected) in cases {
+            let versions = versions(&history(&[newest]));
+            assert_eq!(
+                is_ahead(&versions, &flag(seen.0, seen.1)),
+                expected,
+                "{newest:?} {seen:?}"
+            );
+        }
+        assert!(!is_ahead(&[], &flag(1, 10)));
+    }
+
+    #[test]
+    fn a_history_reaches_the_flag_with_its_very_version() {
+        for (newest, seen, expected) in [
+            (Some((2, 20)), Some((2, 20)), true),
+            (Some((1, 10)), Some((2, 20)), false),
+            (Some((3, 30)), Some((2, 20)), false),
+            (None, Some((1, 10)), false),
+            (Some((1, 10)), None, false),
+            (None, None, true),
+        ] {
+            let versions = versions(&history(&newest.into_iter().collect::<Vec<_>>()));
+            let seen = seen.map(|(version, second)| flag(version, second));
+            assert_eq!(reaches(&versions, seen.as_ref()), expected, "{newest:?} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_history_is_of_a_flag_with_the_version_and_the_date_of_its_newest() {
+        let kept = history(&[(2, 20), (1, 10)]);
+        for (seen, expected) in [((2, 20), true), ((1, 10), false), ((2, 10), false), ((3, 20), false)] {
+            assert_eq!(is_of(&kept, &flag(seen.0, seen.1)), expected, "{seen:?}");
+        }
+        assert!(is_of(&[], &flag(1, 10)), "it could not be read");
+    }
 }

@@ -409,7 +409,7 @@ fn a_standby_that_is_slow_is_paused_by_a_later_tick() {
             let pair = switched(settled(pair).await, "green").await;
             pair.pass(60).await;
             pair.before("InvokeRestApi", slow, 0, |world| {
-                slow_down(world, Color::Blue, 120_000, 100)
+                slow_down(world, Color::Blue, 120_000, 100);
             });
             let tick = pair.tick().await;
             assert_eq!(state(&tick), "draining", "{tick:#}");
@@ -430,7 +430,7 @@ fn an_active_that_is_slow_is_unpaused_by_a_later_tick() {
         let pair = settled(pair).await;
         let wanted = running(&pair, Color::Blue);
         pair.before("InvokeRestApi", UNPAUSE_GREEN, 0, |world| {
-            slow_down(world, Color::Green, 120_000, 100)
+            slow_down(world, Color::Green, 120_000, 100);
         });
         let answer = pair.ask(json!({"to": "green"})).await;
         assert_eq!(outcome(&answer), "switched");

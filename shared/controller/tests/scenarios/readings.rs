@@ -90,8 +90,15 @@ fn status_lists_the_runs_of_whom_it_expects_to_stand_by_without_waiting_for_the_
         pair.pass(900).await;
         let asked = async |pair: &Pair, id: &str| {
             pair.forget();
+            let began = pair.now();
             let status = pair.ask_on("one", id, json!({"action": "status"})).await.unwrap();
-            let began = pair.sent().iter().map(|sent| sent.at).min().unwrap();
+            let of_flag = |sent: &Sent| sent.operation == "GetParameters" && sent.text.contains("active-environment");
+            let read = pair.sent().into_iter().filter(of_flag).map(|sent| sent.at - began);
+            let read: Vec<Milliseconds> = read.collect();
+            assert!(
+                read.len() == 2 && read[0] == 0 && read[1] >= 500,
+                "half a second apart: {read:?}"
+            );
             let lists = |color: &str| -> Vec<Milliseconds> {
                 let of = |sent: &Sent| sent.text.contains("dagRuns") && sent.text.contains(color);
                 pair.sent().into_iter().filter(of).map(|sent| sent.at - began).collect()
@@ -124,5 +131,24 @@ fn status_lists_the_runs_of_whom_it_expects_to_stand_by_without_waiting_for_the_
         assert!(blue.len() == 1 && green == [0], "{blue:?} {green:?}");
         let (_, blue, green) = asked(&pair, "r-then").await;
         assert_eq!((blue, green), (vec![0], Vec::new()));
+    });
+}
+
+#[test]
+fn a_process_does_not_believe_what_is_older_than_what_it_wrote() {
+    play(&[], |pair: Pair| async move {
+        let pair = switched(pair).await;
+        for operation in ["GetParameters", "GetParameterHistory"] {
+            go_back(&mut pair.world.lock(), operation, 3000, 1);
+        }
+        let status = pair
+            .ask_on("one", "r-status", json!({"action": "status"}))
+            .await
+            .unwrap();
+        assert_eq!(
+            (&status["active"], &status["version"]),
+            (&json!("green"), &json!(2)),
+            "{status:#}"
+        );
     });
 }

@@ -1,6 +1,7 @@
 //! Requests that Lambda delivers twice: the second delivery says what the first one did, and does nothing.
 
 use bluegreen_core::color::Color;
+use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::pair::{Pair, outcome, play, reason};
@@ -223,6 +224,38 @@ fn a_request_that_was_begun_waits_until_the_past_can_be_read() {
         let error = pair.ask_as("r-switch", request.clone()).await.unwrap_err().to_string();
         assert!(error.contains("which has come before"), "{error}");
         pair.mend();
+        let again = pair.ask_as("r-switch", request).await.unwrap();
+        assert_eq!((outcome(&again), pair.flag().unwrap().1), ("switched", 2), "{again}");
+    });
+}
+
+#[test]
+fn a_request_that_was_begun_is_not_carried_out_while_the_history_answers_nothing() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let request = json!({"to": "green", "reason": "deploy"});
+        let flag = pair.settings.names.flag().to_owned();
+        pair.deny("PutParameter", &format!("\"{flag}\""));
+        pair.ask_as("r-switch", request.clone()).await.unwrap_err();
+        pair.mend();
+        pair.pass(120).await;
+        {
+            let mut world = pair.world.lock();
+            let now = world.now();
+            let burst = Burst {
+                service: Service::ParameterStore,
+                color: None,
+                operation: Some("GetParameterHistory".to_owned()),
+                fault: Fault::Silence,
+                seconds: 60,
+                percent: 100,
+            };
+            world.weather.begin(burst, 1, now);
+        }
+        let error = pair.ask_as("r-switch", request.clone()).await.unwrap_err().to_string();
+        assert!(error.contains("which has come before"), "{error}");
+        assert_eq!(pair.flag().unwrap().1, 1);
+        pair.pass(60).await;
         let again = pair.ask_as("r-switch", request).await.unwrap();
         assert_eq!((outcome(&again), pair.flag().unwrap().1), ("switched", 2), "{again}");
     });
