@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen_aws::parameter_store::Observed;
 use bluegreen_core::audit;
 use bluegreen_core::claim::Failure;
-use bluegreen_core::flag::{FlagVersion, HistoryEntry};
+use bluegreen_core::flag::{FlagObservation, FlagVersion, HistoryEntry};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::response::Heard;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
@@ -141,6 +141,12 @@ impl Change {
     }
 }
 
+/// Whether one of these versions is this one, or a later one.
+fn is_within(flag: &FlagObservation, audited: [Option<(FlagVersion, Timestamp)>; 2]) -> bool {
+    let mut audited = audited.into_iter().flatten();
+    audited.any(|(version, at)| flag.version <= version && flag.modified <= at)
+}
+
 /// Audits until the newest version is audited. Another change may have come after this reading, or have been missing in
 /// it, and its own listener may have got a stale reading.
 async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(Sent, Observed), FunctionError> {
@@ -159,13 +165,11 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         };
         observed = newer;
         let noted = observed.audited.map(|audited| (audited.version, audited.at));
-        let is_audited = observed.flag.as_ref().is_none_or(|flag| {
-            let within = |to: Option<(FlagVersion, Timestamp)>| {
-                to.is_some_and(|(version, at)| flag.version <= version && flag.modified <= at)
-            };
-            within(newest) || within(noted)
-        });
-        if is_audited {
+        if observed
+            .flag
+            .as_ref()
+            .is_none_or(|flag| is_within(flag, [newest, noted]))
+        {
             break;
         }
         // That change's own listener probably runs now; audited by both, the change would be counted twice.
@@ -228,7 +232,7 @@ async fn hold_changed(
 mod tests {
     use std::ops::Add as _;
 
-    use bluegreen_core::flag::{FlagObservation, FlagValue};
+    use bluegreen_core::flag::FlagValue;
 
     use super::*;
 
@@ -236,6 +240,29 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
+    }
+
+    #[test]
+    fn a_flag_is_audited_as_far_as_a_version_that_was_written_no_earlier() {
+        let flag = FlagObservation {
+            value: FlagValue::read("blue"),
+            version: FlagVersion(7),
+            modified: at(70),
+        };
+        let to = |version: u64, second: i64| Some((FlagVersion(version), at(second)));
+        for (one, other, expected) in [
+            (to(7, 70), None, true),
+            (None, to(7, 70), true),
+            (to(6, 60), to(8, 80), true),
+            (to(6, 60), None, false),
+            (to(6, 60), to(6, 60), false),
+            // Of the flag before that was deleted, or of one that was created since.
+            (to(9, 60), None, false),
+            (to(1, 80), None, false),
+            (None, None, false),
+        ] {
+            assert_eq!(is_within(&flag, [one, other]), expected, "{one:?} {other:?}");
+        }
     }
 
     /// Readings of a flag that was written at that second, if they see it.

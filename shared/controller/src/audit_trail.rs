@@ -72,12 +72,9 @@ pub(crate) async fn catch_up(
     }
     let records = records_of(services, due, now).await?;
     let settled = audit::settled(due, &records, now);
-    if settled.len() < due.len() {
+    if let left @ 1.. = due.len().saturating_sub(settled.len()) {
         // The watcher publishes them, see `catch_up_if_late`: late, but as they were.
-        tracing::warn!(
-            left = due.len().saturating_sub(settled.len()),
-            "transition records are not to be seen yet"
-        );
+        tracing::warn!(left, "transition records are not to be seen yet");
     }
     let due = settled;
     let Some(newest) = due.last() else {
@@ -194,10 +191,10 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
     for _ in 0..NOTES {
         let written = services.store.put_audited(newest).await?;
         let first_between = notes.saturating_add(1).max(written.saturating_sub(NOTES_BETWEEN));
-        if first_between >= written {
+        let between: Vec<_> = (first_between..written).collect();
+        if between.is_empty() {
             return Ok(());
         }
-        let between: Vec<_> = (first_between..written).collect();
         let others = match services.store.audited_notes(&between).await {
             Ok(others) => others,
             Err(failure) => {
@@ -206,9 +203,7 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
                 return Ok(());
             }
         };
-        // Compared by date: version numbers restart when the flag is deleted and re-created.
-        let theirs = others.into_iter().max_by_key(|other| other.at);
-        let overtaken = theirs.filter(|theirs| theirs.at > newest.at);
+        let overtaken = later_than(newest, others);
         // Another listener may have written its color before this one.
         let history = services.store.history().await?;
         note_last_active(services, &flag::versions(&history), overtaken.unwrap_or(newest)).await?;
@@ -216,6 +211,13 @@ async fn note(services: &Services, versions: &[Version], newest: Audited, notes:
         (newest, notes) = (theirs, written);
     }
     Ok(())
+}
+
+/// The newest of what others noted, if it is newer than `ours`. Compared by date: version numbers restart when the flag is
+/// deleted and re-created.
+fn later_than(ours: Audited, others: Vec<Audited>) -> Option<Audited> {
+    let theirs = others.into_iter().max_by_key(|other| other.at);
+    theirs.filter(|theirs| theirs.at > ours.at)
 }
 
 /// Records the newest color among the versions that were audited.
@@ -325,4 +327,32 @@ async fn prune(services: &Services, versions: &[Version], now: Timestamp) -> usi
         }
     }
     pruned
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Add as _;
+
+    use super::*;
+
+    fn noted(version: u64, second: i64) -> Audited {
+        Audited {
+            version: FlagVersion(version),
+            at: Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second)),
+        }
+    }
+
+    #[test]
+    fn what_others_noted_counts_if_it_was_written_later() {
+        let ours = noted(5, 50);
+        let later_than = |others: &[(u64, i64)]| {
+            let others = others.iter().map(|(version, second)| noted(*version, *second));
+            later_than(ours, others.collect()).map(|theirs| theirs.version.0)
+        };
+        assert_eq!(later_than(&[(6, 60), (7, 70), (4, 40)]), Some(7));
+        assert_eq!(later_than(&[(5, 50), (4, 40)]), None);
+        assert_eq!(later_than(&[(1, 60)]), Some(1), "of the flag that was created since");
+        assert_eq!(later_than(&[(9, 40)]), None, "of the flag before");
+        assert_eq!(later_than(&[]), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! Ends drills: exactly one outcome is recorded, whatever dies in between.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen_core::audit;
@@ -98,14 +99,8 @@ pub(crate) async fn finish(
         .await
         .map_err(FunctionError::undelivered("reading the drill's records"))?;
     let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
-    // A record that was just created may not be readable yet, and the outcome of a drill is recorded permanently.
-    if let Stage::Returned {
-        record, returned_at, ..
-    } = stage
-        && outcome.is_none()
-        && of_drill(record).is_none()
-        && elapsed(*returned_at, now) < CLAIM_TIMEOUT
-    {
+    // The outcome of a drill is recorded permanently.
+    if outcome.is_none() && may_lack_way_back(stage, &records, now) {
         return Ok(None);
     }
     // Another drill shares the trace and is under way: it is not over, and must not be closed here.
@@ -154,6 +149,16 @@ pub(crate) async fn finish(
     publish_outcome(services, &conclusion).await?;
     close(services, drill, &conclusion).await?;
     Ok(Some(conclusion))
+}
+
+/// Whether the record of the way back, which was just created, is not readable yet.
+fn may_lack_way_back(stage: &Stage, records: &BTreeMap<String, TransitionRecord>, now: Timestamp) -> bool {
+    match stage {
+        Stage::Returned {
+            record, returned_at, ..
+        } => !records.contains_key(record) && elapsed(*returned_at, now) < CLAIM_TIMEOUT,
+        _ => false,
+    }
 }
 
 /// Closes the drill, so that the ticks no longer follow it, unless the parameter is about another drill by now.

@@ -1,9 +1,11 @@
 //! How drills end: whatever dies, comes in between, or cannot be read.
 
+use bluegreen_core::color::Color;
+use bluegreen_core::drill::{End, EndClaim};
 use serde_json::json;
 
 use crate::drills::{QUIET, begin, finished, rested, stored};
-use crate::pair::{Pair, by_hand, outcome, play};
+use crate::pair::{Pair, by_hand, outcome, play, reason};
 use crate::readings::go_back;
 
 #[test]
@@ -352,4 +354,119 @@ fn an_outcome_that_was_recorded_and_not_published_is_published_once_its_run_must
         pair.tick().await;
         assert_eq!(finished(&pair)["outcome"], "succeeded");
     });
+}
+
+#[test]
+fn a_return_ends_the_drill_as_its_record_says_whoever_concludes() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(60).await;
+        pair.kill(Color::Green);
+        // The tick that returns dies before it has said how the drill ended.
+        pair.deny("PutParameter", "-outcome-r-drill");
+        for _ in 0..4 {
+            pair.pass(60).await;
+            drop(pair.tick_of("schedule").await);
+        }
+        assert_eq!(
+            (pair.flag().unwrap().1, &stored(&pair)["outcome"]),
+            (3, &json!("pending"))
+        );
+        pair.mend();
+        pair.hear().await;
+        pair.minutes(2).await;
+        let event = finished(&pair);
+        assert_eq!(event["outcome"], "failed", "{event:#}");
+    });
+}
+
+#[test]
+fn an_end_that_the_store_does_not_take_is_said_to_be_undecided() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        pair.refuse("PutParameter", "-end-");
+        let tick = match pair.tick_of("schedule").await {
+            Ok(tick) => tick.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(tick.contains("deciding the drill's end"), "{tick}");
+        assert_eq!(pair.flag().unwrap().1, 2);
+    });
+}
+
+#[test]
+fn a_tick_that_finds_another_one_returning_says_from_when_anybody_may() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        let answer = begin(&pair, "r-drill").await;
+        pair.pass(360).await;
+        let record = pair.settings.names.transition(answer["transition"].as_str().unwrap());
+        let claim = EndClaim::new(End::Return, "another tick", "its time is over", pair.at());
+        pair.by_hand(&format!("{record}-outcome-end-1"), Some(&claim.to_stored()));
+        let tick = pair.tick().await.to_string();
+        assert!(
+            tick.contains("another tick is writing the return of this drill; if it is dead, from 20"),
+            "{tick}"
+        );
+        pair.pass(60).await;
+        pair.minutes(1).await;
+        assert_eq!(pair.flag().unwrap().1, 3, "that tick is dead");
+    });
+}
+
+#[test]
+fn a_person_who_keeps_a_color_that_was_left_meanwhile_is_told() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        let flag = pair.settings.names.flag().to_owned();
+        pair.before("PutParameter", "-end-", 0, move |world| {
+            by_hand(world, &flag, Some("blue"));
+        });
+        let kept = pair.ask(json!({"to": "green", "reason": "fine"})).await;
+        assert_eq!(
+            (outcome(&kept), pair.flag().unwrap().0.as_str()),
+            ("conflict", "blue"),
+            "{kept:#}"
+        );
+        assert!(reason(&kept).contains("written at the same moment"), "{kept:#}");
+    });
+}
+
+#[test]
+fn a_drill_that_was_overtaken_says_how_it_ended() {
+    let mut overtaken = 0;
+    // In one of these moments the switch claims between the drill's last look and its claim.
+    for delay in (1500..2000).step_by(50) {
+        let mut was_overtaken = false;
+        play(QUIET, |pair: Pair| {
+            let was_overtaken = &mut was_overtaken;
+            async move {
+                let pair = rested(pair).await;
+                let (drill, switch) = tokio::join!(
+                    pair.ask_on("one", "r-drill", json!({"action": "drill", "duration_minutes": 5})),
+                    async {
+                        tokio::time::sleep(std::time::Duration::from_millis(delay)).await;
+                        pair.ask_on(
+                            "two",
+                            "r-switch",
+                            json!({"to": "green", "force": true, "reason": "now"}),
+                        )
+                        .await
+                    }
+                );
+                let (drill, switch) = (drill.unwrap(), switch.unwrap());
+                if (outcome(&drill), outcome(&switch)) == ("conflict", "switched") {
+                    assert_eq!(drill["drill"]["outcome"], "interrupted", "{drill:#}");
+                    assert_eq!(stored(&pair)["outcome"], "interrupted");
+                    *was_overtaken = true;
+                }
+            }
+        });
+        overtaken += i32::from(was_overtaken);
+    }
+    assert!(overtaken > 0);
 }

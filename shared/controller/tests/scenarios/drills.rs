@@ -178,6 +178,9 @@ fn an_alarm_in_a_drill_returns_it_as_a_planned_switch() {
             let back = ticks.iter().find(|tick| tick["decision"] == "drill-return").unwrap();
             let from: jiff::Timestamp = back["effective_from"].as_str().unwrap().parse().unwrap();
             assert!(from > began, "not back-dated: {back:#}");
+            let record = pair.settings.names.transition(back["transition"].as_str().unwrap());
+            let decided = pair.stored(&record).unwrap()["decided_at"].as_str().unwrap().to_owned();
+            assert!(from > decided.parse().unwrap(), "after {decided}: {back:#}");
             let event = finished(&pair);
             assert_eq!(event["outcome"], "failed");
             assert!(event["reason"].as_str().unwrap().contains("late-in-green"), "{event:#}");
@@ -238,6 +241,8 @@ fn a_person_who_wants_the_drilled_color_keeps_it() {
         pair.minutes(8).await;
         assert_eq!(pair.flag().unwrap(), ("green".to_owned(), 2));
         assert_eq!(stored(&pair)["outcome"], "interrupted");
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert!(status["drill"]["return_at"].is_null(), "it never returns: {status:#}");
         let again = pair.ask(json!({"to": "green"})).await;
         assert_eq!(outcome(&again), "unchanged", "{again}");
     });

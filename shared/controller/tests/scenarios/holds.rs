@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play, reason};
+use crate::readings::go_back;
 
 pub(crate) fn hour(pair: &Pair, why: &str) -> String {
     let until = pair.at() + jiff::SignedDuration::from_hours(1);
@@ -337,6 +338,28 @@ fn a_change_of_the_hold_whose_event_was_lost_is_reported_after_the_listeners_tim
         assert_eq!(pair.events("Hold Changed").len(), 1);
         pair.minutes(3).await;
         assert_eq!(pair.events("Hold Changed").len(), 1);
+    });
+}
+
+#[test]
+fn a_hold_that_its_history_does_not_show_yet_is_reported_at_once() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        for minutes in [60, 90] {
+            pair.pass(600).await;
+            pair.ask(json!({"action": "hold", "minutes": minutes, "reason": "maintenance"}))
+                .await;
+            go_back(&mut pair.world.lock(), "GetParameterHistory", 5000, 3);
+            pair.hear().await;
+        }
+        let told: Vec<String> = pair
+            .events("Hold Changed")
+            .iter()
+            .map(|event| event["id"].to_string())
+            .collect();
+        assert_eq!(told.len(), 2, "{told:#?}");
+        pair.minutes(3).await;
+        assert_eq!(pair.events("Hold Changed").len(), 2);
     });
 }
 

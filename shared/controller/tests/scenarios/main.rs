@@ -12,6 +12,7 @@ mod alerts;
 mod audits;
 mod drill_ends;
 mod drills;
+mod failovers;
 mod holds;
 mod managed_dags;
 mod pair;

@@ -5,7 +5,7 @@ use bluegreen_simulation::weather::{Burst, Fault, Service};
 use bluegreen_simulation::world::World;
 use serde_json::json;
 
-use crate::pair::{Pair, Sent, outcome, play};
+use crate::pair::{Pair, Sent, by_hand, outcome, play};
 
 /// Readings of this operation show for so many seconds what was true so many milliseconds ago.
 pub(crate) fn go_back(world: &mut World, operation: &str, lag: Milliseconds, seconds: i64) {
@@ -148,6 +148,24 @@ fn a_process_does_not_believe_what_is_older_than_what_it_wrote() {
         assert_eq!(
             (&status["active"], &status["version"]),
             (&json!("green"), &json!(2)),
+            "{status:#}"
+        );
+    });
+}
+
+#[test]
+fn status_lists_the_runs_of_the_color_that_stands_by_in_the_end() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.pass(900).await;
+        let flag = pair.settings.names.flag().to_owned();
+        pair.before("GetParameters", &flag.clone(), 1, move |world| {
+            by_hand(world, &flag, Some("green"));
+        });
+        let status = pair.ask(json!({"action": "status"})).await;
+        assert_eq!(status["active"], "green", "{status:#}");
+        assert!(
+            status["in_flight"]["blue"].is_object() && status["in_flight"]["green"].is_null(),
             "{status:#}"
         );
     });

@@ -64,3 +64,24 @@ fn a_run_report_that_could_not_be_published_is_published_by_the_next_tick() {
         assert_eq!(pair.events("Run Report").len(), 1);
     });
 }
+
+#[test]
+fn a_tick_reads_the_history_for_a_run_report_only_while_one_may_be_due() {
+    play(&[("READINESS_INTERVAL_MINUTES", "0")], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"to": "green"})).await;
+        pair.hear().await;
+        for (seconds, expected) in [(120, 0), (300, 1), (3 * 24 * 3600, 0)] {
+            pair.pass(seconds).await;
+            // No report was given before.
+            pair.by_hand(&pair.settings.names.memory(), None);
+            pair.forget();
+            pair.tick().await;
+            assert_eq!(
+                pair.count("GetParameterHistory", "active-environment"),
+                expected,
+                "{seconds} s later"
+            );
+        }
+    });
+}

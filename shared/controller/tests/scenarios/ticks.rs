@@ -378,6 +378,25 @@ fn what_a_process_saw_counts_even_if_the_memory_cannot_be_written() {
 }
 
 #[test]
+fn what_a_process_saw_without_a_date_counts_from_its_first_look() {
+    play(&[("FAILURE_WINDOW_SECONDS", "300")], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let memory = format!("\"{}\"", pair.settings.names.memory());
+        pair.refuse("PutParameter", &memory);
+        pair.environment(Color::Blue, |environment, now| {
+            environment.web_is_up = false;
+            environment.set_status(Some("UNAVAILABLE"), now);
+        });
+        pair.refuse("GetMetricData", "");
+        for _ in 0..9 {
+            pair.pass(60).await;
+            drop(pair.tick_of("schedule").await);
+        }
+        assert_eq!(pair.flag().unwrap().0, "green", "the failure began anew at every tick");
+    });
+}
+
+#[test]
 fn a_new_process_knows_what_the_memory_has() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
@@ -405,4 +424,32 @@ fn a_calm_pair_does_not_write_its_memory_at_every_tick() {
         let writes = pair.count("PutParameter", &memory);
         assert!(writes <= 2, "{writes} in nine ticks");
     });
+}
+
+#[test]
+fn a_calm_tick_does_not_look_for_what_a_broken_flag_would_be_restored_to() {
+    play(&[("ON_FLAG_FAULT", "restore")], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.forget();
+        pair.minutes(3).await;
+        assert_eq!(pair.count("GetParameter", "last-active"), 0, "{:#?}", pair.sent());
+    });
+}
+
+#[test]
+fn what_was_seen_of_one_color_alone_is_remembered() {
+    for color in [Color::Blue, Color::Green] {
+        play(&[("FAILURE_WINDOW_SECONDS", "900")], move |pair: Pair| async move {
+            let pair = pair.started().await;
+            let name = pair.settings.names.memory();
+            pair.minutes(2).await;
+            pair.kill(color);
+            pair.minutes(5).await;
+            let before = pair.stored(&name).unwrap()["past"][color.as_str()].clone();
+            pair.heal(color);
+            pair.minutes(5).await;
+            let after = pair.stored(&name).unwrap()["past"][color.as_str()].clone();
+            assert_ne!(before, after);
+        });
+    }
 }

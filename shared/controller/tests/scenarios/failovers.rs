@@ -1,0 +1,71 @@
+//! Requests for a failover and a rollback: which evidence they wait for, and where they go.
+
+use bluegreen_core::color::Color;
+use bluegreen_simulation::weather::{Burst, Fault, Service};
+use serde_json::json;
+
+use crate::pair::{Pair, outcome, play};
+
+/// Makes the Airflow of a color answer late from now on.
+fn slow(pair: &Pair, color: Color, milliseconds: i64) {
+    let now = pair.now();
+    let burst = Burst {
+        service: Service::Airflow,
+        color: Some(color),
+        operation: None,
+        fault: Fault::Slow(milliseconds),
+        seconds: 3600,
+        percent: 100,
+    };
+    pair.world.lock().weather.begin(burst, 3, now);
+}
+
+#[test]
+fn a_forced_failover_does_not_wait_for_a_standby_that_is_silent() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.kill(Color::Blue);
+        pair.pass(60).await;
+        slow(&pair, Color::Green, 20_000);
+        let forced = pair
+            .ask(json!({"action": "failover", "to": "green", "force": true, "reason": "x"}))
+            .await;
+        assert_eq!(outcome(&forced), "switched", "{forced:#}");
+        assert!(forced["elapsed_ms"].as_i64().unwrap() < 5000, "{forced:#}");
+    });
+}
+
+#[test]
+fn a_forced_failover_waits_for_the_actives_last_sign_of_life() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.kill(Color::Blue);
+        let dead = pair.at();
+        pair.pass(300).await;
+        slow(&pair, Color::Blue, 4000);
+        let forced = pair
+            .ask(json!({"action": "failover", "to": "green", "force": true, "reason": "x"}))
+            .await;
+        assert_eq!(outcome(&forced), "switched", "{forced:#}");
+        let from: jiff::Timestamp = forced["effective_from"].as_str().unwrap().parse().unwrap();
+        assert!((from - dead).get_seconds().abs() < 70, "{forced:#}");
+    });
+}
+
+#[test]
+fn a_rollback_goes_by_the_transition_and_not_by_what_was_mended_by_hand() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"to": "green"})).await;
+        let flag = pair.settings.names.flag().to_owned();
+        pair.by_hand(&flag, Some("purple"));
+        pair.by_hand(&flag, Some("green"));
+        pair.pass(60).await;
+        let back = pair.ask(json!({"action": "rollback"})).await;
+        assert_eq!(
+            (outcome(&back), pair.flag().unwrap().0.as_str()),
+            ("switched", "blue"),
+            "{back:#}"
+        );
+    });
+}
