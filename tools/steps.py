@@ -29,8 +29,8 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 20.0
 SAY_EVERY_SECONDS = 60.0
 # What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine. Only to that: whoever
-# else keeps the machine busy would leave it nothing.
-NICE = 19
+# else keeps the machine busy would leave it nothing. What another step waits for goes first.
+NICE, NEEDED_SOON = 19, 15
 PR_SET_CHILD_SUBREAPER = 36
 AUTOGROUP_TRIES, AUTOGROUP_PAUSE = 5, 0.1
 
@@ -41,12 +41,12 @@ class Step:
     command: tuple[str, ...]
     lane: str
     after: tuple[str, ...] = ()
-    nice: bool = False
+    nice: int = 0
     last: bool = False  # its output is printed last
 
 
-def make(name: str, targets: str, lane: str, after: str = "", **more: bool) -> Step:
-    return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), **more)
+def make(name: str, targets: str, lane: str, after: str = "", nice: int = 0, last: bool = False) -> Step:
+    return Step(name, ("make", "--no-print-directory", *targets.split()), lane, tuple(after.split(", ")) if after else (), nice, last)
 
 
 # One step of a lane at a time: the first that has what it needs. Cargo lets only one command at a time into a folder of binaries, so what
@@ -60,26 +60,27 @@ COPIED = "BINARIES=target/tested"
 STEPS = (
     make("tools", "tools", INSTALLS),
     make("Airflow", "airflow", INSTALLS),
-    make("other Airflows", "airflow-versions", INSTALLS, nice=True),
+    make("other Airflows", "airflow-versions", INSTALLS, nice=NICE),
     make("debug binaries", "tested", COMPUTES),
     make("tests of the local AWS", "test-local", WAITS, "tools"),
     make("end-to-end tests", f"test-end-to-end {COPIED}", WAITS, "tools, debug binaries", last=True),
     make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
-    make("tests of Rust, built", "test-rust-built", COMPUTES, nice=True),
-    make("simulation", "test-simulation", COMPUTES, nice=True),
-    make("tests of the model", "test-model", COMPUTES, nice=True),
+    make("tests of Rust, built", "test-rust-built", COMPUTES, nice=NICE),
+    make("simulation", "test-simulation", COMPUTES, nice=NICE),
+    make("tests of the model", "test-model", COMPUTES, nice=NICE),
     make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests"),
     make("tests with other Airflows", "test-airflow-versions", COMPUTES, "other Airflows, end-to-end tests"),
     make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests"),
 )
-FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=True)
+# With less priority they were done minutes after the end-to-end tests, and the demo, which mostly waits, was the last of all.
+FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=NEEDED_SOON)
 # What more can be asked for, by its target.
 MORE = {
     "gates": (
-        make("linters", ".tools/lint/.installed", INSTALLS, nice=True),
-        make("lints", "lint", COMPUTES, "debug binaries, tools", nice=True),  # what of the gates can be beside the end-to-end tests
+        make("linters", ".tools/lint/.installed", INSTALLS, nice=NICE),
+        make("lints", "lint", COMPUTES, "debug binaries, tools", nice=NICE),  # what of the gates can be beside the end-to-end tests
         FUNCTIONS,
-        make("gates", "gates", COMPUTES, "linters, functions, end-to-end tests", nice=True),
+        make("gates", "gates", COMPUTES, "linters, functions, end-to-end tests", nice=NICE),
     ),
     "demo": (
         FUNCTIONS,
@@ -226,7 +227,7 @@ class Suite:
     def share_the_processor(self) -> None:
         beside = any(not each.step.nice for each in self.running())
         for each in self.running():
-            each.give(NICE if each.step.nice and beside else 0)
+            each.give(each.step.nice if beside else 0)
 
     def passed(self) -> set[str]:
         return {each.step.name for each in self.all if each.code == 0}

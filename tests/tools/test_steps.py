@@ -21,7 +21,7 @@ HEAD = """
 import sys
 from tools.steps import Step, Suite
 
-def step(name, script, lane, *after, last=False, nice=False):
+def step(name, script, lane, *after, last=False, nice=0):
     return Step(name, ("bash", "-c", script), lane, after, last=last, nice=nice)
 
 """
@@ -76,8 +76,11 @@ def test_a_failure_of_the_last_one_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
 def test_what_computes_yields_as_a_session(tmp_path: Path) -> None:
-    shown = "sleep 0.5; cat /proc/self/autogroup; nice"
-    code, said = ran(f"""step("yields", {shown!r}, "a", nice=True), step("does not", {shown!r}, "b", last=True)""", tmp_path)
+    # The first shows it once it has yielded, the other one not before that: alone, the first would not yield any more.
+    group = "sed 's/.*nice //' /proc/self/autogroup"
+    shown = "cat /proc/self/autogroup; nice"
+    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; {shown}; touch shown", "a", nice={NICE}),
+                         step("does not", "until [ -e shown ]; do sleep 0.01; done; {shown}", "b", last=True)""", tmp_path)
     assert code == 0, said
     groups = re.findall(r"autogroup-\d+ nice (\d+)\n(\d+)\n", said)
     assert len(groups) == 2 and groups[0][0] == str(NICE) and int(groups[0][1]) >= NICE and groups[1][0] == "0", said
@@ -88,7 +91,7 @@ def test_what_computes_yields_only_while_others_of_the_run_want_the_processor(tm
     # Busy strangers would leave it nothing: it would hardly go on.
     group = "sed 's/.*nice //' /proc/self/autogroup"
     code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; touch yielded; until [ $({group}) = 0 ]; do sleep 0.01; done", "a",
-                              nice=True, last=True),
+                              nice={NICE}, last=True),
                          step("does not", "until [ -e yielded ]; do sleep 0.01; done; echo yielded to", "b")""", tmp_path)
     assert code == 0 and "yielded to" in said, said
 
