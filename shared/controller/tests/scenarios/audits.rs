@@ -108,6 +108,21 @@ fn garbage_in_the_flag_is_audited_and_a_fault() {
 }
 
 #[test]
+fn garbage_in_the_flag_is_a_fault_for_the_next_tick_too() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let flag = pair.settings.names.flag().to_owned();
+        pair.by_hand(&flag, Some("purple"));
+        pair.lose_events();
+        pair.forget();
+        pair.pass(5).await;
+        pair.tick().await;
+        assert_eq!(pair.events("Flag Fault").len(), 1);
+        assert!(pair.count("PutMetricData", "FlagFault") > 0);
+    });
+}
+
+#[test]
 fn a_deleted_flag_is_reported_by_the_listener_where_there_is_a_past() {
     play(&[], |pair: Pair| async move {
         let flag = pair.settings.names.flag().to_owned();

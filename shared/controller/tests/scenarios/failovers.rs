@@ -4,7 +4,8 @@ use bluegreen_core::color::Color;
 use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
-use crate::pair::{Pair, outcome, play};
+use crate::drills::{QUIET, begin, rested};
+use crate::pair::{Pair, outcome, play, reason};
 
 /// Makes the Airflow of a color answer late from now on.
 fn slow(pair: &Pair, color: Color, milliseconds: i64) {
@@ -67,5 +68,21 @@ fn a_rollback_goes_by_the_transition_and_not_by_what_was_mended_by_hand() {
             ("switched", "blue"),
             "{back:#}"
         );
+    });
+}
+
+#[test]
+fn after_a_drill_there_is_nothing_to_go_back_from_also_where_the_flag_was_mended_by_hand() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.minutes(8).await;
+        assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 3));
+        let flag = pair.settings.names.flag().to_owned();
+        pair.by_hand(&flag, Some("purple"));
+        pair.by_hand(&flag, Some("blue"));
+        let back = pair.ask(json!({"action": "rollback"})).await;
+        assert_eq!((outcome(&back), pair.flag().unwrap().1), ("refused", 5), "{back:#}");
+        assert!(reason(&back).contains("there is nothing to go back from"), "{back:#}");
     });
 }

@@ -170,3 +170,19 @@ fn status_lists_the_runs_of_the_color_that_stands_by_in_the_end() {
         );
     });
 }
+
+#[test]
+fn a_check_of_a_standby_that_has_become_active_is_made_again() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.pass(900).await;
+        let flag = pair.settings.names.flag().to_owned();
+        pair.before("GetParameters", &flag.clone(), 1, move |world| {
+            by_hand(world, &flag, Some("green"));
+        });
+        pair.forget();
+        let check = pair.ask(json!({"action": "check"})).await;
+        assert_eq!(check["active"], "green", "{check:#}");
+        assert_eq!(pair.count("InvokeRestApi", "importErrors"), 4, "both colors, twice");
+    });
+}

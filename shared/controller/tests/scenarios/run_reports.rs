@@ -82,6 +82,9 @@ fn a_tick_reads_the_history_for_a_run_report_only_while_one_may_be_due() {
                 expected,
                 "{seconds} s later"
             );
+            pair.forget();
+            pair.tick().await;
+            assert_eq!(pair.count("GetParameterHistory", "active-environment"), 0, "once");
         }
     });
 }

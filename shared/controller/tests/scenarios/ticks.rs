@@ -432,7 +432,7 @@ fn a_calm_tick_does_not_look_for_what_a_broken_flag_would_be_restored_to() {
         let pair = pair.started().await;
         pair.forget();
         pair.minutes(3).await;
-        assert_eq!(pair.count("GetParameter", "last-active"), 0, "{:#?}", pair.sent());
+        assert_eq!(pair.count("GetParameters", "/last-active"), 0, "{:#?}", pair.sent());
     });
 }
 
