@@ -244,3 +244,46 @@ async fn count(services: &Services, conclusion: &Conclusion) {
         tracing::error!(error = %failure.cause, drill = conclusion.id, "the metric of the drill's outcome is lost");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Add as _;
+
+    use bluegreen_core::color::Color;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_record_of_a_way_back_may_be_unreadable_as_long_as_its_writer_may_be_alive() {
+        let at = |second: i64| Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second));
+        let stage = Stage::Returned {
+            switched_at: at(10),
+            returned_at: at(100),
+            record: "v3".to_owned(),
+            active: Some(Color::Blue),
+        };
+        let record: TransitionRecord = serde_json::from_value(json!({
+            "schema": 1, "kind": "drill-return", "from": "green", "to": "blue", "version": 3, "decided_at": at(100),
+            "effective_from": at(110), "reason": "x", "actor": {"function": "f", "request_id": "r", "requested_by": null},
+            "trigger": {"type": "schedule", "id": null}, "drill": null, "evidence": {},
+        }))
+        .unwrap();
+        let read = BTreeMap::from([("v3".to_owned(), record)]);
+        let end = 100_i64.saturating_add(i64::try_from(CLAIM_TIMEOUT.as_secs()).unwrap());
+        let none = BTreeMap::new();
+        assert!(may_lack_way_back(&stage, &none, at(101)));
+        assert!(may_lack_way_back(&stage, &none, at(end.saturating_sub(1))));
+        assert!(
+            !may_lack_way_back(&stage, &none, at(end)),
+            "it was never written, or is gone"
+        );
+        assert!(!may_lack_way_back(&stage, &read, at(101)));
+        let overtaken = Stage::Overtaken {
+            switched_at: None,
+            active: Some(Color::Blue),
+            by: String::new(),
+        };
+        assert!(!may_lack_way_back(&overtaken, &none, at(101)), "there is no way back");
+    }
+}

@@ -246,6 +246,17 @@ fn an_end_that_is_throttled_is_asked_for_again_in_the_same_tick() {
 }
 
 #[test]
+fn a_person_who_keeps_the_color_does_so_although_the_store_throttles() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        begin(&pair, "r-drill").await;
+        pair.throttle("PutParameter", "-end-", 4);
+        let kept = pair.ask(json!({"to": "green", "reason": "fine"})).await;
+        assert_eq!(outcome(&kept), "drill_canceled", "{kept:#}");
+    });
+}
+
+#[test]
 fn the_end_of_a_drill_closes_no_other_one() {
     // Another drill that began later stays; the reading of one that began earlier is only stale.
     for (later, is_closed) in [(3600, false), (-3600, true)] {

@@ -84,7 +84,7 @@ fn a_drill_switches_returns_after_its_time_and_is_reported_once() {
         );
         let timings = &event["timings"];
         assert!(
-            timings["switched_at"].is_string() || event["switched_at"].is_string(),
+            timings["switched_at"].is_string() && timings["return_duration_ms"].is_u64(),
             "{event:#}"
         );
         let closed = stored(&pair);

@@ -233,7 +233,8 @@ fn a_request_that_was_begun_waits_until_the_past_can_be_read() {
 fn a_request_that_was_begun_is_not_carried_out_while_the_history_answers_nothing() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
-        let request = json!({"to": "green", "reason": "deploy"});
+        // It does not wait long for anything.
+        let request = json!({"to": "green", "force": true, "reason": "deploy"});
         let flag = pair.settings.names.flag().to_owned();
         pair.deny("PutParameter", &format!("\"{flag}\""));
         pair.ask_as("r-switch", request.clone()).await.unwrap_err();
