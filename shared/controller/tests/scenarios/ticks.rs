@@ -378,25 +378,6 @@ fn what_a_process_saw_counts_even_if_the_memory_cannot_be_written() {
 }
 
 #[test]
-fn what_a_process_saw_without_a_date_counts_from_its_first_look() {
-    play(&[("FAILURE_WINDOW_SECONDS", "300")], |pair: Pair| async move {
-        let pair = pair.started().await;
-        let memory = format!("\"{}\"", pair.settings.names.memory());
-        pair.refuse("PutParameter", &memory);
-        pair.environment(Color::Blue, |environment, now| {
-            environment.web_is_up = false;
-            environment.set_status(Some("UNAVAILABLE"), now);
-        });
-        pair.refuse("GetMetricData", "");
-        for _ in 0..9 {
-            pair.pass(60).await;
-            drop(pair.tick_of("schedule").await);
-        }
-        assert_eq!(pair.flag().unwrap().0, "green", "the failure began anew at every tick");
-    });
-}
-
-#[test]
 fn a_new_process_knows_what_the_memory_has() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;
@@ -428,11 +409,13 @@ fn a_calm_pair_does_not_write_its_memory_at_every_tick() {
 
 #[test]
 fn a_calm_tick_does_not_look_for_what_a_broken_flag_would_be_restored_to() {
-    play(&[("ON_FLAG_FAULT", "restore")], |pair: Pair| async move {
+    let restores = [("ON_FLAG_FAULT", "restore"), ("READINESS_INTERVAL_MINUTES", "0")];
+    play(&restores, |pair: Pair| async move {
         let pair = pair.started().await;
         pair.forget();
-        pair.minutes(3).await;
-        assert_eq!(pair.count("GetParameters", "/last-active"), 0, "{:#?}", pair.sent());
+        pair.minutes(2).await;
+        assert_eq!(pair.count("GetParameterHistory", "active-environment"), 0);
+        assert_eq!(pair.count("GetParameters", "/last-active"), 0);
     });
 }
 
