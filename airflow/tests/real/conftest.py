@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,17 @@ from local_aws.process import LocalAws
 from support.guard_flag import TheFlag
 from support.paths import CASE_DAGS
 from support.real_airflow import PATIENCE, RealAirflow
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What Airflow says of a test that failed: its files are gone when all tests have ended."""
+    report = yield
+    for name, given in getattr(item, "funcargs", {}).items():
+        if report.failed and isinstance(given, RealAirflow):
+            with contextlib.suppress(Exception):  # the test's own failure is what is reported
+                report.sections.append((f"Airflow ({name})", given.failures()))
+    return report
 
 
 @pytest.fixture(scope="session")
