@@ -10,6 +10,7 @@ use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::claim::Failure;
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
+use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::elapsed;
@@ -233,6 +234,28 @@ async fn note_last_active(services: &Services, versions: &[Version], audited: Au
     }
 }
 
+/// Every kept write of the hold with its author. Read again while the one that was observed is missing: its event without
+/// the author would tell another story than the same event with it.
+async fn holds_until(services: &Services, stored: &StoredHold) -> Result<Vec<(StoredHold, Option<String>)>, Failure> {
+    for attempt in 0..=READ_AGAIN {
+        if attempt > 0 {
+            tokio::time::sleep(READ_PAUSE).await;
+        }
+        let kept = services.store.hold_history().await?;
+        if kept
+            .last()
+            .is_some_and(|newest| newest.stored.written >= stored.written)
+        {
+            return Ok(kept.into_iter().map(|write| (write.stored, write.author)).collect());
+        }
+    }
+    Err(Failure {
+        ambiguous: false,
+        retryable: true,
+        cause: Cause::new(CauseKind::Unavailable, "the hold's history stays behind the hold"),
+    })
+}
+
 /// Publishes what is due for the hold, then records it; returns the number of events.
 pub(crate) async fn catch_up_hold(
     services: &Services,
@@ -241,16 +264,8 @@ pub(crate) async fn catch_up_hold(
 ) -> Result<usize, FunctionError> {
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading what was reported of the hold", failure.cause);
-    let (told, kept) = tokio::join!(services.store.hold_reported(), services.store.hold_history());
+    let (told, kept) = tokio::join!(services.store.hold_reported(), holds_until(services, stored));
     let (told, kept) = (told.map_err(unreadable)?, kept.map_err(unreadable)?);
-    let mut kept: Vec<_> = kept
-        .into_iter()
-        .map(|writing| (writing.stored, writing.author))
-        .collect();
-    // This history is behind the hold that was already observed.
-    if kept.last().is_none_or(|(newest, _)| newest.written < stored.written) {
-        kept.push((stored.clone(), None));
-    }
     let due = audit::holds_due(services.subject(), &kept, told.as_deref(), now);
     if due.is_empty() {
         return Ok(0);

@@ -240,14 +240,21 @@ fn begun_before(observed: &Observed, invocation: &Invocation) -> Option<Response
     if begun.id != invocation.request_id {
         return None;
     }
+    Some(begun_by_another_delivery(&begun, observed.flag.as_ref(), invocation))
+}
+
+fn begun_by_another_delivery(
+    begun: &Drill,
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+) -> Response<Change> {
     let reason = format!(
         "this request has been carried out before; its drill is {}",
         begun.outcome
     );
-    let flag = observed.flag.as_ref();
-    let mut answer = of_drill(begun.outcome.into(), reason, Vec::new(), flag, &begun, invocation);
+    let mut answer = of_drill(begun.outcome.into(), reason, Vec::new(), flag, begun, invocation);
     answer.body.repeat = true;
-    Some(answer)
+    answer
 }
 
 /// The answer to a request that its other delivery has carried out since this one began: the drill that it began, or that
@@ -299,8 +306,14 @@ async fn last_look(
         let answer = repeat::of_reported(reported.as_ref(), newest.flag.as_ref(), invocation);
         return Ok(LastLook::CarriedOut(Box::new(answer)));
     }
+    let standing = standing.get(&drill.record());
+    // The other delivery holds the claim, although the reading of its drill is older.
+    if standing.is_some_and(|record| record.actor.request_id == invocation.request_id) {
+        let answer = begun_by_another_delivery(drill, newest.flag.as_ref(), invocation);
+        return Ok(LastLook::CarriedOut(Box::new(answer)));
+    }
     let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());
-    Ok(last_objection(drill, &hold, standing.get(&drill.record())).map_or(LastLook::Free, LastLook::Objects))
+    Ok(last_objection(drill, &hold, standing).map_or(LastLook::Free, LastLook::Objects))
 }
 
 /// What objects to writing the trace, after questions that took seconds. A present claim, abandoned or not, is not a

@@ -476,6 +476,27 @@ fn a_drill_that_another_delivery_began_does_not_block_itself_though_the_last_rea
 }
 
 #[test]
+fn a_drill_is_not_blocked_by_the_claim_of_its_own_other_delivery() {
+    play(QUIET, |pair: Pair| async move {
+        let pair = rested(pair).await;
+        let flag = format!("\"{}\"", pair.settings.names.flag());
+        pair.deny("PutParameter", &flag);
+        let request = json!({"action": "drill"});
+        pair.ask_as("r-drill", request.clone()).await.unwrap_err();
+        pair.mend();
+        // Every reading of its drill is older than that.
+        pair.by_hand(&pair.settings.names.drill(), None);
+        let answer = pair.ask_as("r-drill", request).await.unwrap();
+        assert_eq!(
+            (outcome(&answer), &answer["repeat"]),
+            ("pending", &json!(true)),
+            "{answer:#}"
+        );
+        assert_eq!(pair.events("Drill Finished"), Vec::<Value>::new());
+    });
+}
+
+#[test]
 fn a_claim_that_stands_blocks_a_drill_at_the_last_look() {
     play(QUIET, |pair: Pair| async move {
         let pair = rested(pair).await;
