@@ -31,6 +31,7 @@ SAY_EVERY_SECONDS = 60.0
 # What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine. Only to that: whoever
 # else keeps the machine busy would leave it nothing. What another step waits for goes first.
 NICE, NEEDED_SOON = 19, 15
+OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
 PR_SET_CHILD_SUBREAPER = 36
 AUTOGROUP_TRIES, AUTOGROUP_PAUSE = 5, 0.1
 
@@ -137,20 +138,22 @@ def end_leftovers() -> None:
     reap()
 
 
-def set_nice(session: int, nice: int) -> None:
-    """Linux shares the processor among sessions first; the nice values of processes count only within one (sched(7), autogroup). Elsewhere
-    they are all there is, and who is not root cannot lower them again: the step is then only slower."""
+def set_nice(session: int, nice: int) -> bool:
+    """Whether it is set, as far as it can be. Linux shares the processor among sessions first; the nice values of processes count only
+    within one (sched(7), autogroup). Elsewhere they are all there is, and who is not root cannot lower them again: the step is then only
+    slower."""
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, session, nice)
+        os.setpriority(os.PRIO_PGRP, session, min(OWN_NICE + nice, 19))
     for _ in range(AUTOGROUP_TRIES):
         try:
             Path(f"/proc/{session}/autogroup").write_text(str(nice))
         except BlockingIOError:
             time.sleep(AUTOGROUP_PAUSE)  # who is not root may write one in a tenth of a second
         except OSError:
-            return  # another kernel, or it has ended already
+            return True  # another kernel, or it has ended already
         else:
-            return
+            return True
+    return False
 
 
 @dataclass
@@ -174,9 +177,8 @@ class Running:
         process.returncode = 0  # this module waits by itself, for the processor's time
 
     def give(self, nice: int) -> None:
-        if nice != self.nice:
+        if nice != self.nice and set_nice(self.pid, nice):
             self.nice = nice
-            set_nice(self.pid, nice)
 
     def has_ended(self) -> bool:
         if self.ended is None:

@@ -428,7 +428,7 @@ class RealAirflow:
         """Why tasks have failed, by their own logs and Airflow's list of events: for whoever reads of a test that failed now and then."""
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database:
             failed = database.execute("SELECT DISTINCT dag_id, run_id, task_id FROM task_instance WHERE state = 'failed'").fetchall()
-            events = database.execute("SELECT dttm, dag_id, run_id, task_id, event, extra FROM log WHERE event IN ('state mismatch', 'heartbeat timeout')")
+            events = database.execute("SELECT * FROM log WHERE event IN ('state mismatch', 'heartbeat timeout')")
             said = [" ".join(map(str, event)) for event in events]
         for dag, run, task in failed:
             said.append(f"== {dag} {run} {task}\n{self.task_log(dag, run, task)[-4000:]}")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Generator, Iterator
@@ -19,8 +18,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     for name, given in getattr(item, "funcargs", {}).items():
         if report.failed and isinstance(given, RealAirflow):
-            with contextlib.suppress(Exception):  # the test's own failure is what is reported
-                report.sections.append((f"Airflow ({name})", given.failures()))
+            try:
+                said = given.failures()
+            except Exception as error:  # the test's own failure is what is reported
+                said = f"cannot be asked: {error}"
+            report.sections.append((f"Airflow ({name})", said))
     return report
 
 

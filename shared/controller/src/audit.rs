@@ -221,6 +221,10 @@ async fn hold_changed(
         audit_trail::catch_up_hold(services, stored, now).await?;
         return Ok(());
     }
+    // It was placed, and deleted since then: the event of the deletion comes, too.
+    if change.is_there == Some(true) {
+        return Ok(());
+    }
     services
         .bus
         .send(&[audit::hold_removed(services.subject(), &change.event_id, now)])

@@ -210,11 +210,22 @@ async fn before(
         past.must_be_read("finding out whether this drill was begun before")?;
         return Ok(None);
     };
+    recorded(services, &name, record, flag, invocation).await.map(Some)
+}
+
+/// The answer to a request whose drill has this record.
+async fn recorded(
+    services: &Services,
+    name: &str,
+    record: &TransitionRecord,
+    flag: Option<&FlagObservation>,
+    invocation: &Invocation,
+) -> Result<Response<Change>, FunctionError> {
     let unreadable =
         |failure: Failure| FunctionError::unreadable("reading how the drill of this request ended", failure.cause);
     let stored = services
         .store
-        .record(&outcome_record(&name, &invocation.request_id))
+        .record(&outcome_record(name, &invocation.request_id))
         .await
         .map_err(unreadable)?;
     let conclusion = stored.and_then(|stored| Conclusion::from_stored(&stored.value));
@@ -231,7 +242,7 @@ async fn before(
         record.to,
         outcome,
     ));
-    Ok(Some(again))
+    Ok(again)
 }
 
 /// The answer to a request whose drill is the last one that was begun.
@@ -240,21 +251,14 @@ fn begun_before(observed: &Observed, invocation: &Invocation) -> Option<Response
     if begun.id != invocation.request_id {
         return None;
     }
-    Some(begun_by_another_delivery(&begun, observed.flag.as_ref(), invocation))
-}
-
-fn begun_by_another_delivery(
-    begun: &Drill,
-    flag: Option<&FlagObservation>,
-    invocation: &Invocation,
-) -> Response<Change> {
     let reason = format!(
         "this request has been carried out before; its drill is {}",
         begun.outcome
     );
-    let mut answer = of_drill(begun.outcome.into(), reason, Vec::new(), flag, begun, invocation);
+    let flag = observed.flag.as_ref();
+    let mut answer = of_drill(begun.outcome.into(), reason, Vec::new(), flag, &begun, invocation);
     answer.body.repeat = true;
-    answer
+    Some(answer)
 }
 
 /// The answer to a request that its other delivery has carried out since this one began: the drill that it began, or that
@@ -308,8 +312,8 @@ async fn last_look(
     }
     let standing = standing.get(&drill.record());
     // The other delivery holds the claim, although the reading of its drill is older.
-    if standing.is_some_and(|record| record.actor.request_id == invocation.request_id) {
-        let answer = begun_by_another_delivery(drill, newest.flag.as_ref(), invocation);
+    if let Some(record) = standing.filter(|record| record.actor.request_id == invocation.request_id) {
+        let answer = recorded(services, &drill.record(), record, newest.flag.as_ref(), invocation).await?;
         return Ok(LastLook::CarriedOut(Box::new(answer)));
     }
     let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());

@@ -64,7 +64,7 @@ pub(crate) async fn decide_end(
             return Ok(Turn::Ours);
         }
         turn = drill::turn(&found, end, by, services.clock.now());
-        if turn == Turn::Open(number) {
+        if let Turn::Open(_) = turn {
             tokio::time::sleep(END_WAIT).await;
         }
     }

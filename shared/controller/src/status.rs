@@ -1,5 +1,6 @@
 //! `status` and `history`.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
@@ -160,17 +161,22 @@ fn standby(observed: &Observed) -> Option<Color> {
 }
 
 /// Lists the runs of the color that stood by as far as this process knows, without waiting for the flag; of another one
-/// once the flag says so.
+/// as soon as the flag says so.
 async fn ask_early(
     services: &Services,
-    told: oneshot::Receiver<Option<Color>>,
+    mut told: oneshot::Receiver<Option<Color>>,
     invocation: &Invocation,
 ) -> Option<in_flight::Asked> {
     let expected = services.store.last_color().map(Color::other);
-    let (asked, first) = tokio::join!(ask(services, expected, invocation), told);
-    match first.ok()? {
-        first if first == expected => asked,
-        first => ask(services, first, invocation).await,
+    let mut early = pin!(ask(services, expected, invocation));
+    let (first, asked) = tokio::select! {
+        first = &mut told => (first.ok()?, None),
+        asked = &mut early => (told.await.ok()?, Some(asked)),
+    };
+    match asked {
+        _ if first != expected => ask(services, first, invocation).await,
+        Some(asked) => asked,
+        None => early.await,
     }
 }
 

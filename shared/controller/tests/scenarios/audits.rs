@@ -248,6 +248,21 @@ fn a_record_that_the_listener_cannot_see_yet_it_waits_for_itself() {
 }
 
 #[test]
+fn the_record_of_a_created_flag_is_waited_for_too() {
+    play(&[], |pair: Pair| async move {
+        pair.ask(json!({"action": "initialize", "requested_by": "ana"})).await;
+        let event = pair.lose_events().remove(0);
+        pair.before("GetParameters", "/transitions/v1-", 0, |world| {
+            go_back(world, "GetParameters", 3000, 1);
+        });
+        pair.listen(event).await.unwrap();
+        let events = pair.events("Environment Transition");
+        assert_eq!(events.len(), 1, "{events:#?}");
+        assert!(events[0]["trigger"].is_object(), "as its record says: {events:#?}");
+    });
+}
+
+#[test]
 fn what_changes_while_the_listener_sends_it_audits_too() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;

@@ -76,6 +76,11 @@ fn a_drill_switches_returns_after_its_time_and_is_reported_once() {
         assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 3), "{ticks:#?}");
         let back = ticks.iter().find(|tick| tick["decision"] == "drill-return").unwrap();
         assert_eq!(back["drill"]["outcome"], "succeeded", "{back:#}");
+        assert_eq!(
+            pair.count("GetParameters", "-outcome-end-1"),
+            0,
+            "whoever decides its end knows it at once"
+        );
         let event = finished(&pair);
         assert_eq!(
             (&event["outcome"], &event["requested_by"], &event["active"]),

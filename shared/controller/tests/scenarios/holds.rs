@@ -367,6 +367,35 @@ fn a_hold_that_its_history_does_not_show_yet_is_reported_with_its_author() {
 }
 
 #[test]
+fn a_hold_that_was_deleted_before_it_was_reported_is_reported_with_its_removal() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let name = pair.settings.names.hold();
+        pair.ask(json!({"action": "hold", "minutes": 60, "reason": "short"}))
+            .await;
+        let placed = pair.lose_events().remove(0);
+        // Between the look at the hold and at its history, and before the event is delivered again.
+        let gone = name.clone();
+        pair.before("GetParameterHistory", &name, 0, move |world| {
+            by_hand(world, &gone, None);
+        });
+        pair.listen(placed.clone()).await.unwrap();
+        let removed = pair.lose_events().remove(0);
+        pair.listen(placed).await.unwrap();
+        let states = |pair: &Pair| -> Vec<String> {
+            let events = pair.events("Hold Changed");
+            events
+                .iter()
+                .map(|event| event["state"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(states(&pair), ["held"], "a placement is no removal");
+        pair.listen(removed).await.unwrap();
+        assert_eq!(states(&pair), ["held", "none"]);
+    });
+}
+
+#[test]
 fn an_old_hold_is_news_to_nobody() {
     play(&[], |pair: Pair| async move {
         let pair = pair.started().await;

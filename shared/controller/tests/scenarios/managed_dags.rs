@@ -10,6 +10,7 @@ use crate::standby::{MANAGED, lose_dags, running, set_paused};
 
 /// What a request contains that lists blue's DAGs, or sets those of a color.
 const LIST_OF_BLUE: &str = r#"orders-blue {"Method":"GET","Path":"/dags""#;
+const LIST_OF_GREEN: &str = r#"orders-green {"Method":"GET","Path":"/dags""#;
 pub(crate) const PAUSE_BLUE: &str = r#"orders-blue {"Body":{"is_paused":true}"#;
 const UNPAUSE_GREEN: &str = r#"orders-green {"Body":{"is_paused":false}"#;
 
@@ -131,7 +132,7 @@ fn an_active_that_cannot_list_its_dags_again_does_not_keep_the_others_running() 
     play(MANAGED, |pair: Pair| async move {
         let pair = settled(pair).await;
         let pair = switched(pair, "green").await;
-        pair.refuse("InvokeRestApi", "orders-green {\"Method\":\"GET\",\"Path\":\"/dags\"");
+        pair.refuse("InvokeRestApi", LIST_OF_GREEN);
         let ticks = pair.minutes(14).await;
         assert_eq!(
             running(&pair, Color::Blue),
@@ -262,6 +263,18 @@ fn a_dag_that_both_colors_have_lost_is_owed_no_more() {
         bring(&pair, Color::Green, missing, true);
         pair.minutes(6).await;
         assert!(!running(&pair, Color::Green).contains(&"hourly".to_owned()));
+    });
+}
+
+#[test]
+fn a_dag_is_owed_while_the_active_cannot_list_whether_it_has_it() {
+    play(MANAGED, |pair: Pair| async move {
+        let (pair, missing) = without_hourly(pair).await;
+        bring(&pair, Color::Blue, missing, false);
+        pair.refuse("InvokeRestApi", LIST_OF_GREEN);
+        pair.minutes(3).await;
+        let stored = pair.stored(&pair.settings.names.managed_dags()).unwrap();
+        assert!(stored["pending_unpause"].is_object(), "{stored:#}");
     });
 }
 

@@ -1,5 +1,6 @@
 //! Readings that are behind: what was read before, or beside, shows it.
 
+use bluegreen_core::color::Color;
 use bluegreen_simulation::clock::Milliseconds;
 use bluegreen_simulation::weather::{Burst, Fault, Service};
 use bluegreen_simulation::world::World;
@@ -184,5 +185,36 @@ fn a_check_of_a_standby_that_has_become_active_is_made_again() {
         let check = pair.ask(json!({"action": "check"})).await;
         assert_eq!(check["active"], "green", "{check:#}");
         assert_eq!(pair.count("InvokeRestApi", "importErrors"), 4, "both colors, twice");
+    });
+}
+
+#[test]
+fn status_does_not_wait_for_a_silent_color_that_it_took_for_the_standby() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.pass(900).await;
+        let ask = json!({"action": "status"});
+        pair.ask_on("one", "r-1", ask.clone()).await.unwrap();
+        pair.ask_on("two", "r-2", json!({"to": "green"})).await.unwrap();
+        {
+            let mut world = pair.world.lock();
+            let now = world.now();
+            let burst = Burst {
+                service: Service::Airflow,
+                color: Some(Color::Green),
+                operation: None,
+                fault: Fault::Silence,
+                seconds: 60,
+                percent: 100,
+            };
+            world.weather.begin(burst, 1, now);
+        }
+        pair.forget();
+        let began = pair.now();
+        let status = pair.ask_on("one", "r-3", ask).await.unwrap();
+        assert!(status["in_flight"]["blue"]["unknown"].is_null(), "{status:#}");
+        let asked = |sent: &Sent| sent.text.contains("dagRuns") && sent.text.contains("blue");
+        let at = pair.sent().into_iter().find(asked).unwrap().at - began;
+        assert!(at < 500, "{at} ms later");
     });
 }

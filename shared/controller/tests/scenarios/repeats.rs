@@ -298,6 +298,7 @@ fn a_switch_of_a_pair_at_rest_costs_few_requests() {
         let pair = pair.started().await;
         pair.forget();
         pair.ask(json!({"to": "green", "dry_run": true})).await;
+        pair.ask(json!({"action": "drill", "mode": "dry"})).await;
         // The first version was created: no request has changed the flag, so nothing of the past is read.
         assert_eq!(pair.count("GetParameterHistory", ""), 0, "{:#?}", pair.sent());
     });
