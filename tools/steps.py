@@ -56,7 +56,8 @@ def make(name: str, targets: str, lane: str, after: str = "", nice: int = 0, las
 # builds get beside them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests
 # of Rust that wait for a silent connection do not meet theirs with so little of a processor, so they are only built beside them. The tests
 # with other Airflows compute nearly all the time, so they are with what compiles.
-INSTALLS, COMPUTES, RELEASES, WAITS = "installs", "computes", "releases", "waits"
+# The simulation and the model need no folder of the tests' binaries for long: with these they kept the tests of Rust waiting.
+INSTALLS, COMPUTES, PLAYS, RELEASES, WAITS = "installs", "computes", "plays", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (
     make("tools", "tools", INSTALLS),
@@ -67,8 +68,8 @@ STEPS = (
     make("end-to-end tests", f"test-end-to-end {COPIED}", WAITS, "tools, debug binaries", last=True),
     make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
     make("tests of Rust, built", "test-rust-built", COMPUTES, nice=NICE),
-    make("simulation", "test-simulation", COMPUTES, nice=NICE),
-    make("tests of the model", "test-model", COMPUTES, nice=NICE),
+    make("simulation", "test-simulation", PLAYS, "debug binaries", nice=NICE),
+    make("tests of the model", "test-model", PLAYS, nice=NICE),
     make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests"),
     make("tests with other Airflows", "test-airflow-versions", COMPUTES, "other Airflows, end-to-end tests"),
     make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests"),
@@ -228,8 +229,10 @@ class Suite:
 
     def share_the_processor(self) -> None:
         beside = any(not each.step.nice for each in self.running())
+        # One that keeps another from its lane would keep it for long.
+        awaited = {step.lane for step in self.todo if not step.nice and self.passed().issuperset(step.after)}
         for each in self.running():
-            each.give(each.step.nice if beside else 0)
+            each.give(each.step.nice if beside and each.step.lane not in awaited else 0)
 
     def passed(self) -> set[str]:
         return {each.step.name for each in self.all if each.code == 0}

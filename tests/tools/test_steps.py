@@ -100,6 +100,17 @@ def test_what_computes_yields_only_while_others_of_the_run_want_the_processor(tm
     assert code == 0 and "yielded to" in said, said
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+def test_what_keeps_another_step_from_its_lane_does_not_yield(tmp_path: Path) -> None:
+    group = "sed 's/.*nice //' /proc/self/autogroup"
+    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; touch yielded; until [ $({group}) = 0 ]; do sleep 0.01; done", "a",
+                              nice={NICE}),
+                         step("needed", "until [ -e yielded ]; do sleep 0.01; done", "b"),
+                         step("does not", "until [ -e awaited ]; do sleep 0.01; done", "c", last=True),
+                         step("awaited", "touch awaited", "a", "needed")""", tmp_path)
+    assert code == 0, said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, number: signal.Signals) -> None:
     # A process in a session of its own, whose parent has ended, and which heeds no signal.
