@@ -1,6 +1,5 @@
 //! `status` and `history`.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use bluegreen_aws::health_probe::ProbeScope;
@@ -17,7 +16,6 @@ use bluegreen_core::readiness::ReadinessState;
 use bluegreen_core::response::{
     DrillAnswer, History, HistoryLine, LastCheck, ManagedDags, Response, Root, Status, VerdictAnswer,
 };
-use tokio::sync::oneshot;
 
 use crate::answer::{NO_FLAG, common};
 use crate::function_error::FunctionError;
@@ -131,19 +129,17 @@ struct Readings {
     in_flight: Option<in_flight::Asked>,
 }
 
-/// Reads the parameters twice, and lists the standby's runs meanwhile. If the flag has changed in between, the runs are
+/// Reads the parameters twice, and lists the standby's runs in between. If the flag has changed meanwhile, the runs are
 /// those of the new active color, and the other's are listed.
 async fn readings(services: &Services, invocation: &Invocation) -> Result<Readings, FunctionError> {
-    let (tell, told) = oneshot::channel();
-    let reading = async {
-        let settled = second_reading::settled(services).await?;
-        let first = standby(&settled.0);
-        let _listens = tell.send(first);
-        let (observed, history) = second_reading::unless_changed(services, settled, invocation.started).await?;
-        Ok::<_, FunctionError>((observed, history, first))
-    };
-    let asking = async { Ok(ask_early(services, told, invocation).await) };
-    let ((observed, history, first), asked) = tokio::try_join!(reading, asking)?;
+    let standby = |observed: &Observed| Some(observed.flag.as_ref()?.value.color()?.other());
+    let settled = second_reading::settled(services).await?;
+    let first = standby(&settled.0);
+    let (read, asked) = tokio::join!(
+        second_reading::unless_changed(services, settled, invocation.started),
+        ask(services, first, invocation)
+    );
+    let (observed, history) = read?;
     let now_standby = standby(&observed);
     let in_flight = match asked {
         asked if now_standby == first => asked,
@@ -154,30 +150,6 @@ async fn readings(services: &Services, invocation: &Invocation) -> Result<Readin
         history,
         in_flight,
     })
-}
-
-fn standby(observed: &Observed) -> Option<Color> {
-    Some(observed.flag.as_ref()?.value.color()?.other())
-}
-
-/// Lists the runs of the color that stood by as far as this process knows, without waiting for the flag; of another one
-/// as soon as the flag says so.
-async fn ask_early(
-    services: &Services,
-    mut told: oneshot::Receiver<Option<Color>>,
-    invocation: &Invocation,
-) -> Option<in_flight::Asked> {
-    let expected = services.store.last_color().map(Color::other);
-    let mut early = pin!(ask(services, expected, invocation));
-    let (first, asked) = tokio::select! {
-        first = &mut told => (first.ok()?, None),
-        asked = &mut early => (told.await.ok()?, Some(asked)),
-    };
-    match asked {
-        _ if first != expected => ask(services, first, invocation).await,
-        Some(asked) => asked,
-        None => early.await,
-    }
 }
 
 async fn ask(services: &Services, standby: Option<Color>, invocation: &Invocation) -> Option<in_flight::Asked> {

@@ -22,7 +22,7 @@ impl ParameterStore {
             Ok(written) => version(written.version()).map_or_else(
                 || Reply::Failed(unparsable("PutParameter answered no version")),
                 |version| {
-                    self.learn(version, None, Some(value));
+                    self.learn(version, None);
                     Reply::Wrote(version)
                 },
             ),

@@ -168,7 +168,7 @@ impl ParameterStore {
             .map(|parameter| observation(&parameter))
             .transpose()?;
         if let Some(flag) = &flag {
-            self.learn(flag.version, Some(flag.modified), flag.value.color());
+            self.learn(flag.version, Some(flag.modified));
         }
         Ok(Observed {
             flag,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use bluegreen_core::claim::Failure;
-use bluegreen_core::color::Color;
 use bluegreen_core::flag::{FlagObservation, FlagVersion};
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::identity::Ownership;
@@ -43,7 +42,6 @@ struct Newest {
     version: FlagVersion,
     /// The version was written at this instant, or later.
     modified: Timestamp,
-    color: Option<Color>,
     known_at: Instant,
 }
 
@@ -180,12 +178,7 @@ impl ParameterStore {
         (flag.version < newest.version && flag.modified <= newest.modified).then_some(newest.version)
     }
 
-    /// The color of the newest version that this process has seen or written, at any time before: a guess.
-    pub fn last_color(&self) -> Option<Color> {
-        self.newest.lock().ok()?.as_ref()?.color
-    }
-
-    pub(super) fn learn(&self, version: FlagVersion, modified: Option<Timestamp>, color: Option<Color>) {
+    pub(super) fn learn(&self, version: FlagVersion, modified: Option<Timestamp>) {
         let Ok(mut newest) = self.newest.lock() else { return };
         let modified = modified.or_else(|| newest.as_ref().map(|newest| newest.modified));
         let is_newer = |modified: Timestamp| {
@@ -197,7 +190,6 @@ impl ParameterStore {
             *newest = Some(Newest {
                 version,
                 modified,
-                color,
                 known_at: Instant::now(),
             });
         }
