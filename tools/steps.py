@@ -33,7 +33,6 @@ SAY_EVERY_SECONDS = 60.0
 NICE, NEEDED_SOON = 19, 15
 OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
 PR_SET_CHILD_SUBREAPER = 36
-AUTOGROUP_TRIES, AUTOGROUP_PAUSE = 5, 0.1
 
 
 @dataclass(frozen=True)
@@ -140,21 +139,18 @@ def end_leftovers() -> None:
 
 
 def set_nice(session: int, nice: int) -> bool:
-    """Whether it is set, as far as it can be. Linux shares the processor among sessions first; the nice values of processes count only
-    within one (sched(7), autogroup). Elsewhere they are all there is, and who is not root cannot lower them again: the step is then only
-    slower."""
+    """Whether it is set, as far as it can be; else it has to be set again a moment later. Linux shares the processor among sessions first;
+    the nice values of processes count only within one (sched(7), autogroup). Elsewhere they are all there is, and who is not root cannot
+    lower them again: the step is then only slower."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PGRP, session, min(OWN_NICE + nice, 19))
-    for _ in range(AUTOGROUP_TRIES):
-        try:
-            Path(f"/proc/{session}/autogroup").write_text(str(nice))
-        except BlockingIOError:
-            time.sleep(AUTOGROUP_PAUSE)  # who is not root may write one in a tenth of a second
-        except OSError:
-            return True  # another kernel, or it has ended already
-        else:
-            return True
-    return False
+    try:
+        Path(f"/proc/{session}/autogroup").write_text(str(nice))
+    except BlockingIOError:
+        return False  # who is not root may write one in a tenth of a second
+    except OSError:
+        pass  # another kernel, or it has ended already
+    return True
 
 
 @dataclass
@@ -230,18 +226,23 @@ class Suite:
     def share_the_processor(self) -> None:
         beside = any(not each.step.nice for each in self.running())
         # One that keeps another from its lane would keep it for long.
-        awaited = {step.lane for step in self.todo if not step.nice and self.passed().issuperset(step.after)}
+        awaited = {step.lane for step in self.ready() if not step.nice}
         for each in self.running():
             each.give(each.step.nice if beside and each.step.lane not in awaited else 0)
 
     def passed(self) -> set[str]:
         return {each.step.name for each in self.all if each.code == 0}
 
+    def ready(self) -> list[Step]:
+        """Those that have what they need, and wait for their lanes at the most."""
+        passed = self.passed()
+        return [step for step in self.todo if passed.issuperset(step.after)]
+
     def startable(self) -> Iterator[Step]:
-        """Of those that wait for each free lane, the first that has what it needs."""
+        """The first that is ready for each free lane."""
         taken = {each.step.lane for each in self.running()}
-        for step in list(self.todo):
-            if step.lane not in taken and self.passed().issuperset(step.after):
+        for step in self.ready():
+            if step.lane not in taken:
                 taken.add(step.lane)
                 yield step
 

@@ -412,21 +412,24 @@ class RealAirflow:
         path = f"dags/{dag}/dagRuns/{urllib.parse.quote(run, safe='')}"
         self._write(path, {"state": "failed"}, method="PATCH")
 
+    def _database(self) -> contextlib.closing[sqlite3.Connection]:
+        return contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60))
+
     def forget_xcoms(self, dag: str, run: str) -> int:
         """Delete XComs in the database, as a clean-up job does. Returns how many there were."""
-        with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database, database:
+        with self._database() as database, database:
             return database.execute("DELETE FROM xcom WHERE dag_id = ? AND run_id = ?", (dag, run)).rowcount
 
     def failed_by_the_scheduler(self, dag: str, run: str, task: str) -> int:
         """How many tries Airflow's scheduler has taken for failed, because the executor told of the end of one worker process when the
         task already waited for the next: after an immediate trigger (apache/airflow#66374). The next process runs nevertheless."""
         wanted = "SELECT COUNT(*) FROM log WHERE event = 'state mismatch' AND dag_id = ? AND run_id = ? AND task_id = ?"
-        with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database:
+        with self._database() as database:
             return int(database.execute(wanted, (dag, run, task)).fetchone()[0])
 
     def failures(self) -> str:
         """Why tasks have failed, by their own logs and Airflow's list of events: for whoever reads of a test that failed now and then."""
-        with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=60)) as database:
+        with self._database() as database:
             failed = database.execute("SELECT DISTINCT dag_id, run_id, task_id FROM task_instance WHERE state = 'failed'").fetchall()
             events = database.execute("SELECT * FROM log WHERE event IN ('state mismatch', 'heartbeat timeout')")
             said = [" ".join(map(str, event)) for event in events]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 from support.local_functions import alive
 from support.paths import PROJECT
 from support.waiting import until
-from tools.steps import MORE, NICE, STEPS, chosen, set_nice
+from tools.steps import MORE, NICE, STEPS, Running, Step, chosen
 
 HEAD = """
 import sys
@@ -25,6 +26,12 @@ def step(name, script, lane, *after, last=False, nice=0):
     return Step(name, ("bash", "-c", script), lane, after, last=last, nice=nice)
 
 """
+
+needs_autogroups = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+
+
+def until_nice(nice: int) -> str:
+    return f"until [ $(sed 's/.*nice //' /proc/self/autogroup) = {nice} ]; do sleep 0.01; done"
 
 
 def start(steps: str, folder: Path) -> subprocess.Popen[str]:
@@ -78,32 +85,29 @@ def test_a_failure_of_the_last_one_is_a_failure(tmp_path: Path) -> None:
     assert code == 1 and said.endswith("1 failed\n") and said.count("1 failed") == 1
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+@needs_autogroups
 def test_what_computes_yields_as_a_session(tmp_path: Path) -> None:
     # The first shows it once it has yielded, the other one not before that: alone, the first would not yield any more.
-    group = "sed 's/.*nice //' /proc/self/autogroup"
     shown = "cat /proc/self/autogroup; nice"
-    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; {shown}; touch shown", "a", nice={NICE}),
+    code, said = ran(f"""step("yields", "{until_nice(NICE)}; {shown}; touch shown", "a", nice={NICE}),
                          step("does not", "until [ -e shown ]; do sleep 0.01; done; {shown}", "b", last=True)""", tmp_path)
     assert code == 0, said
     groups = re.findall(r"autogroup-\d+ nice (\d+)\n(\d+)\n", said)
     assert len(groups) == 2 and groups[0][0] == str(NICE) and int(groups[0][1]) >= NICE and groups[1][0] == "0", said
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+@needs_autogroups
 def test_what_computes_yields_only_while_others_of_the_run_want_the_processor(tmp_path: Path) -> None:
     # Busy strangers would leave it nothing: it would hardly go on.
-    group = "sed 's/.*nice //' /proc/self/autogroup"
-    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; touch yielded; until [ $({group}) = 0 ]; do sleep 0.01; done", "a",
+    code, said = ran(f"""step("yields", "{until_nice(NICE)}; touch yielded; {until_nice(0)}", "a",
                               nice={NICE}, last=True),
                          step("does not", "until [ -e yielded ]; do sleep 0.01; done; echo yielded to", "b")""", tmp_path)
     assert code == 0 and "yielded to" in said, said
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+@needs_autogroups
 def test_what_keeps_another_step_from_its_lane_does_not_yield(tmp_path: Path) -> None:
-    group = "sed 's/.*nice //' /proc/self/autogroup"
-    code, said = ran(f"""step("yields", "until [ $({group}) = {NICE} ]; do sleep 0.01; done; touch yielded; until [ $({group}) = 0 ]; do sleep 0.01; done", "a",
+    code, said = ran(f"""step("yields", "{until_nice(NICE)}; touch yielded; {until_nice(0)}", "a",
                               nice={NICE}),
                          step("needed", "until [ -e yielded ]; do sleep 0.01; done", "b"),
                          step("does not", "until [ -e awaited ]; do sleep 0.01; done", "c", last=True),
@@ -174,5 +178,7 @@ def test_a_session_is_nice_also_where_several_begin_at_once(monkeypatch: pytest.
 
     monkeypatch.setattr(Path, "write_text", refused_twice)
     monkeypatch.setattr(os, "setpriority", lambda *_arguments: None)
-    assert set_nice(os.getpid(), NICE)
-    assert written == [str(NICE)] * 3
+    running = Running(Step("nice", ("true",), "a", nice=NICE), io.BytesIO(), pid=os.getpid())
+    for _ in range(4):
+        running.give(NICE)
+    assert written == [str(NICE)] * 3, "until it is set, and not again"

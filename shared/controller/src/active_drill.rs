@@ -116,31 +116,13 @@ fn agree(flag: &FlagState, newest: Option<&Version>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
-    use bluegreen_core::flag::{FlagObservation, FlagValue, FlagVersion};
-
     use super::*;
+    use crate::samples::{entry, flag};
 
     #[test]
     fn two_readings_agree_that_show_the_same_version_with_the_same_date() {
-        let at = |second: i64| Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second));
-        let flag = |version: u64, second: i64| {
-            FlagState::Present(FlagObservation {
-                value: FlagValue::read("blue"),
-                version: FlagVersion(version),
-                modified: at(second),
-            })
-        };
-        let history = |version: u64, second: i64| {
-            versions(&[HistoryEntry {
-                value: FlagValue::read("blue"),
-                version: FlagVersion(version),
-                modified: at(second),
-                author: None,
-                description: None,
-            }])
-        };
+        let flag = |version: u64, second: i64| FlagState::Present(flag(version, second));
+        let history = |version: u64, second: i64| versions(&[entry(version, second)]);
         for (flag, history, expected) in [
             (flag(2, 20), history(2, 20), true),
             (flag(2, 20), history(1, 20), false),

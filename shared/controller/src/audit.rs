@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::audit;
+use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::claim::Failure;
-use bluegreen_core::flag::{FlagObservation, FlagVersion, HistoryEntry};
+use bluegreen_core::flag::{FlagObservation, HistoryEntry};
 use bluegreen_core::metric::Metric;
 use bluegreen_core::response::Heard;
 use bluegreen_core::time::{elapsed, whole_milliseconds};
@@ -142,9 +142,17 @@ impl Change {
 }
 
 /// Whether one of these versions is this one, or a later one.
-fn is_within(flag: &FlagObservation, audited: [Option<(FlagVersion, Timestamp)>; 2]) -> bool {
+fn is_within(flag: &FlagObservation, audited: [Option<Audited>; 2]) -> bool {
     let mut audited = audited.into_iter().flatten();
-    audited.any(|(version, at)| flag.version <= version && flag.modified <= at)
+    audited.any(|audited| flag.version <= audited.version && flag.modified <= audited.at)
+}
+
+/// How far an audit of this history comes.
+fn newest_of(history: &[HistoryEntry]) -> Option<Audited> {
+    history.last().map(|entry| Audited {
+        version: entry.version,
+        at: entry.modified,
+    })
 }
 
 /// Audits until the newest version is audited. Another change may have come after this reading, or have been missing in
@@ -156,7 +164,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         return Ok((Sent::default(), observed.clone()));
     }
     let mut all = audit_trail::catch_up(services, history, observed, now).await?;
-    let mut newest = history.last().map(|entry| (entry.version, entry.modified));
+    let mut newest = newest_of(history);
     let mut observed = observed.clone();
     for _ in 0..LOOKS_AFTER {
         // The watcher audits what is missed here.
@@ -164,19 +172,16 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
             break;
         };
         observed = newer;
-        let noted = observed.audited.map(|audited| (audited.version, audited.at));
-        if observed
-            .flag
-            .as_ref()
-            .is_none_or(|flag| is_within(flag, [newest, noted]))
-        {
+        let noted = observed.audited;
+        let flag = observed.flag.as_ref();
+        if flag.is_none_or(|flag| is_within(flag, [newest, noted])) {
             break;
         }
         // That change's own listener probably runs now; audited by both, the change would be counted twice.
         tokio::time::sleep(THEIR_TIME).await;
         let seen = look(services).await?;
         let sent = audit_trail::catch_up(services, &seen.history, &seen.observed, services.clock.now()).await?;
-        newest = seen.history.last().map(|entry| (entry.version, entry.modified));
+        newest = newest_of(&seen.history);
         observed = seen.observed;
         all.versions.extend(sent.versions);
         all.pruned = all.pruned.saturating_add(sent.pruned);
@@ -234,26 +239,15 @@ async fn hold_changed(
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
-    use bluegreen_core::flag::FlagValue;
-
     use super::*;
+    use crate::samples::{at, audited, entry, flag};
 
-    const VERSION: FlagVersion = FlagVersion(7);
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
-    }
+    const VERSION: u64 = 7;
 
     #[test]
     fn a_flag_is_audited_as_far_as_a_version_that_was_written_no_earlier() {
-        let flag = FlagObservation {
-            value: FlagValue::read("blue"),
-            version: FlagVersion(7),
-            modified: at(70),
-        };
-        let to = |version: u64, second: i64| Some((FlagVersion(version), at(second)));
+        let flag = flag(7, 70);
+        let to = |version: u64, second: i64| Some(audited(version, second));
         for (one, other, expected) in [
             (to(7, 70), None, true),
             (None, to(7, 70), true),
@@ -271,26 +265,12 @@ mod tests {
 
     /// Readings of a flag that was written at that second, if they see it.
     fn seen(flag: Option<i64>, history: Option<i64>) -> Seen {
-        let value = FlagValue::read("blue");
         Seen {
             observed: Observed {
-                flag: flag.map(|second| FlagObservation {
-                    value: value.clone(),
-                    version: VERSION,
-                    modified: at(second),
-                }),
+                flag: flag.map(|second| self::flag(VERSION, second)),
                 ..Observed::default()
             },
-            history: history
-                .map(|second| HistoryEntry {
-                    value: value.clone(),
-                    version: VERSION,
-                    modified: at(second),
-                    author: None,
-                    description: None,
-                })
-                .into_iter()
-                .collect(),
+            history: history.map(|second| entry(VERSION, second)).into_iter().collect(),
         }
     }
 

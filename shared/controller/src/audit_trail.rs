@@ -10,7 +10,6 @@ use bluegreen_core::audit::{self, Audited};
 use bluegreen_core::claim::Failure;
 use bluegreen_core::drill::{end_records, outcome_of};
 use bluegreen_core::flag::{self, FlagVersion, HistoryEntry, Version, label};
-use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::StoredHold;
 use bluegreen_core::metric::Metric;
 use bluegreen_core::time::elapsed;
@@ -253,11 +252,7 @@ async fn holds_until(services: &Services, stored: &StoredHold) -> Result<Vec<(St
     if services.store.hold().await?.is_none() {
         return Ok(vec![(stored.clone(), None)]);
     }
-    Err(Failure {
-        ambiguous: false,
-        retryable: true,
-        cause: Cause::new(CauseKind::Unavailable, "the hold's history stays behind the hold"),
-    })
+    Err(Failure::not_seen_yet("the hold's history stays behind the hold"))
 }
 
 /// Publishes what is due for the hold, then records it; returns the number of events.
@@ -350,22 +345,14 @@ async fn prune(services: &Services, versions: &[Version], now: Timestamp) -> usi
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
     use super::*;
-
-    fn noted(version: u64, second: i64) -> Audited {
-        Audited {
-            version: FlagVersion(version),
-            at: Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second)),
-        }
-    }
+    use crate::samples::audited;
 
     #[test]
     fn what_others_noted_counts_if_it_was_written_later() {
-        let ours = noted(5, 50);
+        let ours = audited(5, 50);
         let later_than = |others: &[(u64, i64)]| {
-            let others = others.iter().map(|(version, second)| noted(*version, *second));
+            let others = others.iter().map(|(version, second)| audited(*version, *second));
             later_than(ours, others.collect()).map(|theirs| theirs.version.0)
         };
         assert_eq!(later_than(&[(6, 60), (7, 70), (4, 40)]), Some(7));

@@ -292,9 +292,9 @@ async fn last_look(
     drill: &Drill,
     invocation: &Invocation,
 ) -> Result<LastLook, FunctionError> {
-    let names = [drill.record()];
+    let name = drill.record();
     let (standing, newest, reported) = tokio::join!(
-        services.store.records(&names),
+        services.store.records(std::slice::from_ref(&name)),
         services.store.observe_for_request(),
         services.store.unsent_of(&invocation.request_id)
     );
@@ -310,10 +310,10 @@ async fn last_look(
         let answer = repeat::of_reported(reported.as_ref(), newest.flag.as_ref(), invocation);
         return Ok(LastLook::CarriedOut(Box::new(answer)));
     }
-    let standing = standing.get(&drill.record());
+    let standing = standing.get(&name);
     // The other delivery holds the claim, although the reading of its drill is older.
     if let Some(record) = standing.filter(|record| record.actor.request_id == invocation.request_id) {
-        let answer = recorded(services, &drill.record(), record, newest.flag.as_ref(), invocation).await?;
+        let answer = recorded(services, &name, record, newest.flag.as_ref(), invocation).await?;
         return Ok(LastLook::CarriedOut(Box::new(answer)));
     }
     let hold = HoldState::read(newest.hold.as_deref(), services.clock.now());

@@ -99,7 +99,7 @@ pub(crate) async fn finish(
         .await
         .map_err(FunctionError::undelivered("reading the drill's records"))?;
     let of_drill = |name: &str| -> Option<&TransitionRecord> { records.get(name) };
-    // The outcome of a drill is recorded permanently.
+    // The outcome of a drill is recorded permanently, so what may only be unseen is waited for.
     if outcome.is_none() && may_lack_way_back(stage, &records, now) {
         return Ok(None);
     }
@@ -247,16 +247,14 @@ async fn count(services: &Services, conclusion: &Conclusion) {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
     use bluegreen_core::color::Color;
     use serde_json::json;
 
     use super::*;
+    use crate::samples::at;
 
     #[test]
     fn the_record_of_a_way_back_may_be_unreadable_as_long_as_its_writer_may_be_alive() {
-        let at = |second: i64| Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second));
         let stage = Stage::Returned {
             switched_at: at(10),
             returned_at: at(100),

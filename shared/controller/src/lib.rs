@@ -70,6 +70,8 @@ mod repair;
 mod repeat;
 mod restore_target;
 mod run_report;
+#[cfg(test)]
+mod samples;
 mod second_reading;
 mod status;
 mod switch;

@@ -157,9 +157,9 @@ impl Past {
         for _ in 0..TRIES {
             let Some(versions) = &self.versions else { return };
             let newest = versions.last();
-            let is_complete = !flag.is_some_and(|flag| is_behind(newest, flag))
-                && !newest.is_some_and(|newest| self.lacks_record_of(newest, services.clock.now()));
-            if is_complete {
+            let lags = flag.is_some_and(|flag| is_behind(newest, flag));
+            let lacks = newest.is_some_and(|newest| self.lacks_record_of(newest, services.clock.now()));
+            if !lags && !lacks {
                 return;
             }
             tokio::time::sleep(WAIT).await;
@@ -431,37 +431,18 @@ async fn remember(services: &Services, answered: Answered, limit: Duration, invo
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
     use bluegreen_aws::clock::Clock;
-    use bluegreen_core::flag::{FlagValue, FlagVersion, HistoryEntry};
+    use bluegreen_core::flag::FlagVersion;
     use bluegreen_core::transition::Kind;
     use serde_json::json;
 
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
-    }
-
-    fn flag(version: u64, second: i64) -> FlagObservation {
-        FlagObservation {
-            value: FlagValue::read("blue"),
-            version: FlagVersion(version),
-            modified: at(second),
-        }
-    }
+    use crate::samples::{at, entry, flag};
 
     /// A version of this product, whose claim `request` finished.
     fn version(number: u64, second: i64, request: &str) -> Version {
         Version {
-            entry: HistoryEntry {
-                value: FlagValue::read("blue"),
-                version: FlagVersion(number),
-                modified: at(second),
-                author: None,
-                description: None,
-            },
+            entry: entry(number, second),
             origin: Origin::Ours {
                 record: format!("v{number}"),
                 kind: Kind::Switch,

@@ -154,13 +154,8 @@ pub(crate) async fn settled(
         last = Some(observed);
     }
     let observed = last.ok_or_else(behind)?;
-    let cause = Cause::new(CauseKind::Unavailable, "the flag's history stays behind the flag");
-    let history = Err(Failure {
-        ambiguous: false,
-        retryable: true,
-        cause,
-    });
-    Ok((observed, history))
+    let history = Failure::not_seen_yet("the flag's history stays behind the flag");
+    Ok((observed, Err(history)))
 }
 
 /// These readings, if one a moment later shows no change; else newer ones.
@@ -192,34 +187,8 @@ pub(crate) fn is_of(history: &[HistoryEntry], flag: &FlagObservation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Add as _;
-
-    use bluegreen_core::flag::{FlagValue, FlagVersion};
-
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH.add(jiff::SignedDuration::from_secs(second))
-    }
-
-    fn flag(version: u64, second: i64) -> FlagObservation {
-        FlagObservation {
-            value: FlagValue::read("blue"),
-            version: FlagVersion(version),
-            modified: at(second),
-        }
-    }
-
-    fn history(newest: &[(u64, i64)]) -> Vec<HistoryEntry> {
-        let entry = |(version, second): &(u64, i64)| HistoryEntry {
-            value: FlagValue::read("blue"),
-            version: FlagVersion(*version),
-            modified: at(*second),
-            author: None,
-            description: None,
-        };
-        newest.iter().map(entry).collect()
-    }
+    use crate::samples::{entry, flag};
 
     #[test]
     fn a_history_is_ahead_with_a_later_version_that_was_written_later() {
@@ -235,7 +204,7 @@ mod tests {
             ((1, 20), (3, 10), false),
         ];
         for (newest, seen, expected) in cases {
-            let versions = versions(&history(&[newest]));
+            let versions = versions(&[entry(newest.0, newest.1)]);
             assert_eq!(
                 is_ahead(&versions, &flag(seen.0, seen.1)),
                 expected,
@@ -255,7 +224,11 @@ mod tests {
             (Some((1, 10)), None, false),
             (None, None, true),
         ] {
-            let versions = versions(&history(&newest.into_iter().collect::<Vec<_>>()));
+            let kept: Vec<_> = newest
+                .into_iter()
+                .map(|(version, second)| entry(version, second))
+                .collect();
+            let versions = versions(&kept);
             let seen = seen.map(|(version, second)| flag(version, second));
             assert_eq!(reaches(&versions, seen.as_ref()), expected, "{newest:?} {seen:?}");
         }
@@ -263,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_history_is_of_a_flag_with_the_version_and_the_date_of_its_newest() {
-        let kept = history(&[(2, 20), (1, 10)]);
+        let kept = [entry(2, 20), entry(1, 10)];
         for (seen, expected) in [((2, 20), true), ((1, 10), false), ((2, 10), false), ((3, 20), false)] {
             assert_eq!(is_of(&kept, &flag(seen.0, seen.1)), expected, "{seen:?}");
         }

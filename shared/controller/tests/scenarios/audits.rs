@@ -4,7 +4,7 @@ use bluegreen_simulation::world::Delivery;
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, play};
-use crate::readings::go_back;
+use crate::trouble::go_back;
 
 fn kinds(pair: &Pair) -> Vec<(Value, Value)> {
     let events = pair.events("Environment Transition");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::drills::{QUIET, begin, finished, rested, stored};
 use crate::pair::{Pair, by_hand, outcome, play, reason};
-use crate::readings::go_back;
+use crate::trouble::go_back;
 
 #[test]
 fn a_drill_whose_function_dies_before_the_switch_is_given_up_and_reported() {

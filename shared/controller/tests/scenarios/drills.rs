@@ -6,7 +6,7 @@ use bluegreen_core::flag::FlagVersion;
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play, reason};
-use crate::readings::go_back;
+use crate::trouble::go_back;
 
 /// Regular checks of the standby would mix with those of the drills.
 pub(crate) const QUIET: &[(&str, &str)] = &[("READINESS_INTERVAL_MINUTES", "0")];

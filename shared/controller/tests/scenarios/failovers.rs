@@ -1,25 +1,11 @@
 //! Requests for a failover and a rollback: which evidence they wait for, and where they go.
 
 use bluegreen_core::color::Color;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::drills::{QUIET, begin, rested};
 use crate::pair::{Pair, outcome, play, reason};
-
-/// Makes the Airflow of a color answer late from now on.
-fn slow(pair: &Pair, color: Color, milliseconds: i64) {
-    let now = pair.now();
-    let burst = Burst {
-        service: Service::Airflow,
-        color: Some(color),
-        operation: None,
-        fault: Fault::Slow(milliseconds),
-        seconds: 3600,
-        percent: 100,
-    };
-    pair.world.lock().weather.begin(burst, 3, now);
-}
+use crate::trouble::slow_down;
 
 #[test]
 fn a_forced_failover_does_not_wait_for_a_standby_that_is_silent() {
@@ -27,7 +13,7 @@ fn a_forced_failover_does_not_wait_for_a_standby_that_is_silent() {
         let pair = pair.started().await;
         pair.kill(Color::Blue);
         pair.pass(60).await;
-        slow(&pair, Color::Green, 20_000);
+        slow_down(&mut pair.world.lock(), Some(Color::Green), 20_000, 3600);
         let forced = pair
             .ask(json!({"action": "failover", "to": "green", "force": true, "reason": "x"}))
             .await;
@@ -43,7 +29,7 @@ fn a_forced_failover_waits_for_the_actives_last_sign_of_life() {
         pair.kill(Color::Blue);
         let dead = pair.at();
         pair.pass(300).await;
-        slow(&pair, Color::Blue, 4000);
+        slow_down(&mut pair.world.lock(), Some(Color::Blue), 4000, 3600);
         let forced = pair
             .ask(json!({"action": "failover", "to": "green", "force": true, "reason": "x"}))
             .await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play, reason};
-use crate::readings::go_back;
+use crate::trouble::go_back;
 
 pub(crate) fn hour(pair: &Pair, why: &str) -> String {
     let until = pair.at() + jiff::SignedDuration::from_hours(1);

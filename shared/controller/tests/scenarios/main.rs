@@ -22,3 +22,4 @@ mod requests;
 mod run_reports;
 mod standby;
 mod ticks;
+mod trouble;

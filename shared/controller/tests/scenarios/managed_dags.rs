@@ -1,17 +1,15 @@
 //! DAGs that are managed, where it matters: right around a switch, lists that need parts, slow and unwilling Airflows.
 
 use bluegreen_core::color::Color;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
-use bluegreen_simulation::world::World;
 use serde_json::{Value, json};
 
 use crate::pair::{Pair, by_hand, outcome, play};
-use crate::standby::{MANAGED, lose_dags, running, set_paused};
+use crate::standby::{MANAGED, PAUSE_BLUE, bring, lose_dags, number_of, running, set_paused};
+use crate::trouble::slow_down;
 
 /// What a request contains that lists blue's DAGs, or sets those of a color.
 const LIST_OF_BLUE: &str = r#"orders-blue {"Method":"GET","Path":"/dags""#;
 const LIST_OF_GREEN: &str = r#"orders-green {"Method":"GET","Path":"/dags""#;
-pub(crate) const PAUSE_BLUE: &str = r#"orders-blue {"Body":{"is_paused":true}"#;
 const UNPAUSE_GREEN: &str = r#"orders-green {"Body":{"is_paused":false}"#;
 
 /// A pair whose standby's DAGs are all paused.
@@ -48,20 +46,6 @@ async fn with_many_dags(pair: Pair, count: usize) -> Pair {
 
 fn id(pair: &Pair, number: usize) -> String {
     pair.world.lock().airflow.dags[number].id.clone()
-}
-
-/// The requests to the Airflow of a color begin to be answered late, for a while.
-fn slow_down(world: &mut World, color: Color, milliseconds: i64, seconds: i64) {
-    let now = world.now();
-    let burst = Burst {
-        service: Service::Airflow,
-        color: Some(color),
-        operation: None,
-        fault: Fault::Slow(milliseconds),
-        seconds,
-        percent: 100,
-    };
-    world.weather.begin(burst, 1, now);
 }
 
 fn state(tick: &Value) -> &str {
@@ -173,7 +157,7 @@ fn a_list_that_came_too_late_is_not_believed() {
         let name = pair.settings.names.managed_dags();
         let before = pair.stored(&name).unwrap()["unpaused"].clone();
         pair.before("InvokeRestApi", LIST_OF_BLUE, 0, |world| {
-            slow_down(world, Color::Blue, 21_000, 30);
+            slow_down(world, Some(Color::Blue), 21_000, 30);
         });
         set_paused(&pair, Color::Blue, "daily", true);
         pair.minutes(1).await;
@@ -206,22 +190,11 @@ fn half_a_list_is_not_believed() {
 /// A pair whose new active lacks "hourly", which ran on the other color.
 async fn without_hourly(pair: Pair) -> (Pair, usize) {
     let pair = settled(pair).await;
-    let missing = pair
-        .world
-        .lock()
-        .airflow
-        .dags
-        .iter()
-        .position(|dag| dag.id == "hourly")
-        .unwrap();
-    pair.world.lock().airflow.sides.green.dags[missing].is_there = false;
+    let missing = number_of(&pair, "hourly");
+    bring(&pair, Color::Green, missing, false);
     let pair = switched(pair, "green").await;
     pair.minutes(12).await;
     (pair, missing)
-}
-
-fn bring(pair: &Pair, color: Color, number: usize, is_there: bool) {
-    pair.world.lock().airflow.sides.of_mut(color).dags[number].is_there = is_there;
 }
 
 #[test]
@@ -422,7 +395,7 @@ fn a_standby_that_is_slow_is_paused_by_a_later_tick() {
             let pair = switched(settled(pair).await, "green").await;
             pair.pass(60).await;
             pair.before("InvokeRestApi", slow, 0, |world| {
-                slow_down(world, Color::Blue, 120_000, 100);
+                slow_down(world, Some(Color::Blue), 120_000, 100);
             });
             let tick = pair.tick().await;
             assert_eq!(state(&tick), "draining", "{tick:#}");
@@ -443,7 +416,7 @@ fn an_active_that_is_slow_is_unpaused_by_a_later_tick() {
         let pair = settled(pair).await;
         let wanted = running(&pair, Color::Blue);
         pair.before("InvokeRestApi", UNPAUSE_GREEN, 0, |world| {
-            slow_down(world, Color::Green, 120_000, 100);
+            slow_down(world, Some(Color::Green), 120_000, 100);
         });
         let answer = pair.ask(json!({"to": "green"})).await;
         assert_eq!(outcome(&answer), "switched");

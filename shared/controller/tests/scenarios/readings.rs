@@ -1,25 +1,10 @@
 //! Readings that are behind: what was read before, or beside, shows it.
 
 use bluegreen_simulation::clock::Milliseconds;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
-use bluegreen_simulation::world::World;
 use serde_json::json;
 
 use crate::pair::{Pair, Sent, by_hand, outcome, play};
-
-/// Readings of this operation show for so many seconds what was true so many milliseconds ago.
-pub(crate) fn go_back(world: &mut World, operation: &str, lag: Milliseconds, seconds: i64) {
-    let now = world.now();
-    let burst = Burst {
-        service: Service::ParameterStore,
-        color: None,
-        operation: Some(operation.to_owned()),
-        fault: Fault::Stale(lag),
-        seconds,
-        percent: 100,
-    };
-    world.weather.begin(burst, 1, now);
-}
+use crate::trouble::go_back;
 
 /// A pair that was switched a moment ago, by the instance "one".
 async fn switched(pair: Pair) -> Pair {
@@ -122,15 +107,22 @@ fn a_process_does_not_believe_what_is_older_than_what_it_wrote() {
     });
 }
 
+/// A pair whose flag somebody else writes between two readings of the next request.
+async fn about_to_change(pair: Pair) -> Pair {
+    let pair = pair.started().await;
+    pair.pass(900).await;
+    let flag = pair.settings.names.flag().to_owned();
+    pair.before("GetParameters", &flag.clone(), 1, move |world| {
+        by_hand(world, &flag, Some("green"));
+    });
+    pair.forget();
+    pair
+}
+
 #[test]
 fn status_lists_the_runs_of_the_color_that_stands_by_in_the_end() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.pass(900).await;
-        let flag = pair.settings.names.flag().to_owned();
-        pair.before("GetParameters", &flag.clone(), 1, move |world| {
-            by_hand(world, &flag, Some("green"));
-        });
+        let pair = about_to_change(pair).await;
         let status = pair.ask(json!({"action": "status"})).await;
         assert_eq!(status["active"], "green", "{status:#}");
         assert!(
@@ -143,13 +135,7 @@ fn status_lists_the_runs_of_the_color_that_stands_by_in_the_end() {
 #[test]
 fn a_check_of_a_standby_that_has_become_active_is_made_again() {
     play(&[], |pair: Pair| async move {
-        let pair = pair.started().await;
-        pair.pass(900).await;
-        let flag = pair.settings.names.flag().to_owned();
-        pair.before("GetParameters", &flag.clone(), 1, move |world| {
-            by_hand(world, &flag, Some("green"));
-        });
-        pair.forget();
+        let pair = about_to_change(pair).await;
         let check = pair.ask(json!({"action": "check"})).await;
         assert_eq!(check["active"], "green", "{check:#}");
         assert_eq!(pair.count("InvokeRestApi", "importErrors"), 4, "both colors, twice");

@@ -1,11 +1,10 @@
 //! Requests that Lambda delivers twice: the second delivery says what the first one did, and does nothing.
 
 use bluegreen_core::color::Color;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::pair::{Pair, outcome, play, reason};
-use crate::readings::go_back;
+use crate::trouble::{go_back, silence};
 
 #[test]
 fn a_switch_that_was_carried_out_says_so_and_what_has_come_since() {
@@ -240,19 +239,7 @@ fn a_request_that_was_begun_is_not_carried_out_while_the_history_answers_nothing
         pair.ask_as("r-switch", request.clone()).await.unwrap_err();
         pair.mend();
         pair.pass(120).await;
-        {
-            let mut world = pair.world.lock();
-            let now = world.now();
-            let burst = Burst {
-                service: Service::ParameterStore,
-                color: None,
-                operation: Some("GetParameterHistory".to_owned()),
-                fault: Fault::Silence,
-                seconds: 60,
-                percent: 100,
-            };
-            world.weather.begin(burst, 1, now);
-        }
+        silence(&mut pair.world.lock(), "GetParameterHistory", 60);
         let error = pair.ask_as("r-switch", request.clone()).await.unwrap_err().to_string();
         assert!(error.contains("which has come before"), "{error}");
         assert_eq!(pair.flag().unwrap().1, 1);

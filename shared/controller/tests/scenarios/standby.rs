@@ -4,7 +4,6 @@ use bluegreen_core::color::Color;
 use serde_json::json;
 
 use crate::alerts::{at_once, ids, remembered_before};
-use crate::managed_dags::PAUSE_BLUE;
 use crate::pair::{Pair, outcome, play};
 
 pub(crate) const MANAGED: &[(&str, &str)] = &[
@@ -12,6 +11,9 @@ pub(crate) const MANAGED: &[(&str, &str)] = &[
     ("DRAIN_MINUTES", "5"),
     ("READINESS_INTERVAL_MINUTES", "0"),
 ];
+
+/// What a request contains that pauses blue's DAGs.
+pub(crate) const PAUSE_BLUE: &str = r#"orders-blue {"Body":{"is_paused":true}"#;
 
 /// The DAGs of a color that are not paused.
 pub(crate) fn running(pair: &Pair, color: Color) -> Vec<String> {
@@ -26,10 +28,19 @@ pub(crate) fn running(pair: &Pair, color: Color) -> Vec<String> {
 }
 
 pub(crate) fn set_paused(pair: &Pair, color: Color, id: &str, is_paused: bool) {
+    let number = number_of(pair, id);
     let mut world = pair.world.lock();
     let now = world.now();
-    let number = world.airflow.dags.iter().position(|dag| dag.id == id).unwrap();
     world.airflow.set_paused(color, number, is_paused, now);
+}
+
+pub(crate) fn number_of(pair: &Pair, id: &str) -> usize {
+    let world = pair.world.lock();
+    world.airflow.dags.iter().position(|dag| dag.id == id).unwrap()
+}
+
+pub(crate) fn bring(pair: &Pair, color: Color, number: usize, is_there: bool) {
+    pair.world.lock().airflow.sides.of_mut(color).dags[number].is_there = is_there;
 }
 
 pub(crate) fn lose_dags(pair: &Pair, color: Color, are_there: bool) {
@@ -413,20 +424,13 @@ fn a_dag_that_the_new_active_lacks_is_unpaused_when_it_appears() {
     play(MANAGED, |pair: Pair| async move {
         let pair = pair.started().await;
         pair.minutes(12).await;
-        let missing = pair
-            .world
-            .lock()
-            .airflow
-            .dags
-            .iter()
-            .position(|dag| dag.id == "hourly")
-            .unwrap();
-        pair.world.lock().airflow.sides.green.dags[missing].is_there = false;
+        let missing = number_of(&pair, "hourly");
+        bring(&pair, Color::Green, missing, false);
         pair.ask(json!({"to": "green"})).await;
         pair.hear().await;
         pair.minutes(3).await;
         assert!(!running(&pair, Color::Green).contains(&"hourly".to_owned()));
-        pair.world.lock().airflow.sides.green.dags[missing].is_there = true;
+        bring(&pair, Color::Green, missing, true);
         pair.minutes(3).await;
         assert!(running(&pair, Color::Green).contains(&"hourly".to_owned()));
     });

@@ -1,11 +1,11 @@
 //! Ticks: how much they ask, when they act, and when they look again.
 
 use bluegreen_core::color::Color;
-use bluegreen_simulation::weather::{Burst, Fault, Service};
 use serde_json::json;
 
 use crate::holds::hour;
 use crate::pair::{Pair, by_hand, play, reason};
+use crate::trouble::slow_down;
 
 /// Alarms cost: only a whole look asks for them.
 const ALARMS: &[(&str, &str)] = &[
@@ -15,16 +15,7 @@ const ALARMS: &[(&str, &str)] = &[
 
 /// Makes Airflow answer seconds late from now on.
 fn slow(pair: &Pair) {
-    let burst = Burst {
-        service: Service::Airflow,
-        color: None,
-        operation: None,
-        fault: Fault::Slow(2000),
-        seconds: 3600,
-        percent: 100,
-    };
-    let now = pair.now();
-    pair.world.lock().weather.begin(burst, 3, now);
+    slow_down(&mut pair.world.lock(), None, 2000, 3600);
 }
 
 /// Dead for so long that the next tick fails over.

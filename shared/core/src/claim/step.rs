@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::color::Color;
 use crate::flag::{FlagObservation, FlagVersion, HistoryEntry};
-use crate::health::Cause;
+use crate::health::{Cause, CauseKind};
 use crate::transition::TransitionRecord;
 
 /// A request to Parameter Store, or the end of the protocol.
@@ -82,6 +82,18 @@ pub struct Failure {
     pub retryable: bool,
     /// The cause of the failure.
     pub cause: Cause,
+}
+
+impl Failure {
+    /// A reading does not show yet what is known to be there: the same one may a moment later.
+    #[must_use]
+    pub fn not_seen_yet(detail: &str) -> Self {
+        Self {
+            ambiguous: false,
+            retryable: true,
+            cause: Cause::new(CauseKind::Unavailable, detail),
+        }
+    }
 }
 
 /// How the protocol ended.
