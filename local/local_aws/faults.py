@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,9 +44,9 @@ class Fault:
     hits: int = 0
     spared: int = 0
 
-    def fits(self, service: str, operation: str, text: str, caller: str) -> bool:
+    def fits(self, service: str, operation: str, text: Callable[[], str], caller: str) -> bool:
         return (self.service in ("*", service) and self.operation in ("*", operation) and self.caller in (None, caller)
-                and (self.times is None or self.hits < self.times) and (not self.match or self.match in text)
+                and (self.times is None or self.hits < self.times) and (not self.match or self.match in text())
                 and random.random() < self.probability)
 
     @property
@@ -91,9 +92,10 @@ def remove(fault_id: str | None) -> bool:
         return _faults.pop(fault_id, None) is not None
 
 
-def choose(service: str, operation: str, text: str, caller: str, peer_port: int,
+def choose(service: str, operation: str, text: Callable[[], str], caller: str, peer_port: int,
            own_port: int) -> tuple[Fault, int | None] | None:
-    """The fault for this call, if any, and the process that it kills."""
+    """The fault for this call, if any, and the process that it kills. `text` is what a fault may match: the archive of a function takes a
+    tenth of a second to become text."""
     with _lock:
         for fault in _faults.values():
             if not fault.fits(service, operation, text, caller):

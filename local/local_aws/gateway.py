@@ -70,7 +70,6 @@ class Request:
             return scope.ROOT_ARN
         return functions.session_arns.get(key) or iam_evaluator.request_caller_arn(self.headers, self.query)
 
-    @property
     def text(self) -> str:
         return unquote(self.path) + "\n" + self.body.decode("utf-8", errors="replace")
 

@@ -148,6 +148,18 @@ fn a_flag_read_staler_than_the_memory_beside_it_is_not_acted_on() {
         ..newer
     };
     assert!(Progress::follow(Some(before), flag(Color::Green, 1), false, LEAD, at(2)).is_some());
+    // Only an older number with an older date is stale.
+    let same_number = Progress {
+        written: at(1),
+        ..settled(Color::Blue)
+    };
+    assert_eq!(follow(Some(same_number), Color::Green, 1, false).active, Color::Green);
+    let same_instant = Progress {
+        version: FlagVersion(3),
+        written: at(0),
+        ..settled(Color::Blue)
+    };
+    assert_eq!(follow(Some(same_instant), Color::Green, 2, false).active, Color::Green);
 }
 
 #[test]
@@ -158,7 +170,12 @@ fn the_first_look_leaves_the_active_alone_and_a_first_transition_does_not() {
         (Phase::Fencing, at(90), None)
     );
     assert!(first.wants_reading(7));
-    assert_eq!(follow(None, Color::Blue, 7, true).phase, Phase::Activating);
+    assert_eq!(first.state, State::Draining, "nothing is to be unpaused");
+    let after_one = follow(None, Color::Blue, 7, true);
+    assert_eq!(
+        (after_one.phase, after_one.state),
+        (Phase::Activating, State::Activating)
+    );
 }
 
 #[test]
@@ -357,6 +374,8 @@ fn only_runs_from_before_the_transition_are_waited_for() {
         run("begun_late", Some(6), Some(-1)),
         run("the_other_colors", Some(6), Some(5)),
         run("undated", None, None),
+        // Of the very instant of the transition: the new color's.
+        run("at_once", Some(0), Some(0)),
     ];
     assert_eq!(
         busy(&runs, at(0)),
@@ -390,6 +409,24 @@ fn all_are_set_at_once_if_none_must_be_spared() {
     assert_eq!(plan(&["a", "b", "c"], &[]).patterns, ["~"]);
     assert_eq!(plan(&["a", "b"], &[]).single, ["a", "b"]);
     assert!(plan(&[], &["a"]).is_empty());
+    assert!(!plan(&["a", "b", "c"], &[]).is_empty(), "by a pattern");
+    assert!(!plan(&["a", "b"], &[]).is_empty(), "one by one");
+}
+
+#[test]
+fn what_begins_alike_is_set_by_one_request_from_three_on() {
+    let families = plan(
+        &["etl_1", "etl_2", "etl_3", "ml_1", "ml_2", "ml_3", "x_1", "x_2"],
+        &["other"],
+    );
+    assert_eq!(families.patterns, ["etl_", "ml_"]);
+    assert_eq!(families.single, ["x_1", "x_2"]);
+    // Two families, three of one: the first characters differ.
+    let two = plan(&["etl_1", "etl_2", "etl_3", "ml_1"], &["other"]);
+    assert_eq!(
+        (two.patterns, two.single),
+        (vec!["etl_".to_owned()], vec!["ml_1".to_owned()])
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod catching_up;
 mod differences;
 mod guards;
 mod unanswered;
+mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 

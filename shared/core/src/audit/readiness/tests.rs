@@ -53,6 +53,7 @@ fn a_turn_to_red_and_back_is_told_once_each() {
         (&json!("red"), &json!("green"))
     );
     assert_eq!(event.detail["findings"][0]["name"], json!("dags-missing"));
+    assert_eq!(event.detail["score"], json!(49));
     let still = Turn::after(Some(&stored(&red.standing.said())), &red_check(), Color::Green, now());
     assert_eq!(readiness_changed(subject(), &still.standing, Some(&red_check())), None);
     let over = Turn::after(Some(&still.standing), &check(&twins()), Color::Green, now());

@@ -117,6 +117,38 @@ fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
 }
 
 #[test]
+fn a_failed_drill_takes_nothing_from_the_one_before_it() {
+    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+    let words = [
+        "switch: x",
+        "drill: monthly",
+        "drill-return: good",
+        "drill: again",
+        "drill-return: bad",
+    ];
+    let entries: Vec<HistoryEntry> = ["blue", "green", "blue", "green", "blue"]
+        .iter()
+        .zip(words)
+        .zip(1_i64..)
+        .map(|((value, words), number)| HistoryEntry {
+            value: FlagValue::read(value),
+            version: FlagVersion(number.unsigned_abs()),
+            modified: at(number),
+            author: None,
+            description: Some(format!(
+                "{words} [effective_from=1970-01-01T00:00:00Z record=r-{number}]"
+            )),
+        })
+        .collect();
+    let failed = json!({
+        "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": "green", "version": 3, "modified": at(3),
+        "started_at": at(4), "duration_minutes": 1, "reason": "again", "requested_by": null, "outcome": "failed",
+    });
+    let proof = last_proof(&versions(&entries), Color::Green, Some(&failed.to_string()));
+    assert_eq!(proof, Some(at(3)));
+}
+
+#[test]
 fn without_an_active_color_there_is_no_standby() {
     let readiness = Readiness::without_standby("there is no flag".to_owned());
     assert_eq!(

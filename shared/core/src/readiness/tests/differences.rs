@@ -193,6 +193,7 @@ fn what_does_not_matter_is_no_finding() {
         |p| standby(p).schedulers = Some(5),
         |p| standby(p).weekly_maintenance_window_start = Some("MON:01:30".into()),
         |p| standby(p).weekly_maintenance_window_start = Some("SUN:21:30".into()),
+        |p| standby(p).weekly_maintenance_window_start = Some("WED:23:30".into()),
         |p| standby(p).weekly_maintenance_window_start = Some("whenever".into()),
         |p| standby(p).airflow_version = None,
         |p| p.evidence.blue = evidence("UNAVAILABLE"),

@@ -100,6 +100,29 @@ fn a_standby_that_executes_without_a_guard_is_red_where_one_is_meant_to_be_there
             "a",
         ),
         (
+            "an option of the guard here alone",
+            Box::new(move |p| {
+                none_on_active(p);
+                option(p, Color::Green, PARAMETER, "/mwaa/blue-green/active-environment");
+            }),
+            "a, b",
+        ),
+        (
+            "an option of the guard on the active alone",
+            Box::new(move |p| {
+                none_on_active(p);
+                option(p, Color::Blue, PARAMETER, "/mwaa/blue-green/active-environment");
+            }),
+            "a, b",
+        ),
+        (
+            "a run of the same instant has one",
+            Box::new(|p| {
+                bare(p, &[("a", "11:00:00")]).guarded = Some("2026-11-23T11:00:00Z".parse().unwrap());
+            }),
+            "",
+        ),
+        (
             "a newer run has one",
             Box::new(|p| {
                 bare(p, &[("a", "11:00:00")]).guarded = Some("2026-11-23T11:00:01Z".parse().unwrap());

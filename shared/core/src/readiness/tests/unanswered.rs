@@ -129,3 +129,67 @@ fn what_is_denied_names_the_action_to_allow() {
         assert!(readiness.partial);
     }
 }
+
+#[test]
+fn a_red_finding_stays_until_the_question_behind_it_is_answered() {
+    let red_of = |readiness: &Readiness| Turn::after(None, readiness, Color::Green, now()).standing.said();
+    let table: Vec<(&str, Change, Change, bool)> = vec![
+        (
+            "standby-verdict",
+            |p| p.evidence.green = evidence("UNAVAILABLE"),
+            |p| {
+                p.evidence.green.environment = EnvironmentAnswer::Unknown(throttled());
+                p.evidence.green.airflow = ProbeResult::Unknown(throttled());
+            },
+            true,
+        ),
+        (
+            "import-errors",
+            |p| p.snapshot.import_errors.green = import_errors(&["x.py"]),
+            |p| p.snapshot.import_errors.green = ProbeResult::Unknown(throttled()),
+            true,
+        ),
+        (
+            "flag-label",
+            |p| {
+                p.snapshot.history = ProbeResult::Known(KeptVersions {
+                    count: 100,
+                    oldest: Some(FlagVersion(1)),
+                    labeled: BTreeMap::from([(FlagVersion(1), vec!["keep".to_owned()])]),
+                });
+            },
+            |p| p.snapshot.history = ProbeResult::Unknown(throttled()),
+            true,
+        ),
+        (
+            "permission-denied",
+            |p| p.snapshot.dags.green = DagList::unknown(denied()),
+            |p| p.snapshot.dags.green = DagList::unknown(throttled()),
+            true,
+        ),
+        // Its owner was read.
+        (
+            "root-owner",
+            |p| p.owner = Some(r#"{"pair":"payroll"}"#),
+            |p| p.snapshot.environments.green = ProbeResult::Unknown(throttled()),
+            false,
+        ),
+    ];
+    for (name, condition, silence, is_kept) in table {
+        let mut pair = twins();
+        condition(&mut pair);
+        let red = red_of(&check(&pair));
+        assert_eq!(red.red, [name]);
+        let mut pair = twins();
+        silence(&mut pair);
+        let after = Turn::after(Some(&red), &check(&pair), Color::Green, now()).standing;
+        assert_eq!(after.red.contains(&name.to_owned()), is_kept, "{name}");
+    }
+    // There is a flag again.
+    let red = red_of(&Readiness::without_standby("there is no flag".to_owned()));
+    assert_eq!(red.red, ["flag"]);
+    let mut pair = twins();
+    pair.snapshot.environments.green = ProbeResult::Unknown(throttled());
+    let after = Turn::after(Some(&red), &check(&pair), Color::Green, now()).standing;
+    assert_eq!(after.red, Vec::<String>::new());
+}

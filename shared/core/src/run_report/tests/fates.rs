@@ -31,9 +31,13 @@ fn a_run_is_judged_by_what_its_tasks_did() {
         ("10:10:00", "running guard=running", "running guard=running", "pending"),
         // No scheduler has created the owner's run; another ten minutes may be its backlog.
         ("10:10:00", SKIPPED, "", "lost"),
+        // For exactly these ten minutes.
+        ("10:20:00", SKIPPED, "", "lost"),
         ("10:24:00", SKIPPED, "", "late"),
         ("10:26:00", SKIPPED, "", "pending"),
         ("09:50:00", "", SKIPPED, "lost"),
+        // Not executed where it belongs, and the guard of the other one has not decided yet.
+        ("09:50:00", "failed guard=failed", "running guard=running", ""),
         // A run in progress stays on its color.
         (
             "09:50:00",
@@ -61,6 +65,24 @@ fn a_run_is_judged_by_what_its_tasks_did() {
             "{tick}: blue {blue}; green {green}: {report:#?}"
         );
         assert!(!report.partial);
+        let counts = &report.counts;
+        assert_eq!(
+            (
+                counts.in_flight,
+                counts.pending,
+                counts.late,
+                counts.doubled,
+                counts.lost
+            ),
+            (
+                report.in_flight.len(),
+                report.pending.len(),
+                report.late.len(),
+                report.doubled.len(),
+                report.lost.len()
+            ),
+            "{tick}: blue {blue}; green {green}"
+        );
     }
 }
 
@@ -81,6 +103,7 @@ fn without_a_guard_the_state_alone_tells_and_it_is_said() {
     }
     // A guard on one color is a guard of the DAG: the other color's run was ended before it reached the guard.
     assert_eq!(word(&judged("10:10:00", "failed", EXECUTED)), "once");
+    assert_eq!(word(&judged("10:10:00", "failed load=failed", EXECUTED)), "once");
 }
 
 #[test]

@@ -49,6 +49,12 @@ fn a_run_that_nobody_made_is_told_by_its_dag() {
             vec![(at("10:20:00"), green, RunOutcome::Absent)],
         ),
         // Due for less than five minutes: a busy scheduler. Due later: nothing.
+        (
+            next("10:25:00"),
+            "",
+            "",
+            vec![(at("10:25:00"), green, RunOutcome::Absent)],
+        ),
         (next("10:26:00"), "", "", vec![]),
         (next("11:00:00"), "", "", vec![]),
         // Created in the meantime.
@@ -82,6 +88,16 @@ fn a_run_that_nobody_made_is_told_by_its_dag() {
         let told = lateness(next, told("orders", &tick, blue), told("orders", &tick, of_green));
         assert_eq!(told, expected, "{due}: blue {blue}; green {of_green}");
     }
+}
+
+#[test]
+fn of_a_late_run_the_other_environment_is_not_said_to_lack_what_it_did_not_list() {
+    let blue = EnvironmentRuns {
+        runs_gap: Some(Cause::new(CauseKind::TimedOut, "dead")),
+        ..EnvironmentRuns::default()
+    };
+    let late = lateness(next("10:20:00"), blue, EnvironmentRuns::default());
+    assert_eq!(late, [(at("10:20:00"), Some(Color::Green), RunOutcome::Unknown)]);
 }
 
 #[test]

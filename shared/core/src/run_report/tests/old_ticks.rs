@@ -63,6 +63,29 @@ fn an_old_tick_that_the_other_made_long_ago_is_not_lost() {
 }
 
 #[test]
+fn only_scheduled_runs_with_old_ticks_that_were_made_in_the_window_are_looked_up_elsewhere() {
+    let period = Period::around(&history(), 60, at(NOW));
+    let asked = |change: fn(&mut Run), is_in_blue: bool| {
+        let mut both = caught_up("10:10:00");
+        change(&mut both.green.runs[0]);
+        if is_in_blue {
+            both.blue.runs.push(both.green.runs[0].clone());
+        }
+        let asked = to_look_up(&period, &both);
+        assert_eq!(asked.green.len(), 0);
+        !asked.blue.is_empty()
+    };
+    assert!(asked(|_| {}, false));
+    assert!(!asked(|_| {}, true));
+    assert!(!asked(|run| run.started = Some(at("09:29:59")), false));
+    assert!(!asked(|run| run.started = None, false));
+    assert!(!asked(|run| run.tick = Some(at("09:30:00")), false));
+    assert!(!asked(|run| run.tick = None, false));
+    assert!(!asked(|run| run.run_type = "manual".into(), false));
+    assert!(asked(|run| run.tick = Some(at("09:29:59")), false));
+}
+
+#[test]
 fn ticks_older_than_the_dags_tag_belong_to_the_tags_instant() {
     let mut both = caught_up("10:10:00");
     both.green.since.insert("new".into(), at("10:08:00"));

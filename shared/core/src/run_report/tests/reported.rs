@@ -50,6 +50,12 @@ fn an_old_transition_is_not_dug_out_by_a_new_write() {
 }
 
 #[test]
+fn a_transition_is_reported_for_two_hours() {
+    assert_eq!(due(None, &history(), "12:04:59").0, Some(2));
+    assert_eq!(due(None, &history(), "12:05:00").0, None);
+}
+
+#[test]
 fn garbage_remembers_nothing() {
     for garbage in [None, Some(""), Some("{}"), Some("[1]")] {
         assert_eq!(Reported::read(garbage), None, "{garbage:?}");
