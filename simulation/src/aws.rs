@@ -390,9 +390,13 @@ fn put_events(world: &mut World, asked: &Asked, is_partial: bool) -> Value {
         }
         let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
         let detail: Value = serde_json::from_str(text("Detail")).unwrap_or(Value::Null);
+        // The date that it was given, else that of its arrival; in whole seconds.
+        let dated = entry.get("Time").and_then(Value::as_f64);
+        #[expect(clippy::cast_possible_truncation, reason = "seconds of a date")]
+        let seconds = dated.map_or(world.now() / SECOND, |seconds| seconds as Milliseconds);
         let event = json!({
             "version": "0", "id": format!("e-{}", world.rng.u64(..)), "detail-type": text("DetailType"), "source": text("Source"),
-            "account": "123456789012", "time": crate::clock::timestamp(world.now() / SECOND * SECOND).to_string(),
+            "account": "123456789012", "time": crate::clock::timestamp(seconds * SECOND).to_string(),
             "region": "us-east-1", "resources": [], "detail": detail,
         });
         world.happened(&Fact::Published(event.clone()));

@@ -120,10 +120,14 @@ pub(crate) async fn release(
         let by = who(request.requested_by.as_deref());
         // The first delivery died after the acknowledgement: a hold that was placed since is another hold.
         let acknowledged = services.store.acknowledgement().await;
-        let acknowledged_before = acknowledged
+        let acknowledged = acknowledged
             .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
-            .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id))
-            .map(|before| before.at);
+            .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id));
+        let acknowledged_before = acknowledged.as_ref().map(|before| before.at);
+        // The first delivery may have sent the event: under one id it has one date.
+        let requested_at = acknowledged
+            .and_then(|before| before.requested_at)
+            .unwrap_or(invocation.started);
         // The acknowledgement comes first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
             services
@@ -132,6 +136,7 @@ pub(crate) async fn release(
                     &by,
                     request.reason.as_deref().unwrap_or_default(),
                     &invocation.request_id,
+                    requested_at,
                 )
                 .await
                 .map_err(|failure| unwritten("acknowledging automatic failovers", failure.cause))?;
@@ -141,7 +146,7 @@ pub(crate) async fn release(
             &by,
             request.reason.as_deref(),
             &invocation.request_id,
-            invocation.started,
+            requested_at,
         );
         let seen = standing.newest().filter(|_| before.is_some());
         let is_younger = |seen: &&StoredHold| acknowledged_before.is_some_and(|then| seen.written > then);

@@ -153,6 +153,9 @@ mod tests {
         let day = i64::try_from(REPEATED_FOR.as_secs()).unwrap();
         let later = with(stored.as_deref(), request(200 + day), at(200 + day));
         assert_eq!(read(Some(&later)).len(), 1);
+        let first = with(None, request(0), at(0));
+        let kept_until = |second: i64| read(Some(&with(Some(&first), request(second), at(second)))).len();
+        assert_eq!((kept_until(day - 1), kept_until(day)), (2, 1));
     }
 
     #[test]

@@ -203,6 +203,18 @@ mod tests {
         let with = |garbage| full(move |field| if field == garbage { 3500 } else { 300 });
         assert_eq!(left_out(&with(Field::Past)), ["past"]);
         assert_eq!(left_out(&with(Field::Doubt)), ["doubt"]);
+        // The longest that one may be, as JSON.
+        let longest = |more| {
+            full(move |field| {
+                if field == Field::Past {
+                    MAX_FIELD - 2 + more
+                } else {
+                    600
+                }
+            })
+        };
+        assert_eq!(left_out(&longest(0)), ["readiness"]);
+        assert_eq!(left_out(&longest(1)), ["past"]);
         let mut memory = full(|_| 1000);
         memory.fields.insert("of_another_release".to_owned(), json!(1));
         assert_eq!(left_out(&memory)[0], "of_another_release");

@@ -307,4 +307,43 @@ mod tests {
         };
         assert_eq!(tick.policy, Policy::default());
     }
+
+    #[test]
+    fn a_line_that_only_resembles_a_tick_is_another_one() {
+        for line in [
+            r#"{"at":"2026-11-23T12:00:00Z"}"#,
+            r#"{"evidence":{}}"#,
+            r#"{"message":"x"}"#,
+        ] {
+            assert!(matches!(RecordedTick::read(line), Line::Other), "{line}");
+        }
+        assert!(matches!(
+            RecordedTick::read(r#"{"at":1,"evidence":{}}"#),
+            Line::Unreadable(_)
+        ));
+    }
+
+    #[test]
+    fn what_was_seen_before_is_recorded_with_the_tick() {
+        let past = Both {
+            blue: Some(Past {
+                of: None,
+                at: noon(),
+                status: None,
+                status_unread_from: None,
+                failing_from: Some(noon()),
+                alive_at: None,
+                airflow_sick_from: None,
+                is_in_alarm: false,
+                watched_from: None,
+            }),
+            green: None,
+        };
+        let recorded = tick(600).after(past.clone());
+        assert_eq!(recorded.past, past);
+        let Line::Tick(read) = RecordedTick::read(&recorded.to_string()) else {
+            panic!("not read")
+        };
+        assert_eq!(read.past, past);
+    }
 }

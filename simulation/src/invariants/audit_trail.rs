@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fact::text;
 use super::{Checked, Fact, Rule};
@@ -19,7 +19,7 @@ const READ_WITHIN: Milliseconds = 5 * MINUTE;
 pub struct AuditTrail {
     /// Every version of every incarnation of the flag, by number and date.
     versions: BTreeMap<(i64, Milliseconds), Version>,
-    /// Every event by its id: its type and its detail.
+    /// Every event by its id: its type and the event.
     events: BTreeMap<String, (String, Value)>,
 }
 
@@ -72,13 +72,12 @@ impl AuditTrail {
     fn published(&mut self, event: &Value) -> Checked {
         let id = text(event, "/detail/id").to_owned();
         let kind = text(event, "/detail-type").to_owned();
-        let detail = event.get("detail").cloned().unwrap_or(Value::Null);
         let Some((of, before)) = self.events.get(&id) else {
-            self.events.insert(id, (kind, detail));
+            self.events.insert(id, (kind, event.clone()));
             return Ok(());
         };
-        if *of != kind || identity(&kind, before) != identity(&kind, &detail) {
-            let what = format!("two events {kind} with the id {id} differ:\n{before}\n{detail}");
+        if *of != kind || identity(&kind, before) != identity(&kind, event) {
+            let what = format!("two events {kind} with the id {id} differ:\n{before}\n{event}");
             return Err(("one-id-one-event", what));
         }
         Ok(())
@@ -87,16 +86,17 @@ impl AuditTrail {
 
 /// What must be the same in every repeat of an event.
 ///
-/// Of a version, a hold, a drill, that is everything. A condition that lasts is observed anew when its event is repeated:
+/// Of a version, a hold, a drill, that is everything, and when it happened. A condition that lasts is observed anew when its event is repeated:
 /// what it is about is the same, and its evidence is newer (docs/reference/events.md).
-fn identity(kind: &str, detail: &Value) -> Value {
+fn identity(kind: &str, event: &Value) -> Value {
+    let detail = event.get("detail").unwrap_or(&Value::Null);
     let fields: &[&str] = match kind {
         "Failover Blocked" => &["pair", "flag", "active", "wanted", "since", "blocked_by"],
         "Environment Unknown" => &["pair", "flag", "active", "since"],
         "Flag Fault" | "Run Report" => &["pair", "flag"],
         "Readiness Changed" => &["pair", "flag", "level", "previous"],
         "DAG Management" => &["pair", "flag", "active", "version", "state"],
-        _ => return detail.clone(),
+        _ => return json!([event.get("time"), detail]),
     };
     let kept = fields
         .iter()
@@ -106,8 +106,6 @@ fn identity(kind: &str, detail: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::invariants::testing::{event, world, write_flag};
     use crate::weather::{Burst, Fault, Service};
@@ -180,6 +178,15 @@ mod tests {
                 .unwrap();
             let checked = rule.happened(&world, &event(kind, "p:f:1", &json!({field: "b"})), 0);
             assert_eq!(checked.is_err(), is_broken, "{kind} {field}: {checked:?}");
+        }
+        for (kind, is_broken) in [("Drill Finished", true), ("Flag Fault", false)] {
+            let at =
+                |time: &str| Fact::Published(json!({"detail-type": kind, "time": time, "detail": {"id": "p:f:1"}}));
+            let mut rule = AuditTrail::default();
+            for (time, is_found) in [("09:00", false), ("09:00", false), ("09:01", is_broken)] {
+                let checked = rule.happened(&world, &at(time), 0);
+                assert_eq!(checked.is_err(), is_found, "{kind} at {time}: {checked:?}");
+            }
         }
         let mut rule = AuditTrail::default();
         rule.happened(&world, &event("Flag Fault", "p:f:1", &json!({})), 0)

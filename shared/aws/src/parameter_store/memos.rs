@@ -21,6 +21,8 @@ pub struct Acknowledgement {
     pub at: Timestamp,
     /// The request that made it; `None` if somebody else has written the parameter.
     pub request_id: Option<String>,
+    /// When that request began, by the function's clock: the date of its event.
+    pub requested_at: Option<Timestamp>,
 }
 
 impl ParameterStore {
@@ -84,20 +86,25 @@ impl ParameterStore {
         let mut found = self.get(vec![name.clone()]).await?;
         Ok(found.remove(&name).and_then(|parameter| {
             let stored: Option<Value> = parameter.value().and_then(|value| serde_json::from_str(value).ok());
+            let field = |name: &str| stored.as_ref()?.get(name)?.as_str();
             Some(Acknowledgement {
                 at: instant(parameter.last_modified_date()?)?,
-                request_id: stored.and_then(|stored| Some(stored.get("request_id")?.as_str()?.to_owned())),
+                request_id: field("request_id").map(str::to_owned),
+                requested_at: field("requested_at").and_then(|at| at.parse().ok()),
             })
         }))
     }
 
     /// Records that a person has acknowledged the automatic failovers so far.
-    pub async fn put_acknowledged(&self, by: &str, reason: &str, request_id: &str) -> Result<(), Failure> {
-        self.put(
-            self.names.acknowledged(),
-            json!({"by": by, "reason": reason, "request_id": request_id}).to_string(),
-        )
-        .await
+    pub async fn put_acknowledged(
+        &self,
+        by: &str,
+        reason: &str,
+        request_id: &str,
+        requested_at: Timestamp,
+    ) -> Result<(), Failure> {
+        let value = json!({"by": by, "reason": reason, "request_id": request_id, "requested_at": requested_at});
+        self.put(self.names.acknowledged(), value.to_string()).await
     }
 
     /// Keeps an event of the request `key`, unless one of this request is kept already; whether it is this one.

@@ -77,7 +77,7 @@ async fn an_acknowledgement_is_dated_by_parameter_store_whatever_it_says() {
         let answer = ResponseTemplate::new(200).set_body_json(json!({"Parameters": parameters}));
         on_ssm(&server, "GetParameters", answer).await;
         let found = store(&server).await.acknowledgement().await.unwrap();
-        found.map(|found| (found.at.as_millisecond(), found.request_id))
+        found.map(|found| (found.at.as_millisecond(), found.request_id, found.requested_at))
     };
     let stored = |value: &str| {
         json!([{"Name": "/mwaa/blue-green/acknowledged", "Value": value, "Version": 3,
@@ -87,10 +87,14 @@ async fn an_acknowledgement_is_dated_by_parameter_store_whatever_it_says() {
     assert_eq!(of(json!([])).await, None);
     assert_eq!(
         of(stored(r#"{"by":"ana","reason":"seen","request_id":"r-1"}"#)).await,
-        Some((at, Some("r-1".to_owned())))
+        Some((at, Some("r-1".to_owned()), None)),
+        "by an earlier version of this product"
     );
-    for manual in ["yes", "{}", "[]", r#"{"request_id":7}"#] {
-        assert_eq!(of(stored(manual)).await, Some((at, None)), "{manual}");
+    let dated = r#"{"by":"ana","reason":"seen","request_id":"r-1","requested_at":"2026-11-23T10:00:00Z"}"#;
+    let began = "2026-11-23T10:00:00Z".parse().ok();
+    assert_eq!(of(stored(dated)).await, Some((at, Some("r-1".to_owned()), began)));
+    for manual in ["yes", "{}", "[]", r#"{"request_id":7,"requested_at":"yesterday"}"#] {
+        assert_eq!(of(stored(manual)).await, Some((at, None, None)), "{manual}");
     }
     let server = MockServer::start().await;
     on_ssm(&server, "GetParameters", error(400, "ThrottlingException")).await;

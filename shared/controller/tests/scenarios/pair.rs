@@ -532,15 +532,17 @@ impl Pair {
 
     /// The details of all events of a kind that were sent.
     pub(crate) fn events(&self, kind: &str) -> Vec<Value> {
-        let mut found = Vec::new();
-        for sent in self.sent().iter().filter(|sent| sent.operation == "PutEvents") {
-            for entry in sent.body["Entries"].as_array().unwrap() {
-                if entry["DetailType"] == kind {
-                    found.push(serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap());
-                }
-            }
-        }
-        found
+        let details = self.entries(kind).into_iter();
+        details
+            .map(|entry| serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap())
+            .collect()
+    }
+
+    /// The same as they were sent, with their dates.
+    pub(crate) fn entries(&self, kind: &str) -> Vec<Value> {
+        let sent = self.sent().into_iter().filter(|sent| sent.operation == "PutEvents");
+        let entries = sent.flat_map(|sent| sent.body["Entries"].as_array().cloned().unwrap());
+        entries.filter(|entry| entry["DetailType"] == kind).collect()
     }
 
     /// The names of the parameters that were written, or deleted, by whom it was.

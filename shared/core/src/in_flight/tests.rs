@@ -227,3 +227,13 @@ fn the_dag_with_the_oldest_run_is_named_first() {
         "8 runs in flight on blue: dag_0, dag_6, dag_5, dag_4, dag_3 and 2 more, the oldest since 2026-11-23T10:20:00Z"
     );
 }
+
+#[test]
+fn an_environment_without_runs_has_drained_once_no_late_one_can_come() {
+    let drained = |second: i64| {
+        let now = at(0).checked_add(jiff::SignedDuration::from_secs(second)).unwrap();
+        InFlight::of(Color::Blue, &Unfinished::Listed(Vec::new()), Ok(&switched()), now).drained
+    };
+    let late = i64::try_from(LATE_RUNS.as_secs()).unwrap();
+    assert!(!drained(late - 1) && drained(late));
+}
