@@ -260,6 +260,15 @@ mod tests {
             "{}",
             young.why
         );
+        // Healthy at the very moment from which it is active.
+        let at_once = told(
+            &policy,
+            Verdict::Suspect,
+            Some("2026-11-23T11:00:00Z"),
+            "2026-11-23T11:00:00Z",
+        );
+        let plainly = "blue was last known healthy at 2026-11-23T11:00:00Z: runs due since 2026-11-23T11:00:00Z";
+        assert!(at_once.why.starts_with(plainly), "{}", at_once.why);
         for (verdict, part) in [
             (
                 Verdict::Unknown,
