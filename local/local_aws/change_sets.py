@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
-import os
 import pickle
 import re
 import time
@@ -28,7 +26,6 @@ from typing import Any
 import yaml
 from ministack.services import cloudformation, ec2
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
-from samtranslator.translator import transform as sam
 
 from local_aws import mwaa_stack, patches, replacements
 
@@ -290,23 +287,30 @@ def _parsed_once(original: Any) -> Any:
 
 
 def _transformed_once(original: Any) -> Any:
-    """The same for SAM's transform. ministack gives it one and the same loader of policies."""
-    policies = patches.original(engine, "_NO_IAM_POLICY_LOADER")
+    """The same for the transforms, where the template alone decides what comes of them. AWS::Include reads other files, and
+    AWS::LanguageExtensions the parameters."""
+    region_of = patches.original(engine, "get_region")
 
     @functools.lru_cache(maxsize=16)
-    def transformed(given: str, _region: str | None) -> bytes:
-        return pickle.dumps(original(*json.loads(given), policies))
+    def transformed(template: bytes, _region: str) -> bytes:
+        return pickle.dumps(original(pickle.loads(template)))
 
-    return lambda template, parameters, _policies: pickle.loads(
-        transformed(json.dumps([template, parameters]), os.environ.get("AWS_DEFAULT_REGION")))
+    def transform(template: Any, *provided: Any) -> Any:
+        given = pickle.dumps(template)
+        if b"AWS::Include" in given or b"AWS::LanguageExtensions" in given:
+            return original(template, *provided)
+        return pickle.loads(transformed(given, region_of()))
+
+    return transform
 
 
 def install() -> None:
     patches.replace(engine, "CfnLoader", _quick_loader)
     patches.replace(engine, "_parse_template", _parsed_once)
+    patches.replace(engine, "_apply_transforms", _transformed_once)
     for module in (changesets, handlers):
         patches.replace(module, "_parse_template", lambda _: engine._parse_template)
-    patches.replace(sam, "transform", _transformed_once)
+        patches.replace(module, "_apply_transforms", lambda _: engine._apply_transforms)
     patches.replace(changesets, "_resolve_props_for_diff", lambda _: _resolved_template)
     patches.replace(changesets, "_diff_resources", _diff)
     patches.replace(stacks, "_property_recreation", _recreation)

@@ -8,11 +8,14 @@ JSON protocols that current SDKs use, and adds the product's own metrics to the 
 from __future__ import annotations
 
 import contextvars
+import time
 from typing import Any
 
 from ministack.services import cloudwatch
 
 from local_aws import patches, timeline
+
+EVICT_EVERY_SECONDS = 60.0
 
 _newest_first: contextvars.ContextVar[bool] = contextvars.ContextVar("newest_first", default=False)
 
@@ -56,9 +59,23 @@ def _store_datum(original: Any) -> Any:
     return store
 
 
+def _now_and_then(original: Any) -> Any:
+    """ministack looks for points of more than two weeks ago at every call, through all that there are."""
+    evicted_at = 0.0
+
+    def evict() -> None:
+        nonlocal evicted_at
+        if time.monotonic() - evicted_at >= EVICT_EVERY_SECONDS:
+            evicted_at = time.monotonic()
+            original()
+
+    return evict
+
+
 def install() -> None:
     patches.replace(cloudwatch, "_get_metric_data", _get_metric_data)
     patches.replace(cloudwatch, "_cbor_ok", _in_order)
     patches.replace(cloudwatch, "_json_ok", _in_order)
     patches.replace(cloudwatch, "_dims_from_list", lambda original: lambda listed: ExactDimensions(original(listed)))
     patches.replace(cloudwatch, "_store_datum", _store_datum)
+    patches.replace(cloudwatch, "_evict_old_metrics", _now_and_then)

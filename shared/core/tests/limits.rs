@@ -18,7 +18,7 @@ use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::parameters::{MAX_VALUE, ParameterNames};
 use bluegreen_core::readiness::ReadinessState;
 use bluegreen_core::request::{self, Request};
-use bluegreen_core::response::LastCheck;
+use bluegreen_core::response::{Common, LastCheck};
 use bluegreen_core::setting::Allowed;
 use bluegreen_core::settings::{self, Settings};
 use serde_json::{Value, json};
@@ -308,4 +308,56 @@ fn back_to_what_was_no_color_leads_no_rollback() {
     for (from, to) in [("\"bleu\"", "green"), ("blue", "\"gren\""), ("green", "green")] {
         assert!(!goes_back(&mail(from, to)), "{from} to {to}: {}", mail(from, to));
     }
+}
+
+#[test]
+fn each_setting_of_the_template_says_its_group_and_its_unit() {
+    let parameters: Vec<_> = settings::all().filter_map(|setting| setting.parameter).collect();
+    let of = |name: &str| {
+        parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .unwrap()
+            .group
+    };
+    for (name, group) in [
+        ("FailureWindowSeconds", "failover"),
+        ("DrillDurationMinutes", "drills"),
+        ("DagManagement", "dags"),
+        ("ProbeIntervalSeconds", "watching"),
+        ("LogLevel", "records"),
+    ] {
+        assert_eq!(of(name).as_str(), group, "{name}");
+    }
+    let unit = |variable: &str| {
+        let setting = settings::all().find(|setting| setting.spec.variable == variable);
+        match setting.unwrap().spec.allowed {
+            Allowed::Number { unit, .. } => unit.as_str(),
+            Allowed::Words { .. } => panic!("{variable} is no number"),
+        }
+    };
+    for (variable, expected) in [
+        ("FAILURE_WINDOW_SECONDS", "seconds"),
+        ("DRAIN_MINUTES", "minutes"),
+        ("DRILL_OVERDUE_DAYS", "days"),
+        ("FAILOVER_BUDGET_PER_DAY", ""),
+    ] {
+        assert_eq!(unit(variable), expected, "{variable}");
+    }
+}
+
+#[test]
+fn only_preconditions_that_do_not_pass_object() {
+    let answer = json!({
+        "outcome": "refused", "reason": "r", "active": "blue", "version": 3, "request_id": "r-1",
+        "preconditions": [
+            {"name": "hold", "passed": true, "detail": "none"}, {"name": "cooldown", "passed": false, "detail": "wait"},
+        ],
+    });
+    let common: Common = serde_json::from_value(answer).unwrap();
+    let names: Vec<String> = common
+        .objections()
+        .map(|precondition| precondition.name.to_string())
+        .collect();
+    assert_eq!(names, ["cooldown"]);
 }
