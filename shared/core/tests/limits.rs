@@ -10,12 +10,16 @@
 mod support;
 
 use bluegreen_core::airflow::Run;
-use bluegreen_core::audit::{Unsent, failovers_acknowledged};
+use bluegreen_core::alert_dedup::UNKNOWN_ALERT_DELAY;
+use bluegreen_core::answered::REPEATED_FOR;
+use bluegreen_core::audit::{MAX_HOLD_REPORT_AGE, Unsent, failovers_acknowledged};
+use bluegreen_core::drill::RETURN_GRACE;
 use bluegreen_core::environment::EnvironmentSettings;
 use bluegreen_core::flag::FlagValue;
 use bluegreen_core::identity::with_pair;
 use bluegreen_core::notification::{PairContext, compose};
 use bluegreen_core::parameters::{MAX_VALUE, ParameterNames};
+use bluegreen_core::policy::STATUS_STANDS;
 use bluegreen_core::readiness::ReadinessState;
 use bluegreen_core::request::{self, Request};
 use bluegreen_core::response::{Common, LastCheck};
@@ -360,4 +364,18 @@ fn only_preconditions_that_do_not_pass_object() {
         .map(|precondition| precondition.name.to_string())
         .collect();
     assert_eq!(names, ["cooldown"]);
+}
+
+/// As the documents say them: what uses one of these is tested with the constant itself.
+#[test]
+fn the_times_are_those_that_the_documents_promise() {
+    for (name, time, minutes) in [
+        ("a second delivery is recognized", REPEATED_FOR, 24 * 60),
+        ("a drill waits for the color to return to", RETURN_GRACE, 15),
+        ("an active that nothing confirms is reported", UNKNOWN_ALERT_DELAY, 15),
+        ("a change of the hold is reported", MAX_HOLD_REPORT_AGE, 24 * 60),
+        ("a status that was read last stands", STATUS_STANDS, 15),
+    ] {
+        assert_eq!(time.as_secs(), minutes * 60, "{name}");
+    }
 }
