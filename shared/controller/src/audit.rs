@@ -230,9 +230,10 @@ async fn hold_changed(
     if change.is_there == Some(true) {
         return Ok(());
     }
+    let at = change.at.unwrap_or(now);
     services
         .bus
-        .send(&[audit::hold_removed(services.subject(), &change.event_id, now)])
+        .send(&[audit::hold_removed(services.subject(), &change.event_id, at)])
         .await
         .map_err(FunctionError::undelivered("reporting a removed hold"))
 }

@@ -192,7 +192,7 @@ pub(crate) async fn report_overdue(
     }
     let subject = services.subject();
     let undelivered = FunctionError::undelivered("publishing that a drill is overdue");
-    let event = audit::drill_overdue(subject, last, services.settings.drill.overdue_days, now);
+    let event = audit::drill_overdue(subject, last, services.settings.drill.overdue_days);
     services.bus.send(&[event]).await.map_err(&undelivered)?;
     services
         .store

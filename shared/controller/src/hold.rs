@@ -15,7 +15,7 @@ use crate::answer::respond;
 use crate::function_error::FunctionError;
 use crate::invocation::Invocation;
 use crate::services::Services;
-use crate::unsent;
+use crate::unsent::{self, Sent};
 use crate::{repeat, second_reading};
 
 /// Places the hold, or replaces the present one.
@@ -118,15 +118,19 @@ pub(crate) async fn release(
         log(services, outcome, &reason, invocation);
     } else {
         let by = who(request.requested_by.as_deref());
-        // The first delivery died after the acknowledgement: a hold that was placed since is another hold.
-        let acknowledged = services.store.acknowledgement().await;
+        // The first delivery died after the acknowledgement: a hold that was placed since is another hold. Where another release
+        // has overwritten the acknowledgement since, the first delivery's event shows it.
+        let (acknowledged, reported) = tokio::join!(
+            services.store.acknowledgement(),
+            unsent::of(services, &invocation.request_id)
+        );
         let acknowledged = acknowledged
             .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
             .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id));
-        let acknowledged_before = acknowledged.as_ref().map(|before| before.at);
-        // The first delivery may have sent the event: under one id it has one date.
-        let requested_at = acknowledged
-            .and_then(|before| before.requested_at)
+        let reported_at = reported.map(|event| event.at);
+        let acknowledged_before = acknowledged.as_ref().map(|before| before.at).or(reported_at);
+        let requested_at = reported_at
+            .or(acknowledged.and_then(|before| before.requested_at))
             .unwrap_or(invocation.started);
         // The acknowledgement comes first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
@@ -167,17 +171,15 @@ pub(crate) async fn release(
                 None => Ok(left),
             }
         };
-        let (left, told) = tokio::join!(
-            end,
-            unsent::send_or_keep(
-                services,
-                &event,
-                &invocation.request_id,
-                "reporting the acknowledgement"
-            )
-        );
+        let doing = "reporting the acknowledgement";
+        let (left, sent) = tokio::join!(end, unsent::send_once(services, &event, &invocation.request_id, doing));
         let left = left?;
-        told?;
+        match sent {
+            Sent::Now | Sent::ByAnother(_) => {}
+            Sent::Kept(error) => return Err(error),
+            // The acknowledgement has its date, so that a second delivery sends the same.
+            Sent::Failed(_) => unsent::send_anyway(services, &event, doing).await?,
+        }
         if let Some(left) = left {
             outcome = Outcome::Conflict;
             reason = format!(

@@ -11,20 +11,6 @@ use bluegreen_core::metric::Metric;
 use crate::function_error::FunctionError;
 use crate::services::Services;
 
-/// Sends the event of the request `key`, or keeps it. The error says which, or that the event is lost.
-pub(crate) async fn send_or_keep(
-    services: &Services,
-    event: &AuditEvent,
-    key: &str,
-    doing: &'static str,
-) -> Result<(), FunctionError> {
-    let Err(failure) = services.bus.send(std::slice::from_ref(event)).await else {
-        return Ok(());
-    };
-    let kept = keep(services, event, key).await.map(drop);
-    Err(undelivered(event, &failure, kept, doing))
-}
-
 /// How far one of several deliveries of a request came with the event of the request.
 #[derive(Debug)]
 pub(crate) enum Sent {
@@ -41,20 +27,16 @@ pub(crate) enum Sent {
 /// Sends the event of the request `key`, once: it is written down before it is sent, which only one delivery of the
 /// request can. What one that dies leaves behind the watcher publishes.
 pub(crate) async fn send_once(services: &Services, event: &AuditEvent, key: &str, doing: &'static str) -> Sent {
-    let undelivered = FunctionError::undelivered(doing);
-    // Sent as it is written down: the watcher may have to publish it from there, and both must be the same.
-    let Some((text, written)) = Unsent::to_stored(event).and_then(|text| {
-        let written = Unsent::read(&text)?.event();
-        Some((text, written))
-    }) else {
+    let failed = |failure| Sent::Failed(FunctionError::undelivered(doing)(failure));
+    let Some((text, written)) = as_kept(event) else {
         let sent = services.bus.send(std::slice::from_ref(event)).await;
-        return sent.map_or_else(|failure| Sent::Failed(undelivered(failure)), |()| Sent::Now);
+        return sent.map_or_else(failed, |()| Sent::Now);
     };
     match services.store.keep_unsent(key, &text).await {
         Ok(true) => {}
         Ok(false) => return Sent::ByAnother(of(services, key).await),
         // Not sent either: the next delivery of the request could not know of it, and might find another end.
-        Err(failure) => return Sent::Failed(undelivered(failure)),
+        Err(failure) => return failed(failure),
     }
     match services.bus.send(std::slice::from_ref(&written)).await {
         Ok(()) => {
@@ -63,8 +45,35 @@ pub(crate) async fn send_once(services: &Services, event: &AuditEvent, key: &str
             }
             Sent::Now
         }
-        Err(failure) => Sent::Kept(self::undelivered(&written, &failure, Ok(()), doing)),
+        Err(failure) => Sent::Kept(undelivered(
+            &failure,
+            "the event is kept, and the watcher publishes it",
+            doing,
+        )),
     }
+}
+
+/// Sends an event that could not be written down, for a request whose repetition sends the same.
+pub(crate) async fn send_anyway(
+    services: &Services,
+    event: &AuditEvent,
+    doing: &'static str,
+) -> Result<(), FunctionError> {
+    let written = as_kept(event).map_or_else(|| event.clone(), |(_, written)| written);
+    let Err(failure) = services.bus.send(std::slice::from_ref(&written)).await else {
+        return Ok(());
+    };
+    tracing::error!(event = %event.detail, "an event is lost");
+    let fate = "it could not be kept for later either: this event is lost, and stands in this function's log only";
+    Err(undelivered(&failure, fate, doing))
+}
+
+/// An event as it is written down, and as it is read from there. It is sent like that: the watcher may have to publish it from
+/// there, and both must be the same.
+fn as_kept(event: &AuditEvent) -> Option<(String, AuditEvent)> {
+    let text = Unsent::to_stored(event)?;
+    let written = Unsent::read(&text)?.event();
+    Some((text, written))
 }
 
 /// The event of a request that is written down; an unreadable one counts as none.
@@ -78,13 +87,6 @@ pub(crate) async fn of(services: &Services, key: &str) -> Option<AuditEvent> {
     }
 }
 
-/// Keeps an event; whether it is the first of its request. The error says why it could not be.
-async fn keep(services: &Services, event: &AuditEvent, key: &str) -> Result<bool, String> {
-    let text = Unsent::to_stored(event).ok_or_else(|| "it is too long".to_owned())?;
-    let kept = services.store.keep_unsent(key, &text).await;
-    kept.map_err(|failure| failure.cause.to_string())
-}
-
 /// Marks an event as published. Otherwise the watcher publishes it once more, under its id.
 async fn marked(services: &Services, event: &AuditEvent, key: &str) -> Result<(), Failure> {
     match Unsent::sent(event) {
@@ -94,16 +96,7 @@ async fn marked(services: &Services, event: &AuditEvent, key: &str) -> Result<()
     }
 }
 
-fn undelivered(event: &AuditEvent, failure: &Failure, kept: Result<(), String>, doing: &'static str) -> FunctionError {
-    let fate = match kept {
-        Ok(()) => "the event is kept, and the watcher publishes it".to_owned(),
-        Err(why) => {
-            tracing::error!(event = %event.detail, error = why, "an event is lost");
-            format!(
-                "it could not be kept for later either ({why}): this event is lost, and stands in this function's log only"
-            )
-        }
-    };
+fn undelivered(failure: &Failure, fate: &str, doing: &'static str) -> FunctionError {
     let cause = Cause {
         message: format!("{}; {fate}", failure.cause.message),
         ..failure.cause.clone()

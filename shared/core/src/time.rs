@@ -34,6 +34,12 @@ pub fn minutes(count: u32) -> Duration {
     Duration::from_secs(u64::from(count).saturating_mul(60))
 }
 
+/// A duration of `count` days of 24 hours.
+#[must_use]
+pub fn days(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count).saturating_mul(86_400))
+}
+
 /// The instant cut to whole milliseconds, the resolution of Parameter Store and of our records.
 #[must_use]
 pub fn to_milliseconds(instant: Timestamp) -> Timestamp {

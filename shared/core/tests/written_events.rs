@@ -179,8 +179,8 @@ fn a_drill() {
 #[test]
 fn a_drill_that_is_overdue_a_fault_of_the_flag_a_hold_that_is_gone_and_an_acknowledgment() {
     let last = ago(30 * 86_400);
-    let event = drill_overdue(SUBJECT, last, 28, noon());
-    assert_eq!(event.at, noon());
+    let event = drill_overdue(SUBJECT, last, 28);
+    assert_eq!(event.at, ago(2 * 86_400), "when it became overdue");
     let id = format!("drill-overdue:{}", last.as_millisecond());
     assert_eq!(
         detail(event, EventType::DrillOverdue, &id),

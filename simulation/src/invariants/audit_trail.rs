@@ -86,8 +86,9 @@ impl AuditTrail {
 
 /// What must be the same in every repeat of an event.
 ///
-/// Of a version, a hold, a drill, that is everything, and when it happened. A condition that lasts is observed anew when its event is repeated:
-/// what it is about is the same, and its evidence is newer (docs/reference/events.md).
+/// Of a version, a hold, a drill, an acknowledgement, that is everything, its date too. A condition that lasts is observed
+/// anew when its event is repeated: what it is about is the same, its evidence and its date are newer
+/// (docs/reference/events.md).
 fn identity(kind: &str, event: &Value) -> Value {
     let detail = event.get("detail").unwrap_or(&Value::Null);
     let fields: &[&str] = match kind {

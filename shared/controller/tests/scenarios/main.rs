@@ -10,6 +10,7 @@
 
 mod alerts;
 mod audits;
+mod dates;
 mod drill_ends;
 mod drills;
 mod failovers;

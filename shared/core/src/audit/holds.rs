@@ -10,8 +10,8 @@ use crate::hold::{Hold, HoldState, StoredHold};
 use crate::response::to_json;
 use crate::time::{elapsed, to_second};
 
-/// What to report of the hold parameter: what was written, and that its time has run out; each once. `told` is the mark
-/// of the last report. Who ended a hold, and why, is in the ended hold that a release leaves.
+/// What to report of the hold parameter: what was written, and that its time has run out; each once, with the date of what
+/// happened, whenever it is reported. `told` is the mark of the last report. Who ended a hold, and why, is in the ended hold that a release leaves.
 #[must_use]
 pub fn hold_due(
     subject: Subject<'_>,
@@ -36,7 +36,15 @@ pub fn hold_due(
             (HoldState::Invalid(_), _) => ("invalid", state.describe().unwrap_or_default()),
         };
         let id = format!("hold:{change}");
-        due.push(hold_event(subject, &id, word, hold.as_ref(), &reason, author, now));
+        due.push(hold_event(
+            subject,
+            &id,
+            word,
+            hold.as_ref(),
+            &reason,
+            author,
+            stored.written,
+        ));
     }
     if let Some(hold) = ran_out {
         let reason = format!(
@@ -46,7 +54,15 @@ pub fn hold_due(
             hold.reason
         );
         let id = format!("hold:{change}:ran-out");
-        due.push(hold_event(subject, &id, "ended", Some(&hold), &reason, None, now));
+        due.push(hold_event(
+            subject,
+            &id,
+            "ended",
+            Some(&hold),
+            &reason,
+            None,
+            hold.until,
+        ));
     }
     due
 }
@@ -90,9 +106,9 @@ pub fn holds_due(
 
 /// The hold parameter was deleted, so it has no version: the change event's id distinguishes one removal from the next.
 #[must_use]
-pub fn hold_removed(subject: Subject<'_>, event_id: &str, now: Timestamp) -> AuditEvent {
+pub fn hold_removed(subject: Subject<'_>, event_id: &str, at: Timestamp) -> AuditEvent {
     let id = format!("hold:removed-{event_id}");
-    hold_event(subject, &id, "none", None, "the hold was removed", None, now)
+    hold_event(subject, &id, "none", None, "the hold was removed", None, at)
 }
 
 fn hold_event(
@@ -102,11 +118,11 @@ fn hold_event(
     hold: Option<&Hold>,
     reason: &str,
     author: Option<&str>,
-    now: Timestamp,
+    at: Timestamp,
 ) -> AuditEvent {
     AuditEvent {
         detail_type: EventType::HoldChanged,
-        at: now,
+        at,
         detail: to_json(&HoldDetail {
             state: state.to_owned(),
             hold: hold.cloned(),

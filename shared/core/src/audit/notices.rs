@@ -16,7 +16,7 @@ use crate::health::{Assessment, Verdict};
 use crate::precondition::PreconditionName;
 use crate::response::{Open, PreconditionAnswer, ReportAnswer, to_json};
 use crate::run_report::RunReport;
-use crate::time::to_second;
+use crate::time::{self, to_second};
 
 /// A failover is wanted, and preconditions prevent it.
 #[must_use]
@@ -105,12 +105,12 @@ pub fn drill_finished(subject: Subject<'_>, conclusion: &Conclusion) -> AuditEve
     }
 }
 
-/// No drill or transition has proved the standby for too long.
+/// No drill or transition has proved the standby for too long: since `last`, so it is dated to the end of these days.
 #[must_use]
-pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32, now: Timestamp) -> AuditEvent {
+pub fn drill_overdue(subject: Subject<'_>, last: Timestamp, days: u32) -> AuditEvent {
     AuditEvent {
         detail_type: EventType::DrillOverdue,
-        at: now,
+        at: time::after(last, time::days(days)),
         detail: to_json(&OverdueDetail {
             last: Some(last),
             days: Some(days),

@@ -421,7 +421,7 @@ fn what_begins_alike_is_set_by_one_request_from_three_on() {
     );
     assert_eq!(families.patterns, ["etl_", "ml_"]);
     assert_eq!(families.single, ["x_1", "x_2"]);
-    // Two families, three of one: the first characters differ.
+    // Exactly three are one request; a single one goes by itself.
     let two = plan(&["etl_1", "etl_2", "etl_3", "ml_1"], &["other"]);
     assert_eq!(
         (two.patterns, two.single),

@@ -1,7 +1,5 @@
 //! Findings about what a failover depends on: the flag's next write, the alarms, and practice.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::finding::{Finding, Question, Report, Severity};
@@ -13,9 +11,7 @@ use crate::health::ProbeResult;
 use crate::hold::HoldState;
 use crate::identity::Ownership;
 use crate::text::shortened;
-use crate::time::elapsed;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::time::{days, elapsed};
 
 /// Finds whether the root belongs to this pair.
 pub(super) fn root(subject: &Subject<'_>, report: &mut Report) {
@@ -207,7 +203,7 @@ pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) 
         return;
     }
     let standby = subject.active.other();
-    let limit = DAY.saturating_mul(subject.overdue_days);
+    let limit = days(subject.overdue_days);
     let (severity, what) = match subject.last_proof {
         None => (
             if subject.overdue_days == 0 {
@@ -221,7 +217,7 @@ pub(super) fn proof(subject: &Subject<'_>, now: Timestamp, report: &mut Report) 
             Severity::Amber,
             format!(
                 "{standby} was last made active {} days ago; a drill is due every {}",
-                elapsed(last, now).as_secs().div_euclid(DAY.as_secs()),
+                elapsed(last, now).as_secs().div_euclid(days(1).as_secs()),
                 subject.overdue_days
             ),
         ),

@@ -48,13 +48,13 @@ fn a_run_that_nobody_made_is_told_by_its_dag() {
             "",
             vec![(at("10:20:00"), green, RunOutcome::Absent)],
         ),
-        // Due for less than five minutes: a busy scheduler. Due later: nothing.
         (
             next("10:25:00"),
             "",
             "",
             vec![(at("10:25:00"), green, RunOutcome::Absent)],
         ),
+        // Due for less than five minutes: a busy scheduler. Due later: nothing.
         (next("10:26:00"), "", "", vec![]),
         (next("11:00:00"), "", "", vec![]),
         // Created in the meantime.

@@ -78,6 +78,8 @@ fn only_scheduled_runs_with_old_ticks_that_were_made_in_the_window_are_looked_up
     assert!(asked(|_| {}, false));
     assert!(!asked(|_| {}, true));
     assert!(!asked(|run| run.started = Some(at("09:29:59")), false));
+    assert!(asked(|run| run.started = Some(at("09:30:00")), false));
+    assert!(!asked(|run| run.started = Some(at("10:35:01")), false));
     assert!(!asked(|run| run.started = None, false));
     assert!(!asked(|run| run.tick = Some(at("09:30:00")), false));
     assert!(!asked(|run| run.tick = None, false));

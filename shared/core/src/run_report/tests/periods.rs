@@ -12,10 +12,11 @@ fn the_window_lies_around_the_last_change_of_color() {
     assert_eq!((period.from, period.to), (at("09:00:00"), at(NOW)));
     assert_eq!(Period::around(&history, 20, at(NOW)).to, at("10:10:00"));
     assert_eq!(period.latest_start(at(NOW)), at(NOW));
-    let (day_before, day_after) = ("2026-11-24T10:29:59Z", "2026-11-24T10:30:01Z");
+    // A day after its end.
+    let (before, after) = ("2026-11-24T10:29:59Z", "2026-11-24T10:30:01Z");
     let latest = |now: &str| period.latest_start(now.parse().unwrap());
-    assert_eq!(latest(day_before), day_before.parse().unwrap());
-    assert_eq!(latest(day_after), "2026-11-24T10:30:00Z".parse().unwrap());
+    assert_eq!(latest(before), before.parse().unwrap());
+    assert_eq!(latest(after), "2026-11-24T10:30:00Z".parse().unwrap());
     let never = Period::around(&history[..1], 120, at(NOW));
     assert_eq!((never.transition, never.from), (None, at("08:30:00")));
 }
