@@ -368,3 +368,15 @@ fn the_times_are_those_that_the_documents_promise() {
         assert_eq!(time.as_secs(), minutes * 60, "{name}");
     }
 }
+
+#[test]
+fn an_event_that_has_no_text_of_its_own_is_told_in_the_words_of_the_reference() {
+    let detail = json!({"id": "orders:/orders/active-environment:acknowledged:r-1", "by": "ana", "reason": null});
+    let mail = compose(PLACE, "Failovers Acknowledged", &detail);
+    assert!(
+        mail.body
+            .contains("A person acknowledged the automatic failovers so far."),
+        "{}",
+        mail.body
+    );
+}
