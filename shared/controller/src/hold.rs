@@ -1,7 +1,7 @@
 //! `hold` and `release`: an order against automatic failover, and its end.
 
 use bluegreen_aws::parameter_store::Observed;
-use bluegreen_core::audit;
+use bluegreen_core::audit::{self, AuditEvent};
 use bluegreen_core::claim::Failure;
 use bluegreen_core::health::{Cause, CauseKind};
 use bluegreen_core::hold::{Hold, HoldState, HoldVersion, StoredHold};
@@ -118,20 +118,7 @@ pub(crate) async fn release(
         log(services, outcome, &reason, invocation);
     } else {
         let by = who(request.requested_by.as_deref());
-        // The first delivery died after the acknowledgement: a hold that was placed since is another hold. Where another release
-        // has overwritten the acknowledgement since, the first delivery's event shows it.
-        let (acknowledged, reported) = tokio::join!(
-            services.store.acknowledgement(),
-            unsent::of(services, &invocation.request_id)
-        );
-        let acknowledged = acknowledged
-            .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
-            .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id));
-        let reported_at = reported.map(|event| event.at);
-        let acknowledged_before = acknowledged.as_ref().map(|before| before.at).or(reported_at);
-        let requested_at = reported_at
-            .or(acknowledged.and_then(|before| before.requested_at))
-            .unwrap_or(invocation.started);
+        let (acknowledged_before, requested_at) = acknowledged_before(services, invocation).await?;
         // The acknowledgement comes first: a failure in between leaves the hold, which is the safer half.
         if acknowledged_before.is_none() {
             services
@@ -171,15 +158,9 @@ pub(crate) async fn release(
                 None => Ok(left),
             }
         };
-        let doing = "reporting the acknowledgement";
-        let (left, sent) = tokio::join!(end, unsent::send_once(services, &event, &invocation.request_id, doing));
+        let (left, reported) = tokio::join!(end, report(services, &event, invocation));
         let left = left?;
-        match sent {
-            Sent::Now | Sent::ByAnother(_) => {}
-            Sent::Kept(error) => return Err(error),
-            // The acknowledgement has its date, so that a second delivery sends the same.
-            Sent::Failed(_) => unsent::send_anyway(services, &event, doing).await?,
-        }
+        reported?;
         if let Some(left) = left {
             outcome = Outcome::Conflict;
             reason = format!(
@@ -190,6 +171,39 @@ pub(crate) async fn release(
         log(services, outcome, &reason, invocation);
     }
     Ok(respond(outcome, reason, Vec::new(), flag, invocation))
+}
+
+/// When an earlier delivery of this request made the acknowledgement, and when the request began: a hold that was placed
+/// since that delivery died is another hold. Where another release has overwritten the acknowledgement, the event of
+/// that delivery shows it.
+async fn acknowledged_before(
+    services: &Services,
+    invocation: &Invocation,
+) -> Result<(Option<Timestamp>, Timestamp), FunctionError> {
+    let (acknowledged, reported) = tokio::join!(
+        services.store.acknowledgement(),
+        unsent::of(services, &invocation.request_id)
+    );
+    let acknowledged = acknowledged
+        .map_err(|failure| FunctionError::unreadable("reading what was acknowledged before", failure.cause))?
+        .filter(|before| before.request_id.as_deref() == Some(&invocation.request_id));
+    let reported_at = reported.map(|event| event.at);
+    let at = acknowledged.as_ref().map(|before| before.at).or(reported_at);
+    let requested_at = reported_at
+        .or(acknowledged.and_then(|before| before.requested_at))
+        .unwrap_or(invocation.started);
+    Ok((at, requested_at))
+}
+
+/// Reports the acknowledgement, once of all deliveries of the request.
+async fn report(services: &Services, event: &AuditEvent, invocation: &Invocation) -> Result<(), FunctionError> {
+    let doing = "reporting the acknowledgement";
+    match unsent::send_once(services, event, &invocation.request_id, doing).await {
+        Sent::Now | Sent::ByAnother(_) => Ok(()),
+        Sent::Kept(error) => Err(error),
+        // The acknowledgement has its date, so that a second delivery sends the same.
+        Sent::Failed(_) => unsent::send_anyway(services, event, doing).await,
+    }
 }
 
 /// Ends the hold that was seen. Parameter Store overwrites any value, so a hold that was placed in between is put back:

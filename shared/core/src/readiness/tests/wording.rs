@@ -14,7 +14,6 @@ fn said(change: Change) -> Vec<(String, String)> {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_finding_says_what_each_side_has_and_how_to_repair_it() {
     const UPDATE: &str = "aws mwaa update-environment --name orders-green --region eu-west-1";
     let table: Vec<(Change, &str, String)> = vec![
