@@ -62,7 +62,6 @@ fn red_comes_first_and_caps_the_score() {
 
 #[test]
 fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
-    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
     let entries: Vec<HistoryEntry> = ["blue", "green", "blue", "purple"]
         .iter()
         .zip(1_i64..)
@@ -78,13 +77,14 @@ fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
     assert_eq!(last_proof(&versions(&entries[..1]), Color::Green, None), None);
 }
 
-#[test]
-fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
-    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-    let kinds = ["switch: x", "switch: y", "drill: monthly", "drill-return: bad"];
-    let entries: Vec<HistoryEntry> = ["green", "blue", "green", "blue"]
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(minute * 60).unwrap()
+}
+
+/// A version each minute: its value, and what its writer said.
+fn written(versions: &[(&str, &str)]) -> Vec<HistoryEntry> {
+    versions
         .iter()
-        .zip(kinds)
         .zip(1_i64..)
         .map(|((value, words), number)| HistoryEntry {
             value: FlagValue::read(value),
@@ -95,7 +95,17 @@ fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
                 "{words} [effective_from=1970-01-01T00:00:00Z record=r-{number}]"
             )),
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
+    let entries = written(&[
+        ("green", "switch: x"),
+        ("blue", "switch: y"),
+        ("green", "drill: monthly"),
+        ("blue", "drill-return: bad"),
+    ]);
     let stored = |outcome: &str, to: &str| {
         json!({
             "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": to, "version": 2, "modified": at(2),
@@ -119,28 +129,13 @@ fn a_drill_that_failed_proves_nothing_and_one_that_succeeded_does() {
 
 #[test]
 fn a_failed_drill_takes_nothing_from_the_one_before_it() {
-    let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-    let words = [
-        "switch: x",
-        "drill: monthly",
-        "drill-return: good",
-        "drill: again",
-        "drill-return: bad",
-    ];
-    let entries: Vec<HistoryEntry> = ["blue", "green", "blue", "green", "blue"]
-        .iter()
-        .zip(words)
-        .zip(1_i64..)
-        .map(|((value, words), number)| HistoryEntry {
-            value: FlagValue::read(value),
-            version: FlagVersion(number.unsigned_abs()),
-            modified: at(number),
-            author: None,
-            description: Some(format!(
-                "{words} [effective_from=1970-01-01T00:00:00Z record=r-{number}]"
-            )),
-        })
-        .collect();
+    let entries = written(&[
+        ("blue", "switch: x"),
+        ("green", "drill: monthly"),
+        ("blue", "drill-return: good"),
+        ("green", "drill: again"),
+        ("blue", "drill-return: bad"),
+    ]);
     let failed = json!({
         "schema": 1, "id": "d", "mode": "switch", "from": "blue", "to": "green", "version": 3, "modified": at(3),
         "started_at": at(4), "duration_minutes": 1, "reason": "again", "requested_by": null, "outcome": "failed",
