@@ -377,3 +377,40 @@ fn without_a_topic_nobody_is_notified_and_the_answer_says_so() {
         );
     });
 }
+
+#[test]
+fn a_listener_knows_what_it_has_audited_although_its_note_is_not_to_be_seen() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        let note = pair.settings.names.audited();
+        let before = pair.stored(&note).unwrap();
+        pair.ask(json!({"to": "green"})).await;
+        let change = pair.lose_events().remove(0);
+        pair.forget();
+        // Between its note and its next look.
+        let name = note.clone();
+        pair.before("GetParameters", &format!("\"{note}\""), 1, move |world| {
+            by_hand(world, &name, before.as_str());
+        });
+        let heard = pair.listen(change).await.unwrap();
+        assert_eq!(heard["audited"], json!([2]), "{heard}");
+        let flag = pair.settings.names.flag();
+        assert_eq!(
+            pair.count("GetParameterHistory", &format!("\"{flag}\"")),
+            1,
+            "it looks once"
+        );
+    });
+}
+
+#[test]
+fn a_hold_that_its_history_shows_is_reported_at_once() {
+    play(&[], |pair: Pair| async move {
+        let pair = pair.started().await;
+        pair.ask(json!({"action": "hold", "minutes": 30, "reason": "look"}))
+            .await;
+        let heard = pair.hear().await;
+        assert_eq!(heard[0]["hold_changed"], true, "{heard:#?}");
+        assert!(heard[0]["elapsed_ms"].as_u64().unwrap() < 500, "{heard:#?}");
+    });
+}
