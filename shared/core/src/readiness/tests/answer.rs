@@ -78,7 +78,7 @@ fn the_last_proof_is_the_end_of_the_last_time_that_the_standby_was_active() {
 }
 
 fn at(minute: i64) -> Timestamp {
-    Timestamp::from_second(minute * 60).unwrap()
+    Timestamp::from_second(minute.saturating_mul(60)).unwrap()
 }
 
 /// A version each minute: its value, and what its writer said.
