@@ -110,3 +110,18 @@ impl From<&UnansweredQuestion> for UnansweredQuestionAnswer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readiness::tests::{check, twins};
+
+    #[test]
+    fn a_report_has_what_was_observed_of_both() {
+        let pair = twins();
+        let report = CheckReport::from(&check(&pair)).with_snapshot(&pair.snapshot, Color::Blue);
+        assert_eq!(report.score, Some(100));
+        assert_eq!(report.environments, Some(pair.snapshot.environments.clone()));
+        assert_eq!(report.dags, Some(DagComparison::of(&pair.snapshot.dags, Color::Blue)));
+    }
+}

@@ -1,7 +1,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::response::CheckReport;
 
 #[test]
 fn many_dags_are_counted_and_the_first_are_named() {
@@ -151,13 +150,4 @@ fn without_an_active_color_there_is_no_standby() {
         (readiness.outcome(), readiness.names(Severity::Red)),
         (Outcome::NotReady, vec!["flag"])
     );
-}
-
-#[test]
-fn a_report_has_what_was_observed_of_both() {
-    let pair = twins();
-    let report = CheckReport::from(&check(&pair)).with_snapshot(&pair.snapshot, Color::Blue);
-    assert_eq!(report.score, Some(100));
-    assert_eq!(report.environments, Some(pair.snapshot.environments.clone()));
-    assert_eq!(report.dags, Some(DagComparison::of(&pair.snapshot.dags, Color::Blue)));
 }
