@@ -63,10 +63,10 @@ def _now_and_then(original: Any) -> Any:
     """ministack looks for points of more than two weeks ago at every call, through all that there are: a tenth of what the tests ask of it.
     A minute more does not matter to points of two weeks."""
     evicted_at: dict[tuple[str, str], float] = {}
-    scope = patches.original(cloudwatch, "get_account_id"), patches.original(cloudwatch, "get_region")
+    account, region = patches.original(cloudwatch, "get_account_id"), patches.original(cloudwatch, "get_region")
 
     def evict() -> None:
-        mine = scope[0](), scope[1]()
+        mine = account(), region()
         if time.monotonic() - evicted_at.get(mine, -EVICT_EVERY_SECONDS) >= EVICT_EVERY_SECONDS:
             evicted_at[mine] = time.monotonic()
             original()

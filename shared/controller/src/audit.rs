@@ -147,14 +147,6 @@ fn is_within(flag: &FlagObservation, audited: [Option<Audited>; 2]) -> bool {
     audited.any(|audited| flag.version <= audited.version && flag.modified <= audited.at)
 }
 
-/// How far an audit of this history comes.
-fn newest_of(history: &[HistoryEntry]) -> Option<Audited> {
-    history.last().map(|entry| Audited {
-        version: entry.version,
-        at: entry.modified,
-    })
-}
-
 /// Audits until the newest version is audited. Another change may have come after this reading, or have been missing in
 /// it, and its own listener may have got a stale reading.
 async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(Sent, Observed), FunctionError> {
@@ -164,7 +156,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         return Ok((Sent::default(), observed.clone()));
     }
     let mut all = audit_trail::catch_up(services, history, observed, now).await?;
-    let mut newest = newest_of(history);
+    let mut newest = history.last().map(Audited::from);
     let mut observed = observed.clone();
     for _ in 0..LOOKS_AFTER {
         // The watcher audits what is missed here.
@@ -181,7 +173,7 @@ async fn audit_all(services: &Services, seen: &Seen, now: Timestamp) -> Result<(
         tokio::time::sleep(THEIR_TIME).await;
         let seen = look(services).await?;
         let sent = audit_trail::catch_up(services, &seen.history, &seen.observed, services.clock.now()).await?;
-        newest = newest_of(&seen.history);
+        newest = seen.history.last().map(Audited::from);
         observed = seen.observed;
         all.versions.extend(sent.versions);
         all.pruned = all.pruned.saturating_add(sent.pruned);

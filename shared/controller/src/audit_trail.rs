@@ -121,9 +121,14 @@ pub(crate) async fn catch_up(
         // Another attempt would fail again, and repeat the events each time.
         Err(failure) => tracing::error!(error = %failure.cause, "the metrics of these versions are lost"),
     }
-    note(services, &versions, note_of(newest), observed.audited_notes)
-        .await
-        .map_err(FunctionError::undelivered("noting what was audited"))?;
+    note(
+        services,
+        &versions,
+        Audited::from(&newest.entry),
+        observed.audited_notes,
+    )
+    .await
+    .map_err(FunctionError::undelivered("noting what was audited"))?;
     let pruned = prune(services, &versions, now).await;
     Ok(Sent {
         versions: due.iter().map(|version| version.entry.version).collect(),
@@ -226,7 +231,7 @@ async fn note_last_active(services: &Services, versions: &[Version], audited: Au
         .iter()
         .rev()
         .filter(|version| version.entry.modified <= audited.at)
-        .find_map(|version| Some((version.entry.value.color()?, note_of(version))));
+        .find_map(|version| Some((version.entry.value.color()?, Audited::from(&version.entry))));
     match last {
         Some((active, version)) => services.store.put_last_active(active, version).await,
         None => Ok(()),
@@ -280,13 +285,6 @@ pub(crate) async fn catch_up_hold(
         .await
         .map_err(FunctionError::undelivered("noting what was reported of the hold"))?;
     Ok(due.len())
-}
-
-fn note_of(version: &Version) -> Audited {
-    Audited {
-        version: version.entry.version,
-        at: version.entry.modified,
-    }
 }
 
 /// The label of the flag version that a fault is about.

@@ -202,7 +202,7 @@ async fn report(services: &Services, event: &AuditEvent, invocation: &Invocation
         Sent::Now | Sent::ByAnother(_) => Ok(()),
         Sent::Kept(error) => Err(error),
         // The acknowledgement has its date, so that a second delivery sends the same.
-        Sent::Failed(_) => unsent::send_anyway(services, event, doing).await,
+        Sent::Failed(why) => unsent::send_anyway(services, event, &why, doing).await,
     }
 }
 

@@ -53,19 +53,22 @@ pub(crate) async fn send_once(services: &Services, event: &AuditEvent, key: &str
     }
 }
 
-/// Sends an event that could not be written down, for a request whose repetition sends the same.
+/// Sends an event that could not be written down (`why`), for a request whose repetition sends the same.
 pub(crate) async fn send_anyway(
     services: &Services,
     event: &AuditEvent,
+    why: &FunctionError,
     doing: &'static str,
 ) -> Result<(), FunctionError> {
     let written = as_kept(event).map_or_else(|| event.clone(), |(_, written)| written);
     let Err(failure) = services.bus.send(std::slice::from_ref(&written)).await else {
         return Ok(());
     };
-    tracing::error!(event = %event.detail, "an event is lost");
-    let fate = "it could not be kept for later either: this event is lost, and stands in this function's log only";
-    Err(undelivered(&failure, fate, doing))
+    tracing::error!(event = %event.detail, error = %why, "an event is lost");
+    let fate = format!(
+        "it could not be kept for later either ({why}): this event is lost, and stands in this function's log only"
+    );
+    Err(undelivered(&failure, &fate, doing))
 }
 
 /// An event as it is written down, and as it is read from there. It is sent like that: the watcher may have to publish it from

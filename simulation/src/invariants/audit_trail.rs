@@ -19,8 +19,8 @@ const READ_WITHIN: Milliseconds = 5 * MINUTE;
 pub struct AuditTrail {
     /// Every version of every incarnation of the flag, by number and date.
     versions: BTreeMap<(i64, Milliseconds), Version>,
-    /// Every event by its id: its type and the event.
-    events: BTreeMap<String, (String, Value)>,
+    /// Every event by its id.
+    events: BTreeMap<String, Value>,
 }
 
 impl Rule for AuditTrail {
@@ -49,8 +49,8 @@ impl Rule for AuditTrail {
     fn peace(&mut self, _world: &World, _now: Milliseconds) -> Checked {
         for ((number, at), version) in &self.versions {
             let suffix = format!(":v{number}-{at}");
-            let is_audited = |(id, (kind, _)): (&String, &(String, Value))| {
-                id.ends_with(&suffix) && kind == "Environment Transition"
+            let is_audited = |(id, event): (&String, &Value)| {
+                id.ends_with(&suffix) && text(event, "/detail-type") == "Environment Transition"
             };
             if !self.events.iter().any(is_audited) {
                 let what = format!(
@@ -71,12 +71,12 @@ impl Rule for AuditTrail {
 impl AuditTrail {
     fn published(&mut self, event: &Value) -> Checked {
         let id = text(event, "/detail/id").to_owned();
-        let kind = text(event, "/detail-type").to_owned();
-        let Some((of, before)) = self.events.get(&id) else {
-            self.events.insert(id, (kind, event.clone()));
+        let kind = text(event, "/detail-type");
+        let Some(before) = self.events.get(&id) else {
+            self.events.insert(id, event.clone());
             return Ok(());
         };
-        if *of != kind || identity(&kind, before) != identity(&kind, event) {
+        if text(before, "/detail-type") != kind || identity(kind, before) != identity(kind, event) {
             let what = format!("two events {kind} with the id {id} differ:\n{before}\n{event}");
             return Err(("one-id-one-event", what));
         }

@@ -515,7 +515,10 @@ fn an_event_that_can_neither_be_sent_nor_kept_is_said_to_be_lost() {
             .await
             .unwrap_err()
             .to_string();
-        assert!(error.contains("it could not be kept for later either"), "{error}");
+        assert!(
+            error.contains("it could not be kept for later either (failed reporting"),
+            "{error}"
+        );
         assert!(error.contains("this event is lost"), "{error}");
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::flag::{FlagVersion, KEPT_VERSIONS, Origin, Version, label};
+use crate::flag::{FlagVersion, HistoryEntry, KEPT_VERSIONS, Origin, Version, label};
 use crate::time::elapsed;
 use crate::transition::TransitionRecord;
 
@@ -20,6 +20,15 @@ pub struct Audited {
     /// LastModifiedDate of that version, because the number alone does not identify the flag's incarnation. Where a
     /// note has only a number, the date on which the note was written.
     pub at: Timestamp,
+}
+
+impl From<&HistoryEntry> for Audited {
+    fn from(entry: &HistoryEntry) -> Self {
+        Self {
+            version: entry.version,
+            at: entry.modified,
+        }
+    }
 }
 
 impl Audited {

@@ -10,8 +10,9 @@ use crate::hold::{Hold, HoldState, StoredHold};
 use crate::response::to_json;
 use crate::time::{elapsed, to_second};
 
-/// What to report of the hold parameter: what was written, and that its time has run out; each once, with the date of what
-/// happened, whenever it is reported. `told` is the mark of the last report. Who ended a hold, and why, is in the ended hold that a release leaves.
+/// What to report of the hold parameter: what was written, and that its time has run out; each once, with the date of
+/// what happened, whenever it is reported. `told` is the mark of the last report. Who ended a hold, and why, is in the
+/// ended hold that a release leaves.
 #[must_use]
 pub fn hold_due(
     subject: Subject<'_>,
