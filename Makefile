@@ -178,13 +178,13 @@ test-airflow-unit: tools ## the Airflow package without Airflow
 test-airflow: test-airflow-unit to-test $(AIRFLOW_PYTHON) ## and with real Airflow, two of them behind the deployed functions (AIRFLOW=2.10.5)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
-	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 4 --dist loadfile airflow/tests/real
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rfEP -n 4 --dist loadfile airflow/tests/real
 
 # What differs from version to version and takes less than a minute: the policy in a DagBag, and a web server that starts.
 test-airflow-start: tools $(AIRFLOW_PYTHON) ## the policy, and the web server with every option on, with one Airflow version
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; AIRFLOW_HOME=$$home AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	  $(AIRFLOW_PYTHON) -m pytest -q -p no:warnings airflow/tests/policy
-	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rP -n 0 airflow/tests/start
+	@AIRFLOW_PYTHON=$(abspath $(AIRFLOW_PYTHON)) $(BIN)/python -m pytest -q -rfEP -n 0 airflow/tests/start
 
 test-airflow-versions: tools airflow-versions ## the same with every version promised that test-airflow has not had
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(addprefix test-airflow-start-,$(filter-out $(AIRFLOW_VERSION),$(AIRFLOW_VERSIONS)))

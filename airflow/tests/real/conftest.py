@@ -26,6 +26,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """What the tests that passed have printed (`-rP`) would come after what failed, and push it out of a log's end."""
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        terminalreporter.reportchars = terminalreporter.reportchars.replace("P", "")
+    return (yield)
+
+
 @pytest.fixture(scope="session")
 def airflow_python() -> Path:
     python = os.environ.get("AIRFLOW_PYTHON")
