@@ -427,15 +427,19 @@ class RealAirflow:
         with self._database() as database:
             return int(database.execute(wanted, (dag, run, task)).fetchone()[0])
 
-    def failures(self) -> str:
-        """Why tasks have failed, by their own logs and Airflow's list of events: for whoever reads of a test that failed now and then."""
+    def failures(self, since: float) -> str:
+        """Why tasks have failed since then (seconds since 1970), by Airflow's list of events and by their own logs, which are last: for
+        whoever reads of a test that failed now and then, and has only the end of what was printed."""
+        began = datetime.fromtimestamp(since, timezone.utc).replace(tzinfo=None).isoformat(sep=" ")
         with self._database() as database:
-            failed = database.execute("SELECT DISTINCT dag_id, run_id, task_id FROM task_instance WHERE state = 'failed'").fetchall()
-            events = database.execute("SELECT * FROM log WHERE event IN ('state mismatch', 'heartbeat timeout')")
+            failed = database.execute("SELECT dag_id, run_id, task_id, max(end_date) FROM task_instance WHERE state = 'failed' "
+                                      "AND end_date >= ? GROUP BY 1, 2, 3 ORDER BY 4", (began,)).fetchall()  # fmt: skip
+            events = database.execute("SELECT * FROM log WHERE event IN ('state mismatch', 'heartbeat timeout') AND dttm >= ?", (began,))
             said = [" ".join(map(str, event)) for event in events]
-        for dag, run, task in failed:
-            said.append(f"== {dag} {run} {task}\n{self.task_log(dag, run, task)[-4000:]}")
-        return "\n".join([*said, f"== scheduler\n{self.log('scheduler')}", f"== web server\n{self.log('web')}"])
+        said = [f"== web server\n{self.log('web')}", f"== scheduler\n{self.log('scheduler')}", "== events", *said]
+        for dag, run, task, ended in failed:
+            said.append(f"== {dag} {run} {task}, which ended {ended}\n{self.task_log(dag, run, task)[-4000:]}")
+        return "\n".join(said)
 
     def pause(self, dag: str, paused: bool = True) -> None:
         self._write(f"dags/{dag}", {"is_paused": paused}, method="PATCH")

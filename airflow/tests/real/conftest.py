@@ -19,7 +19,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     for name, given in getattr(item, "funcargs", {}).items():
         if report.failed and isinstance(given, RealAirflow):
             try:
-                said = given.failures()
+                said = given.failures(report.start)
             except Exception as error:  # the test's own failure is what is reported
                 said = f"cannot be asked: {error}"
             report.sections.append((f"Airflow ({name})", said))

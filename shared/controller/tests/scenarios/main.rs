@@ -10,6 +10,7 @@
 
 mod alerts;
 mod audits;
+mod await_points;
 mod dates;
 mod drill_ends;
 mod drills;
@@ -24,3 +25,4 @@ mod run_reports;
 mod standby;
 mod ticks;
 mod trouble;
+mod wire;

@@ -5,17 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::http::StatusCode;
-use aws_smithy_types::body::SdkBody;
 use bluegreen_aws::clients::Clients;
 use bluegreen_aws::clock::Clock;
 use bluegreen_controller::audit::{Change, audit};
@@ -37,154 +32,41 @@ use bluegreen_simulation::aws::{Process, changed, http_client};
 use bluegreen_simulation::clock::{MINUTE, Milliseconds, SECOND, Time, timestamp};
 use bluegreen_simulation::environment::Environment;
 use bluegreen_simulation::history::BEGIN;
-use bluegreen_simulation::invariants::Invariants;
+use bluegreen_simulation::invariants::{Fact, Invariants};
 use bluegreen_simulation::parameter_store::ParameterStore;
 use bluegreen_simulation::weather::Weather;
 use bluegreen_simulation::world::{Delivery, Shared, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::wire::{Sent, What, Wire};
+
 /// The use cases nest deep, and tests are built without optimization.
 const STACK: usize = 64 << 20;
 
-/// One request that a function sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) operation: String,
-    /// The parameter, if it is about one.
-    pub(crate) name: String,
-    pub(crate) body: Value,
-    /// The body as text, for what is not JSON.
-    pub(crate) text: String,
-    pub(crate) at: Milliseconds,
-}
-
-enum What {
-    /// It is refused with this error and not carried out.
-    Refuse(u16, &'static str),
-    /// It is carried out, and its answer never comes.
-    LoseAnswer,
-    /// The world changes right before it is sent.
-    First(Box<dyn FnOnce(&mut World) + Send>),
-}
-
-/// Something that happens to requests.
-struct Rule {
-    operation: &'static str,
-    /// What the request contains.
-    with: String,
-    /// How many of these requests it lets pass.
-    spares: u32,
-    times: u32,
-    what: Option<What>,
-}
-
-#[derive(Default)]
-struct Wire {
-    sent: Vec<Sent>,
-    rules: Vec<Rule>,
-}
-
+/// An instance of a function.
 #[derive(Clone)]
-struct Tap {
-    function: &'static str,
-    inner: SharedHttpConnector,
-    world: Shared,
-    wire: Arc<Mutex<Wire>>,
-}
-
-impl std::fmt::Debug for Tap {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.function)
-    }
-}
-
-impl HttpConnector for Tap {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sent = seen(&request, self.world.lock().now());
-        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
-        wire.sent.push(sent.clone());
-        let mut verdict = None;
-        for rule in &mut wire.rules {
-            let fits = rule.operation == sent.operation && sent.text.contains(&rule.with) && rule.times > 0;
-            if !fits {
-                continue;
-            }
-            if rule.spares > 0 {
-                rule.spares -= 1;
-                continue;
-            }
-            rule.times -= 1;
-            verdict = match &mut rule.what {
-                Some(What::Refuse(status, code)) => Some(Err((*status, *code))),
-                Some(What::LoseAnswer) => Some(Ok(())),
-                first @ Some(What::First(_)) => {
-                    if let Some(What::First(act)) = first.take() {
-                        act(&mut self.world.lock());
-                    }
-                    continue;
-                }
-                None => continue,
-            };
-            break;
-        }
-        drop(wire);
-        match verdict {
-            Some(Err((status, code))) => {
-                let body = json!({"__type": code, "message": "refused by the test"}).to_string();
-                let status = StatusCode::try_from(status).expect("a status");
-                let mut response = HttpResponse::new(status, SdkBody::from(body));
-                response.headers_mut().insert("x-amzn-errortype", code);
-                HttpConnectorFuture::ready(Ok(response))
-            }
-            Some(Ok(())) => {
-                let carried_out = self.inner.call(request);
-                HttpConnectorFuture::new(async move {
-                    let _lost = carried_out.await;
-                    std::future::pending().await
-                })
-            }
-            None => self.inner.call(request),
-        }
-    }
-}
-
-fn seen(request: &HttpRequest, at: Milliseconds) -> Sent {
-    let text = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-    let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-    let target = request.headers().get("x-amz-target").unwrap_or_default();
-    let uri = request.uri().split('?').next().unwrap_or_default();
-    let operation = match target.rsplit_once('.') {
-        Some((_, operation)) => operation.to_owned(),
-        None if uri.contains("/operation/") => uri.rsplit('/').next().unwrap_or_default().to_owned(),
-        None if uri.contains("/environments/") => "GetEnvironment".to_owned(),
-        None if uri.contains("/restapi/") => "InvokeRestApi".to_owned(),
-        None => "Publish".to_owned(),
-    };
-    // What a rule may look for includes the environment, which is in the address.
-    Sent {
-        operation,
-        name: body.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        body,
-        text: format!("{uri} {text}"),
-        at,
-    }
+struct Instance {
+    services: Rc<Services>,
+    process: Arc<Process>,
 }
 
 /// A pair, its functions, and all that they sent.
 pub(crate) struct Pair {
     pub(crate) world: Shared,
     pub(crate) settings: Settings,
-    wire: Arc<Mutex<Wire>>,
-    running: RefCell<BTreeMap<&'static str, Rc<Services>>>,
+    wire: Wire,
+    running: RefCell<BTreeMap<&'static str, Instance>>,
     asked: Cell<u32>,
+    deaths: Cell<u32>,
 }
 
 /// Plays one scenario from a Thursday's midnight on, with some settings that are not the defaults.
-pub(crate) fn play<S, F>(given: &[(&str, &str)], scenario: S)
+pub(crate) fn play<S, F, T>(given: &[(&str, &str)], scenario: S) -> T
 where
     S: FnOnce(Pair) -> F + Send,
-    F: Future<Output = ()>,
+    F: Future<Output = T>,
+    T: Send,
 {
     let settings = settings_of(given);
     std::thread::scope(|scope| {
@@ -197,11 +79,11 @@ where
                     .start_paused(true)
                     .build()
                     .unwrap();
-                runtime.block_on(async { Box::pin(scenario(Pair::new(settings))).await });
+                runtime.block_on(async { Box::pin(scenario(Pair::new(settings))).await })
             })
             .unwrap();
-        played.join().unwrap_or_else(|panic| resume_unwind(panic));
-    });
+        played.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 fn settings_of(given: &[(&str, &str)]) -> Settings {
@@ -252,9 +134,10 @@ impl Pair {
         Self {
             world,
             settings,
-            wire: Arc::default(),
+            wire: Wire::default(),
             running: RefCell::default(),
             asked: Cell::new(0),
+            deaths: Cell::new(0),
         }
     }
 
@@ -311,34 +194,23 @@ impl Pair {
 
     // Functions.
 
-    fn services(&self, function: &'static str) -> Rc<Services> {
+    fn instance(&self, name: &'static str) -> Instance {
         let mut running = self.running.borrow_mut();
-        let started = running.entry(function).or_insert_with(|| {
-            let inner = http_client(&self.world, &Process::new(function.to_owned()));
+        let started = running.entry(name).or_insert_with(|| {
+            let process = Process::new(name.to_owned());
             let shared = SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("us-east-1"))
                 .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                     "id", "secret", None, None, "test",
                 )))
-                .http_client(self.tapped(function, inner))
+                .http_client(self.wire.between(http_client(&self.world, &process), &self.world))
                 .build();
             let clients = Clients::outside_lambda(&shared, &self.settings).with_clock(Clock::set_to(self.at()));
-            Rc::new(Services::over(&clients, self.settings.clone()))
+            let services = Rc::new(Services::over(&clients, self.settings.clone()));
+            Instance { services, process }
         });
-        Rc::clone(started)
-    }
-
-    fn tapped(&self, function: &'static str, inner: SharedHttpClient) -> SharedHttpClient {
-        let (world, wire) = (self.world.clone(), Arc::clone(&self.wire));
-        http_client_fn(move |settings, components| {
-            SharedHttpConnector::new(Tap {
-                function,
-                inner: inner.http_connector(settings, components),
-                world: world.clone(),
-                wire: Arc::clone(&wire),
-            })
-        })
+        started.clone()
     }
 
     /// Lambda ends all instances: the next ones remember nothing.
@@ -363,19 +235,73 @@ impl Pair {
         format!("r-{}", self.asked.get())
     }
 
+    /// Lets an instance work; `None` if it is killed meanwhile.
+    async fn living<W>(&self, name: &'static str, request_id: &str, work: W) -> Option<Result<Value, FunctionError>>
+    where
+        W: AsyncFnOnce(&Services) -> Result<Value, FunctionError>,
+    {
+        let instance = self.instance(name);
+        let ended = tokio::select! {
+            biased;
+            () = instance.process.killed.notified() => None,
+            ended = Box::pin(work(&instance.services)) => Some(ended),
+        };
+        let answer = match &ended {
+            Some(Ok(answer)) => Ok(answer.clone()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => {
+                self.running.borrow_mut().remove(name);
+                self.deaths.set(self.deaths.get() + 1);
+                Err("Lost: it was killed".to_owned())
+            }
+        };
+        self.world.lock().happened(&Fact::Ended {
+            process: name.to_owned(),
+            request_id: request_id.to_owned(),
+            answer,
+        });
+        ended
+    }
+
+    /// The instance is killed at its request of this number, the first one being 0.
+    pub(crate) fn doom(&self, instance: &'static str, request: i64, is_carried_out: bool) {
+        let process = self.instance(instance).process;
+        process.dies_after.store(is_carried_out, Ordering::Relaxed);
+        process.calls_to_live.store(request, Ordering::Relaxed);
+    }
+
+    /// Nobody is killed any more.
+    pub(crate) fn spare(&self) {
+        for instance in self.running.borrow().values() {
+            instance.process.calls_to_live.store(-1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many instances were killed.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.deaths.get()
+    }
+
     pub(crate) async fn tick_of(&self, kind: &str) -> Result<Value, FunctionError> {
         self.tick_on("health-watcher", kind).await
     }
 
     /// A tick in an instance of its own.
     pub(crate) async fn tick_on(&self, instance: &'static str, kind: &str) -> Result<Value, FunctionError> {
-        let services = self.services(instance);
-        let invocation = Self::invocation(&services, "health-watcher", &self.id(), 75);
-        let trigger = Trigger {
-            kind: kind.to_owned(),
-            id: Some("a-trigger".to_owned()),
-        };
-        Ok(to_json(&tick(&services, trigger, &invocation).await?))
+        self.tick_or_die(instance, kind).await.expect("nobody is killed")
+    }
+
+    pub(crate) async fn tick_or_die(&self, instance: &'static str, kind: &str) -> Option<Result<Value, FunctionError>> {
+        let id = self.id();
+        self.living(instance, &id, async |services| {
+            let invocation = Self::invocation(services, "health-watcher", &id, 75);
+            let trigger = Trigger {
+                kind: kind.to_owned(),
+                id: Some("a-trigger".to_owned()),
+            };
+            Ok(to_json(&Box::pin(tick(services, trigger, &invocation)).await?))
+        })
+        .await
     }
 
     /// A scheduled tick.
@@ -399,10 +325,21 @@ impl Pair {
         id: &str,
         request: Value,
     ) -> Result<Value, FunctionError> {
-        let services = self.services(instance);
-        let invocation = Self::invocation(&services, "switch-handler", id, 30);
-        let request = request::read(&request, invocation.started)?;
-        Ok(to_json(&carry_out(&services, request, &invocation).await?))
+        self.ask_or_die(instance, id, request).await.expect("nobody is killed")
+    }
+
+    pub(crate) async fn ask_or_die(
+        &self,
+        instance: &'static str,
+        id: &str,
+        request: Value,
+    ) -> Option<Result<Value, FunctionError>> {
+        self.living(instance, id, async |services| {
+            let invocation = Self::invocation(services, "switch-handler", id, 30);
+            let request = request::read(&request, invocation.started)?;
+            Ok(to_json(&Box::pin(carry_out(services, request, &invocation)).await?))
+        })
+        .await
     }
 
     /// Brings every waiting event to the listener, and those that follow from it; what it answered.
@@ -412,7 +349,12 @@ impl Pair {
             let next = self.world.lock().deliveries.pop_front();
             let Some(delivery) = next else { return heard };
             self.pass(1).await;
-            heard.push(self.listen(delivery).await.unwrap());
+            loop {
+                match self.listen_or_die(delivery.clone()).await {
+                    Some(answer) => break heard.push(answer.unwrap()),
+                    None => self.pass(60).await, // Lambda tries again
+                }
+            }
         }
     }
 
@@ -422,50 +364,56 @@ impl Pair {
     }
 
     pub(crate) async fn listen(&self, delivery: Delivery) -> Result<Value, FunctionError> {
-        let services = self.services("change-listener");
-        let invocation = Self::invocation(&services, "change-listener", &self.id(), 30);
-        match delivery {
-            Delivery::Change { name, operation, at } => {
-                let change = Change {
-                    is_of_hold: name == self.settings.names.hold(),
-                    is_there: Some(operation != "Delete"),
-                    at: Some(timestamp(at / SECOND * SECOND)),
-                    event_id: format!("e-{at}"),
-                };
-                Ok(to_json(&audit(&services, &change, &invocation).await?))
+        self.listen_or_die(delivery).await.expect("nobody is killed")
+    }
+
+    async fn listen_or_die(&self, delivery: Delivery) -> Option<Result<Value, FunctionError>> {
+        let id = self.id();
+        let told = match &delivery {
+            Delivery::Audit(event) => event.pointer("/detail/id").and_then(Value::as_str).map(str::to_owned),
+            Delivery::Change { .. } => None,
+        };
+        let ended = self.living("change-listener", &id, async |services| {
+            let invocation = Self::invocation(services, "change-listener", &id, 30);
+            match delivery {
+                Delivery::Change { name, operation, at } => {
+                    let change = Change {
+                        is_of_hold: name == self.settings.names.hold(),
+                        is_there: Some(operation != "Delete"),
+                        at: Some(timestamp(at / SECOND * SECOND)),
+                        event_id: format!("e-{at}"),
+                    };
+                    Ok(to_json(&Box::pin(audit(services, &change, &invocation)).await?))
+                }
+                Delivery::Audit(event) => Ok(to_json(
+                    &Box::pin(notify_people(services, &details::read(&event), &invocation)).await?,
+                )),
             }
-            Delivery::Audit(event) => Ok(to_json(
-                &notify_people(&services, &details::read(&event), &invocation).await?,
-            )),
+        });
+        let ended = ended.await;
+        if let (Some(Ok(_)), Some(told)) = (&ended, told) {
+            self.world.lock().happened(&Fact::Delivered(told));
         }
+        ended
     }
 
     // What goes wrong.
 
-    fn rule(&self, operation: &'static str, with: &str, (spares, times): (u32, u32), what: What) {
-        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
-        wire.rules.push(Rule {
-            operation,
-            with: with.to_owned(),
-            spares,
-            times,
-            what: Some(what),
-        });
-    }
-
     /// Refuses these requests from now on, however often they are repeated.
     pub(crate) fn refuse(&self, operation: &'static str, with: &str) {
-        self.rule(operation, with, (0, u32::MAX), What::Refuse(500, "InternalServerError"));
+        self.wire
+            .rule(operation, with, (0, u32::MAX), What::Refuse(500, "InternalServerError"));
     }
 
     /// Refuses so many of these requests, as too many.
     pub(crate) fn throttle(&self, operation: &'static str, with: &str, times: u32) {
-        self.rule(operation, with, (0, times), What::Refuse(400, "ThrottlingException"));
+        self.wire
+            .rule(operation, with, (0, times), What::Refuse(400, "ThrottlingException"));
     }
 
     /// Refuses permission for these requests.
     pub(crate) fn deny(&self, operation: &'static str, with: &str) {
-        self.rule(
+        self.wire.rule(
             operation,
             with,
             (0, u32::MAX),
@@ -475,7 +423,7 @@ impl Pair {
 
     /// The next of these requests is carried out, and its answer is lost.
     pub(crate) fn lose_answer(&self, operation: &'static str, with: &str) {
-        self.rule(operation, with, (0, 1), What::LoseAnswer);
+        self.wire.rule(operation, with, (0, 1), What::LoseAnswer);
     }
 
     /// Changes the world right before such a request is sent, after `spared` others.
@@ -486,12 +434,12 @@ impl Pair {
         spared: u32,
         act: impl FnOnce(&mut World) + Send + 'static,
     ) {
-        self.rule(operation, with, (spared, 1), What::First(Box::new(act)));
+        self.wire.rule(operation, with, (spared, 1), What::First(Box::new(act)));
     }
 
     /// Nothing goes wrong any more.
     pub(crate) fn mend(&self) {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner).rules.clear();
+        self.wire.mend();
     }
 
     pub(crate) fn environment(&self, color: Color, change: impl FnOnce(&mut Environment, Milliseconds)) {
@@ -517,11 +465,11 @@ impl Pair {
 
     /// Forgets what was sent so far.
     pub(crate) fn forget(&self) {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner).sent.clear();
+        self.wire.forget();
     }
 
     pub(crate) fn sent(&self) -> Vec<Sent> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
+        self.wire.sent()
     }
 
     /// How often an operation was asked for, with this in the request.

@@ -3,8 +3,9 @@
 use bluegreen_simulation::clock::Milliseconds;
 use serde_json::json;
 
-use crate::pair::{Pair, Sent, by_hand, outcome, play};
+use crate::pair::{Pair, by_hand, outcome, play};
 use crate::trouble::go_back;
+use crate::wire::Sent;
 
 /// A pair that was switched a moment ago, by the instance "one".
 async fn switched(pair: Pair) -> Pair {
