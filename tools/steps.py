@@ -30,7 +30,7 @@ PATIENCE = 20.0
 SAY_EVERY_SECONDS = 60.0
 # What computes yields all of the processor to what waits for the clock: tests are then as quick as on a quiet machine. Only to that: whoever
 # else keeps the machine busy would leave it nothing. What another step waits for goes first.
-NICE, NEEDED_SOON = 19, 15
+NICE, NEEDED_SOON, BESIDE_AIRFLOW = 19, 5, 3
 OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -54,8 +54,10 @@ def make(name: str, targets: str, lane: str, after: str = "", nice: int = 0, las
 # tests of Rust and the lints may build them anew meanwhile. The end-to-end tests leave a third of two processors idle, and that is all that
 # builds get beside them. Nothing else that waits is beside them: with real Airflows some of them once did not meet their times. The tests
 # of Rust that wait for a silent connection do not meet theirs with so little of a processor, so they are only built beside them. The tests
-# with other Airflows compute nearly all the time, so they are with what compiles.
-# The simulation and the model need no folder of the tests' binaries for long: with these they kept the tests of Rust waiting.
+# with other Airflows compute nearly all the time, so they are with what compiles. Real Airflows compute for one processor, so what is beside
+# those yields only half.
+# The simulation and the model need no folder of the tests' binaries for long: with these they kept the tests of Rust waiting. The simulation
+# plays for two minutes by the clock: with what others leave of a processor it would play less.
 INSTALLS, COMPUTES, PLAYS, RELEASES, WAITS = "installs", "computes", "plays", "releases", "waits"
 COPIED = "BINARIES=target/tested"
 STEPS = (
@@ -67,11 +69,11 @@ STEPS = (
     make("end-to-end tests", f"test-end-to-end {COPIED}", WAITS, "tools, debug binaries", last=True),
     make("tests with Airflow", f"test-airflow {COPIED}", WAITS, "Airflow, debug binaries"),
     make("tests of Rust, built", "test-rust-built", COMPUTES, nice=NICE),
-    make("simulation", "test-simulation", PLAYS, "debug binaries", nice=NICE),
+    make("simulation", "test-simulation", PLAYS, "debug binaries, end-to-end tests", nice=BESIDE_AIRFLOW),
     make("tests of the model", "test-model", PLAYS, nice=NICE),
-    make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests"),
-    make("tests with other Airflows", "test-airflow-versions", COMPUTES, "other Airflows, end-to-end tests"),
-    make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests"),
+    make("tests of Rust", "test-rust", COMPUTES, "end-to-end tests", nice=BESIDE_AIRFLOW),
+    make("tests with other Airflows", "test-airflow-versions", COMPUTES, "other Airflows, end-to-end tests", nice=BESIDE_AIRFLOW),
+    make("tests of templates and tools", "test-template", COMPUTES, "tools, end-to-end tests", nice=BESIDE_AIRFLOW),
 )
 # With less priority they were done minutes after the end-to-end tests, and the demo, which mostly waits, was the last of all.
 FUNCTIONS = make("functions", "functions", RELEASES, "tools", nice=NEEDED_SOON)
@@ -225,10 +227,12 @@ class Suite:
 
     def share_the_processor(self) -> None:
         beside = any(not each.step.nice for each in self.running())
-        # One that keeps another from its lane would keep it for long.
-        awaited = {step.lane for step in self.ready() if not step.nice}
+        # One that keeps another from its lane would keep it for long: it yields no more than that one.
+        awaited: dict[str, int] = {}
+        for step in self.ready():
+            awaited[step.lane] = min(step.nice, awaited.get(step.lane, step.nice))
         for each in self.running():
-            each.give(each.step.nice if beside and each.step.lane not in awaited else 0)
+            each.give(min(each.step.nice, awaited.get(each.step.lane, each.step.nice)) if beside else 0)
 
     def passed(self) -> set[str]:
         return {each.step.name for each in self.all if each.code == 0}

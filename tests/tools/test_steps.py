@@ -106,12 +106,13 @@ def test_what_computes_yields_only_while_others_of_the_run_want_the_processor(tm
 
 
 @needs_autogroups
-def test_what_keeps_another_step_from_its_lane_does_not_yield(tmp_path: Path) -> None:
-    code, said = ran(f"""step("yields", "{until_nice(NICE)}; touch yielded; {until_nice(0)}", "a",
+@pytest.mark.parametrize("awaited", [0, 3])
+def test_what_keeps_another_step_from_its_lane_yields_no_more_than_that_one(tmp_path: Path, awaited: int) -> None:
+    code, said = ran(f"""step("yields", "{until_nice(NICE)}; touch yielded; {until_nice(awaited)}", "a",
                               nice={NICE}),
                          step("needed", "until [ -e yielded ]; do sleep 0.01; done", "b"),
                          step("does not", "until [ -e awaited ]; do sleep 0.01; done", "c", last=True),
-                         step("awaited", "touch awaited", "a", "needed")""", tmp_path)
+                         step("awaited", "touch awaited", "a", "needed", nice={awaited})""", tmp_path)
     assert code == 0, said
 
 
