@@ -28,7 +28,8 @@ from support import events
 
 PAIR = "bench"
 LATENCY_MS = 100
-# Longer than the pause before the second reading of `status` and `history`: what goes on beside the pause and that reading overlaps with it.
+# Longer than the half second that `status` and `history` leave between their two readings. With less, what goes on beside the second one
+# ends in that pause, and would count as if the second one had waited for it.
 LATENCY_BESIDE_PAUSES_MS = 600
 SERVICES = ("ssm", "airflow", "monitoring", "events")
 ENDPOINTS = ("SSM", "MWAA", "CLOUDWATCH", "EVENTBRIDGE", "SNS")

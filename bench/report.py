@@ -86,7 +86,7 @@ def calls_table(cases: dict[str, Any]) -> Table:
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
-    return Table("AWS calls, counted in the log of the local AWS while every call takes 50 or 100 ms, or 600 beside a pause of 500",
+    return Table("AWS calls, counted in the log of the local AWS while every call takes 50 or 100 ms (status, history: 600)",
                  ["", "calls", "round trips", "billable requests"],
                  [[name, str(case["calls"]), str(case["round_trips"]), listed(case["billable"])] for name, case in cases.items()],
                  ["Round trips: the longest chain of calls of which each began after the one before had ended."])

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from support.local_functions import invoke
 
 # The age of a stale read: a test must do its work in less.
-STALE = 4
+STALE = 8
 
 
 def put(client, name, value="blue", **more):

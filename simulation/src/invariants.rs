@@ -91,6 +91,11 @@ impl Invariants {
         }
     }
 
+    /// One rule more.
+    pub fn also(&mut self, rule: Box<dyn Rule>) {
+        self.rules.push(rule);
+    }
+
     fn check(&mut self, now: Milliseconds, check: impl Fn(&mut dyn Rule) -> Checked) {
         for rule in &mut self.rules {
             if let Err((rule, what)) = check(rule.as_mut())

@@ -22,9 +22,6 @@ from support.deployment import Deploy
 from support.pair import CLAIM_TIMEOUT, Pair, Version, only
 from support.waiting import until
 
-# The time that the listener has before the watcher audits in its place.
-LISTENER_GRACE_PERIOD = 30
-
 KINDS = ("kill-caller", "kill-caller-after")
 
 # Each part has a pair of its own, which goes through its share of the points one after the other, in the state that the last one left.

@@ -11,15 +11,18 @@ from support.guard_flag import TheFlag
 from support.paths import CASE_DAGS
 from support.real_airflow import PATIENCE, RealAirflow
 
+BEGAN = pytest.StashKey[float]()
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What Airflow says of a test that failed: its files are gone when all tests have ended."""
     report = yield
+    began = item.stash.setdefault(BEGAN, report.start)  # that of its set-up
     for name, given in getattr(item, "funcargs", {}).items():
         if report.failed and isinstance(given, RealAirflow):
             try:
-                said = given.failures(report.start)
+                said = given.failures(began)
             except Exception as error:  # the test's own failure is what is reported
                 said = f"cannot be asked: {error}"
             report.sections.append((f"Airflow ({name})", said))

@@ -66,8 +66,9 @@ impl Story {
             }
             Self::FailedOver => {
                 pair.kill(Color::Blue);
-                pair.minutes(2).await;
-                pair.pass(60).await;
+                pair.minutes(1).await;
+                pair.pass(120).await;
+                assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 1));
             }
             Self::GarbageRestored => {
                 pair.by_hand(&flag, Some("purple"));
@@ -78,40 +79,59 @@ impl Story {
                 pair.by_hand(&flag, None);
                 pair.hear().await;
                 pair.minutes(1).await;
+                pair.pass(60).await;
+                assert_eq!(pair.flag(), None);
             }
             Self::Released => {
-                pair.ask(hold()).await;
+                assert_eq!(outcome(&pair.ask(hold()).await), "held");
                 pair.hear().await;
             }
-            Self::SwitchHeard => drop(pair.ask(switch()).await),
-            Self::HoldHeard => drop(pair.ask(hold()).await),
+            Self::SwitchHeard => assert_eq!(outcome(&pair.ask(switch()).await), "switched"),
+            Self::HoldHeard => assert_eq!(outcome(&pair.ask(hold()).await), "held"),
             Self::LostEventMadeGood => {
-                pair.ask(switch()).await;
-                pair.lose_events();
+                assert_eq!(outcome(&pair.ask(switch()).await), "switched");
+                assert!(!pair.lose_events().is_empty());
                 pair.pass(60).await;
             }
         }
     }
 
-    /// What its victim does.
-    async fn act(self, pair: &Pair) {
-        match self {
-            Self::DrillBegun => {
-                let drill = json!({"action": "drill", "duration_minutes": 1});
-                drop(pair.ask_or_die(self.victim(), "r-drill", drill).await);
-            }
-            Self::Switched => drop(pair.ask_or_die(self.victim(), "r-switch", switch()).await),
-            Self::Held => drop(pair.ask_or_die(self.victim(), "r-hold", hold()).await),
-            Self::Released => drop(
-                pair.ask_or_die(self.victim(), "r-release", json!({"action": "release"}))
-                    .await,
-            ),
-            Self::SwitchHeard | Self::HoldHeard => drop(pair.hear().await),
+    /// What its victim does, and answers if it lives.
+    async fn act(self, pair: &Pair) -> Option<Value> {
+        let request = match self {
+            Self::DrillBegun => json!({"action": "drill", "duration_minutes": 1}),
+            Self::Switched => switch(),
+            Self::Held => hold(),
+            Self::Released => json!({"action": "release"}),
+            Self::SwitchHeard | Self::HoldHeard => return Some(json!(pair.hear().await)),
             Self::DrillReturned
             | Self::FailedOver
             | Self::GarbageRestored
             | Self::DeletionRestored
-            | Self::LostEventMadeGood => drop(pair.tick_or_die(self.victim(), "schedule").await),
+            | Self::LostEventMadeGood => {
+                let ended = pair.tick_or_die(self.victim(), "schedule").await;
+                return ended.map(Result::unwrap);
+            }
+        };
+        let ended = pair.ask_or_die(self.victim(), "r-asked", request).await;
+        ended.map(Result::unwrap)
+    }
+
+    /// What it has done if nobody was killed: otherwise another one was, or none.
+    fn is_acted(self, pair: &Pair, answer: &Value) -> bool {
+        match self {
+            Self::DrillBegun => answer["outcome"] == "pending",
+            Self::Switched => answer["outcome"] == "switched",
+            Self::Held => answer["outcome"] == "held",
+            Self::Released => answer["outcome"] == "released",
+            Self::DrillReturned => answer["decision"] == "drill-return",
+            Self::FailedOver => answer["decision"] == "failover",
+            Self::GarbageRestored | Self::DeletionRestored => answer["decision"] == "restore",
+            Self::HoldHeard => pair.events("Hold Changed").len() == 1,
+            Self::SwitchHeard | Self::LostEventMadeGood => {
+                let events = pair.events("Environment Transition");
+                events.iter().any(|event| event["version"] == 2)
+            }
         }
     }
 
@@ -126,27 +146,34 @@ impl Story {
             }
             Self::Switched | Self::SwitchHeard | Self::LostEventMadeGood => {
                 let again = pair.ask(switch()).await;
-                assert!(["switched", "unchanged"].contains(&outcome(&again)), "{again:#}");
+                let allowed = if self == Self::Switched {
+                    ["switched", "unchanged"]
+                } else {
+                    ["unchanged"; 2]
+                };
+                assert!(allowed.contains(&outcome(&again)), "{again:#}");
                 vec!["switch"]
             }
             Self::FailedOver => {
                 assert_eq!(pair.flag().unwrap().0, "green");
+                assert_eq!(pair.tick().await["decision"], "none", "blue is still dead");
                 pair.heal(Color::Blue);
                 vec!["failover"]
             }
             Self::GarbageRestored => {
-                assert_eq!(pair.flag().unwrap().0, "blue");
-                assert_eq!(ids(&pair.events("Flag Fault")).len(), 1);
+                assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 3));
+                let told = fault_was_told_and_is_over(pair).await;
+                assert!(told.contains(":v2"), "{told}");
                 vec!["external", "restore"]
             }
             Self::DeletionRestored => {
                 assert_eq!(pair.flag().unwrap(), ("blue".to_owned(), 1));
-                assert_eq!(ids(&pair.events("Flag Fault")).len(), 1);
+                fault_was_told_and_is_over(pair).await;
                 vec!["restore"]
             }
             Self::Held | Self::HoldHeard => {
                 if is_held(pair).await {
-                    assert_eq!(ids(&pair.events("Hold Changed")).len(), 1, "the hold is told once");
+                    assert_eq!(ids(&pair.published("Hold Changed")).len(), 1, "the hold is told once");
                 } else {
                     assert_eq!(self, Self::Held);
                     assert_eq!(outcome(&pair.ask(hold()).await), "held");
@@ -163,6 +190,16 @@ impl Story {
             }
         }
     }
+}
+
+/// The id of the only one.
+async fn fault_was_told_and_is_over(pair: &Pair) -> String {
+    assert_eq!(pair.tick().await["decision"], "none");
+    let memory = pair.stored(&pair.settings.names.memory()).unwrap();
+    assert!(memory["announced"].is_null(), "{memory:#}");
+    let told = pair.published("Flag Fault");
+    assert_eq!(ids(&told).len(), 1, "{told:#?}");
+    told[0]["id"].as_str().unwrap().to_owned()
 }
 
 fn switch() -> Value {
@@ -194,7 +231,7 @@ fn drill_has_one_outcome(pair: &Pair) -> Kinds<'static> {
         _ => ("succeeded", vec!["drill", "drill-return"]),
     };
     assert_eq!(drill["outcome"], wanted, "{drill:#}");
-    let told = pair.events("Drill Finished");
+    let told = pair.published("Drill Finished");
     assert_eq!(ids(&told).len(), 1, "{told:#?}");
     assert!(told.iter().all(|event| event["outcome"] == wanted), "{told:#?}");
     let outcome = format!("-outcome-{}", drill["id"].as_str().unwrap());
@@ -211,7 +248,7 @@ fn records(pair: &Pair) -> BTreeSet<String> {
 }
 
 /// One version and one record for each transition, every version reported under one id, and nobody in the next one's way.
-async fn is_sound(pair: &Pair, known: &BTreeSet<String>, mut kinds: Kinds<'_>) {
+async fn is_sound(pair: &Pair, story: Story, known: &BTreeSet<String>, mut kinds: Kinds<'_>) {
     let other = if pair.flag().unwrap().0 == "blue" {
         "green"
     } else {
@@ -221,12 +258,12 @@ async fn is_sound(pair: &Pair, known: &BTreeSet<String>, mut kinds: Kinds<'_>) {
     assert_eq!(outcome(&next), "switched", "{next:#}");
     kinds.push("switch");
     pair.hear().await;
-    // What was kept of requests is forgotten some minutes after it was sent.
+    // Until all has been told that may be told late, and is forgotten.
     pair.minutes(1).await;
-    pair.pass(600).await;
+    pair.pass(3700).await;
     pair.minutes(5).await;
 
-    let events = pair.events("Environment Transition");
+    let events = pair.published("Environment Transition");
     let mut told: BTreeMap<(i64, &str), BTreeSet<&str>> = BTreeMap::new();
     for event in &events {
         let of = (event["version"].as_i64().unwrap(), event["kind"].as_str().unwrap());
@@ -245,15 +282,15 @@ async fn is_sound(pair: &Pair, known: &BTreeSet<String>, mut kinds: Kinds<'_>) {
     let is_recorded =
         |event: &&Value| event["kind"] == "external" || described.contains(event["record"].as_str().unwrap());
     assert!(events.iter().all(|event| is_recorded(&event)), "{events:#?}");
-    let made: BTreeSet<String> = records(pair)
-        .difference(known)
-        .filter(|name| !name.contains("-outcome-"))
-        .cloned()
-        .collect();
-    assert_eq!(
-        made,
-        described.difference(known).cloned().collect(),
-        "a record for each transition"
+    let made = records(pair)
+        .into_iter()
+        .filter(|name| !known.contains(name) && !name.contains("-outcome-"));
+    let (made, ours): (BTreeSet<String>, _) = (made.collect(), described.difference(known).cloned().collect());
+    // The record of a flag that is made again follows it, and may be missing: the Description says the same.
+    let may_be_missing = story == Story::DeletionRestored && made.is_subset(&ours) && made.len() + 1 == ours.len();
+    assert!(
+        made == ours || may_be_missing,
+        "a record for each transition: {made:?}, {ours:?}"
     );
 
     let mut world = pair.world.lock();
@@ -268,14 +305,19 @@ fn play_with_a_death_at(story: Story, request: i64, is_carried_out: bool) -> boo
         let known = records(&pair);
         story.begin(&pair).await;
         pair.doom(story.victim(), request, is_carried_out);
-        story.act(&pair).await;
+        let answer = story.act(&pair).await;
         pair.spare();
+        let is_killed = pair.deaths() > 0;
+        if !is_killed {
+            let answer = answer.unwrap();
+            assert!(story.is_acted(&pair, &answer), "{answer:#}");
+        }
         pair.hear().await;
         pair.minutes(6).await;
         let kinds = story.end(&pair).await;
         pair.hear().await;
-        is_sound(&pair, &known, kinds).await;
-        pair.deaths() > 0
+        is_sound(&pair, story, &known, kinds).await;
+        is_killed
     })
 }
 

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -32,10 +32,10 @@ use bluegreen_simulation::aws::{Process, changed, http_client};
 use bluegreen_simulation::clock::{MINUTE, Milliseconds, SECOND, Time, timestamp};
 use bluegreen_simulation::environment::Environment;
 use bluegreen_simulation::history::BEGIN;
-use bluegreen_simulation::invariants::{Fact, Invariants};
+use bluegreen_simulation::invariants::{Checked, Fact, Invariants, Rule};
 use bluegreen_simulation::parameter_store::ParameterStore;
 use bluegreen_simulation::weather::Weather;
-use bluegreen_simulation::world::{Delivery, Shared, World};
+use bluegreen_simulation::world::{Delivery, Shared, UnderWay, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -51,6 +51,19 @@ struct Instance {
     process: Arc<Process>,
 }
 
+/// What has reached the bus.
+#[derive(Debug, Clone, Default)]
+struct Published(Arc<Mutex<Vec<Value>>>);
+
+impl Rule for Published {
+    fn happened(&mut self, _world: &World, fact: &Fact, _now: Milliseconds) -> Checked {
+        if let Fact::Published(event) = fact {
+            self.0.lock().unwrap().push(event.clone());
+        }
+        Ok(())
+    }
+}
+
 /// A pair, its functions, and all that they sent.
 pub(crate) struct Pair {
     pub(crate) world: Shared,
@@ -59,6 +72,7 @@ pub(crate) struct Pair {
     running: RefCell<BTreeMap<&'static str, Instance>>,
     asked: Cell<u32>,
     deaths: Cell<u32>,
+    published: Published,
 }
 
 /// Plays one scenario from a Thursday's midnight on, with some settings that are not the defaults.
@@ -131,6 +145,8 @@ impl Pair {
             is_told: false,
             told: std::collections::VecDeque::new(),
         });
+        let published = Published::default();
+        world.lock().invariants.also(Box::new(published.clone()));
         Self {
             world,
             settings,
@@ -138,6 +154,7 @@ impl Pair {
             running: RefCell::default(),
             asked: Cell::new(0),
             deaths: Cell::new(0),
+            published,
         }
     }
 
@@ -169,6 +186,7 @@ impl Pair {
             world.environments.of_mut(color).settle(now);
         }
         world.run_dags(now);
+        world.look();
     }
 
     /// Lets time pass until this minute of an hour.
@@ -241,6 +259,14 @@ impl Pair {
         W: AsyncFnOnce(&Services) -> Result<Value, FunctionError>,
     {
         let instance = self.instance(name);
+        {
+            let mut world = self.world.lock();
+            let under_way = UnderWay {
+                began: world.now(),
+                went_back: 0,
+            };
+            world.under_way.insert(name.to_owned(), under_way);
+        }
         let ended = tokio::select! {
             biased;
             () = instance.process.killed.notified() => None,
@@ -255,11 +281,13 @@ impl Pair {
                 Err("Lost: it was killed".to_owned())
             }
         };
-        self.world.lock().happened(&Fact::Ended {
+        let mut world = self.world.lock();
+        world.happened(&Fact::Ended {
             process: name.to_owned(),
             request_id: request_id.to_owned(),
             answer,
         });
+        world.under_way.remove(name);
         ended
     }
 
@@ -466,6 +494,7 @@ impl Pair {
     /// Forgets what was sent so far.
     pub(crate) fn forget(&self) {
         self.wire.forget();
+        self.published.0.lock().unwrap().clear();
     }
 
     pub(crate) fn sent(&self) -> Vec<Sent> {
@@ -484,6 +513,13 @@ impl Pair {
         details
             .map(|entry| serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap())
             .collect()
+    }
+
+    /// The details of all events of a kind that have reached the bus.
+    pub(crate) fn published(&self, kind: &str) -> Vec<Value> {
+        let published = self.published.0.lock().unwrap();
+        let of_kind = published.iter().filter(|event| event["detail-type"] == kind);
+        of_kind.map(|event| event["detail"].clone()).collect()
     }
 
     /// The same as they were sent, with their dates.
