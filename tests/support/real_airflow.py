@@ -435,8 +435,8 @@ class RealAirflow:
             failed = database.execute("SELECT dag_id, run_id, task_id, max(end_date) FROM task_instance WHERE state = 'failed' "
                                       "AND end_date >= ? GROUP BY 1, 2, 3 ORDER BY 4", (began,)).fetchall()  # fmt: skip
             events = database.execute("SELECT * FROM log WHERE event IN ('state mismatch', 'heartbeat timeout') AND dttm >= ?", (began,))
-            said = [" ".join(map(str, event)) for event in events]
-        said = [f"== web server\n{self.log('web')}", f"== scheduler\n{self.log('scheduler')}", "== events", *said]
+            told = [" ".join(map(str, event)) for event in events]
+        said = [f"== web server\n{self.log('web')}", f"== scheduler\n{self.log('scheduler')}", "== events", *told]
         for dag, run, task, ended in failed:
             said.append(f"== {dag} {run} {task}, which ended {ended}\n{self.task_log(dag, run, task)[-4000:]}")
         return "\n".join(said)

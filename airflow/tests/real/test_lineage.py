@@ -6,7 +6,6 @@ Each test gives both environments a run with the same logical date, as their sch
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,8 +29,7 @@ COLORS = ("blue", "green")
 NAMESPACES = {color: f"orders-{color}" for color in COLORS}
 # What a task may take for itself on a busy machine.
 SLACK = 20
-# By so much a client may be late in closing a connection; one of several may be much later, on a busy machine. A time-out that nobody has
-# set is longer than both together.
+# By so much a client may be late in closing a connection. A time-out that nobody has set is longer than both together.
 LATE = 2.5
 
 
@@ -166,7 +164,7 @@ def test_a_dead_collector_delays_no_task_by_more_than_its_time_outs(lineage: Lin
     if dead != REFUSES:
         assert min(took.values()) >= lineage.transport["timeout"], "no task has noticed: this test proves nothing"
     if dead == SILENT:
-        assert statistics.median(held) < lineage.transport["timeout"] + LATE, held
+        assert max(held) < lineage.transport["timeout"] + LATE
         # Of two tasks, and of both environments' runs, each with a start and an end.
         assert len(held) <= lineage.tries * 2 * (len(TASKS) + len(COLORS))
 

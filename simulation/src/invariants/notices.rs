@@ -1,6 +1,6 @@
 //! Nobody is notified twice of one thing except under its id, never not at all, and never of what is not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bluegreen_core::audit::{EventType, Mail};
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub struct Notices {
     /// Requests whose answer says that their event is kept, and when.
     kept: BTreeMap<String, Milliseconds>,
     /// The events of the last minutes, as text: longer than any invocation lasts.
-    recent: VecDeque<(Milliseconds, String)>,
+    recent: Vec<(Milliseconds, String)>,
 }
 
 impl Rule for Notices {
@@ -172,7 +172,7 @@ impl Notices {
         let text = event.to_string();
         self.kept.retain(|request, _| !names(&text, request));
         self.recent.retain(|(at, _)| now - at < 2 * MINUTE);
-        self.recent.push_back((now, text));
+        self.recent.push((now, text));
         let is_repeat = self.said.values().any(|said| said.id == id);
         if !is_repeat && is_mailed(event) {
             self.owed.insert(id.clone(), now);

@@ -39,7 +39,7 @@ enum Story {
 }
 
 /// How the story was ended: the kinds of the versions that it wrote.
-type Kinds<'a> = Vec<&'a str>;
+type Kinds = Vec<&'static str>;
 
 impl Story {
     fn victim(self) -> &'static str {
@@ -136,7 +136,7 @@ impl Story {
     }
 
     /// What must have come of it, some ticks later.
-    async fn end(self, pair: &Pair) -> Kinds<'static> {
+    async fn end(self, pair: &Pair) -> Kinds {
         match self {
             Self::DrillBegun => drill_has_one_outcome(pair),
             Self::DrillReturned => {
@@ -219,7 +219,7 @@ fn ids(events: &[Value]) -> BTreeSet<&str> {
     events.iter().map(|event| event["id"].as_str().unwrap()).collect()
 }
 
-fn drill_has_one_outcome(pair: &Pair) -> Kinds<'static> {
+fn drill_has_one_outcome(pair: &Pair) -> Kinds {
     let (color, version) = pair.flag().unwrap();
     assert_eq!(color, "blue", "the drill is over");
     let Some(drill) = pair.stored(&pair.settings.names.drill()) else {
@@ -248,7 +248,7 @@ fn records(pair: &Pair) -> BTreeSet<String> {
 }
 
 /// One version and one record for each transition, every version reported under one id, and nobody in the next one's way.
-async fn is_sound(pair: &Pair, story: Story, known: &BTreeSet<String>, mut kinds: Kinds<'_>) {
+async fn is_sound(pair: &Pair, story: Story, known: &BTreeSet<String>, mut kinds: Kinds) {
     let other = if pair.flag().unwrap().0 == "blue" {
         "green"
     } else {
@@ -269,7 +269,7 @@ async fn is_sound(pair: &Pair, story: Story, known: &BTreeSet<String>, mut kinds
         let of = (event["version"].as_i64().unwrap(), event["kind"].as_str().unwrap());
         told.entry(of).or_default().insert(event["id"].as_str().unwrap());
     }
-    let as_kinds: Kinds<'_> = told.keys().map(|(_, kind)| *kind).collect();
+    let as_kinds: Vec<&str> = told.keys().map(|(_, kind)| *kind).collect();
     assert_eq!(as_kinds, kinds, "{events:#?}");
     assert!(told.values().all(|ids| ids.len() == 1), "{told:#?}");
 
