@@ -261,11 +261,10 @@ impl Pair {
         let instance = self.instance(name);
         {
             let mut world = self.world.lock();
-            let under_way = UnderWay {
-                began: world.now(),
-                went_back: 0,
-            };
-            world.under_way.insert(name.to_owned(), under_way);
+            let began = world.now();
+            world
+                .under_way
+                .insert(name.to_owned(), UnderWay { began, went_back: 0 });
         }
         let ended = tokio::select! {
             biased;
@@ -515,18 +514,18 @@ impl Pair {
             .collect()
     }
 
-    /// The details of all events of a kind that have reached the bus.
-    pub(crate) fn published(&self, kind: &str) -> Vec<Value> {
-        let published = self.published.0.lock().unwrap();
-        let of_kind = published.iter().filter(|event| event["detail-type"] == kind);
-        of_kind.map(|event| event["detail"].clone()).collect()
-    }
-
     /// The same as they were sent, with their dates.
     pub(crate) fn entries(&self, kind: &str) -> Vec<Value> {
         let sent = self.sent().into_iter().filter(|sent| sent.operation == "PutEvents");
         let entries = sent.flat_map(|sent| sent.body["Entries"].as_array().cloned().unwrap());
         entries.filter(|entry| entry["DetailType"] == kind).collect()
+    }
+
+    /// The details of all events of a kind that have reached the bus.
+    pub(crate) fn published(&self, kind: &str) -> Vec<Value> {
+        let published = self.published.0.lock().unwrap();
+        let of_kind = published.iter().filter(|event| event["detail-type"] == kind);
+        of_kind.map(|event| event["detail"].clone()).collect()
     }
 
     /// The names of the parameters that were written, or deleted, by whom it was.
